@@ -1,0 +1,124 @@
+//! What an argument is: the kinds that the kernel program, the decoder, the file's schema and the screens share.
+
+/// How a call reached the kernel. Numbers are part of the file format; names are those of the columns of `SYSCALLS`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[allow(non_camel_case_types)]
+pub enum Abi {
+    /// 64-bit x86 calls.
+    #[default]
+    x86_64 = 0,
+    /// 32-bit x86 calls (`int 0x80`, `sysenter`), also those of a 64-bit process.
+    i386 = 1,
+    /// 64-bit ARM calls.
+    aarch64 = 2,
+    /// x86 calls with the x32 bit.
+    x32 = 3,
+}
+
+impl Abi {
+    /// Every convention with its name, as `evt.abi` shows it.
+    pub const ALL: &'static [(Abi, &'static str)] =
+        &[(Abi::x86_64, "x86_64"), (Abi::i386, "i386"), (Abi::aarch64, "aarch64"), (Abi::x32, "x32")];
+
+    /// The name.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.1)
+    }
+
+    /// The convention with this number.
+    pub fn from_code(code: u8) -> Option<Abi> {
+        Self::ALL.iter().map(|row| row.0).find(|abi| *abi as u8 == code)
+    }
+}
+
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $code:literal, $text:literal, $sentence:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[repr(u8)]
+        pub enum $name { $(#[doc = $sentence] $variant = $code),* }
+        impl $name {
+            /// Every member with its name and a sentence.
+            pub const ALL: &'static [($name, &'static str, &'static str)] = &[$(($name::$variant, $text, $sentence)),*];
+
+            /// The member's name, as the file's schema and the documents write it.
+            pub fn name(self) -> &'static str {
+                match self { $($name::$variant => $text),* }
+            }
+
+            /// The member with this number.
+            pub fn from_code(code: u8) -> Option<$name> {
+                match code { $($code => Some($name::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+coded! {
+    /// What an argument holds. The kernel program reads user memory by kind, never by call; the decoder and the screens
+    /// understand values by kind. Numbers are part of the file format and of the kernel contract.
+    ArgKind {
+        Int = 0, "int", "A signed number.";
+        Uint = 1, "uint", "An unsigned number.";
+        Hex = 2, "hex", "A bit pattern without names.";
+        Ptr = 3, "ptr", "An address in the caller's memory; what it points at is not read.";
+        Fd = 4, "fd", "A descriptor; the event's file says what is behind it.";
+        DirFd = 5, "dirfd", "A directory descriptor that relative paths start from, or AT_FDCWD.";
+        Path = 6, "path", "A path as the caller passed it.";
+        Str = 7, "str", "A NUL-terminated string.";
+        BufIn = 8, "buf-in", "Bytes the caller gives (write); its length is the result, or the next argument when the call failed.";
+        BufOut = 9, "buf-out", "Bytes the kernel returns (read); its length is the result.";
+        SockAddrIn = 10, "sockaddr-in", "A socket address the caller gives; the next argument is its length.";
+        SockAddrOut = 11, "sockaddr-out", "A socket address the kernel returns; the next argument points at its length.";
+        IoVecIn = 12, "iovec-in", "A vector of buffers the caller gives; the next argument counts them.";
+        IoVecOut = 13, "iovec-out", "A vector of buffers the kernel fills; the next argument counts them.";
+        MsgIn = 14, "msg-in", "A struct msghdr the caller gives.";
+        MsgOut = 15, "msg-out", "A struct msghdr the kernel fills.";
+        Flags = 16, "flags", "Bits with names.";
+        Enum = 17, "enum", "A number with a name.";
+        Mode = 18, "mode", "File permission bits, octal.";
+        Pid = 19, "pid", "A process or thread id as the caller numbers it.";
+        Uid = 20, "uid", "A user id as the caller numbers it; -1 leaves it unchanged.";
+        Gid = 21, "gid", "A group id as the caller numbers it; -1 leaves it unchanged.";
+        Signal = 22, "signal", "A signal number.";
+        Size = 23, "size", "A number of bytes.";
+        Offset = 24, "offset", "A position in a file.";
+        FdPair = 25, "fd-pair", "Two descriptors the kernel returns in an array.";
+        Argv = 26, "argv", "An array of strings, NUL between them.";
+        TimeSpec = 27, "timespec", "Seconds and nanoseconds the caller gives; kept as nanoseconds.";
+        Dev = 28, "dev", "A device number as user space writes it.";
+        SockAddrLen = 29, "socklen", "The length of a socket address.";
+    }
+}
+
+coded! {
+    /// What a call is about. Also decides what yields first when a ring fills up.
+    Class {
+        File = 0, "file", "Files and directories.";
+        Net = 1, "net", "Sockets.";
+        Process = 2, "process", "Processes, threads and programs.";
+        Cred = 3, "user", "User and group ids, capabilities.";
+        Namespace = 4, "namespace", "Namespaces, roots and hostnames.";
+        Mount = 5, "mount", "File system mounts.";
+        Memory = 6, "memory", "Mappings and their protection.";
+        Ipc = 7, "IPC", "Pipes, queues, shared memory, event descriptors.";
+        Signal = 8, "signal", "Signals.";
+        Wait = 9, "wait", "Waiting for descriptors or events.";
+        Time = 10, "time", "Clocks, timers and sleeping.";
+        System = 11, "system", "Modules, BPF, tracing, keys and the machine itself.";
+        Sched = 12, "scheduler", "Scheduling.";
+        Other = 13, "other", "Anything else.";
+    }
+}
+
+/// One argument of a row of `SYSCALLS`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ArgSpec {
+    /// Name, as in the man page.
+    pub name: &'static str,
+    /// What it holds.
+    pub kind: ArgKind,
+    /// Name of the flag set, for [`ArgKind::Flags`] and [`ArgKind::Enum`]; else empty.
+    pub set: &'static str,
+}

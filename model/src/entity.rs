@@ -1,0 +1,492 @@
+//! Who and what events are about: processes, containers, files and sockets, each a row with an id.
+//!
+//! A pid is never an identity: pids come round again within seconds. A process is its host pid, its start and its count
+//! of execs, within one boot.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+/// Row number of a [`Process`] within one capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcId(pub u32);
+
+/// Row number of a [`Container`] within one capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ContainerId(pub u32);
+
+/// Row number of a [`File`] within one capture.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FileId(pub u32);
+
+/// What a process is, within the boot named by the manifest.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ProcKey {
+    /// Thread-group id in the host's pid namespace.
+    pub pid: u32,
+    /// Start of the thread-group leader, ns since boot (`task_struct.start_boottime`).
+    pub start_ns: u64,
+    /// How many times it has executed a program since it was first seen.
+    pub exec: u32,
+}
+
+/// How a row was learnt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Origin {
+    /// From kernel events as they happened.
+    #[default]
+    Kernel = 0,
+    /// Read from /proc, when the recording began or when an unknown process appeared.
+    Procfs = 1,
+    /// From a container runtime's API or files.
+    Runtime = 2,
+}
+
+/// A process as it was from one change to the next: an exec, a change of credentials, name, directory or container makes
+/// a new row with the same `key.pid` and `key.start_ns`. Rows never change, so whatever is true of a row is true of all
+/// its events. The one exception is `exit`, filled in when known.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Process {
+    /// Row number.
+    pub id: ProcId,
+    /// Identity.
+    pub key: ProcKey,
+    /// The row of the parent as it was at fork; `None` when not recorded.
+    pub parent: Option<ProcId>,
+    /// Parent's pid, host numbering.
+    pub ppid: u32,
+    /// Pid inside its own pid namespace.
+    pub vpid: u32,
+    /// Session and process group, host numbering; 0 when not known.
+    pub sid: u32,
+    /// Process group, host numbering; 0 when not known.
+    pub pgid: u32,
+    /// Controlling terminal as the kernel numbers it (major << 8 | minor); 0 for none.
+    pub tty: u32,
+    /// The kernel's name for the thread group leader, at most 15 bytes.
+    pub comm: Vec<u8>,
+    /// The executed file's path by the kernel's dentries, not by what the program passed.
+    pub exe_path: Vec<u8>,
+    /// Device of the executed file (kernel `dev_t`: major << 20 | minor).
+    pub exe_dev: u64,
+    /// Inode of the executed file.
+    pub exe_ino: u64,
+    /// [`Process::EXE_MEMFD`] and the other bits.
+    pub exe_flags: u32,
+    /// Arguments, NUL between them, as at exec.
+    pub argv: Vec<u8>,
+    /// Bytes of argv before any cut.
+    pub argv_full_len: u64,
+    /// Environment, NUL between entries, as at exec.
+    pub env: Vec<u8>,
+    /// Bytes of the environment before any cut.
+    pub env_full_len: u64,
+    /// Working directory.
+    pub cwd: Vec<u8>,
+    /// Real user id, in the initial user namespace.
+    pub uid: u32,
+    /// Real group id.
+    pub gid: u32,
+    /// Effective user id.
+    pub euid: u32,
+    /// Effective group id.
+    pub egid: u32,
+    /// Login user id; `u32::MAX` when never set.
+    pub loginuid: u32,
+    /// Effective, permitted and inheritable capability masks (capability 0 is bit 0).
+    pub cap_effective: u64,
+    /// Permitted capabilities.
+    pub cap_permitted: u64,
+    /// Inheritable capabilities.
+    pub cap_inheritable: u64,
+    /// The container it runs in; `None` on the host.
+    pub container: Option<ContainerId>,
+    /// Id of its cgroup in the default hierarchy.
+    pub cgroup_id: u64,
+    /// Path of that cgroup.
+    pub cgroup: Vec<u8>,
+    /// Inode number of the pid namespace. Recycled by the kernel: not an identity.
+    pub ns_pid: u32,
+    /// Inode number of the mount namespace.
+    pub ns_mnt: u32,
+    /// Inode number of the network namespace.
+    pub ns_net: u32,
+    /// Inode number of the user namespace.
+    pub ns_user: u32,
+    /// How this row was learnt.
+    pub origin: Origin,
+}
+
+impl Process {
+    /// The program was executed from an anonymous memory file.
+    pub const EXE_MEMFD: u32 = 1 << 0;
+    /// The program's file had been unlinked.
+    pub const EXE_DELETED: u32 = 1 << 1;
+    /// The program lies in the upper layer of an overlay: written after the container was created.
+    pub const EXE_UPPER: u32 = 1 << 2;
+    /// The program lies in a lower layer of an overlay: part of the image.
+    pub const EXE_LOWER: u32 = 1 << 3;
+
+    /// The arguments one by one, `argv[0]` first.
+    pub fn args(&self) -> impl Iterator<Item = &[u8]> {
+        let argv = self.argv.strip_suffix(b"\0").unwrap_or(&self.argv);
+        argv.split(|b| *b == 0).take(if self.argv.is_empty() { 0 } else { usize::MAX })
+    }
+}
+
+/// A container as its runtime and the kernel describe it. Filled in as knowledge arrives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Container {
+    /// Row number.
+    pub id: ContainerId,
+    /// The runtime's whole id, or the cgroup's last path component where there is no runtime.
+    pub full_id: String,
+    /// `docker`, `containerd`, `podman`, `cri-o`, `lxc`, `nspawn`, `cgroup` …, as `container.type`.
+    pub runtime: String,
+    /// Name without a leading slash; empty when no runtime answered.
+    pub name: String,
+    /// Image reference as given to the runtime.
+    pub image: String,
+    /// Image id (`sha256:…`).
+    pub image_id: String,
+    /// Registry digest (`sha256:…`).
+    pub image_digest: String,
+    /// Labels in order.
+    pub labels: BTreeMap<String, String>,
+    /// Names of environment variables; values are never kept here.
+    pub env_names: Vec<String>,
+    /// `source:destination:mode:rw:propagation`, as `container.mounts` prints them.
+    pub mounts: Vec<String>,
+    /// Started with every privilege.
+    pub privileged: Option<bool>,
+    /// User it was told to run as.
+    pub user: String,
+    /// Creation, ns since 1970; 0 when not known.
+    pub created_ns: i64,
+    /// When it was first seen, ns since boot.
+    pub first_seen_ns: u64,
+    /// When its cgroup was removed, ns since boot; 0 while it lived.
+    pub removed_ns: u64,
+    /// Primary address, text; empty when not known.
+    pub ip: String,
+    /// Path of its cgroup.
+    pub cgroup: String,
+    /// Id of its cgroup in the default hierarchy.
+    pub cgroup_id: u64,
+    /// Kubernetes pod name, namespace and uid, from the runtime's labels; empty outside Kubernetes.
+    pub pod_name: String,
+    /// Kubernetes namespace.
+    pub pod_namespace: String,
+    /// Kubernetes pod uid.
+    pub pod_uid: String,
+    /// Why there is no name or image, our own words; empty when there is one.
+    pub unresolved: String,
+}
+
+impl Container {
+    /// The first twelve characters of the id, as `container.id` shows it.
+    pub fn short_id(&self) -> &str {
+        self.full_id.get(..12).unwrap_or(&self.full_id)
+    }
+}
+
+/// What a descriptor points at. Names and letters are those of `fd.type` and `fd.typechar`; the numbers are part of the file format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+#[non_exhaustive]
+pub enum FileKind {
+    /// Something this version has no word for.
+    #[default]
+    Other = 0,
+    /// A regular file.
+    File = 1,
+    /// A directory.
+    Directory = 2,
+    /// An IPv4 socket.
+    Ipv4 = 3,
+    /// An IPv6 socket.
+    Ipv6 = 4,
+    /// A unix socket.
+    Unix = 5,
+    /// A pipe or FIFO.
+    Pipe = 6,
+    /// An eventfd.
+    Event = 7,
+    /// A signalfd.
+    Signalfd = 8,
+    /// An epoll instance.
+    Eventpoll = 9,
+    /// An inotify instance.
+    Inotify = 10,
+    /// A timerfd.
+    Timerfd = 11,
+    /// A memfd.
+    Memfd = 12,
+    /// A netlink socket.
+    Netlink = 13,
+    /// A packet socket.
+    Packet = 14,
+    /// A character device.
+    Char = 15,
+    /// A block device.
+    Block = 16,
+    /// A symbolic link (opened with `O_PATH`).
+    Symlink = 17,
+    /// A BPF object.
+    Bpf = 18,
+    /// A userfaultfd.
+    Userfaultfd = 19,
+    /// An io_uring instance.
+    Iouring = 20,
+    /// A pidfd.
+    Pidfd = 21,
+    /// A socket of another family.
+    Socket = 22,
+    /// A fanotify, perf or other anonymous inode.
+    Anon = 23,
+}
+
+impl FileKind {
+    /// Each kind with the name of `fd.type` and the letter of `fd.typechar`.
+    pub const ALL: &'static [(FileKind, &'static str, char)] = &[
+        (FileKind::Other, "unknown", 'o'),
+        (FileKind::File, "file", 'f'),
+        (FileKind::Directory, "directory", 'd'),
+        (FileKind::Ipv4, "ipv4", '4'),
+        (FileKind::Ipv6, "ipv6", '6'),
+        (FileKind::Unix, "unix", 'u'),
+        (FileKind::Pipe, "pipe", 'p'),
+        (FileKind::Event, "event", 'e'),
+        (FileKind::Signalfd, "signalfd", 's'),
+        (FileKind::Eventpoll, "eventpoll", 'l'),
+        (FileKind::Inotify, "inotify", 'i'),
+        (FileKind::Timerfd, "timerfd", 't'),
+        (FileKind::Memfd, "memfd", 'm'),
+        (FileKind::Netlink, "netlink", 'n'),
+        (FileKind::Packet, "packet", 'k'),
+        (FileKind::Char, "char", 'c'),
+        (FileKind::Block, "block", 'b'),
+        (FileKind::Symlink, "symlink", 'y'),
+        (FileKind::Bpf, "bpf", 'b'),
+        (FileKind::Userfaultfd, "userfaultfd", 'u'),
+        (FileKind::Iouring, "io_uring", 'r'),
+        (FileKind::Pidfd, "pidfd", 'P'),
+        (FileKind::Socket, "socket", 'o'),
+        (FileKind::Anon, "anon", 'o'),
+    ];
+
+    /// The name `fd.type` shows.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.1)
+    }
+
+    /// The letter `fd.typechar` shows.
+    pub fn letter(self) -> char {
+        Self::ALL.iter().find(|row| row.0 == self).map_or('o', |row| row.2)
+    }
+
+    /// The kind with this number; [`FileKind::Other`] when unknown.
+    pub fn from_code(code: u8) -> FileKind {
+        Self::ALL.iter().map(|row| row.0).find(|kind| *kind as u8 == code).unwrap_or(FileKind::Other)
+    }
+
+    /// Whether it is an IPv4 or IPv6 socket.
+    pub fn is_inet(self) -> bool {
+        matches!(self, FileKind::Ipv4 | FileKind::Ipv6)
+    }
+}
+
+/// Layer-four protocol of a socket, by its IANA number.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Protocol(pub u16);
+
+impl Protocol {
+    /// `tcp`, `udp`, `icmp`, `raw` as `fd.l4proto` shows it; `None` for others.
+    pub fn name(self) -> Option<&'static str> {
+        Some(match self.0 {
+            1 | 58 => "icmp",
+            6 => "tcp",
+            17 => "udp",
+            132 => "sctp",
+            262 => "mptcp",
+            255 => "raw",
+            _ => return None,
+        })
+    }
+}
+
+/// Which end of a connection the recorded process is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Role {
+    /// Not known.
+    #[default]
+    Unknown = 0,
+    /// It connected.
+    Client = 1,
+    /// It accepted, or listens.
+    Server = 2,
+}
+
+/// The two ends of a socket, from the kernel's `struct sock`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Flow {
+    /// Protocol.
+    pub protocol: Protocol,
+    /// This end.
+    pub local: SocketAddr,
+    /// The other end; port 0 and an unspecified address when not connected.
+    pub remote: SocketAddr,
+    /// Which end this is.
+    pub role: Role,
+}
+
+impl Flow {
+    /// Whether the other end is set.
+    pub fn is_connected(&self) -> bool {
+        self.remote.port() != 0
+    }
+
+    /// Client and server address, where the role is known.
+    pub fn client_server(&self) -> Option<(SocketAddr, SocketAddr)> {
+        match self.role {
+            Role::Client => Some((self.local, self.remote)),
+            Role::Server => Some((self.remote, self.local)),
+            Role::Unknown => None,
+        }
+    }
+
+    /// As `fd.name` shows it: `client->server`, or the local end of a listener.
+    pub fn name(&self) -> String {
+        let show = |a: SocketAddr| match a.ip() {
+            IpAddr::V4(ip) => format!("{ip}:{}", a.port()),
+            IpAddr::V6(ip) => format!("{ip}:{}", a.port()),
+        };
+        match (self.is_connected(), self.role) {
+            (false, _) => show(self.local),
+            (true, Role::Server) => format!("{}->{}", show(self.remote), show(self.local)),
+            (true, _) => format!("{}->{}", show(self.local), show(self.remote)),
+        }
+    }
+}
+
+/// A file, socket, pipe or other object behind a descriptor. Rows never change: a socket that gets connected is a new row.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct File {
+    /// Row number.
+    pub id: FileId,
+    /// What it is.
+    pub kind: FileKind,
+    /// Path by the kernel's dentries; for unix sockets the bound name; empty when it has none.
+    pub path: Vec<u8>,
+    /// Device (kernel `dev_t`: major << 20 | minor).
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+    /// The ends, for inet sockets.
+    pub flow: Option<Flow>,
+    /// How it was learnt.
+    pub origin: Origin,
+}
+
+impl File {
+    /// What `fd.name` shows: the flow of a socket, else the path.
+    pub fn name(&self) -> Vec<u8> {
+        match &self.flow {
+            Some(flow) => flow.name().into_bytes(),
+            None => self.path.clone(),
+        }
+    }
+}
+
+/// A row of the user list, as the recorded host or container names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct User {
+    /// Container whose list this is; `None` for the host's.
+    pub container: Option<ContainerId>,
+    /// Numeric id.
+    pub uid: u32,
+    /// Login name.
+    pub name: String,
+    /// Home directory.
+    pub home: String,
+    /// Login shell.
+    pub shell: String,
+}
+
+/// A row of the group list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Container whose list this is; `None` for the host's.
+    pub container: Option<ContainerId>,
+    /// Numeric id.
+    pub gid: u32,
+    /// Name.
+    pub name: String,
+}
+
+/// The rows that events point at. A chunk carries the rows its own events need, so each chunk stands alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tables {
+    /// Processes by row number.
+    pub procs: BTreeMap<ProcId, Arc<Process>>,
+    /// Containers by row number.
+    pub containers: BTreeMap<ContainerId, Arc<Container>>,
+    /// Files by row number.
+    pub files: BTreeMap<FileId, Arc<File>>,
+    /// Users by container and id.
+    pub users: BTreeMap<(Option<ContainerId>, u32), Arc<User>>,
+    /// Groups by container and id.
+    pub groups: BTreeMap<(Option<ContainerId>, u32), Arc<Group>>,
+}
+
+impl Tables {
+    /// The process row with this number.
+    pub fn proc(&self, id: ProcId) -> Option<&Process> {
+        self.procs.get(&id).map(AsRef::as_ref)
+    }
+
+    /// The container row with this number.
+    pub fn container(&self, id: ContainerId) -> Option<&Container> {
+        self.containers.get(&id).map(AsRef::as_ref)
+    }
+
+    /// The file row with this number.
+    pub fn file(&self, id: FileId) -> Option<&File> {
+        self.files.get(&id).map(AsRef::as_ref)
+    }
+
+    /// The user with this id in a container, else on the host when `container` is `None`.
+    pub fn user(&self, container: Option<ContainerId>, uid: u32) -> Option<&User> {
+        self.users.get(&(container, uid)).map(AsRef::as_ref)
+    }
+
+    /// The group with this id in a container, else on the host when `container` is `None`.
+    pub fn group(&self, container: Option<ContainerId>, gid: u32) -> Option<&Group> {
+        self.groups.get(&(container, gid)).map(AsRef::as_ref)
+    }
+
+    /// Ancestors of a process, nearest first; stops at a repeated row, which only a hostile file has.
+    pub fn ancestors(&self, id: ProcId) -> impl Iterator<Item = &Process> {
+        let mut seen = std::collections::BTreeSet::from([id]);
+        let mut next = self.proc(id).and_then(|p| p.parent);
+        std::iter::from_fn(move || {
+            let row = self.proc(next?)?;
+            if !seen.insert(row.id) {
+                return None;
+            }
+            next = row.parent;
+            Some(row)
+        })
+    }
+
+    /// Adds all rows of `other`, which win over rows already here.
+    pub fn absorb(&mut self, other: &Tables) {
+        self.procs.extend(other.procs.iter().map(|(k, v)| (*k, v.clone())));
+        self.containers.extend(other.containers.iter().map(|(k, v)| (*k, v.clone())));
+        self.files.extend(other.files.iter().map(|(k, v)| (*k, v.clone())));
+        self.users.extend(other.users.iter().map(|(k, v)| (*k, v.clone())));
+        self.groups.extend(other.groups.iter().map(|(k, v)| (*k, v.clone())));
+    }
+}
