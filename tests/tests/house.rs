@@ -1,0 +1,365 @@
+//! The house rules, checked: which crate may lean on which, how files open and what they are called, and that captured
+//! bytes have one way to the screen. A rule that is only written down is a rule that is broken already.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Crate by crate, what it may depend on. The order is that of the layers: nothing points downwards.
+const ARROWS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("format", &["model"]),
+    ("query", &["model"]),
+    ("detect", &["query", "model"]),
+    ("interop", &["format", "query", "model"]),
+    ("indexer", &["format", "query", "detect", "model"]),
+    ("capture", &["format", "query", "detect", "model"]),
+    ("archive", &["format", "model"]),
+    (
+        "inspect-tui",
+        &["indexer", "interop", "detect", "query", "model"],
+    ),
+    (
+        "cli",
+        &[
+            "inspect-tui",
+            "archive",
+            "capture",
+            "indexer",
+            "interop",
+            "detect",
+            "query",
+            "format",
+            "model",
+        ],
+    ),
+    (
+        "tests",
+        &[
+            "inspect-tui",
+            "archive",
+            "capture",
+            "indexer",
+            "interop",
+            "detect",
+            "query",
+            "format",
+            "model",
+        ],
+    ),
+];
+
+/// Libraries of others that only one place may know: the crate's name, and who may name it.
+const CONFINED: &[(&str, &[&str])] = &[
+    ("aya", &["capture"]),
+    ("bollard", &["capture"]),
+    ("memmap2", &["format"]),
+    ("tantivy", &["indexer"]),
+    ("ratatui", &["inspect-tui"]),
+    ("crossterm", &["inspect-tui"]),
+    ("clap", &["cli"]),
+    ("anyhow", &["cli"]),
+    ("object_store", &["archive"]),
+];
+
+/// Files that may turn bytes into text without `Safe`, and why that is harmless.
+const LOSSY: &[(&str, &str)] = &[
+    (
+        "model/src/",
+        "defines what is safe, and compares text without printing it",
+    ),
+    (
+        "query/src/",
+        "compares and matches text; printing goes through the model",
+    ),
+    (
+        "capture/src/",
+        "reads what the kernel and the container runtime say of themselves into the tables",
+    ),
+    ("capture/build.rs", "shows the compiler's own messages"),
+    ("tests/", "reads what other programs printed"),
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("the workspace is above this crate")
+        .to_owned()
+}
+
+/// Every file below the workspace with one of these endings, build output and hidden folders left out, as relative paths.
+fn files(endings: &[&str]) -> Vec<PathBuf> {
+    fn walk(folder: &Path, found: &mut Vec<PathBuf>) {
+        let mut entries: Vec<_> = std::fs::read_dir(folder)
+            .expect("a folder of the workspace reads")
+            .map(|e| e.expect("entry").path())
+            .collect();
+        entries.sort();
+        for path in entries {
+            let name = path
+                .file_name()
+                .and_then(|n| n.to_str())
+                .unwrap_or_default();
+            if name.starts_with('.') || name == "target" || name == "corpus" {
+                continue;
+            }
+            if path.is_dir() && !path.is_symlink() {
+                walk(&path, found);
+            } else {
+                found.push(path);
+            }
+        }
+    }
+    let root = root();
+    let mut found = Vec::new();
+    walk(&root, &mut found);
+    found
+        .into_iter()
+        .filter(|p| {
+            p.extension()
+                .and_then(|e| e.to_str())
+                .is_some_and(|e| endings.contains(&e))
+        })
+        .map(|p| p.strip_prefix(&root).expect("below the root").to_owned())
+        .collect()
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Folder, own dependencies and foreign dependencies of every member, from cargo itself. Development dependencies count
+/// too: a test that needs a forbidden crate belongs into this one.
+fn members() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    assert!(
+        output.status.success(),
+        "cargo metadata: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let folder_of = |path: &str| {
+        Path::new(path)
+            .file_name()
+            .and_then(|n| n.to_str())
+            .expect("a folder name")
+            .to_owned()
+    };
+    let mut members = BTreeMap::new();
+    for package in metadata["packages"].as_array().expect("packages") {
+        let manifest = Path::new(package["manifest_path"].as_str().expect("manifest_path"));
+        let folder = folder_of(manifest.parent().and_then(Path::to_str).expect("folder"));
+        let (mut ours, mut others) = (BTreeSet::new(), BTreeSet::new());
+        for dependency in package["dependencies"].as_array().expect("dependencies") {
+            match dependency["path"].as_str() {
+                Some(path) => ours.insert(folder_of(path)),
+                None => others.insert(dependency["name"].as_str().expect("name").to_owned()),
+            };
+        }
+        members.insert(folder, (ours, others));
+    }
+    members
+}
+
+#[test]
+fn every_crate_leans_only_on_what_its_layer_allows() {
+    let mut wrong = Vec::new();
+    for (member, (ours, _)) in members() {
+        let Some((_, allowed)) = ARROWS.iter().find(|row| row.0 == member) else {
+            wrong.push(format!("{member}: no row in ARROWS"));
+            continue;
+        };
+        wrong.extend(
+            ours.iter()
+                .filter(|to| !allowed.contains(&to.as_str()))
+                .map(|to| format!("{member} → {to} is not an allowed arrow")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_allowed_arrows_have_no_circle() {
+    // A row may only name rows above it, except `cli` and `tests`, which nobody may name at all.
+    for (at, (from, allowed)) in ARROWS.iter().enumerate() {
+        for to in *allowed {
+            let place = ARROWS
+                .iter()
+                .position(|row| row.0 == *to)
+                .unwrap_or_else(|| panic!("{from} names {to}, which has no row"));
+            assert!(place < at, "{from} → {to} points downwards");
+        }
+    }
+}
+
+#[test]
+fn a_confined_library_is_named_only_where_it_belongs() {
+    let mut wrong = Vec::new();
+    for (member, (_, others)) in members() {
+        for (library, owners) in CONFINED {
+            if others.contains(*library) && !owners.contains(&member.as_str()) {
+                wrong.push(format!(
+                    "{member} depends on {library}, which belongs to {}",
+                    owners.join(", ")
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_crate_is_named_after_its_project_twice_or_published_by_accident() {
+    let output = Command::new(env!("CARGO"))
+        .args([
+            "metadata",
+            "--no-deps",
+            "--format-version",
+            "1",
+            "--offline",
+        ])
+        .current_dir(root())
+        .output()
+        .expect("cargo runs");
+    let metadata: serde_json::Value =
+        serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    for package in metadata["packages"].as_array().expect("packages") {
+        let name = package["name"].as_str().expect("name");
+        let folder = Path::new(package["manifest_path"].as_str().expect("path"))
+            .parent()
+            .and_then(Path::file_name)
+            .expect("folder");
+        let expected = if folder == "cli" {
+            "afterimage".to_owned()
+        } else {
+            format!("afterimage-{}", folder.display())
+        };
+        assert_eq!(name, expected);
+        assert_eq!(package["license"], "Apache-2.0", "{name}");
+        assert_eq!(
+            package["publish"],
+            serde_json::json!([]),
+            "{name} could be published"
+        );
+    }
+}
+
+#[test]
+fn every_rust_file_opens_by_saying_what_it_is_responsible_for() {
+    let mut wrong = Vec::new();
+    for path in files(&["rs"]) {
+        let text = read(&path);
+        let lines = text
+            .lines()
+            .take_while(|line| line.starts_with("//!"))
+            .count();
+        if lines == 0 {
+            wrong.push(format!("{}: does not open with //!", path.display()));
+        } else if path.file_name().is_some_and(|n| n != "lib.rs") && lines > 12 {
+            wrong.push(format!(
+                "{}: opens with {lines} lines, six are enough",
+                path.display()
+            ));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_file_has_a_name_that_says_nothing() {
+    let empty = [
+        "utils", "util", "common", "helpers", "helper", "misc", "mod",
+    ];
+    let wrong: Vec<_> = files(&["rs", "c", "h", "py", "sh"])
+        .into_iter()
+        .filter(|p| {
+            let stem = p.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+            empty.contains(&stem)
+                || p.parent().is_some_and(|f| {
+                    f.components()
+                        .any(|c| c.as_os_str().to_str().is_some_and(|c| empty.contains(&c)))
+                })
+        })
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[test]
+fn captured_bytes_become_text_only_where_it_is_safe() {
+    let lossy = [
+        concat!("from_utf8_", "lossy"),
+        concat!("from_utf8_", "unchecked"),
+        concat!("escape_", "ascii"),
+    ];
+    let mut wrong = Vec::new();
+    for path in files(&["rs"]) {
+        let shown = path.to_str().expect("paths here are text");
+        if LOSSY.iter().any(|(allowed, _)| shown.starts_with(allowed)) || shown.contains("/tests/")
+        {
+            continue;
+        }
+        for (at, line) in read(&path).lines().enumerate() {
+            if lossy.iter().any(|word| line.contains(word)) && !line.trim_start().starts_with("//")
+            {
+                wrong.push(format!("{shown}:{}: {}", at + 1, line.trim()));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "bytes must reach a screen through afterimage_model::Safe:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn every_unsafe_block_says_why_it_is_sound() {
+    let mut wrong = Vec::new();
+    for path in files(&["rs"]) {
+        let text = read(&path);
+        if path.starts_with("tests") || text.contains("#![forbid(unsafe_code)]") {
+            continue;
+        }
+        let lines: Vec<_> = text.lines().collect();
+        for (at, line) in lines.iter().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            let opens = code.contains("unsafe {") || code.contains("unsafe impl");
+            let said = lines[at.saturating_sub(6)..=at]
+                .iter()
+                .any(|l| l.contains("SAFETY:"));
+            if opens && !said {
+                wrong.push(format!("{}:{}: {}", path.display(), at + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn no_committed_file_names_the_machine_it_was_written_on() {
+    let marks = [concat!("/work", "/"), concat!("/root", "/.cargo")];
+    let mut wrong = Vec::new();
+    for path in files(&["rs", "c", "h", "toml", "md", "sh", "py", "yml", "yaml"]) {
+        // Samples speak of paths inside the containers they recorded.
+        if path.starts_with("samples") {
+            continue;
+        }
+        for (at, line) in read(&path).lines().enumerate() {
+            if marks.iter().any(|mark| line.contains(mark)) {
+                wrong.push(format!("{}:{}: {}", path.display(), at + 1, line.trim()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
