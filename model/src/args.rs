@@ -18,17 +18,27 @@ pub enum Abi {
 
 impl Abi {
     /// Every convention with its name, as `evt.abi` shows it.
-    pub const ALL: &'static [(Abi, &'static str)] =
-        &[(Abi::x86_64, "x86_64"), (Abi::i386, "i386"), (Abi::aarch64, "aarch64"), (Abi::x32, "x32")];
+    pub const ALL: &'static [(Abi, &'static str)] = &[
+        (Abi::x86_64, "x86_64"),
+        (Abi::i386, "i386"),
+        (Abi::aarch64, "aarch64"),
+        (Abi::x32, "x32"),
+    ];
 
     /// The name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.1)
+        Self::ALL
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("unknown", |row| row.1)
     }
 
     /// The convention with this number.
     pub fn from_code(code: u8) -> Option<Abi> {
-        Self::ALL.iter().map(|row| row.0).find(|abi| *abi as u8 == code)
+        Self::ALL
+            .iter()
+            .map(|row| row.0)
+            .find(|abi| *abi as u8 == code)
     }
 }
 
@@ -68,7 +78,7 @@ coded! {
         Path = 6, "path", "A path as the caller passed it.";
         Str = 7, "str", "A NUL-terminated string.";
         BufIn = 8, "buf-in", "Bytes the caller gives (write); its length is the result, or the next argument when the call failed.";
-        BufOut = 9, "buf-out", "Bytes the kernel returns (read); its length is the result.";
+        BufOut = 9, "buf-out", "Bytes the kernel returns (read); its length is the result, at most the next argument.";
         SockAddrIn = 10, "sockaddr-in", "A socket address the caller gives; the next argument is its length.";
         SockAddrOut = 11, "sockaddr-out", "A socket address the kernel returns; the next argument points at its length.";
         IoVecIn = 12, "iovec-in", "A vector of buffers the caller gives; the next argument counts them.";
@@ -89,6 +99,7 @@ coded! {
         TimeSpec = 27, "timespec", "Seconds and nanoseconds the caller gives; kept as nanoseconds.";
         Dev = 28, "dev", "A device number as user space writes it.";
         SockAddrLen = 29, "socklen", "The length of a socket address.";
+        StructIn = 30, "struct-in", "A structure or text the caller gives; the next argument is its size in bytes, whatever the result.";
     }
 }
 

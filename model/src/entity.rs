@@ -131,7 +131,8 @@ impl Process {
     /// The arguments one by one, `argv[0]` first.
     pub fn args(&self) -> impl Iterator<Item = &[u8]> {
         let argv = self.argv.strip_suffix(b"\0").unwrap_or(&self.argv);
-        argv.split(|b| *b == 0).take(if self.argv.is_empty() { 0 } else { usize::MAX })
+        argv.split(|b| *b == 0)
+            .take(if self.argv.is_empty() { 0 } else { usize::MAX })
     }
 }
 
@@ -278,17 +279,27 @@ impl FileKind {
 
     /// The name `fd.type` shows.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("unknown", |row| row.1)
+        Self::ALL
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("unknown", |row| row.1)
     }
 
     /// The letter `fd.typechar` shows.
     pub fn letter(self) -> char {
-        Self::ALL.iter().find(|row| row.0 == self).map_or('o', |row| row.2)
+        Self::ALL
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or('o', |row| row.2)
     }
 
     /// The kind with this number; [`FileKind::Other`] when unknown.
     pub fn from_code(code: u8) -> FileKind {
-        Self::ALL.iter().map(|row| row.0).find(|kind| *kind as u8 == code).unwrap_or(FileKind::Other)
+        Self::ALL
+            .iter()
+            .map(|row| row.0)
+            .find(|kind| *kind as u8 == code)
+            .unwrap_or(FileKind::Other)
     }
 
     /// Whether it is an IPv4 or IPv6 socket.
@@ -483,10 +494,15 @@ impl Tables {
 
     /// Adds all rows of `other`, which win over rows already here.
     pub fn absorb(&mut self, other: &Tables) {
-        self.procs.extend(other.procs.iter().map(|(k, v)| (*k, v.clone())));
-        self.containers.extend(other.containers.iter().map(|(k, v)| (*k, v.clone())));
-        self.files.extend(other.files.iter().map(|(k, v)| (*k, v.clone())));
-        self.users.extend(other.users.iter().map(|(k, v)| (*k, v.clone())));
-        self.groups.extend(other.groups.iter().map(|(k, v)| (*k, v.clone())));
+        self.procs
+            .extend(other.procs.iter().map(|(k, v)| (*k, v.clone())));
+        self.containers
+            .extend(other.containers.iter().map(|(k, v)| (*k, v.clone())));
+        self.files
+            .extend(other.files.iter().map(|(k, v)| (*k, v.clone())));
+        self.users
+            .extend(other.users.iter().map(|(k, v)| (*k, v.clone())));
+        self.groups
+            .extend(other.groups.iter().map(|(k, v)| (*k, v.clone())));
     }
 }

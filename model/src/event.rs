@@ -22,7 +22,10 @@ impl Blob {
     /// A blob that was kept whole.
     pub fn whole(bytes: impl Into<Vec<u8>>) -> Blob {
         let bytes = bytes.into();
-        Blob { full_len: bytes.len() as u64, bytes }
+        Blob {
+            full_len: bytes.len() as u64,
+            bytes,
+        }
     }
 
     /// Whether something was cut off.
@@ -100,6 +103,7 @@ pub struct Event {
 impl Event {
     /// The errno of a failed call: results from -4095 to -1 are errors (Linux `IS_ERR_VALUE`).
     pub fn errno(&self) -> Option<u32> {
-        (!self.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&self.result)).then(|| self.result.unsigned_abs() as u32)
+        (!self.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&self.result))
+            .then(|| self.result.unsigned_abs() as u32)
     }
 }

@@ -142,7 +142,12 @@ impl<'a> FieldValue<'a> {
             FieldValue::Uint(n) => Cow::Owned(n.to_string().into_bytes()),
             FieldValue::Bool(b) => Cow::Borrowed(if *b { b"true" } else { b"false" }),
             FieldValue::Ip(ip) => Cow::Owned(ip.to_string().into_bytes()),
-            FieldValue::Any(all) => Cow::Owned(all.iter().map(|v| v.text().into_owned()).collect::<Vec<_>>().join(&b", "[..])),
+            FieldValue::Any(all) => Cow::Owned(
+                all.iter()
+                    .map(|v| v.text().into_owned())
+                    .collect::<Vec<_>>()
+                    .join(&b", "[..]),
+            ),
         }
     }
 }
@@ -174,18 +179,43 @@ pub const FIELDS: &[Field] = &[
         get: |c, arg| {
             let ty = c.ty()?;
             let at = arg.and_then(|a| a.parse::<usize>().ok().or_else(|| ty.arg_index(a)))?;
-            render::arg_text(c.schema, ty.args.get(at)?, c.event.args.get(at)?).map(FieldValue::owned)
+            render::arg_text(c.schema, ty.args.get(at)?, c.event.args.get(at)?)
+                .map(FieldValue::owned)
         },
         doc: "One argument as text, by name or by index from 0.",
     },
-    Field { name: "evt.num", ty: FieldType::Uint, arg: FieldArg::None, on: Dependency::Event, get: |c, _| Some(FieldValue::Uint(c.num)), doc: "The event's number in the capture, from 1." },
-    Field { name: "evt.type", ty: FieldType::Str, arg: FieldArg::None, on: Dependency::Type, get: |c, _| Some(FieldValue::str(&c.ty()?.name)), doc: "The name of the call or happening." },
-    Field { name: "proc.name", ty: FieldType::Str, arg: FieldArg::None, on: Dependency::Process, get: |c, _| Some(FieldValue::str(&c.proc()?.comm)), doc: "The kernel's name of the process, at most 15 bytes." },
+    Field {
+        name: "evt.num",
+        ty: FieldType::Uint,
+        arg: FieldArg::None,
+        on: Dependency::Event,
+        get: |c, _| Some(FieldValue::Uint(c.num)),
+        doc: "The event's number in the capture, from 1.",
+    },
+    Field {
+        name: "evt.type",
+        ty: FieldType::Str,
+        arg: FieldArg::None,
+        on: Dependency::Type,
+        get: |c, _| Some(FieldValue::str(&c.ty()?.name)),
+        doc: "The name of the call or happening.",
+    },
+    Field {
+        name: "proc.name",
+        ty: FieldType::Str,
+        arg: FieldArg::None,
+        on: Dependency::Process,
+        get: |c, _| Some(FieldValue::str(&c.proc()?.comm)),
+        doc: "The kernel's name of the process, at most 15 bytes.",
+    },
 ];
 
 /// The field with this name. `evt.arg.flags` is found as `evt.arg` with the argument `flags`: see [`split_name`].
 pub fn by_name(name: &str) -> Option<&'static Field> {
-    FIELDS.binary_search_by(|row| row.name.cmp(name)).ok().and_then(|at| FIELDS.get(at))
+    FIELDS
+        .binary_search_by(|row| row.name.cmp(name))
+        .ok()
+        .and_then(|at| FIELDS.get(at))
 }
 
 /// Splits `evt.arg.flags` or `proc.aname[2]` into its row and argument; an exact name wins.
@@ -196,6 +226,10 @@ pub fn split_name(text: &str) -> Option<(&'static Field, Option<&str>)> {
     if let Some((name, rest)) = text.split_once('[') {
         return Some((by_name(name)?, Some(rest.strip_suffix(']')?)));
     }
-    let (at, _) = text.rmatch_indices('.').find(|(at, _)| text.get(..*at).and_then(by_name).is_some_and(|f| f.arg != FieldArg::None))?;
+    let (at, _) = text.rmatch_indices('.').find(|(at, _)| {
+        text.get(..*at)
+            .and_then(by_name)
+            .is_some_and(|f| f.arg != FieldArg::None)
+    })?;
     Some((by_name(text.get(..at)?)?, text.get(at + 1..)))
 }

@@ -24,22 +24,53 @@ pub enum GapCause {
 impl GapCause {
     /// Every cause with its name and a sentence, for help and documents.
     pub const ALL: &'static [(GapCause, &'static str, &'static str)] = &[
-        (GapCause::RingFull, "ring-full", "The kernel ring was full: the events happened and were not kept."),
-        (GapCause::Torn, "torn", "The file ends in the middle of a block: the recorder died or the tail was cut."),
-        (GapCause::Unreadable, "unreadable", "A block of the file does not match its checksum or cannot be decoded."),
-        (GapCause::WriteFailed, "write-failed", "The recorder could not write: disk full or an I/O error."),
-        (GapCause::Undecodable, "undecodable", "A kernel record was not understood by the decoder."),
-        (GapCause::Other, "other", "A cause named by a newer version."),
+        (
+            GapCause::RingFull,
+            "ring-full",
+            "The kernel ring was full: the events happened and were not kept.",
+        ),
+        (
+            GapCause::Torn,
+            "torn",
+            "The file ends in the middle of a block: the recorder died or the tail was cut.",
+        ),
+        (
+            GapCause::Unreadable,
+            "unreadable",
+            "A block of the file does not match its checksum or cannot be decoded.",
+        ),
+        (
+            GapCause::WriteFailed,
+            "write-failed",
+            "The recorder could not write: disk full or an I/O error.",
+        ),
+        (
+            GapCause::Undecodable,
+            "undecodable",
+            "A kernel record was not understood by the decoder.",
+        ),
+        (
+            GapCause::Other,
+            "other",
+            "A cause named by a newer version.",
+        ),
     ];
 
     /// The cause's short name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|row| row.0 == self).map_or("other", |row| row.1)
+        Self::ALL
+            .iter()
+            .find(|row| row.0 == self)
+            .map_or("other", |row| row.1)
     }
 
     /// The cause with this number; [`GapCause::Other`] when unknown.
     pub fn from_code(code: u8) -> GapCause {
-        Self::ALL.iter().map(|row| row.0).find(|cause| *cause as u8 == code).unwrap_or(GapCause::Other)
+        Self::ALL
+            .iter()
+            .map(|row| row.0)
+            .find(|cause| *cause as u8 == code)
+            .unwrap_or(GapCause::Other)
     }
 }
 

@@ -62,7 +62,8 @@ impl Manifest {
     /// Wall-clock ns since 1970 of an instant on the boot clock, by the clock pair of the start.
     pub fn wall_ns(&self, boot_ns: u64) -> i64 {
         let since_start = i128::from(boot_ns) - i128::from(self.clock.boot_ns);
-        (i128::from(self.clock.real_ns) + since_start).clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
+        (i128::from(self.clock.real_ns) + since_start)
+            .clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
     }
 }
 

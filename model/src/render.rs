@@ -13,7 +13,9 @@ pub fn arg_text(schema: &Schema, arg: &ArgDesc, value: &Value) -> Option<Vec<u8>
         Value::Absent => return None,
         Value::Bytes(blob) => blob.bytes.clone(),
         Value::Num(n) => match arg.kind() {
-            Some(ArgKind::Flags | ArgKind::Enum) => flags_text(schema, &arg.set, *n as u64).into_bytes(),
+            Some(ArgKind::Flags | ArgKind::Enum) => {
+                flags_text(schema, &arg.set, *n as u64).into_bytes()
+            }
             Some(ArgKind::Mode) => format!("0{n:o}").into_bytes(),
             Some(ArgKind::Hex | ArgKind::Ptr) => format!("{n:#x}").into_bytes(),
             Some(ArgKind::Uint | ArgKind::Size) => (*n as u64).to_string().into_bytes(),

@@ -97,7 +97,11 @@ impl Schema {
                     args: row
                         .args
                         .iter()
-                        .map(|arg| ArgDesc { name: arg.name.to_owned(), kind: arg.kind as u8, set: arg.set.to_owned() })
+                        .map(|arg| ArgDesc {
+                            name: arg.name.to_owned(),
+                            kind: arg.kind as u8,
+                            set: arg.set.to_owned(),
+                        })
                         .collect(),
                     doc: row.doc.to_owned(),
                 })
@@ -106,7 +110,15 @@ impl Schema {
                 .iter()
                 .map(|set| FlagSetDesc {
                     name: set.name.to_owned(),
-                    flags: set.entries.iter().map(|e| FlagDesc { name: e.0.to_owned(), value: e.1, mask: e.2 }).collect(),
+                    flags: set
+                        .entries
+                        .iter()
+                        .map(|e| FlagDesc {
+                            name: e.0.to_owned(),
+                            value: e.1,
+                            mask: e.2,
+                        })
+                        .collect(),
                 })
                 .collect(),
         })
@@ -119,7 +131,11 @@ impl Schema {
 
     /// The id of the type with this name.
     pub fn type_id(&self, name: &str) -> Option<TypeId> {
-        self.types.iter().position(|ty| ty.name == name).and_then(|at| u16::try_from(at).ok()).map(TypeId)
+        self.types
+            .iter()
+            .position(|ty| ty.name == name)
+            .and_then(|at| u16::try_from(at).ok())
+            .map(TypeId)
     }
 
     /// The flag set with this name.
@@ -133,7 +149,12 @@ pub fn current_type(name: &str) -> Option<TypeId> {
     static BY_NAME: OnceLock<HashMap<&'static str, TypeId>> = OnceLock::new();
     BY_NAME
         .get_or_init(|| {
-            SYSCALLS.iter().chain(HAPPENINGS).enumerate().filter_map(|(at, row)| Some((row.name, TypeId(u16::try_from(at).ok()?)))).collect()
+            SYSCALLS
+                .iter()
+                .chain(HAPPENINGS)
+                .enumerate()
+                .filter_map(|(at, row)| Some((row.name, TypeId(u16::try_from(at).ok()?))))
+                .collect()
         })
         .get(name)
         .copied()

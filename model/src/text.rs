@@ -81,7 +81,10 @@ mod tests {
     fn every_byte_alone_prints_no_control_character() {
         for byte in 0..=255u8 {
             let shown = Safe::new(&[byte]).to_string();
-            assert!(shown.chars().all(|c| !c.is_control()), "byte {byte:#x} gave {shown:?}");
+            assert!(
+                shown.chars().all(|c| !c.is_control()),
+                "byte {byte:#x} gave {shown:?}"
+            );
             assert!(!shown.is_empty());
         }
     }
@@ -96,7 +99,10 @@ mod tests {
 
     #[test]
     fn plain_text_in_any_language_is_left_alone() {
-        assert_eq!(Safe::new("naïve 検索 /etc/passwd").to_string(), "naïve 検索 /etc/passwd");
+        assert_eq!(
+            Safe::new("naïve 検索 /etc/passwd").to_string(),
+            "naïve 検索 /etc/passwd"
+        );
     }
 
     #[test]

@@ -8,7 +8,12 @@ pub struct BootNs(pub u64);
 
 impl fmt::Display for BootNs {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:09}", self.0 / 1_000_000_000, self.0 % 1_000_000_000)
+        write!(
+            f,
+            "{}.{:09}",
+            self.0 / 1_000_000_000,
+            self.0 % 1_000_000_000
+        )
     }
 }
 
@@ -61,12 +66,21 @@ impl Civil {
 
     /// `HH:MM:SS.nnnnnnnnn`, the look of `evt.time`.
     pub fn time_of_day(&self) -> String {
-        format!("{:02}:{:02}:{:02}.{:09}", self.hour, self.minute, self.second, self.nanosecond)
+        format!(
+            "{:02}:{:02}:{:02}.{:09}",
+            self.hour, self.minute, self.second, self.nanosecond
+        )
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+0000`, the look of `evt.time.iso8601`.
     pub fn iso8601(&self) -> String {
-        format!("{:04}-{:02}-{:02}T{}+0000", self.year, self.month, self.day, self.time_of_day())
+        format!(
+            "{:04}-{:02}-{:02}T{}+0000",
+            self.year,
+            self.month,
+            self.day,
+            self.time_of_day()
+        )
     }
 }
 
@@ -76,9 +90,21 @@ mod tests {
 
     #[test]
     fn known_instants_split_as_the_calendar_says() {
-        assert_eq!(Civil::from_unix_ns(0).iso8601(), "1970-01-01T00:00:00.000000000+0000");
-        assert_eq!(Civil::from_unix_ns(951_782_400_000_000_001).iso8601(), "2000-02-29T00:00:00.000000001+0000");
-        assert_eq!(Civil::from_unix_ns(-1).iso8601(), "1969-12-31T23:59:59.999999999+0000");
-        assert_eq!(Civil::from_unix_ns(4_102_444_799_000_000_000).iso8601(), "2099-12-31T23:59:59.000000000+0000");
+        assert_eq!(
+            Civil::from_unix_ns(0).iso8601(),
+            "1970-01-01T00:00:00.000000000+0000"
+        );
+        assert_eq!(
+            Civil::from_unix_ns(951_782_400_000_000_001).iso8601(),
+            "2000-02-29T00:00:00.000000001+0000"
+        );
+        assert_eq!(
+            Civil::from_unix_ns(-1).iso8601(),
+            "1969-12-31T23:59:59.999999999+0000"
+        );
+        assert_eq!(
+            Civil::from_unix_ns(4_102_444_799_000_000_000).iso8601(),
+            "2099-12-31T23:59:59.000000000+0000"
+        );
     }
 }
