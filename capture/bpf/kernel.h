@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+ *
+ * The few kernel structures and helpers the programs need. Only the fields that are read are declared: the loader
+ * relocates each access to the running kernel's own layout (BTF, CO-RE), so nothing here depends on a kernel version.
+ */
+#pragma once
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef long long __s64;
+typedef int __s32;
+
+#define SEC(name) __attribute__((section(name), used))
+#define inline_always static inline __attribute__((always_inline))
+#define apart static __attribute__((noinline))
+
+/* Helpers by number: include/uapi/linux/bpf.h. */
+static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
+static long (*const bpf_map_update_elem)(void *map, const void *key, const void *value, __u64 flags) = (void *)2;
+static long (*const bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
+static __u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
+static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+static long (*const bpf_probe_read_user)(void *dst, __u32 size, const void *src) = (void *)112;
+static long (*const bpf_probe_read_kernel)(void *dst, __u32 size, const void *src) = (void *)113;
+static long (*const bpf_probe_read_user_str)(void *dst, __u32 size, const void *src) = (void *)114;
+static long (*const bpf_probe_read_kernel_str)(void *dst, __u32 size, const void *src) = (void *)115;
+static __u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
+static void *(*const bpf_get_current_task_btf)(void) = (void *)158;
+
+/* Relocated reads: the value of src->field, through the fault-tolerant helper. */
+#define READ_INTO(dst, src, field) bpf_probe_read_kernel((dst), sizeof(*(dst)), __builtin_preserve_access_index(&(src)->field))
+#define READ(src, field)                                                                                               \
+    ({                                                                                                                 \
+        __typeof__((src)->field) value_ = 0;                                                                           \
+        READ_INTO(&value_, src, field);                                                                                \
+        value_;                                                                                                        \
+    })
+#define FIELD_OFFSET(type, field) __builtin_preserve_field_info(((type *)0)->field, 0)
+#define FIELD_EXISTS(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)
+#define TYPE_EXISTS(type) __builtin_preserve_type_info(*(type *)0, 0)
+#define TYPE_SIZE(type) __builtin_preserve_type_info(*(type *)0, 1)
+
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_LRU_HASH = 9 };
+enum { MAP_MMAPABLE = 1 << 10, MAP_NO_PREALLOC = 1 };
+#define __uint(name, value) int(*name)[value]
+#define __type(name, value) __typeof__(value) *name
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct pt_regs {
+    unsigned long bx, cx, dx, si, di, bp, ax, orig_ax, r8, r9, r10;
+};
+struct thread_info {
+    __u32 status;
+};
+typedef struct {
+    __u32 val;
+} kuid_t, kgid_t;
+struct ns_common {
+    __u32 inum;
+};
+struct user_namespace {
+    struct ns_common ns;
+};
+struct pid_namespace {
+    struct ns_common ns;
+};
+struct mnt_namespace {
+    struct ns_common ns;
+};
+struct net {
+    struct ns_common ns;
+};
+struct nsproxy {
+    struct mnt_namespace *mnt_ns;
+    struct net *net_ns;
+};
+typedef struct {
+    __u64 val;
+} kernel_cap_t;
+struct cred {
+    kuid_t uid, euid;
+    kgid_t gid, egid;
+    kernel_cap_t cap_inheritable, cap_permitted, cap_effective;
+    struct user_namespace *user_ns;
+};
+struct upid {
+    int nr;
+    struct pid_namespace *ns;
+};
+struct pid {
+    unsigned int level;
+    struct upid numbers[1];
+};
+struct tty_driver {
+    int major, minor_start;
+};
+struct tty_struct {
+    struct tty_driver *driver;
+    int index;
+};
+struct signal_struct {
+    struct pid *pids[4];
+    struct tty_struct *tty;
+};
+struct qstr {
+    __u32 len;
+    const unsigned char *name;
+};
+struct hlist_bl_node {
+    struct hlist_bl_node **pprev;
+};
+struct inode;
+struct dentry {
+    struct hlist_bl_node d_hash;
+    struct dentry *d_parent;
+    struct qstr d_name;
+    struct inode *d_inode;
+};
+struct vfsmount {
+    struct dentry *mnt_root;
+};
+struct mount {
+    struct mount *mnt_parent;
+    struct dentry *mnt_mountpoint;
+    struct vfsmount mnt;
+};
+struct path {
+    struct vfsmount *mnt;
+    struct dentry *dentry;
+};
+struct super_block {
+    __u32 s_dev;
+    unsigned long s_magic;
+};
+struct inode {
+    unsigned short i_mode;
+    struct super_block *i_sb;
+    unsigned long i_ino;
+    __u32 i_rdev;
+};
+struct file {
+    struct path f_path;
+    struct inode *f_inode;
+    unsigned int f_flags;
+    void *private_data;
+};
+struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
+};
+struct files_struct {
+    struct fdtable *fdt;
+};
+struct fs_struct {
+    struct path pwd;
+};
+struct mm_struct {
+    unsigned long arg_start, arg_end, env_start, env_end;
+    struct file *exe_file;
+};
+struct kernfs_node {
+    __u64 id;
+};
+struct cgroup;
+struct cgroup_subsys_state {
+    struct cgroup_subsys_state *parent;
+};
+struct cgroup_root {
+    int hierarchy_id;
+};
+struct cgroup {
+    struct cgroup_subsys_state self; /* first, so a css of a cgroup is its cgroup */
+    struct kernfs_node *kn;
+    struct cgroup_root *root;
+};
+struct css_set {
+    struct cgroup *dfl_cgrp;
+};
+struct task_struct {
+    struct thread_info thread_info;
+    int pid, tgid;
+    int exit_code;
+    __u64 start_boottime;
+    __u64 self_exec_id;
+    struct task_struct *group_leader, *real_parent;
+    struct pid *thread_pid;
+    struct mm_struct *mm;
+    struct files_struct *files;
+    struct fs_struct *fs;
+    struct nsproxy *nsproxy;
+    struct css_set *cgroups;
+    struct cred *cred;
+    struct signal_struct *signal;
+    kuid_t loginuid;
+    char comm[16];
+};
+struct linux_binprm {
+    const char *filename;
+    struct file *file;
+};
+struct in6_addr {
+    __u8 bytes[16];
+};
+typedef struct {
+    struct net *net;
+} possible_net_t;
+struct sock_common {
+    __u32 skc_daddr, skc_rcv_saddr;
+    __u16 skc_dport, skc_num;
+    unsigned short skc_family;
+    unsigned char skc_state;
+    struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
+    possible_net_t skc_net;
+};
+struct sock {
+    struct sock_common __sk_common;
+    __u16 sk_protocol;
+};
+struct socket {
+    short type;
+    struct sock *sk;
+};
+struct sockaddr_un {
+    unsigned short sun_family;
+    char sun_path[108];
+};
+struct unix_address {
+    int len;
+    struct sockaddr_un name[1];
+};
+struct unix_sock {
+    struct unix_address *addr;
+    struct sock *peer;
+};
+
+#pragma clang attribute pop
+
+/* User memory, laid down by the ABI: never relocated. */
+struct user_iovec {
+    __u64 base, len;
+};
+struct user_msghdr {
+    __u64 name;
+    __u32 namelen, pad;
+    __u64 iov, iovlen, control, controllen;
+};
+struct tracepoint_enter {
+    __u64 common;
+    __s64 nr;
+    __u64 args[6];
+};
+
+/* include/uapi/linux/stat.h, magic.h; arch/x86/include/asm/thread_info.h */
+enum { S_IFMT = 0170000, S_IFSOCK = 0140000, OVERLAYFS_MAGIC = 0x794c7630, TS_COMPAT = 2, X32_BIT = 0x40000000 };

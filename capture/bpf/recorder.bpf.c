@@ -1,0 +1,1021 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * The recorder's kernel side. One generic program at the return of every call, driven by argument plans that user space
+ * fills in from the table of calls; beside it exec, fork, exit, control groups, and the entry of calls that never return.
+ *
+ * Records go into one ring of segments per CPU, in an array map that user space maps into its memory: no helper, no lock
+ * and no wake-up on the way. Tracepoint programs run with preemption off, so a CPU has one writer; `busy` catches a
+ * kernel where that is not so. What is written is the kernel's own object wherever it has one (file, socket, task); what
+ * the caller passed is kept beside it as a claim.
+ */
+#include "kernel.h"
+#include "contract.h"
+
+char LICENSE[] SEC("license") = "Dual MIT/GPL";
+
+volatile const __u32 self_tgid = 0;
+volatile const __u32 scope_mode = 0;
+volatile const __u32 scope_unknown = 1;
+volatile const __u32 segments = 1;
+volatile const __u32 snaplen = 256;
+
+struct segment {
+    char bytes[SEGMENT_BYTES];
+};
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, MAP_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct segment);
+} ring SEC(".maps");
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, MAP_MMAPABLE);
+    __type(key, __u32);
+    __type(value, struct cpu_state);
+} cpus SEC(".maps");
+/* Segments that user space is done with, per CPU. Written by user space only. */
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 1);
+    __uint(map_flags, MAP_MMAPABLE);
+    __type(key, __u32);
+    __type(value, __u64);
+} tails SEC(".maps");
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 4 * PLAN_STRIDE);
+    __type(key, __u32);
+    __type(value, struct plan);
+} plans SEC(".maps");
+/* Control group id to 1 (keep) or 0 (spare); a missing one is `scope_unknown`. */
+struct {
+    __uint(type, MAP_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, MAP_NO_PREALLOC);
+    __type(key, __u64);
+    __type(value, __u32);
+} cgroup_scope SEC(".maps");
+/* Thread-group ids of a recorded tree. */
+struct {
+    __uint(type, MAP_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, MAP_NO_PREALLOC);
+    __type(key, __u32);
+    __type(value, __u32);
+} pid_scope SEC(".maps");
+/* What exec's caller passed, from entry to sched_process_exec, by thread. */
+struct exec_claim {
+    __u32 nr;
+    __u32 flags;
+    __s32 dirfd;
+    __u32 len;
+    char path[256];
+};
+struct {
+    __uint(type, MAP_LRU_HASH);
+    __uint(max_entries, 4096);
+    __type(key, __u32);
+    __type(value, struct exec_claim);
+} exec_claims SEC(".maps");
+
+/* Where a part may still start, given its largest size. */
+#define ROOM(off, bytes) ((off) <= RECORD_MAX - sizeof(struct part_head) - (bytes))
+#define PADDED(n) (((n) + 7) & ~7u)
+
+/* One record being written. */
+struct writer {
+    struct cpu_state *cpu;
+    char *rec;
+    __u64 segment;
+    __u32 pos;
+};
+
+inline_always __u64 cgroup_id(struct task_struct *task)
+{
+    return task->cgroups->dfl_cgrp->kn->id;
+}
+
+inline_always int in_scope(struct task_struct *task, __u64 cgroup)
+{
+    if (scope_mode == SCOPE_HOST)
+        return 1;
+    if (scope_mode == SCOPE_TREE) {
+        __u32 tgid = task->tgid;
+        return bpf_map_lookup_elem(&pid_scope, &tgid) != 0;
+    }
+    __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &cgroup);
+    return verdict ? *verdict : scope_unknown;
+}
+
+/* Reserves room; writes the head. Returns 0 when there is none: then the record is counted as dropped. */
+inline_always struct record_head *begin(struct writer *w, struct task_struct *task, __u64 cgroup, __u8 kind)
+{
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+    volatile __u64 *tail = bpf_map_lookup_elem(&tails, &cpu);
+    if (!c || !tail)
+        return 0;
+    if (c->busy) {
+        c->nested++;
+        return 0;
+    }
+    __u64 seq = c->seq;
+    __u64 segment = c->head >> 32;
+    __u32 pos = (__u32)c->head;
+    if (pos >= SEGMENT_BYTES - RECORD_MAX) {
+        if (segment + 1 - *tail >= segments) {
+            c->seq = seq + 1;
+            c->dropped++;
+            return 0;
+        }
+        segment++;
+        pos = 0;
+    }
+    __u32 at = cpu * segments + (segment & (segments - 1));
+    struct segment *s = bpf_map_lookup_elem(&ring, &at);
+    if (!s)
+        return 0;
+    c->busy = 1;
+    c->slot = at;
+    c->pos = pos;
+    c->off = sizeof(struct record_head);
+    w->cpu = c;
+    w->segment = segment;
+    w->pos = pos;
+    w->rec = s->bytes + pos;
+    struct record_head *h = (void *)w->rec;
+    h->kind = kind;
+    h->abi = 0;
+    h->cut = 0;
+    h->seq = seq;
+    h->time_ns = bpf_ktime_get_boot_ns();
+    h->pid = task->tgid;
+    h->tid = task->pid;
+    h->start_ns = task->group_leader->start_boottime;
+    h->cgroup = cgroup;
+    h->exec_id = (__u32)task->self_exec_id;
+    h->nr = 0;
+    h->result = 0;
+    return h;
+}
+
+inline_always void commit(struct writer *w)
+{
+    struct cpu_state *c = w->cpu;
+    struct record_head *h = (void *)w->rec;
+    __u32 len = (__u32)c->off;
+    h->len = len;
+    c->seq = h->seq + 1;
+    __u64 head = (w->segment << 32) | (w->pos + len);
+    asm volatile("" ::: "memory");
+    *(volatile __u64 *)&c->head = head;
+    c->busy = 0;
+}
+
+/* Keeps clang from folding a bounds check into an earlier one the verifier has forgotten. */
+#define OPAQUE(x) asm volatile("" : "+r"(x))
+
+inline_always __u64 offset(struct cpu_state *c)
+{
+    __u64 off = c->off & (RECORD_MAX - 1);
+    OPAQUE(off);
+    return off;
+}
+
+/* The record this CPU is writing, for functions that the verifier checks once, apart from their callers. */
+inline_always char *current_record(struct cpu_state **cpu)
+{
+    __u32 at = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &at);
+    if (!c)
+        return 0;
+    at = c->slot;
+    struct segment *s = bpf_map_lookup_elem(&ring, &at);
+    __u32 pos = c->pos;
+    OPAQUE(pos);
+    if (!s || pos >= SEGMENT_BYTES - RECORD_MAX)
+        return 0;
+    *cpu = c;
+    return s->bytes + pos;
+}
+
+inline_always void cut(char *rec)
+{
+    ((struct record_head *)rec)->cut = 1;
+}
+
+inline_always void head_of(char *at, __u16 tag, __u16 slot, __u32 len, __u32 full_len, __u32 extra)
+{
+    struct part_head *p = (void *)at;
+    p->tag = tag;
+    p->slot = slot;
+    p->len = len;
+    p->full_len = full_len;
+    p->extra = extra;
+}
+
+/* A NUL-terminated string in user memory. */
+apart int put_string(struct cpu_state *c, char *rec, __u32 tag, __u32 slot, __u64 address)
+{
+    __u64 off = offset(c);
+    if (!ROOM(off, PATH_BYTES)) {
+        cut(rec);
+        return 0;
+    }
+    char *at = rec + off;
+    long n = bpf_probe_read_user_str(at + sizeof(struct part_head), PATH_BYTES, (void *)address);
+    if (n < 0) {
+        head_of(at, tag, slot, 0, ~0u, 0);
+        c->off = off + sizeof(struct part_head);
+        return 0;
+    }
+    __u32 len = n > 0 ? n - 1 : 0;
+    /* The helper cannot say how long the string was: a full buffer is marked as cut by one byte more. */
+    head_of(at, tag, slot, len, n == PATH_BYTES ? len + 1 : len, 0);
+    c->off = off + sizeof(struct part_head) + PADDED(len & 0x1fff);
+    return 0;
+}
+
+/* Bytes in user memory. `limit` is what may be kept, `full` what there is. */
+apart int put_bytes(struct cpu_state *c, char *rec, __u32 tag_slot, __u64 address, __u64 full)
+{
+    __u64 off = offset(c);
+    __u32 keep = full > snaplen ? snaplen : (__u32)full;
+    if (keep > PATH_BYTES)
+        keep = PATH_BYTES;
+    if (!ROOM(off, PATH_BYTES)) {
+        cut(rec);
+        return 0;
+    }
+    char *at = rec + off;
+    __u32 clamped = full > 0xfffffffe ? 0xfffffffe : (__u32)full;
+    if (keep && bpf_probe_read_user(at + sizeof(struct part_head), keep, (void *)address) < 0) {
+        head_of(at, tag_slot >> 16, tag_slot & 0xffff, 0, ~0u, 0);
+        c->off = off + sizeof(struct part_head);
+        return 0;
+    }
+    head_of(at, tag_slot >> 16, tag_slot & 0xffff, keep, clamped, 0);
+    c->off = off + sizeof(struct part_head) + PADDED(keep & 0x1fff);
+    return 0;
+}
+
+/* The start of the arguments or environment of a new program. */
+apart int put_area(struct cpu_state *c, char *rec, __u32 tag, __u64 address, __u64 full)
+{
+    __u64 off = offset(c);
+    __u32 keep = full > ARGV_BYTES ? ARGV_BYTES : (__u32)full;
+    if (!ROOM(off, ARGV_BYTES)) {
+        if (keep > 1024)
+            keep = 1024;
+        if (!ROOM(off, 1024)) {
+            cut(rec);
+            return 0;
+        }
+        char *at = rec + off;
+        if (bpf_probe_read_user(at + sizeof(struct part_head), keep & 0x7ff, (void *)address) < 0)
+            keep = 0;
+        head_of(at, tag, 0, keep, (__u32)full, 0);
+        c->off = off + sizeof(struct part_head) + PADDED(keep & 0x7ff);
+        return 0;
+    }
+    char *at = rec + off;
+    if (bpf_probe_read_user(at + sizeof(struct part_head), keep, (void *)address) < 0)
+        keep = 0;
+    head_of(at, tag, 0, keep, (__u32)full, 0);
+    c->off = off + sizeof(struct part_head) + PADDED(keep & 0x3fff);
+    return 0;
+}
+
+/* Text in kernel memory. */
+apart int put_text(struct cpu_state *c, char *rec, __u32 tag, __u64 address)
+{
+    __u64 off = offset(c);
+    if (!ROOM(off, PATH_BYTES)) {
+        cut(rec);
+        return 0;
+    }
+    char *at = rec + off;
+    long n = bpf_probe_read_kernel_str(at + sizeof(struct part_head), PATH_BYTES, (void *)address);
+    __u32 len = n > 0 ? n - 1 : 0;
+    head_of(at, tag, 0, len, len, 0);
+    c->off = off + sizeof(struct part_head) + PADDED(len & 0x1fff);
+    return 0;
+}
+
+/* Most steps of a path: names and mount points. */
+#define WALK_MAX 96
+
+/*
+ * The path of a dentry by the kernel's own tree, leaf first, each name behind a length byte. Checked once by the verifier
+ * (a global function), so it takes addresses as numbers.
+ */
+__attribute__((noinline)) int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
+{
+    struct cpu_state *c;
+    char *rec = current_record(&c);
+    if (!rec)
+        return 0;
+    __u64 start = offset(c);
+    if (start > RECORD_MAX - PATH_BYTES - 512) {
+        cut(rec);
+        return 0;
+    }
+    struct dentry *dentry = (void *)leaf;
+    __u32 marks = 0;
+    struct mount *mount = (void *)vfsmount - FIELD_OFFSET(struct mount, mnt);
+    struct dentry *root = READ(mount, mnt.mnt_root);
+    c->off = start + sizeof(struct part_head);
+    if (dentry != root && READ(dentry, d_parent) != dentry && !READ(dentry, d_hash.pprev))
+        marks = PATH_UNLINKED;
+    __u32 ended = 0;
+    for (int i = 0; i < WALK_MAX; i++) {
+        if (dentry == root) {
+            struct mount *up = READ(mount, mnt_parent);
+            if (up == mount) {
+                ended = PATH_WHOLE;
+                break;
+            }
+            dentry = READ(mount, mnt_mountpoint);
+            mount = up;
+            root = READ(mount, mnt.mnt_root);
+            continue;
+        }
+        struct dentry *parent = READ(dentry, d_parent);
+        if (parent == dentry && i > 0) {
+            ended = PATH_PSEUDO;
+            break;
+        }
+        __u64 off = offset(c);
+        if (off > start + PATH_BYTES || off > RECORD_MAX - 512)
+            break;
+        __u32 len = READ(dentry, d_name.len) & 0xff;
+        char *at = rec + off;
+        *at = len;
+        bpf_probe_read_kernel(at + 1, len, READ(dentry, d_name.name));
+        c->off = off + 1 + len;
+        if (parent == dentry) {
+            ended = PATH_PSEUDO;
+            break;
+        }
+        dentry = parent;
+    }
+    marks |= ended ? ended : PATH_CUT;
+    __u64 end = offset(c);
+    OPAQUE(start);
+    if (start > RECORD_MAX - 512)
+        return 0;
+    head_of(rec + start, PART_PATH, slot, end - start - sizeof(struct part_head), end - start - sizeof(struct part_head), marks);
+    c->off = PADDED(end);
+    return 0;
+}
+
+apart int put_unix(struct cpu_state *c, char *rec, struct sock *sk, __u32 slot, __u32 peer)
+{
+    struct unix_address *addr = READ((struct unix_sock *)sk, addr);
+    if (!addr)
+        return 0;
+    int len = READ(addr, len);
+    __u64 off = offset(c);
+    if (len <= 2 || !ROOM(off, 256))
+        return 0;
+    __u32 keep = (__u32)(len - 2) & 0x7f;
+    char *at = rec + off;
+    bpf_probe_read_kernel(at + sizeof(struct part_head), keep, (char *)addr + FIELD_OFFSET(struct unix_address, name) + 2);
+    head_of(at, PART_UNIX, slot, keep, keep, peer);
+    c->off = off + sizeof(struct part_head) + PADDED(keep);
+    return 1;
+}
+
+apart int put_socket(struct cpu_state *c, char *rec, __u32 slot, struct socket *socket)
+{
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(struct socket_part)))
+        return 0;
+    struct sock *sk = READ(socket, sk);
+    if (!sk)
+        return 0;
+    char *at = rec + off;
+    struct socket_part *s = (void *)(at + sizeof(struct part_head));
+    head_of(at, PART_SOCKET, slot, sizeof(*s), sizeof(*s), 0);
+    __u16 family = READ(sk, __sk_common.skc_family);
+    s->family = family;
+    s->type_ = READ(socket, type);
+    s->protocol = READ(sk, sk_protocol);
+    s->state = READ(sk, __sk_common.skc_state);
+    s->local_port = READ(sk, __sk_common.skc_num);
+    s->remote_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
+    struct net *net = READ(sk, __sk_common.skc_net.net);
+    s->netns = READ(net, ns.inum);
+    if (family == 10) {
+        READ_INTO(&s->local, sk, __sk_common.skc_v6_rcv_saddr);
+        READ_INTO(&s->remote, sk, __sk_common.skc_v6_daddr);
+    } else {
+        __builtin_memset(s->local, 0, 16);
+        __builtin_memset(s->remote, 0, 16);
+        if (family == 2) {
+            *(__u32 *)s->local = READ(sk, __sk_common.skc_rcv_saddr);
+            *(__u32 *)s->remote = READ(sk, __sk_common.skc_daddr);
+        }
+    }
+    c->off = off + sizeof(struct part_head) + sizeof(*s);
+    if (family == 1 && TYPE_EXISTS(struct unix_sock)) {
+        if (!put_unix(c, rec, sk, slot, 0)) {
+            struct sock *other = READ((struct unix_sock *)sk, peer);
+            if (other)
+                put_unix(c, rec, other, slot, 1);
+        }
+    }
+    return 0;
+}
+
+/* The kernel's file: identity always, path on request, both ends when it is a socket. */
+apart int put_file(struct cpu_state *c, char *rec, __u32 slot, struct file *file, __u32 with_path)
+{
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(struct file_part))) {
+        cut(rec);
+        return 0;
+    }
+    struct inode *inode = READ(file, f_inode);
+    struct super_block *sb = READ(inode, i_sb);
+    char *at = rec + off;
+    struct file_part *f = (void *)(at + sizeof(struct part_head));
+    head_of(at, PART_FILE, slot, sizeof(*f), sizeof(*f), 0);
+    __u32 mode = READ(inode, i_mode);
+    __u32 magic = (__u32)READ(sb, s_magic);
+    f->file = (__u64)file;
+    f->ino = READ(inode, i_ino);
+    f->dev = READ(sb, s_dev);
+    f->rdev = READ(inode, i_rdev);
+    f->mode = mode;
+    f->flags = READ(file, f_flags);
+    f->magic = magic;
+    f->layer = 0;
+    if (magic == OVERLAYFS_MAGIC && with_path) {
+        /* struct ovl_inode holds the dentry of the upper layer right behind its struct inode. */
+        void *upper = 0;
+        bpf_probe_read_kernel(&upper, sizeof(upper), (char *)inode + TYPE_SIZE(struct inode));
+        f->layer = upper ? 1 : 2;
+    }
+    c->off = off + sizeof(struct part_head) + sizeof(*f);
+    if ((mode & S_IFMT) == S_IFSOCK) {
+        put_socket(c, rec, slot, READ(file, private_data));
+        return 0;
+    }
+    if (with_path)
+        put_path(slot, (__u64)READ(file, f_path.mnt), (__u64)READ(file, f_path.dentry));
+    return 0;
+}
+
+inline_always struct file *file_of(struct task_struct *task, __u64 fd)
+{
+    struct files_struct *files = task->files;
+    if (!files)
+        return 0;
+    struct fdtable *fdt = files->fdt;
+    if (fd >= fdt->max_fds)
+        return 0;
+    struct file **table = fdt->fd;
+    struct file *file = 0;
+    bpf_probe_read_kernel(&file, sizeof(file), table + fd);
+    return file;
+}
+
+inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namespace **ns)
+{
+    if (!pid)
+        return 0;
+    __u32 level = innermost ? READ(pid, level) & 31 : 0;
+    struct upid *upid = (void *)pid + FIELD_OFFSET(struct pid, numbers) + level * TYPE_SIZE(struct upid);
+    if (ns)
+        *ns = READ(upid, ns);
+    return READ(upid, nr);
+}
+
+apart int put_task(struct cpu_state *c, char *rec, struct task_struct *task)
+{
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(struct task_part)) || !task)
+        return 0;
+    char *at = rec + off;
+    struct task_part *t = (void *)(at + sizeof(struct part_head));
+    head_of(at, PART_TASK, 0, sizeof(*t), sizeof(*t), 0);
+    struct task_struct *leader = READ(task, group_leader);
+    struct task_struct *parent = READ(leader, real_parent);
+    struct task_struct *parent_leader = READ(parent, group_leader);
+    t->parent_start_ns = READ(parent_leader, start_boottime);
+    t->ppid = READ(parent, tgid);
+    struct pid_namespace *ns = 0;
+    t->vpid = pid_number(READ(leader, thread_pid), 1, &ns);
+    t->ns_pid = READ(ns, ns.inum);
+    struct signal_struct *signal = READ(task, signal);
+    t->pgid = pid_number(READ(signal, pids[2]), 0, 0);
+    t->sid = pid_number(READ(signal, pids[3]), 0, 0);
+    struct tty_struct *tty = READ(signal, tty);
+    t->tty = 0;
+    if (tty) {
+        struct tty_driver *driver = READ(tty, driver);
+        t->tty = ((__u32)READ(driver, major) << 20) | (__u32)(READ(driver, minor_start) + READ(tty, index));
+    }
+    struct cred *cred = READ(task, cred);
+    t->uid = READ(cred, uid.val);
+    t->gid = READ(cred, gid.val);
+    t->euid = READ(cred, euid.val);
+    t->egid = READ(cred, egid.val);
+    t->cap_effective = READ(cred, cap_effective.val);
+    t->cap_permitted = READ(cred, cap_permitted.val);
+    t->cap_inheritable = READ(cred, cap_inheritable.val);
+    struct user_namespace *user = READ(cred, user_ns);
+    t->ns_user = READ(user, ns.inum);
+    t->loginuid = FIELD_EXISTS(struct task_struct, loginuid) ? READ(task, loginuid.val) : ~0u;
+    struct nsproxy *nsproxy = READ(task, nsproxy);
+    struct mnt_namespace *mnt = READ(nsproxy, mnt_ns);
+    struct net *net = READ(nsproxy, net_ns);
+    t->ns_mnt = READ(mnt, ns.inum);
+    t->ns_net = READ(net, ns.inum);
+    READ_INTO(&t->comm, task, comm);
+    c->off = off + sizeof(struct part_head) + sizeof(*t);
+    return 0;
+}
+
+inline_always void put_cwd(struct cpu_state *c, char *rec, struct task_struct *task)
+{
+    struct fs_struct *fs = READ(task, fs);
+    if (fs)
+        put_path(SLOT_CWD, (__u64)READ(fs, pwd.mnt), (__u64)READ(fs, pwd.dentry));
+}
+
+/* Buffers of a vector that are looked at. */
+#define IOVECS 16
+
+/* The head of what a vector of buffers holds. */
+apart int put_vector(struct cpu_state *c, char *rec, __u32 slot, __u64 address, __u64 count_total)
+{
+    __u64 start = offset(c);
+    if (!ROOM(start, PATH_BYTES + 8)) {
+        cut(rec);
+        return 0;
+    }
+    __u64 total = count_total & 0xffffffff;
+    __u32 count = count_total >> 32;
+    __u64 left = total > snaplen ? snaplen : total;
+    if (left > PATH_BYTES)
+        left = PATH_BYTES;
+    __u64 want = left;
+    c->off = start + sizeof(struct part_head);
+    for (__u32 i = 0; i < IOVECS; i++) {
+        if (i >= count || left == 0)
+            break;
+        struct user_iovec v = {};
+        if (bpf_probe_read_user(&v, sizeof(v), (void *)(address + i * sizeof(v))) < 0)
+            break;
+        __u32 n = v.len > left ? (__u32)left : (__u32)v.len;
+        __u64 off = offset(c);
+        OPAQUE(n);
+        if (off > RECORD_MAX - PATH_BYTES || n > PATH_BYTES)
+            break;
+        if (bpf_probe_read_user(rec + off, n, (void *)v.base) < 0)
+            break;
+        c->off = off + n;
+        left -= n;
+    }
+    OPAQUE(start);
+    if (start > RECORD_MAX - 512)
+        return 0;
+    head_of(rec + start, PART_ARG, slot, want - left, (__u32)total, 0);
+    c->off = PADDED(offset(c));
+    return 0;
+}
+
+/* What argument i points at, by its kind. */
+apart int put_arg(struct cpu_state *c, char *rec, struct plan *plan, __u32 i)
+{
+    struct record_head *h = (void *)rec;
+    if (i > 5)
+        return 0;
+    __u8 kind = plan->kinds[i];
+    __u64 value = h->args[i];
+    __u64 next = i < 5 ? h->args[i + 1] : 0;
+    __s64 result = (__s64)h->result;
+    int compat = h->abi == 1;
+    __u32 tag_slot = (PART_ARG << 16) | i;
+    if (compat) {
+        value = (__u32)value;
+        next = (__u32)next;
+    }
+    switch (kind) {
+    case KIND_FD:
+    case KIND_DIRFD: {
+        if ((__s32)value < 0)
+            break;
+        struct file *file = file_of(bpf_get_current_task_btf(), (__u32)value);
+        if (file)
+            put_file(c, rec, i, file, 0);
+        break;
+    }
+    case KIND_PATH:
+    case KIND_STR:
+        if (value)
+            put_string(c, rec, PART_ARG, i, value);
+        break;
+    case KIND_BUF_IN:
+        put_bytes(c, rec, tag_slot, value, result >= 0 ? (__u64)result : next);
+        break;
+    case KIND_BUF_OUT:
+        if (result > 0)
+            put_bytes(c, rec, tag_slot, value, result);
+        break;
+    case KIND_SOCKADDR_IN:
+        if (value && next)
+            put_bytes(c, rec, tag_slot, value, (__u32)next > 128 ? 128 : (__u32)next);
+        break;
+    case KIND_SOCKADDR_OUT: {
+        __u32 len = 0;
+        if (result < 0 || !value || !next)
+            break;
+        if (bpf_probe_read_user(&len, sizeof(len), (void *)next) == 0 && len)
+            put_bytes(c, rec, tag_slot, value, len > 128 ? 128 : len);
+        break;
+    }
+    case KIND_FD_PAIR:
+        if (result == 0)
+            put_bytes(c, rec, tag_slot, value, 8);
+        break;
+    case KIND_TIMESPEC:
+        if (value)
+            put_bytes(c, rec, tag_slot, value, compat ? 8 : 16);
+        break;
+    case KIND_IOVEC_IN:
+    case KIND_IOVEC_OUT:
+        if (!compat && result > 0)
+            put_vector(c, rec, i, value, (next << 32) | (__u32)result);
+        break;
+    case KIND_MSG_IN:
+    case KIND_MSG_OUT: {
+        struct user_msghdr m = {};
+        if (compat || result < 0 || bpf_probe_read_user(&m, sizeof(m), (void *)value) < 0)
+            break;
+        if (m.name && m.namelen)
+            put_bytes(c, rec, (PART_ADDR << 16) | i, m.name, m.namelen > 128 ? 128 : m.namelen);
+        put_vector(c, rec, i, m.iov, (m.iovlen << 32) | (__u32)result);
+        break;
+    }
+    case KIND_ARGV: {
+        /* Only a failed exec comes here: the caller's memory is still there. The first pointers are enough. */
+        __u64 first = 0;
+        if (result < 0 && value && bpf_probe_read_user(&first, compat ? 4 : 8, (void *)value) == 0 && first)
+            put_string(c, rec, PART_ARG, i, first);
+        break;
+    }
+    default:
+        break;
+    }
+    return 0;
+}
+
+inline_always void put_args(struct cpu_state *c, char *rec, struct plan *plan)
+{
+    for (__u32 i = 0; i < 6; i++) {
+        if (i >= plan->count)
+            break;
+        put_arg(c, rec, plan, i);
+    }
+}
+
+SEC("tp_btf/sys_exit")
+int on_sys_exit(__u64 *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct pt_regs *regs = (void *)ctx[0];
+    __s64 result = (__s64)ctx[1];
+    if (task->tgid == self_tgid) {
+        __u32 cpu = bpf_get_smp_processor_id();
+        struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+        if (c)
+            c->spared_self++;
+        return 0;
+    }
+    __u64 cgroup = cgroup_id(task);
+    if (!in_scope(task, cgroup)) {
+        __u32 cpu = bpf_get_smp_processor_id();
+        struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+        if (c)
+            c->spared_scope++;
+        return 0;
+    }
+    __s64 nr = regs->orig_ax;
+    /* rt_sigreturn restores the registers and leaves -1; it was recorded when entered. A call number of -1 fails with ENOSYS (38). */
+    if (nr == -1 && result != -38)
+        return 0;
+    __u32 abi = 0;
+    if (task->thread_info.status & TS_COMPAT) {
+        abi = 1;
+    } else if (nr != -1 && (nr & X32_BIT)) {
+        abi = 3;
+        nr &= ~(__s64)X32_BIT;
+    }
+    __u32 at = abi * PLAN_STRIDE + ((__u64)nr < PLAN_STRIDE ? (__u32)nr : PLAN_STRIDE - 1);
+    struct plan *plan = bpf_map_lookup_elem(&plans, &at);
+    if (!plan)
+        return 0;
+    /* A successful exec has its own event, from the new image; a call recorded at entry is not recorded twice. */
+    if (plan->marks & PLAN_ENTER)
+        return 0;
+    if (result == 0 && plan->count > 1 && (plan->kinds[1] == KIND_ARGV || plan->kinds[2] == KIND_ARGV))
+        return 0;
+
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, SYSCALL);
+    if (!h)
+        return 0;
+    h->abi = abi;
+    h->nr = (__u32)nr;
+    h->result = result;
+    if (abi == 1) {
+        h->args[0] = (__u32)regs->bx;
+        h->args[1] = (__u32)regs->cx;
+        h->args[2] = (__u32)regs->dx;
+        h->args[3] = (__u32)regs->si;
+        h->args[4] = (__u32)regs->di;
+        h->args[5] = (__u32)regs->bp;
+    } else {
+        h->args[0] = regs->di;
+        h->args[1] = regs->si;
+        h->args[2] = regs->dx;
+        h->args[3] = regs->r10;
+        h->args[4] = regs->r8;
+        h->args[5] = regs->r9;
+    }
+    if (plan->present) {
+        put_args(w.cpu, w.rec, plan);
+        if ((plan->marks & PLAN_RETURNS_FD) && result >= 0) {
+            struct file *file = file_of(task, (__u32)result);
+            if (file)
+                put_file(w.cpu, w.rec, SLOT_RESULT, file, 1);
+        }
+        if ((plan->marks & PLAN_CHANGES_TASK) && result >= 0) {
+            put_task(w.cpu, w.rec, task);
+            put_cwd(w.cpu, w.rec, task);
+        }
+    }
+    commit(&w);
+    return 0;
+}
+
+/* Calls that never return, or whose registers are gone by then. */
+inline_always int entered(struct tracepoint_enter *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    if (task->tgid == self_tgid)
+        return 0;
+    __u64 cgroup = cgroup_id(task);
+    if (!in_scope(task, cgroup))
+        return 0;
+    __u32 nr = (__u32)ctx->nr & (PLAN_STRIDE - 1);
+    struct plan *plan = bpf_map_lookup_elem(&plans, &nr);
+    if (!plan)
+        return 0;
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, SYSCALL_ENTER);
+    if (!h)
+        return 0;
+    h->nr = nr;
+    for (int i = 0; i < 6; i++)
+        h->args[i] = ctx->args[i];
+    commit(&w);
+    return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_exit")
+int on_enter_exit(struct tracepoint_enter *ctx)
+{
+    return entered(ctx);
+}
+
+SEC("tracepoint/syscalls/sys_enter_exit_group")
+int on_enter_exit_group(struct tracepoint_enter *ctx)
+{
+    return entered(ctx);
+}
+
+SEC("tracepoint/syscalls/sys_enter_rt_sigreturn")
+int on_enter_rt_sigreturn(struct tracepoint_enter *ctx)
+{
+    return entered(ctx);
+}
+
+inline_always int claim(struct tracepoint_enter *ctx, __u64 path, __s32 dirfd, __u32 flags)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    if (task->tgid == self_tgid || !in_scope(task, cgroup_id(task)))
+        return 0;
+    __u32 tid = task->pid;
+    struct exec_claim c = {};
+    c.nr = (__u32)ctx->nr;
+    c.dirfd = dirfd;
+    c.flags = flags;
+    long n = bpf_probe_read_user_str(c.path, sizeof(c.path), (void *)path);
+    c.len = n > 0 ? n - 1 : 0;
+    bpf_map_update_elem(&exec_claims, &tid, &c, 0);
+    return 0;
+}
+
+SEC("tracepoint/syscalls/sys_enter_execve")
+int on_enter_execve(struct tracepoint_enter *ctx)
+{
+    return claim(ctx, ctx->args[0], -100, 0);
+}
+
+SEC("tracepoint/syscalls/sys_enter_execveat")
+int on_enter_execveat(struct tracepoint_enter *ctx)
+{
+    return claim(ctx, ctx->args[1], (__s32)ctx->args[0], (__u32)ctx->args[4]);
+}
+
+SEC("tp_btf/sched_process_exec")
+int on_exec(__u64 *ctx)
+{
+    struct task_struct *task = (void *)ctx[0];
+    struct linux_binprm *bprm = (void *)ctx[2];
+    if (task->tgid == self_tgid)
+        return 0;
+    __u64 cgroup = cgroup_id(task);
+    if (!in_scope(task, cgroup))
+        return 0;
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, EXEC);
+    if (!h)
+        return 0;
+    h->nr = 59;
+    h->abi = task->thread_info.status & TS_COMPAT ? 1 : 0;
+    if (h->abi)
+        h->nr = 11;
+    for (int i = 0; i < 6; i++)
+        h->args[i] = 0;
+    /* The thread that calls exec takes over the leader's id: its claim is filed under the id it had, ctx[1]. */
+    __u32 old = (__u32)ctx[1];
+    struct exec_claim *claimed = bpf_map_lookup_elem(&exec_claims, &old);
+    __u64 off = offset(w.cpu);
+    if (claimed) {
+        if (ROOM(off, 256)) {
+            char *at = w.rec + off;
+            __u32 len = claimed->len & 0xff;
+            h->nr = claimed->nr;
+            h->args[0] = (__u64)(__s64)claimed->dirfd;
+            h->args[4] = claimed->flags;
+            head_of(at, PART_CLAIM, 0, len, len == 255 ? 256 : len, 0);
+            __builtin_memcpy(at + sizeof(struct part_head), claimed->path, 256);
+            w.cpu->off = off + sizeof(struct part_head) + PADDED(len);
+        }
+        bpf_map_delete_elem(&exec_claims, &old);
+    } else {
+        put_text(w.cpu, w.rec, PART_CLAIM, (__u64)READ(bprm, filename));
+    }
+    put_task(w.cpu, w.rec, task);
+    struct mm_struct *mm = READ(task, mm);
+    struct file *exe = READ(bprm, file);
+    if (exe)
+        put_file(w.cpu, w.rec, SLOT_EXE, exe, 1);
+    put_cwd(w.cpu, w.rec, task);
+    if (mm) {
+        __u64 from = READ(mm, arg_start), to = READ(mm, arg_end);
+        put_area(w.cpu, w.rec, PART_ARGV, from, to - from);
+        from = READ(mm, env_start), to = READ(mm, env_end);
+        put_area(w.cpu, w.rec, PART_ENV, from, to - from);
+    }
+    commit(&w);
+    return 0;
+}
+
+SEC("tp_btf/sched_process_fork")
+int on_fork(__u64 *ctx)
+{
+    struct task_struct *parent = (void *)ctx[0];
+    struct task_struct *child = (void *)ctx[1];
+    if (parent->tgid == self_tgid)
+        return 0;
+    __u64 cgroup = cgroup_id(child);
+    if (scope_mode == SCOPE_TREE) {
+        if (!in_scope(parent, cgroup))
+            return 0;
+        __u32 tgid = child->tgid, one = 1;
+        bpf_map_update_elem(&pid_scope, &tgid, &one, 0);
+    } else if (!in_scope(child, cgroup)) {
+        return 0;
+    }
+    struct writer w;
+    struct record_head *h = begin(&w, child, cgroup, FORK);
+    if (!h)
+        return 0;
+    h->args[0] = parent->pid;
+    h->args[1] = parent->tgid;
+    h->args[2] = parent->group_leader->start_boottime;
+    h->args[3] = 0;
+    h->args[4] = 0;
+    h->args[5] = 0;
+    put_task(w.cpu, w.rec, child);
+    commit(&w);
+    return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int on_exit(__u64 *ctx)
+{
+    struct task_struct *task = (void *)ctx[0];
+    if (task->tgid == self_tgid)
+        return 0;
+    __u64 cgroup = cgroup_id(task);
+    if (!in_scope(task, cgroup))
+        return 0;
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, EXIT);
+    if (h) {
+        h->args[0] = (__u32)task->exit_code;
+        h->args[1] = task->pid == task->tgid;
+        h->args[2] = 0;
+        h->args[3] = 0;
+        h->args[4] = 0;
+        h->args[5] = 0;
+        commit(&w);
+    }
+    if (scope_mode == SCOPE_TREE && task->pid == task->tgid) {
+        __u32 tgid = task->tgid;
+        bpf_map_delete_elem(&pid_scope, &tgid);
+    }
+    return 0;
+}
+
+/* Control groups are announced whatever the scope: they are how containers come and go. */
+inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind, __u64 a, __u64 b)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup_id(task), kind);
+    if (!h)
+        return 0;
+    h->args[0] = cgroup->kn->id;
+    h->args[1] = cgroup->root->hierarchy_id;
+    h->args[2] = a;
+    h->args[3] = b;
+    h->args[4] = 0;
+    h->args[5] = 0;
+    put_text(w.cpu, w.rec, PART_TEXT, (__u64)path);
+    commit(&w);
+    return 0;
+}
+
+SEC("tp_btf/cgroup_mkdir")
+int on_cgroup_mkdir(__u64 *ctx)
+{
+    struct cgroup *cgroup = (void *)ctx[0];
+    if (cgroup->root->hierarchy_id == 0) {
+        struct cgroup *parent = (void *)cgroup->self.parent;
+        __u64 id = cgroup->kn->id, up = 0;
+        struct kernfs_node *kn = parent ? READ(parent, kn) : 0;
+        if (kn)
+            up = READ(kn, id);
+        __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &up), one = 1;
+        if (verdict && *verdict)
+            bpf_map_update_elem(&cgroup_scope, &id, &one, 0);
+    }
+    return group_event(cgroup, (const char *)ctx[1], CGROUP_MKDIR, 0, 0);
+}
+
+SEC("tp_btf/cgroup_rmdir")
+int on_cgroup_rmdir(__u64 *ctx)
+{
+    return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_RMDIR, 0, 0);
+}
+
+SEC("tp_btf/cgroup_attach_task")
+int on_cgroup_attach(__u64 *ctx)
+{
+    struct task_struct *task = (void *)ctx[2];
+    return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_ATTACH, task->tgid, task->pid);
+}
+
+struct tracepoint_oom {
+    __u64 common;
+    __s32 pid;
+};
+
+SEC("tracepoint/oom/mark_victim")
+int on_oom(struct tracepoint_oom *ctx)
+{
+    struct task_struct *task = bpf_get_current_task_btf();
+    __u64 cgroup = cgroup_id(task);
+    if (task->tgid == self_tgid || !in_scope(task, cgroup))
+        return 0;
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, OOM);
+    if (!h)
+        return 0;
+    h->args[0] = ctx->pid;
+    for (int i = 1; i < 6; i++)
+        h->args[i] = 0;
+    commit(&w);
+    return 0;
+}

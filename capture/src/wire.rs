@@ -1,0 +1,385 @@
+//! The kernel contract: what the eBPF programs write and user space reads, defined once.
+//!
+//! Each `wire!` row becomes a `#[repr(C)]` Rust struct and, printed by `build.rs`, the C struct of the same layout. All
+//! fields are naturally aligned and little-endian, so both compilers agree; a static check refuses implicit padding.
+
+/// Bytes of one ring segment: one element of the `ring` map.
+pub const SEGMENT_BYTES: u32 = 65_536;
+/// Bytes of one record at the most. A record may start anywhere in the first `SEGMENT_BYTES - RECORD_MAX` bytes of a segment.
+pub const RECORD_MAX: u32 = 16_384;
+/// Bytes of one path, string or argument vector at the most.
+pub const PATH_MAX: u32 = 4_096;
+/// Bytes of an argument vector at the most.
+pub const ARGV_MAX: u32 = 8_192;
+/// Rows of one call convention in the `plans` map.
+pub const PLAN_STRIDE: u32 = 1_024;
+
+/// Names of constants the C side needs, with their values.
+pub const CONSTANTS: &[(&str, u32)] = &[
+    ("SEGMENT_BYTES", SEGMENT_BYTES),
+    ("RECORD_MAX", RECORD_MAX),
+    ("PATH_BYTES", PATH_MAX),
+    ("ARGV_BYTES", ARGV_MAX),
+    ("PLAN_STRIDE", PLAN_STRIDE),
+    ("SYSCALL", Kind::SYSCALL),
+    ("SYSCALL_ENTER", Kind::SYSCALL_ENTER),
+    ("EXEC", Kind::EXEC),
+    ("FORK", Kind::FORK),
+    ("EXIT", Kind::EXIT),
+    ("CGROUP_MKDIR", Kind::CGROUP_MKDIR),
+    ("CGROUP_RMDIR", Kind::CGROUP_RMDIR),
+    ("CGROUP_ATTACH", Kind::CGROUP_ATTACH),
+    ("OOM", Kind::OOM),
+    ("PART_ARG", Tag::ARG),
+    ("PART_FILE", Tag::FILE),
+    ("PART_PATH", Tag::PATH),
+    ("PART_SOCKET", Tag::SOCKET),
+    ("PART_UNIX", Tag::UNIX),
+    ("PART_TASK", Tag::TASK),
+    ("PART_ARGV", Tag::ARGV),
+    ("PART_ENV", Tag::ENV),
+    ("PART_CLAIM", Tag::CLAIM),
+    ("PART_ADDR", Tag::ADDR),
+    ("PART_TEXT", Tag::TEXT),
+    ("SLOT_RESULT", Slot::RESULT),
+    ("SLOT_CWD", Slot::CWD),
+    ("SLOT_EXE", Slot::EXE),
+    ("PATH_WHOLE", PathMark::WHOLE),
+    ("PATH_UNLINKED", PathMark::UNLINKED),
+    ("PATH_CUT", PathMark::CUT),
+    ("PATH_PSEUDO", PathMark::PSEUDO),
+    ("SCOPE_HOST", ScopeMode::HOST),
+    ("SCOPE_CGROUPS", ScopeMode::CGROUPS),
+    ("SCOPE_TREE", ScopeMode::TREE),
+    ("PLAN_ENTER", PlanMark::ENTER),
+    ("PLAN_RETURNS_FD", PlanMark::RETURNS_FD),
+    ("PLAN_CHANGES_TASK", PlanMark::CHANGES_TASK),
+];
+
+macro_rules! numbers {
+    ($(#[$doc:meta])* $name:ident { $($(#[$cdoc:meta])* $constant:ident = $value:literal),* $(,)? }) => {
+        $(#[$doc])*
+        pub struct $name;
+        impl $name { $($(#[$cdoc])* pub const $constant: u32 = $value;)* }
+    };
+}
+
+numbers! {
+    /// What a record is.
+    Kind {
+        /// A call returned.
+        SYSCALL = 1,
+        /// A call that will not return was entered.
+        SYSCALL_ENTER = 2,
+        /// A program was executed.
+        EXEC = 3,
+        /// A thread or process was created; the record is the child's.
+        FORK = 4,
+        /// A thread ended.
+        EXIT = 5,
+        /// A control group was made.
+        CGROUP_MKDIR = 6,
+        /// A control group was removed.
+        CGROUP_RMDIR = 7,
+        /// A task was moved to another control group.
+        CGROUP_ATTACH = 8,
+        /// The kernel chose a victim for lack of memory.
+        OOM = 9,
+    }
+}
+numbers! {
+    /// What a part of a record holds.
+    Tag {
+        /// Bytes of an argument: string, payload, address, descriptor pair.
+        ARG = 1,
+        /// [`FilePart`].
+        FILE = 2,
+        /// Path components from leaf to root, each a length byte and a name; `extra` holds [`PathMark`] bits.
+        PATH = 3,
+        /// [`SocketPart`].
+        SOCKET = 4,
+        /// Bound name of a unix socket (`extra` 0) or of its peer (`extra` 1), without the family.
+        UNIX = 5,
+        /// [`TaskPart`].
+        TASK = 6,
+        /// The new program's arguments.
+        ARGV = 7,
+        /// The new program's environment.
+        ENV = 8,
+        /// The path the caller passed to exec.
+        CLAIM = 9,
+        /// The socket address inside a msghdr.
+        ADDR = 10,
+        /// Any other text: a control group's path.
+        TEXT = 11,
+    }
+}
+numbers! {
+    /// Which thing a part belongs to, when it is not an argument (0 to 5).
+    Slot {
+        /// The descriptor the call returned.
+        RESULT = 6,
+        /// The working directory.
+        CWD = 7,
+        /// The executed file.
+        EXE = 8,
+    }
+}
+numbers! {
+    /// What is known of a path.
+    PathMark {
+        /// It reaches the root of the mount namespace.
+        WHOLE = 1,
+        /// The leaf had been unlinked.
+        UNLINKED = 2,
+        /// It was longer than the record could take: the upper part is missing.
+        CUT = 4,
+        /// It is the name of an anonymous object, not a path.
+        PSEUDO = 8,
+    }
+}
+numbers! {
+    /// What the kernel programs keep.
+    ScopeMode {
+        /// Everything.
+        HOST = 0,
+        /// Tasks whose control group is in `cgroup_scope`.
+        CGROUPS = 1,
+        /// Processes in `pid_scope` and their descendants.
+        TREE = 2,
+    }
+}
+numbers! {
+    /// Marks of a [`Plan`].
+    PlanMark {
+        /// Recorded when entered.
+        ENTER = 1,
+        /// Returns a descriptor: the file behind it is recorded with its path.
+        RETURNS_FD = 2,
+        /// May change who the task is: its identity is recorded again.
+        CHANGES_TASK = 4,
+    }
+}
+
+macro_rules! wire {
+    (@c u8) => { "__u8" }; (@c u16) => { "__u16" }; (@c u32) => { "__u32" }; (@c u64) => { "__u64" };
+    ($($(#[$doc:meta])* $name:ident $cname:literal { $($(#[$fdoc:meta])* $field:ident : $ty:ident $([$n:literal])?),* $(,)? })*) => {
+        $(
+            $(#[$doc])*
+            #[repr(C)]
+            #[derive(Clone, Copy, Debug)]
+            pub struct $name { $($(#[$fdoc])* pub $field: wire!(@t $ty $([$n])?)),* }
+            impl $name {
+                /// Bytes of the struct, which has no padding.
+                pub const BYTES: usize = size_of::<$name>();
+                const _NO_PADDING: () = assert!(Self::BYTES == 0 $(+ size_of::<wire!(@t $ty $([$n])?)>())*);
+
+                /// Reads the struct from the front of `bytes`; `None` when there are too few.
+                pub fn read(bytes: &[u8]) -> Option<$name> {
+                    let () = Self::_NO_PADDING;
+                    let mut rest = bytes;
+                    Some($name { $($field: <wire!(@t $ty $([$n])?) as FromWire>::take(&mut rest)?),* })
+                }
+            }
+        )*
+        /// The structs as C declarations.
+        pub const C_STRUCTS: &[&str] = &[$(concat!("struct ", $cname, " {\n", $("    ", wire!(@c $ty), " ", stringify!($field), $("[", $n, "]",)? ";\n",)* "};\n")),*];
+    };
+    (@t $ty:ident [$n:literal]) => { [$ty; $n] };
+    (@t $ty:ident) => { $ty };
+}
+
+/// A little-endian value at the front of a byte slice.
+pub trait FromWire: Sized {
+    /// Takes it off.
+    fn take(rest: &mut &[u8]) -> Option<Self>;
+}
+
+macro_rules! from_wire {
+    ($($ty:ident),*) => { $(
+        impl FromWire for $ty {
+            fn take(rest: &mut &[u8]) -> Option<$ty> {
+                let (front, tail) = rest.split_first_chunk()?;
+                *rest = tail;
+                Some($ty::from_le_bytes(*front))
+            }
+        }
+    )* };
+}
+from_wire!(u8, u16, u32, u64);
+
+impl<T: FromWire + Copy + Default, const N: usize> FromWire for [T; N] {
+    fn take(rest: &mut &[u8]) -> Option<[T; N]> {
+        let mut all = [T::default(); N];
+        for one in &mut all {
+            *one = T::take(rest)?;
+        }
+        Some(all)
+    }
+}
+
+wire! {
+    /// In front of every record.
+    RecordHead "record_head" {
+        /// Bytes of the record, this head included; a multiple of 8.
+        len: u32,
+        /// A [`Kind`].
+        kind: u8,
+        /// The [`afterimage_model::Abi`] as a number.
+        abi: u8,
+        /// 1 when a part did not fit.
+        cut: u16,
+        /// Number among the records offered on this CPU.
+        seq: u64,
+        /// `CLOCK_BOOTTIME`, ns.
+        time_ns: u64,
+        /// Thread-group id, host numbering.
+        pid: u32,
+        /// Thread id, host numbering.
+        tid: u32,
+        /// Start of the thread-group leader, ns since boot.
+        start_ns: u64,
+        /// Id of the task's control group in the default hierarchy.
+        cgroup: u64,
+        /// `task_struct.self_exec_id`, low half.
+        exec_id: u32,
+        /// Call number; for others see the record's kind.
+        nr: u32,
+        /// Result.
+        result: u64,
+        /// Raw argument registers.
+        args: u64[6],
+    }
+    /// In front of every part.
+    PartHead "part_head" {
+        /// A [`Tag`].
+        tag: u16,
+        /// Argument index, or a [`Slot`].
+        slot: u16,
+        /// Bytes that follow, before padding to 8.
+        len: u32,
+        /// Bytes there were; more than `len` when cut; `u32::MAX` when they could not be read.
+        full_len: u32,
+        /// Depends on the tag.
+        extra: u32,
+    }
+    /// The kernel's own file behind a descriptor.
+    FilePart "file_part" {
+        /// Address of the `struct file`: says whether two descriptors are the same open file. Never leaves the recorder.
+        file: u64,
+        /// Inode number.
+        ino: u64,
+        /// Device, kernel `dev_t`.
+        dev: u64,
+        /// Device of a device node, kernel `dev_t`.
+        rdev: u64,
+        /// `i_mode`.
+        mode: u32,
+        /// `f_flags`.
+        flags: u32,
+        /// Magic of the file system.
+        magic: u32,
+        /// 1 in the upper, 2 in a lower layer of an overlay; 0 elsewhere.
+        layer: u32,
+    }
+    /// Both ends of a socket, from `struct sock`.
+    SocketPart "socket_part" {
+        /// Address family.
+        family: u16,
+        /// Socket type.
+        type_: u16,
+        /// Protocol.
+        protocol: u16,
+        /// TCP state (`include/net/tcp_states.h`).
+        state: u16,
+        /// Local port, host order.
+        local_port: u16,
+        /// Remote port, host order.
+        remote_port: u16,
+        /// Network namespace.
+        netns: u32,
+        /// Local address; IPv4 in the first four bytes.
+        local: u8[16],
+        /// Remote address.
+        remote: u8[16],
+    }
+    /// Who a task is.
+    TaskPart "task_part" {
+        /// Start of the parent's thread-group leader, ns since boot.
+        parent_start_ns: u64,
+        /// Effective capabilities.
+        cap_effective: u64,
+        /// Permitted capabilities.
+        cap_permitted: u64,
+        /// Inheritable capabilities.
+        cap_inheritable: u64,
+        /// Parent's thread-group id.
+        ppid: u32,
+        /// Thread-group id in the innermost pid namespace.
+        vpid: u32,
+        /// Session.
+        sid: u32,
+        /// Process group.
+        pgid: u32,
+        /// Controlling terminal, kernel `dev_t`; 0 for none.
+        tty: u32,
+        /// Real user id.
+        uid: u32,
+        /// Real group id.
+        gid: u32,
+        /// Effective user id.
+        euid: u32,
+        /// Effective group id.
+        egid: u32,
+        /// Login user id.
+        loginuid: u32,
+        /// Pid namespace.
+        ns_pid: u32,
+        /// Mount namespace.
+        ns_mnt: u32,
+        /// Network namespace.
+        ns_net: u32,
+        /// User namespace.
+        ns_user: u32,
+        /// Name, NUL-padded.
+        comm: u8[16],
+    }
+    /// How a call's arguments are read: a row of `SYSCALLS` as the kernel programs see it.
+    Plan "plan" {
+        /// 1 when there is a row.
+        present: u8,
+        /// Number of arguments.
+        count: u8,
+        /// [`PlanMark`] bits.
+        marks: u8,
+        /// Unused.
+        pad: u8,
+        /// [`afterimage_model::ArgKind`] numbers.
+        kinds: u8[8],
+        /// Unused.
+        pad2: u32,
+    }
+    /// One CPU's books and scratch, in shared memory.
+    CpuState "cpu_state" {
+        /// Segment number << 32 | bytes written in it. Written last, read by user space.
+        head: u64,
+        /// Records offered.
+        seq: u64,
+        /// Records that found no room.
+        dropped: u64,
+        /// Records refused because another was being written on this CPU.
+        nested: u64,
+        /// Calls of the recorder itself that were spared.
+        spared_self: u64,
+        /// Calls out of scope that were spared.
+        spared_scope: u64,
+        /// Not zero while a record is being written.
+        busy: u64,
+        /// Where the next part goes; kept in memory so that the verifier sees one state.
+        off: u64,
+        /// Element of the `ring` map that is being written.
+        slot: u32,
+        /// Where the record starts in it.
+        pos: u32,
+    }
+}
