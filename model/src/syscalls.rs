@@ -29,6 +29,10 @@ pub struct Syscall {
     pub args: &'static [ArgSpec],
     /// When it is recorded.
     pub when: When,
+    /// Its result is a new descriptor (`-> Fd`): the file behind it is recorded with its path.
+    pub returns_fd: bool,
+    /// It may change who or where the task is, ids, name, directory, namespaces (`@Task`): these are recorded again.
+    pub changes_task: bool,
     /// One sentence.
     pub doc: &'static str,
 }
@@ -46,18 +50,24 @@ impl Syscall {
 macro_rules! syscalls {
     (@set $set:literal) => { $set };
     (@set) => { "" };
-    (@when $when:ident) => { When::$when };
-    (@when) => { When::Exit };
+    (@when Enter) => { When::Enter };
+    (@when $($other:ident)?) => { When::Exit };
+    (@fd Fd) => { true };
+    (@fd) => { false };
+    (@task Task) => { true };
+    (@task $($other:ident)?) => { false };
     ($(
         $name:ident { $($abi:ident : $number:literal),* $(,)? } $class:ident
-        ( $($arg:ident : $kind:ident $(($set:literal))?),* $(,)? ) $(@ $when:ident)? $doc:literal;
+        ( $($arg:ident : $kind:ident $(($set:literal))?),* $(,)? ) $(-> $returns:ident)? $(@ $mark:ident)? $doc:literal;
     )*) => {
         &[$(Syscall {
             name: stringify!($name),
             numbers: &[$((Abi::$abi, $number)),*],
             class: Class::$class,
             args: &[$(ArgSpec { name: stringify!($arg), kind: ArgKind::$kind, set: syscalls!(@set $($set)?) }),*],
-            when: syscalls!(@when $($when)?),
+            when: syscalls!(@when $($mark)?),
+            returns_fd: syscalls!(@fd $($returns)?),
+            changes_task: syscalls!(@task $($mark)?),
             doc: $doc,
         }),*]
     };

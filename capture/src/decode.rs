@@ -1,0 +1,285 @@
+//! Kernel records as values. Pure: bytes in, a [`Record`] out, or the reason why not.
+
+use crate::wire::{FilePart, Kind, PartHead, PathMark, RecordHead, Slot, SocketPart, Tag, TaskPart};
+use afterimage_model::Blob;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// Why bytes are not a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DecodeError {
+    /// Fewer bytes than a head.
+    #[error("a record of {0} bytes is shorter than its head")]
+    Short(usize),
+    /// A part says it is longer than the record.
+    #[error("a part at byte {at} claims {len} bytes, the record has {have}")]
+    Part {
+        /// Where the part starts.
+        at: usize,
+        /// What it claims.
+        len: u32,
+        /// What there is.
+        have: usize,
+    },
+    /// A kind that this version does not know.
+    #[error("unknown kind of record {0}")]
+    Kind(u8),
+}
+
+/// A path by the kernel's dentries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KernelPath {
+    /// The path, absolute unless cut or pseudo.
+    pub bytes: Vec<u8>,
+    /// [`PathMark`] bits.
+    pub marks: u32,
+}
+
+impl KernelPath {
+    /// Whether all bits of `mark` are set.
+    pub fn has(&self, mark: u32) -> bool {
+        self.marks & mark == mark
+    }
+
+    /// Joins components given leaf first, each behind a length byte.
+    fn join(components: &[u8], marks: u32) -> KernelPath {
+        let mut names = Vec::new();
+        let mut rest = components;
+        while let Some((len, tail)) = rest.split_first() {
+            let Some((name, tail)) = tail.split_at_checked(usize::from(*len)) else { break };
+            names.push(name);
+            rest = tail;
+        }
+        let mut bytes = Vec::with_capacity(components.len());
+        if marks & PathMark::PSEUDO != 0 && names.len() == 1 {
+            bytes.extend_from_slice(names.first().copied().unwrap_or_default());
+        } else {
+            if marks & PathMark::CUT != 0 {
+                bytes.extend_from_slice("…".as_bytes());
+            }
+            for name in names.iter().rev() {
+                bytes.push(b'/');
+                bytes.extend_from_slice(name);
+            }
+            if bytes.is_empty() {
+                bytes.push(b'/');
+            }
+        }
+        KernelPath { bytes, marks }
+    }
+}
+
+/// The file behind a descriptor.
+#[derive(Clone, Debug)]
+pub struct KernelFile {
+    /// Identity.
+    pub part: FilePart,
+    /// Path, where it was asked for.
+    pub path: Option<KernelPath>,
+    /// Both ends, when it is a socket.
+    pub socket: Option<SocketPart>,
+    /// Bound name of a unix socket, and whether it is the peer's.
+    pub unix: Option<(Vec<u8>, bool)>,
+}
+
+/// A decoded record.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// The head.
+    pub head: RecordHead,
+    /// Bytes by argument.
+    pub args: [Option<Blob>; 6],
+    /// Arguments whose memory could not be read.
+    pub unreadable: [bool; 6],
+    /// Files by argument (0 to 5) or slot.
+    pub files: Vec<(u32, KernelFile)>,
+    /// Who the task is, where it was asked for.
+    pub task: Option<TaskPart>,
+    /// Working directory, where it was asked for.
+    pub cwd: Option<KernelPath>,
+    /// The new program's arguments.
+    pub argv: Option<Blob>,
+    /// The new program's environment.
+    pub env: Option<Blob>,
+    /// What exec's caller passed.
+    pub claim: Option<Blob>,
+    /// Address inside a msghdr.
+    pub addr: Option<Vec<u8>>,
+    /// A control group's path.
+    pub text: Option<Vec<u8>>,
+}
+
+impl Record {
+    /// The file in a slot.
+    pub fn file(&self, slot: u32) -> Option<&KernelFile> {
+        self.files.iter().find(|(at, _)| *at == slot).map(|(_, file)| file)
+    }
+}
+
+/// Decodes one record.
+pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
+    let head = RecordHead::read(bytes).ok_or(DecodeError::Short(bytes.len()))?;
+    if !(Kind::SYSCALL..=Kind::OOM).contains(&u32::from(head.kind)) {
+        return Err(DecodeError::Kind(head.kind));
+    }
+    let mut record = Record {
+        head,
+        args: Default::default(),
+        unreadable: [false; 6],
+        files: Vec::new(),
+        task: None,
+        cwd: None,
+        argv: None,
+        env: None,
+        claim: None,
+        addr: None,
+        text: None,
+    };
+    let mut at = RecordHead::BYTES;
+    while let Some(part) = bytes.get(at..).and_then(PartHead::read) {
+        let from = at + PartHead::BYTES;
+        let data = bytes.get(from..from.saturating_add(part.len as usize));
+        let data = data.ok_or(DecodeError::Part { at, len: part.len, have: bytes.len() })?;
+        keep(&mut record, &part, data);
+        at = from + (part.len as usize).next_multiple_of(8);
+        // Path parts are padded from the start of the record, which keeps every part on a multiple of 8.
+    }
+    Ok(record)
+}
+
+fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
+    let slot = u32::from(part.slot);
+    let blob = || Blob { bytes: data.to_vec(), full_len: u64::from(part.full_len.max(part.len)) };
+    match u32::from(part.tag) {
+        Tag::ARG => {
+            let unreadable = part.full_len == u32::MAX;
+            if let (Some(arg), Some(mark)) = (record.args.get_mut(slot as usize), record.unreadable.get_mut(slot as usize)) {
+                *mark = unreadable;
+                *arg = (!unreadable).then(blob);
+            }
+        }
+        Tag::FILE => {
+            if let Some(part) = FilePart::read(data) {
+                record.files.push((slot, KernelFile { part, path: None, socket: None, unix: None }));
+            }
+        }
+        Tag::PATH => {
+            let path = KernelPath::join(data, part.extra);
+            if slot == Slot::CWD {
+                record.cwd = Some(path);
+            } else if let Some((_, file)) = record.files.iter_mut().find(|(at, _)| *at == slot) {
+                file.path = Some(path);
+            }
+        }
+        Tag::SOCKET => {
+            if let Some((_, file)) = record.files.iter_mut().find(|(at, _)| *at == slot) {
+                file.socket = SocketPart::read(data);
+            }
+        }
+        Tag::UNIX => {
+            if let Some((_, file)) = record.files.iter_mut().find(|(at, _)| *at == slot) {
+                file.unix = Some((unix_name(data), part.extra == 1));
+            }
+        }
+        Tag::TASK => record.task = TaskPart::read(data),
+        Tag::ARGV => record.argv = Some(blob()),
+        Tag::ENV => record.env = Some(blob()),
+        Tag::CLAIM => record.claim = Some(blob()),
+        Tag::ADDR => record.addr = Some(data.to_vec()),
+        Tag::TEXT => record.text = Some(data.to_vec()),
+        _ => {}
+    }
+}
+
+/// A unix socket's name: a path up to its NUL, or `@` and an abstract name.
+pub fn unix_name(raw: &[u8]) -> Vec<u8> {
+    match raw.split_first() {
+        Some((0, name)) => [b"@", name].concat(),
+        _ => raw.split(|b| *b == 0).next().unwrap_or_default().to_vec(),
+    }
+}
+
+/// The two ends of an inet socket.
+pub fn socket_ends(socket: &SocketPart) -> Option<(SocketAddr, SocketAddr)> {
+    let ip = |raw: [u8; 16]| match socket.family {
+        2 => Some(IpAddr::V4(Ipv4Addr::new(raw[0], raw[1], raw[2], raw[3]))),
+        10 => Some(IpAddr::V6(Ipv6Addr::from(raw))),
+        _ => None,
+    };
+    Some((SocketAddr::new(ip(socket.local)?, socket.local_port), SocketAddr::new(ip(socket.remote)?, socket.remote_port)))
+}
+
+/// An inet address out of a raw `struct sockaddr`.
+pub fn sockaddr(raw: &[u8]) -> Option<SocketAddr> {
+    let family = u16::from_le_bytes(*raw.first_chunk()?);
+    let port = u16::from_be_bytes(*raw.get(2..)?.first_chunk()?);
+    match family {
+        2 => Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*raw.get(4..)?.first_chunk::<4>()?)), port)),
+        10 => Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*raw.get(8..)?.first_chunk::<16>()?)), port)),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::CONSTANTS;
+
+    fn head(kind: u32, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; RecordHead::BYTES];
+        bytes[..4].copy_from_slice(&(len as u32).to_le_bytes());
+        bytes[4] = kind as u8;
+        bytes
+    }
+
+    fn part(tag: u32, slot: u32, extra: u32, data: &[u8]) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        bytes.extend((tag as u16).to_le_bytes());
+        bytes.extend((slot as u16).to_le_bytes());
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend((data.len() as u32).to_le_bytes());
+        bytes.extend(extra.to_le_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+        bytes
+    }
+
+    #[test]
+    fn components_leaf_first_become_a_path() {
+        let mut bytes = head(Kind::EXEC, 0);
+        bytes.extend(part(Tag::PATH, Slot::CWD, PathMark::WHOLE, b"\x06passwd\x03etc"));
+        assert_eq!(decode(&bytes).unwrap().cwd.unwrap().bytes, b"/etc/passwd");
+        assert_eq!(KernelPath::join(b"", PathMark::WHOLE).bytes, b"/");
+        assert_eq!(KernelPath::join(b"\x0b[eventpoll]", PathMark::PSEUDO).bytes, b"[eventpoll]");
+    }
+
+    #[test]
+    fn a_part_longer_than_its_record_is_an_error_with_its_place() {
+        let mut bytes = head(Kind::SYSCALL, 0);
+        let mut bad = part(Tag::ARG, 0, 0, b"12345678");
+        bad[4..8].copy_from_slice(&9_999u32.to_le_bytes());
+        bytes.extend(bad);
+        assert_eq!(decode(&bytes).unwrap_err(), DecodeError::Part { at: RecordHead::BYTES, len: 9_999, have: bytes.len() });
+    }
+
+    #[test]
+    fn every_prefix_of_a_record_decodes_or_says_why_not() {
+        let mut bytes = head(Kind::EXEC, 0);
+        bytes.extend(part(Tag::ARGV, 0, 0, b"sh\0-c\0id\0"));
+        bytes.extend(part(Tag::FILE, Slot::EXE, 0, &[7; FilePart::BYTES]));
+        bytes.extend(part(Tag::PATH, Slot::EXE, 1, b"\x02sh\x03bin"));
+        for end in 0..bytes.len() {
+            let _ = decode(&bytes[..end]);
+        }
+        let record = decode(&bytes).unwrap();
+        assert_eq!(record.argv.unwrap().bytes, b"sh\0-c\0id\0");
+        assert_eq!(record.files[0].1.path.as_ref().unwrap().bytes, b"/bin/sh");
+    }
+
+    #[test]
+    fn names_of_the_contract_are_unique() {
+        let mut names: Vec<_> = CONSTANTS.iter().map(|row| row.0).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), CONSTANTS.len());
+    }
+}
