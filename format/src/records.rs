@@ -1,0 +1,487 @@
+//! The records of the format: the fields of every row, and of every block that is not a chunk, each declared once.
+
+use crate::error::ErrorKind;
+use crate::layout::{self, MAX_ROWS};
+use crate::wire::{Cursor, Field, FieldRow, Record, put_field, record, repeated};
+use afterimage_model::{
+    Abi, ArgDesc, ArgKind, BootNs, Class, Container, File, FileKind, FlagDesc, FlagSetDesc, Flow,
+    Gap, GapCause, Group, Manifest, Process, Protocol, Role, Schema, Tables, Totals, TypeDesc,
+    User,
+};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+record! { Process, Process::default();
+    1 id "Row number.";
+    2 key.pid "Thread-group id, host numbering.";
+    3 key.start_ns "Start of the leader, ns since boot.";
+    4 key.exec "Programs executed since first seen.";
+    5 parent "Row of the parent; not there when it was not recorded.";
+    6 ppid "Parent's pid, host numbering.";
+    7 vpid "Pid in its own pid namespace.";
+    8 sid "Session, host numbering.";
+    9 pgid "Process group, host numbering.";
+    10 tty "Controlling terminal, major << 8 | minor.";
+    11 comm "The kernel's name for the leader.";
+    12 exe_path "Path of the executed file.";
+    13 exe_dev "Device of the executed file, major << 20 | minor.";
+    14 exe_ino "Inode of the executed file.";
+    15 exe_flags "1 memfd, 2 deleted, 4 overlay upper, 8 overlay lower.";
+    16 argv "Arguments, NUL between them.";
+    17 argv_full_len "Bytes of the arguments before any cut.";
+    18 env "Environment, NUL between entries.";
+    19 env_full_len "Bytes of the environment before any cut.";
+    20 cwd "Working directory.";
+    21 uid "Real user id.";
+    22 gid "Real group id.";
+    23 euid "Effective user id.";
+    24 egid "Effective group id.";
+    25 loginuid "Login user id; 4294967295 when never set.";
+    26 cap_effective "Effective capabilities, capability 0 is bit 0.";
+    27 cap_permitted "Permitted capabilities.";
+    28 cap_inheritable "Inheritable capabilities.";
+    29 container "Row of its container; not there on the host.";
+    30 cgroup_id "Id of its control group.";
+    31 cgroup "Path of its control group.";
+    32 ns_pid "Inode of the pid namespace.";
+    33 ns_mnt "Inode of the mount namespace.";
+    34 ns_net "Inode of the network namespace.";
+    35 ns_user "Inode of the user namespace.";
+    36 origin "0 kernel events, 1 /proc, 2 a container runtime.";
+}
+
+record! { Container, Container::default();
+    1 id "Row number.";
+    2 full_id "The runtime's whole id.";
+    3 runtime "Name of the runtime.";
+    4 name "Name without a leading slash.";
+    5 image "Image reference.";
+    6 image_id "Image id.";
+    7 image_digest "Registry digest.";
+    8 labels "Labels.";
+    9 env_names "Names of environment variables.";
+    10 mounts "source:destination:mode:rw:propagation.";
+    11 privileged "Started with every privilege; not there when not known.";
+    12 user "User it was told to run as.";
+    13 created_ns "Creation, ns since 1970.";
+    14 first_seen_ns "First seen, ns since boot.";
+    15 removed_ns "Control group removed, ns since boot; 0 while it lived.";
+    16 ip "Primary address.";
+    17 cgroup "Path of its control group.";
+    18 cgroup_id "Id of its control group.";
+    19 pod_name "Kubernetes pod name.";
+    20 pod_namespace "Kubernetes namespace.";
+    21 pod_uid "Kubernetes pod uid.";
+    22 unresolved "Why name or image are not known.";
+}
+
+fn blank_flow() -> Flow {
+    let nowhere = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
+    Flow {
+        protocol: Protocol(0),
+        local: nowhere,
+        remote: nowhere,
+        role: Role::Unknown,
+    }
+}
+
+record! { Flow, blank_flow();
+    1 protocol "IANA protocol number; 262 is MPTCP.";
+    2 local "This end.";
+    3 remote "The other end.";
+    4 role "1 client, 2 server, 0 not known.";
+}
+
+impl Field for Option<Flow> {
+    const WIRE: &'static str = "record";
+    fn put(&self, tag: u64, out: &mut Vec<u8>) {
+        if let Some(flow) = self {
+            put_field(out, tag, &flow.encode());
+        }
+    }
+    fn take(&mut self, value: &[u8]) -> Result<(), ErrorKind> {
+        *self = Some(Flow::decode(value)?);
+        Ok(())
+    }
+}
+
+record! { File, File::default();
+    1 id "Row number.";
+    2 kind "What it is; the names are in the schema block.";
+    3 path "Path by the kernel's dentries, or the bound name of a unix socket.";
+    4 dev "Device, major << 20 | minor.";
+    5 ino "Inode number.";
+    6 flow "The ends of an inet socket.";
+    7 origin "As of a process.";
+}
+
+record! { User, User::default();
+    1 container "Container whose list this is; not there for the host's.";
+    2 uid "Numeric id.";
+    3 name "Login name.";
+    4 home "Home directory.";
+    5 shell "Login shell.";
+}
+
+record! { Group, Group::default();
+    1 container "Container whose list this is; not there for the host's.";
+    2 gid "Numeric id.";
+    3 name "Name.";
+}
+
+record! { Manifest, Manifest::default();
+    1 capture_id "Random, names this capture.";
+    2 tool "Program and version that recorded.";
+    3 tool_hash "BLAKE3 of that program's file, hex.";
+    4 host "Host name.";
+    5 kernel "Kernel release and version.";
+    6 machine "Machine, as uname prints it.";
+    7 boot_id "Boot id of the kernel.";
+    8 cpus "CPUs that could record.";
+    9 clock.boot_ns "CLOCK_BOOTTIME at the start.";
+    10 clock.mono_ns "CLOCK_MONOTONIC at the same instant.";
+    11 clock.real_ns "CLOCK_REALTIME at the same instant, ns since 1970.";
+    12 time_zone "Time zone of the host, as +0200.";
+    13 scope "The scope as given.";
+    14 filter "The filter as given.";
+    15 coverage "What is seen, one sentence each.";
+    16 not_covered "What is not seen, one sentence each.";
+    17 limits "Limits in force.";
+    18 trigger "What started the recording.";
+    19 reason "Why.";
+    20 operator "Who.";
+    21 case_id "Case id.";
+    22 command "Command line of the recorder.";
+}
+
+/// Where a derived capture comes from; fields of the header beside the manifest's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Lineage {
+    /// BLAKE3 of the whole file it was made from; empty for an original.
+    pub parent: Vec<u8>,
+    /// What was done to it, such as `recover`.
+    pub derived_by: String,
+}
+
+record! { Lineage, Lineage::default();
+    64 parent "BLAKE3 of the whole file this one was derived from.";
+    65 derived_by "How it was derived.";
+}
+
+record! { ArgDesc, ArgDesc { name: String::new(), kind: 0, set: String::new() };
+    1 name "Name.";
+    2 kind "What it holds; the names are in the same block.";
+    3 set "Name of its flag set.";
+}
+
+record! { TypeDesc, TypeDesc { name: String::new(), class: 0, is_syscall: false, args: Vec::new(), doc: String::new() };
+    1 name "Name.";
+    2 class "What it is about.";
+    3 is_syscall "1 for a system call.";
+    4 args "Arguments in order.";
+    5 doc "One sentence.";
+}
+
+record! { FlagDesc, FlagDesc { name: String::new(), value: 0, mask: 0 };
+    1 name "Name.";
+    2 value "Applies when argument & mask is this.";
+    3 mask "See value.";
+}
+
+record! { FlagSetDesc, FlagSetDesc { name: String::new(), flags: Vec::new() };
+    1 name "Name.";
+    2 flags "Its names.";
+}
+
+/// The name of a number of the format, as the file itself gives it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Name {
+    /// Which table: `arg-kind`, `class`, `abi`, `file-kind`, `gap-cause`, `block`, `column`, or `fields:<record>`.
+    pub table: String,
+    /// The number.
+    pub number: u64,
+    /// Its name.
+    pub name: String,
+    /// A sentence; may be empty.
+    pub doc: String,
+}
+
+record! { Name, Name::default();
+    1 table "Which table of numbers.";
+    2 number "The number.";
+    3 name "Its name.";
+    4 doc "A sentence.";
+}
+
+repeated!(ArgDesc, TypeDesc, FlagDesc, FlagSetDesc, Name);
+
+/// The body of a schema block.
+#[derive(Default)]
+pub(crate) struct SchemaRecord {
+    pub schema: Schema,
+    pub names: Vec<Name>,
+}
+
+record! { SchemaRecord, SchemaRecord::default();
+    1 schema.types "Event types; an event's type is a place in this list.";
+    2 schema.flag_sets "Flag sets.";
+    3 names "Names of all numbers the file uses.";
+}
+
+record! { Gap, Gap { cause: GapCause::Other, start: BootNs(0), end: BootNs(0), cpu: None, count: None, first_seq: None, detail: String::new() };
+    1 cause "Why.";
+    2 start "Last whole instant before the loss.";
+    3 end "First whole instant after the loss.";
+    4 cpu "The CPU; not there for all.";
+    5 count "Events missing; not there when not known.";
+    6 first_seq "Number on its CPU of the first missing event.";
+    7 detail "Anything else.";
+}
+
+/// Decodes a gap; the number of a cause this version does not know is kept in the detail.
+pub(crate) fn decode_gap(bytes: &[u8]) -> Result<Gap, ErrorKind> {
+    let mut gap = Gap::decode(bytes)?;
+    let mut cursor = Cursor::new(bytes);
+    while let Some((tag, value)) = cursor.field()? {
+        let mut number = 0_u64;
+        if tag == 1 {
+            number.take(value)?;
+            if gap.cause == GapCause::Other && number != GapCause::Other as u64 {
+                let space = if gap.detail.is_empty() { "" } else { " " };
+                gap.detail = format!("cause {number}{space}{}", gap.detail);
+            }
+        }
+    }
+    Ok(gap)
+}
+
+/// A remark kept with a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Note {
+    /// When it was made, ns since 1970; 0 when not known.
+    pub made_ns: i64,
+    /// The instant it is about, ns since boot; `None` when it is about the whole.
+    pub about: Option<BootNs>,
+    /// Who made it.
+    pub author: String,
+    /// The remark.
+    pub text: String,
+}
+
+record! { Note, Note::default();
+    1 made_ns "When it was made, ns since 1970.";
+    2 about "The instant it is about, ns since boot.";
+    3 author "Who made it.";
+    4 text "The remark.";
+}
+
+/// A file kept with a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Artifact {
+    /// Name or path it had.
+    pub name: Vec<u8>,
+    /// Media type.
+    pub media_type: String,
+    /// BLAKE3 of its bytes; the writer fills it in, the reader checks it.
+    pub hash: Vec<u8>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+record! { Artifact, Artifact::default();
+    1 name "Name or path it had.";
+    2 media_type "Media type.";
+    3 hash "BLAKE3 of its bytes.";
+    4 bytes "Its bytes.";
+}
+
+/// How far a capture had come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// When, ns since boot.
+    pub at: BootNs,
+    /// Blocks before this one.
+    pub blocks: u64,
+    /// Events in the chunks before this one.
+    pub events: u64,
+    /// Hash chain value of the block before this one.
+    pub chain: Vec<u8>,
+}
+
+record! { Checkpoint, Checkpoint::default();
+    1 at "When, ns since boot.";
+    2 blocks "Blocks before this one.";
+    3 events "Events in the chunks before this one.";
+    4 chain "Hash chain value of the block before this one.";
+}
+
+/// The body of a footer block.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Footer {
+    pub totals: Totals,
+    pub blocks: u64,
+    pub chunks: u64,
+    pub events: u64,
+    pub gaps: u64,
+    pub index: u64,
+    pub chain: Vec<u8>,
+}
+
+record! { Footer, Footer::default();
+    1 totals.offered "Records the kernel programs tried to hand over.";
+    2 totals.written "Events written.";
+    3 totals.dropped "Events lost in the ring.";
+    4 totals.filtered "Events filtered out in user space.";
+    5 totals.unsealed "Events handed over and left when recording ended.";
+    6 totals.spared_self "Events of the recorder itself, spared in the kernel.";
+    7 totals.spared_scope "Events out of scope, spared in the kernel.";
+    16 blocks "Blocks before the footer.";
+    17 chunks "Chunks.";
+    18 events "Events in all chunks.";
+    19 gaps "Gap blocks.";
+    20 index "Byte at which the index block starts.";
+    21 chain "Hash chain value of the block before the footer.";
+}
+
+/// The zone map as it travels; [`crate::Zone`] is the checked form.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct ZoneRecord {
+    pub events: u64,
+    pub first_num: u64,
+    pub start: BootNs,
+    pub end: BootNs,
+    pub failed: u64,
+    pub types: Vec<u8>,
+    pub procs: Vec<u8>,
+    pub containers: Vec<u8>,
+}
+
+record! { ZoneRecord, ZoneRecord::default();
+    1 events "Events in the chunk.";
+    2 first_num "Number of its first event in the capture, from 1.";
+    3 start "Earliest instant, ns since boot.";
+    4 end "Latest instant, ns since boot.";
+    5 failed "Events whose result is an error.";
+    6 types "Types used: per type a varint step from the one before and a varint count.";
+    7 procs "Process rows used by events: varint steps.";
+    8 containers "Containers of those processes, 0 for none else 1 + row: varint steps.";
+}
+
+/// Every record by name, for the schema block and the documents.
+pub fn records() -> Vec<(&'static str, Vec<FieldRow>)> {
+    vec![
+        ("manifest", Manifest::rows()),
+        ("lineage", Lineage::rows()),
+        ("schema", SchemaRecord::rows()),
+        ("type", TypeDesc::rows()),
+        ("arg", ArgDesc::rows()),
+        ("flag-set", FlagSetDesc::rows()),
+        ("flag", FlagDesc::rows()),
+        ("name", Name::rows()),
+        ("process", Process::rows()),
+        ("container", Container::rows()),
+        ("file", File::rows()),
+        ("flow", Flow::rows()),
+        ("user", User::rows()),
+        ("group", Group::rows()),
+        ("zone", ZoneRecord::rows()),
+        ("gap", Gap::rows()),
+        ("note", Note::rows()),
+        ("artifact", Artifact::rows()),
+        ("checkpoint", Checkpoint::rows()),
+        ("footer", Footer::rows()),
+    ]
+}
+
+/// The names of all numbers a file of this version uses.
+pub(crate) fn names() -> Vec<Name> {
+    let mut names = Vec::new();
+    let mut add = |table: &str, number: u64, name: &str, doc: &str| {
+        names.push(Name {
+            table: table.to_owned(),
+            number,
+            name: name.to_owned(),
+            doc: doc.to_owned(),
+        });
+    };
+    for (kind, name, doc) in ArgKind::ALL {
+        add("arg-kind", *kind as u64, name, doc);
+    }
+    for (class, name, doc) in Class::ALL {
+        add("class", *class as u64, name, doc);
+    }
+    for (abi, name) in Abi::ALL {
+        add("abi", *abi as u64, name, "");
+    }
+    for (kind, name, _) in FileKind::ALL {
+        add("file-kind", *kind as u64, name, "");
+    }
+    for (cause, name, doc) in GapCause::ALL {
+        add("gap-cause", *cause as u64, name, doc);
+    }
+    for (table, rows) in [
+        ("block", layout::block::ALL),
+        ("column", layout::column::ALL),
+        ("row", layout::row::ALL),
+    ] {
+        for (number, name, doc) in rows {
+            add(table, u64::from(*number), name, doc);
+        }
+    }
+    for (record, rows) in records() {
+        for row in rows {
+            add(&format!("fields:{record}"), row.tag, row.name, row.wire);
+        }
+    }
+    names
+}
+
+/// Appends a table row as a field of a state block or row column.
+pub(crate) fn put_row<R: Record>(out: &mut Vec<u8>, tag: u16, row: &R) {
+    put_field(out, u64::from(tag), &row.encode());
+}
+
+/// Takes rows from a state block or a row column into `tables`; gives the instant of a state block.
+pub(crate) fn take_rows(bytes: &[u8], tables: &mut Tables) -> Result<BootNs, ErrorKind> {
+    use layout::row;
+    let mut at = BootNs(0);
+    let mut cursor = Cursor::new(bytes);
+    while let Some((tag, value)) = cursor.field()? {
+        let rows = match u16::try_from(tag) {
+            Ok(row::AT) => {
+                at.take(value)?;
+                continue;
+            }
+            Ok(row::PROCESS) => {
+                let row = Process::decode(value)?;
+                tables.procs.insert(row.id, Arc::new(row));
+                tables.procs.len()
+            }
+            Ok(row::CONTAINER) => {
+                let row = Container::decode(value)?;
+                tables.containers.insert(row.id, Arc::new(row));
+                tables.containers.len()
+            }
+            Ok(row::FILE) => {
+                let row = File::decode(value)?;
+                tables.files.insert(row.id, Arc::new(row));
+                tables.files.len()
+            }
+            Ok(row::USER) => {
+                let row = User::decode(value)?;
+                tables.users.insert((row.container, row.uid), Arc::new(row));
+                tables.users.len()
+            }
+            Ok(row::GROUP) => {
+                let row = Group::decode(value)?;
+                tables
+                    .groups
+                    .insert((row.container, row.gid), Arc::new(row));
+                tables.groups.len()
+            }
+            _ => continue,
+        };
+        crate::error::limit("rows of one kind", rows as u64, MAX_ROWS)?;
+    }
+    Ok(at)
+}

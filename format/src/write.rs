@@ -1,0 +1,448 @@
+//! Writing a capture: blocks one after another over any `Write`, nothing ever rewritten, so a pipe will do.
+
+use crate::block::{BlockHead, Chain, FileHead, put_block};
+use crate::chunk_write::ChunkEncoder;
+use crate::error::{Error, ErrorKind, Place, limit};
+use crate::layout::{
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAX_ARGS, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
+    MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, block, row,
+};
+use crate::records::{
+    Artifact, Checkpoint, Footer, Lineage, Note, SchemaRecord, ZoneRecord, names, put_row,
+};
+use crate::wire::{Record, put_field, put_varint};
+use afterimage_model::{BootNs, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, Value};
+use std::collections::HashSet;
+use std::io::Write;
+
+/// When a chunk is closed.
+#[derive(Clone, Debug)]
+pub struct WriterOptions {
+    /// Events in a chunk at most; never more than the format's own limit.
+    pub chunk_events: usize,
+    /// Time span of a chunk at most, ns.
+    pub chunk_span_ns: u64,
+    /// Bytes of strings, payload and process rows a chunk may hold back before it is closed.
+    pub chunk_bytes: usize,
+    /// zstd level.
+    pub level: i32,
+}
+
+impl Default for WriterOptions {
+    fn default() -> Self {
+        WriterOptions {
+            chunk_events: 65_536,
+            chunk_span_ns: 1_000_000_000,
+            chunk_bytes: 32 << 20,
+            level: 1,
+        }
+    }
+}
+
+/// One line of the index: what block stands where.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Entry {
+    pub len: u64,
+    pub ty: u16,
+    /// Zero for blocks that are not chunks.
+    pub first_num: u64,
+    pub events: u64,
+    pub start: u64,
+    pub end: u64,
+}
+
+/// The body of an index block: entries of varints, each block's place being the end of the one before.
+pub(crate) fn encode_index(entries: &[Entry]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(entries.len() * 12);
+    put_varint(&mut out, entries.len() as u64);
+    let (mut num, mut time) = (0_u64, 0_u64);
+    for entry in entries {
+        put_varint(&mut out, u64::from(entry.ty));
+        put_varint(&mut out, entry.len);
+        if entry.ty == block::CHUNK {
+            put_varint(&mut out, entry.first_num.wrapping_sub(num));
+            put_varint(&mut out, entry.events);
+            put_varint(&mut out, entry.start.wrapping_sub(time));
+            put_varint(&mut out, entry.end.wrapping_sub(entry.start));
+            num = entry.first_num.wrapping_add(entry.events);
+            time = entry.start;
+        }
+    }
+    out
+}
+
+/// Frames blocks and keeps the books about them; knows nothing of events.
+pub(crate) struct Blocks<W> {
+    pub out: W,
+    pub entries: Vec<Entry>,
+    tag: u64,
+    chain: Chain,
+    pub position: u64,
+    buffer: Vec<u8>,
+    failed: bool,
+}
+
+impl<W: Write> Blocks<W> {
+    /// Starts a file whose header block has this body.
+    pub(crate) fn new(out: W, header: &[u8]) -> Result<Self, Error> {
+        let file_head = FileHead::for_header(header);
+        let bytes = file_head.encode();
+        let mut blocks = Blocks {
+            out,
+            entries: Vec::new(),
+            tag: file_head.tag,
+            chain: Chain::start(&bytes),
+            position: FILE_HEAD as u64,
+            buffer: bytes.to_vec(),
+            failed: false,
+        };
+        blocks.append(block::HEADER, 0, header, &ZoneRecord::default())?;
+        Ok(blocks)
+    }
+
+    pub(crate) fn error(&self, kind: ErrorKind) -> Error {
+        Error {
+            place: Place::Output,
+            offset: Some(self.position),
+            kind,
+        }
+    }
+
+    /// Writes one block in one call; after a failure nothing more is written.
+    pub(crate) fn append(
+        &mut self,
+        ty: u16,
+        flags: u16,
+        body: &[u8],
+        zone: &ZoneRecord,
+    ) -> Result<(), Error> {
+        if self.failed {
+            return Err(self.error(ErrorKind::WriterFailed));
+        }
+        // Two blocks are kept free, so that a file at its limit can still be sealed.
+        let most = if matches!(ty, block::INDEX | block::FOOTER) {
+            MAX_BLOCKS
+        } else {
+            MAX_BLOCKS - 2
+        };
+        limit("block length", body.len() as u64, MAX_BODY)
+            .and_then(|()| limit("blocks of a file", self.entries.len() as u64 + 1, most))
+            .map_err(|kind| self.error(kind))?;
+        let head = BlockHead {
+            ty,
+            flags,
+            len: body.len() as u32,
+            seq: self.entries.len() as u64,
+            tag: self.tag,
+        };
+        let chain = put_block(&mut self.buffer, head, body, self.chain);
+        let written = self.out.write_all(&self.buffer);
+        self.buffer.clear();
+        if let Err(error) = written {
+            self.failed = true;
+            return Err(self.error(ErrorKind::Io(error)));
+        }
+        let len = (BLOCK_HEAD + body.len() + BLOCK_TAIL) as u64;
+        self.entries.push(Entry {
+            len,
+            ty,
+            first_num: zone.first_num,
+            events: zone.events,
+            start: zone.start.0,
+            end: zone.end.0,
+        });
+        self.position += len;
+        self.chain = chain;
+        Ok(())
+    }
+
+    fn count(&self, ty: u16) -> u64 {
+        self.entries.iter().filter(|entry| entry.ty == ty).count() as u64
+    }
+
+    pub(crate) fn chain(&self) -> Vec<u8> {
+        self.chain.0.to_vec()
+    }
+
+    /// Writes index and footer and gives the output back.
+    pub(crate) fn seal(mut self, totals: &Totals) -> Result<W, Error> {
+        let index = self.position;
+        let body = encode_index(&self.entries);
+        self.append(block::INDEX, 0, &body, &ZoneRecord::default())?;
+        let footer = Footer {
+            totals: totals.clone(),
+            blocks: self.entries.len() as u64,
+            chunks: self.count(block::CHUNK),
+            events: self.entries.iter().map(|entry| entry.events).sum(),
+            gaps: self.count(block::GAP),
+            index,
+            chain: self.chain(),
+        };
+        self.append(block::FOOTER, 0, &footer.encode(), &ZoneRecord::default())?;
+        self.out.flush().map_err(|error| Error {
+            place: Place::Output,
+            offset: Some(self.position),
+            kind: ErrorKind::Io(error),
+        })?;
+        Ok(self.out)
+    }
+}
+
+/// Writes a capture: header and schema first, then chunks, gaps and state, and a footer with the totals.
+///
+/// Every block goes out in one `write_all`. After a write has failed the file ends there: every later call is an error.
+pub struct Writer<W: Write> {
+    blocks: Blocks<W>,
+    chunks: ChunkEncoder,
+    schema: Schema,
+    options: WriterOptions,
+    buffered: Vec<Event>,
+    buffered_bytes: usize,
+    buffered_values: usize,
+    seen: HashSet<ProcId>,
+    first: u64,
+    last: u64,
+    next_num: u64,
+}
+
+impl<W: Write> Writer<W> {
+    /// Writes magic, header block and schema block.
+    pub fn new(
+        out: W,
+        manifest: &Manifest,
+        schema: &Schema,
+        options: WriterOptions,
+    ) -> Result<Self, Error> {
+        Self::derived(out, manifest, &Lineage::default(), schema, options)
+    }
+
+    /// As [`Writer::new`], for a capture made from another one, which it names by its hash.
+    pub fn derived(
+        out: W,
+        manifest: &Manifest,
+        lineage: &Lineage,
+        schema: &Schema,
+        options: WriterOptions,
+    ) -> Result<Self, Error> {
+        let mut header = manifest.encode();
+        lineage.put(&mut header);
+        let chunks =
+            ChunkEncoder::new(options.level).map_err(|error| Error::file(ErrorKind::Io(error)))?;
+        let mut writer = Writer {
+            blocks: Blocks::new(out, &header)?,
+            chunks,
+            schema: schema.clone(),
+            options: WriterOptions {
+                chunk_events: options.chunk_events.clamp(1, MAX_CHUNK_EVENTS as usize),
+                ..options
+            },
+            buffered: Vec::new(),
+            buffered_bytes: 0,
+            buffered_values: 0,
+            seen: HashSet::new(),
+            first: u64::MAX,
+            last: 0,
+            next_num: 1,
+        };
+        let record = SchemaRecord {
+            schema: schema.clone(),
+            names: names(),
+        };
+        writer.append_record(block::SCHEMA, &record.encode())?;
+        Ok(writer)
+    }
+
+    /// Appends a block whose body is a record, compressed when that is shorter.
+    fn append_record(&mut self, ty: u16, record: &[u8]) -> Result<(), Error> {
+        let most = if ty == block::STATE {
+            MAX_STATE
+        } else {
+            MAX_RECORD
+        };
+        limit("record length", record.len() as u64, most)
+            .map_err(|kind| self.blocks.error(kind))?;
+        let compressed = self
+            .chunks
+            .compress_record(record)
+            .map_err(|error| self.blocks.error(ErrorKind::Io(error)))?;
+        match compressed {
+            Some(body) => self
+                .blocks
+                .append(ty, FLAG_ZSTD, &body, &ZoneRecord::default()),
+            None => self.blocks.append(ty, 0, record, &ZoneRecord::default()),
+        }
+    }
+
+    /// Adds an event (in file order); closes the chunk when it is full. When a chunk is closed, here or by [`Writer::flush`],
+    /// `tables` must hold every row its events need (process with all recorded ancestors, container, file, users): the chunk
+    /// takes its own copies.
+    pub fn push(&mut self, event: Event, tables: &Tables) -> Result<(), Error> {
+        let bytes: usize = event
+            .args
+            .iter()
+            .map(|arg| {
+                if let Value::Bytes(blob) = arg {
+                    blob.bytes.len()
+                } else {
+                    0
+                }
+            })
+            .sum();
+        limit("arguments of an event", event.args.len() as u64, MAX_ARGS)
+            .and_then(|()| limit("bytes of an event", bytes as u64, MAX_CHUNK / 8))
+            .map_err(|kind| self.blocks.error(kind))?;
+        let (first, last) = (self.first.min(event.time.0), self.last.max(event.time.0));
+        if !self.buffered.is_empty()
+            && (last - first > self.options.chunk_span_ns
+                || self.buffered_bytes.saturating_add(bytes)
+                    > self.options.chunk_bytes.min((MAX_CHUNK / 8) as usize)
+                || (self.buffered_values + event.args.len()) as u64 > MAX_CHUNK_VALUES)
+        {
+            self.flush(tables)?;
+        }
+        self.first = self.first.min(event.time.0);
+        self.last = self.last.max(event.time.0);
+        self.buffered_bytes += bytes;
+        self.buffered_values += event.args.len();
+        if self
+            .buffered
+            .last()
+            .is_none_or(|before| before.proc != event.proc)
+            && self.seen.insert(event.proc)
+        {
+            self.buffered_bytes += tables
+                .proc(event.proc)
+                .map_or(0, |process| process.argv.len() + process.env.len());
+        }
+        self.buffered.push(event);
+        if self.buffered.len() >= self.options.chunk_events {
+            self.flush(tables)?;
+        }
+        Ok(())
+    }
+
+    /// Closes the current chunk, if it has events, so that they are in the file.
+    pub fn flush(&mut self, tables: &Tables) -> Result<(), Error> {
+        if self.buffered.is_empty() {
+            return Ok(());
+        }
+        let encoded = self
+            .chunks
+            .encode(&self.buffered, self.next_num, &self.schema, tables);
+        let (zone, body) = encoded.map_err(|error| self.blocks.error(ErrorKind::Io(error)))?;
+        self.blocks.append(block::CHUNK, 0, &body, &zone)?;
+        self.next_num += self.buffered.len() as u64;
+        self.buffered.clear();
+        self.seen.clear();
+        (
+            self.buffered_bytes,
+            self.buffered_values,
+            self.first,
+            self.last,
+        ) = (0, 0, u64::MAX, 0);
+        Ok(())
+    }
+
+    /// Writes a gap block.
+    pub fn gap(&mut self, gap: &Gap) -> Result<(), Error> {
+        self.append_record(block::GAP, &gap.encode())
+    }
+
+    /// Writes a state block: everything known at that instant (keyframe): all live processes, files they hold, containers, users.
+    /// A state too large for one block becomes several of the same instant.
+    pub fn state(&mut self, at: BootNs, tables: &Tables) -> Result<(), Error> {
+        let mut start = Vec::new();
+        put_field(&mut start, u64::from(row::AT), &{
+            let mut value = Vec::new();
+            put_varint(&mut value, at.0);
+            value
+        });
+        let mut rows: Vec<Vec<u8>> = Vec::new();
+        let mut one = |tag: u16, put: &dyn Fn(&mut Vec<u8>, u16)| {
+            let mut bytes = Vec::new();
+            put(&mut bytes, tag);
+            rows.push(bytes);
+        };
+        tables
+            .procs
+            .values()
+            .for_each(|item| one(row::PROCESS, &|out, tag| put_row(out, tag, item.as_ref())));
+        tables
+            .containers
+            .values()
+            .for_each(|item| one(row::CONTAINER, &|out, tag| put_row(out, tag, item.as_ref())));
+        tables
+            .files
+            .values()
+            .for_each(|item| one(row::FILE, &|out, tag| put_row(out, tag, item.as_ref())));
+        tables
+            .users
+            .values()
+            .for_each(|item| one(row::USER, &|out, tag| put_row(out, tag, item.as_ref())));
+        tables
+            .groups
+            .values()
+            .for_each(|item| one(row::GROUP, &|out, tag| put_row(out, tag, item.as_ref())));
+        let (mut record, mut count) = (start.clone(), 0);
+        for row in rows {
+            if count > 0
+                && (record.len() + row.len() > (MAX_STATE / 4) as usize || count >= MAX_ROWS)
+            {
+                self.append_record(block::STATE, &record)?;
+                (record, count) = (start.clone(), 0);
+            }
+            limit("length of a row", row.len() as u64, MAX_STATE / 2)
+                .map_err(|kind| self.blocks.error(kind))?;
+            record.extend_from_slice(&row);
+            count += 1;
+        }
+        self.append_record(block::STATE, &record)
+    }
+
+    /// Writes a note.
+    pub fn note(&mut self, note: &Note) -> Result<(), Error> {
+        self.append_record(block::NOTE, &note.encode())
+    }
+
+    /// Writes a file to keep with the capture; its hash is computed here.
+    pub fn artifact(&mut self, artifact: &Artifact) -> Result<(), Error> {
+        let hashed = Artifact {
+            hash: blake3::hash(&artifact.bytes).as_bytes().to_vec(),
+            ..artifact.clone()
+        };
+        self.blocks
+            .append(block::ARTIFACT, 0, &hashed.encode(), &ZoneRecord::default())
+    }
+
+    /// Writes how far the file has come.
+    pub fn checkpoint(&mut self, at: BootNs) -> Result<(), Error> {
+        let checkpoint = Checkpoint {
+            at,
+            blocks: self.blocks.entries.len() as u64,
+            events: self.next_num - 1,
+            chain: self.blocks.chain(),
+        };
+        self.append_record(block::CHECKPOINT, &checkpoint.encode())
+    }
+
+    /// Flushes, writes index and footer, and gives the output back. The file is sealed.
+    pub fn seal(mut self, totals: &Totals, tables: &Tables) -> Result<W, Error> {
+        self.flush(tables)?;
+        self.blocks.seal(totals)
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.blocks.position
+    }
+
+    /// Events in the chunks written so far; those still buffered are not among them.
+    pub fn events(&self) -> u64 {
+        self.next_num - 1
+    }
+
+    /// The output.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.blocks.out
+    }
+}
