@@ -1,148 +1,66 @@
 //! The filter language, output templates, and views as data.
 //!
-//! [`Filter`] is a parsed and checked filter in sysdig's language; [`Template`] is an output format; [`VIEWS`] says what
-//! each view of the inspector shows, in both.
+//! A [`Filter`] is a parsed and checked filter in the language of Falco and sysdig: `and` binds tighter than `or`, `not`
+//! toggles, a comparison with a field the event does not have is false (also `!=`), and a field with several values
+//! (both ends of `fd.ip`, all ancestors of `proc.aname`) matches when one of them does; `!=` is true when none is equal.
+//! An [`Evaluator`] answers for many events and asks a process, file or type only once. A [`Template`] is an output
+//! format, a [`FieldRef`] one field with its argument.
+//!
+//! [`VIEWS`] and [`TILES`] say what the inspector shows, in fields and filters of this language; nothing here draws.
+//! Invariants: no I/O; text that comes out of [`Filter::print`], [`Template::print`], [`json_line`] and errors holds no
+//! control character, whatever was captured; no input makes parsing or matching take more than linear space, panic, or
+//! backtrack without end.
+//!
+//! ```
+//! use afterimage_query::Filter;
+//! let filter = Filter::parse("evt.type=openat or proc.name in (sh, 'a b')").unwrap();
+//! assert_eq!(filter.print(), "evt.type=openat or proc.name in (sh, \"a b\")");
+//! let error = Filter::parse("proc.nam=sh").unwrap_err();
+//! assert!(error.to_string().contains("did you mean proc.name?"));
+//! ```
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic
+    )
+)]
 
-use afterimage_model::Ctx;
+mod check;
+mod complete;
+mod docs;
+mod error;
+mod eval;
+mod expr;
+mod field;
+mod json;
+mod lexer;
+mod ops;
+mod parse;
+mod pattern;
+mod template;
+mod tiles;
+mod values;
+mod views;
 
-/// A parsed and checked filter.
-#[derive(Clone, Debug)]
-pub struct Filter {}
+pub use complete::{Candidate, complete};
+pub use docs::{query_md, views_md};
+pub use error::{FilterError, FilterErrorKind};
+pub use eval::Evaluator;
+pub use expr::Filter;
+pub use field::FieldRef;
+pub use json::{json_line, json_text};
+pub use ops::{OPERATORS, Op, OperatorRow};
+pub use template::{PRESETS, Preset, Template};
+pub use tiles::{Counted, TILES, Tile, tile};
+pub use values::{print_value, quote};
+pub use views::{Aggregate, Column, Shape, Unit, VIEWS, View, view};
 
-/// Why a text is not a filter: where, what, and the nearest thing that would be one. `Display` prints the text with a caret under the place.
-#[derive(Debug, Clone)]
-pub struct FilterError {}
+/// Longest text taken as a filter or a template, in bytes.
+pub const MAX_TEXT: usize = 256 * 1024;
 
-impl Filter {
-    /// Parses and checks.
-    pub fn parse(_text: &str) -> Result<Filter, FilterError> {
-        todo!()
-    }
-    /// Whether an event matches.
-    pub fn matches(&self, _ctx: &Ctx<'_>) -> bool {
-        todo!()
-    }
-    /// Both must match.
-    pub fn and(self, _other: Filter) -> Filter {
-        todo!()
-    }
-    /// The canonical text; parsing it gives the same filter.
-    pub fn print(&self) -> String {
-        todo!()
-    }
-}
-
-/// An output format like `%evt.num %proc.name`.
-#[derive(Clone, Debug)]
-pub struct Template {}
-
-impl Template {
-    /// Parses and checks; `*` first prints even where a field is missing (as `<NA>`).
-    pub fn parse(_text: &str) -> Result<Template, FilterError> {
-        todo!()
-    }
-    /// The line for an event, captured bytes escaped; `None` when a field is missing and the template has no `*`.
-    pub fn print(&self, _ctx: &Ctx<'_>) -> Option<String> {
-        todo!()
-    }
-}
-
-/// How a column's values of one group become one cell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Aggregate {
-    /// The group's key: rows are grouped by it.
-    Key,
-    /// Sum.
-    Sum,
-    /// Largest.
-    Max,
-    /// Smallest.
-    Min,
-    /// Mean.
-    Avg,
-    /// Sum per second of the span shown.
-    Rate,
-    /// Number of events that have the field.
-    Count,
-    /// Number of distinct values.
-    Distinct,
-    /// First value in time.
-    First,
-    /// Last value in time.
-    Last,
-}
-
-/// How a cell is shown.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
-    /// As it is.
-    Plain,
-    /// Bytes: 1.5K, 3M.
-    Bytes,
-    /// Nanoseconds as a duration: 1.2ms.
-    Duration,
-    /// An instant, in the reader's time format.
-    Time,
-}
-
-/// A column of a view.
-#[derive(Clone, Copy, Debug)]
-pub struct Column {
-    /// Header text.
-    pub title: &'static str,
-    /// A field name of `FIELDS`, with argument where it takes one.
-    pub field: &'static str,
-    /// Width in cells; 0 takes what is left.
-    pub width: u16,
-    /// How values of a group are joined.
-    pub aggregate: Aggregate,
-    /// How it is shown.
-    pub unit: Unit,
-    /// One sentence.
-    pub doc: &'static str,
-}
-
-/// What the body of a view looks like.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Shape {
-    /// One row per group.
-    Table,
-    /// One row per event.
-    List,
-    /// One row per process, indented under its parent.
-    Tree,
-    /// Tiles of totals.
-    Overview,
-    /// The gaps of the capture.
-    Gaps,
-    /// Event list with arguments and bytes.
-    Events,
-}
-
-/// A view: which events, which columns, where Enter leads.
-#[derive(Clone, Copy, Debug)]
-pub struct View {
-    /// Short name, as `afterimage view FILE <id>` takes it.
-    pub id: &'static str,
-    /// The key that opens it; `'\0'` for none.
-    pub key: char,
-    /// Title.
-    pub title: &'static str,
-    /// Shape.
-    pub shape: Shape,
-    /// Which events it looks at; empty for all.
-    pub filter: &'static str,
-    /// Columns.
-    pub columns: &'static [Column],
-    /// Column it is sorted by, descending, by default.
-    pub sort: usize,
-    /// Which view Enter leads to.
-    pub drill: Option<&'static str>,
-    /// The filter that Enter adds, with `{}` for the quoted value of each key column in turn.
-    pub drill_filter: &'static str,
-    /// One sentence.
-    pub doc: &'static str,
-}
-
-/// Every view.
-pub const VIEWS: &[View] = &[];
+/// Deepest nesting of brackets in a filter.
+pub const MAX_DEPTH: usize = 100;

@@ -1,0 +1,212 @@
+//! Groups of events: the key of each, and what becomes of its other columns.
+
+use crate::cell::{Cell, Key};
+use crate::error::Error;
+use crate::reading::FieldReader;
+use crate::rows::MOST_GROUPS;
+use afterimage_model::Ctx;
+use afterimage_query::{Aggregate, FieldRef, View};
+use std::collections::{HashMap, HashSet};
+
+/// Most key columns of a view.
+pub(crate) const MOST_KEYS: usize = 8;
+
+/// What a column of one group has come to so far.
+#[derive(Clone, Debug)]
+enum State {
+    Key,
+    Sum(i128),
+    Mean(i128, u64),
+    Count(u64),
+    Distinct(HashSet<u32>),
+    /// The first, last, largest or smallest value, by its number among the column's values.
+    Id(Option<u32>),
+    /// The same where values are not interned, because nearly every event has another one.
+    Value(Key),
+}
+
+/// One group.
+pub(crate) struct Group {
+    pub keys: [u32; MOST_KEYS],
+    states: Vec<State>,
+    pub events: u64,
+    pub first_num: u64,
+}
+
+/// The groups of a view.
+pub(crate) struct Groups {
+    readers: Vec<(Aggregate, FieldReader)>,
+    by_key: HashMap<[u32; MOST_KEYS], usize>,
+    pub groups: Vec<Group>,
+    /// Some groups were left out because there are too many.
+    pub truncated: bool,
+}
+
+/// Reads a field that a view's table names.
+pub(crate) fn view_field(view: &View, name: &str) -> Result<FieldRef, Error> {
+    FieldRef::parse(name).map_err(|source| Error::View {
+        view: view.id,
+        source,
+    })
+}
+
+impl Groups {
+    pub fn new(view: &View) -> Result<Groups, Error> {
+        let readers = view
+            .columns
+            .iter()
+            .map(|column| {
+                Ok((
+                    column.aggregate,
+                    FieldReader::new(view_field(view, column.field)?),
+                ))
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Groups {
+            readers,
+            by_key: HashMap::new(),
+            groups: Vec::new(),
+            truncated: false,
+        })
+    }
+
+    /// Other tables follow.
+    pub fn forget_rows(&mut self) {
+        for (_, reader) in &mut self.readers {
+            reader.forget_rows();
+        }
+    }
+
+    /// Adds an event; gives the place of its group, unless there are too many.
+    pub fn add(&mut self, ctx: &Ctx<'_>) -> Option<usize> {
+        let mut key = [0; MOST_KEYS];
+        let readers = self
+            .readers
+            .iter_mut()
+            .filter(|(aggregate, _)| *aggregate == Aggregate::Key);
+        for (slot, (_, reader)) in key.iter_mut().zip(readers) {
+            *slot = reader.id(ctx);
+        }
+        let at = match self.by_key.get(&key) {
+            Some(at) => *at,
+            None if self.groups.len() >= MOST_GROUPS => {
+                self.truncated = true;
+                return None;
+            }
+            None => {
+                let at = self.groups.len();
+                let states = self
+                    .readers
+                    .iter()
+                    .map(|(aggregate, reader)| State::start(*aggregate, reader))
+                    .collect();
+                self.groups.push(Group {
+                    keys: key,
+                    states,
+                    events: 0,
+                    first_num: ctx.num,
+                });
+                self.by_key.insert(key, at);
+                at
+            }
+        };
+        let group = self.groups.get_mut(at)?;
+        group.events += 1;
+        for (state, (aggregate, reader)) in group.states.iter_mut().zip(&mut self.readers) {
+            state.add(*aggregate, reader, ctx);
+        }
+        Some(at)
+    }
+
+    /// The keys of a group, in the order of the view's key columns.
+    pub fn keys<'g>(&'g self, group: &'g Group) -> impl Iterator<Item = (&'g FieldRef, &'g Key)> {
+        let readers = self
+            .readers
+            .iter()
+            .filter(|(aggregate, _)| *aggregate == Aggregate::Key);
+        readers
+            .zip(group.keys)
+            .map(|((_, reader), id)| (reader.field(), reader.key(id)))
+    }
+
+    /// The cells of a group. `seconds` is the length of the span shown, for rates.
+    pub fn cells(&self, group: &Group, seconds: f64) -> Vec<Cell> {
+        let mut keys = self.keys(group);
+        self.readers
+            .iter()
+            .zip(&group.states)
+            .map(|((aggregate, reader), state)| match state {
+                State::Key => keys
+                    .next()
+                    .map_or(Cell::Missing, |(_, key)| Cell::from(key)),
+                State::Sum(n) if *aggregate == Aggregate::Rate => Cell::Float(*n as f64 / seconds),
+                State::Sum(n) => Cell::Number(*n),
+                State::Mean(_, 0) => Cell::Missing,
+                State::Mean(sum, count) => Cell::Float(*sum as f64 / *count as f64),
+                State::Count(n) => Cell::Number(i128::from(*n)),
+                State::Distinct(ids) => Cell::Number(ids.len() as i128),
+                State::Id(id) => id.map_or(Cell::Missing, |id| Cell::from(reader.key(id))),
+                State::Value(key) => Cell::from(key),
+            })
+            .collect()
+    }
+}
+
+impl State {
+    fn start(aggregate: Aggregate, reader: &FieldReader) -> State {
+        match aggregate {
+            Aggregate::Key => State::Key,
+            Aggregate::Sum | Aggregate::Rate => State::Sum(0),
+            Aggregate::Avg => State::Mean(0, 0),
+            Aggregate::Count => State::Count(0),
+            Aggregate::Distinct => State::Distinct(HashSet::new()),
+            Aggregate::First | Aggregate::Last if reader.is_of_a_row() => State::Id(None),
+            Aggregate::First | Aggregate::Last | Aggregate::Max | Aggregate::Min => {
+                State::Value(Key::Missing)
+            }
+        }
+    }
+
+    fn add(&mut self, aggregate: Aggregate, reader: &mut FieldReader, ctx: &Ctx<'_>) {
+        match self {
+            State::Key => {}
+            State::Sum(sum) => {
+                if let Some(n) = reader.number(ctx) {
+                    *sum = sum.saturating_add(n);
+                }
+            }
+            State::Mean(sum, count) => {
+                if let Some(n) = reader.number(ctx) {
+                    *sum = sum.saturating_add(n);
+                    *count += 1;
+                }
+            }
+            State::Count(count) => *count += u64::from(reader.field().value(ctx).is_some()),
+            State::Distinct(ids) => {
+                let id = reader.id(ctx);
+                if *reader.key(id) != Key::Missing {
+                    ids.insert(id);
+                }
+            }
+            State::Id(Some(_)) if aggregate == Aggregate::First => {}
+            State::Id(slot) => {
+                let id = reader.id(ctx);
+                if *reader.key(id) != Key::Missing {
+                    *slot = Some(id);
+                }
+            }
+            State::Value(slot) if aggregate == Aggregate::First && *slot != Key::Missing => {}
+            State::Value(slot) => {
+                let value = reader.value(ctx);
+                let better = match aggregate {
+                    Aggregate::Max => *slot == Key::Missing || value > *slot,
+                    Aggregate::Min => *slot == Key::Missing || value < *slot,
+                    _ => true,
+                };
+                if value != Key::Missing && better {
+                    *slot = value;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The tiles of the overview, all in one pass.
+
+use crate::cell::{Cell, Key};
+use crate::error::Error;
+use crate::reading::FieldReader;
+use crate::rows::{Row, Rows};
+use crate::session::{Progress, Session, Span, Visitor};
+use crate::timeline::step_of;
+use afterimage_model::Ctx;
+use afterimage_query::{Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
+use std::collections::HashSet;
+
+/// What a tile has come to.
+#[derive(Clone, Debug)]
+pub struct TileTotal {
+    /// The tile.
+    pub tile: &'static Tile,
+    /// Events, sum or distinct values, as the tile says.
+    pub total: u64,
+    /// Events that it looked at.
+    pub events: u64,
+    /// Number of the first of them; `None` when there is none.
+    pub first_num: Option<u64>,
+    /// The total over equal steps of the span; for distinct values, those that were new.
+    pub steps: Vec<u64>,
+}
+
+/// All tiles.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// One per row of `TILES`, in order.
+    pub tiles: Vec<TileTotal>,
+    /// The span shown.
+    pub span: (u64, u64),
+    /// Events that matched.
+    pub matched: u64,
+    /// Whether all of the capture was looked at.
+    pub complete: bool,
+}
+
+impl Session {
+    /// The totals of all tiles, with a further filter, and their course in `steps` equal steps.
+    pub fn tiles(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        steps: usize,
+        progress: &Progress,
+    ) -> Result<Overview, Error> {
+        let shown = span.or_else(|| self.span()).unwrap_or_default();
+        let counters = TILES
+            .iter()
+            .map(|tile| Counter::new(tile, steps))
+            .collect::<Result<_, FilterError>>();
+        let counters = counters.map_err(|source| Error::View {
+            view: "overview",
+            source,
+        })?;
+        let mut counting = Counting {
+            counters,
+            span: shown,
+            matched: 0,
+        };
+        let complete = self.walk(filter, span, 1, progress, &mut counting).complete;
+        let tiles = counting
+            .counters
+            .into_iter()
+            .map(|counter| counter.total)
+            .collect();
+        Ok(Overview {
+            tiles,
+            span: shown,
+            matched: counting.matched,
+            complete,
+        })
+    }
+
+    /// The tiles as rows of a table.
+    pub(crate) fn tile_rows(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        progress: &Progress,
+    ) -> Result<Rows, Error> {
+        let overview = self.tiles(filter, span, 1, progress)?;
+        let rows = overview.tiles.into_iter().map(|total| Row {
+            cells: vec![
+                Cell::Text(total.tile.title.into()),
+                Cell::Number(i128::from(total.total)),
+                total
+                    .first_num
+                    .map_or(Cell::Missing, |num| Cell::Number(i128::from(num))),
+            ],
+            depth: 0,
+            events: total.events,
+            first_num: total.first_num.unwrap_or(0),
+            filter: total.tile.filter.to_owned(),
+        });
+        Ok(Rows {
+            rows: rows.collect(),
+            matched: overview.matched,
+            complete: overview.complete,
+            truncated: false,
+        })
+    }
+}
+
+struct Counter {
+    filter: Evaluator,
+    readers: Vec<FieldReader>,
+    seen: HashSet<Vec<u32>>,
+    total: TileTotal,
+}
+
+impl Counter {
+    fn new(tile: &'static Tile, steps: usize) -> Result<Counter, FilterError> {
+        let fields: &[&str] = match &tile.counted {
+            Counted::Events => &[],
+            Counted::Sum(field) => std::slice::from_ref(field),
+            Counted::Distinct(fields) => fields,
+        };
+        let readers = fields
+            .iter()
+            .map(|name| FieldRef::parse(name).map(FieldReader::new))
+            .collect::<Result<_, _>>()?;
+        let total = TileTotal {
+            tile,
+            total: 0,
+            events: 0,
+            first_num: None,
+            steps: vec![0; steps],
+        };
+        Ok(Counter {
+            filter: Filter::parse(tile.filter)?.evaluator(),
+            readers,
+            seen: HashSet::new(),
+            total,
+        })
+    }
+
+    /// How much an event adds.
+    fn weight(&mut self, ctx: &Ctx<'_>) -> u64 {
+        match self.total.tile.counted {
+            Counted::Events => 1,
+            Counted::Sum(_) => self
+                .readers
+                .first()
+                .and_then(|reader| reader.number(ctx))
+                .map_or(0, |n| u64::try_from(n.max(0)).unwrap_or(u64::MAX)),
+            Counted::Distinct(_) => {
+                let ids: Vec<u32> = self
+                    .readers
+                    .iter_mut()
+                    .map(|reader| reader.id(ctx))
+                    .collect();
+                let something = self
+                    .readers
+                    .iter()
+                    .zip(&ids)
+                    .any(|(reader, id)| *reader.key(*id) != Key::Missing);
+                u64::from(something && self.seen.insert(ids))
+            }
+        }
+    }
+}
+
+struct Counting {
+    counters: Vec<Counter>,
+    span: (u64, u64),
+    matched: u64,
+}
+
+impl Visitor for Counting {
+    fn chunk(&mut self) {
+        for counter in &mut self.counters {
+            counter.filter.forget();
+            for reader in &mut counter.readers {
+                reader.forget_rows();
+            }
+        }
+    }
+
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.matched += 1;
+        for counter in &mut self.counters {
+            if !counter.filter.matches(ctx) {
+                continue;
+            }
+            let weight = counter.weight(ctx);
+            let total = &mut counter.total;
+            total.events += 1;
+            total.total = total.total.saturating_add(weight);
+            total.first_num.get_or_insert(ctx.num);
+            let step = step_of(ctx.event.time.0, self.span, total.steps.len());
+            if let Some(count) = total.steps.get_mut(step) {
+                *count = count.saturating_add(weight);
+            }
+        }
+        true
+    }
+}

@@ -1,0 +1,293 @@
+//! The rows of a view: what each holds, and the filter that leads to the events behind it.
+
+use crate::aggregate::{Groups, view_field};
+use crate::cell::{Cell, Key};
+use crate::error::Error;
+use crate::session::{Progress, Session, Span, Visitor};
+use crate::tree::Lineage;
+use afterimage_model::{Ctx, Gap, Manifest};
+use afterimage_query::{FieldRef, Filter, Shape, View, print_value};
+
+/// Most rows that a list of events is answered with; whoever wants more scans.
+pub const MOST_LIST_ROWS: usize = 100_000;
+
+/// Most groups that a view is answered with.
+pub const MOST_GROUPS: usize = 1 << 20;
+
+/// A row of a view.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// Cells, one per column of the view.
+    pub cells: Vec<Cell>,
+    /// Depth in a tree; 0 elsewhere.
+    pub depth: u16,
+    /// Events behind it.
+    pub events: u64,
+    /// Number of its first event.
+    pub first_num: u64,
+    /// The filter that selects exactly this row's events among those the view was given.
+    pub filter: String,
+}
+
+/// The answer for a view.
+#[derive(Clone, Debug, Default)]
+pub struct Rows {
+    /// Rows, sorted as the view says.
+    pub rows: Vec<Row>,
+    /// Events that matched.
+    pub matched: u64,
+    /// Whether all of the capture was looked at (not cancelled).
+    pub complete: bool,
+    /// Whether there are more rows than are given ([`MOST_LIST_ROWS`], [`MOST_GROUPS`]).
+    pub truncated: bool,
+}
+
+impl Session {
+    /// The rows of a view, with a further filter.
+    pub fn view(
+        &self,
+        view: &View,
+        filter: Option<&Filter>,
+        span: Span,
+        progress: &Progress,
+    ) -> Result<Rows, Error> {
+        match view.shape {
+            Shape::Gaps => return Ok(self.gap_rows(span)),
+            Shape::Overview => return self.tile_rows(filter, span, progress),
+            _ => {}
+        }
+        let own = Filter::parse(view.filter).map_err(|source| Error::View {
+            view: view.id,
+            source,
+        })?;
+        let both = match filter {
+            Some(filter) => own.clone().and(filter.clone()),
+            None => own.clone(),
+        };
+        match view.shape {
+            Shape::List | Shape::Events => self.list(view, &both, span, progress),
+            _ => self.grouped(view, &own, &both, span, progress),
+        }
+    }
+
+    fn grouped(
+        &self,
+        view: &View,
+        own: &Filter,
+        both: &Filter,
+        span: Span,
+        progress: &Progress,
+    ) -> Result<Rows, Error> {
+        let lineage = (view.shape == Shape::Tree).then(Lineage::default);
+        let mut grouping = Grouping {
+            groups: Groups::new(view)?,
+            lineage,
+            matched: 0,
+        };
+        let complete = self
+            .walk(Some(both), span, 1, progress, &mut grouping)
+            .complete;
+        let Grouping {
+            groups,
+            lineage,
+            matched,
+        } = grouping;
+        let seconds = self.seconds(span);
+        let narrow = RowFilter::new(view, own)?;
+        let row = |at: usize, depth: u16| {
+            let group = groups.groups.get(at)?;
+            Some(Row {
+                cells: groups.cells(group, seconds),
+                depth,
+                events: group.events,
+                first_num: group.first_num,
+                filter: narrow.text(groups.keys(group)),
+            })
+        };
+        let rows = match lineage {
+            Some(lineage) => {
+                // Siblings in the order they started, as far as known; then in the order they were seen.
+                let order = |at: usize| {
+                    groups
+                        .groups
+                        .get(at)
+                        .map(|group| (started(&groups, at), group.first_num))
+                };
+                lineage
+                    .walk(groups.groups.len(), order)
+                    .into_iter()
+                    .filter_map(|(at, depth)| row(at, depth))
+                    .collect()
+            }
+            None => {
+                let mut rows: Vec<Row> = (0..groups.groups.len())
+                    .filter_map(|at| row(at, 0))
+                    .collect();
+                let order =
+                    |a: &Row, b: &Row| match (a.cells.get(view.sort), b.cells.get(view.sort)) {
+                        (Some(x), Some(y)) => y.order(x).then(a.first_num.cmp(&b.first_num)),
+                        _ => a.first_num.cmp(&b.first_num),
+                    };
+                rows.sort_by(order);
+                rows
+            }
+        };
+        Ok(Rows {
+            rows,
+            matched,
+            complete,
+            truncated: groups.truncated,
+        })
+    }
+
+    fn list(
+        &self,
+        view: &View,
+        filter: &Filter,
+        span: Span,
+        progress: &Progress,
+    ) -> Result<Rows, Error> {
+        let fields = view
+            .columns
+            .iter()
+            .map(|column| view_field(view, column.field))
+            .collect::<Result<_, Error>>()?;
+        let mut listing = Listing {
+            fields,
+            rows: Rows::default(),
+        };
+        let complete = self
+            .walk(Some(filter), span, 1, progress, &mut listing)
+            .complete;
+        Ok(Rows {
+            complete,
+            ..listing.rows
+        })
+    }
+
+    fn gap_rows(&self, span: Span) -> Rows {
+        let unreadable = self.unreadable();
+        let gaps = self.gaps().iter().chain(&unreadable);
+        let inside =
+            |gap: &&Gap| span.is_none_or(|(from, to)| gap.start.0 <= to && gap.end.0 >= from);
+        let mut gaps: Vec<&Gap> = gaps.filter(inside).collect();
+        gaps.sort_by_key(|gap| (gap.start, gap.end));
+        let rows = gaps
+            .into_iter()
+            .map(|gap| gap_row(gap, self.manifest()))
+            .collect();
+        Rows {
+            rows,
+            matched: 0,
+            complete: true,
+            truncated: false,
+        }
+    }
+}
+
+fn started(groups: &Groups, at: usize) -> Option<Key> {
+    let group = groups.groups.get(at)?;
+    groups
+        .keys(group)
+        .find(|(field, _)| field.field().name == "proc.pid.ts")
+        .map(|(_, key)| key.clone())
+}
+
+fn gap_row(gap: &Gap, manifest: &Manifest) -> Row {
+    let number = |n: Option<u64>| n.map_or(Cell::Missing, |n| Cell::Number(i128::from(n)));
+    let instant = |boot_ns: u64| Cell::Number(i128::from(manifest.wall_ns(boot_ns)));
+    Row {
+        cells: vec![
+            Cell::Text(gap.cause.name().into()),
+            instant(gap.start.0),
+            instant(gap.end.0),
+            number(gap.cpu.map(u64::from)),
+            number(gap.count),
+            Cell::Text(gap.detail.clone().into_bytes()),
+        ],
+        depth: 0,
+        events: 0,
+        first_num: 0,
+        filter: String::new(),
+    }
+}
+
+/// Makes the filter of a row out of its keys and of what the view's own filter asks beyond them.
+struct RowFilter {
+    own: Filter,
+}
+
+impl RowFilter {
+    fn new(view: &View, own: &Filter) -> Result<RowFilter, Error> {
+        let keys = view
+            .keys()
+            .map(|name| view_field(view, name))
+            .collect::<Result<Vec<_>, Error>>()?;
+        Ok(RowFilter {
+            own: own.beyond(&keys),
+        })
+    }
+
+    fn text<'k>(&self, keys: impl Iterator<Item = (&'k FieldRef, &'k Key)>) -> String {
+        let mut parts = Vec::new();
+        if !self.own.is_all() {
+            parts.push(self.own.print_member());
+        }
+        parts.extend(keys.map(|(field, key)| match key {
+            Key::Missing => format!("not {field} exists"),
+            Key::Number(n) => format!("{field}={n}"),
+            Key::Text(text) => format!("{field}={}", print_value(text)),
+        }));
+        parts.join(" and ")
+    }
+}
+
+/// Collects groups.
+struct Grouping {
+    groups: Groups,
+    lineage: Option<Lineage>,
+    matched: u64,
+}
+
+impl Visitor for Grouping {
+    fn chunk(&mut self) {
+        self.groups.forget_rows();
+    }
+
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.matched += 1;
+        if let (Some(group), Some(lineage)) = (self.groups.add(ctx), &mut self.lineage) {
+            lineage.add(group, ctx);
+        }
+        true
+    }
+}
+
+/// Collects one row per event, and counts on when there are too many.
+struct Listing {
+    fields: Vec<FieldRef>,
+    rows: Rows,
+}
+
+impl Visitor for Listing {
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.rows.matched += 1;
+        if self.rows.rows.len() >= MOST_LIST_ROWS {
+            self.rows.truncated = true;
+            return true;
+        }
+        let cells = self
+            .fields
+            .iter()
+            .map(|field| Cell::from(&Key::of(field.value(ctx))))
+            .collect();
+        self.rows.rows.push(Row {
+            cells,
+            depth: 0,
+            events: 1,
+            first_num: ctx.num,
+            filter: format!("evt.num={}", ctx.num),
+        });
+        true
+    }
+}

@@ -1,0 +1,337 @@
+//! An open capture: its facts, its events one by one, and the walk over them that every answer is made of.
+
+use crate::error::Error;
+use crate::source::Source;
+use afterimage_format::{Chunk, ChunkInfo, Reader};
+use afterimage_model::{BootNs, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_query::Filter;
+use std::collections::{BTreeMap, VecDeque};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Lets another thread watch and stop a piece of work.
+#[derive(Clone, Debug, Default)]
+pub struct Progress {
+    /// Set to stop: the work ends soon with what it has.
+    pub cancel: Arc<AtomicBool>,
+    /// Events looked at so far.
+    pub done: Arc<AtomicU64>,
+}
+
+/// Which part of a capture: boot-clock ns, both ends included; `None` for all.
+pub type Span = Option<(u64, u64)>;
+
+/// How many decoded chunks are kept for paging back and forth.
+const KEPT_CHUNKS: usize = 4;
+
+/// How many events are looked at between two glances at [`Progress::cancel`].
+const GLANCE: u64 = 1024;
+
+/// What an answer is made by: told of every matching event, and of every change of tables.
+pub(crate) trait Visitor {
+    /// Events with other tables follow.
+    fn chunk(&mut self) {}
+    /// A matching event; false ends the walk.
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool;
+}
+
+/// How a walk went.
+pub(crate) struct Walked {
+    /// Events looked at.
+    pub looked: u64,
+    /// It was not cancelled.
+    pub complete: bool,
+}
+
+/// An open capture, with or without an index. Shared between threads by reference.
+pub struct Session {
+    source: Box<dyn Source>,
+    kept: Mutex<VecDeque<(usize, Arc<Chunk>)>>,
+    unreadable: Mutex<BTreeMap<usize, String>>,
+}
+
+impl Session {
+    /// Opens a capture.
+    pub fn open(path: &Path) -> Result<Session, Error> {
+        Ok(Session::from_reader(Reader::open(path)?))
+    }
+
+    /// Takes a capture that is already open.
+    pub fn from_reader(reader: Reader) -> Session {
+        Session::from_source(Box::new(reader))
+    }
+
+    pub(crate) fn from_source(source: Box<dyn Source>) -> Session {
+        Session {
+            source,
+            kept: Mutex::default(),
+            unreadable: Mutex::default(),
+        }
+    }
+
+    /// The capture's header.
+    pub fn manifest(&self) -> &Manifest {
+        self.source.manifest()
+    }
+
+    /// The capture's schema.
+    pub fn schema(&self) -> &Schema {
+        self.source.schema()
+    }
+
+    /// Containers, users, initial state.
+    pub fn state(&self) -> &Tables {
+        self.source.state()
+    }
+
+    /// Gaps, in order of time, as the capture has them. See also [`Session::unreadable`].
+    pub fn gaps(&self) -> &[Gap] {
+        self.source.gaps()
+    }
+
+    /// Chunks that turned out not to be readable while answers were made, as gaps. Empty until something was scanned.
+    pub fn unreadable(&self) -> Vec<Gap> {
+        let found = lock(&self.unreadable);
+        let gap = |(at, why): (&usize, &String)| {
+            let info = self.chunks().get(*at)?;
+            let (start, end) = bounds(info);
+            Some(Gap {
+                cause: GapCause::Unreadable,
+                start: BootNs(start),
+                end: BootNs(end),
+                cpu: None,
+                count: Some(info.events),
+                first_seq: None,
+                detail: format!(
+                    "events {} to {}: {why}",
+                    info.first_num,
+                    info.first_num.saturating_add(info.events.saturating_sub(1))
+                ),
+            })
+        };
+        found.iter().filter_map(gap).collect()
+    }
+
+    /// Totals of a sealed capture.
+    pub fn totals(&self) -> Option<&Totals> {
+        self.source.totals()
+    }
+
+    /// Number of events.
+    pub fn events(&self) -> u64 {
+        self.chunks()
+            .iter()
+            .map(|info| info.events)
+            .fold(0, u64::saturating_add)
+    }
+
+    /// First and last instant.
+    pub fn span(&self) -> Option<(u64, u64)> {
+        let bounds = self
+            .chunks()
+            .iter()
+            .filter(|info| info.events > 0)
+            .map(bounds);
+        bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// Calls `each` for every matching event in order from event number `from`, until it returns false. Returns the number
+    /// of events looked at.
+    pub fn scan(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        from: u64,
+        progress: &Progress,
+        each: &mut dyn FnMut(&Ctx<'_>) -> bool,
+    ) -> Result<u64, Error> {
+        struct Each<'e>(&'e mut dyn FnMut(&Ctx<'_>) -> bool);
+        impl Visitor for Each<'_> {
+            fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+                (self.0)(ctx)
+            }
+        }
+        Ok(self
+            .walk(filter, span, from, progress, &mut Each(each))
+            .looked)
+    }
+
+    /// One event by number.
+    pub fn event<R>(&self, num: u64, look: impl FnOnce(&Ctx<'_>) -> R) -> Result<Option<R>, Error> {
+        let after = self.chunks().partition_point(|info| info.first_num <= num);
+        let Some(at) = after.checked_sub(1) else {
+            return Ok(None);
+        };
+        if self
+            .chunks()
+            .get(at)
+            .is_none_or(|info| num - info.first_num >= info.events)
+        {
+            return Ok(None);
+        }
+        let chunk = self.chunk(at).map_err(|why| Error::Unreadable {
+            num,
+            chunk: at,
+            why,
+        })?;
+        let Ok(place) = usize::try_from(num - chunk.first_num) else {
+            return Ok(None);
+        };
+        let previous = place
+            .checked_sub(1)
+            .and_then(|before| chunk.events.get(before));
+        Ok(chunk
+            .events
+            .get(place)
+            .map(|event| look(&self.ctx(&chunk, event, num, previous.map(|event| event.time.0)))))
+    }
+
+    /// Seconds of a span, or of the capture; never zero.
+    pub(crate) fn seconds(&self, span: Span) -> f64 {
+        let (from, to) = span.or_else(|| self.span()).unwrap_or_default();
+        to.saturating_sub(from).max(1) as f64 / 1e9
+    }
+
+    fn chunks(&self) -> &[ChunkInfo] {
+        self.source.chunks()
+    }
+
+    fn ctx<'c>(
+        &'c self,
+        chunk: &'c Chunk,
+        event: &'c Event,
+        num: u64,
+        previous_ns: Option<u64>,
+    ) -> Ctx<'c> {
+        Ctx {
+            manifest: self.manifest(),
+            schema: self.schema(),
+            tables: &chunk.tables,
+            event,
+            num,
+            first_ns: self.chunks().first().map_or(0, |info| info.span.0.0),
+            previous_ns: previous_ns.unwrap_or(event.time.0),
+        }
+    }
+
+    /// A decoded chunk, from memory where possible.
+    fn chunk(&self, at: usize) -> Result<Arc<Chunk>, String> {
+        {
+            let mut kept = lock(&self.kept);
+            if let Some(place) = kept.iter().position(|(have, _)| *have == at)
+                && let Some(found) = kept.remove(place)
+            {
+                let chunk = found.1.clone();
+                kept.push_back(found);
+                return Ok(chunk);
+            }
+        }
+        if let Some(why) = lock(&self.unreadable).get(&at) {
+            return Err(why.clone());
+        }
+        match self.source.chunk(at) {
+            Ok(chunk) => {
+                let chunk = Arc::new(chunk);
+                let mut kept = lock(&self.kept);
+                kept.push_back((at, chunk.clone()));
+                if kept.len() > KEPT_CHUNKS {
+                    kept.pop_front();
+                }
+                Ok(chunk)
+            }
+            Err(error) => {
+                let why = error.to_string();
+                lock(&self.unreadable).insert(at, why.clone());
+                Err(why)
+            }
+        }
+    }
+
+    /// Shows every matching event to the visitor, in order. Chunks outside the span are not decoded; chunks that cannot be
+    /// decoded are noted and skipped.
+    pub(crate) fn walk(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        from: u64,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> Walked {
+        let mut evaluator = filter
+            .filter(|filter| !filter.is_all())
+            .map(Filter::evaluator);
+        let mut looked = 0u64;
+        let mut previous_ns = None;
+        let cancelled = || progress.cancel.load(Ordering::Relaxed);
+        for (at, info) in self.chunks().iter().enumerate() {
+            if cancelled() {
+                return Walked {
+                    looked,
+                    complete: false,
+                };
+            }
+            let (first, last) = bounds(info);
+            let outside = span.is_some_and(|(start, end)| last < start || first > end);
+            if outside || info.first_num.saturating_add(info.events) <= from {
+                progress.done.fetch_add(info.events, Ordering::Relaxed);
+                continue;
+            }
+            let Ok(chunk) = self.chunk(at) else {
+                progress.done.fetch_add(info.events, Ordering::Relaxed);
+                continue;
+            };
+            visitor.chunk();
+            if let Some(evaluator) = &mut evaluator {
+                evaluator.forget();
+            }
+            for (num, event) in (chunk.first_num..).zip(&chunk.events) {
+                looked += 1;
+                if looked.is_multiple_of(GLANCE) {
+                    progress.done.fetch_add(GLANCE, Ordering::Relaxed);
+                    if cancelled() {
+                        return Walked {
+                            looked,
+                            complete: false,
+                        };
+                    }
+                }
+                if num < from
+                    || span.is_some_and(|(start, end)| !(start..=end).contains(&event.time.0))
+                {
+                    continue;
+                }
+                let ctx = self.ctx(&chunk, event, num, previous_ns);
+                if evaluator
+                    .as_mut()
+                    .is_none_or(|evaluator| evaluator.matches(&ctx))
+                {
+                    previous_ns = Some(event.time.0);
+                    if !visitor.event(&ctx) {
+                        progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);
+                        return Walked {
+                            looked,
+                            complete: true,
+                        };
+                    }
+                }
+            }
+        }
+        progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);
+        Walked {
+            looked,
+            complete: true,
+        }
+    }
+}
+
+/// The instants of a chunk, the earlier first whatever the file says.
+fn bounds(info: &ChunkInfo) -> (u64, u64) {
+    let (a, b) = (info.span.0.0, info.span.1.0);
+    (a.min(b), a.max(b))
+}
+
+/// What is behind these locks stays whole even if a holder panicked: each is changed in one step.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,1 @@
+//! A small capture in memory with a story, for tests.

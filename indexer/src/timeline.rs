@@ -1,0 +1,141 @@
+//! Counts per lane over equal steps of time, for the timeline above every view.
+
+use crate::error::Error;
+use crate::session::{Progress, Session, Span, Visitor};
+use afterimage_model::{Class, Ctx, FileKind, Schema};
+use afterimage_query::Filter;
+
+/// Lanes of the timeline.
+pub const LANES: &[&str] = &["all", "exec", "file", "net", "errors"];
+
+/// Most steps a histogram is made of.
+const MOST_STEPS: usize = 65_536;
+
+/// Counts per lane over equal steps of a span, for the timeline.
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    /// First and last instant.
+    pub span: (u64, u64),
+    /// `lanes[lane][step]`; lanes in the order of [`LANES`].
+    pub lanes: Vec<Vec<u64>>,
+    /// Whether all of the span was looked at.
+    pub complete: bool,
+}
+
+/// The step in which an instant of a span falls, both ends included.
+pub(crate) fn step_of(at: u64, span: (u64, u64), steps: usize) -> usize {
+    let (from, to) = span;
+    let length = u128::from(to.saturating_sub(from)) + 1;
+    let step = u128::from(at.saturating_sub(from)) * steps as u128 / length;
+    usize::try_from(step)
+        .unwrap_or(usize::MAX)
+        .min(steps.saturating_sub(1))
+}
+
+impl Session {
+    /// Counts per lane in `steps` equal steps.
+    pub fn histogram(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        steps: usize,
+        progress: &Progress,
+    ) -> Result<Histogram, Error> {
+        let steps = steps.min(MOST_STEPS);
+        let Some(shown) = span.or_else(|| self.span()) else {
+            return Ok(Histogram {
+                span: (0, 0),
+                lanes: vec![vec![0; steps]; LANES.len()],
+                complete: true,
+            });
+        };
+        let mut counting = Counting {
+            exec: exec_types(self.schema()),
+            span: shown,
+            steps,
+            lanes: vec![vec![0; steps]; LANES.len()],
+        };
+        let complete = self
+            .walk(filter, Some(shown), 1, progress, &mut counting)
+            .complete;
+        Ok(Histogram {
+            span: shown,
+            lanes: counting.lanes,
+            complete,
+        })
+    }
+}
+
+fn exec_types(schema: &Schema) -> Vec<bool> {
+    schema
+        .types
+        .iter()
+        .map(|ty| matches!(ty.name.as_str(), "execve" | "execveat"))
+        .collect()
+}
+
+struct Counting {
+    exec: Vec<bool>,
+    span: (u64, u64),
+    steps: usize,
+    lanes: Vec<Vec<u64>>,
+}
+
+impl Counting {
+    /// A read or write is a file's or a socket's business by what it touched, not by its name.
+    fn is_in(&self, lane: &str, ctx: &Ctx<'_>) -> bool {
+        let class = ctx.ty().map(|ty| ty.class());
+        let socket = ctx.file().is_some_and(|file| {
+            matches!(
+                file.kind,
+                FileKind::Ipv4
+                    | FileKind::Ipv6
+                    | FileKind::Unix
+                    | FileKind::Netlink
+                    | FileKind::Packet
+                    | FileKind::Socket
+            )
+        });
+        match lane {
+            "all" => true,
+            "exec" => self
+                .exec
+                .get(usize::from(ctx.event.ty.0))
+                .copied()
+                .unwrap_or(false),
+            "file" => class == Some(Class::File) && !socket,
+            "net" => class == Some(Class::Net) || (class == Some(Class::File) && socket),
+            _ => ctx.event.errno().is_some(),
+        }
+    }
+}
+
+impl Visitor for Counting {
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        let step = step_of(ctx.event.time.0, self.span, self.steps);
+        for (at, lane) in LANES.iter().enumerate() {
+            if self.is_in(lane, ctx)
+                && let Some(count) = self.lanes.get_mut(at).and_then(|lane| lane.get_mut(step))
+            {
+                *count += 1;
+            }
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::step_of;
+
+    #[test]
+    fn the_ends_of_a_span_fall_into_its_first_and_last_step() {
+        assert_eq!(step_of(10, (10, 20), 4), 0);
+        assert_eq!(step_of(20, (10, 20), 4), 3);
+        assert_eq!(step_of(5, (10, 20), 4), 0);
+        assert_eq!(step_of(99, (10, 20), 4), 3);
+        assert_eq!(step_of(7, (7, 7), 1), 0);
+        assert_eq!(step_of(u64::MAX, (0, u64::MAX), 100), 99);
+        assert_eq!(step_of(3, (0, 9), 0), 0);
+    }
+}

@@ -1,0 +1,209 @@
+//! Evaluation of a filter over many events. Parts that depend only on an event's type, process or file are asked once
+//! per row of that table and remembered; the others are asked per event.
+
+use crate::check::Matcher;
+use crate::expr::{Expr, Filter};
+use crate::field::FieldRef;
+use afterimage_model::{Ctx, Dependency};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// A filter's tree in the order of evaluation: what is remembered stands before what is not.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    root: Node,
+    /// Number of remembered parts.
+    slots: usize,
+}
+
+#[derive(Debug)]
+enum Node {
+    All,
+    Or(Vec<Node>),
+    And(Vec<Node>),
+    Not(Box<Node>),
+    Test(FieldRef, Arc<Matcher>),
+    /// A part that one row decides.
+    Once(Dependency, usize, Box<Node>),
+}
+
+/// Cheapest first. A type has few rows, a process fewer than a file.
+fn rank(on: Dependency) -> u8 {
+    match on {
+        Dependency::Type => 0,
+        Dependency::Process => 1,
+        Dependency::File => 2,
+        Dependency::Event => 3,
+    }
+}
+
+impl Plan {
+    pub fn of(expr: &Expr) -> Plan {
+        let mut slots = 0;
+        let (on, node) = Plan::node(expr, &mut slots);
+        let root = Plan::remember(on, node, &mut slots);
+        Plan { root, slots }
+    }
+
+    /// The node, and the row that decides all of it.
+    fn node(expr: &Expr, slots: &mut usize) -> (Dependency, Node) {
+        match expr {
+            Expr::All => (Dependency::Type, Node::All),
+            Expr::Test(test) => (
+                test.field.field().on,
+                Node::Test(test.field.clone(), test.matcher.clone()),
+            ),
+            Expr::Not(inner) => {
+                let (on, node) = Plan::node(inner, slots);
+                (on, Node::Not(Box::new(node)))
+            }
+            Expr::And(parts) => Plan::group(parts, slots, Node::And),
+            Expr::Or(parts) => Plan::group(parts, slots, Node::Or),
+        }
+    }
+
+    /// Members of a conjunction or an alternative may be asked in any order: those decided by the same row become one.
+    fn group(parts: &[Expr], slots: &mut usize, join: fn(Vec<Node>) -> Node) -> (Dependency, Node) {
+        let mut nodes: Vec<(Dependency, Node)> =
+            parts.iter().map(|part| Plan::node(part, slots)).collect();
+        nodes.sort_by_key(|(on, _)| rank(*on));
+        let mut groups: Vec<(Dependency, Vec<Node>)> = Vec::new();
+        for (on, node) in nodes {
+            match groups.last_mut() {
+                Some((last, members)) if *last == on => members.push(node),
+                _ => groups.push((on, vec![node])),
+            }
+        }
+        if groups.len() == 1
+            && let Some((on, members)) = groups.pop()
+        {
+            return (on, join(members));
+        }
+        let members = groups.into_iter().flat_map(|(on, members)| match on {
+            Dependency::Event => members,
+            _ => vec![Plan::remember(on, join(members), slots)],
+        });
+        (Dependency::Event, join(members.collect()))
+    }
+
+    fn remember(on: Dependency, node: Node, slots: &mut usize) -> Node {
+        if on == Dependency::Event || matches!(node, Node::All) {
+            return node;
+        }
+        *slots += 1;
+        Node::Once(on, *slots - 1, Box::new(node))
+    }
+
+    /// Without remembering anything.
+    pub fn matches(&self, ctx: &Ctx<'_>) -> bool {
+        self.root.matches(ctx, &mut |_, _, node, ask| ask(node))
+    }
+}
+
+type Ask<'n> = &'n mut dyn FnMut(&Node) -> bool;
+
+impl Node {
+    fn matches(
+        &self,
+        ctx: &Ctx<'_>,
+        once: &mut dyn FnMut(Dependency, usize, &Node, Ask<'_>) -> bool,
+    ) -> bool {
+        match self {
+            Node::All => true,
+            Node::Or(parts) => parts.iter().any(|part| part.matches(ctx, once)),
+            Node::And(parts) => parts.iter().all(|part| part.matches(ctx, once)),
+            Node::Not(inner) => !inner.matches(ctx, once),
+            Node::Test(field, matcher) => field
+                .value(ctx)
+                .is_some_and(|value| matcher.matches(&value)),
+            // Inside a part that one row decides there is no other such part.
+            Node::Once(on, slot, node) => once(*on, *slot, node, &mut |node| {
+                node.matches(ctx, &mut |_, _, inner, ask| ask(inner))
+            }),
+        }
+    }
+}
+
+/// The answers of one remembered part.
+#[derive(Debug, Default)]
+struct Memory {
+    last: Option<(u32, bool)>,
+    known: HashMap<u32, bool>,
+    /// By event type, of which there are few: indexed.
+    types: Vec<Option<bool>>,
+}
+
+impl Memory {
+    fn ty(&mut self, ty: u16, ask: impl FnOnce() -> bool) -> bool {
+        let at = usize::from(ty);
+        if self.types.len() <= at {
+            self.types.resize(at + 1, None);
+        }
+        match self.types.get_mut(at) {
+            Some(slot) => *slot.get_or_insert_with(ask),
+            None => ask(),
+        }
+    }
+
+    fn row(&mut self, row: u32, ask: impl FnOnce() -> bool) -> bool {
+        if let Some((last, answer)) = self.last
+            && last == row
+        {
+            return answer;
+        }
+        let answer = *self.known.entry(row).or_insert_with(ask);
+        self.last = Some((row, answer));
+        answer
+    }
+}
+
+/// Asks a filter about many events of one capture (one schema).
+#[derive(Debug)]
+pub struct Evaluator {
+    filter: Filter,
+    memories: Vec<Memory>,
+}
+
+impl Evaluator {
+    /// Starts with nothing remembered.
+    pub fn new(filter: &Filter) -> Evaluator {
+        Evaluator {
+            memories: (0..filter.plan.slots).map(|_| Memory::default()).collect(),
+            filter: filter.clone(),
+        }
+    }
+
+    /// Whether an event matches.
+    pub fn matches(&mut self, ctx: &Ctx<'_>) -> bool {
+        let memories = &mut self.memories;
+        self.filter
+            .plan
+            .root
+            .matches(ctx, &mut |on, slot, node, ask| {
+                let Some(memory) = memories.get_mut(slot) else {
+                    return ask(node);
+                };
+                match (on, ctx.event.file) {
+                    (Dependency::Type, _) => memory.ty(ctx.event.ty.0, || ask(node)),
+                    (Dependency::Process, _) => memory.row(ctx.event.proc.0, || ask(node)),
+                    (Dependency::File, Some(file)) => memory.row(file.0, || ask(node)),
+                    (Dependency::File, None) | (Dependency::Event, _) => ask(node),
+                }
+            })
+    }
+
+    /// Forgets what was learnt of processes and files: to be called before events that come with other tables (another chunk).
+    pub fn forget(&mut self) {
+        for memory in &mut self.memories {
+            memory.last = None;
+            memory.known.clear();
+        }
+    }
+}
+
+impl Filter {
+    /// An evaluator for many events.
+    pub fn evaluator(&self) -> Evaluator {
+        Evaluator::new(self)
+    }
+}

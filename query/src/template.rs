@@ -1,0 +1,237 @@
+//! Output templates: literal text with `%field` in it.
+
+use crate::MAX_TEXT;
+use crate::error::{FilterError, FilterErrorKind};
+use crate::field::FieldRef;
+use crate::lexer::Lexer;
+use afterimage_model::{Ctx, Safe, fields};
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Widest column a template may ask for.
+const WIDEST: usize = 4096;
+
+/// What stands for a missing value.
+const MISSING: &str = "<NA>";
+
+/// A template with a name.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Name, as `-p` takes it.
+    pub name: &'static str,
+    /// The template.
+    pub text: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// Templates by name: `default`, `container` (`-pc`), `kubernetes` (`-pk`).
+pub const PRESETS: &[Preset] = &[
+    Preset {
+        name: "default",
+        text: "*%evt.num %evt.time %evt.cpu %proc.name (%thread.tid) %evt.type %evt.info",
+        doc: "One line an event, as sysdig prints it, without the direction: there are no enter events.",
+    },
+    Preset {
+        name: "container",
+        text: "*%evt.num %evt.time %evt.cpu %container.name (%container.id) %proc.name (%thread.tid:%proc.vpid) %evt.type %evt.info",
+        doc: "With the container, and the process id inside it.",
+    },
+    Preset {
+        name: "kubernetes",
+        text: "*%evt.num %evt.time %evt.cpu %k8s.ns.name/%k8s.pod.name (%container.id) %proc.name (%thread.tid:%proc.vpid) %evt.type %evt.info",
+        doc: "With namespace and pod.",
+    },
+];
+
+#[derive(Clone, Debug)]
+enum Piece {
+    Literal(String),
+    Field {
+        field: FieldRef,
+        width: usize,
+        optional: bool,
+    },
+}
+
+/// An output format like `%evt.num %-12proc.name *%fd.name`.
+///
+/// `%12proc.name` pads and cuts to 12 columns. A `*` at the very start makes every field optional, one right before a `%`
+/// makes that field optional: a missing value prints as `<NA>`. `%%` is a percent sign.
+#[derive(Clone, Debug)]
+pub struct Template {
+    pieces: Vec<Piece>,
+}
+
+impl Template {
+    /// Parses and checks.
+    pub fn parse(text: &str) -> Result<Template, FilterError> {
+        if text.len() > MAX_TEXT {
+            return Err(FilterError::new(text, 0..0, FilterErrorKind::TooLong));
+        }
+        let all_optional = text.starts_with('*');
+        let mut pieces = Vec::new();
+        let mut literal = String::new();
+        let mut at = usize::from(all_optional);
+        while let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) {
+            let (optional, field_text) = match (rest.strip_prefix("*%"), rest.strip_prefix('%')) {
+                (Some(after), _) if !after.starts_with('%') => (true, after),
+                (_, Some(after)) if !after.starts_with('%') => (false, after),
+                (_, Some(_)) => {
+                    literal.push('%');
+                    at += 2;
+                    continue;
+                }
+                _ => {
+                    let len = rest.chars().next().map_or(1, char::len_utf8);
+                    literal.push_str(rest.get(..len).unwrap_or_default());
+                    at += len;
+                    continue;
+                }
+            };
+            let start = text.len() - field_text.len();
+            let (field, width, len) = Template::field(text, start, field_text)?;
+            if !literal.is_empty() {
+                pieces.push(Piece::Literal(std::mem::take(&mut literal)));
+            }
+            pieces.push(Piece::Field {
+                field,
+                width,
+                optional: optional || all_optional,
+            });
+            at = start + len;
+        }
+        if !literal.is_empty() {
+            pieces.push(Piece::Literal(literal));
+        }
+        Ok(Template { pieces })
+    }
+
+    /// The template of a preset, or else the text itself.
+    pub fn named(text: &str) -> Result<Template, FilterError> {
+        Template::parse(
+            PRESETS
+                .iter()
+                .find(|preset| preset.name == text)
+                .map_or(text, |preset| preset.text),
+        )
+    }
+
+    /// The field after a `%`, its width, and the bytes it took.
+    fn field(
+        text: &str,
+        start: usize,
+        rest: &str,
+    ) -> Result<(FieldRef, usize, usize), FilterError> {
+        let unsigned = rest.strip_prefix('-').unwrap_or(rest);
+        let name = unsigned.trim_start_matches(|c: char| c.is_ascii_digit());
+        let digits = unsigned
+            .get(..unsigned.len() - name.len())
+            .unwrap_or_default();
+        let before = rest.len() - name.len();
+        let run = name
+            .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
+            .unwrap_or(name.len());
+        let mut len = run;
+        // `%evt.type.` ends a sentence: the longest part up to a dot that is a field counts.
+        loop {
+            let word = name.get(..len).unwrap_or_default();
+            if fields::split_name(word).is_some() && !word.ends_with('.') {
+                break;
+            }
+            match word.rfind('.') {
+                Some(dot) => len = dot,
+                None => {
+                    let kind = if run == 0 {
+                        FilterErrorKind::BarePercent
+                    } else {
+                        FilterErrorKind::UnknownField
+                    };
+                    let end = if run == 0 {
+                        start
+                    } else {
+                        start + before + run
+                    };
+                    return Err(FilterError::new(
+                        text,
+                        start + if run == 0 { 0 } else { before }..end,
+                        kind,
+                    ));
+                }
+            }
+        }
+        let word = name.get(..len).unwrap_or_default();
+        let bracketed = name.get(len..).is_some_and(|after| after.starts_with('['));
+        let place = start + before;
+        let (field, taken) = if bracketed {
+            let mut lexer = Lexer::new(name);
+            let field = lexer.field().map_err(|e| {
+                FilterError::new(
+                    text,
+                    place + e.span().start..place + e.span().end,
+                    e.kind().clone(),
+                )
+            })?;
+            (field, lexer.at())
+        } else {
+            (
+                FieldRef::resolve(word, None)
+                    .map_err(|kind| FilterError::new(text, place..place + len, kind))?,
+                len,
+            )
+        };
+        let width = digits.parse::<usize>().unwrap_or(0).min(WIDEST);
+        Ok((field, width, before + taken))
+    }
+
+    /// The fields, in order.
+    pub fn fields(&self) -> impl Iterator<Item = &FieldRef> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Field { field, .. } => Some(field),
+            Piece::Literal(_) => None,
+        })
+    }
+
+    /// The line for an event, captured bytes escaped; `None` when a field is missing that is not optional.
+    pub fn print(&self, ctx: &Ctx<'_>) -> Option<String> {
+        let mut line = String::new();
+        for piece in &self.pieces {
+            match piece {
+                Piece::Literal(text) => line.push_str(text),
+                Piece::Field {
+                    field,
+                    width,
+                    optional,
+                } => {
+                    let value = match field.value(ctx) {
+                        Some(value) => Safe::new(&value.text()).to_string(),
+                        None if *optional => MISSING.to_owned(),
+                        None => return None,
+                    };
+                    push_column(&mut line, &value, *width);
+                }
+            }
+        }
+        Some(line)
+    }
+}
+
+/// Adds a text padded and cut to a width; 0 leaves it as it is.
+fn push_column(line: &mut String, text: &str, width: usize) {
+    if width == 0 {
+        line.push_str(text);
+        return;
+    }
+    let mut used = 0;
+    for c in text.chars() {
+        let wide = c.width().unwrap_or(0);
+        if used + wide > width {
+            break;
+        }
+        line.push(c);
+        used += wide;
+    }
+    line.extend(std::iter::repeat_n(
+        ' ',
+        width.saturating_sub(used.min(text.width())),
+    ));
+}

@@ -1,0 +1,365 @@
+//! The views as data: which events, which columns, where Enter leads. Columns are fields, filters are our own language.
+
+/// How a column's values of one group become one cell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Aggregate {
+    /// The group's key: rows are grouped by it.
+    Key,
+    /// Sum; a yes counts as one.
+    Sum,
+    /// Largest.
+    Max,
+    /// Smallest.
+    Min,
+    /// Mean.
+    Avg,
+    /// Sum per second of the span shown.
+    Rate,
+    /// Number of events that have the field.
+    Count,
+    /// Number of distinct values.
+    Distinct,
+    /// First value in time.
+    First,
+    /// Last value in time.
+    Last,
+}
+
+/// How a cell is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// As it is.
+    Plain,
+    /// Bytes: 1.5K, 3M.
+    Bytes,
+    /// Nanoseconds as a duration: 1.2ms.
+    Duration,
+    /// An instant, in the reader's time format.
+    Time,
+}
+
+/// A column of a view.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Header text.
+    pub title: &'static str,
+    /// A field name of `FIELDS`, with argument where it takes one. The columns of the overview and of the gaps are not
+    /// about events; their names begin with `tile.` and `gap.`.
+    pub field: &'static str,
+    /// Width in cells; 0 takes what is left.
+    pub width: u16,
+    /// How values of a group are joined.
+    pub aggregate: Aggregate,
+    /// How it is shown.
+    pub unit: Unit,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// What the body of a view looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One row per group.
+    Table,
+    /// One row per event.
+    List,
+    /// One row per process, indented under its parent.
+    Tree,
+    /// Tiles of totals.
+    Overview,
+    /// The gaps of the capture.
+    Gaps,
+    /// Event list with arguments and bytes.
+    Events,
+}
+
+/// A view: which events, which columns, where Enter leads.
+#[derive(Clone, Copy, Debug)]
+pub struct View {
+    /// Short name, as `afterimage view FILE <id>` takes it.
+    pub id: &'static str,
+    /// The key that opens it; `'\0'` for none.
+    pub key: char,
+    /// Title.
+    pub title: &'static str,
+    /// Shape.
+    pub shape: Shape,
+    /// Which events it looks at; empty for all.
+    pub filter: &'static str,
+    /// Columns.
+    pub columns: &'static [Column],
+    /// Column it is sorted by, descending, by default. Lists, trees and gaps keep the order of time.
+    pub sort: usize,
+    /// Which view Enter leads to.
+    pub drill: Option<&'static str>,
+    /// The filter that Enter adds, with `{}` for the quoted value of each key column in turn. A row's own filter is this
+    /// with its values, and `not … exists` where it has none.
+    pub drill_filter: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+impl View {
+    /// The fields that make the key of a row, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &'static str> {
+        self.columns
+            .iter()
+            .filter(|column| column.aggregate == Aggregate::Key)
+            .map(|column| column.field)
+    }
+}
+
+/// The view with this id.
+pub fn view(id: &str) -> Option<&'static View> {
+    VIEWS.iter().find(|view| view.id == id)
+}
+
+macro_rules! columns {
+    ($($title:literal $field:literal $width:literal $aggregate:ident $unit:ident $doc:literal;)*) => {
+        &[$(Column { title: $title, field: $field, width: $width, aggregate: Aggregate::$aggregate, unit: Unit::$unit, doc: $doc }),*]
+    };
+}
+
+macro_rules! views {
+    ($(
+        $id:literal $key:literal $title:literal $shape:ident $filter:literal => $drill:expr, $drill_filter:literal
+        sorted by $sort:literal { $($columns:tt)* } $doc:literal;
+    )*) => {
+        &[$(View {
+            id: $id, key: $key, title: $title, shape: Shape::$shape, filter: $filter, columns: columns! { $($columns)* },
+            sort: $sort, drill: $drill, drill_filter: $drill_filter, doc: $doc,
+        }),*]
+    };
+}
+
+/// Every view.
+pub const VIEWS: &[View] = views! {
+    "overview" '1' "Overview" Overview "" => None, "" sorted by 1 {
+        "TILE" "tile.title" 24 Key Plain "What is counted.";
+        "TOTAL" "tile.total" 12 Sum Plain "How much of it.";
+        "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
+    } "Totals of everything worth counting; each leads to its events.";
+
+    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 5 {
+        "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
+        "NAME" "container.name" 20 Last Plain "Name.";
+        "IMAGE" "container.image" 24 Last Plain "Image it was started from.";
+        "TYPE" "container.type" 10 Last Plain "Runtime.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
+        "EVENTS" "evt.count" 9 Sum Plain "Events.";
+        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "FIRST" "evt.rawtime" 19 First Time "First event.";
+        "LAST" "evt.rawtime" 19 Last Time "Last event.";
+    } "Every container that was recorded, also those that no longer exist.";
+
+    "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started; with the id, what a process is.";
+        "COMMAND" "proc.cmdline" 40 Last Plain "Last name and arguments.";
+        "USER" "user.name" 10 Last Plain "Effective user.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "EVENTS" "evt.count" 9 Sum Plain "Events.";
+        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "LAST" "evt.rawtime" 19 Last Time "Last event.";
+        "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
+    } "Every process under its parent.";
+
+    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 {
+        "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object.";
+        "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
+        "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
+        "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids that touched it.";
+        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+        "LAST" "evt.rawtime" 19 Last Time "Last touched.";
+    } "Every file that was touched.";
+
+    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists" => Some("events"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 {
+        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+        "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
+        "LOCAL" "fd.lip" 16 Key Plain "Local address.";
+        "LPORT" "fd.lport" 6 Key Plain "Local port.";
+        "REMOTE" "fd.rip" 16 Key Plain "Remote address.";
+        "RPORT" "fd.rport" 6 Key Plain "Remote port.";
+        "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
+        "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
+        "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "FIRST" "evt.rawtime" 19 First Time "First event.";
+    } "Every pair of addresses, by the kernel's own socket.";
+
+    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 {
+        "ERROR" "evt.res" 14 Key Plain "Name of the error.";
+        "CALL" "evt.type" 18 Key Plain "Call that failed.";
+        "COUNT" "evt.count" 9 Sum Plain "How often.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids it happened to.";
+        "CONTAINERS" "container.id" 11 Distinct Plain "Containers it happened in.";
+        "FIRST" "evt.rawtime" 19 First Time "First time.";
+        "LAST" "evt.rawtime" 19 Last Time "Last time.";
+        "LAST COMMAND" "proc.cmdline" 0 Last Plain "Who failed last.";
+    } "Failed calls by error and call.";
+
+    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it returned.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "PROCESS" "proc.name" 16 First Plain "Process.";
+        "TID" "thread.tid" 8 First Plain "Thread id, as the host numbers it.";
+        "EVENT" "evt.type" 16 First Plain "Call or happening.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
+    } "Every event, with all arguments and bytes.";
+
+    "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 {
+        "CAUSE" "gap.cause" 14 Key Plain "Why events are missing.";
+        "FROM" "gap.start" 19 First Time "Last instant known to be whole before.";
+        "TO" "gap.end" 19 Last Time "First instant known to be whole after.";
+        "CPU" "gap.cpu" 4 First Plain "CPU; empty for all.";
+        "MISSING" "gap.count" 9 Sum Plain "How many; empty when that cannot be known.";
+        "DETAIL" "gap.detail" 0 First Plain "What else is known.";
+    } "What is known to be missing, and why.";
+
+    "threads" '9' "Threads" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and thread.tid={}" sorted by 4 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When the process started.";
+        "TID" "thread.tid" 8 Key Plain "Thread id, as the host numbers it.";
+        "NAME" "proc.name" 16 Last Plain "Name of the process.";
+        "EVENTS" "evt.count" 9 Sum Plain "Events.";
+        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+    } "Every thread that made an event.";
+
+    "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 {
+        "EVENT" "evt.type" 20 Key Plain "Call or happening.";
+        "CATEGORY" "evt.category" 12 First Plain "What it is about.";
+        "COUNT" "evt.count" 10 Sum Plain "How often.";
+        "RATE/S" "evt.count" 9 Rate Plain "How often a second, over the span shown.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
+        "BYTES" "evt.buflen" 8 Sum Bytes "Bytes moved.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids that made it.";
+        "CONTAINERS" "container.id" 11 Distinct Plain "Containers it was made in.";
+    } "Calls and happenings by name.";
+
+    "callers" '\0' "Callers" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and proc.name={}" sorted by 3 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
+        "NAME" "proc.name" 16 Key Plain "Name.";
+        "COUNT" "evt.count" 9 Sum Plain "Events.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+    } "Processes as a flat list, busiest first.";
+
+    "directories" 'D' "Directories" Table "fd.type in (file, directory) and fd.directory exists" => Some("files"), "container.name={} and fd.directory={}" sorted by 3 {
+        "DIRECTORY" "fd.directory" 0 Key Plain "Directory of the file.";
+        "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
+        "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "FILES" "fd.name" 6 Distinct Plain "Files touched.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+    } "Files by directory.";
+
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it returned.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "FLAGS" "evt.arg.flags" 24 First Plain "Flags.";
+        "FILE" "fd.name" 40 First Plain "What the kernel opened.";
+        "ASKED FOR" "evt.arg.path" 24 First Plain "What the program passed.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every attempt to open a file, in order.";
+
+    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it returned.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "PATH" "fs.path.name" 40 First Plain "What was removed.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every attempt to remove a file or directory, in order.";
+
+    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it was executed.";
+        "USER" "user.name" 10 First Plain "Effective user.";
+        "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
+        "PARENT" "proc.pname" 16 First Plain "Name of the parent.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
+    } "Every program that was executed, in order.";
+
+    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
+        "CALL" "evt.type" 8 First Plain "connect goes out, accept comes in.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "CONNECTION" "fd.name" 40 First Plain "Client and server.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every connection made or accepted, in order.";
+
+    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
+        "CALL" "evt.type" 8 First Plain "bind or listen.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "PROTO" "fd.l4proto" 6 First Plain "Protocol.";
+        "ADDRESS" "fd.name" 24 First Plain "Address and port.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every socket that was bound or began to listen, in order.";
+
+    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 4 {
+        "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
+        "PORT" "fd.sport" 6 Key Plain "Port of the server.";
+        "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
+        "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "CLIENTS" "fd.cip" 8 Distinct Plain "Distinct client addresses.";
+        "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
+        "PROCESS" "proc.name" 0 Last Plain "Process that used it last.";
+    } "Traffic by the server's port.";
+
+    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("files"), "fd.type={}" sorted by 3 {
+        "TYPE" "fd.type" 12 Key Plain "What was read from or written to.";
+        "IN" "evt.buflen.in" 8 Sum Bytes "Bytes in.";
+        "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
+    } "Bytes by kind of file or socket.";
+
+    "process_errors" 'E' "Process errors" Table "evt.failed=true and proc.pid exists" => Some("errors"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "FILE" "evt.count.error.file" 8 Sum Plain "Calls on files that failed.";
+        "NET" "evt.count.error.net" 8 Sum Plain "Calls on sockets that failed.";
+        "MEMORY" "evt.count.error.memory" 8 Sum Plain "Calls on memory that failed.";
+        "OTHER" "evt.count.error.other" 8 Sum Plain "Other calls that failed.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+    } "Failed calls by process.";
+
+    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When.";
+        "EVENT" "evt.type" 16 First Plain "What happened.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "DETAIL" "evt.args" 0 First Plain "Arguments.";
+    } "Starts and ends of containers, and kills for lack of memory.";
+};
