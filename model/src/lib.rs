@@ -17,6 +17,8 @@
 #![forbid(unsafe_code)]
 
 pub mod args;
+pub mod capability;
+
 pub mod entity;
 pub mod errno;
 pub mod event;
@@ -26,6 +28,7 @@ pub mod gap;
 pub mod manifest;
 pub mod render;
 pub mod schema;
+pub mod signal;
 pub mod syscalls;
 pub mod text;
 pub mod time;

@@ -6,6 +6,8 @@
 //! Rows are sorted by x86_64 number; those that only 32-bit x86 has follow, by theirs.
 
 use crate::args::{Abi, ArgKind, ArgSpec, Class};
+use std::collections::HashMap;
+use std::sync::OnceLock;
 
 /// When a call is recorded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -550,10 +552,17 @@ pub const HAPPENINGS: &[Syscall] = syscalls! {
 
 /// The row with this name, call or happening.
 pub fn by_name(name: &str) -> Option<&'static Syscall> {
-    SYSCALLS
-        .iter()
-        .chain(HAPPENINGS)
-        .find(|row| row.name == name)
+    static BY_NAME: OnceLock<HashMap<&'static str, &'static Syscall>> = OnceLock::new();
+    BY_NAME
+        .get_or_init(|| {
+            SYSCALLS
+                .iter()
+                .chain(HAPPENINGS)
+                .map(|row| (row.name, row))
+                .collect()
+        })
+        .get(name)
+        .copied()
 }
 
 #[cfg(test)]
