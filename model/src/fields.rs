@@ -3,11 +3,22 @@
 //! A new field is one row: name, type, what it depends on, getter, a sentence. The filter, output templates, view columns,
 //! JSON keys, completion and documents all read it here.
 
+mod container;
+mod evt;
+mod fd;
+mod proc;
+
+use self::container::MountPart;
+use self::evt::Direction;
+use self::fd::End;
+use crate::args::Class;
+use crate::capability;
 use crate::entity::{Container, File, Process, Tables};
-use crate::event::{Event, Value};
+use crate::event::{Event, EventFlags, Value};
 use crate::manifest::Manifest;
 use crate::render;
 use crate::schema::{Schema, TypeDesc};
+use crate::time::Civil;
 use std::borrow::Cow;
 use std::net::IpAddr;
 
@@ -41,6 +52,12 @@ impl<'a> Ctx<'a> {
         self.tables.proc(self.event.proc)
     }
 
+    /// The event's process, unless only its pid is sure: then nothing but the pid may be said of it.
+    pub fn known_proc(&self) -> Option<&'a Process> {
+        self.proc()
+            .filter(|_| !self.event.flags.has(EventFlags::PROCESS_UNKNOWN))
+    }
+
     /// The event's container.
     pub fn container(&self) -> Option<&'a Container> {
         self.tables.container(self.proc()?.container?)
@@ -49,6 +66,21 @@ impl<'a> Ctx<'a> {
     /// The file or socket the event touched.
     pub fn file(&self) -> Option<&'a File> {
         self.tables.file(self.event.file?)
+    }
+
+    /// The call's result; `None` for events without one.
+    pub fn result(&self) -> Option<i64> {
+        Some(self.event.result).filter(|_| !self.event.flags.has(EventFlags::NO_RESULT))
+    }
+
+    /// Time since the first event of the capture, ns; 0 for events stamped before it on another CPU.
+    pub fn since_first_ns(&self) -> u64 {
+        self.event.time.0.saturating_sub(self.first_ns)
+    }
+
+    /// Time since the event shown before, ns.
+    pub fn since_previous_ns(&self) -> u64 {
+        self.event.time.0.saturating_sub(self.previous_ns)
     }
 
     /// The value of the argument with this name.
@@ -169,46 +201,210 @@ pub struct Field {
     pub doc: &'static str,
 }
 
-/// Every field, sorted by name.
-pub const FIELDS: &[Field] = &[
-    Field {
-        name: "evt.arg",
-        ty: FieldType::Str,
-        arg: FieldArg::Required,
-        on: Dependency::Event,
-        get: |c, arg| {
-            let ty = c.ty()?;
-            let at = arg.and_then(|a| a.parse::<usize>().ok().or_else(|| ty.arg_index(a)))?;
-            render::arg_text(c.schema, ty.args.get(at)?, c.event.args.get(at)?)
-                .map(FieldValue::owned)
-        },
-        doc: "One argument as text, by name or by index from 0.",
-    },
-    Field {
-        name: "evt.num",
-        ty: FieldType::Uint,
-        arg: FieldArg::None,
-        on: Dependency::Event,
-        get: |c, _| Some(FieldValue::Uint(c.num)),
-        doc: "The event's number in the capture, from 1.",
-    },
-    Field {
-        name: "evt.type",
-        ty: FieldType::Str,
-        arg: FieldArg::None,
-        on: Dependency::Type,
-        get: |c, _| Some(FieldValue::str(&c.ty()?.name)),
-        doc: "The name of the call or happening.",
-    },
-    Field {
-        name: "proc.name",
-        ty: FieldType::Str,
-        arg: FieldArg::None,
-        on: Dependency::Process,
-        get: |c, _| Some(FieldValue::str(&c.proc()?.comm)),
-        doc: "The kernel's name of the process, at most 15 bytes.",
-    },
-];
+macro_rules! fields {
+    (@arg) => { FieldArg::None };
+    (@arg $arg:ident) => { FieldArg::$arg };
+    ($($name:literal $ty:ident $(($arg:ident))? on $on:ident: $get:expr => $doc:literal;)*) => {
+        &[$(Field { name: $name, ty: FieldType::$ty, arg: fields!(@arg $($arg)?), on: Dependency::$on, get: $get, doc: $doc }),*]
+    };
+}
+
+/// Every field, sorted by name: name, type (and whether it takes an argument), what decides it, getter, sentence.
+#[rustfmt::skip]
+pub const FIELDS: &[Field] = fields! {
+    "container.cgroup" Str on Process: |c, _| container::text(c, |k| &k.cgroup) => "Path of the container's control group.";
+    "container.duration" RelTime on Event: |c, _| u64::try_from(evt::wall_ns(c).saturating_sub(container::start_ns(c)?)).ok().map(FieldValue::Uint) => "Time since the container was made.";
+    "container.full_id" Str on Process: |c, _| container::or_host(c, |k| &k.full_id) => "The whole id of the container, or \"host\".";
+    "container.id" Str on Process: |c, _| container::or_host(c, Container::short_id) => "The first 12 characters of the container's id, or \"host\" outside containers.";
+    "container.image" Str on Process: |c, _| container::text(c, |k| &k.image) => "The image as the runtime was told, with tag.";
+    "container.image.digest" Str on Process: |c, _| container::text(c, |k| &k.image_digest) => "Digest of the image in its registry.";
+    "container.image.id" Str on Process: |c, _| container::text(c, container::short_image_id) => "The first 12 characters of the image's id.";
+    "container.image.repository" Str on Process: |c, _| container::text(c, container::repository) => "The image without tag and digest.";
+    "container.image.tag" Str on Process: |c, _| container::text(c, container::tag) => "Tag of the image.";
+    "container.ip" Str on Process: |c, _| container::text(c, |k| &k.ip) => "The container's primary address.";
+    "container.label" Str(Required) on Process: |c, arg| container::label(c, arg) => "One label of the container, by key: container.label.app.";
+    "container.labels" Str on Process: |c, _| container::labels(c) => "All labels of the container as key:value.";
+    "container.mount" Str(Required) on Process: |c, arg| container::mount(c, None, arg) => "One mount, by number or by a pattern that its source matches.";
+    "container.mount.dest" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Destination), arg) => "Where a mount is, by number or by a pattern that its source matches.";
+    "container.mount.mode" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Mode), arg) => "Mode of a mount, by number or by a pattern that its source matches.";
+    "container.mount.propagation" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Propagation), arg) => "Propagation of a mount, by number or by a pattern that its source matches.";
+    "container.mount.rdwr" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::ReadWrite), arg) => "Whether a mount can be written, by number or by a pattern that its source matches.";
+    "container.mount.source" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Source), arg) => "What a mount shows, by number or by a pattern that its destination matches.";
+    "container.mounts" Str on Process: |c, _| container::mounts(c) => "All mounts as source:destination:mode:rw:propagation.";
+    "container.name" Str on Process: |c, _| container::or_host(c, |k| &k.name) => "The container's name, or \"host\" outside containers.";
+    "container.privileged" Bool on Process: |c, _| c.container()?.privileged.map(FieldValue::Bool) => "Whether the container was started with every privilege.";
+    "container.start_ts" AbsTime on Process: |c, _| container::start_ns(c).map(FieldValue::Int) => "When the container was made, or first seen.";
+    "container.type" Str on Process: |c, _| container::or_host(c, |k| &k.runtime) => "The runtime: docker, containerd, cri-o, podman, lxc, or \"host\".";
+    "container.unresolved" Str on Process: |c, _| container::text(c, |k| &k.unresolved) => "Why the container has no name or image.";
+    "container.user" Str on Process: |c, _| container::text(c, |k| &k.user) => "The user the container was told to run as.";
+    "evt.abi" Str on Event: |c, _| Some(FieldValue::str(c.event.abi.name())) => "The call convention: x86_64, i386, aarch64 or x32.";
+    "evt.abspath" Str(Optional) on Event: |c, arg| evt::abspath(c, arg) => "The path argument made absolute; evt.abspath.src and evt.abspath.dst for calls with two.";
+    "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0; Falco's names res, fd, data, size and name are understood.";
+    "evt.args" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The result and all arguments as name=value.";
+    "evt.buffer" Bytes on Event: |c, _| evt::buffer(c) => "The captured payload of a read or write.";
+    "evt.buflen" Uint on Event: |c, _| evt::moved(c, None, None) => "Bytes that a read or write moved.";
+    "evt.buflen.file" Uint on Event: |c, _| evt::moved(c, None, Some(false)) => "Bytes read from and written to files.";
+    "evt.buflen.file.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), Some(false)) => "Bytes read from files.";
+    "evt.buflen.file.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), Some(false)) => "Bytes written to files.";
+    "evt.buflen.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), None) => "Bytes read.";
+    "evt.buflen.net" Uint on Event: |c, _| evt::moved(c, None, Some(true)) => "Bytes received and sent on sockets.";
+    "evt.buflen.net.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), Some(true)) => "Bytes received on sockets.";
+    "evt.buflen.net.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), Some(true)) => "Bytes sent on sockets.";
+    "evt.buflen.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), None) => "Bytes written.";
+    "evt.category" Str on Event: |c, _| evt::category(c).map(|class| FieldValue::str(class.name())) => "What the event is about: file, net, process, memory …; for reads and writes, what they went through.";
+    "evt.claimed_path" Str on Event: |c, _| if c.event.flags.has(EventFlags::CLAIM_DIFFERS) { evt::raw_path(c) } else { None } => "The path the program passed, where the kernel acted on another.";
+    "evt.count" Uint on Type: |_, _| Some(FieldValue::Uint(1)) => "Always 1, for sums.";
+    "evt.count.error" Uint on Event: |c, _| evt::error_count(c, |_| true) => "1 for a call that failed.";
+    "evt.count.error.file" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::File) => "1 for a file call that failed.";
+    "evt.count.error.memory" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Memory) => "1 for a memory call that failed.";
+    "evt.count.error.net" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Net) => "1 for a network call that failed.";
+    "evt.count.error.other" Uint on Event: |c, _| evt::error_count(c, |class| !matches!(class, Class::File | Class::Memory | Class::Net)) => "1 for any other call that failed.";
+    "evt.cpu" Uint on Event: |c, _| Some(FieldValue::Uint(u64::from(c.event.cpu))) => "The CPU the event was recorded on.";
+    "evt.datetime" Str on Event: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
+    "evt.datetime.s" Str on Event: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
+    "evt.deltatime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns())) => "Time since the event before.";
+    "evt.deltatime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.deltatime.";
+    "evt.deltatime.s" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() / evt::SECOND)) => "Whole seconds of evt.deltatime.";
+    "evt.dir" Str on Event: |c, _| evt::dir(c) => "\"<\" for what was recorded when it was done, \">\" for calls that never return.";
+    "evt.failed" Bool on Event: |c, _| c.result().map(|_| FieldValue::Bool(c.event.errno().is_some())) => "Whether the call failed.";
+    "evt.hostname" Str on Type: |c, _| proc::filled(&c.manifest.host) => "Name of the recorded host.";
+    "evt.info" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The same as evt.args.";
+    "evt.io_dir" Str on Type: |c, _| evt::direction(c).map(|way| FieldValue::str(if way == Direction::In { "r" } else { "w" })) => "\"r\" for calls that read, \"w\" for calls that write.";
+    "evt.is_cut" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::CUT))) => "Whether a text or payload of the event was too long to be kept whole.";
+    "evt.is_io" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c).is_some())) => "Whether the call reads or writes a descriptor.";
+    "evt.is_io_read" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::In))) => "Whether the call reads a descriptor.";
+    "evt.is_io_write" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::Out))) => "Whether the call writes a descriptor.";
+    "evt.is_open_create" Bool on Event: |c, _| evt::is_open_create(c) => "For open calls, whether the file is to be created when it is not there.";
+    "evt.is_open_exec" Bool on Event: |c, _| evt::is_open_exec(c) => "For open calls, whether a file may have been created with an execute bit.";
+    "evt.is_open_read" Bool on Event: |c, _| evt::is_open_read(c) => "For open calls, whether they ask to read.";
+    "evt.is_open_write" Bool on Event: |c, _| evt::is_open_write(c) => "For open calls, whether they ask to write.";
+    "evt.is_snapshot" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::SNAPSHOT))) => "Whether the event was read from /proc when the recording began.";
+    "evt.num" Uint on Event: |c, _| Some(FieldValue::Uint(c.num)) => "The event's number in the capture, from 1.";
+    "evt.rawarg" Int(Required) on Event: |c, arg| evt::raw_arg(c, arg) => "One argument as the number it was, by name or by index from 0.";
+    "evt.rawres" Int on Event: |c, _| c.result().map(FieldValue::Int) => "The result as a number; errors are negative.";
+    "evt.rawtime" AbsTime on Event: |c, _| Some(FieldValue::Int(evt::wall_ns(c))) => "When, in nanoseconds since 1970.";
+    "evt.rawtime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(evt::wall_ns(c).rem_euclid(evt::SECOND as i64) as u64)) => "Nanoseconds within the second of evt.rawtime.";
+    "evt.rawtime.s" Int on Event: |c, _| Some(FieldValue::Int(evt::wall_ns(c).div_euclid(evt::SECOND as i64))) => "Whole seconds of evt.rawtime.";
+    "evt.reltime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_first_ns())) => "Time since the first event of the capture.";
+    "evt.reltime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_first_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.reltime.";
+    "evt.reltime.s" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_first_ns() / evt::SECOND)) => "Whole seconds of evt.reltime.";
+    "evt.res" Str on Event: |c, _| render::result_text(c.event).map(FieldValue::owned) => "SUCCESS, or the name of the error.";
+    "evt.seq" Uint on Event: |c, _| Some(FieldValue::Uint(c.event.seq)) => "The event's number among those offered on its CPU, from 0; a jump is a loss.";
+    "evt.source" Str on Type: |_, _| Some(FieldValue::str("syscall")) => "Where events come from: always \"syscall\".";
+    "evt.time" Str on Event: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
+    "evt.time.iso8601" Str on Event: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
+    "evt.time.s" Str on Event: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";
+    "evt.type" Str on Type: |c, _| Some(FieldValue::str(&c.ty()?.name)) => "The name of the call or happening.";
+    "evt.type.is" Uint(Required) on Type: |c, arg| Some(FieldValue::Uint(u64::from(c.ty()?.name == arg?))) => "1 for events of the type that is named, else 0.";
+    "fd.cip" Ip on File: |c, _| fd::end(c, End::Client).map(fd::ip) => "Address of the client.";
+    "fd.cnet" Net on File: |c, _| fd::end(c, End::Client).map(fd::ip) => "Address of the client, compared with a block of addresses.";
+    "fd.connected" Bool on File: |c, _| fd::connected(c.file()?).map(FieldValue::Bool) => "Whether an internet socket has a peer.";
+    "fd.containerdirectory" Str on Event: |c, _| fd::in_container(c, fd::directory(c.file()?)?) => "Container id, a colon and the directory of the file.";
+    "fd.containername" Str on Event: |c, _| fd::in_container(c, &fd::name(c.file()?)?) => "Container id, a colon and the name of the file.";
+    "fd.cport" Port on File: |c, _| fd::end(c, End::Client).map(fd::port) => "Port of the client.";
+    "fd.dev" Uint on File: |c, _| fd::inode(c.file()?).map(|_| FieldValue::Uint(fd::user_dev(c.file().map_or(0, |f| f.dev)))) => "Device the file is on, as stat shows it.";
+    "fd.dev.major" Uint on File: |c, _| fd::inode(c.file()?).map(|_| FieldValue::Uint(fd::major_minor(c.file().map_or(0, |f| f.dev)).0)) => "Major number of that device.";
+    "fd.dev.minor" Uint on File: |c, _| fd::inode(c.file()?).map(|_| FieldValue::Uint(fd::major_minor(c.file().map_or(0, |f| f.dev)).1)) => "Minor number of that device.";
+    "fd.directory" Str on File: |c, _| fd::directory(c.file()?).map(FieldValue::str) => "The directory that contains the file.";
+    "fd.filename" Str on File: |c, _| fd::filename(c.file()?).map(FieldValue::str) => "The file's name without its directory.";
+    "fd.ino" Uint on File: |c, _| fd::inode(c.file()?).map(FieldValue::Uint) => "Inode number of the file.";
+    "fd.ip" Ip on File: |c, _| fd::ends(c, fd::ip) => "Address of either end.";
+    "fd.is_server" Bool on File: |c, _| fd::is_server(c.file()?).map(FieldValue::Bool) => "Whether the process is the server of the connection.";
+    "fd.l4proto" Str on File: |c, _| c.file()?.flow?.protocol.name().map(FieldValue::str) => "The protocol: tcp, udp, icmp, raw.";
+    "fd.lip" Ip on File: |c, _| fd::end(c, End::Local).map(fd::ip) => "Address of the process's own end.";
+    "fd.lnet" Net on File: |c, _| fd::end(c, End::Local).map(fd::ip) => "Address of the process's own end, compared with a block of addresses.";
+    "fd.lport" Port on File: |c, _| fd::end(c, End::Local).map(fd::port) => "Port of the process's own end.";
+    "fd.name" Str on File: |c, _| fd::name(c.file()?).map(FieldValue::owned) => "The kernel's full name of the file: its path, or the two ends of a connection.";
+    "fd.name_changed" Bool on Event: |c, _| fd::name_changed(c).map(FieldValue::Bool) => "Whether the call gave its socket an address or a peer.";
+    "fd.nameraw" Str on Event: |c, _| evt::raw_path(c).or_else(|| fd::name(c.file()?).map(FieldValue::owned)) => "The path as the program passed it, else the file's name.";
+    "fd.net" Net on File: |c, _| fd::ends(c, fd::ip) => "Address of either end, compared with a block of addresses.";
+    "fd.num" Int on Event: |c, _| fd::num(c).map(FieldValue::Int) => "The descriptor: the new one that a call returned, else the first it was given.";
+    "fd.port" Port on File: |c, _| fd::ends(c, fd::port) => "Port of either end.";
+    "fd.rip" Ip on File: |c, _| fd::end(c, End::Remote).map(fd::ip) => "Address of the other end.";
+    "fd.rnet" Net on File: |c, _| fd::end(c, End::Remote).map(fd::ip) => "Address of the other end, compared with a block of addresses.";
+    "fd.rport" Port on File: |c, _| fd::end(c, End::Remote).map(fd::port) => "Port of the other end.";
+    "fd.sip" Ip on File: |c, _| fd::end(c, End::Server).map(fd::ip) => "Address of the server.";
+    "fd.snet" Net on File: |c, _| fd::end(c, End::Server).map(fd::ip) => "Address of the server, compared with a block of addresses.";
+    "fd.sockfamily" Str on File: |c, _| fd::sock_family(c.file()?).map(FieldValue::str) => "Family of the socket: ip or unix.";
+    "fd.sport" Port on File: |c, _| fd::end(c, End::Server).map(fd::port) => "Port of the server.";
+    "fd.type" Str on File: |c, _| Some(FieldValue::str(c.file()?.kind.name())) => "What the descriptor is: file, directory, ipv4, ipv6, unix, pipe, and the kinds of anonymous objects.";
+    "fd.typechar" Str on File: |c, _| Some(FieldValue::owned(c.file()?.kind.letter().to_string())) => "What the descriptor is, in one letter.";
+    "fd.uid" Str on Event: |c, _| Some(FieldValue::owned(format!("{}{}", c.event.tid, fd::num(c)?))) => "Thread id and descriptor in one word.";
+    "fs.path.name" Str on Event: |c, _| evt::path(c) => "The path a call acts on: the kernel's own, else the program's made absolute.";
+    "fs.path.nameraw" Str on Event: |c, _| evt::raw_path(c) => "The path a call acts on, as the program passed it.";
+    "fs.path.source" Str on Event: |c, _| evt::side(c, true) => "For calls with two paths, the source, made absolute; for links, the new name.";
+    "fs.path.sourceraw" Str on Event: |c, _| evt::raw_side(c, true) => "For calls with two paths, the source as the program passed it.";
+    "fs.path.target" Str on Event: |c, _| evt::side(c, false) => "For calls with two paths, the target, made absolute; for links, what they point at.";
+    "fs.path.targetraw" Str on Event: |c, _| evt::raw_side(c, false) => "For calls with two paths, the target as the program passed it.";
+    "group.gid" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.egid))) => "Effective group id, as the host numbers it.";
+    "group.name" Str on Process: |c, _| proc::filled(&proc::group(c)?.name) => "Name of that group in the container's own list, or the host's.";
+    "k8s.ns.name" Str on Process: |c, _| container::text(c, |k| &k.pod_namespace) => "Kubernetes namespace of the pod.";
+    "k8s.pod.id" Str on Process: |c, _| container::text(c, |k| &k.pod_uid) => "The same as k8s.pod.uid.";
+    "k8s.pod.name" Str on Process: |c, _| container::text(c, |k| &k.pod_name) => "Kubernetes pod name.";
+    "k8s.pod.uid" Str on Process: |c, _| container::text(c, |k| &k.pod_uid) => "Kubernetes pod uid.";
+    "proc.aargs" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| Some(FieldValue::owned(proc::args(p)))) => "Arguments of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.acmdline" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| Some(FieldValue::owned(proc::cmdline(p)))) => "Command line of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.aenv" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| proc::env(p, None)) => "Environment of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.aexe" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| proc::exe(p).map(FieldValue::str)) => "First argument (argv[0]) of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.aexepath" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| proc::exepath(p).map(FieldValue::str)) => "Path of the program of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.aname" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| proc::filled(&p.comm)) => "Name of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.apid" Int(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| Some(FieldValue::Int(i64::from(p.key.pid)))) => "Pid of an ancestor: [1] is the parent; without a number, of any.";
+    "proc.args" Str(Optional) on Process: |c, arg| match arg { None => Some(FieldValue::owned(proc::args(c.proc()?))), Some(index) => proc::arg(c.proc()?, index).map(FieldValue::str) } => "The arguments after the first, with blanks between them; [0] is the first of these.";
+    "proc.cmdlenargs" Uint on Process: |c, _| Some(FieldValue::Uint(c.proc()?.args().skip(1).map(|arg| arg.len() as u64).sum())) => "Bytes of the arguments after the first, without blanks.";
+    "proc.cmdline" Str on Process: |c, _| Some(FieldValue::owned(proc::cmdline(c.proc()?))) => "The process's name and its arguments.";
+    "proc.cmdnargs" Uint on Process: |c, _| Some(FieldValue::Uint(c.proc()?.args().skip(1).count() as u64)) => "How many arguments follow the first.";
+    "proc.cwd" Str on Process: |c, _| proc::filled(&c.proc()?.cwd) => "Working directory.";
+    "proc.duration" RelTime on Event: |c, _| Some(FieldValue::Uint(proc::age(c, c.known_proc()?))) => "Time since the process started.";
+    "proc.env" Str(Optional) on Process: |c, arg| proc::env(c.proc()?, arg) => "The environment as NAME=value, or the value of one name: proc.env[PATH].";
+    "proc.exe" Str on Process: |c, _| proc::exe(c.proc()?).map(FieldValue::str) => "The first argument (argv[0]), which the program that executed it chose.";
+    "proc.exe_ino" Uint on Process: |c, _| Some(c.proc()?.exe_ino).filter(|ino| *ino != 0).map(FieldValue::Uint) => "Inode number of the executed file.";
+    "proc.exec_count" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.key.exec))) => "How many programs the process has executed since it was first seen.";
+    "proc.exeline" Str on Process: |c, _| proc::exeline(c.proc()?).map(FieldValue::owned) => "All arguments, with argv[0].";
+    "proc.exepath" Str on Process: |c, _| proc::exepath(c.proc()?).map(FieldValue::str) => "The kernel's path of the executed file.";
+    "proc.is_exe_deleted" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_DELETED) => "Whether the executed file had been unlinked.";
+    "proc.is_exe_from_memfd" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_MEMFD) => "Whether the executed file was in anonymous memory.";
+    "proc.is_exe_lower_layer" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_LOWER) => "Whether the executed file is part of the container's image.";
+    "proc.is_exe_upper_layer" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_UPPER) => "Whether the executed file was written after the container was made.";
+    "proc.is_pgid_leader" Bool on Process: |c, _| proc::leads(c, |p| p.pgid) => "Whether the process leads its process group.";
+    "proc.is_sid_leader" Bool on Process: |c, _| proc::leads(c, |p| p.sid) => "Whether the process leads its session.";
+    "proc.key" Str on Process: |c, _| Some(FieldValue::owned(proc::key(c.proc()?))) => "What the process is within the capture: pid, start in nanoseconds since boot, count of execs.";
+    "proc.loginshellid" Int on Process: |c, _| proc::login_shell(c).map(FieldValue::Int) => "Pid of the oldest shell among the process and its ancestors.";
+    "proc.name" Str on Process: |c, _| proc::filled(&c.proc()?.comm) => "The kernel's name of the process, at most 15 bytes.";
+    "proc.pcmdline" Str on Process: |c, _| Some(FieldValue::owned(proc::cmdline(proc::parent(c)?))) => "The parent's name and its arguments.";
+    "proc.pexe" Str on Process: |c, _| proc::exe(proc::parent(c)?).map(FieldValue::str) => "The parent's first argument (argv[0]).";
+    "proc.pexepath" Str on Process: |c, _| proc::exepath(proc::parent(c)?).map(FieldValue::str) => "The kernel's path of the parent's program.";
+    "proc.pgid" Int on Process: |c, _| proc::known(c.proc()?.pgid) => "Process group, as the host numbers it.";
+    "proc.pgid.exe" Str on Process: |c, _| proc::exe(proc::leader(c, |p| p.pgid)?).map(FieldValue::str) => "First argument (argv[0]) of the leader of the process group, where it is the process or an ancestor.";
+    "proc.pgid.exepath" Str on Process: |c, _| proc::exepath(proc::leader(c, |p| p.pgid)?).map(FieldValue::str) => "Program of the leader of the process group, where it is the process or an ancestor.";
+    "proc.pgid.name" Str on Process: |c, _| proc::filled(&proc::leader(c, |p| p.pgid)?.comm) => "Name of the leader of the process group, where it is the process or an ancestor.";
+    "proc.pid" Int on Process: |c, _| Some(FieldValue::Int(i64::from(c.proc()?.key.pid))) => "Process id, as the host numbers it.";
+    "proc.pid.ts" AbsTime on Process: |c, _| Some(FieldValue::Int(c.manifest.wall_ns(c.known_proc()?.key.start_ns))) => "When the process started.";
+    "proc.pname" Str on Process: |c, _| proc::filled(&proc::parent(c)?.comm) => "The parent's name.";
+    "proc.ppid" Int on Process: |c, _| Some(FieldValue::Int(i64::from(c.known_proc()?.ppid))) => "The parent's pid, as the host numbers it.";
+    "proc.ppid.duration" RelTime on Event: |c, _| Some(FieldValue::Uint(proc::age(c, proc::parent(c)?))) => "Time since the parent started.";
+    "proc.ppid.ts" AbsTime on Process: |c, _| Some(FieldValue::Int(c.manifest.wall_ns(proc::parent(c)?.key.start_ns))) => "When the parent started.";
+    "proc.pvpid" Int on Process: |c, _| proc::known(proc::parent(c)?.vpid) => "The parent's pid inside its own pid namespace.";
+    "proc.sid" Int on Process: |c, _| proc::known(c.proc()?.sid) => "Session id, as the host numbers it.";
+    "proc.sid.exe" Str on Process: |c, _| proc::exe(proc::leader(c, |p| p.sid)?).map(FieldValue::str) => "First argument (argv[0]) of the session's leader, where it is the process or an ancestor.";
+    "proc.sid.exepath" Str on Process: |c, _| proc::exepath(proc::leader(c, |p| p.sid)?).map(FieldValue::str) => "Program of the session's leader, where it is the process or an ancestor.";
+    "proc.sname" Str on Process: |c, _| proc::filled(&proc::leader(c, |p| p.sid)?.comm) => "Name of the session's leader, where it is the process or an ancestor.";
+    "proc.tty" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.tty))) => "Controlling terminal as the kernel numbers it; 0 for none.";
+    "proc.vpid" Int on Process: |c, _| proc::known(c.proc()?.vpid) => "Process id inside its own pid namespace.";
+    "syscall.type" Str on Type: |c, _| c.ty().filter(|ty| ty.is_syscall).map(|ty| FieldValue::str(&ty.name)) => "The name of the call; none for happenings.";
+    "thread.cap_effective" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_effective))) => "Effective capabilities, by name.";
+    "thread.cap_inheritable" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_inheritable))) => "Inheritable capabilities, by name.";
+    "thread.cap_permitted" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_permitted))) => "Permitted capabilities, by name.";
+    "thread.cgroup" Str on Process: |c, _| proc::filled(&c.proc()?.cgroup) => "Path of the control group in the default hierarchy.";
+    "thread.cgroups" Str on Process: |c, _| proc::filled(&c.proc()?.cgroup) => "The same as thread.cgroup.";
+    "thread.ismain" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.tid == c.proc()?.key.pid)) => "Whether the thread is the main one of its process.";
+    "thread.tid" Int on Event: |c, _| Some(FieldValue::Int(i64::from(c.event.tid))) => "Thread id, as the host numbers it.";
+    "user.homedir" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.home) => "Home directory of the user.";
+    "user.loginname" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.loginuid)?.name) => "Name of the user who logged in.";
+    "user.loginuid" Int on Process: |c, _| Some(FieldValue::Int(proc::login_uid(c.known_proc()?))) => "Id of the user who logged in; -1 for processes nobody's login led to.";
+    "user.name" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.name) => "Name of the user in the container's own list, or the host's.";
+    "user.shell" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.shell) => "Login shell of the user.";
+    "user.uid" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.euid))) => "Effective user id, as the host numbers it.";
+};
 
 /// The field with this name. `evt.arg.flags` is found as `evt.arg` with the argument `flags`: see [`split_name`].
 pub fn by_name(name: &str) -> Option<&'static Field> {
@@ -233,3 +429,6 @@ pub fn split_name(text: &str) -> Option<(&'static Field, Option<&str>)> {
     })?;
     Some((by_name(text.get(..at)?)?, text.get(at + 1..)))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,230 @@
+//! Getters of `container.*` and `k8s.*`: where it happened, as the runtime describes it.
+
+use super::{Ctx, FieldValue};
+use crate::entity::Container;
+
+/// A text of the container; `host` for a process that is in none; `None` when the process is not known.
+pub fn or_host<'a>(c: &Ctx<'a>, text: fn(&'a Container) -> &'a str) -> Option<FieldValue<'a>> {
+    match c.proc()?.container {
+        Some(_) => filled(text(c.container()?)),
+        None => c.known_proc().map(|_| FieldValue::str("host")),
+    }
+}
+
+/// A text of the container that is empty when not known.
+pub fn text<'a>(c: &Ctx<'a>, text: fn(&'a Container) -> &'a str) -> Option<FieldValue<'a>> {
+    filled(text(c.container()?))
+}
+
+fn filled(text: &str) -> Option<FieldValue<'_>> {
+    Some(text)
+        .filter(|text| !text.is_empty())
+        .map(FieldValue::str)
+}
+
+/// Repository of an image reference: without tag and digest.
+pub fn repository(container: &Container) -> &str {
+    split_reference(&container.image).0
+}
+
+/// Tag of an image reference; empty when it has none.
+pub fn tag(container: &Container) -> &str {
+    split_reference(&container.image).1
+}
+
+/// Repository and tag. A colon before the last slash belongs to the registry's port.
+fn split_reference(image: &str) -> (&str, &str) {
+    let name = image.split_once('@').map_or(image, |(name, _)| name);
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+        _ => (name, ""),
+    }
+}
+
+/// The first twelve characters of the image id, without the name of its hash.
+pub fn short_image_id(container: &Container) -> &str {
+    let id = container
+        .image_id
+        .strip_prefix("sha256:")
+        .unwrap_or(&container.image_id);
+    id.get(..12).unwrap_or(id)
+}
+
+/// All labels as `key:value`.
+pub fn labels<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let labels = &c.container()?.labels;
+    let all = labels
+        .iter()
+        .map(|(key, value)| format!("{key}:{value}"))
+        .collect::<Vec<_>>();
+    if all.is_empty() {
+        None
+    } else {
+        Some(FieldValue::owned(all.join(", ")))
+    }
+}
+
+/// One label.
+pub fn label<'a>(c: &Ctx<'a>, key: Option<&str>) -> Option<FieldValue<'a>> {
+    c.container()?.labels.get(key?).map(FieldValue::str)
+}
+
+/// All mounts.
+pub fn mounts<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let mounts = &c.container()?.mounts;
+    if mounts.is_empty() {
+        None
+    } else {
+        Some(FieldValue::owned(mounts.join(",")))
+    }
+}
+
+/// The parts of a mount, in the order they are written.
+#[derive(Clone, Copy)]
+pub enum MountPart {
+    /// What is mounted.
+    Source = 0,
+    /// Where.
+    Destination = 1,
+    /// Mode.
+    Mode = 2,
+    /// Whether it can be written.
+    ReadWrite = 3,
+    /// Propagation.
+    Propagation = 4,
+}
+
+/// `source:destination:mode:rw:propagation` in parts; only the source may hold colons.
+fn mount_parts(mount: &str) -> Option<[&str; 5]> {
+    let mut parts = mount.rsplitn(5, ':');
+    let mut next = || parts.next();
+    let (propagation, rdwr, mode, destination, source) =
+        (next()?, next()?, next()?, next()?, next()?);
+    Some([source, destination, mode, rdwr, propagation])
+}
+
+/// One mount, or a part of it: chosen by number, or by a pattern (`*`, `?`) that its source matches; where the source
+/// itself is asked for, its destination.
+pub fn mount<'a>(
+    c: &Ctx<'a>,
+    part: Option<MountPart>,
+    which: Option<&str>,
+) -> Option<FieldValue<'a>> {
+    let mounts = &c.container()?.mounts;
+    let which = which?;
+    let by = if matches!(part, Some(MountPart::Source)) {
+        MountPart::Destination
+    } else {
+        MountPart::Source
+    };
+    let chosen = match which.parse::<usize>() {
+        Ok(index) => mounts.get(index)?,
+        Err(_) => mounts.iter().find(|mount| {
+            mount_parts(mount)
+                .and_then(|parts| parts.get(by as usize).copied())
+                .is_some_and(|text| glob(which.as_bytes(), text.as_bytes()))
+        })?,
+    };
+    match part {
+        None => Some(FieldValue::str(chosen)),
+        Some(part) => mount_parts(chosen)?
+            .get(part as usize)
+            .copied()
+            .and_then(filled),
+    }
+}
+
+/// Whether a text matches a pattern with `*` and `?`; linear in text times pattern.
+fn glob(pattern: &[u8], text: &[u8]) -> bool {
+    let (mut p, mut t) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while t < text.len() {
+        match pattern.get(p) {
+            Some(b'*') => {
+                star = Some((p + 1, t));
+                p += 1;
+            }
+            Some(b) if *b == b'?' || text.get(t) == Some(b) => {
+                p += 1;
+                t += 1;
+            }
+            _ => {
+                // Let the last star take one more byte.
+                let Some((after, taken)) = star else {
+                    return false;
+                };
+                star = Some((after, taken + 1));
+                p = after;
+                t = taken + 1;
+            }
+        }
+    }
+    pattern
+        .get(p..)
+        .unwrap_or_default()
+        .iter()
+        .all(|b| *b == b'*')
+}
+
+/// When the container was made, ns since 1970; before that is known, when it was first seen.
+pub fn start_ns(c: &Ctx<'_>) -> Option<i64> {
+    let container = c.container()?;
+    match (container.created_ns, container.first_seen_ns) {
+        (0, 0) => None,
+        (0, seen) => Some(c.manifest.wall_ns(seen)),
+        (created, _) => Some(created),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_reference_is_split_as_registries_do() {
+        assert_eq!(split_reference("nginx"), ("nginx", ""));
+        assert_eq!(
+            split_reference("docker.io/library/nginx:1.25"),
+            ("docker.io/library/nginx", "1.25")
+        );
+        assert_eq!(
+            split_reference("localhost:5000/app"),
+            ("localhost:5000/app", "")
+        );
+        assert_eq!(
+            split_reference("localhost:5000/app:v1@sha256:abc"),
+            ("localhost:5000/app", "v1")
+        );
+        assert_eq!(split_reference("app@sha256:abc"), ("app", ""));
+        assert_eq!(split_reference(""), ("", ""));
+    }
+
+    #[test]
+    fn a_mount_keeps_the_colons_of_its_source() {
+        assert_eq!(
+            mount_parts("/data:x:/mnt:z:true:rprivate"),
+            Some(["/data:x", "/mnt", "z", "true", "rprivate"])
+        );
+        assert_eq!(
+            mount_parts("/a:/b::false:"),
+            Some(["/a", "/b", "", "false", ""])
+        );
+        assert_eq!(mount_parts("nonsense"), None);
+    }
+
+    #[test]
+    fn patterns_match_whole_texts() {
+        assert!(
+            glob(b"/etc*", b"/etc/passwd")
+                && glob(b"/etc*", b"/etc")
+                && glob(b"*", b"")
+                && glob(b"/?/*c", b"/a/bcc")
+        );
+        assert!(
+            !glob(b"/etc", b"/etc/passwd")
+                && !glob(b"?", b"")
+                && !glob(b"", b"x")
+                && !glob(b"*x", b"xy")
+        );
+    }
+}

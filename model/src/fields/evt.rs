@@ -1,0 +1,546 @@
+//! Getters of `evt.*` and `fs.path.*`: the event itself, its arguments, result, times and the paths it is about.
+
+use super::{Ctx, FieldValue};
+use crate::args::{ArgKind, Class};
+use crate::entity::{File, FileKind};
+use crate::event::{EventFlags, Value};
+use crate::manifest::Manifest;
+use crate::render;
+use crate::schema::TypeDesc;
+use crate::time::Civil;
+
+/// Seconds in nanoseconds.
+pub const SECOND: u64 = 1_000_000_000;
+
+/// Calls that move bytes from a descriptor to the caller; sorted.
+const READS: &[&str] = &[
+    "ia32_pread64",
+    "pread64",
+    "preadv",
+    "preadv2",
+    "read",
+    "readv",
+    "recvfrom",
+    "recvmmsg",
+    "recvmmsg_time64",
+    "recvmsg",
+];
+
+/// Calls that move bytes from the caller, or from another descriptor, to one; sorted.
+const WRITES: &[&str] = &[
+    "copy_file_range",
+    "ia32_pwrite64",
+    "pwrite64",
+    "pwritev",
+    "pwritev2",
+    "sendfile",
+    "sendfile64",
+    "sendmmsg",
+    "sendmsg",
+    "sendto",
+    "splice",
+    "vmsplice",
+    "write",
+    "writev",
+];
+
+/// Calls that open a file by path or handle; sorted.
+const OPENS: &[&str] = &["creat", "open", "open_by_handle_at", "openat", "openat2"];
+
+/// Calls whose result is a count of messages, not of bytes; sorted.
+const COUNT_MESSAGES: &[&str] = &["recvmmsg", "recvmmsg_time64", "sendmmsg"];
+
+/// Which way a call moves payload.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Direction {
+    /// From the descriptor.
+    In,
+    /// To the descriptor.
+    Out,
+}
+
+/// Which way the event moves payload; `None` for calls that move none.
+pub fn direction(c: &Ctx<'_>) -> Option<Direction> {
+    let name = c.ty().filter(|ty| ty.is_syscall)?.name.as_str();
+    if READS.binary_search(&name).is_ok() {
+        Some(Direction::In)
+    } else if WRITES.binary_search(&name).is_ok() {
+        Some(Direction::Out)
+    } else {
+        None
+    }
+}
+
+/// Bytes moved by a successful read or write.
+pub fn moved_bytes(c: &Ctx<'_>) -> Option<u64> {
+    direction(c)?;
+    if COUNT_MESSAGES.binary_search(&c.ty()?.name.as_str()).is_ok() {
+        return None;
+    }
+    c.result().and_then(|result| u64::try_from(result).ok())
+}
+
+/// Whether the event's file is a socket.
+fn on_socket(c: &Ctx<'_>) -> bool {
+    c.file().is_some_and(is_socket)
+}
+
+/// Whether a file is a socket of any family.
+pub fn is_socket(file: &File) -> bool {
+    matches!(
+        file.kind,
+        FileKind::Ipv4
+            | FileKind::Ipv6
+            | FileKind::Unix
+            | FileKind::Netlink
+            | FileKind::Packet
+            | FileKind::Socket
+    )
+}
+
+/// `evt.category`: the class of the call; of reads and writes, what they went through.
+pub fn category(c: &Ctx<'_>) -> Option<Class> {
+    let class = c.ty()?.class();
+    if direction(c).is_none() {
+        return Some(class);
+    }
+    Some(match c.file().map(|file| file.kind) {
+        _ if on_socket(c) => Class::Net,
+        Some(FileKind::Pipe | FileKind::Event) => Class::Ipc,
+        Some(_) => Class::File,
+        None => class,
+    })
+}
+
+/// 1 when the call failed and `fits` its category.
+pub fn error_count(c: &Ctx<'_>, fits: fn(Class) -> bool) -> Option<FieldValue<'static>> {
+    c.event.errno()?;
+    category(c)
+        .filter(|class| fits(*class))
+        .map(|_| FieldValue::Uint(1))
+}
+
+/// Moved bytes of one direction (`None` for both) through files or through sockets (`None` for either).
+pub fn moved(
+    c: &Ctx<'_>,
+    way: Option<Direction>,
+    socket: Option<bool>,
+) -> Option<FieldValue<'static>> {
+    let here = direction(c)?;
+    let fits = way.is_none_or(|way| way == here)
+        && socket.is_none_or(|socket| {
+            if socket {
+                on_socket(c)
+            } else {
+                category(c) == Some(Class::File)
+            }
+        });
+    if fits {
+        moved_bytes(c).map(FieldValue::Uint)
+    } else {
+        None
+    }
+}
+
+/// The captured payload.
+pub fn buffer<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    direction(c)?;
+    c.ty()?
+        .args
+        .iter()
+        .zip(&c.event.args)
+        .find_map(|(arg, value)| match (arg.kind()?, value) {
+            (
+                ArgKind::BufIn
+                | ArgKind::BufOut
+                | ArgKind::IoVecIn
+                | ArgKind::IoVecOut
+                | ArgKind::MsgIn
+                | ArgKind::MsgOut,
+                Value::Bytes(blob),
+            ) => Some(FieldValue::str(&blob.bytes)),
+            _ => None,
+        })
+}
+
+/// What `evt.arg` finds under a name or an index.
+enum Found<'a> {
+    /// An argument of the call, by its place.
+    Arg(usize),
+    /// The result.
+    Result,
+    /// The file's name.
+    Tuple(&'a File),
+}
+
+/// Falco's names of arguments that are called otherwise here, with the kinds they stand for.
+const PATH_NAMES: &[&str] = &["dev", "dir", "filename", "name", "path", "pathname"];
+
+fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
+    let ty = c.ty()?;
+    if let Some(at) = name
+        .parse()
+        .ok()
+        .filter(|at| *at < ty.args.len())
+        .or_else(|| ty.arg_index(name))
+    {
+        return Some(Found::Arg(at));
+    }
+    let by_kind = |fits: &dyn Fn(ArgKind) -> bool| {
+        ty.args
+            .iter()
+            .position(|arg| arg.kind().is_some_and(fits))
+            .map(Found::Arg)
+    };
+    match name {
+        "res" if c.result().is_some() => Some(Found::Result),
+        "fd" if render::new_fd(ty, c.event) => Some(Found::Result),
+        "fd" => by_kind(&|kind| kind == ArgKind::Fd),
+        "tuple" => c
+            .file()
+            .filter(|file| file.kind.is_inet() || file.kind == FileKind::Unix)
+            .map(Found::Tuple),
+        "data" => by_kind(&|kind| {
+            matches!(
+                kind,
+                ArgKind::BufIn
+                    | ArgKind::BufOut
+                    | ArgKind::IoVecIn
+                    | ArgKind::IoVecOut
+                    | ArgKind::MsgIn
+                    | ArgKind::MsgOut
+            )
+        }),
+        "size" => by_kind(&|kind| kind == ArgKind::Size),
+        "request" | "cmd" => ty.arg_index("op").map(Found::Arg),
+        "dev" => ty.arg_index("source").map(Found::Arg),
+        "dir" => ty.arg_index("target").map(Found::Arg),
+        _ if PATH_NAMES.contains(&name) => by_kind(&|kind| kind == ArgKind::Path),
+        _ => None,
+    }
+}
+
+/// `evt.arg`: one argument as text.
+pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
+    match find_arg(c, name?)? {
+        Found::Arg(at) => render::arg_text(c.schema, c.ty()?.args.get(at)?, c.event.args.get(at)?)
+            .map(FieldValue::owned),
+        Found::Result => match c.event.errno() {
+            Some(_) => render::result_text(c.event).map(FieldValue::owned),
+            None => Some(FieldValue::owned(c.event.result.to_string())),
+        },
+        Found::Tuple(file) => Some(FieldValue::owned(file.name())),
+    }
+}
+
+/// `evt.rawarg`: one argument as the number it was.
+pub fn raw_arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
+    match find_arg(c, name?)? {
+        Found::Arg(at) => match c.event.args.get(at)? {
+            Value::Num(n) => Some(FieldValue::Int(render::number(
+                c.ty()?.args.get(at)?.kind(),
+                *n,
+            ))),
+            Value::Absent | Value::Bytes(_) => None,
+        },
+        Found::Result => Some(FieldValue::Int(c.event.result)),
+        Found::Tuple(_) => None,
+    }
+}
+
+/// Flags and mode of an open call, from its arguments or from the first words of `struct open_how`.
+fn opened(c: &Ctx<'_>) -> Option<(u64, u64)> {
+    let name = c.ty().filter(|ty| ty.is_syscall)?.name.as_str();
+    OPENS.binary_search(&name).ok()?;
+    let number = |name: &str| match c.arg(name) {
+        Some(Value::Num(n)) => Some(*n as u64),
+        _ => None,
+    };
+    if name == "creat" {
+        return Some((O_CREAT | O_WRONLY | O_TRUNC, number("mode").unwrap_or(0)));
+    }
+    if let Some(Value::Bytes(how)) = c.arg("how") {
+        let word = |at: usize| {
+            how.bytes
+                .get(at..)
+                .and_then(|tail| tail.first_chunk::<8>())
+                .map(|word| u64::from_le_bytes(*word))
+        };
+        return Some((word(0)?, word(8).unwrap_or(0)));
+    }
+    Some((number("flags")?, number("mode").unwrap_or(0)))
+}
+
+// The same on x86 and ARM: include/uapi/asm-generic/fcntl.h.
+const O_WRONLY: u64 = 1;
+const O_ACCMODE: u64 = 3;
+const O_CREAT: u64 = 0o100;
+const O_TRUNC: u64 = 0o1000;
+const O_PATH: u64 = 0o10000000;
+/// The bit of its own; `O_TMPFILE` also sets `O_DIRECTORY`, whose value depends on the machine.
+const O_TMPFILE: u64 = 0o20000000;
+
+/// Whether an open call asks to read.
+pub fn is_open_read(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let (flags, _) = opened(c)?;
+    Some(FieldValue::Bool(
+        flags & O_PATH == 0 && flags & O_ACCMODE != O_WRONLY,
+    ))
+}
+
+/// Whether an open call asks to write.
+pub fn is_open_write(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let (flags, _) = opened(c)?;
+    Some(FieldValue::Bool(
+        flags & O_PATH == 0 && flags & O_ACCMODE != 0,
+    ))
+}
+
+/// Whether an open call asks to create the file when it is not there.
+pub fn is_open_create(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let (flags, _) = opened(c)?;
+    Some(FieldValue::Bool(flags & (O_CREAT | O_TMPFILE) != 0))
+}
+
+/// Whether an open call may create the file with an execute bit.
+pub fn is_open_exec(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let (flags, mode) = opened(c)?;
+    Some(FieldValue::Bool(
+        c.event.errno().is_none() && flags & (O_CREAT | O_TMPFILE) != 0 && mode & 0o111 != 0,
+    ))
+}
+
+/// The event's instant, ns since 1970.
+pub fn wall_ns(c: &Ctx<'_>) -> i64 {
+    c.manifest.wall_ns(c.event.time.0)
+}
+
+/// The event's instant on the recorded host's own clock face.
+pub fn local(c: &Ctx<'_>) -> Civil {
+    Civil::from_unix_ns(wall_ns(c).saturating_add(zone_ns(c.manifest)))
+}
+
+/// How far the host's clock face is ahead of UTC, from `+0200`; 0 when not known.
+fn zone_ns(manifest: &Manifest) -> i64 {
+    let zone = manifest.time_zone.as_str();
+    let (sign, digits) = match (zone.strip_prefix('+'), zone.strip_prefix('-')) {
+        (Some(digits), _) => (1, digits),
+        (_, Some(digits)) => (-1, digits),
+        _ => return 0,
+    };
+    let part = |range| {
+        digits
+            .get(range)
+            .and_then(|text: &str| text.parse::<i64>().ok())
+            .filter(|n| (0..60).contains(n))
+    };
+    match (digits.len(), part(0..2), part(2..4)) {
+        (4, Some(hours), Some(minutes)) => sign * (hours * 3600 + minutes * 60) * SECOND as i64,
+        _ => 0,
+    }
+}
+
+/// `YYYY-MM-DD HH:MM:SS`.
+pub fn date_and_second(civil: Civil) -> String {
+    format!(
+        "{:04}-{:02}-{:02} {}",
+        civil.year,
+        civil.month,
+        civil.day,
+        second_of_day(civil)
+    )
+}
+
+/// `HH:MM:SS`.
+pub fn second_of_day(civil: Civil) -> String {
+    format!("{:02}:{:02}:{:02}", civil.hour, civil.minute, civil.second)
+}
+
+/// `>` for a call recorded as it was entered, else `<`.
+pub fn dir(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let entered = c.ty()?.is_syscall && c.event.flags.has(EventFlags::NO_RESULT);
+    Some(FieldValue::str(if entered { ">" } else { "<" }))
+}
+
+/// Bytes of the argument at this place.
+fn bytes_at<'a>(c: &Ctx<'a>, at: usize) -> Option<&'a [u8]> {
+    match c.event.args.get(at)? {
+        Value::Bytes(blob) => Some(&blob.bytes),
+        Value::Absent | Value::Num(_) => None,
+    }
+}
+
+fn path_places(ty: &TypeDesc) -> impl Iterator<Item = usize> {
+    ty.args
+        .iter()
+        .enumerate()
+        .filter(|(_, arg)| arg.kind() == Some(ArgKind::Path))
+        .map(|(at, _)| at)
+}
+
+/// Places of the source and the target path of a call that has both, as Falco tells them apart.
+fn two_paths(ty: &TypeDesc) -> Option<(usize, usize)> {
+    if !ty.is_syscall {
+        return None;
+    }
+    if ty.name == "mount" {
+        return Some((ty.arg_index("source")?, ty.arg_index("target")?));
+    }
+    let mut places = path_places(ty);
+    let (first, second) = (places.next()?, places.next()?);
+    // A link is the new name of what it points at: the new name is the source.
+    let is_link = matches!(
+        ty.name.as_str(),
+        "link" | "linkat" | "symlink" | "symlinkat"
+    );
+    Some(if is_link {
+        (second, first)
+    } else {
+        (first, second)
+    })
+}
+
+/// The place of the path of a call that has one.
+fn one_path(ty: &TypeDesc) -> Option<usize> {
+    if two_paths(ty).is_some() {
+        None
+    } else {
+        path_places(ty).next()
+    }
+}
+
+/// The path the caller passed.
+pub fn raw_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    bytes_at(c, one_path(c.ty()?)?).map(FieldValue::str)
+}
+
+/// The path acted on: the kernel's own where it is known, else the caller's made absolute.
+pub fn path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let at = one_path(c.ty()?)?;
+    match c.file() {
+        Some(file) if file.flow.is_none() && file.path.starts_with(b"/") => {
+            Some(FieldValue::str(&file.path))
+        }
+        _ => absolute(c, at).map(FieldValue::owned),
+    }
+}
+
+/// One side of a call with two paths, as passed.
+pub fn raw_side<'a>(c: &Ctx<'a>, source: bool) -> Option<FieldValue<'a>> {
+    let (from, to) = two_paths(c.ty()?)?;
+    bytes_at(c, if source { from } else { to }).map(FieldValue::str)
+}
+
+/// One side of a call with two paths, made absolute.
+pub fn side<'a>(c: &Ctx<'a>, source: bool) -> Option<FieldValue<'a>> {
+    let (from, to) = two_paths(c.ty()?)?;
+    absolute(c, if source { from } else { to }).map(FieldValue::owned)
+}
+
+/// `evt.abspath`: the first path made absolute, or with `src` or `dst` the first or second of two.
+pub fn abspath<'a>(c: &Ctx<'a>, which: Option<&str>) -> Option<FieldValue<'a>> {
+    let mut places = path_places(c.ty()?);
+    let at = match which {
+        None | Some("src") => places.next(),
+        Some("dst") => places.nth(1),
+        Some(_) => None,
+    }?;
+    absolute(c, at).map(FieldValue::owned)
+}
+
+/// An argument's path made absolute and normal, without regard to symbolic links. `None` when it is relative to a
+/// directory that is not known.
+fn absolute(c: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
+    let path = bytes_at(c, at)?;
+    if path.starts_with(b"/") {
+        return Some(normal(path));
+    }
+    // The directory descriptor of a path, where it has one, is the argument before it.
+    let before = at
+        .checked_sub(1)
+        .and_then(|at| Some((c.ty()?.args.get(at)?.kind()?, c.event.args.get(at)?)));
+    match before {
+        Some((ArgKind::DirFd, Value::Num(fd)))
+            if render::number(Some(ArgKind::DirFd), *fd) != AT_FDCWD =>
+        {
+            return None;
+        }
+        _ => {}
+    }
+    let cwd = c
+        .proc()
+        .map(|proc| proc.cwd.as_slice())
+        .filter(|cwd| cwd.starts_with(b"/"))?;
+    Some(normal(&[cwd, b"/", path].concat()))
+}
+
+const AT_FDCWD: i64 = -100;
+
+/// An absolute path without empty parts, `.` and `..`.
+fn normal(path: &[u8]) -> Vec<u8> {
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in path.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => drop(parts.pop()),
+            _ => parts.push(part),
+        }
+    }
+    let mut normal = Vec::with_capacity(path.len());
+    for part in &parts {
+        normal.push(b'/');
+        normal.extend_from_slice(part);
+    }
+    if normal.is_empty() {
+        normal.push(b'/');
+    }
+    normal
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn the_lists_of_calls_are_sorted_and_name_rows() {
+        for list in [READS, WRITES, OPENS, COUNT_MESSAGES] {
+            assert!(list.is_sorted());
+            for name in list {
+                assert!(crate::syscalls::by_name(name).is_some(), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn paths_are_made_normal_without_leaving_the_root() {
+        let say = |path: &str| String::from_utf8(normal(path.as_bytes())).unwrap();
+        assert_eq!(say("/etc//./ssh/../passwd"), "/etc/passwd");
+        assert_eq!(say("/../../x"), "/x");
+        assert_eq!(say("/.."), "/");
+    }
+
+    #[test]
+    fn a_time_zone_moves_the_clock_face_and_nonsense_does_not() {
+        let zone = |text: &str| {
+            zone_ns(&Manifest {
+                time_zone: text.to_owned(),
+                ..Manifest::default()
+            }) / SECOND as i64
+        };
+        assert_eq!(zone("+0200"), 7200);
+        assert_eq!(zone("-0330"), -12_600);
+        for text in ["", "Z", "+", "+2", "+020x", "+99999", "-é000"] {
+            assert_eq!(zone(text), 0, "{text}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_normal_path_is_absolute_and_stays_as_it_is(path in proptest::collection::vec(prop_oneof![Just(b'/'), Just(b'.'), any::<u8>()], 0..40)) {
+            let once = normal(&path);
+            prop_assert!(once.starts_with(b"/"));
+            prop_assert_eq!(normal(&once), once);
+        }
+    }
+}

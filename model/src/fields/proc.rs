@@ -1,0 +1,223 @@
+//! Getters of `proc.*`, `thread.*`, `user.*` and `group.*`: who did it, and their ancestors.
+
+use super::{Ctx, FieldValue};
+use crate::entity::{Group, Process, User};
+use crate::render;
+
+/// The process as its identity is written: pid, start (ns since boot) and count of execs.
+pub fn key(p: &Process) -> String {
+    format!("{}:{}:{}", p.key.pid, p.key.start_ns, p.key.exec)
+}
+
+/// `argv[0]`.
+pub fn exe(p: &Process) -> Option<&[u8]> {
+    p.args().next()
+}
+
+/// The path of the executed file; `None` for kernel threads.
+pub fn exepath(p: &Process) -> Option<&[u8]> {
+    Some(p.exe_path.as_slice()).filter(|path| !path.is_empty())
+}
+
+/// The arguments after `argv[0]` with blanks between them; empty where there is none, as the peers do.
+pub fn args(p: &Process) -> Vec<u8> {
+    p.args().skip(1).collect::<Vec<_>>().join(&b' ')
+}
+
+/// One argument, counted from the one after `argv[0]`.
+pub fn arg<'a>(p: &'a Process, index: &str) -> Option<&'a [u8]> {
+    p.args().nth(index.parse::<usize>().ok()?.checked_add(1)?)
+}
+
+/// A first word and the arguments.
+fn line(first: &[u8], p: &Process) -> Vec<u8> {
+    let args = args(p);
+    if args.is_empty() {
+        first.to_vec()
+    } else {
+        [first, &args].join(&b' ')
+    }
+}
+
+/// The kernel's name and the arguments.
+pub fn cmdline(p: &Process) -> Vec<u8> {
+    line(&p.comm, p)
+}
+
+/// `argv[0]` and the arguments.
+pub fn exeline(p: &Process) -> Option<Vec<u8>> {
+    exe(p).map(|exe| line(exe, p))
+}
+
+/// The environment as text, or the value of one name.
+pub fn env<'a>(p: &'a Process, name: Option<&str>) -> Option<FieldValue<'a>> {
+    if p.env.is_empty() {
+        return None;
+    }
+    match name {
+        None => Some(FieldValue::owned(render::list_text(&p.env))),
+        Some(name) => {
+            let value = |entry: &'a [u8]| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+            p.env
+                .split(|b| *b == 0)
+                .find_map(value)
+                .map(FieldValue::str)
+        }
+    }
+}
+
+/// The parent's row.
+pub fn parent<'a>(c: &Ctx<'a>) -> Option<&'a Process> {
+    c.tables.proc(c.proc()?.parent?)
+}
+
+/// A value of one ancestor (0 is the process itself, 1 its parent), or without an index of all, of which any may match.
+pub fn ancestor<'a>(
+    c: &Ctx<'a>,
+    index: Option<&str>,
+    value: fn(&'a Process) -> Option<FieldValue<'a>>,
+) -> Option<FieldValue<'a>> {
+    match index {
+        Some(index) => {
+            let row = match index.parse::<usize>().ok()?.checked_sub(1) {
+                None => c.proc()?,
+                Some(above) => c.tables.ancestors(c.event.proc).nth(above)?,
+            };
+            value(row)
+        }
+        None => {
+            let all = c
+                .tables
+                .ancestors(c.event.proc)
+                .filter_map(value)
+                .collect::<Vec<_>>();
+            if all.is_empty() {
+                None
+            } else {
+                Some(FieldValue::Any(all))
+            }
+        }
+    }
+}
+
+/// The process or ancestor with this pid: the leader of its session or group, where it is one of those.
+pub fn leader<'a>(c: &Ctx<'a>, pid: fn(&Process) -> u32) -> Option<&'a Process> {
+    let own = c.proc()?;
+    let wanted = Some(pid(own)).filter(|pid| *pid != 0)?;
+    std::iter::once(own)
+        .chain(c.tables.ancestors(own.id))
+        .find(|row| row.key.pid == wanted)
+}
+
+/// Pid of the oldest shell among the process and its ancestors; a shell is what has a name that ends in `sh`.
+pub fn login_shell(c: &Ctx<'_>) -> Option<i64> {
+    let own = c.proc()?;
+    let line = std::iter::once(own).chain(c.tables.ancestors(own.id));
+    line.filter(|row| row.comm.ends_with(b"sh"))
+        .last()
+        .map(|row| i64::from(row.key.pid))
+}
+
+/// Nanoseconds from a process's start to the event.
+pub fn age(c: &Ctx<'_>, p: &Process) -> u64 {
+    c.event.time.0.saturating_sub(p.key.start_ns)
+}
+
+/// A number that is 0 when not known.
+pub fn known(n: u32) -> Option<FieldValue<'static>> {
+    Some(n)
+        .filter(|n| *n != 0)
+        .map(|n| FieldValue::Int(i64::from(n)))
+}
+
+/// Whether the process leads what has this id; `None` when that is not known.
+pub fn leads(c: &Ctx<'_>, id: fn(&Process) -> u32) -> Option<FieldValue<'static>> {
+    let own = c.proc()?;
+    let id = Some(id(own)).filter(|id| *id != 0)?;
+    Some(FieldValue::Bool(id == own.key.pid))
+}
+
+/// Whether all bits are set in the flags of the executed file.
+pub fn exe_is(c: &Ctx<'_>, bits: u32) -> Option<FieldValue<'static>> {
+    c.known_proc()
+        .map(|p| FieldValue::Bool(p.exe_flags & bits == bits))
+}
+
+/// A user id as `user.loginuid` shows it: -1 when never set.
+pub fn login_uid(p: &Process) -> i64 {
+    if p.loginuid == u32::MAX {
+        -1
+    } else {
+        i64::from(p.loginuid)
+    }
+}
+
+/// The row of a user in the list of the process's container, or on the host in the host's: the same number names
+/// different people in different lists, so one is never looked up in the other's.
+pub fn user<'a>(c: &Ctx<'a>, id: fn(&Process) -> u32) -> Option<&'a User> {
+    let p = c.known_proc()?;
+    c.tables.user(p.container, id(p))
+}
+
+/// The row of the effective group, in the same list as the user.
+pub fn group<'a>(c: &Ctx<'a>) -> Option<&'a Group> {
+    let p = c.known_proc()?;
+    c.tables.group(p.container, p.egid)
+}
+
+/// Text that is empty when not known.
+pub fn filled(text: &(impl AsRef<[u8]> + ?Sized)) -> Option<FieldValue<'_>> {
+    Some(text.as_ref())
+        .filter(|text| !text.is_empty())
+        .map(FieldValue::str)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(argv: &[u8]) -> Process {
+        Process {
+            comm: b"python3".to_vec(),
+            argv: argv.to_vec(),
+            env: b"A=1\0PATH=/bin:/usr/bin\0AB=\0".to_vec(),
+            ..Process::default()
+        }
+    }
+
+    #[test]
+    fn the_command_line_is_the_name_and_the_arguments() {
+        let p = process(b"/usr/bin/python3\0-c\0print(1)\0");
+        assert_eq!(cmdline(&p), b"python3 -c print(1)");
+        assert_eq!(
+            exeline(&p).as_deref(),
+            Some(&b"/usr/bin/python3 -c print(1)"[..])
+        );
+        assert_eq!(args(&p), b"-c print(1)");
+        assert_eq!(arg(&p, "1"), Some(&b"print(1)"[..]));
+        assert_eq!(arg(&p, "2"), None);
+        assert_eq!(arg(&p, "18446744073709551615"), None);
+    }
+
+    #[test]
+    fn a_kernel_thread_has_a_name_and_no_program() {
+        let p = process(b"");
+        assert_eq!(cmdline(&p), b"python3");
+        assert_eq!((exe(&p), exeline(&p), args(&p)), (None, None, Vec::new()));
+    }
+
+    #[test]
+    fn one_variable_is_found_by_its_whole_name() {
+        let p = process(b"x\0");
+        assert_eq!(
+            env(&p, Some("PATH")),
+            Some(FieldValue::str("/bin:/usr/bin"))
+        );
+        assert_eq!(env(&p, Some("AB")), Some(FieldValue::str("")));
+        assert_eq!(env(&p, Some("P")), None);
+        assert_eq!(
+            env(&p, None),
+            Some(FieldValue::str("A=1 PATH=/bin:/usr/bin AB="))
+        );
+    }
+}
