@@ -624,6 +624,10 @@ apart int put_arg(struct cpu_state *c, char *rec, struct plan *plan, __u32 i)
     case KIND_BUF_IN:
         put_bytes(c, rec, tag_slot, value, result >= 0 ? (__u64)result : next);
         break;
+    case KIND_STRUCT_IN:
+        if (value)
+            put_bytes(c, rec, tag_slot, value, next);
+        break;
     case KIND_BUF_OUT:
         if (result > 0)
             put_bytes(c, rec, tag_slot, value, result);
@@ -948,21 +952,28 @@ int on_exit(__u64 *ctx)
     return 0;
 }
 
-/* Control groups are announced whatever the scope: they are how containers come and go. */
-inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind, __u64 a, __u64 b)
+/*
+ * Control groups are announced whatever the scope: they are how containers come and go. Only those of the default
+ * hierarchy (0): on hybrid hosts the others repeat the same moves.
+ */
+inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind, struct task_struct *moved)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
+    if (cgroup->root->hierarchy_id != 0)
+        return 0;
+    struct task_struct *task = moved ? moved : bpf_get_current_task_btf();
     struct writer w;
     struct record_head *h = begin(&w, task, cgroup_id(task), kind);
     if (!h)
         return 0;
     h->args[0] = cgroup->kn->id;
-    h->args[1] = cgroup->root->hierarchy_id;
-    h->args[2] = a;
-    h->args[3] = b;
+    h->args[1] = 0;
+    h->args[2] = 0;
+    h->args[3] = 0;
     h->args[4] = 0;
     h->args[5] = 0;
     put_text(w.cpu, w.rec, PART_TEXT, (__u64)path);
+    if (moved)
+        put_task(w.cpu, w.rec, moved);
     commit(&w);
     return 0;
 }
@@ -981,20 +992,19 @@ int on_cgroup_mkdir(__u64 *ctx)
         if (verdict && *verdict)
             bpf_map_update_elem(&cgroup_scope, &id, &one, 0);
     }
-    return group_event(cgroup, (const char *)ctx[1], CGROUP_MKDIR, 0, 0);
+    return group_event(cgroup, (const char *)ctx[1], CGROUP_MKDIR, 0);
 }
 
 SEC("tp_btf/cgroup_rmdir")
 int on_cgroup_rmdir(__u64 *ctx)
 {
-    return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_RMDIR, 0, 0);
+    return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_RMDIR, 0);
 }
 
 SEC("tp_btf/cgroup_attach_task")
 int on_cgroup_attach(__u64 *ctx)
 {
-    struct task_struct *task = (void *)ctx[2];
-    return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_ATTACH, task->tgid, task->pid);
+    return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_ATTACH, (void *)ctx[2]);
 }
 
 struct tracepoint_oom {

@@ -1,1 +1,27 @@
-//! Skeleton.
+//! The recorder: the only crate that meets the kernel.
+//!
+//! A [`Recorder`] is armed with [`Options`] and drains the kernel's rings into a capture until it is told to stop:
+//! records come out of the rings, are decoded to values (pure), enriched by what is known of the world, and written.
+//! [`doctor`] says what a host allows. Paths, addresses and identities are the kernel's own objects; what a program
+//! passed is kept beside them as a claim.
+//!
+//! Invariants: no index, no terminal, no stored data; the event path never waits for a container runtime; every record
+//! the kernel offered is written, counted as filtered, or counted in a gap.
+
+mod cgroup;
+mod decode;
+mod enrich;
+mod error;
+mod host;
+mod load;
+mod objects;
+mod procfs;
+mod ring;
+mod runtime;
+mod session;
+mod wire;
+
+pub use error::Error;
+pub use host::{Check, doctor};
+pub use runtime::{Running, running};
+pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};

@@ -543,7 +543,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
 pub const HAPPENINGS: &[Syscall] = syscalls! {
     unknown {} Other (nr: Uint, arg0: Hex, arg1: Hex, arg2: Hex, arg3: Hex, arg4: Hex) "A call whose number has no row; its raw arguments.";
     procexit {} Process (status: Int, signal: Signal, core: Uint) "A thread ended; when it was the last of its process, so did the process.";
-    clone_child {} Process (parent_tid: Pid, flags: Flags("clone")) "A new process or thread, as the scheduler announced it.";
+    clone_child {} Process (parent_tid: Pid, pid: Pid) "A new process or thread, as the scheduler announced it.";
     container_start {} Process (id: Str, cgroup: Path) "A container's control group was created.";
     container_stop {} Process (id: Str, cgroup: Path) "A container's control group was removed.";
     cgroup_attach {} Process (cgroup: Path, pid: Pid) "A process was moved to another control group.";

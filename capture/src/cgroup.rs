@@ -1,0 +1,132 @@
+//! Control groups: where they are mounted, what ids they have, and which of them are containers.
+
+use std::collections::HashMap;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// A container as its control group's path tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// `docker`, `containerd`, `cri-o`, `podman`, `lxc`, `nspawn`.
+    pub runtime: &'static str,
+    /// The runtime's id, or the name where the runtime has no id.
+    pub id: String,
+    /// Kubernetes pod uid, when the path holds one.
+    pub pod_uid: String,
+}
+
+/// Prefixes and suffixes of the last component, and the runtime they speak of; what is between must be an id.
+const SHAPES: &[(&str, &str, &str)] = &[
+    ("docker-", ".scope", "docker"),
+    ("cri-containerd-", ".scope", "containerd"),
+    ("crio-", ".scope", "cri-o"),
+    ("libpod-", ".scope", "podman"),
+    ("libpod-", "", "podman"),
+    ("crio-", "", "cri-o"),
+];
+
+fn is_id(text: &str) -> bool {
+    (text.len() == 64 || text.len() == 32) && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// The container whose control group, or whose descendant, has this path; the innermost when they are nested.
+pub fn container_of(path: &str) -> Option<Named> {
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let pod_uid = || {
+        let pod = parts.iter().rev().find_map(|part| part.trim_end_matches(".slice").split("pod").nth(1).filter(|uid| uid.len() >= 32));
+        pod.unwrap_or_default().replace('_', "-")
+    };
+    for (at, part) in parts.iter().enumerate().rev() {
+        for (prefix, suffix, runtime) in SHAPES {
+            if let Some(id) = part.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix))
+                && is_id(id)
+            {
+                return Some(Named { runtime, id: id.to_owned(), pod_uid: pod_uid() });
+            }
+        }
+        if is_id(part) {
+            let parent = at.checked_sub(1).and_then(|up| parts.get(up)).copied().unwrap_or_default();
+            let runtime = match parent {
+                "docker" => "docker",
+                "libpod_parent" => "podman",
+                _ if path.contains("kubepods") => "containerd",
+                _ if path.contains("/actions_job/") => "docker",
+                _ => "containerd",
+            };
+            return Some(Named { runtime, id: (*part).to_owned(), pod_uid: pod_uid() });
+        }
+        let name = part.strip_prefix("lxc.payload.").or_else(|| (at > 0 && parts.get(at - 1) == Some(&"lxc")).then_some(*part));
+        if let Some(name) = name {
+            return Some(Named { runtime: "lxc", id: name.to_owned(), pod_uid: String::new() });
+        }
+        if let Some(name) = part.strip_prefix("machine-").and_then(|rest| rest.strip_suffix(".scope")) {
+            return Some(Named { runtime: "nspawn", id: name.to_owned(), pod_uid: String::new() });
+        }
+    }
+    None
+}
+
+/// Where the default hierarchy (cgroup v2) is mounted: alone, or beside v1 on a hybrid host.
+pub fn mount_point() -> Option<PathBuf> {
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().map(PathBuf::from).find(|path| path.join("cgroup.controllers").exists())
+}
+
+/// The kernel's id of a control group: the inode number of its folder (cgroup v2, Linux 5.5).
+pub fn id_of(folder: &Path) -> std::io::Result<u64> {
+    Ok(std::fs::metadata(folder)?.ino())
+}
+
+/// Every control group: its id to its path from the mount point. Bounded; a tree that changes meanwhile is read as far as it goes.
+pub fn scan(mount: &Path) -> HashMap<u64, String> {
+    const MOST: usize = 200_000;
+    let mut found = HashMap::new();
+    let mut folders = vec![mount.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        let Ok(id) = id_of(&folder) else { continue };
+        let relative = folder.strip_prefix(mount).unwrap_or(Path::new(""));
+        let path = format!("/{}", String::from_utf8_lossy(relative.as_os_str().as_bytes()));
+        found.insert(id, path);
+        if found.len() >= MOST {
+            break;
+        }
+        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
+        folders.extend(entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "4f1a2b3c4d5e6f708192a3b4c5d6e7f84f1a2b3c4d5e6f708192a3b4c5d6e7f8";
+
+    #[test]
+    fn paths_of_every_runtime_name_their_container() {
+        let cases = [
+            (format!("/docker/{ID}"), "docker"),
+            (format!("/system.slice/docker-{ID}.scope"), "docker"),
+            (format!("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a1b2c3d_0a1b_0a1b_0a1b_0a1b2c3d4e5f.slice/cri-containerd-{ID}.scope"), "containerd"),
+            (format!("/kubepods/besteffort/pod0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f/{ID}"), "containerd"),
+            (format!("/machine.slice/libpod-{ID}.scope/container"), "podman"),
+            (format!("/libpod_parent/libpod-{ID}"), "podman"),
+            (format!("/kubepods.slice/crio-{ID}.scope"), "cri-o"),
+        ];
+        for (path, runtime) in cases {
+            let named = container_of(&path).unwrap_or_else(|| panic!("{path}"));
+            assert_eq!((named.runtime, named.id.as_str()), (runtime, ID), "{path}");
+            assert_eq!(named.pod_uid.is_empty(), !path.contains("pod0a1b"), "{path}");
+        }
+        assert_eq!(container_of("/lxc/web/init.scope").map(|n| n.id), Some("web".to_owned()));
+        assert_eq!(container_of("/lxc.payload.db").map(|n| n.id), Some("db".to_owned()));
+        assert_eq!(container_of("/machine.slice/machine-box.scope").map(|n| n.id), Some("box".to_owned()));
+    }
+
+    #[test]
+    fn host_groups_are_no_containers() {
+        for path in ["/", "/system.slice/cron.service", "/user.slice/user-0.slice/session-1.scope", "/docker", "/docker/short"] {
+            assert_eq!(container_of(path), None, "{path}");
+        }
+    }
+}

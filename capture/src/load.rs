@@ -1,0 +1,209 @@
+//! Loads and attaches the kernel programs, and says what that covers.
+
+use crate::error::Error;
+use crate::ring::Rings;
+use crate::wire::{PLAN_STRIDE, Plan, PlanMark, SEGMENT_BYTES};
+use afterimage_model::syscalls::When;
+use afterimage_model::{Abi, SYSCALLS};
+use aya::maps::{Array, HashMap as BpfHash, Map, MapData};
+use aya::programs::{BtfTracePoint, Program, TracePoint};
+use aya::{Btf, Ebpf, EbpfLoader};
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// The compiled kernel programs.
+static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
+
+// SAFETY: repr(C) without padding (checked in `wire`), any bytes are a value.
+unsafe impl aya::Pod for Plan {}
+
+/// How a program is attached.
+enum Hook {
+    /// `tp_btf`: typed arguments.
+    Btf(&'static str),
+    /// A perf tracepoint: category and name.
+    Trace(&'static str, &'static str),
+}
+
+/// Every program: its name, hook, whether recording is possible without it, and what it sees.
+const PROGRAMS: &[(&str, Hook, bool, &str)] = &[
+    ("on_sys_exit", Hook::Btf("sys_exit"), true, "the return of every system call, 64-bit and 32-bit"),
+    ("on_exec", Hook::Btf("sched_process_exec"), true, "every program that is executed"),
+    ("on_fork", Hook::Btf("sched_process_fork"), true, "every process and thread that is created"),
+    ("on_exit", Hook::Btf("sched_process_exit"), true, "every process and thread that ends"),
+    ("on_cgroup_mkdir", Hook::Btf("cgroup_mkdir"), true, "control groups that are made"),
+    ("on_cgroup_rmdir", Hook::Btf("cgroup_rmdir"), false, "control groups that are removed"),
+    ("on_cgroup_attach", Hook::Btf("cgroup_attach_task"), false, "processes that are moved between control groups"),
+    ("on_enter_exit", Hook::Trace("syscalls", "sys_enter_exit"), false, "exit as it is called"),
+    ("on_enter_exit_group", Hook::Trace("syscalls", "sys_enter_exit_group"), false, "exit_group as it is called"),
+    ("on_enter_rt_sigreturn", Hook::Trace("syscalls", "sys_enter_rt_sigreturn"), false, "rt_sigreturn as it is called"),
+    ("on_enter_execve", Hook::Trace("syscalls", "sys_enter_execve"), false, "the path that execve was given"),
+    ("on_enter_execveat", Hook::Trace("syscalls", "sys_enter_execveat"), false, "the path that execveat was given"),
+    ("on_oom", Hook::Trace("oom", "mark_victim"), false, "processes killed for lack of memory"),
+];
+
+/// What the kernel programs are told.
+#[derive(Clone, Copy, Debug)]
+pub struct Settings {
+    /// Thread-group id of the recorder.
+    pub self_tgid: u32,
+    /// A [`crate::wire::ScopeMode`].
+    pub scope_mode: u32,
+    /// What becomes of a control group that is not in the map: 1 keep, 0 spare.
+    pub scope_unknown: u32,
+    /// Bytes kept of a payload.
+    pub snaplen: u32,
+    /// Bytes of each CPU's ring.
+    pub ring_bytes: usize,
+    /// CPUs that may exist.
+    pub cpus: u16,
+}
+
+impl Settings {
+    /// Segments of each CPU's ring: a power of two.
+    pub fn segments(&self) -> u32 {
+        ((self.ring_bytes / SEGMENT_BYTES as usize).max(1) as u32).next_power_of_two().min(1 << 14)
+    }
+}
+
+/// The loaded programs. Dropping it detaches them.
+pub struct Kernel {
+    ebpf: Ebpf,
+    /// What is seen, a sentence each.
+    pub coverage: Vec<String>,
+    /// What is not, a sentence each.
+    pub not_covered: Vec<String>,
+}
+
+fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Error> {
+    match ebpf.map(name) {
+        Some(Map::Array(data)) => Ok(data.fd().as_fd()),
+        _ => Err(Error::object(name)),
+    }
+}
+
+impl Kernel {
+    /// Loads the object and fills in the plans. Nothing is attached yet.
+    pub fn load(settings: &Settings) -> Result<(Kernel, Rings), Error> {
+        let btf = Btf::from_sys_fs().map_err(Error::btf)?;
+        let segments = settings.segments();
+        let cpus = u32::from(settings.cpus);
+        let mut ebpf = EbpfLoader::new()
+            .btf(Some(&btf))
+            .override_global("self_tgid", &settings.self_tgid, true)
+            .override_global("scope_mode", &settings.scope_mode, true)
+            .override_global("scope_unknown", &settings.scope_unknown, true)
+            .override_global("segments", &segments, true)
+            .override_global("snaplen", &settings.snaplen, true)
+            .map_max_entries("ring", segments.saturating_mul(cpus))
+            .map_max_entries("cpus", cpus)
+            .map_max_entries("tails", cpus)
+            .load(OBJECT)
+            .map_err(Error::load)?;
+        let mut plans: Array<_, Plan> = Array::try_from(ebpf.map_mut("plans").ok_or_else(|| Error::object("plans"))?).map_err(Error::map)?;
+        for (index, plan) in plan_rows() {
+            plans.set(index, plan, 0).map_err(Error::map)?;
+        }
+        for (name, hook, needed, _) in PROGRAMS {
+            let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
+            let loaded = match hook {
+                Hook::Btf(at) => <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(at, &btf)),
+                Hook::Trace(..) => <&mut TracePoint>::try_from(program).and_then(TracePoint::load),
+            };
+            if let Err(why) = loaded
+                && *needed
+            {
+                return Err(Error::program(name, why));
+            }
+        }
+        let rings = Rings::map(map_fd(&ebpf, "ring")?, map_fd(&ebpf, "cpus")?, map_fd(&ebpf, "tails")?, settings.cpus, segments)
+            .map_err(Error::rings)?;
+        Ok((Kernel { ebpf, coverage: Vec::new(), not_covered: Vec::new() }, rings))
+    }
+
+    /// Attaches every program; recording begins. Optional ones that are refused are noted in `not_covered`.
+    pub fn attach(&mut self) -> Result<(), Error> {
+        // The exec programs first and the calls last, so that no event comes before the hooks that explain it.
+        for (name, hook, needed, sees) in PROGRAMS.iter().rev() {
+            let program = self.ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
+            let attached = match hook {
+                Hook::Btf(_) => <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ())),
+                Hook::Trace(category, at) => <&mut TracePoint>::try_from(program).and_then(|p| p.attach(category, at).map(|_| ())),
+            };
+            match attached {
+                Ok(()) => self.coverage.push(format!("{name}: {sees}")),
+                Err(why) if *needed => return Err(Error::program(name, why)),
+                Err(why) => self.not_covered.push(format!("{name}: {sees}: {why}")),
+            }
+        }
+        self.coverage.reverse();
+        self.not_covered.push("io_uring: operations submitted through a ring are not system calls; only io_uring_setup and io_uring_enter are seen".to_owned());
+        self.not_covered.push("vDSO: clock_gettime, gettimeofday, time and getcpu usually do not enter the kernel".to_owned());
+        self.not_covered.push("calls still in flight when the recording ends".to_owned());
+        Ok(())
+    }
+
+    /// Detaches every program: nothing more is recorded.
+    pub fn detach(&mut self) {
+        for (_, program) in self.ebpf.programs_mut() {
+            // A program that never loaded has nothing to detach.
+            let _ = match program {
+                Program::BtfTracePoint(p) => p.unload(),
+                Program::TracePoint(p) => p.unload(),
+                _ => Ok(()),
+            };
+        }
+    }
+
+    /// Sets what becomes of a control group.
+    pub fn scope_cgroup(&mut self, id: u64, keep: bool) -> Result<(), Error> {
+        let map = self.ebpf.map_mut("cgroup_scope").ok_or_else(|| Error::object("cgroup_scope"))?;
+        BpfHash::<&mut MapData, u64, u32>::try_from(map).and_then(|mut m| m.insert(id, u32::from(keep), 0)).map_err(Error::map)
+    }
+
+    /// Forgets a control group that is gone.
+    pub fn forget_cgroup(&mut self, id: u64) {
+        if let Some(map) = self.ebpf.map_mut("cgroup_scope")
+            && let Ok(mut map) = BpfHash::<&mut MapData, u64, u32>::try_from(map)
+        {
+            // Gone already is as good.
+            let _ = map.remove(&id);
+        }
+    }
+
+    /// Adds a process to the recorded tree.
+    pub fn scope_pid(&mut self, pid: u32) -> Result<(), Error> {
+        let map = self.ebpf.map_mut("pid_scope").ok_or_else(|| Error::object("pid_scope"))?;
+        BpfHash::<&mut MapData, u32, u32>::try_from(map).and_then(|mut m| m.insert(pid, 1, 0)).map_err(Error::map)
+    }
+}
+
+/// The argument plans by their index in the map.
+fn plan_rows() -> Vec<(u32, Plan)> {
+    let mut rows = Vec::new();
+    for row in SYSCALLS {
+        for (abi, number) in row.numbers {
+            // x32 uses the 64-bit table's numbers below 512.
+            let tables: &[u32] = match abi {
+                Abi::x86_64 if *number < 512 => &[Abi::x86_64 as u32, Abi::x32 as u32],
+                Abi::x86_64 | Abi::i386 => &[*abi as u32],
+                Abi::aarch64 | Abi::x32 => &[],
+            };
+            let mut kinds = [0; 8];
+            for (slot, arg) in kinds.iter_mut().zip(row.args) {
+                *slot = arg.kind as u8;
+            }
+            // Calls recorded at entry have no 32-bit entry hook: there their return, if any, is all there is.
+            let enter = row.when == When::Enter && *abi == Abi::x86_64;
+            let marks = u32::from(enter) * PlanMark::ENTER
+                | u32::from(row.returns_fd) * PlanMark::RETURNS_FD
+                | u32::from(row.changes_task) * PlanMark::CHANGES_TASK;
+            for table in tables {
+                if *number < PLAN_STRIDE - 1 {
+                    let plan = Plan { present: 1, count: row.args.len() as u8, marks: marks as u8, pad: 0, kinds, pad2: 0 };
+                    rows.push((table * PLAN_STRIDE + number, plan));
+                }
+            }
+        }
+    }
+    rows
+}

@@ -1,0 +1,230 @@
+//! /proc: what was there before the recording began, and a second look at processes the kernel programs did not see start.
+//!
+//! Everything read here is a claim by a moment that may be over: rows made from it say so by their origin.
+
+use std::fs;
+use std::io::Read;
+use std::os::unix::ffi::OsStringExt;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// Most bytes read of one /proc file.
+const MOST: u64 = 64 << 10;
+
+/// A process as /proc tells it.
+#[derive(Clone, Debug, Default)]
+pub struct ProcStat {
+    /// Pid.
+    pub pid: u32,
+    /// Parent's pid.
+    pub ppid: u32,
+    /// Process group.
+    pub pgid: u32,
+    /// Session.
+    pub sid: u32,
+    /// Controlling terminal as `stat` prints it (`tty_nr`).
+    pub tty: u32,
+    /// Start, ns since boot, in steps of a clock tick.
+    pub start_ns: u64,
+    /// Name.
+    pub comm: Vec<u8>,
+    /// Real and effective user id.
+    pub uids: (u32, u32),
+    /// Real and effective group id.
+    pub gids: (u32, u32),
+    /// Login user id.
+    pub loginuid: u32,
+    /// Effective, permitted, inheritable capabilities.
+    pub caps: (u64, u64, u64),
+    /// Pid in the innermost pid namespace.
+    pub vpid: u32,
+    /// Arguments, NUL between them.
+    pub argv: Vec<u8>,
+    /// Environment, NUL between entries.
+    pub env: Vec<u8>,
+    /// Executed file; a trailing ` (deleted)` is taken off and noted.
+    pub exe: Vec<u8>,
+    /// The executed file was unlinked.
+    pub exe_deleted: bool,
+    /// Device and inode of the executed file, kernel `dev_t`.
+    pub exe_id: (u64, u64),
+    /// Working directory.
+    pub cwd: Vec<u8>,
+    /// Path in the default hierarchy of control groups.
+    pub cgroup: String,
+    /// Namespaces: pid, mnt, net, user.
+    pub namespaces: [u32; 4],
+}
+
+fn read(path: PathBuf) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+fn link(path: PathBuf) -> Vec<u8> {
+    fs::read_link(path).map(|target| target.into_os_string().into_vec()).unwrap_or_default()
+}
+
+/// The kernel's `dev_t` (major << 20 | minor) from the form user space has.
+pub fn kernel_dev(dev: u64) -> u64 {
+    let major = ((dev >> 8) & 0xfff) | ((dev >> 32) & !0xfff);
+    let minor = (dev & 0xff) | ((dev >> 12) & !0xff);
+    (major << 20) | (minor & 0xf_ffff)
+}
+
+/// Nanoseconds of a clock tick of `/proc/<pid>/stat`.
+pub fn tick_ns() -> u64 {
+    1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
+}
+
+/// Reads a process; `None` when it is gone or went while it was read.
+pub fn process(pid: u32) -> Option<ProcStat> {
+    let dir = PathBuf::from(format!("/proc/{pid}"));
+    let mut p = stat(&dir, pid)?;
+    for line in read(dir.join("status"))?.split(|b| *b == b'\n') {
+        let line = String::from_utf8_lossy(line);
+        let Some((name, value)) = line.split_once(':') else { continue };
+        let mut numbers = value.split_whitespace().map(|word| word.parse::<u32>().unwrap_or(0));
+        let hex = || u64::from_str_radix(value.trim(), 16).unwrap_or(0);
+        match name {
+            "Uid" => p.uids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
+            "Gid" => p.gids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
+            "NSpid" => p.vpid = numbers.last().unwrap_or(pid),
+            "CapEff" => p.caps.0 = hex(),
+            "CapPrm" => p.caps.1 = hex(),
+            "CapInh" => p.caps.2 = hex(),
+            _ => {}
+        }
+    }
+    p.loginuid = read(dir.join("loginuid")).and_then(|t| String::from_utf8_lossy(&t).trim().parse().ok()).unwrap_or(u32::MAX);
+    p.argv = read(dir.join("cmdline")).unwrap_or_default();
+    p.env = read(dir.join("environ")).unwrap_or_default();
+    p.exe = link(dir.join("exe"));
+    if let Some(path) = p.exe.strip_suffix(b" (deleted)") {
+        p.exe = path.to_vec();
+        p.exe_deleted = true;
+    }
+    p.exe_id = fs::metadata(dir.join("exe")).map(|m| (kernel_dev(m.dev()), m.ino())).unwrap_or_default();
+    p.cwd = link(dir.join("cwd"));
+    p.cgroup = cgroup(&dir).unwrap_or_default();
+    for (slot, name) in p.namespaces.iter_mut().zip(["pid", "mnt", "net", "user"]) {
+        *slot = fs::metadata(dir.join("ns").join(name)).map(|m| m.ino() as u32).unwrap_or(0);
+    }
+    // The same pid may be another process by now: then nothing of this is true.
+    let again = stat(&dir, pid)?;
+    (again.start_ns == p.start_ns).then_some(p)
+}
+
+fn stat(dir: &Path, pid: u32) -> Option<ProcStat> {
+    let text = read(dir.join("stat"))?;
+    // The name is in brackets and may hold any byte, brackets and blanks too: the last bracket ends it.
+    let open = text.iter().position(|b| *b == b'(')?;
+    let close = text.iter().rposition(|b| *b == b')')?;
+    let comm = text.get(open + 1..close)?.to_vec();
+    let rest = String::from_utf8_lossy(text.get(close + 2..)?).into_owned();
+    let fields: Vec<&str> = rest.split_whitespace().collect();
+    let number = |at: usize| fields.get(at).and_then(|f| f.parse::<i64>().ok()).unwrap_or(0);
+    let ticks = fields.get(19)?.parse::<u64>().ok()?;
+    Some(ProcStat {
+        pid,
+        ppid: number(1) as u32,
+        pgid: number(2) as u32,
+        sid: number(3) as u32,
+        tty: number(4) as u32,
+        start_ns: ticks.saturating_mul(tick_ns()),
+        comm,
+        vpid: pid,
+        ..ProcStat::default()
+    })
+}
+
+fn cgroup(dir: &Path) -> Option<String> {
+    let text = String::from_utf8_lossy(&read(dir.join("cgroup"))?).into_owned();
+    text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
+}
+
+/// Every pid there is now.
+pub fn pids() -> Vec<u32> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// An open descriptor of a process.
+#[derive(Clone, Debug)]
+pub struct OpenFd {
+    /// Its number.
+    pub fd: i32,
+    /// What the link says: a path, `socket:[n]`, `pipe:[n]`, `anon_inode:[eventfd]` …
+    pub target: Vec<u8>,
+    /// Device and inode, kernel `dev_t`.
+    pub id: (u64, u64),
+    /// `st_mode`.
+    pub mode: u32,
+}
+
+/// The open descriptors of a process.
+pub fn descriptors(pid: u32) -> Vec<OpenFd> {
+    let dir = PathBuf::from(format!("/proc/{pid}/fd"));
+    let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
+    entries.filter_map(|e| descriptor(pid, e.file_name().to_str()?.parse().ok()?)).collect()
+}
+
+/// One open descriptor of a process.
+pub fn descriptor(pid: u32, fd: i32) -> Option<OpenFd> {
+    let path = PathBuf::from(format!("/proc/{pid}/fd/{fd}"));
+    let meta = fs::metadata(&path).ok()?;
+    Some(OpenFd { fd, target: link(path), id: (kernel_dev(meta.dev()), meta.ino()), mode: meta.mode() })
+}
+
+/// Opens a file beneath a process's own root, as that process would see it: no link leads out of it, nothing but a
+/// regular file is read, and no more than a mebibyte.
+pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+    let root = open(format!("/proc/{pid}/root"), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS).ok()?;
+    let file = fs::File::from(file);
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.take(1 << 20).read_to_end(&mut bytes).ok()?;
+    Some(bytes)
+}
+
+/// The lines of a passwd or group file, split at colons.
+pub fn records(text: &[u8]) -> Vec<Vec<String>> {
+    String::from_utf8_lossy(text).lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
+}
+
+/// The first line of a file, without its end; empty when it cannot be read.
+pub fn line(path: &str) -> String {
+    read(PathBuf::from(path)).map(|t| String::from_utf8_lossy(&t).lines().next().unwrap_or_default().to_owned()).unwrap_or_default()
+}
+
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_is_read_as_it_is() {
+        let me = process(std::process::id()).unwrap();
+        assert_eq!(me.pid, std::process::id());
+        assert_eq!(me.exe, std::env::current_exe().unwrap().into_os_string().into_vec());
+        assert_eq!(me.cwd, std::env::current_dir().unwrap().into_os_string().into_vec());
+        assert!(me.start_ns > 0 && !me.argv.is_empty());
+    }
+
+    #[test]
+    fn device_numbers_turn_into_the_kernels_form() {
+        assert_eq!(kernel_dev(0xfe00), 0xfe << 20);
+        assert_eq!(kernel_dev(0x801), (8 << 20) | 1);
+    }
+
+    #[test]
+    fn a_process_that_is_gone_is_none() {
+        assert!(process(u32::MAX).is_none());
+    }
+}

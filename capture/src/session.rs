@@ -1,0 +1,414 @@
+//! A recording from arming to seal: options, the drain loop, the books.
+
+use crate::cgroup;
+use crate::decode::decode;
+use crate::enrich::{Outcome, Wanted, Wish, World};
+use crate::error::Error;
+use crate::host;
+use crate::load::{Kernel, Settings};
+use crate::ring::{Item, Loss, Rings};
+use crate::runtime::{Runtimes, running};
+use crate::wire::ScopeMode;
+use afterimage_format::Writer;
+use afterimage_model::{BootNs, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_query::Filter;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// What is recorded.
+#[derive(Clone, Debug, Default)]
+pub enum Scope {
+    /// Every container, also those that come later.
+    #[default]
+    AllContainers,
+    /// Everything on the host.
+    Host,
+    /// Running containers by name, id or id prefix.
+    Containers(Vec<String>),
+    /// A control group by its folder or its path from the mount point, as one container.
+    Cgroup(PathBuf),
+    /// Processes and all their descendants.
+    PidTree(Vec<u32>),
+}
+
+/// When a recording ends by itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Limits {
+    /// After this long.
+    pub duration: Option<Duration>,
+    /// When the file has this many bytes.
+    pub bytes: Option<u64>,
+    /// After this many events.
+    pub events: Option<u64>,
+}
+
+/// How to record.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// What.
+    pub scope: Scope,
+    /// Only events that match.
+    pub filter: Option<Filter>,
+    /// The filter as the user gave it.
+    pub filter_text: String,
+    /// Bytes kept of a payload, at most 4096.
+    pub snaplen: u32,
+    /// Bytes of each CPU's ring; rounded up to a power of two of 64 KiB segments.
+    pub ring_bytes: usize,
+    /// When to end.
+    pub limits: Limits,
+    /// Who records.
+    pub operator: String,
+    /// Why.
+    pub reason: String,
+    /// Case id.
+    pub case_id: String,
+    /// The command line.
+    pub command: Vec<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options {
+            scope: Scope::default(),
+            filter: None,
+            filter_text: String::new(),
+            snaplen: 256,
+            ring_bytes: 16 << 20,
+            limits: Limits::default(),
+            operator: String::new(),
+            reason: String::new(),
+            case_id: String::new(),
+            command: Vec::new(),
+        }
+    }
+}
+
+/// Why [`Recorder::run`] came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// The stop flag was set.
+    Asked,
+    /// The duration was over.
+    Duration,
+    /// The file had grown to its limit.
+    Bytes,
+    /// The events had reached their limit.
+    Events,
+}
+
+/// How far a recording has got.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Status {
+    /// Events written.
+    pub written: u64,
+    /// Events dropped so far.
+    pub dropped: u64,
+    /// Bytes of the file.
+    pub bytes: u64,
+}
+
+/// How long the loop sleeps between looks at the rings.
+const NAP: Duration = Duration::from_millis(5);
+/// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
+const SETTLE_NS: u64 = 2_000_000;
+/// How long an ended recording waits for container runtimes that still owe an answer.
+const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
+
+/// An armed recording.
+pub struct Recorder {
+    kernel: Kernel,
+    rings: Rings,
+    world: World,
+    runtimes: Runtimes,
+    manifest: Manifest,
+    options: Options,
+    started: Instant,
+    first_ns: u64,
+    written: u64,
+    filtered: u64,
+    undecodable: u64,
+    status: Option<Box<dyn FnMut(Status) + Send>>,
+}
+
+impl Recorder {
+    /// Loads and attaches the kernel programs and looks at what is there. When it returns, events are being recorded into
+    /// the rings; nothing has been written anywhere.
+    pub fn arm(options: Options) -> Result<Recorder, Error> {
+        host::check_rights()?;
+        let (wanted, scope_mode, scope_unknown) = match &options.scope {
+            Scope::Host => (Wanted::All, ScopeMode::HOST, 1),
+            Scope::PidTree(_) => (Wanted::All, ScopeMode::TREE, 0),
+            Scope::AllContainers => (Wanted::Containers, ScopeMode::CGROUPS, 1),
+            Scope::Containers(names) => (Wanted::Ids(resolve(names)?), ScopeMode::CGROUPS, 0),
+            Scope::Cgroup(path) => (Wanted::Group(group_path(path)?), ScopeMode::CGROUPS, 0),
+        };
+        let settings = Settings {
+            self_tgid: std::process::id(),
+            scope_mode,
+            scope_unknown,
+            snaplen: options.snaplen.min(crate::wire::PATH_MAX),
+            ring_bytes: options.ring_bytes,
+            cpus: host::possible_cpus(),
+        };
+        let (mut kernel, rings) = Kernel::load(&settings)?;
+        if let Scope::PidTree(pids) = &options.scope {
+            for pid in pids {
+                kernel.scope_pid(*pid)?;
+            }
+        }
+        let mut manifest = host::manifest(&options, &settings);
+        kernel.attach()?;
+        let mut world = World::new(wanted);
+        world.snapshot(manifest.clock.boot_ns);
+        manifest.coverage = kernel.coverage.clone();
+        manifest.not_covered = kernel.not_covered.clone();
+        let mut recorder = Recorder {
+            kernel,
+            rings,
+            world,
+            runtimes: Runtimes::start(),
+            manifest,
+            options,
+            started: Instant::now(),
+            first_ns: 0,
+            written: 0,
+            filtered: 0,
+            undecodable: 0,
+            status: None,
+        };
+        recorder.grant()?;
+        Ok(recorder)
+    }
+
+    /// What the capture says of itself.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What is known so far of processes, files and containers.
+    pub fn tables(&self) -> &Tables {
+        &self.world.tables
+    }
+
+    /// Adds a process and its descendants to come to a [`Scope::PidTree`].
+    pub fn add_pid_tree(&mut self, pid: u32) -> Result<(), Error> {
+        self.kernel.scope_pid(pid)
+    }
+
+    /// Has `each` called now and then with how far the recording is.
+    pub fn on_status(&mut self, each: impl FnMut(Status) + Send + 'static) {
+        self.status = Some(Box::new(each));
+    }
+
+    /// Acts on what the world wishes.
+    fn grant(&mut self) -> Result<(), Error> {
+        for wish in std::mem::take(&mut self.world.wishes) {
+            match wish {
+                Wish::Scope(id, keep) => self.kernel.scope_cgroup(id, keep)?,
+                Wish::Forget(id) => self.kernel.forget_cgroup(id),
+                Wish::Ask(id) => self.runtimes.ask(&id),
+            }
+        }
+        for answer in self.runtimes.answers() {
+            self.world.answered(answer);
+        }
+        Ok(())
+    }
+
+    /// Takes everything stamped before `until_ns` out of the rings and into the file.
+    fn drain<W: Write>(&mut self, writer: &mut Writer<W>, until_ns: u64) -> Result<u64, Error> {
+        self.rings.refresh();
+        let (world, rings) = (&mut self.world, &mut self.rings);
+        let (filter, manifest) = (&self.options.filter, &self.manifest);
+        let (written, filtered, undecodable, first_ns) = (&mut self.written, &mut self.filtered, &mut self.undecodable, &mut self.first_ns);
+        let left = self.options.limits.events.map(|most| most.saturating_sub(*written));
+        let before = *written;
+        rings.drain(until_ns, |item| -> Result<(), Error> {
+            let (cpu, bytes) = match item {
+                Item::Loss(loss) => {
+                    world.lost();
+                    return Ok(writer.gap(&ring_gap(&loss, until_ns))?);
+                }
+                Item::Record { cpu, bytes } => (cpu, bytes),
+            };
+            let record = match decode(bytes) {
+                Ok(record) => record,
+                Err(why) => {
+                    *undecodable += 1;
+                    let gap = Gap {
+                        cause: GapCause::Undecodable,
+                        start: BootNs(until_ns),
+                        end: BootNs(until_ns),
+                        cpu: Some(cpu),
+                        count: Some(1),
+                        first_seq: None,
+                        detail: why.to_string(),
+                    };
+                    return Ok(writer.gap(&gap)?);
+                }
+            };
+            let Outcome::Event(event) = world.record(cpu, &record) else {
+                *filtered += 1;
+                return Ok(());
+            };
+            if *first_ns == 0 {
+                *first_ns = event.time.0;
+            }
+            let wanted = filter.as_ref().is_none_or(|filter| {
+                filter.matches(&Ctx {
+                    manifest,
+                    schema: Schema::current(),
+                    tables: &world.tables,
+                    event: &event,
+                    num: *written + 1,
+                    first_ns: *first_ns,
+                    previous_ns: event.time.0,
+                })
+            });
+            if !wanted || left.is_some_and(|left| *written - before >= left) {
+                *filtered += 1;
+                return Ok(());
+            }
+            writer.push(*event, &world.tables)?;
+            *written += 1;
+            Ok(())
+        })
+    }
+
+    /// Records until `stop` is set or a limit is reached.
+    pub fn run<W: Write>(&mut self, writer: &mut Writer<W>, stop: &AtomicBool) -> Result<StopReason, Error> {
+        writer.state(BootNs(self.manifest.clock.boot_ns), &self.world.tables)?;
+        let mut flushed = Instant::now();
+        let mut told = Instant::now();
+        loop {
+            let handed = self.drain(writer, host::boot_ns().saturating_sub(SETTLE_NS))?;
+            self.grant()?;
+            if flushed.elapsed() >= Duration::from_secs(1) {
+                // A second is the most that a crash may take.
+                writer.flush(&self.world.tables)?;
+                self.world.trim();
+                flushed = Instant::now();
+            }
+            if told.elapsed() >= Duration::from_millis(200)
+                && let Some(tell) = &mut self.status
+            {
+                told = Instant::now();
+                tell(Status { written: self.written, dropped: self.rings.books().dropped, bytes: writer.bytes() });
+            }
+            let limits = &self.options.limits;
+            if stop.load(Ordering::Relaxed) {
+                return Ok(StopReason::Asked);
+            }
+            if limits.duration.is_some_and(|most| self.started.elapsed() >= most) {
+                return Ok(StopReason::Duration);
+            }
+            if limits.bytes.is_some_and(|most| writer.bytes() >= most) {
+                return Ok(StopReason::Bytes);
+            }
+            if limits.events.is_some_and(|most| self.written >= most) {
+                return Ok(StopReason::Events);
+            }
+            // A full look was handed over: there is more, so no nap.
+            if handed < 10_000 {
+                std::thread::sleep(NAP);
+            }
+        }
+    }
+
+    /// Detaches, takes what is left in the rings, waits shortly for names still missing, and seals the file.
+    pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
+        self.kernel.detach();
+        let end_ns = host::boot_ns();
+        self.drain(&mut writer, u64::MAX)?;
+        self.grant()?;
+        for loss in self.rings.tail_losses() {
+            writer.gap(&ring_gap(&loss, end_ns))?;
+        }
+        let books = self.rings.books();
+        if books.nested > 0 {
+            let gap = Gap {
+                cause: GapCause::RingFull,
+                start: BootNs(self.manifest.clock.boot_ns),
+                end: BootNs(end_ns),
+                cpu: None,
+                count: Some(books.nested),
+                first_seq: None,
+                detail: "refused because another record was being written on the same CPU".to_owned(),
+            };
+            writer.gap(&gap)?;
+        }
+        for answer in self.runtimes.wait(LAST_ANSWERS) {
+            self.world.answered(answer);
+        }
+        let offered = books.offered + books.nested;
+        let dropped = books.dropped + books.nested + self.undecodable;
+        let totals = Totals {
+            offered,
+            written: self.written,
+            dropped,
+            filtered: self.filtered,
+            unsealed: offered.saturating_sub(self.written + dropped + self.filtered),
+            spared_self: books.spared_self,
+            spared_scope: books.spared_scope,
+        };
+        writer.flush(&self.world.tables)?;
+        writer.state(BootNs(end_ns), &self.world.tables)?;
+        let out = writer.seal(&totals, &self.world.tables)?;
+        Ok((out, totals))
+    }
+}
+
+fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
+    Gap {
+        cause: GapCause::RingFull,
+        start: BootNs(loss.after_ns),
+        end: BootNs(if loss.before_ns == 0 { now_ns } else { loss.before_ns }),
+        cpu: Some(loss.cpu),
+        count: Some(loss.count),
+        first_seq: Some(loss.first_seq),
+        detail: String::new(),
+    }
+}
+
+/// Names, ids and prefixes as whole container ids.
+fn resolve(names: &[String]) -> Result<Vec<String>, Error> {
+    let answered = running();
+    let on_disk = cgroup::mount_point().map(|mount| cgroup::scan(&mount)).unwrap_or_default();
+    let mut known: Vec<(String, Vec<String>)> = answered.into_iter().map(|c| (c.full_id, c.names)).collect();
+    for named in on_disk.values().filter_map(|path| cgroup::container_of(path)) {
+        if !known.iter().any(|(id, _)| *id == named.id) {
+            known.push((named.id, Vec::new()));
+        }
+    }
+    let mut ids = Vec::new();
+    for name in names {
+        let exact = known.iter().filter(|(id, names)| id == name || names.contains(name)).map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let found = if exact.is_empty() && name.len() >= 3 {
+            known.iter().filter(|(id, _)| id.starts_with(name.as_str())).map(|(id, _)| id.clone()).collect()
+        } else {
+            exact
+        };
+        if found.is_empty() {
+            let shown = |(id, names): &(String, Vec<String>)| names.first().cloned().unwrap_or_else(|| id.get(..12).unwrap_or(id).to_owned());
+            return Err(Error::NoContainer(name.clone(), known.iter().map(shown).collect()));
+        }
+        ids.extend(found);
+    }
+    Ok(ids)
+}
+
+/// The path of a control group from the mount point, from either form.
+fn group_path(given: &std::path::Path) -> Result<String, Error> {
+    let mount = cgroup::mount_point().ok_or_else(|| {
+        Error::System(PathBuf::from("/sys/fs/cgroup"), std::io::Error::new(std::io::ErrorKind::NotFound, "no control groups version 2 are mounted"))
+    })?;
+    let relative = given.strip_prefix(&mount).unwrap_or(given).to_string_lossy().trim_matches('/').to_owned();
+    let folder = mount.join(&relative);
+    if !folder.is_dir() {
+        return Err(Error::System(folder, std::io::Error::new(std::io::ErrorKind::NotFound, "no such control group")));
+    }
+    Ok(format!("/{relative}"))
+}
