@@ -34,19 +34,34 @@ fn is_id(text: &str) -> bool {
 pub fn container_of(path: &str) -> Option<Named> {
     let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
     let pod_uid = || {
-        let pod = parts.iter().rev().find_map(|part| part.trim_end_matches(".slice").split("pod").nth(1).filter(|uid| uid.len() >= 32));
-        pod.unwrap_or_default().replace('_', "-")
+        let uids = parts
+            .iter()
+            .rev()
+            .filter_map(|part| part.trim_end_matches(".slice").rsplit("pod").next());
+        let mut uids = uids.map(|uid| uid.replace('_', "-"));
+        uids.find(|uid| uid.len() == 36 && uid.matches('-').count() == 4)
+            .unwrap_or_default()
     };
     for (at, part) in parts.iter().enumerate().rev() {
         for (prefix, suffix, runtime) in SHAPES {
-            if let Some(id) = part.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix))
+            if let Some(id) = part
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_suffix(suffix))
                 && is_id(id)
             {
-                return Some(Named { runtime, id: id.to_owned(), pod_uid: pod_uid() });
+                return Some(Named {
+                    runtime,
+                    id: id.to_owned(),
+                    pod_uid: pod_uid(),
+                });
             }
         }
         if is_id(part) {
-            let parent = at.checked_sub(1).and_then(|up| parts.get(up)).copied().unwrap_or_default();
+            let parent = at
+                .checked_sub(1)
+                .and_then(|up| parts.get(up))
+                .copied()
+                .unwrap_or_default();
             let runtime = match parent {
                 "docker" => "docker",
                 "libpod_parent" => "podman",
@@ -54,14 +69,31 @@ pub fn container_of(path: &str) -> Option<Named> {
                 _ if path.contains("/actions_job/") => "docker",
                 _ => "containerd",
             };
-            return Some(Named { runtime, id: (*part).to_owned(), pod_uid: pod_uid() });
+            return Some(Named {
+                runtime,
+                id: (*part).to_owned(),
+                pod_uid: pod_uid(),
+            });
         }
-        let name = part.strip_prefix("lxc.payload.").or_else(|| (at > 0 && parts.get(at - 1) == Some(&"lxc")).then_some(*part));
+        let name = part
+            .strip_prefix("lxc.payload.")
+            .or_else(|| (at > 0 && parts.get(at - 1) == Some(&"lxc")).then_some(*part));
         if let Some(name) = name {
-            return Some(Named { runtime: "lxc", id: name.to_owned(), pod_uid: String::new() });
+            return Some(Named {
+                runtime: "lxc",
+                id: name.to_owned(),
+                pod_uid: String::new(),
+            });
         }
-        if let Some(name) = part.strip_prefix("machine-").and_then(|rest| rest.strip_suffix(".scope")) {
-            return Some(Named { runtime: "nspawn", id: name.to_owned(), pod_uid: String::new() });
+        if let Some(name) = part
+            .strip_prefix("machine-")
+            .and_then(|rest| rest.strip_suffix(".scope"))
+        {
+            return Some(Named {
+                runtime: "nspawn",
+                id: name.to_owned(),
+                pod_uid: String::new(),
+            });
         }
     }
     None
@@ -69,7 +101,10 @@ pub fn container_of(path: &str) -> Option<Named> {
 
 /// Where the default hierarchy (cgroup v2) is mounted: alone, or beside v1 on a hybrid host.
 pub fn mount_point() -> Option<PathBuf> {
-    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"].into_iter().map(PathBuf::from).find(|path| path.join("cgroup.controllers").exists())
+    ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]
+        .into_iter()
+        .map(PathBuf::from)
+        .find(|path| path.join("cgroup.controllers").exists())
 }
 
 /// The kernel's id of a control group: the inode number of its folder (cgroup v2, Linux 5.5).
@@ -85,13 +120,23 @@ pub fn scan(mount: &Path) -> HashMap<u64, String> {
     while let Some(folder) = folders.pop() {
         let Ok(id) = id_of(&folder) else { continue };
         let relative = folder.strip_prefix(mount).unwrap_or(Path::new(""));
-        let path = format!("/{}", String::from_utf8_lossy(relative.as_os_str().as_bytes()));
+        let path = format!(
+            "/{}",
+            String::from_utf8_lossy(relative.as_os_str().as_bytes())
+        );
         found.insert(id, path);
         if found.len() >= MOST {
             break;
         }
-        let Ok(entries) = std::fs::read_dir(&folder) else { continue };
-        folders.extend(entries.flatten().filter(|e| e.file_type().is_ok_and(|t| t.is_dir())).map(|e| e.path()));
+        let Ok(entries) = std::fs::read_dir(&folder) else {
+            continue;
+        };
+        folders.extend(
+            entries
+                .flatten()
+                .filter(|e| e.file_type().is_ok_and(|t| t.is_dir()))
+                .map(|e| e.path()),
+        );
     }
     found
 }
@@ -107,25 +152,55 @@ mod tests {
         let cases = [
             (format!("/docker/{ID}"), "docker"),
             (format!("/system.slice/docker-{ID}.scope"), "docker"),
-            (format!("/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a1b2c3d_0a1b_0a1b_0a1b_0a1b2c3d4e5f.slice/cri-containerd-{ID}.scope"), "containerd"),
-            (format!("/kubepods/besteffort/pod0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f/{ID}"), "containerd"),
-            (format!("/machine.slice/libpod-{ID}.scope/container"), "podman"),
+            (
+                format!(
+                    "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0a1b2c3d_0a1b_0a1b_0a1b_0a1b2c3d4e5f.slice/cri-containerd-{ID}.scope"
+                ),
+                "containerd",
+            ),
+            (
+                format!("/kubepods/besteffort/pod0a1b2c3d-0a1b-0a1b-0a1b-0a1b2c3d4e5f/{ID}"),
+                "containerd",
+            ),
+            (
+                format!("/machine.slice/libpod-{ID}.scope/container"),
+                "podman",
+            ),
             (format!("/libpod_parent/libpod-{ID}"), "podman"),
             (format!("/kubepods.slice/crio-{ID}.scope"), "cri-o"),
         ];
         for (path, runtime) in cases {
             let named = container_of(&path).unwrap_or_else(|| panic!("{path}"));
             assert_eq!((named.runtime, named.id.as_str()), (runtime, ID), "{path}");
-            assert_eq!(named.pod_uid.is_empty(), !path.contains("pod0a1b"), "{path}");
+            assert_eq!(
+                named.pod_uid.is_empty(),
+                !path.contains("pod0a1b"),
+                "{path}"
+            );
         }
-        assert_eq!(container_of("/lxc/web/init.scope").map(|n| n.id), Some("web".to_owned()));
-        assert_eq!(container_of("/lxc.payload.db").map(|n| n.id), Some("db".to_owned()));
-        assert_eq!(container_of("/machine.slice/machine-box.scope").map(|n| n.id), Some("box".to_owned()));
+        assert_eq!(
+            container_of("/lxc/web/init.scope").map(|n| n.id),
+            Some("web".to_owned())
+        );
+        assert_eq!(
+            container_of("/lxc.payload.db").map(|n| n.id),
+            Some("db".to_owned())
+        );
+        assert_eq!(
+            container_of("/machine.slice/machine-box.scope").map(|n| n.id),
+            Some("box".to_owned())
+        );
     }
 
     #[test]
     fn host_groups_are_no_containers() {
-        for path in ["/", "/system.slice/cron.service", "/user.slice/user-0.slice/session-1.scope", "/docker", "/docker/short"] {
+        for path in [
+            "/",
+            "/system.slice/cron.service",
+            "/user.slice/user-0.slice/session-1.scope",
+            "/docker",
+            "/docker/short",
+        ] {
             assert_eq!(container_of(path), None, "{path}");
         }
     }

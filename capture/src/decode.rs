@@ -1,6 +1,8 @@
 //! Kernel records as values. Pure: bytes in, a [`Record`] out, or the reason why not.
 
-use crate::wire::{FilePart, Kind, PartHead, PathMark, RecordHead, Slot, SocketPart, Tag, TaskPart};
+use crate::wire::{
+    FilePart, Kind, PartHead, PathMark, RecordHead, Slot, SocketPart, Tag, TaskPart,
+};
 use afterimage_model::Blob;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -45,7 +47,9 @@ impl KernelPath {
         let mut names = Vec::new();
         let mut rest = components;
         while let Some((len, tail)) = rest.split_first() {
-            let Some((name, tail)) = tail.split_at_checked(usize::from(*len)) else { break };
+            let Some((name, tail)) = tail.split_at_checked(usize::from(*len)) else {
+                break;
+            };
             names.push(name);
             rest = tail;
         }
@@ -111,7 +115,10 @@ pub struct Record {
 impl Record {
     /// The file in a slot.
     pub fn file(&self, slot: u32) -> Option<&KernelFile> {
-        self.files.iter().find(|(at, _)| *at == slot).map(|(_, file)| file)
+        self.files
+            .iter()
+            .find(|(at, _)| *at == slot)
+            .map(|(_, file)| file)
     }
 }
 
@@ -138,7 +145,11 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
     while let Some(part) = bytes.get(at..).and_then(PartHead::read) {
         let from = at + PartHead::BYTES;
         let data = bytes.get(from..from.saturating_add(part.len as usize));
-        let data = data.ok_or(DecodeError::Part { at, len: part.len, have: bytes.len() })?;
+        let data = data.ok_or(DecodeError::Part {
+            at,
+            len: part.len,
+            have: bytes.len(),
+        })?;
         keep(&mut record, &part, data);
         at = from + (part.len as usize).next_multiple_of(8);
         // Path parts are padded from the start of the record, which keeps every part on a multiple of 8.
@@ -148,18 +159,32 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
 
 fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
     let slot = u32::from(part.slot);
-    let blob = || Blob { bytes: data.to_vec(), full_len: u64::from(part.full_len.max(part.len)) };
+    let blob = || Blob {
+        bytes: data.to_vec(),
+        full_len: u64::from(part.full_len.max(part.len)),
+    };
     match u32::from(part.tag) {
         Tag::ARG => {
             let unreadable = part.full_len == u32::MAX;
-            if let (Some(arg), Some(mark)) = (record.args.get_mut(slot as usize), record.unreadable.get_mut(slot as usize)) {
+            if let (Some(arg), Some(mark)) = (
+                record.args.get_mut(slot as usize),
+                record.unreadable.get_mut(slot as usize),
+            ) {
                 *mark = unreadable;
                 *arg = (!unreadable).then(blob);
             }
         }
         Tag::FILE => {
             if let Some(part) = FilePart::read(data) {
-                record.files.push((slot, KernelFile { part, path: None, socket: None, unix: None }));
+                record.files.push((
+                    slot,
+                    KernelFile {
+                        part,
+                        path: None,
+                        socket: None,
+                        unix: None,
+                    },
+                ));
             }
         }
         Tag::PATH => {
@@ -205,7 +230,10 @@ pub fn socket_ends(socket: &SocketPart) -> Option<(SocketAddr, SocketAddr)> {
         10 => Some(IpAddr::V6(Ipv6Addr::from(raw))),
         _ => None,
     };
-    Some((SocketAddr::new(ip(socket.local)?, socket.local_port), SocketAddr::new(ip(socket.remote)?, socket.remote_port)))
+    Some((
+        SocketAddr::new(ip(socket.local)?, socket.local_port),
+        SocketAddr::new(ip(socket.remote)?, socket.remote_port),
+    ))
 }
 
 /// An inet address out of a raw `struct sockaddr`.
@@ -213,8 +241,14 @@ pub fn sockaddr(raw: &[u8]) -> Option<SocketAddr> {
     let family = u16::from_le_bytes(*raw.first_chunk()?);
     let port = u16::from_be_bytes(*raw.get(2..)?.first_chunk()?);
     match family {
-        2 => Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::from(*raw.get(4..)?.first_chunk::<4>()?)), port)),
-        10 => Some(SocketAddr::new(IpAddr::V6(Ipv6Addr::from(*raw.get(8..)?.first_chunk::<16>()?)), port)),
+        2 => Some(SocketAddr::new(
+            IpAddr::V4(Ipv4Addr::from(*raw.get(4..)?.first_chunk::<4>()?)),
+            port,
+        )),
+        10 => Some(SocketAddr::new(
+            IpAddr::V6(Ipv6Addr::from(*raw.get(8..)?.first_chunk::<16>()?)),
+            port,
+        )),
         _ => None,
     }
 }
@@ -246,10 +280,18 @@ mod tests {
     #[test]
     fn components_leaf_first_become_a_path() {
         let mut bytes = head(Kind::EXEC, 0);
-        bytes.extend(part(Tag::PATH, Slot::CWD, PathMark::WHOLE, b"\x06passwd\x03etc"));
+        bytes.extend(part(
+            Tag::PATH,
+            Slot::CWD,
+            PathMark::WHOLE,
+            b"\x06passwd\x03etc",
+        ));
         assert_eq!(decode(&bytes).unwrap().cwd.unwrap().bytes, b"/etc/passwd");
         assert_eq!(KernelPath::join(b"", PathMark::WHOLE).bytes, b"/");
-        assert_eq!(KernelPath::join(b"\x0b[eventpoll]", PathMark::PSEUDO).bytes, b"[eventpoll]");
+        assert_eq!(
+            KernelPath::join(b"\x0b[eventpoll]", PathMark::PSEUDO).bytes,
+            b"[eventpoll]"
+        );
     }
 
     #[test]
@@ -258,7 +300,14 @@ mod tests {
         let mut bad = part(Tag::ARG, 0, 0, b"12345678");
         bad[4..8].copy_from_slice(&9_999u32.to_le_bytes());
         bytes.extend(bad);
-        assert_eq!(decode(&bytes).unwrap_err(), DecodeError::Part { at: RecordHead::BYTES, len: 9_999, have: bytes.len() });
+        assert_eq!(
+            decode(&bytes).unwrap_err(),
+            DecodeError::Part {
+                at: RecordHead::BYTES,
+                len: 9_999,
+                have: bytes.len()
+            }
+        );
     }
 
     #[test]

@@ -12,8 +12,8 @@ use crate::wire::{Kind, PathMark, RecordHead, Slot, TaskPart};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::{Syscall, by_name};
 use afterimage_model::{
-    Abi, ArgKind, Blob, BootNs, Container, ContainerId, Event, EventFlags, FileId, FileKind, Group, Origin, ProcId, ProcKey,
-    Process, Role, SYSCALLS, Tables, TypeId, User, Value,
+    Abi, ArgKind, Blob, BootNs, Container, ContainerId, Event, EventFlags, FileId, FileKind, Group,
+    Origin, ProcId, ProcKey, Process, Role, SYSCALLS, Tables, TypeId, User, Value,
 };
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
@@ -99,7 +99,9 @@ const CALL_STRIDE: usize = 1024;
 fn call_table() -> Vec<Option<(TypeId, &'static Syscall)>> {
     let mut table = vec![None; 4 * CALL_STRIDE];
     for row in SYSCALLS {
-        let Some(ty) = current_type(row.name) else { continue };
+        let Some(ty) = current_type(row.name) else {
+            continue;
+        };
         for (abi, number) in row.numbers {
             let mut put = |abi: Abi| {
                 if (*number as usize) < CALL_STRIDE
@@ -145,7 +147,10 @@ impl World {
             }
         }
         self.read_users(None, 1);
-        let mut found: Vec<_> = procfs::pids().into_iter().filter_map(procfs::process).collect();
+        let mut found: Vec<_> = procfs::pids()
+            .into_iter()
+            .filter_map(procfs::process)
+            .collect();
         found.sort_by_key(|p| p.start_ns);
         for p in found {
             self.admit(p);
@@ -154,11 +159,23 @@ impl World {
 
     /// Makes a row of a process read from /proc, with its descriptors when its control group is recorded.
     fn admit(&mut self, p: procfs::ProcStat) -> ProcId {
-        let parent = self.live.get(&p.ppid).filter(|l| l.start_ns <= p.start_ns).map(|l| l.row);
-        let group = self.groups.iter().find(|(_, known)| known.path == p.cgroup).map(|(id, known)| (*id, known.container));
+        let parent = self
+            .live
+            .get(&p.ppid)
+            .filter(|l| l.start_ns <= p.start_ns)
+            .map(|l| l.row);
+        let group = self
+            .groups
+            .iter()
+            .find(|(_, known)| known.path == p.cgroup)
+            .map(|(id, known)| (*id, known.container));
         let (cgroup_id, container) = group.unwrap_or_default();
         let row = Process {
-            key: ProcKey { pid: p.pid, start_ns: p.start_ns, exec: 0 },
+            key: ProcKey {
+                pid: p.pid,
+                start_ns: p.start_ns,
+                exec: 0,
+            },
             parent,
             ppid: p.ppid,
             vpid: p.vpid,
@@ -169,11 +186,19 @@ impl World {
             exe_path: p.exe,
             exe_dev: p.exe_id.0,
             exe_ino: p.exe_id.1,
-            exe_flags: if p.exe_deleted { Process::EXE_DELETED } else { 0 },
+            exe_flags: if p.exe_deleted {
+                Process::EXE_DELETED
+            } else {
+                0
+            },
             argv_full_len: p.argv.len() as u64,
             argv: p.argv,
             env_full_len: p.env.len() as u64,
-            env: if container.is_some() { p.env } else { Vec::new() },
+            env: if container.is_some() {
+                p.env
+            } else {
+                Vec::new()
+            },
             cwd: p.cwd,
             uid: p.uids.0,
             gid: p.gids.0,
@@ -200,7 +225,15 @@ impl World {
                 fds.insert(open.fd, self.objects.found(&mut self.tables, &open));
             }
         }
-        let live = Live { start_ns: p.start_ns, exact_ns: None, exec_id: None, row: id, threads: HashMap::new(), fds, ended: false };
+        let live = Live {
+            start_ns: p.start_ns,
+            exact_ns: None,
+            exec_id: None,
+            row: id,
+            threads: HashMap::new(),
+            fds,
+            ended: false,
+        };
         self.live.insert(p.pid, live);
         if let Some(container) = container {
             self.read_users(Some(container), p.pid);
@@ -227,20 +260,42 @@ impl World {
         {
             return;
         }
-        for line in procfs::read_in_root(pid, "etc/passwd").map(|t| procfs::records(&t)).unwrap_or_default() {
+        for line in procfs::read_in_root(pid, "etc/passwd")
+            .map(|t| procfs::records(&t))
+            .unwrap_or_default()
+        {
             if let [name, _, uid, _, _, home, shell, ..] = line.as_slice()
                 && let Ok(uid) = uid.parse()
             {
-                let user = User { container, uid, name: name.clone(), home: home.clone(), shell: shell.clone() };
-                self.tables.users.entry((container, uid)).or_insert_with(|| Arc::new(user));
+                let user = User {
+                    container,
+                    uid,
+                    name: name.clone(),
+                    home: home.clone(),
+                    shell: shell.clone(),
+                };
+                self.tables
+                    .users
+                    .entry((container, uid))
+                    .or_insert_with(|| Arc::new(user));
             }
         }
-        for line in procfs::read_in_root(pid, "etc/group").map(|t| procfs::records(&t)).unwrap_or_default() {
+        for line in procfs::read_in_root(pid, "etc/group")
+            .map(|t| procfs::records(&t))
+            .unwrap_or_default()
+        {
             if let [name, _, gid, ..] = line.as_slice()
                 && let Ok(gid) = gid.parse()
             {
-                let group = Group { container, gid, name: name.clone() };
-                self.tables.groups.entry((container, gid)).or_insert_with(|| Arc::new(group));
+                let group = Group {
+                    container,
+                    gid,
+                    name: name.clone(),
+                };
+                self.tables
+                    .groups
+                    .entry((container, gid))
+                    .or_insert_with(|| Arc::new(group));
             }
         }
     }
@@ -248,10 +303,17 @@ impl World {
     /// Learns of a control group; says whether it is recorded.
     fn learn_group(&mut self, id: u64, path: &str, at_ns: u64) -> bool {
         let named = match &self.wanted {
-            Wanted::Group(top) => path.strip_prefix(top.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(|_| {
-                let name = top.rsplit('/').next().unwrap_or(top);
-                cgroup::Named { runtime: "cgroup", id: name.to_owned(), pod_uid: String::new() }
-            }),
+            Wanted::Group(top) => path
+                .strip_prefix(top.as_str())
+                .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+                .map(|_| {
+                    let name = top.rsplit('/').next().unwrap_or(top);
+                    cgroup::Named {
+                        runtime: "cgroup",
+                        id: name.to_owned(),
+                        pod_uid: String::new(),
+                    }
+                }),
             _ => cgroup::container_of(path),
         };
         let keep = match (&self.wanted, &named) {
@@ -261,14 +323,26 @@ impl World {
             (Wanted::Ids(ids), Some(named)) => ids.contains(&named.id),
         };
         let container = named.map(|named| self.learn_container(named, id, path, at_ns));
-        self.groups.insert(id, Known { path: path.to_owned(), container });
+        self.groups.insert(
+            id,
+            Known {
+                path: path.to_owned(),
+                container,
+            },
+        );
         if !matches!(self.wanted, Wanted::All) {
             self.wishes.push(Wish::Scope(id, keep));
         }
         keep
     }
 
-    fn learn_container(&mut self, named: cgroup::Named, cgroup_id: u64, path: &str, at_ns: u64) -> ContainerId {
+    fn learn_container(
+        &mut self,
+        named: cgroup::Named,
+        cgroup_id: u64,
+        path: &str,
+        at_ns: u64,
+    ) -> ContainerId {
         if let Some(id) = self.by_full_id.get(&named.id) {
             return *id;
         }
@@ -278,12 +352,20 @@ impl World {
             id,
             full_id: named.id.clone(),
             runtime: named.runtime.to_owned(),
-            name: if asked { String::new() } else { named.id.clone() },
+            name: if asked {
+                String::new()
+            } else {
+                named.id.clone()
+            },
             pod_uid: named.pod_uid,
             first_seen_ns: at_ns,
             cgroup: path.to_owned(),
             cgroup_id,
-            unresolved: if asked { "no answer from a container runtime yet".to_owned() } else { String::new() },
+            unresolved: if asked {
+                "no answer from a container runtime yet".to_owned()
+            } else {
+                String::new()
+            },
             ..Container::default()
         };
         self.tables.containers.insert(id, Arc::new(row));
@@ -296,19 +378,36 @@ impl World {
 
     /// Fills in what a runtime said of a container.
     pub fn answered(&mut self, answer: crate::runtime::Answer) {
-        let Some(row) = self.by_full_id.get(&answer.id).and_then(|id| self.tables.containers.get_mut(id)) else { return };
+        let Some(row) = self
+            .by_full_id
+            .get(&answer.id)
+            .and_then(|id| self.tables.containers.get_mut(id))
+        else {
+            return;
+        };
         let old = row.as_ref().clone();
         *row = Arc::new(match answer.container {
-            Err(why) => Container { unresolved: why, ..old },
+            Err(why) => Container {
+                unresolved: why,
+                ..old
+            },
             Ok(told) => Container {
                 id: old.id,
                 full_id: old.full_id,
-                runtime: if told.runtime.is_empty() { old.runtime } else { told.runtime.clone() },
+                runtime: if told.runtime.is_empty() {
+                    old.runtime
+                } else {
+                    told.runtime.clone()
+                },
                 first_seen_ns: old.first_seen_ns,
                 removed_ns: old.removed_ns,
                 cgroup: old.cgroup,
                 cgroup_id: old.cgroup_id,
-                pod_uid: if told.pod_uid.is_empty() { old.pod_uid } else { told.pod_uid.clone() },
+                pod_uid: if told.pod_uid.is_empty() {
+                    old.pod_uid
+                } else {
+                    told.pod_uid.clone()
+                },
                 unresolved: String::new(),
                 ..told
             },
@@ -319,14 +418,24 @@ impl World {
     fn group(&mut self, id: u64, at_ns: u64) -> Option<Known> {
         if !self.groups.contains_key(&id) && self.rescans < 1_000 {
             self.rescans += 1;
-            let all = self.mount.clone().map(|mount| cgroup::scan(&mount)).unwrap_or_default();
+            let all = self
+                .mount
+                .clone()
+                .map(|mount| cgroup::scan(&mount))
+                .unwrap_or_default();
             match all.get(&id) {
                 Some(path) => {
                     self.learn_group(id, path, at_ns);
                 }
                 // Gone already: remembered as such, so that it is looked for once.
                 None => {
-                    self.groups.insert(id, Known { path: String::new(), container: None });
+                    self.groups.insert(
+                        id,
+                        Known {
+                            path: String::new(),
+                            container: None,
+                        },
+                    );
                 }
             }
         }
@@ -345,17 +454,25 @@ impl World {
         if !same {
             known = self.meet(record);
         }
-        let Some(live) = self.live.get_mut(&head.pid) else { return (ProcId(0), false) };
+        let Some(live) = self.live.get_mut(&head.pid) else {
+            return (ProcId(0), false);
+        };
         live.exact_ns = Some(head.start_ns);
-        let missed_exec = live.exec_id.is_some_and(|id| id != head.exec_id) && u32::from(head.kind) != Kind::EXEC;
+        let missed_exec =
+            live.exec_id.is_some_and(|id| id != head.exec_id) && u32::from(head.kind) != Kind::EXEC;
         live.exec_id = Some(head.exec_id);
         let mut id = live.threads.get(&head.tid).copied().unwrap_or(live.row);
         if missed_exec {
             // An exec was lost: what /proc says now is the best there is.
             let old = self.row(id);
-            if let Some(now) = procfs::process(head.pid).filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance) {
+            if let Some(now) = procfs::process(head.pid)
+                .filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance)
+            {
                 let row = Process {
-                    key: ProcKey { exec: old.key.exec + 1, ..old.key },
+                    key: ProcKey {
+                        exec: old.key.exec + 1,
+                        ..old.key
+                    },
                     comm: now.comm,
                     exe_path: now.exe,
                     exe_dev: now.exe_id.0,
@@ -371,7 +488,12 @@ impl World {
         if head.cgroup != self.tables.proc(id).map_or(0, |p| p.cgroup_id)
             && let Some(group) = self.group(head.cgroup, head.time_ns)
         {
-            let row = Process { cgroup_id: head.cgroup, cgroup: group.path.into_bytes(), container: group.container, ..self.row(id) };
+            let row = Process {
+                cgroup_id: head.cgroup,
+                cgroup: group.path.into_bytes(),
+                container: group.container,
+                ..self.row(id)
+            };
             id = self.replace(head.pid, row);
             if let Some(container) = group.container {
                 self.read_users(Some(container), head.pid);
@@ -394,12 +516,18 @@ impl World {
     fn meet(&mut self, record: &Record) -> bool {
         let head = &record.head;
         let tolerance = 2 * procfs::tick_ns();
-        if let Some(p) = procfs::process(head.pid).filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance) {
+        if let Some(p) =
+            procfs::process(head.pid).filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance)
+        {
             self.admit(p);
             return true;
         }
         let mut row = Process {
-            key: ProcKey { pid: head.pid, start_ns: head.start_ns, exec: 0 },
+            key: ProcKey {
+                pid: head.pid,
+                start_ns: head.start_ns,
+                exec: 0,
+            },
             loginuid: u32::MAX,
             ..Process::default()
         };
@@ -408,19 +536,32 @@ impl World {
             apply_task(&mut row, task);
         }
         let id = self.add(row);
-        let live =
-            Live { start_ns: head.start_ns, exact_ns: Some(head.start_ns), exec_id: None, row: id, threads: HashMap::new(), fds: HashMap::new(), ended: false };
+        let live = Live {
+            start_ns: head.start_ns,
+            exact_ns: Some(head.start_ns),
+            exec_id: None,
+            row: id,
+            threads: HashMap::new(),
+            fds: HashMap::new(),
+            ended: false,
+        };
         self.live.insert(head.pid, live);
         record.task.is_some()
     }
 
     fn parent_of(&mut self, task: &TaskPart) -> Option<ProcId> {
         let tolerance = 2 * procfs::tick_ns();
-        let fits = |l: &Live| l.exact_ns.unwrap_or(l.start_ns).abs_diff(task.parent_start_ns) <= tolerance;
+        let fits = |l: &Live| {
+            l.exact_ns
+                .unwrap_or(l.start_ns)
+                .abs_diff(task.parent_start_ns)
+                <= tolerance
+        };
         if let Some(live) = self.live.get(&task.ppid).filter(|l| fits(l)) {
             return Some(live.row);
         }
-        let p = procfs::process(task.ppid).filter(|p| p.start_ns.abs_diff(task.parent_start_ns) <= tolerance)?;
+        let p = procfs::process(task.ppid)
+            .filter(|p| p.start_ns.abs_diff(task.parent_start_ns) <= tolerance)?;
         Some(self.admit(p))
     }
 
@@ -430,7 +571,9 @@ impl World {
         match &self.wanted {
             Wanted::All => true,
             Wanted::Containers | Wanted::Group(_) => container.is_some(),
-            Wanted::Ids(ids) => container.and_then(|c| self.tables.container(c)).is_some_and(|c| ids.contains(&c.full_id)),
+            Wanted::Ids(ids) => container
+                .and_then(|c| self.tables.container(c))
+                .is_some_and(|c| ids.contains(&c.full_id)),
         }
     }
 
@@ -439,32 +582,71 @@ impl World {
         match u32::from(record.head.kind) {
             Kind::EXEC => self.exec(cpu, record),
             Kind::FORK => self.fork(cpu, record),
-            Kind::CGROUP_MKDIR | Kind::CGROUP_RMDIR | Kind::CGROUP_ATTACH => self.group_event(cpu, record),
+            Kind::CGROUP_MKDIR | Kind::CGROUP_RMDIR | Kind::CGROUP_ATTACH => {
+                self.group_event(cpu, record)
+            }
             Kind::EXIT => {
                 let (id, known) = self.who(record);
                 let code = record.head.args[0] as i64;
-                let args = [Value::Num((code >> 8) & 0xff), Value::Num(code & 0x7f), Value::Num((code >> 7) & 1)];
+                let args = [
+                    Value::Num((code >> 8) & 0xff),
+                    Value::Num(code & 0x7f),
+                    Value::Num((code >> 7) & 1),
+                ];
                 if record.head.args[1] == 1
                     && let Some(live) = self.live.get_mut(&record.head.pid)
                 {
                     live.ended = true;
                 }
-                self.finish(cpu, record, id, known, "procexit", args.into_iter().collect(), None)
+                self.finish(
+                    cpu,
+                    record,
+                    id,
+                    known,
+                    "procexit",
+                    args.into_iter().collect(),
+                    None,
+                )
             }
             Kind::OOM => {
                 let (id, known) = self.who(record);
-                self.finish(cpu, record, id, known, "oom_kill", [Value::Num(record.head.args[0] as i64)].into_iter().collect(), None)
+                self.finish(
+                    cpu,
+                    record,
+                    id,
+                    known,
+                    "oom_kill",
+                    [Value::Num(record.head.args[0] as i64)]
+                        .into_iter()
+                        .collect(),
+                    None,
+                )
             }
             _ => self.call(cpu, record),
         }
     }
 
     #[allow(clippy::too_many_arguments)]
-    fn finish(&self, cpu: u16, record: &Record, id: ProcId, known: bool, ty: &str, args: SmallVec<[Value; 6]>, file: Option<FileId>) -> Outcome {
+    fn finish(
+        &self,
+        cpu: u16,
+        record: &Record,
+        id: ProcId,
+        known: bool,
+        ty: &str,
+        args: SmallVec<[Value; 6]>,
+        file: Option<FileId>,
+    ) -> Outcome {
         if !self.in_scope(id) {
             return Outcome::OutOfScope;
         }
-        let mut event = blank(cpu, &record.head, id, known, current_type(ty).unwrap_or_default());
+        let mut event = blank(
+            cpu,
+            &record.head,
+            id,
+            known,
+            current_type(ty).unwrap_or_default(),
+        );
         event.flags.set(EventFlags::NO_RESULT);
         event.args = args;
         event.file = file;
@@ -497,7 +679,10 @@ impl World {
             row.exe_dev = exe.part.dev;
             row.exe_ino = exe.part.ino;
             row.exe_flags = [
-                (path.bytes.starts_with(b"memfd:") || path.bytes.starts_with(b"/memfd:"), Process::EXE_MEMFD),
+                (
+                    path.bytes.starts_with(b"memfd:") || path.bytes.starts_with(b"/memfd:"),
+                    Process::EXE_MEMFD,
+                ),
                 (path.has(PathMark::UNLINKED), Process::EXE_DELETED),
                 (exe.part.layer == 1, Process::EXE_UPPER),
                 (exe.part.layer == 2, Process::EXE_LOWER),
@@ -518,7 +703,12 @@ impl World {
             return Outcome::OutOfScope;
         }
         let abi = Abi::from_code(head.abi).unwrap_or_default();
-        let (ty, call) = self.call_row(abi, head.nr).unwrap_or_else(|| (current_type("execve").unwrap_or_default(), by_name("execve")));
+        let (ty, call) = self.call_row(abi, head.nr).unwrap_or_else(|| {
+            (
+                current_type("execve").unwrap_or_default(),
+                by_name("execve"),
+            )
+        });
         let mut event = blank(cpu, head, id, known, ty);
         event.abi = abi;
         event.file = file;
@@ -533,7 +723,11 @@ impl World {
             });
         }
         mark(&mut event, record);
-        let cwd = self.tables.proc(id).map(|p| p.cwd.clone()).unwrap_or_default();
+        let cwd = self
+            .tables
+            .proc(id)
+            .map(|p| p.cwd.clone())
+            .unwrap_or_default();
         if let (Some(claim), Some(path)) = (&claim, exe.and_then(|exe| exe.path.as_ref()))
             && differs(&claim.bytes, &cwd, &path.bytes)
         {
@@ -547,19 +741,43 @@ impl World {
         let [parent_tid, parent_pid, parent_start, ..] = head.args;
         if head.tid != head.pid {
             let (id, known) = self.who(record);
-            let args = [Value::Num(parent_tid as i64), Value::Num(i64::from(head.tid))];
-            return self.finish(cpu, record, id, known, "clone_child", args.into_iter().collect(), None);
+            let args = [
+                Value::Num(parent_tid as i64),
+                Value::Num(i64::from(head.tid)),
+            ];
+            return self.finish(
+                cpu,
+                record,
+                id,
+                known,
+                "clone_child",
+                args.into_iter().collect(),
+                None,
+            );
         }
         let tolerance = 2 * procfs::tick_ns();
         let fits = |l: &&Live| l.exact_ns.unwrap_or(l.start_ns).abs_diff(parent_start) <= tolerance;
-        let mut parent = self.live.get(&(parent_pid as u32)).filter(fits).map(|l| l.threads.get(&(parent_tid as u32)).copied().unwrap_or(l.row));
+        let mut parent = self.live.get(&(parent_pid as u32)).filter(fits).map(|l| {
+            l.threads
+                .get(&(parent_tid as u32))
+                .copied()
+                .unwrap_or(l.row)
+        });
         if parent.is_none()
             && let Some(task) = &record.task
         {
-            parent = self.parent_of(&TaskPart { ppid: parent_pid as u32, parent_start_ns: parent_start, ..*task });
+            parent = self.parent_of(&TaskPart {
+                ppid: parent_pid as u32,
+                parent_start_ns: parent_start,
+                ..*task
+            });
         }
         let mut row = parent.map(|p| self.row(p)).unwrap_or_default();
-        row.key = ProcKey { pid: head.pid, start_ns: head.start_ns, exec: 0 };
+        row.key = ProcKey {
+            pid: head.pid,
+            start_ns: head.start_ns,
+            exec: 0,
+        };
         row.parent = parent;
         row.origin = Origin::Kernel;
         if let Some(task) = &record.task {
@@ -569,10 +787,15 @@ impl World {
         if row.cgroup_id != head.cgroup
             && let Some(group) = self.group(head.cgroup, head.time_ns)
         {
-            (row.cgroup_id, row.cgroup, row.container) = (head.cgroup, group.path.into_bytes(), group.container);
+            (row.cgroup_id, row.cgroup, row.container) =
+                (head.cgroup, group.path.into_bytes(), group.container);
         }
         let id = self.add(row);
-        let fds = self.live.get(&(parent_pid as u32)).map(|l| l.fds.clone()).unwrap_or_default();
+        let fds = self
+            .live
+            .get(&(parent_pid as u32))
+            .map(|l| l.fds.clone())
+            .unwrap_or_default();
         let live = Live {
             start_ns: head.start_ns,
             exact_ns: Some(head.start_ns),
@@ -583,8 +806,19 @@ impl World {
             ended: false,
         };
         self.live.insert(head.pid, live);
-        let args = [Value::Num(parent_tid as i64), Value::Num(i64::from(head.pid))];
-        self.finish(cpu, record, id, true, "clone_child", args.into_iter().collect(), None)
+        let args = [
+            Value::Num(parent_tid as i64),
+            Value::Num(i64::from(head.pid)),
+        ];
+        self.finish(
+            cpu,
+            record,
+            id,
+            true,
+            "clone_child",
+            args.into_iter().collect(),
+            None,
+        )
     }
 
     fn group_event(&mut self, cpu: u16, record: &Record) -> Outcome {
@@ -594,31 +828,64 @@ impl World {
         let kind = u32::from(head.kind);
         let keep = match kind {
             Kind::CGROUP_MKDIR => self.learn_group(group, &path, head.time_ns),
-            _ => self.group(group, head.time_ns).is_some_and(|known| known.container.is_some()),
+            _ => self
+                .group(group, head.time_ns)
+                .is_some_and(|known| known.container.is_some()),
         };
         let container = self.groups.get(&group).and_then(|known| known.container);
         if kind == Kind::CGROUP_RMDIR {
             self.groups.remove(&group);
             self.wishes.push(Wish::Forget(group));
         }
-        let Some(container) = container.filter(|_| keep) else { return Outcome::OutOfScope };
+        let Some(container) = container.filter(|_| keep) else {
+            return Outcome::OutOfScope;
+        };
         if let Wanted::Ids(ids) = &self.wanted
-            && self.tables.container(container).is_none_or(|c| !ids.contains(&c.full_id))
+            && self
+                .tables
+                .container(container)
+                .is_none_or(|c| !ids.contains(&c.full_id))
         {
             return Outcome::OutOfScope;
         }
-        let own = self.tables.container(container).is_some_and(|c| c.cgroup_id == group);
+        let own = self
+            .tables
+            .container(container)
+            .is_some_and(|c| c.cgroup_id == group);
         let (ty, args): (_, [Value; 2]) = match kind {
-            Kind::CGROUP_ATTACH => ("cgroup_attach", [Value::Bytes(Blob::whole(path)), Value::Num(i64::from(head.pid))]),
+            Kind::CGROUP_ATTACH => (
+                "cgroup_attach",
+                [
+                    Value::Bytes(Blob::whole(path)),
+                    Value::Num(i64::from(head.pid)),
+                ],
+            ),
             // Groups beneath a container's own come and go without the container.
             _ if !own => return Outcome::OutOfScope,
             _ => {
                 let started = kind == Kind::CGROUP_MKDIR;
                 if !started && let Some(row) = self.tables.containers.get_mut(&container) {
-                    *row = Arc::new(Container { removed_ns: head.time_ns, ..row.as_ref().clone() });
+                    *row = Arc::new(Container {
+                        removed_ns: head.time_ns,
+                        ..row.as_ref().clone()
+                    });
                 }
-                let id = self.tables.container(container).map(|c| c.full_id.clone()).unwrap_or_default();
-                (if started { "container_start" } else { "container_stop" }, [Value::Bytes(Blob::whole(id)), Value::Bytes(Blob::whole(path))])
+                let id = self
+                    .tables
+                    .container(container)
+                    .map(|c| c.full_id.clone())
+                    .unwrap_or_default();
+                (
+                    if started {
+                        "container_start"
+                    } else {
+                        "container_stop"
+                    },
+                    [
+                        Value::Bytes(Blob::whole(id)),
+                        Value::Bytes(Blob::whole(path)),
+                    ],
+                )
             }
         };
         let (id, known) = self.who(record);
@@ -626,7 +893,12 @@ impl World {
         let row = self.row(id);
         let id = match (kind, row.container) {
             (Kind::CGROUP_ATTACH, _) | (_, None) => {
-                let row = Process { container: Some(container), cgroup_id: group, cgroup: path_bytes(record), ..row };
+                let row = Process {
+                    container: Some(container),
+                    cgroup_id: group,
+                    cgroup: path_bytes(record),
+                    ..row
+                };
                 match kind {
                     Kind::CGROUP_ATTACH => self.replace(head.pid, row),
                     _ => self.add(row),
@@ -642,7 +914,14 @@ impl World {
 
     fn call_row(&self, abi: Abi, nr: u32) -> Option<(TypeId, Option<&'static Syscall>)> {
         let at = (nr as usize) < CALL_STRIDE;
-        let row = at.then(|| self.calls.get(abi as usize * CALL_STRIDE + nr as usize).copied().flatten()).flatten()?;
+        let row = at
+            .then(|| {
+                self.calls
+                    .get(abi as usize * CALL_STRIDE + nr as usize)
+                    .copied()
+                    .flatten()
+            })
+            .flatten()?;
         Some((row.0, Some(row.1)))
     }
 
@@ -658,11 +937,19 @@ impl World {
         let abi = Abi::from_code(head.abi).unwrap_or_default();
         let result = head.result as i64;
         let Some((ty, Some(row))) = self.call_row(abi, head.nr) else {
-            let mut event = blank(cpu, head, id, known, current_type("unknown").unwrap_or_default());
+            let mut event = blank(
+                cpu,
+                head,
+                id,
+                known,
+                current_type("unknown").unwrap_or_default(),
+            );
             event.abi = abi;
             event.result = result;
             event.args.push(Value::Num(i64::from(head.nr as i32)));
-            event.args.extend(head.args.iter().take(5).map(|raw| Value::Num(*raw as i64)));
+            event
+                .args
+                .extend(head.args.iter().take(5).map(|raw| Value::Num(*raw as i64)));
             return Outcome::Event(Box::new(event));
         };
         let mut event = blank(cpu, head, id, known, ty);
@@ -674,7 +961,12 @@ impl World {
         }
         for (at, spec) in row.args.iter().enumerate() {
             let raw = head.args.get(at).copied().unwrap_or(0);
-            event.args.push(value(spec.kind, raw, abi, record.args.get(at).and_then(Option::as_ref)));
+            event.args.push(value(
+                spec.kind,
+                raw,
+                abi,
+                record.args.get(at).and_then(Option::as_ref),
+            ));
         }
         mark(&mut event, record);
         event.file = self.touched(record, row, result, id, &mut event.flags);
@@ -682,7 +974,13 @@ impl World {
     }
 
     /// The task's ids, name, directory or namespaces changed.
-    fn changed(&mut self, id: ProcId, task: &TaskPart, cwd: Option<&KernelPath>, head: &RecordHead) -> ProcId {
+    fn changed(
+        &mut self,
+        id: ProcId,
+        task: &TaskPart,
+        cwd: Option<&KernelPath>,
+        head: &RecordHead,
+    ) -> ProcId {
         let old = self.row(id);
         let mut row = old.clone();
         let ppid = row.ppid;
@@ -696,14 +994,26 @@ impl World {
         }
         row.origin = Origin::Kernel;
         if head.tid == head.pid {
-            let threads = self.live.get_mut(&head.pid).map(|l| std::mem::take(&mut l.threads)).unwrap_or_default();
+            let threads = self
+                .live
+                .get_mut(&head.pid)
+                .map(|l| std::mem::take(&mut l.threads))
+                .unwrap_or_default();
             let id = self.replace(head.pid, row);
             if let Some(live) = self.live.get_mut(&head.pid) {
                 live.threads = threads;
             }
             return id;
         }
-        let same = |id: ProcId, world: &World| world.tables.proc(id).is_some_and(|p| Process { id: row.id, origin: row.origin, ..p.clone() } == row);
+        let same = |id: ProcId, world: &World| {
+            world.tables.proc(id).is_some_and(|p| {
+                Process {
+                    id: row.id,
+                    origin: row.origin,
+                    ..p.clone()
+                } == row
+            })
+        };
         let main = self.live.get(&head.pid).map(|l| l.row);
         let id = match main.filter(|main| same(*main, self)) {
             Some(main) => main,
@@ -716,7 +1026,14 @@ impl World {
     }
 
     /// The file or socket a call touched, and what the call did to the descriptor table.
-    fn touched(&mut self, record: &Record, row: &Syscall, result: i64, id: ProcId, flags: &mut EventFlags) -> Option<FileId> {
+    fn touched(
+        &mut self,
+        record: &Record,
+        row: &Syscall,
+        result: i64,
+        id: ProcId,
+        flags: &mut EventFlags,
+    ) -> Option<FileId> {
         let head = &record.head;
         let pid = head.pid;
         let first_fd = row.args.iter().position(|arg| arg.kind == ArgKind::Fd);
@@ -725,26 +1042,48 @@ impl World {
             "close" => {
                 let live = self.live.get_mut(&pid)?;
                 let fd = fd_number(0)?;
-                return if result == 0 { live.fds.remove(&fd) } else { None };
+                return if result == 0 {
+                    live.fds.remove(&fd)
+                } else {
+                    None
+                };
             }
             "close_range" if result == 0 => {
                 let (from, to) = (head.args[0] as u32, head.args[1] as u32);
                 if let Some(live) = self.live.get_mut(&pid) {
-                    live.fds.retain(|fd, _| !(from..=to).contains(&(*fd as u32)));
+                    live.fds
+                        .retain(|fd, _| !(from..=to).contains(&(*fd as u32)));
                 }
             }
             "pipe" | "pipe2" | "socketpair" if result == 0 => {
-                let pair = record.args.iter().flatten().find(|blob| blob.bytes.len() == 8);
-                let numbers = pair.map(|blob| blob.bytes.chunks_exact(4).map(|raw| i32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]])).collect::<Vec<_>>());
+                let pair = record
+                    .args
+                    .iter()
+                    .flatten()
+                    .find(|blob| blob.bytes.len() == 8);
+                let numbers = pair.map(|blob| {
+                    blob.bytes
+                        .chunks_exact(4)
+                        .map(|raw| i32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]))
+                        .collect::<Vec<_>>()
+                });
                 if let Some(live) = self.live.get_mut(&pid) {
-                    numbers.unwrap_or_default().iter().for_each(|fd| drop(live.fds.remove(fd)));
+                    live.fds
+                        .retain(|fd, _| !numbers.as_ref().is_some_and(|made| made.contains(fd)));
                 }
             }
             _ => {}
         }
         let claimed_end = record.addr.as_deref().or_else(|| {
-            let at = row.args.iter().position(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::SockAddrOut))?;
-            record.args.get(at)?.as_ref().map(|blob| blob.bytes.as_slice())
+            let at = row
+                .args
+                .iter()
+                .position(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::SockAddrOut))?;
+            record
+                .args
+                .get(at)?
+                .as_ref()
+                .map(|blob| blob.bytes.as_slice())
         });
         if let Some(file) = record.file(Slot::RESULT) {
             if matches!(row.name, "accept" | "accept4") {
@@ -771,8 +1110,16 @@ impl World {
             "listen" if result == 0 => self.objects.role(file, Role::Server),
             _ => {}
         }
-        let sends = row.args.iter().any(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::MsgIn)) && row.name != "bind";
-        let receives = row.args.iter().any(|arg| matches!(arg.kind, ArgKind::SockAddrOut | ArgKind::MsgOut)) && row.name.starts_with("recv");
+        let sends = row
+            .args
+            .iter()
+            .any(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::MsgIn))
+            && row.name != "bind";
+        let receives = row
+            .args
+            .iter()
+            .any(|arg| matches!(arg.kind, ArgKind::SockAddrOut | ArgKind::MsgOut))
+            && row.name.starts_with("recv");
         let end = claimed_end.filter(|_| sends || receives);
         let fd = fd_number(*slot as usize)?;
         let known = self.objects.known(file);
@@ -791,16 +1138,24 @@ impl World {
             live.fds.insert(fd, made);
         }
         // A directory descriptor is where a path starts from, not what the call touched, unless it has nothing else.
-        (first_fd.is_some() || claimed_path(record, row).is_none_or(<[u8]>::is_empty)).then_some(made)
+        (first_fd.is_some() || claimed_path(record, row).is_none_or(<[u8]>::is_empty))
+            .then_some(made)
     }
 
     /// The directory a relative path starts from.
     fn base_of(&self, record: &Record, row: &Syscall, id: ProcId) -> Vec<u8> {
         let dirfd = row.args.iter().position(|arg| arg.kind == ArgKind::DirFd);
-        let dir = dirfd.and_then(|at| record.file(at as u32)).and_then(|file| self.objects.known(file)).and_then(|id| self.tables.file(id));
+        let dir = dirfd
+            .and_then(|at| record.file(at as u32))
+            .and_then(|file| self.objects.known(file))
+            .and_then(|id| self.tables.file(id));
         match dir {
             Some(file) if file.kind == FileKind::Directory => file.path.clone(),
-            _ => self.tables.proc(id).map(|p| p.cwd.clone()).unwrap_or_default(),
+            _ => self
+                .tables
+                .proc(id)
+                .map(|p| p.cwd.clone())
+                .unwrap_or_default(),
         }
     }
 
@@ -825,7 +1180,11 @@ impl World {
             }
         }
         self.tables.procs.retain(|id, _| keep.contains(id));
-        let held: BTreeSet<FileId> = self.live.values().flat_map(|live| live.fds.values().copied()).collect();
+        let held: BTreeSet<FileId> = self
+            .live
+            .values()
+            .flat_map(|live| live.fds.values().copied())
+            .collect();
         self.objects.trim(&mut self.tables, &held);
     }
 }
@@ -836,17 +1195,27 @@ fn path_bytes(record: &Record) -> Vec<u8> {
 
 fn claimed_path<'a>(record: &'a Record, row: &Syscall) -> Option<&'a [u8]> {
     let at = row.args.iter().position(|arg| arg.kind == ArgKind::Path)?;
-    record.args.get(at)?.as_ref().map(|blob| blob.bytes.as_slice())
+    record
+        .args
+        .get(at)?
+        .as_ref()
+        .map(|blob| blob.bytes.as_slice())
 }
 
 /// Whether a path as passed, taken from `base`, is another than the one the kernel acted on.
 fn differs(claimed: &[u8], base: &[u8], actual: &[u8]) -> bool {
-    let whole = if claimed.starts_with(b"/") { claimed.to_vec() } else { [base, b"/", claimed].concat() };
+    let whole = if claimed.starts_with(b"/") {
+        claimed.to_vec()
+    } else {
+        [base, b"/", claimed].concat()
+    };
     let mut parts: Vec<&[u8]> = Vec::new();
     for part in whole.split(|b| *b == b'/') {
         match part {
             b"" | b"." => {}
-            b".." => drop(parts.pop()),
+            b".." => {
+                parts.pop();
+            }
             name => parts.push(name),
         }
     }
@@ -871,7 +1240,12 @@ fn apply_task(row: &mut Process, task: &TaskPart) {
     row.ns_mnt = task.ns_mnt;
     row.ns_net = task.ns_net;
     row.ns_user = task.ns_user;
-    row.comm = task.comm.split(|b| *b == 0).next().unwrap_or_default().to_vec();
+    row.comm = task
+        .comm
+        .split(|b| *b == 0)
+        .next()
+        .unwrap_or_default()
+        .to_vec();
 }
 
 fn blank(cpu: u16, head: &RecordHead, proc: ProcId, known: bool, ty: TypeId) -> Event {
@@ -895,7 +1269,10 @@ fn blank(cpu: u16, head: &RecordHead, proc: ProcId, known: bool, ty: TypeId) -> 
 }
 
 fn mark(event: &mut Event, record: &Record) {
-    let cut = event.args.iter().any(|arg| matches!(arg, Value::Bytes(blob) if blob.is_cut()));
+    let cut = event
+        .args
+        .iter()
+        .any(|arg| matches!(arg, Value::Bytes(blob) if blob.is_cut()));
     if cut || record.head.cut != 0 {
         event.flags.set(EventFlags::CUT);
     }
@@ -918,26 +1295,53 @@ fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
         | ArgKind::MsgOut
         | ArgKind::FdPair
         | ArgKind::Argv => bytes.map_or(Value::Absent, |blob| Value::Bytes(blob.clone())),
-        ArgKind::TimeSpec => bytes.and_then(|blob| timespec_ns(&blob.bytes)).map_or(Value::Absent, Value::Num),
-        ArgKind::Int | ArgKind::Fd | ArgKind::DirFd | ArgKind::Pid | ArgKind::Signal | ArgKind::Enum | ArgKind::SockAddrLen => {
-            Value::Num(i64::from(raw as i32))
-        }
+        ArgKind::TimeSpec => bytes
+            .and_then(|blob| timespec_ns(&blob.bytes))
+            .map_or(Value::Absent, Value::Num),
+        ArgKind::Int
+        | ArgKind::Fd
+        | ArgKind::DirFd
+        | ArgKind::Pid
+        | ArgKind::Signal
+        | ArgKind::Enum
+        | ArgKind::SockAddrLen => Value::Num(i64::from(raw as i32)),
         // -1 means "leave as it is" and stays -1; every other id is unsigned.
-        ArgKind::Uid | ArgKind::Gid => Value::Num(if raw as u32 == u32::MAX { -1 } else { i64::from(raw as u32) }),
+        ArgKind::Uid | ArgKind::Gid => Value::Num(if raw as u32 == u32::MAX {
+            -1
+        } else {
+            i64::from(raw as u32)
+        }),
         ArgKind::Mode => Value::Num(i64::from(raw as u32)),
         // Most flags are C ints: a set top bit must not smear over the upper half.
-        ArgKind::Flags => Value::Num(if raw >> 32 == 0xffff_ffff { i64::from(raw as u32) } else { raw as i64 }),
-        ArgKind::Uint | ArgKind::Hex | ArgKind::Ptr | ArgKind::Size | ArgKind::Offset | ArgKind::Dev => {
-            Value::Num(if narrow { i64::from(raw as u32) } else { raw as i64 })
-        }
+        ArgKind::Flags => Value::Num(if raw >> 32 == 0xffff_ffff {
+            i64::from(raw as u32)
+        } else {
+            raw as i64
+        }),
+        ArgKind::Uint
+        | ArgKind::Hex
+        | ArgKind::Ptr
+        | ArgKind::Size
+        | ArgKind::Offset
+        | ArgKind::Dev => Value::Num(if narrow {
+            i64::from(raw as u32)
+        } else {
+            raw as i64
+        }),
     }
 }
 
 /// A `struct timespec` (16 bytes) or its 32-bit form (8 bytes) as nanoseconds.
 fn timespec_ns(bytes: &[u8]) -> Option<i64> {
     let (seconds, nanos) = match bytes.len() {
-        16 => (i64::from_le_bytes(*bytes.first_chunk()?), i64::from_le_bytes(*bytes.get(8..)?.first_chunk()?)),
-        8 => (i64::from(i32::from_le_bytes(*bytes.first_chunk()?)), i64::from(i32::from_le_bytes(*bytes.get(4..)?.first_chunk()?))),
+        16 => (
+            i64::from_le_bytes(*bytes.first_chunk()?),
+            i64::from_le_bytes(*bytes.get(8..)?.first_chunk()?),
+        ),
+        8 => (
+            i64::from(i32::from_le_bytes(*bytes.first_chunk()?)),
+            i64::from(i32::from_le_bytes(*bytes.get(4..)?.first_chunk()?)),
+        ),
         _ => return None,
     };
     seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
@@ -949,7 +1353,15 @@ mod tests {
 
     #[test]
     fn every_happening_the_enricher_makes_is_a_row() {
-        for name in ["unknown", "procexit", "clone_child", "container_start", "container_stop", "cgroup_attach", "oom_kill"] {
+        for name in [
+            "unknown",
+            "procexit",
+            "clone_child",
+            "container_start",
+            "container_stop",
+            "cgroup_attach",
+            "oom_kill",
+        ] {
             assert!(current_type(name).is_some(), "{name}");
         }
     }
@@ -965,10 +1377,22 @@ mod tests {
 
     #[test]
     fn registers_are_narrowed_to_the_c_type() {
-        assert_eq!(value(ArgKind::Fd, 0xffff_ff9c, Abi::x86_64, None), Value::Num(-100));
-        assert_eq!(value(ArgKind::Uid, 0xffff_ffff, Abi::x86_64, None), Value::Num(-1));
-        assert_eq!(value(ArgKind::Uid, 0x8000_0000, Abi::x86_64, None), Value::Num(0x8000_0000));
-        assert_eq!(value(ArgKind::Size, u64::MAX, Abi::i386, None), Value::Num(0xffff_ffff));
+        assert_eq!(
+            value(ArgKind::Fd, 0xffff_ff9c, Abi::x86_64, None),
+            Value::Num(-100)
+        );
+        assert_eq!(
+            value(ArgKind::Uid, 0xffff_ffff, Abi::x86_64, None),
+            Value::Num(-1)
+        );
+        assert_eq!(
+            value(ArgKind::Uid, 0x8000_0000, Abi::x86_64, None),
+            Value::Num(0x8000_0000)
+        );
+        assert_eq!(
+            value(ArgKind::Size, u64::MAX, Abi::i386, None),
+            Value::Num(0xffff_ffff)
+        );
         assert_eq!(value(ArgKind::Path, 77, Abi::x86_64, None), Value::Absent);
         assert_eq!(timespec_ns(&[1, 0, 0, 0, 5, 0, 0, 0]), Some(1_000_000_005));
     }

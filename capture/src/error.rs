@@ -82,12 +82,31 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Privilege(what) => write!(f, "cannot record: {what}"),
-            Error::Btf(why) => write!(f, "cannot record: the kernel has no type information at /sys/kernel/btf/vmlinux: {why}"),
-            Error::Kernel(why) => write!(f, "cannot record: the kernel refused the eBPF programs: {why}"),
-            Error::Program(name, why) => write!(f, "cannot record: the kernel refused the program {name}: {why}"),
-            Error::Object(what) => write!(f, "cannot record: the compiled eBPF object has no {what}"),
-            Error::NoContainer(name, _) => write!(f, "no running container has the name, id or id prefix '{}'", afterimage_model::Safe::new(name)),
-            Error::System(path, why) => write!(f, "{}: {why}", afterimage_model::Safe::new(path.as_os_str().as_encoded_bytes())),
+            Error::Btf(why) => write!(
+                f,
+                "cannot record: the kernel has no type information at /sys/kernel/btf/vmlinux: {why}"
+            ),
+            Error::Kernel(why) => write!(
+                f,
+                "cannot record: the kernel refused the eBPF programs: {why}"
+            ),
+            Error::Program(name, why) => write!(
+                f,
+                "cannot record: the kernel refused the program {name}: {why}"
+            ),
+            Error::Object(what) => {
+                write!(f, "cannot record: the compiled eBPF object has no {what}")
+            }
+            Error::NoContainer(name, _) => write!(
+                f,
+                "no running container has the name, id or id prefix '{}'",
+                afterimage_model::Safe::new(name)
+            ),
+            Error::System(path, why) => write!(
+                f,
+                "{}: {why}",
+                afterimage_model::Safe::new(path.as_os_str().as_encoded_bytes())
+            ),
             Error::Write(why) => write!(f, "writing the capture: {why}"),
         }
     }

@@ -10,7 +10,9 @@ use std::path::Path;
 
 fn clock(id: ClockId) -> i64 {
     let t = clock_gettime(id);
-    t.tv_sec.saturating_mul(1_000_000_000).saturating_add(t.tv_nsec)
+    t.tv_sec
+        .saturating_mul(1_000_000_000)
+        .saturating_add(t.tv_nsec)
 }
 
 /// `CLOCK_BOOTTIME` now, ns.
@@ -24,16 +26,30 @@ fn clock_pair() -> ClockPair {
         let before = boot_ns();
         let (mono, real) = (clock(ClockId::Monotonic), clock(ClockId::Realtime));
         let after = boot_ns();
-        (after - before, ClockPair { boot_ns: before + (after - before) / 2, mono_ns: mono.unsigned_abs(), real_ns: real })
+        (
+            after - before,
+            ClockPair {
+                boot_ns: before + (after - before) / 2,
+                mono_ns: mono.unsigned_abs(),
+                real_ns: real,
+            },
+        )
     };
-    (0..8).map(|_| read()).min_by_key(|(width, _)| *width).map(|(_, pair)| pair).unwrap_or_default()
+    (0..8)
+        .map(|_| read())
+        .min_by_key(|(width, _)| *width)
+        .map(|(_, pair)| pair)
+        .unwrap_or_default()
 }
 
 /// CPUs that may come online: records are kept per CPU number.
 pub fn possible_cpus() -> u16 {
     // "0-1" or "0-3,8-11": the last number decides.
     let text = procfs::line("/sys/devices/system/cpu/possible");
-    let last = text.rsplit([',', '-']).next().and_then(|n| n.parse::<u16>().ok());
+    let last = text
+        .rsplit([',', '-'])
+        .next()
+        .and_then(|n| n.parse::<u16>().ok());
     last.map_or(1, |n| n.saturating_add(1))
 }
 
@@ -45,16 +61,24 @@ fn missing_rights() -> Vec<&'static str> {
     let effective = procfs::process(std::process::id()).map_or(0, |me| me.caps.0);
     let has = |bit: u32| effective & (1 << bit) != 0;
     let granted = |bit: u32| has(bit) || (matches!(bit, 38 | 39) && has(SYS_ADMIN));
-    NEEDED.iter().filter(|(bit, _)| !granted(*bit)).map(|(_, name)| *name).collect()
+    NEEDED
+        .iter()
+        .filter(|(bit, _)| !granted(*bit))
+        .map(|(_, name)| *name)
+        .collect()
 }
 
 /// Refuses, in one line, what cannot work.
 pub fn check_rights() -> Result<(), Error> {
     if !cfg!(target_arch = "x86_64") {
-        return Err(Error::Kernel("the kernel programs are built for x86_64 only".to_owned()));
+        return Err(Error::Kernel(
+            "the kernel programs are built for x86_64 only".to_owned(),
+        ));
     }
     if !missing_rights().is_empty() {
-        return Err(Error::Privilege("loading eBPF programs needs root or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE"));
+        return Err(Error::Privilege(
+            "loading eBPF programs needs root or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE",
+        ));
     }
     Ok(())
 }
@@ -62,7 +86,11 @@ pub fn check_rights() -> Result<(), Error> {
 fn uname() -> (String, String, String) {
     let u = rustix::system::uname();
     let text = |s: &std::ffi::CStr| s.to_string_lossy().into_owned();
-    (text(u.nodename()), format!("{} {}", text(u.release()), text(u.version())), text(u.machine()))
+    (
+        text(u.nodename()),
+        format!("{} {}", text(u.release()), text(u.version())),
+        text(u.machine()),
+    )
 }
 
 fn scope_text(scope: &Scope) -> String {
@@ -71,7 +99,13 @@ fn scope_text(scope: &Scope) -> String {
         Scope::Host => "host".to_owned(),
         Scope::Containers(names) => format!("containers {}", names.join(", ")),
         Scope::Cgroup(path) => format!("control group {}", path.display()),
-        Scope::PidTree(pids) => format!("process tree {}", pids.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")),
+        Scope::PidTree(pids) => format!(
+            "process tree {}",
+            pids.iter()
+                .map(u32::to_string)
+                .collect::<Vec<_>>()
+                .join(", ")
+        ),
     }
 }
 
@@ -85,8 +119,13 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         Some(hasher.finalize().to_hex().to_string())
     });
     let mut random = [0u8; 16];
-    let got = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
-    debug_assert_eq!(got, random.len(), "getrandom gives 16 bytes at once (man 2 getrandom)");
+    let got =
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+    debug_assert_eq!(
+        got,
+        random.len(),
+        "getrandom gives 16 bytes at once (man 2 getrandom)"
+    );
     let ring = u64::from(settings.segments()) * u64::from(crate::wire::SEGMENT_BYTES);
     let limits = [
         ("snaplen", settings.snaplen.to_string()),
@@ -110,7 +149,10 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         filter: options.filter_text.clone(),
         coverage: Vec::new(),
         not_covered: Vec::new(),
-        limits: limits.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(),
+        limits: limits
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect(),
         trigger: "by command".to_owned(),
         reason: options.reason.clone(),
         operator: options.operator.clone(),
@@ -125,7 +167,9 @@ fn time_zone() -> String {
         let to = to.to_string_lossy().into_owned();
         to.split_once("zoneinfo/").map(|(_, zone)| zone.to_owned())
     });
-    named.or_else(|| Some(procfs::line("/etc/timezone")).filter(|z| !z.is_empty())).unwrap_or_else(|| "UTC".to_owned())
+    named
+        .or_else(|| Some(procfs::line("/etc/timezone")).filter(|z| !z.is_empty()))
+        .unwrap_or_else(|| "UTC".to_owned())
 }
 
 /// One thing that recording needs or uses.
@@ -145,32 +189,61 @@ pub struct Check {
 
 /// Looks at everything recording needs and uses. Loads the kernel programs once, attaches nothing.
 pub fn doctor() -> Vec<Check> {
-    let check = |name, ok, needed, found: String, remedy: &str| Check { name, ok, needed, found, remedy: if ok { String::new() } else { remedy.to_owned() } };
+    let check = |name, ok, needed, found: String, remedy: &str| Check {
+        name,
+        ok,
+        needed,
+        found,
+        remedy: if ok { String::new() } else { remedy.to_owned() },
+    };
     let (_, kernel, machine) = uname();
     let missing = missing_rights();
     let btf = std::fs::metadata("/sys/kernel/btf/vmlinux");
     let lockdown = procfs::line("/sys/kernel/security/lockdown");
-    let mode = lockdown.split('[').nth(1).and_then(|rest| rest.split(']').next()).unwrap_or("not reported").to_owned();
+    let mode = lockdown
+        .split('[')
+        .nth(1)
+        .and_then(|rest| rest.split(']').next())
+        .unwrap_or("not reported")
+        .to_owned();
     let mount = crate::cgroup::mount_point();
-    let runtimes: Vec<&str> = ["/run/docker.sock", "/run/podman/podman.sock", "/run/containerd/containerd.sock", "/run/crio/crio.sock"]
-        .into_iter()
-        .filter(|path| Path::new(path).exists())
-        .collect();
+    let runtimes: Vec<&str> = [
+        "/run/docker.sock",
+        "/run/podman/podman.sock",
+        "/run/containerd/containerd.sock",
+        "/run/crio/crio.sock",
+    ]
+    .into_iter()
+    .filter(|path| Path::new(path).exists())
+    .collect();
     let mut checks = vec![
-        check("architecture", cfg!(target_arch = "x86_64"), true, machine, "recording needs x86_64; reading captures works anywhere"),
+        check(
+            "architecture",
+            cfg!(target_arch = "x86_64"),
+            true,
+            machine,
+            "recording needs x86_64; reading captures works anywhere",
+        ),
         check("kernel", true, true, kernel, ""),
         check(
             "rights",
             missing.is_empty(),
             true,
-            if missing.is_empty() { "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE".to_owned() } else { format!("missing {}", missing.join(", ")) },
+            if missing.is_empty() {
+                "CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE".to_owned()
+            } else {
+                format!("missing {}", missing.join(", "))
+            },
             "run as root, or give the program these capabilities",
         ),
         check(
             "type information",
             btf.is_ok(),
             true,
-            btf.map_or_else(|why| format!("/sys/kernel/btf/vmlinux: {why}"), |m| format!("/sys/kernel/btf/vmlinux, {} KiB", m.len() / 1024)),
+            btf.map_or_else(
+                |why| format!("/sys/kernel/btf/vmlinux: {why}"),
+                |m| format!("/sys/kernel/btf/vmlinux, {} KiB", m.len() / 1024),
+            ),
             "use a kernel built with CONFIG_DEBUG_INFO_BTF",
         ),
         check(
@@ -184,19 +257,33 @@ pub fn doctor() -> Vec<Check> {
             "control groups",
             mount.is_some(),
             false,
-            mount.map_or_else(|| "version 2 is not mounted".to_owned(), |at| format!("version 2 at {}", at.display())),
+            mount.map_or_else(
+                || "version 2 is not mounted".to_owned(),
+                |at| format!("version 2 at {}", at.display()),
+            ),
             "mount -t cgroup2 none /sys/fs/cgroup/unified; without it containers cannot be told apart",
         ),
         check(
             "runtimes",
             !runtimes.is_empty(),
             false,
-            if runtimes.is_empty() { "no socket found".to_owned() } else { runtimes.join(", ") },
+            if runtimes.is_empty() {
+                "no socket found".to_owned()
+            } else {
+                runtimes.join(", ")
+            },
             "containers are recorded by id; names and images need the socket of Docker, Podman or containerd",
         ),
     ];
     if checks.iter().all(|c| c.ok || !c.needed) {
-        let settings = Settings { self_tgid: std::process::id(), scope_mode: 0, scope_unknown: 0, snaplen: 256, ring_bytes: 64 << 10, cpus: possible_cpus() };
+        let settings = Settings {
+            self_tgid: std::process::id(),
+            scope_mode: 0,
+            scope_unknown: 0,
+            snaplen: 256,
+            ring_bytes: 64 << 10,
+            cpus: possible_cpus(),
+        };
         let loaded = crate::load::Kernel::load(&settings);
         let found = match &loaded {
             Ok(_) => "all needed programs load".to_owned(),

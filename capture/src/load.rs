@@ -26,19 +26,84 @@ enum Hook {
 
 /// Every program: its name, hook, whether recording is possible without it, and what it sees.
 const PROGRAMS: &[(&str, Hook, bool, &str)] = &[
-    ("on_sys_exit", Hook::Btf("sys_exit"), true, "the return of every system call, 64-bit and 32-bit"),
-    ("on_exec", Hook::Btf("sched_process_exec"), true, "every program that is executed"),
-    ("on_fork", Hook::Btf("sched_process_fork"), true, "every process and thread that is created"),
-    ("on_exit", Hook::Btf("sched_process_exit"), true, "every process and thread that ends"),
-    ("on_cgroup_mkdir", Hook::Btf("cgroup_mkdir"), true, "control groups that are made"),
-    ("on_cgroup_rmdir", Hook::Btf("cgroup_rmdir"), false, "control groups that are removed"),
-    ("on_cgroup_attach", Hook::Btf("cgroup_attach_task"), false, "processes that are moved between control groups"),
-    ("on_enter_exit", Hook::Trace("syscalls", "sys_enter_exit"), false, "exit as it is called"),
-    ("on_enter_exit_group", Hook::Trace("syscalls", "sys_enter_exit_group"), false, "exit_group as it is called"),
-    ("on_enter_rt_sigreturn", Hook::Trace("syscalls", "sys_enter_rt_sigreturn"), false, "rt_sigreturn as it is called"),
-    ("on_enter_execve", Hook::Trace("syscalls", "sys_enter_execve"), false, "the path that execve was given"),
-    ("on_enter_execveat", Hook::Trace("syscalls", "sys_enter_execveat"), false, "the path that execveat was given"),
-    ("on_oom", Hook::Trace("oom", "mark_victim"), false, "processes killed for lack of memory"),
+    (
+        "on_sys_exit",
+        Hook::Btf("sys_exit"),
+        true,
+        "the return of every system call, 64-bit and 32-bit",
+    ),
+    (
+        "on_exec",
+        Hook::Btf("sched_process_exec"),
+        true,
+        "every program that is executed",
+    ),
+    (
+        "on_fork",
+        Hook::Btf("sched_process_fork"),
+        true,
+        "every process and thread that is created",
+    ),
+    (
+        "on_exit",
+        Hook::Btf("sched_process_exit"),
+        true,
+        "every process and thread that ends",
+    ),
+    (
+        "on_cgroup_mkdir",
+        Hook::Btf("cgroup_mkdir"),
+        true,
+        "control groups that are made",
+    ),
+    (
+        "on_cgroup_rmdir",
+        Hook::Btf("cgroup_rmdir"),
+        false,
+        "control groups that are removed",
+    ),
+    (
+        "on_cgroup_attach",
+        Hook::Btf("cgroup_attach_task"),
+        false,
+        "processes that are moved between control groups",
+    ),
+    (
+        "on_enter_exit",
+        Hook::Trace("syscalls", "sys_enter_exit"),
+        false,
+        "exit as it is called",
+    ),
+    (
+        "on_enter_exit_group",
+        Hook::Trace("syscalls", "sys_enter_exit_group"),
+        false,
+        "exit_group as it is called",
+    ),
+    (
+        "on_enter_rt_sigreturn",
+        Hook::Trace("syscalls", "sys_enter_rt_sigreturn"),
+        false,
+        "rt_sigreturn as it is called",
+    ),
+    (
+        "on_enter_execve",
+        Hook::Trace("syscalls", "sys_enter_execve"),
+        false,
+        "the path that execve was given",
+    ),
+    (
+        "on_enter_execveat",
+        Hook::Trace("syscalls", "sys_enter_execveat"),
+        false,
+        "the path that execveat was given",
+    ),
+    (
+        "on_oom",
+        Hook::Trace("oom", "mark_victim"),
+        false,
+        "processes killed for lack of memory",
+    ),
 ];
 
 /// What the kernel programs are told.
@@ -61,7 +126,9 @@ pub struct Settings {
 impl Settings {
     /// Segments of each CPU's ring: a power of two.
     pub fn segments(&self) -> u32 {
-        ((self.ring_bytes / SEGMENT_BYTES as usize).max(1) as u32).next_power_of_two().min(1 << 14)
+        ((self.ring_bytes / SEGMENT_BYTES as usize).max(1) as u32)
+            .next_power_of_two()
+            .min(1 << 14)
     }
 }
 
@@ -99,14 +166,20 @@ impl Kernel {
             .map_max_entries("tails", cpus)
             .load(OBJECT)
             .map_err(Error::load)?;
-        let mut plans: Array<_, Plan> = Array::try_from(ebpf.map_mut("plans").ok_or_else(|| Error::object("plans"))?).map_err(Error::map)?;
+        let mut plans: Array<_, Plan> = Array::try_from(
+            ebpf.map_mut("plans")
+                .ok_or_else(|| Error::object("plans"))?,
+        )
+        .map_err(Error::map)?;
         for (index, plan) in plan_rows() {
             plans.set(index, plan, 0).map_err(Error::map)?;
         }
         for (name, hook, needed, _) in PROGRAMS {
             let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
             let loaded = match hook {
-                Hook::Btf(at) => <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(at, &btf)),
+                Hook::Btf(at) => {
+                    <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(at, &btf))
+                }
                 Hook::Trace(..) => <&mut TracePoint>::try_from(program).and_then(TracePoint::load),
             };
             if let Err(why) = loaded
@@ -115,19 +188,38 @@ impl Kernel {
                 return Err(Error::program(name, why));
             }
         }
-        let rings = Rings::map(map_fd(&ebpf, "ring")?, map_fd(&ebpf, "cpus")?, map_fd(&ebpf, "tails")?, settings.cpus, segments)
-            .map_err(Error::rings)?;
-        Ok((Kernel { ebpf, coverage: Vec::new(), not_covered: Vec::new() }, rings))
+        let rings = Rings::map(
+            map_fd(&ebpf, "ring")?,
+            map_fd(&ebpf, "cpus")?,
+            map_fd(&ebpf, "tails")?,
+            settings.cpus,
+            segments,
+        )
+        .map_err(Error::rings)?;
+        Ok((
+            Kernel {
+                ebpf,
+                coverage: Vec::new(),
+                not_covered: Vec::new(),
+            },
+            rings,
+        ))
     }
 
     /// Attaches every program; recording begins. Optional ones that are refused are noted in `not_covered`.
     pub fn attach(&mut self) -> Result<(), Error> {
         // The exec programs first and the calls last, so that no event comes before the hooks that explain it.
         for (name, hook, needed, sees) in PROGRAMS.iter().rev() {
-            let program = self.ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
+            let program = self
+                .ebpf
+                .program_mut(name)
+                .ok_or_else(|| Error::object(name))?;
             let attached = match hook {
-                Hook::Btf(_) => <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ())),
-                Hook::Trace(category, at) => <&mut TracePoint>::try_from(program).and_then(|p| p.attach(category, at).map(|_| ())),
+                Hook::Btf(_) => {
+                    <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()))
+                }
+                Hook::Trace(category, at) => <&mut TracePoint>::try_from(program)
+                    .and_then(|p| p.attach(category, at).map(|_| ())),
             };
             match attached {
                 Ok(()) => self.coverage.push(format!("{name}: {sees}")),
@@ -137,8 +229,12 @@ impl Kernel {
         }
         self.coverage.reverse();
         self.not_covered.push("io_uring: operations submitted through a ring are not system calls; only io_uring_setup and io_uring_enter are seen".to_owned());
-        self.not_covered.push("vDSO: clock_gettime, gettimeofday, time and getcpu usually do not enter the kernel".to_owned());
-        self.not_covered.push("calls still in flight when the recording ends".to_owned());
+        self.not_covered.push(
+            "vDSO: clock_gettime, gettimeofday, time and getcpu usually do not enter the kernel"
+                .to_owned(),
+        );
+        self.not_covered
+            .push("calls still in flight when the recording ends".to_owned());
         Ok(())
     }
 
@@ -156,8 +252,13 @@ impl Kernel {
 
     /// Sets what becomes of a control group.
     pub fn scope_cgroup(&mut self, id: u64, keep: bool) -> Result<(), Error> {
-        let map = self.ebpf.map_mut("cgroup_scope").ok_or_else(|| Error::object("cgroup_scope"))?;
-        BpfHash::<&mut MapData, u64, u32>::try_from(map).and_then(|mut m| m.insert(id, u32::from(keep), 0)).map_err(Error::map)
+        let map = self
+            .ebpf
+            .map_mut("cgroup_scope")
+            .ok_or_else(|| Error::object("cgroup_scope"))?;
+        BpfHash::<&mut MapData, u64, u32>::try_from(map)
+            .and_then(|mut m| m.insert(id, u32::from(keep), 0))
+            .map_err(Error::map)
     }
 
     /// Forgets a control group that is gone.
@@ -172,8 +273,13 @@ impl Kernel {
 
     /// Adds a process to the recorded tree.
     pub fn scope_pid(&mut self, pid: u32) -> Result<(), Error> {
-        let map = self.ebpf.map_mut("pid_scope").ok_or_else(|| Error::object("pid_scope"))?;
-        BpfHash::<&mut MapData, u32, u32>::try_from(map).and_then(|mut m| m.insert(pid, 1, 0)).map_err(Error::map)
+        let map = self
+            .ebpf
+            .map_mut("pid_scope")
+            .ok_or_else(|| Error::object("pid_scope"))?;
+        BpfHash::<&mut MapData, u32, u32>::try_from(map)
+            .and_then(|mut m| m.insert(pid, 1, 0))
+            .map_err(Error::map)
     }
 }
 
@@ -194,12 +300,25 @@ fn plan_rows() -> Vec<(u32, Plan)> {
             }
             // Calls recorded at entry have no 32-bit entry hook: there their return, if any, is all there is.
             let enter = row.when == When::Enter && *abi == Abi::x86_64;
-            let marks = u32::from(enter) * PlanMark::ENTER
-                | u32::from(row.returns_fd) * PlanMark::RETURNS_FD
-                | u32::from(row.changes_task) * PlanMark::CHANGES_TASK;
+            let marks = [
+                (enter, PlanMark::ENTER),
+                (row.returns_fd, PlanMark::RETURNS_FD),
+                (row.changes_task, PlanMark::CHANGES_TASK),
+            ];
+            let marks = marks
+                .into_iter()
+                .filter(|(set, _)| *set)
+                .fold(0, |bits, (_, bit)| bits | bit);
             for table in tables {
                 if *number < PLAN_STRIDE - 1 {
-                    let plan = Plan { present: 1, count: row.args.len() as u8, marks: marks as u8, pad: 0, kinds, pad2: 0 };
+                    let plan = Plan {
+                        present: 1,
+                        count: row.args.len() as u8,
+                        marks: marks as u8,
+                        pad: 0,
+                        kinds,
+                        pad2: 0,
+                    };
                     rows.push((table * PLAN_STRIDE + number, plan));
                 }
             }

@@ -60,11 +60,19 @@ impl Objects {
         if self.by_object.len() >= MOST {
             self.by_object.clear();
         }
-        let mut row = File { kind: kind_of(file), dev: file.part.dev, ino: file.part.ino, ..File::default() };
+        let mut row = File {
+            kind: kind_of(file),
+            dev: file.part.dev,
+            ino: file.part.ino,
+            ..File::default()
+        };
         if let Some(path) = &file.path {
             row.path = path.bytes.clone();
         } else if file.socket.is_none()
-            && let Some(known) = self.by_inode.get(&(file.part.dev, file.part.ino)).and_then(|id| tables.file(*id))
+            && let Some(known) = self
+                .by_inode
+                .get(&(file.part.dev, file.part.ino))
+                .and_then(|id| tables.file(*id))
         {
             row.path = known.path.clone();
             row.origin = Origin::Procfs;
@@ -98,7 +106,14 @@ impl Objects {
     /// The row of a descriptor found in /proc at the start.
     pub fn found(&mut self, tables: &mut Tables, open: &OpenFd) -> FileId {
         let kind = kind_of_mode(open.mode, &open.target);
-        let row = File { kind, path: shown_target(&open.target), dev: open.id.0, ino: open.id.1, origin: Origin::Procfs, ..File::default() };
+        let row = File {
+            kind,
+            path: shown_target(&open.target),
+            dev: open.id.0,
+            ino: open.id.1,
+            origin: Origin::Procfs,
+            ..File::default()
+        };
         let id = self.add(tables, row);
         self.by_inode.insert(open.id, id);
         id
@@ -124,7 +139,9 @@ impl Objects {
         if socket.state == TCP_LISTEN {
             role = Role::Server;
             self.listening.insert((socket.netns, socket.local_port));
-        } else if role == Role::Unknown && self.listening.contains(&(socket.netns, socket.local_port)) {
+        } else if role == Role::Unknown
+            && self.listening.contains(&(socket.netns, socket.local_port))
+        {
             role = Role::Server;
         }
         if remote.port() == 0
@@ -132,12 +149,22 @@ impl Objects {
         {
             remote = named;
         }
-        Some(Flow { protocol: Protocol(socket.protocol), local: plain(local), remote: plain(remote), role })
+        Some(Flow {
+            protocol: Protocol(socket.protocol),
+            local: plain(local),
+            remote: plain(remote),
+            role,
+        })
     }
 
     /// Forgets rows that nothing holds.
     pub fn trim(&mut self, tables: &mut Tables, held: &BTreeSet<FileId>) {
-        let objects: BTreeSet<FileId> = self.by_object.values().chain(self.by_inode.values()).copied().collect();
+        let objects: BTreeSet<FileId> = self
+            .by_object
+            .values()
+            .chain(self.by_inode.values())
+            .copied()
+            .collect();
         let keep = |id: &FileId| held.contains(id) || objects.contains(id);
         tables.files.retain(|id, _| keep(id));
         self.by_content.retain(|_, id| keep(id));
@@ -157,7 +184,10 @@ fn shown_target(target: &[u8]) -> Vec<u8> {
     if target.starts_with(b"socket:[") || target.starts_with(b"pipe:[") {
         return Vec::new();
     }
-    target.strip_suffix(b" (deleted)").unwrap_or(target).to_vec()
+    target
+        .strip_suffix(b" (deleted)")
+        .unwrap_or(target)
+        .to_vec()
 }
 
 /// The kind of an anonymous inode by its name.
@@ -182,7 +212,12 @@ fn kind_of(file: &KernelFile) -> FileKind {
             1 => FileKind::Unix,
             2 => FileKind::Ipv4,
             10 => match socket_ends(socket) {
-                Some((local, remote)) if plain(local).is_ipv4() && (plain(remote).is_ipv4() || remote.port() == 0) => FileKind::Ipv4,
+                Some((local, remote))
+                    if plain(local).is_ipv4()
+                        && (plain(remote).is_ipv4() || remote.port() == 0) =>
+                {
+                    FileKind::Ipv4
+                }
                 _ => FileKind::Ipv6,
             },
             16 => FileKind::Netlink,
@@ -190,7 +225,11 @@ fn kind_of(file: &KernelFile) -> FileKind {
             _ => FileKind::Socket,
         };
     }
-    let name = file.path.as_ref().filter(|path| path.has(PathMark::PSEUDO)).map(|path| path.bytes.as_slice());
+    let name = file
+        .path
+        .as_ref()
+        .filter(|path| path.has(PathMark::PSEUDO))
+        .map(|path| path.bytes.as_slice());
     match (file.part.magic, name) {
         (ANON_INODE, name) => anonymous(name.unwrap_or_default()),
         (PIDFS, _) => FileKind::Pidfd,
@@ -226,9 +265,26 @@ mod tests {
     use crate::wire::{FilePart, SocketPart};
 
     fn regular(object: u64, ino: u64, path: Option<&[u8]>) -> KernelFile {
-        let part = FilePart { file: object, ino, dev: 5, rdev: 0, mode: 0o100_644, flags: 0, magic: 0xef53, layer: 0 };
-        let path = path.map(|bytes| KernelPath { bytes: bytes.to_vec(), marks: PathMark::WHOLE });
-        KernelFile { part, path, socket: None, unix: None }
+        let part = FilePart {
+            file: object,
+            ino,
+            dev: 5,
+            rdev: 0,
+            mode: 0o100_644,
+            flags: 0,
+            magic: 0xef53,
+            layer: 0,
+        };
+        let path = path.map(|bytes| KernelPath {
+            bytes: bytes.to_vec(),
+            marks: PathMark::WHOLE,
+        });
+        KernelFile {
+            part,
+            path,
+            socket: None,
+            unix: None,
+        }
     }
 
     #[test]
@@ -236,7 +292,11 @@ mod tests {
         let (mut objects, mut tables) = (Objects::default(), Tables::default());
         let opened = objects.of(&mut tables, &regular(0xdead, 7, Some(b"/etc/shadow")), None);
         assert_eq!(objects.known(&regular(0xdead, 7, None)), Some(opened));
-        assert_eq!(objects.known(&regular(0xdead, 8, None)), None, "the address was used again for another inode");
+        assert_eq!(
+            objects.known(&regular(0xdead, 8, None)),
+            None,
+            "the address was used again for another inode"
+        );
     }
 
     #[test]
@@ -245,7 +305,12 @@ mod tests {
         let mut raw = vec![0u8; SocketPart::BYTES];
         raw[..2].copy_from_slice(&2u16.to_le_bytes());
         let mut socket = SocketPart::read(&raw).unwrap();
-        (socket.protocol, socket.state, socket.local_port, socket.remote_port) = (6, 1, 80, 40_000);
+        (
+            socket.protocol,
+            socket.state,
+            socket.local_port,
+            socket.remote_port,
+        ) = (6, 1, 80, 40_000);
         socket.local[..4].copy_from_slice(&[127, 0, 0, 1]);
         socket.remote[..4].copy_from_slice(&[127, 0, 0, 1]);
         let mut file = regular(1, 2, None);
@@ -253,6 +318,9 @@ mod tests {
         file.socket = Some(socket);
         objects.role(&file, Role::Server);
         let id = objects.of(&mut tables, &file, None);
-        assert_eq!(tables.file(id).unwrap().name(), b"127.0.0.1:40000->127.0.0.1:80");
+        assert_eq!(
+            tables.file(id).unwrap().name(),
+            b"127.0.0.1:40000->127.0.0.1:80"
+        );
     }
 }

@@ -58,12 +58,18 @@ pub struct ProcStat {
 
 fn read(path: PathBuf) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(path).ok()?.take(MOST).read_to_end(&mut bytes).ok()?;
+    fs::File::open(path)
+        .ok()?
+        .take(MOST)
+        .read_to_end(&mut bytes)
+        .ok()?;
     Some(bytes)
 }
 
 fn link(path: PathBuf) -> Vec<u8> {
-    fs::read_link(path).map(|target| target.into_os_string().into_vec()).unwrap_or_default()
+    fs::read_link(path)
+        .map(|target| target.into_os_string().into_vec())
+        .unwrap_or_default()
 }
 
 /// The kernel's `dev_t` (major << 20 | minor) from the form user space has.
@@ -84,20 +90,26 @@ pub fn process(pid: u32) -> Option<ProcStat> {
     let mut p = stat(&dir, pid)?;
     for line in read(dir.join("status"))?.split(|b| *b == b'\n') {
         let line = String::from_utf8_lossy(line);
-        let Some((name, value)) = line.split_once(':') else { continue };
-        let mut numbers = value.split_whitespace().map(|word| word.parse::<u32>().unwrap_or(0));
+        let Some((name, value)) = line.split_once(':') else {
+            continue;
+        };
+        let mut numbers = value
+            .split_whitespace()
+            .map(|word| word.parse::<u32>().unwrap_or(0));
         let hex = || u64::from_str_radix(value.trim(), 16).unwrap_or(0);
         match name {
             "Uid" => p.uids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
             "Gid" => p.gids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
-            "NSpid" => p.vpid = numbers.last().unwrap_or(pid),
+            "NSpid" => p.vpid = numbers.next_back().unwrap_or(pid),
             "CapEff" => p.caps.0 = hex(),
             "CapPrm" => p.caps.1 = hex(),
             "CapInh" => p.caps.2 = hex(),
             _ => {}
         }
     }
-    p.loginuid = read(dir.join("loginuid")).and_then(|t| String::from_utf8_lossy(&t).trim().parse().ok()).unwrap_or(u32::MAX);
+    p.loginuid = read(dir.join("loginuid"))
+        .and_then(|t| String::from_utf8_lossy(&t).trim().parse().ok())
+        .unwrap_or(u32::MAX);
     p.argv = read(dir.join("cmdline")).unwrap_or_default();
     p.env = read(dir.join("environ")).unwrap_or_default();
     p.exe = link(dir.join("exe"));
@@ -105,11 +117,15 @@ pub fn process(pid: u32) -> Option<ProcStat> {
         p.exe = path.to_vec();
         p.exe_deleted = true;
     }
-    p.exe_id = fs::metadata(dir.join("exe")).map(|m| (kernel_dev(m.dev()), m.ino())).unwrap_or_default();
+    p.exe_id = fs::metadata(dir.join("exe"))
+        .map(|m| (kernel_dev(m.dev()), m.ino()))
+        .unwrap_or_default();
     p.cwd = link(dir.join("cwd"));
     p.cgroup = cgroup(&dir).unwrap_or_default();
     for (slot, name) in p.namespaces.iter_mut().zip(["pid", "mnt", "net", "user"]) {
-        *slot = fs::metadata(dir.join("ns").join(name)).map(|m| m.ino() as u32).unwrap_or(0);
+        *slot = fs::metadata(dir.join("ns").join(name))
+            .map(|m| m.ino() as u32)
+            .unwrap_or(0);
     }
     // The same pid may be another process by now: then nothing of this is true.
     let again = stat(&dir, pid)?;
@@ -124,7 +140,12 @@ fn stat(dir: &Path, pid: u32) -> Option<ProcStat> {
     let comm = text.get(open + 1..close)?.to_vec();
     let rest = String::from_utf8_lossy(text.get(close + 2..)?).into_owned();
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let number = |at: usize| fields.get(at).and_then(|f| f.parse::<i64>().ok()).unwrap_or(0);
+    let number = |at: usize| {
+        fields
+            .get(at)
+            .and_then(|f| f.parse::<i64>().ok())
+            .unwrap_or(0)
+    };
     let ticks = fields.get(19)?.parse::<u64>().ok()?;
     Some(ProcStat {
         pid,
@@ -141,13 +162,16 @@ fn stat(dir: &Path, pid: u32) -> Option<ProcStat> {
 
 fn cgroup(dir: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(&read(dir.join("cgroup"))?).into_owned();
-    text.lines().find_map(|line| line.strip_prefix("0::").map(str::to_owned))
+    text.lines()
+        .find_map(|line| line.strip_prefix("0::").map(str::to_owned))
 }
 
 /// Every pid there is now.
 pub fn pids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
-    entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).collect()
+    entries
+        .filter_map(|e| e.file_name().to_str()?.parse().ok())
+        .collect()
 }
 
 /// An open descriptor of a process.
@@ -167,23 +191,42 @@ pub struct OpenFd {
 pub fn descriptors(pid: u32) -> Vec<OpenFd> {
     let dir = PathBuf::from(format!("/proc/{pid}/fd"));
     let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-    entries.filter_map(|e| descriptor(pid, e.file_name().to_str()?.parse().ok()?)).collect()
+    entries
+        .filter_map(|e| descriptor(pid, e.file_name().to_str()?.parse().ok()?))
+        .collect()
 }
 
 /// One open descriptor of a process.
 pub fn descriptor(pid: u32, fd: i32) -> Option<OpenFd> {
     let path = PathBuf::from(format!("/proc/{pid}/fd/{fd}"));
     let meta = fs::metadata(&path).ok()?;
-    Some(OpenFd { fd, target: link(path), id: (kernel_dev(meta.dev()), meta.ino()), mode: meta.mode() })
+    Some(OpenFd {
+        fd,
+        target: link(path),
+        id: (kernel_dev(meta.dev()), meta.ino()),
+        mode: meta.mode(),
+    })
 }
 
 /// Opens a file beneath a process's own root, as that process would see it: no link leads out of it, nothing but a
 /// regular file is read, and no more than a mebibyte.
 pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
-    let root = open(format!("/proc/{pid}/root"), OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let root = open(
+        format!("/proc/{pid}/root"),
+        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
+        Mode::empty(),
+    )
+    .ok()?;
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = openat2(&root, path, flags, Mode::empty(), ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS).ok()?;
+    let file = openat2(
+        &root,
+        path,
+        flags,
+        Mode::empty(),
+        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+    )
+    .ok()?;
     let file = fs::File::from(file);
     if !file.metadata().ok()?.is_file() {
         return None;
@@ -195,14 +238,24 @@ pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
 
 /// The lines of a passwd or group file, split at colons.
 pub fn records(text: &[u8]) -> Vec<Vec<String>> {
-    String::from_utf8_lossy(text).lines().map(|line| line.split(':').map(str::to_owned).collect()).collect()
+    String::from_utf8_lossy(text)
+        .lines()
+        .map(|line| line.split(':').map(str::to_owned).collect())
+        .collect()
 }
 
 /// The first line of a file, without its end; empty when it cannot be read.
 pub fn line(path: &str) -> String {
-    read(PathBuf::from(path)).map(|t| String::from_utf8_lossy(&t).lines().next().unwrap_or_default().to_owned()).unwrap_or_default()
+    read(PathBuf::from(path))
+        .map(|t| {
+            String::from_utf8_lossy(&t)
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .unwrap_or_default()
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -212,8 +265,14 @@ mod tests {
     fn this_process_is_read_as_it_is() {
         let me = process(std::process::id()).unwrap();
         assert_eq!(me.pid, std::process::id());
-        assert_eq!(me.exe, std::env::current_exe().unwrap().into_os_string().into_vec());
-        assert_eq!(me.cwd, std::env::current_dir().unwrap().into_os_string().into_vec());
+        assert_eq!(
+            me.exe,
+            std::env::current_exe().unwrap().into_os_string().into_vec()
+        );
+        assert_eq!(
+            me.cwd,
+            std::env::current_dir().unwrap().into_os_string().into_vec()
+        );
         assert!(me.start_ns > 0 && !me.argv.is_empty());
     }
 

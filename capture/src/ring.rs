@@ -23,21 +23,32 @@ impl Memory {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let page = rustix::param::page_size();
         let bytes = bytes.div_ceil(page) * page;
-        let prot = if writable { ProtFlags::READ | ProtFlags::WRITE } else { ProtFlags::READ };
+        let prot = if writable {
+            ProtFlags::READ | ProtFlags::WRITE
+        } else {
+            ProtFlags::READ
+        };
         // SAFETY: a new mapping at an address of the kernel's choice aliases nothing.
         let start = unsafe { mmap(std::ptr::null_mut(), bytes, prot, MapFlags::SHARED, fd, 0)? };
-        let start = NonNull::new(start.cast()).ok_or_else(|| io::Error::other("mmap gave a null address"))?;
+        let start = NonNull::new(start.cast())
+            .ok_or_else(|| io::Error::other("mmap gave a null address"))?;
         Ok(Memory { start, bytes })
     }
 
     fn word(&self, offset: usize) -> &AtomicU64 {
-        assert!(offset.is_multiple_of(8) && offset + 8 <= self.bytes, "a word outside of the map");
+        assert!(
+            offset.is_multiple_of(8) && offset + 8 <= self.bytes,
+            "a word outside of the map"
+        );
         // SAFETY: in bounds and aligned (checked above); the kernel side writes it as one 64-bit store.
         unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(offset).cast()) }
     }
 
     fn copy(&self, offset: usize, len: usize, into: &mut Vec<u8>) {
-        assert!(offset.checked_add(len).is_some_and(|end| end <= self.bytes), "a record outside of the map");
+        assert!(
+            offset.checked_add(len).is_some_and(|end| end <= self.bytes),
+            "a record outside of the map"
+        );
         into.clear();
         into.reserve(len);
         // SAFETY: source in bounds (checked above), destination reserved; the kernel does not write behind its published
@@ -124,14 +135,32 @@ pub struct Rings {
 
 impl Rings {
     /// Maps the three maps. `segments` is a power of two, the number of segments of each CPU.
-    pub fn map(ring: BorrowedFd<'_>, cpus: BorrowedFd<'_>, tails: BorrowedFd<'_>, cpu_count: u16, segments: u32) -> io::Result<Rings> {
+    pub fn map(
+        ring: BorrowedFd<'_>,
+        cpus: BorrowedFd<'_>,
+        tails: BorrowedFd<'_>,
+        cpu_count: u16,
+        segments: u32,
+    ) -> io::Result<Rings> {
         let count = usize::from(cpu_count);
         let rings = Rings {
-            ring: Memory::map(ring, count * segments as usize * SEGMENT_BYTES as usize, false)?,
+            ring: Memory::map(
+                ring,
+                count * segments as usize * SEGMENT_BYTES as usize,
+                false,
+            )?,
             cpus: Memory::map(cpus, count * CpuState::BYTES, false)?,
             tails: Memory::map(tails, count * 8, true)?,
             segments: u64::from(segments),
-            cursors: (0..count).map(|_| Cursor { segment: 0, pos: 0, head: 0, next_seq: 0, last_ns: 0 }).collect(),
+            cursors: (0..count)
+                .map(|_| Cursor {
+                    segment: 0,
+                    pos: 0,
+                    head: 0,
+                    next_seq: 0,
+                    last_ns: 0,
+                })
+                .collect(),
             record: Vec::with_capacity(RECORD_MAX as usize),
         };
         Ok(rings)
@@ -140,7 +169,10 @@ impl Rings {
     /// Reads how far the kernel has got on every CPU.
     pub fn refresh(&mut self) {
         for (cpu, cursor) in self.cursors.iter_mut().enumerate() {
-            cursor.head = self.cpus.word(cpu * CpuState::BYTES + std::mem::offset_of!(CpuState, head)).load(Ordering::Acquire);
+            cursor.head = self
+                .cpus
+                .word(cpu * CpuState::BYTES + std::mem::offset_of!(CpuState, head))
+                .load(Ordering::Acquire);
         }
     }
 
@@ -148,14 +180,18 @@ impl Rings {
     fn peek(&mut self, cpu: usize) -> Option<u64> {
         let cursor = self.cursors.get_mut(cpu)?;
         let (head_segment, head_pos) = (cursor.head >> 32, cursor.head as u32);
-        if cursor.segment < head_segment || (cursor.segment == head_segment && head_pos >= SEGMENT_BYTES - RECORD_MAX) {
+        if cursor.segment < head_segment
+            || (cursor.segment == head_segment && head_pos >= SEGMENT_BYTES - RECORD_MAX)
+        {
             // The kernel has left this segment, or will before it writes again: how far it filled it is where no record
             // may start any more.
             if cursor.pos >= SEGMENT_BYTES - RECORD_MAX {
                 cursor.segment += 1;
                 cursor.pos = 0;
                 fence(Ordering::Release);
-                self.tails.word(cpu * 8).store(cursor.segment, Ordering::Release);
+                self.tails
+                    .word(cpu * 8)
+                    .store(cursor.segment, Ordering::Release);
             }
         }
         let behind = (cursor.segment, cursor.pos) < (head_segment, head_pos);
@@ -169,12 +205,18 @@ impl Rings {
     }
 
     fn ring_word(&self, cpu: usize, field: usize) -> u64 {
-        self.ring.word(self.offset(cpu) + field).load(Ordering::Relaxed)
+        self.ring
+            .word(self.offset(cpu) + field)
+            .load(Ordering::Relaxed)
     }
 
     /// Hands over, in order of time, every record stamped before `until_ns`; a loss comes before the first record behind
     /// it. Stops early when `each` returns false. Call [`Rings::refresh`] first.
-    pub fn drain<E>(&mut self, until_ns: u64, mut each: impl FnMut(Item<'_>) -> Result<(), E>) -> Result<u64, E> {
+    pub fn drain<E>(
+        &mut self,
+        until_ns: u64,
+        mut each: impl FnMut(Item<'_>) -> Result<(), E>,
+    ) -> Result<u64, E> {
         let mut handed = 0;
         loop {
             let mut first: Option<(u64, usize)> = None;
@@ -186,7 +228,9 @@ impl Rings {
                     first = Some((ns, cpu));
                 }
             }
-            let Some((ns, cpu)) = first else { return Ok(handed) };
+            let Some((ns, cpu)) = first else {
+                return Ok(handed);
+            };
             let len = (self.ring_word(cpu, 0) as u32).clamp(RecordHead::BYTES as u32, RECORD_MAX);
             let mut record = std::mem::take(&mut self.record);
             self.ring.copy(self.offset(cpu), len as usize, &mut record);
@@ -206,7 +250,12 @@ impl Rings {
             if let Some(loss) = loss {
                 result = each(Item::Loss(loss));
             }
-            result = result.and_then(|()| each(Item::Record { cpu: cpu as u16, bytes: &record }));
+            result = result.and_then(|()| {
+                each(Item::Record {
+                    cpu: cpu as u16,
+                    bytes: &record,
+                })
+            });
             self.record = record;
             result?;
             handed += 1;
@@ -218,7 +267,10 @@ impl Rings {
         let seq_at = std::mem::offset_of!(CpuState, seq);
         (self.cursors.iter().enumerate())
             .filter_map(|(cpu, cursor)| {
-                let seq = self.cpus.word(cpu * CpuState::BYTES + seq_at).load(Ordering::Acquire);
+                let seq = self
+                    .cpus
+                    .word(cpu * CpuState::BYTES + seq_at)
+                    .load(Ordering::Acquire);
                 (seq > cursor.next_seq).then(|| Loss {
                     cpu: cpu as u16,
                     first_seq: cursor.next_seq,
@@ -234,7 +286,11 @@ impl Rings {
     pub fn books(&self) -> Books {
         let mut books = Books::default();
         for cpu in 0..self.cursors.len() {
-            let word = |field: usize| self.cpus.word(cpu * CpuState::BYTES + field).load(Ordering::Acquire);
+            let word = |field: usize| {
+                self.cpus
+                    .word(cpu * CpuState::BYTES + field)
+                    .load(Ordering::Acquire)
+            };
             books.offered += word(std::mem::offset_of!(CpuState, seq));
             books.dropped += word(std::mem::offset_of!(CpuState, dropped));
             books.nested += word(std::mem::offset_of!(CpuState, nested));
@@ -244,4 +300,3 @@ impl Rings {
         books
     }
 }
-

@@ -223,8 +223,17 @@ impl Recorder {
         self.rings.refresh();
         let (world, rings) = (&mut self.world, &mut self.rings);
         let (filter, manifest) = (&self.options.filter, &self.manifest);
-        let (written, filtered, undecodable, first_ns) = (&mut self.written, &mut self.filtered, &mut self.undecodable, &mut self.first_ns);
-        let left = self.options.limits.events.map(|most| most.saturating_sub(*written));
+        let (written, filtered, undecodable, first_ns) = (
+            &mut self.written,
+            &mut self.filtered,
+            &mut self.undecodable,
+            &mut self.first_ns,
+        );
+        let left = self
+            .options
+            .limits
+            .events
+            .map(|most| most.saturating_sub(*written));
         let before = *written;
         rings.drain(until_ns, |item| -> Result<(), Error> {
             let (cpu, bytes) = match item {
@@ -279,7 +288,11 @@ impl Recorder {
     }
 
     /// Records until `stop` is set or a limit is reached.
-    pub fn run<W: Write>(&mut self, writer: &mut Writer<W>, stop: &AtomicBool) -> Result<StopReason, Error> {
+    pub fn run<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        stop: &AtomicBool,
+    ) -> Result<StopReason, Error> {
         writer.state(BootNs(self.manifest.clock.boot_ns), &self.world.tables)?;
         let mut flushed = Instant::now();
         let mut told = Instant::now();
@@ -296,13 +309,20 @@ impl Recorder {
                 && let Some(tell) = &mut self.status
             {
                 told = Instant::now();
-                tell(Status { written: self.written, dropped: self.rings.books().dropped, bytes: writer.bytes() });
+                tell(Status {
+                    written: self.written,
+                    dropped: self.rings.books().dropped,
+                    bytes: writer.bytes(),
+                });
             }
             let limits = &self.options.limits;
             if stop.load(Ordering::Relaxed) {
                 return Ok(StopReason::Asked);
             }
-            if limits.duration.is_some_and(|most| self.started.elapsed() >= most) {
+            if limits
+                .duration
+                .is_some_and(|most| self.started.elapsed() >= most)
+            {
                 return Ok(StopReason::Duration);
             }
             if limits.bytes.is_some_and(|most| writer.bytes() >= most) {
@@ -336,7 +356,8 @@ impl Recorder {
                 cpu: None,
                 count: Some(books.nested),
                 first_seq: None,
-                detail: "refused because another record was being written on the same CPU".to_owned(),
+                detail: "refused because another record was being written on the same CPU"
+                    .to_owned(),
             };
             writer.gap(&gap)?;
         }
@@ -365,7 +386,11 @@ fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
     Gap {
         cause: GapCause::RingFull,
         start: BootNs(loss.after_ns),
-        end: BootNs(if loss.before_ns == 0 { now_ns } else { loss.before_ns }),
+        end: BootNs(if loss.before_ns == 0 {
+            now_ns
+        } else {
+            loss.before_ns
+        }),
         cpu: Some(loss.cpu),
         count: Some(loss.count),
         first_seq: Some(loss.first_seq),
@@ -376,24 +401,46 @@ fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
 /// Names, ids and prefixes as whole container ids.
 fn resolve(names: &[String]) -> Result<Vec<String>, Error> {
     let answered = running();
-    let on_disk = cgroup::mount_point().map(|mount| cgroup::scan(&mount)).unwrap_or_default();
-    let mut known: Vec<(String, Vec<String>)> = answered.into_iter().map(|c| (c.full_id, c.names)).collect();
-    for named in on_disk.values().filter_map(|path| cgroup::container_of(path)) {
+    let on_disk = cgroup::mount_point()
+        .map(|mount| cgroup::scan(&mount))
+        .unwrap_or_default();
+    let mut known: Vec<(String, Vec<String>)> =
+        answered.into_iter().map(|c| (c.full_id, c.names)).collect();
+    for named in on_disk
+        .values()
+        .filter_map(|path| cgroup::container_of(path))
+    {
         if !known.iter().any(|(id, _)| *id == named.id) {
             known.push((named.id, Vec::new()));
         }
     }
     let mut ids = Vec::new();
     for name in names {
-        let exact = known.iter().filter(|(id, names)| id == name || names.contains(name)).map(|(id, _)| id.clone()).collect::<Vec<_>>();
+        let exact = known
+            .iter()
+            .filter(|(id, names)| id == name || names.contains(name))
+            .map(|(id, _)| id.clone())
+            .collect::<Vec<_>>();
         let found = if exact.is_empty() && name.len() >= 3 {
-            known.iter().filter(|(id, _)| id.starts_with(name.as_str())).map(|(id, _)| id.clone()).collect()
+            known
+                .iter()
+                .filter(|(id, _)| id.starts_with(name.as_str()))
+                .map(|(id, _)| id.clone())
+                .collect()
         } else {
             exact
         };
         if found.is_empty() {
-            let shown = |(id, names): &(String, Vec<String>)| names.first().cloned().unwrap_or_else(|| id.get(..12).unwrap_or(id).to_owned());
-            return Err(Error::NoContainer(name.clone(), known.iter().map(shown).collect()));
+            let shown = |(id, names): &(String, Vec<String>)| {
+                names
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| id.get(..12).unwrap_or(id).to_owned())
+            };
+            return Err(Error::NoContainer(
+                name.clone(),
+                known.iter().map(shown).collect(),
+            ));
         }
         ids.extend(found);
     }
@@ -403,12 +450,26 @@ fn resolve(names: &[String]) -> Result<Vec<String>, Error> {
 /// The path of a control group from the mount point, from either form.
 fn group_path(given: &std::path::Path) -> Result<String, Error> {
     let mount = cgroup::mount_point().ok_or_else(|| {
-        Error::System(PathBuf::from("/sys/fs/cgroup"), std::io::Error::new(std::io::ErrorKind::NotFound, "no control groups version 2 are mounted"))
+        Error::System(
+            PathBuf::from("/sys/fs/cgroup"),
+            std::io::Error::new(
+                std::io::ErrorKind::NotFound,
+                "no control groups version 2 are mounted",
+            ),
+        )
     })?;
-    let relative = given.strip_prefix(&mount).unwrap_or(given).to_string_lossy().trim_matches('/').to_owned();
+    let relative = given
+        .strip_prefix(&mount)
+        .unwrap_or(given)
+        .to_string_lossy()
+        .trim_matches('/')
+        .to_owned();
     let folder = mount.join(&relative);
     if !folder.is_dir() {
-        return Err(Error::System(folder, std::io::Error::new(std::io::ErrorKind::NotFound, "no such control group")));
+        return Err(Error::System(
+            folder,
+            std::io::Error::new(std::io::ErrorKind::NotFound, "no such control group"),
+        ));
     }
     Ok(format!("/{relative}"))
 }
