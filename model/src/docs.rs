@@ -14,21 +14,43 @@ pub fn syscalls_md() -> String {
     out.push_str("where the caller is, which is then recorded again; **entry** it never returns and is recorded when it is entered. A call\n");
     out.push_str("without a row is recorded as `unknown` with its raw arguments. Rows without a 64-bit number are those of 32-bit x86 only.\n\n");
     for (class, name, sentence) in Class::ALL {
-        let rows = SYSCALLS.iter().filter(|row| row.class == *class).collect::<Vec<_>>();
+        let rows = SYSCALLS
+            .iter()
+            .filter(|row| row.class == *class)
+            .collect::<Vec<_>>();
         if rows.is_empty() {
             continue;
         }
-        let _ = writeln!(out, "## {name}\n\n{sentence}\n\n| Call | x86_64 | aarch64 | i386 | Arguments | Marks | |\n|---|---|---|---|---|---|---|");
+        let _ = writeln!(
+            out,
+            "## {name}\n\n{sentence}\n\n| Call | x86_64 | aarch64 | i386 | Arguments | Marks | |\n|---|---|---|---|---|---|---|"
+        );
         for row in rows {
             let number = |abi| row.number(abi).map_or_else(String::new, |n| n.to_string());
-            let numbers = [Abi::x86_64, Abi::aarch64, Abi::i386].map(number).join(" | ");
-            let _ = writeln!(out, "| `{}` | {numbers} | {} | {} | {} |", row.name, arguments(row), marks(row), row.doc);
+            let numbers = [Abi::x86_64, Abi::aarch64, Abi::i386]
+                .map(number)
+                .join(" | ");
+            let _ = writeln!(
+                out,
+                "| `{}` | {numbers} | {} | {} | {} |",
+                row.name,
+                arguments(row),
+                marks(row),
+                row.doc
+            );
         }
         out.push('\n');
     }
     out.push_str("## Happenings\n\nWhat the kernel does without being called.\n\n| Event | Class | Arguments | |\n|---|---|---|---|\n");
     for row in HAPPENINGS {
-        let _ = writeln!(out, "| `{}` | {} | {} | {} |", row.name, row.class.name(), arguments(row), row.doc);
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            row.name,
+            row.class.name(),
+            arguments(row),
+            row.doc
+        );
     }
     out.push_str("\n## Kinds of arguments\n\n| Kind | Number in the file | |\n|---|---|---|\n");
     for (kind, name, sentence) in ArgKind::ALL {
@@ -51,8 +73,17 @@ fn arguments(row: &Syscall) -> String {
 }
 
 fn marks(row: &Syscall) -> String {
-    let marks = [(row.returns_fd, "→ fd"), (row.changes_task, "task"), (row.when == When::Enter, "entry")];
-    marks.iter().filter(|mark| mark.0).map(|mark| mark.1).collect::<Vec<_>>().join(", ")
+    let marks = [
+        (row.returns_fd, "→ fd"),
+        (row.changes_task, "task"),
+        (row.when == When::Enter, "entry"),
+    ];
+    marks
+        .iter()
+        .filter(|mark| mark.0)
+        .map(|mark| mark.1)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 /// The text of `docs/fields.md`.
@@ -67,10 +98,20 @@ pub fn fields_md() -> String {
     for row in FIELDS {
         let class = row.name.split('.').next().unwrap_or_default();
         if class != section {
-            let _ = write!(out, "\n## {class}\n\n| Field | Type | Decided by | |\n|---|---|---|---|\n");
+            let _ = write!(
+                out,
+                "\n## {class}\n\n| Field | Type | Decided by | |\n|---|---|---|---|\n"
+            );
             section = class;
         }
-        let _ = writeln!(out, "| `{}` | {} | {} | {} |", with_argument(row), type_name(row.ty), decided_by(row.on), row.doc);
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            with_argument(row),
+            type_name(row.ty),
+            decided_by(row.on),
+            row.doc
+        );
     }
     out
 }
@@ -116,13 +157,22 @@ mod tests {
     /// Compares with the committed document, or writes it when `BLESS` is set.
     #[track_caller]
     fn agrees(name: &str, text: &str) {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs").join(name);
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(name);
         if std::env::var_os("BLESS").is_some() {
             std::fs::write(&path, text).unwrap();
         }
         let committed = std::fs::read_to_string(&path).unwrap_or_default();
-        let differs = committed.lines().zip(text.lines()).position(|(old, new)| old != new);
-        assert!(committed == text, "docs/{name} is not what the tables say, first at line {:?}; run with BLESS=1", differs.map(|at| at + 1));
+        let differs = committed
+            .lines()
+            .zip(text.lines())
+            .position(|(old, new)| old != new);
+        assert!(
+            committed == text,
+            "docs/{name} is not what the tables say, first at line {:?}; run with BLESS=1",
+            differs.map(|at| at + 1)
+        );
     }
 
     #[test]
