@@ -1,0 +1,278 @@
+//! Where things are on the screen: the plan that views draw by and clicks are found by.
+
+/// A rectangle of cells.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Area {
+    /// Left column.
+    pub x: u16,
+    /// Top line.
+    pub y: u16,
+    /// Columns.
+    pub width: u16,
+    /// Lines.
+    pub height: u16,
+}
+
+impl Area {
+    /// Whether the cell lies inside.
+    pub fn contains(&self, x: u16, y: u16) -> bool {
+        x >= self.x
+            && x < self.x.saturating_add(self.width)
+            && y >= self.y
+            && y < self.y.saturating_add(self.height)
+    }
+
+    /// The first `lines` lines, and the rest.
+    pub fn split_top(self, lines: u16) -> (Area, Area) {
+        let lines = lines.min(self.height);
+        (
+            Area {
+                height: lines,
+                ..self
+            },
+            Area {
+                y: self.y + lines,
+                height: self.height - lines,
+                ..self
+            },
+        )
+    }
+
+    /// All but the last `lines` lines, and those.
+    pub fn split_bottom(self, lines: u16) -> (Area, Area) {
+        self.split_top(self.height - lines.min(self.height))
+    }
+
+    /// The first `columns` columns, and the rest.
+    pub fn split_left(self, columns: u16) -> (Area, Area) {
+        let columns = columns.min(self.width);
+        (
+            Area {
+                width: columns,
+                ..self
+            },
+            Area {
+                x: self.x + columns,
+                width: self.width - columns,
+                ..self
+            },
+        )
+    }
+}
+
+/// Columns at the left of the timeline that hold the lanes' names.
+pub const LANE_NAME: u16 = 8;
+
+/// Cells at the left of a row that hold its mark.
+pub const GUTTER: u16 = 2;
+
+/// Cells between two steps of the trail.
+pub const BETWEEN_CRUMBS: u16 = 3;
+
+/// The screen, from top to bottom.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Plan {
+    /// What is open, and what is known to be missing from it.
+    pub header: Area,
+    /// Lanes of activity, the gap lane and the axis; may have no lines on a small screen.
+    pub timeline: Area,
+    /// The trail.
+    pub trail: Area,
+    /// The view.
+    pub body: Area,
+    /// Counts, progress and notices, or the line being typed and what is said about it.
+    pub status: Area,
+    /// Keys.
+    pub footer: Area,
+}
+
+/// Plans a screen of `width` × `height`; `typing` lines below the body are for the line being typed.
+pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
+    let screen = Area {
+        x: 0,
+        y: 0,
+        width,
+        height,
+    };
+    let (header, rest) = screen.split_top(match height {
+        0..=6 => 0,
+        7..=15 => 1,
+        _ => 2,
+    });
+    let lanes = match height {
+        0..=13 => 0,
+        14..=19 => 1,
+        20..=27 => 3,
+        _ => 6,
+    };
+    let (timeline, rest) = rest.split_top(if lanes == 0 {
+        0
+    } else {
+        lanes + u16::from(gaps)
+    });
+    let (trail, rest) = rest.split_top(u16::from(height > 3));
+    let (rest, footer) = rest.split_bottom(u16::from(height > 4));
+    let (body, status) = rest.split_bottom(if typing > 0 {
+        typing
+    } else {
+        u16::from(height > 8)
+    });
+    Plan {
+        header,
+        timeline,
+        trail,
+        body,
+        status,
+        footer,
+    }
+}
+
+impl Plan {
+    /// The part of the timeline that stands for time.
+    pub fn strip(&self) -> Area {
+        self.timeline.split_left(LANE_NAME).1
+    }
+}
+
+/// The panes of the event list.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Panes {
+    /// The list.
+    pub list: Area,
+    /// Arguments and what they mean; no lines when there is no room.
+    pub arguments: Area,
+    /// Bytes.
+    pub bytes: Area,
+}
+
+/// Divides the body of the event list. Where there is no room for three panes only the one with the `focus` (0 list,
+/// 1 arguments, 2 bytes) is there.
+pub fn panes(body: Area, focus: usize) -> Panes {
+    if body.height < 14 || body.width < 60 {
+        let mut panes = Panes::default();
+        *[&mut panes.list, &mut panes.arguments, &mut panes.bytes][focus.min(2)] = body;
+        return panes;
+    }
+    let (list, below) = body.split_top(body.height / 2);
+    let (arguments, bytes) = below.split_left(below.width - (below.width * 9 / 20).min(80));
+    Panes {
+        list,
+        arguments,
+        bytes,
+    }
+}
+
+/// Places the columns of a table: for each that can be seen its index and its area's left edge and width, one cell between
+/// them. A width of 0 takes what is left. Columns before `selected` leave the screen when it would not fit otherwise.
+pub fn columns(widths: &[u16], total: u16, selected: usize) -> Vec<(usize, u16, u16)> {
+    let selected = selected.min(widths.len().saturating_sub(1));
+    for first in 0..=selected {
+        let placed = columns_from(widths, total, first);
+        if first == selected || placed.iter().any(|column| column.0 == selected) {
+            return placed;
+        }
+    }
+    Vec::new()
+}
+
+/// The least width of a column that takes what is left.
+const LEAST: u16 = 14;
+
+fn columns_from(widths: &[u16], total: u16, first: usize) -> Vec<(usize, u16, u16)> {
+    let shown = widths.get(first..).unwrap_or_default();
+    let needs = |w: &u16| u32::from(if *w == 0 { LEAST } else { *w }) + 1;
+    let elastic = shown.iter().filter(|w| **w == 0).count() as u32;
+    let spare = (u32::from(total) + 1).saturating_sub(shown.iter().map(needs).sum());
+    let mut placed = Vec::new();
+    let (mut x, mut elastic_seen) = (0u16, 0u32);
+    for (at, width) in shown.iter().enumerate() {
+        let mut width = *width;
+        if width == 0 {
+            // The last elastic column takes the remainder of the division.
+            elastic_seen += 1;
+            let share = if elastic_seen == elastic {
+                spare - spare / elastic * (elastic - 1)
+            } else {
+                spare / elastic
+            };
+            width = LEAST.saturating_add(u16::try_from(share).unwrap_or(u16::MAX));
+        }
+        let left = total.saturating_sub(x);
+        if left < width.min(4) || left == 0 {
+            break;
+        }
+        let width = width.min(left);
+        placed.push((first + at, x, width));
+        x = x.saturating_add(width).saturating_add(1);
+    }
+    placed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_selected_column_is_always_on_screen_and_none_leaves_it() {
+        let widths = [8, 0, 12, 6, 0, 30];
+        for total in 0..140 {
+            for selected in 0..widths.len() {
+                let placed = columns(&widths, total, selected);
+                assert!(
+                    placed.iter().all(|(_, x, w)| x + w <= total),
+                    "{total}: {placed:?}"
+                );
+                assert!(
+                    total < 4 || placed.iter().any(|c| c.0 == selected),
+                    "{selected} in {total}: {placed:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn elastic_columns_share_what_is_left_to_the_last_cell() {
+        let placed = columns(&[10, 0, 0], 100, 0);
+        assert_eq!(placed.last().map(|(_, x, w)| x + w), Some(100));
+    }
+
+    #[test]
+    fn every_line_belongs_to_one_part_at_every_size() {
+        for height in 0..=60 {
+            for gaps in [false, true] {
+                for typing in [0, 1, 4] {
+                    let p = plan(80, height, gaps, typing);
+                    let parts = [p.header, p.timeline, p.trail, p.body, p.status, p.footer];
+                    let mut line = 0;
+                    for part in parts {
+                        assert_eq!(part.y, line, "{height} lines: {p:?}");
+                        line += part.height;
+                    }
+                    assert_eq!(line, height);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_forty_by_twelve_screen_still_has_rows() {
+        assert!(plan(40, 12, true, 0).body.height >= 7);
+    }
+
+    #[test]
+    fn a_small_body_shows_only_the_focused_pane() {
+        let body = Area {
+            x: 0,
+            y: 3,
+            width: 40,
+            height: 8,
+        };
+        assert_eq!(
+            panes(body, 2),
+            Panes {
+                bytes: body,
+                ..Panes::default()
+            }
+        );
+    }
+}

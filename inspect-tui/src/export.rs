@@ -1,0 +1,187 @@
+//! A view written to a file of its own, for a spreadsheet (`.csv`) or a program (`.json`).
+//!
+//! Text is written as it is shown, with everything dangerous spelled out; numbers are written in full, durations and
+//! instants in nanoseconds.
+
+use crate::worker::Which;
+use afterimage_indexer::{Cell, Progress, Session};
+use afterimage_model::Safe;
+use afterimage_query::{Shape, View};
+use std::fs::OpenOptions;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The name says no format.
+    #[error("{0}: the name must end in .csv or .json")]
+    Format(String),
+    /// The file could not be made or written.
+    #[error("{0}: {1}")]
+    Io(String, #[source] std::io::Error),
+    /// The capture could not be read.
+    #[error(transparent)]
+    Session(#[from] afterimage_indexer::Error),
+}
+
+/// Writes the rows of a view to a new file and returns how many there were.
+pub fn write(
+    session: &Session,
+    view: &'static View,
+    which: &Which,
+    path: &Path,
+    progress: &Progress,
+) -> Result<u64, Error> {
+    let shown = || Safe::new(path.as_os_str().as_encoded_bytes()).to_string();
+    let json = match path.extension().and_then(|ext| ext.to_str()) {
+        Some("csv") => false,
+        Some("json") => true,
+        _ => return Err(Error::Format(shown())),
+    };
+    let io = |error| Error::Io(shown(), error);
+    // Only a new file: an export must never take the place of evidence.
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
+        .map_err(io)?;
+    let mut out = Sheet {
+        out: BufWriter::new(file),
+        json,
+        rows: 0,
+        view,
+    };
+    out.begin().map_err(io)?;
+    if view.shape == Shape::Events {
+        let fields = crate::worker::fields(view.columns);
+        let mut failed = None;
+        session.scan(which.filter.as_ref(), which.span, 1, progress, &mut |ctx| {
+            let cells: Vec<Cell> = fields
+                .iter()
+                .map(|field| crate::worker::cell(ctx, field.as_ref()))
+                .collect();
+            failed = out.row(&cells).err();
+            failed.is_none()
+        })?;
+        if let Some(error) = failed {
+            return Err(io(error));
+        }
+    } else {
+        for row in session
+            .view(view, which.filter.as_ref(), which.span, progress)?
+            .rows
+        {
+            out.row(&row.cells).map_err(io)?;
+        }
+    }
+    out.end().map_err(io)
+}
+
+struct Sheet<W: Write> {
+    out: W,
+    json: bool,
+    rows: u64,
+    view: &'static View,
+}
+
+impl<W: Write> Sheet<W> {
+    fn begin(&mut self) -> std::io::Result<()> {
+        if self.json {
+            return self.out.write_all(b"[");
+        }
+        let titles: Vec<String> = self
+            .view
+            .columns
+            .iter()
+            .map(|column| csv(column.title))
+            .collect();
+        writeln!(self.out, "{}", titles.join(","))
+    }
+
+    fn row(&mut self, cells: &[Cell]) -> std::io::Result<()> {
+        self.rows += 1;
+        if !self.json {
+            let cells: Vec<String> = cells
+                .iter()
+                .map(|cell| csv(&text(cell).unwrap_or_default()))
+                .collect();
+            return writeln!(self.out, "{}", cells.join(","));
+        }
+        let cells: Vec<String> = self
+            .view
+            .columns
+            .iter()
+            .zip(cells)
+            .map(|(column, cell)| {
+                let value = match cell {
+                    Cell::Missing => "null".to_owned(),
+                    Cell::Number(n) => n.to_string(),
+                    Cell::Float(x) if x.is_finite() => x.to_string(),
+                    other => quoted(&text(other).unwrap_or_default()),
+                };
+                format!("{}: {value}", quoted(column.title))
+            })
+            .collect();
+        let comma = if self.rows > 1 { "," } else { "" };
+        write!(self.out, "{comma}\n  {{{}}}", cells.join(", "))
+    }
+
+    fn end(mut self) -> std::io::Result<u64> {
+        if self.json {
+            self.out.write_all(b"\n]\n")?;
+        }
+        self.out.flush()?;
+        Ok(self.rows)
+    }
+}
+
+fn text(cell: &Cell) -> Option<String> {
+    match cell {
+        Cell::Missing => None,
+        Cell::Text(text) => Some(Safe::new(text).to_string()),
+        Cell::Number(n) => Some(n.to_string()),
+        Cell::Float(x) => Some(x.to_string()),
+    }
+}
+
+/// Printable text as a CSV field. A spreadsheet takes a field that begins with one of `=+-@` for a formula: text gets an
+/// apostrophe in front, numbers do not need it.
+fn csv(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@']) && text.parse::<f64>().is_err();
+    let text = if formula {
+        format!("'{text}")
+    } else {
+        text.to_owned()
+    };
+    if text.contains([',', '"']) {
+        format!("\"{}\"", text.replace('"', "\"\""))
+    } else {
+        text
+    }
+}
+
+/// Printable text (it holds no control character) as a JSON string.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_captured_formula_is_no_formula_in_a_spreadsheet() {
+        assert_eq!(
+            csv("=HYPERLINK(\"http://x\")"),
+            "\"'=HYPERLINK(\"\"http://x\"\")\""
+        );
+        assert_eq!(csv("-12"), "-12");
+        assert_eq!(csv("-x"), "'-x");
+    }
+
+    #[test]
+    fn json_strings_are_quoted_once() {
+        assert_eq!(quoted("a\\x1b\"b"), "\"a\\\\x1b\\\"b\"");
+    }
+}

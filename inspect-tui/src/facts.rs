@@ -1,0 +1,220 @@
+//! What the screen says of the capture as a whole: taken from the session once, when it opens.
+
+use crate::show;
+use afterimage_indexer::Session;
+use afterimage_model::{Container, Gap, GapCause, Manifest, Totals};
+
+/// What is known of the capture before anything is looked for in it.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The file's name.
+    pub name: String,
+    /// Its header.
+    pub manifest: Manifest,
+    /// Its books; `None` when it is not sealed.
+    pub totals: Option<Totals>,
+    /// What is missing from it, as the file says.
+    pub recorded_gaps: Vec<Gap>,
+    /// Parts of the file that turned out not to be readable.
+    pub unreadable: Vec<Gap>,
+    /// Whose events it holds.
+    pub containers: Vec<Container>,
+    /// Number of events.
+    pub events: u64,
+    /// First and last instant, ns since boot.
+    pub span: Option<(u64, u64)>,
+}
+
+impl Facts {
+    /// Asks the session.
+    pub fn of(session: &Session, name: String) -> Facts {
+        Facts {
+            name,
+            manifest: session.manifest().clone(),
+            totals: session.totals().cloned(),
+            recorded_gaps: session.gaps().to_vec(),
+            unreadable: session.unreadable(),
+            containers: session
+                .state()
+                .containers
+                .values()
+                .map(|container| Container::clone(container))
+                .collect(),
+            events: session.events(),
+            span: session.span(),
+        }
+    }
+
+    /// Everything that is known to be missing.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.recorded_gaps.iter().chain(&self.unreadable)
+    }
+
+    /// What is lost, in words; `None` when nothing is known to be. A number that may be too low says `≥`.
+    pub fn losses(&self, ascii: bool) -> Option<String> {
+        let number = self.gaps().count();
+        if number == 0 {
+            return None;
+        }
+        let known: u64 = self
+            .gaps()
+            .filter_map(|gap| gap.count)
+            .fold(0, u64::saturating_add);
+        let unsure = self.gaps().any(|gap| gap.count.is_none());
+        let mark = match (unsure, ascii) {
+            (false, _) => "",
+            (true, false) => "≥ ",
+            (true, true) => ">= ",
+        };
+        let gaps = show::counted(number as u64, "gap");
+        let mut causes: Vec<&str> = self.gaps().map(|gap| gap.cause.name()).collect();
+        causes.sort_unstable();
+        causes.dedup();
+        let events = if unsure && known == 0 {
+            "unknown number of events".to_owned()
+        } else {
+            format!("{mark}{}", show::counted(known, "event"))
+        };
+        Some(format!("LOST {events} in {gaps}: {}", causes.join(", ")))
+    }
+
+    /// Whether the file is whole: `sealed`, `torn`, `damaged` or `not sealed`, and whether that is good.
+    pub fn integrity(&self) -> (&'static str, bool) {
+        let has = |cause| self.gaps().any(|gap| gap.cause == cause);
+        if has(GapCause::Unreadable) {
+            ("damaged", false)
+        } else if has(GapCause::Torn) {
+            ("torn", false)
+        } else if self.totals.is_none() {
+            ("not sealed", false)
+        } else {
+            ("sealed", true)
+        }
+    }
+
+    /// The capture described, as pairs of a name and a value; names repeat only when the value is a list.
+    pub fn description(&self) -> Vec<(String, String)> {
+        let m = &self.manifest;
+        let mut out = Vec::new();
+        let mut add = |name: &str, value: &str| {
+            if !value.is_empty() {
+                out.push((name.to_owned(), value.to_owned()));
+            }
+        };
+        add("file", &self.name);
+        add("integrity", self.integrity().0);
+        add(
+            "lost",
+            &self
+                .losses(true)
+                .unwrap_or_else(|| "nothing known".to_owned()),
+        );
+        add("capture id", &m.capture_id);
+        add("recorded by", &m.tool);
+        add("host", &m.host);
+        add("kernel", &m.kernel);
+        add("machine", &m.machine);
+        add("boot id", &m.boot_id);
+        add(
+            "cpus",
+            &if m.cpus == 0 {
+                String::new()
+            } else {
+                m.cpus.to_string()
+            },
+        );
+        add("scope", &m.scope);
+        add("filter", &m.filter);
+        add("trigger", &m.trigger);
+        add("reason", &m.reason);
+        add("operator", &m.operator);
+        add("case", &m.case_id);
+        add("command", &m.command.join(" "));
+        for container in &self.containers {
+            let name = if container.name.is_empty() {
+                container.short_id()
+            } else {
+                &container.name
+            };
+            let says = if container.unresolved.is_empty() {
+                String::new()
+            } else {
+                format!(" ({})", container.unresolved)
+            };
+            add(
+                "container",
+                &format!(
+                    "{name}  {}  {} {}{says}",
+                    container.short_id(),
+                    container.runtime,
+                    container.image
+                ),
+            );
+        }
+        if let Some(totals) = &self.totals {
+            for (name, count) in [
+                ("offered", totals.offered),
+                ("written", totals.written),
+                ("dropped", totals.dropped),
+                ("filtered", totals.filtered),
+                ("unsealed", totals.unsealed),
+                ("spared, recorder", totals.spared_self),
+                ("spared, scope", totals.spared_scope),
+            ] {
+                add(name, &show::count(count));
+            }
+        }
+        for (name, value) in &m.limits {
+            add("limit", &format!("{name} = {value}"));
+        }
+        for sentence in &m.coverage {
+            add("seen", sentence);
+        }
+        for sentence in &m.not_covered {
+            add("not seen", sentence);
+        }
+        out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afterimage_model::BootNs;
+
+    fn gap(count: Option<u64>) -> Gap {
+        Gap {
+            cause: GapCause::RingFull,
+            start: BootNs(1),
+            end: BootNs(2),
+            cpu: None,
+            count,
+            first_seq: None,
+            detail: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_loss_that_may_be_larger_says_so() {
+        let losses = |recorded_gaps| {
+            Facts {
+                recorded_gaps,
+                ..Facts::default()
+            }
+            .losses(false)
+        };
+        assert_eq!(losses(vec![]), None);
+        assert_eq!(
+            losses(vec![gap(Some(1))]).as_deref(),
+            Some("LOST 1 event in 1 gap: ring-full")
+        );
+        assert_eq!(
+            losses(vec![gap(Some(1200)), gap(None)]).as_deref(),
+            Some("LOST ≥ 1,200 events in 2 gaps: ring-full")
+        );
+        assert_eq!(
+            losses(vec![gap(None)]).as_deref(),
+            Some("LOST unknown number of events in 1 gap: ring-full")
+        );
+    }
+}

@@ -1,0 +1,157 @@
+//! Text cut to cells: what fits a width on screen, by display width and never by bytes.
+
+use afterimage_model::Safe;
+use unicode_width::UnicodeWidthChar;
+
+/// Captured bytes as printable text that fills at most `width` cells; what does not fit ends in `…`.
+///
+/// Only the bytes that can be seen are looked at, so that a row with megabytes of argv costs no more than a short one.
+pub fn captured(bytes: &[u8], width: usize, ascii: bool) -> String {
+    // A character takes at most four bytes for at least one cell once characters without width are spelled out.
+    let enough = width.saturating_mul(4).saturating_add(8);
+    let shown = bytes.get(..enough.min(bytes.len())).unwrap_or_default();
+    cut(&Safe::new(shown).to_string(), width, ascii)
+}
+
+/// Text that a user typed or a table of ours holds, with anything dangerous spelled out but backslashes left alone.
+pub fn plain(text: &str) -> String {
+    text.split('\\')
+        .map(|part| Safe::new(part).to_string())
+        .collect::<Vec<_>>()
+        .join("\\")
+}
+
+/// Printable text that fills at most `width` cells.
+pub fn cut(text: &str, width: usize, ascii: bool) -> String {
+    let text = spelled(text, ascii);
+    let mut used = 0;
+    let mut keep = 0;
+    for (at, c) in text.char_indices() {
+        let next = used + cells_of(c);
+        if next > width {
+            let mut out = text.get(..keep).unwrap_or_default().to_owned();
+            if width > 0 {
+                out.push(if ascii { '~' } else { '…' });
+            }
+            return out;
+        }
+        used = next;
+        // The ellipsis needs the last cell.
+        if used < width {
+            keep = at + c.len_utf8();
+        }
+    }
+    text.into_owned()
+}
+
+/// Printable text cut or padded to exactly `width` cells.
+pub fn pad(text: &str, width: usize, right: bool, ascii: bool) -> String {
+    let text = cut(text, width, ascii);
+    let space = " ".repeat(width.saturating_sub(cells(&text)));
+    if right { space + &text } else { text + &space }
+}
+
+/// The tail of printable text that fills at most `width` cells: for paths and breadcrumbs, whose end says most.
+pub fn tail(text: &str, width: usize, ascii: bool) -> String {
+    let text = spelled(text, ascii);
+    if cells(&text) <= width {
+        return text.into_owned();
+    }
+    let mut used = 1;
+    let mut from = text.len();
+    for (at, c) in text.char_indices().rev() {
+        used += cells_of(c);
+        if used > width {
+            break;
+        }
+        from = at;
+    }
+    let mark = if width == 0 {
+        ""
+    } else if ascii {
+        "~"
+    } else {
+        "…"
+    };
+    format!("{mark}{}", text.get(from..).unwrap_or_default())
+}
+
+/// How many cells printable text takes.
+pub fn cells(text: &str) -> usize {
+    text.chars().map(cells_of).sum()
+}
+
+fn cells_of(c: char) -> usize {
+    c.width().unwrap_or(0)
+}
+
+/// Spells out characters that take no cell (they would hide in their neighbour), and in ASCII mode all others but ASCII.
+fn spelled(text: &str, ascii: bool) -> std::borrow::Cow<'_, str> {
+    let odd = |c: char| cells_of(c) == 0 || (ascii && !c.is_ascii());
+    if !text.contains(odd) {
+        return text.into();
+    }
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if odd(c) {
+            out += &format!("\\u{{{:04x}}}", c as u32)
+        } else {
+            out.push(c)
+        }
+    }
+    out.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wide_characters_are_never_cut_in_half() {
+        assert_eq!(cut("検索検索", 8, false), "検索検索");
+        assert_eq!(cut("検索検索", 7, false), "検索検…");
+        assert_eq!(cut("検索検索", 6, false), "検索…");
+        assert_eq!(cut("検索", 1, false), "…");
+        assert_eq!(cut("x", 0, false), "");
+    }
+
+    #[test]
+    fn padding_gives_exactly_the_width() {
+        for width in 0..12 {
+            for text in ["", "a", "検索", "a\u{20d0}b", "longer than that"] {
+                assert_eq!(
+                    cells(&pad(text, width, false, false)),
+                    width,
+                    "{text:?} in {width}"
+                );
+                assert_eq!(
+                    cells(&pad(text, width, true, true)),
+                    width,
+                    "{text:?} in {width}"
+                );
+                assert!(
+                    cells(&tail(text, width, false)) <= width,
+                    "{text:?} in {width}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn characters_without_width_are_spelled_out() {
+        assert_eq!(cut("a\u{20d0}b", 20, false), "a\\u{20d0}b");
+    }
+
+    #[test]
+    fn a_megabyte_of_escapes_is_cut_to_the_cells_there_are() {
+        let shown = captured(&vec![0x1b; 1 << 20], 10, false);
+        assert_eq!(cells(&shown), 10);
+        assert!(shown.ends_with('…'));
+    }
+
+    #[test]
+    fn ascii_mode_prints_ascii_only() {
+        assert!(cut("naïve 検索", 40, true).is_ascii());
+        assert!(tail("naïve 検索 and more of it", 12, true).is_ascii());
+    }
+}

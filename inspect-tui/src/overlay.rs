@@ -1,0 +1,73 @@
+//! What lies over the screen, as text: the keys with what this view means, and the capture's description.
+
+use crate::action::{BINDINGS, Scope};
+use crate::fit;
+use crate::state::{Overlay, State};
+
+/// A line: a heading when `left` is empty and `heading` is set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Key or name.
+    pub left: String,
+    /// What it means.
+    pub right: String,
+    /// Whether it is a heading.
+    pub heading: bool,
+}
+
+fn line(left: &str, right: &str) -> Line {
+    Line {
+        left: left.to_owned(),
+        right: right.to_owned(),
+        heading: false,
+    }
+}
+
+fn heading(text: &str) -> Line {
+    Line {
+        left: text.to_owned(),
+        right: String::new(),
+        heading: true,
+    }
+}
+
+/// The title and the lines of what is open; nothing when nothing is.
+pub fn lines(state: &State) -> Vec<Line> {
+    match state.overlay {
+        Some((Overlay::Help, _)) => help(state),
+        Some((Overlay::Description, _)) => state
+            .facts
+            .description()
+            .iter()
+            .map(|(name, value)| line(name, &fit::plain(value)))
+            .collect(),
+        None => Vec::new(),
+    }
+}
+
+fn help(state: &State) -> Vec<Line> {
+    let view = state.step().view;
+    let mut out = vec![heading(view.title), line("", view.doc)];
+    for column in view.columns {
+        out.push(line(column.title, column.doc));
+    }
+    for (scope, title) in Scope::ALL.iter().filter(|row| row.0 != Scope::Overlay) {
+        out.push(line("", ""));
+        out.push(heading(title));
+        for row in BINDINGS.iter().filter(|row| row.scope == *scope) {
+            let keys: Vec<String> = row.keys.iter().map(ToString::to_string).collect();
+            out.push(line(&keys.join(" "), row.doc));
+        }
+    }
+    out.push(line("", ""));
+    out.push(heading("Views"));
+    for view in afterimage_query::VIEWS.iter() {
+        let key = if view.key == '\0' {
+            String::new()
+        } else {
+            view.key.to_string()
+        };
+        out.push(line(&key, &format!("{}: {}", view.title, view.doc)));
+    }
+    out
+}

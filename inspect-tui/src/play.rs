@@ -1,0 +1,154 @@
+//! The inspector without a terminal: keystrokes in, the screen as text out. Tests and documents are made with it.
+
+use crate::action::{Action, Key};
+use crate::state::{Effect, State};
+use crate::theme::Theme;
+use crate::worker::Worker;
+use crate::{Error, Options, begin, view};
+use afterimage_indexer::Session;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+
+/// An inspector on a screen of text.
+pub struct Player {
+    state: State,
+    worker: Worker,
+    terminal: Terminal<TestBackend>,
+    left: bool,
+}
+
+impl Player {
+    /// Opens a session on a screen of `width` × `height`.
+    pub fn new(
+        session: Session,
+        options: Options,
+        width: u16,
+        height: u16,
+    ) -> Result<Player, Error> {
+        let (state, worker) = begin(session, options, (width, height))?;
+        let Ok(terminal) = Terminal::new(TestBackend::new(width, height));
+        let mut player = Player {
+            state,
+            worker,
+            terminal,
+            left: false,
+        };
+        let effects = player.state.effects();
+        player.perform(effects);
+        Ok(player)
+    }
+
+    /// Presses keys: characters are themselves, other keys are named in angle brackets as help names them
+    /// (`<Enter>`, `<Ctrl-F>`, `<PgDn>`, `<Space>`); a name that is no key is ignored.
+    pub fn press(&mut self, keys: &str) -> &mut Player {
+        let mut rest = keys;
+        while let Some(c) = rest.chars().next() {
+            let (key, len) = named_key(rest).unwrap_or((Some(Key::Char(c)), c.len_utf8()));
+            rest = rest.get(len..).unwrap_or_default();
+            if let Some(action) = key.and_then(|key| self.state.action(key)) {
+                self.act(action);
+            }
+        }
+        self
+    }
+
+    /// Does what no key does: the mouse, a resize.
+    pub fn act(&mut self, action: Action) -> &mut Player {
+        if let Action::Resize(width, height) = action {
+            self.terminal.backend_mut().resize(width, height);
+        }
+        let effects = self.state.update(action);
+        self.perform(effects);
+        self
+    }
+
+    /// Whether the user has left.
+    pub fn left(&self) -> bool {
+        self.left
+    }
+
+    /// The screen as lines of text without the spaces at their ends.
+    pub fn screen(&mut self) -> String {
+        let state = &self.state;
+        let Ok(frame) = self
+            .terminal
+            .draw(|frame| view::draw(state, Theme { mono: true }, frame.buffer_mut()));
+        let (buffer, area) = (frame.buffer, frame.area);
+        let mut out = String::new();
+        for y in area.top()..area.bottom() {
+            let mut line = String::new();
+            let mut x = area.left();
+            while x < area.right() {
+                let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
+                line.push_str(symbol);
+                // A wide character also fills the cell after it.
+                x += (crate::fit::cells(symbol) as u16).max(1);
+            }
+            out.push_str(line.trim_end());
+            out.push('\n');
+        }
+        out
+    }
+
+    /// Does what was asked for until nothing is left to do.
+    fn perform(&mut self, mut effects: Vec<Effect>) {
+        while !effects.is_empty() {
+            for effect in std::mem::take(&mut effects) {
+                match effect {
+                    Effect::Ask(ticket, ask) => self.worker.ask(ticket, ask),
+                    Effect::Cancel => self.worker.cancel(),
+                    Effect::Quit => self.left = true,
+                }
+            }
+            for (ticket, answer) in self.worker.settle() {
+                effects.extend(self.state.receive(ticket, answer));
+            }
+        }
+    }
+}
+
+/// A key in angle brackets at the beginning, and the bytes it takes.
+fn named_key(text: &str) -> Option<(Option<Key>, usize)> {
+    let name = text.strip_prefix('<')?.split_once('>')?.0;
+    if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-') {
+        return None;
+    }
+    let named = [
+        Key::Char(' '),
+        Key::Enter,
+        Key::Esc,
+        Key::Backspace,
+        Key::Delete,
+        Key::Tab,
+        Key::BackTab,
+        Key::Up,
+        Key::Down,
+        Key::Left,
+        Key::Right,
+        Key::PageUp,
+        Key::PageDown,
+        Key::Home,
+        Key::End,
+    ];
+    let control = ('a'..='z').map(Key::Ctrl);
+    let key = named
+        .into_iter()
+        .chain(control)
+        .chain((1..=12).map(Key::F))
+        .find(|key| key.to_string() == name);
+    Some((key, name.len() + 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_named_as_help_names_them() {
+        assert_eq!(named_key("<Enter>x"), Some((Some(Key::Enter), 7)));
+        assert_eq!(named_key("<Ctrl-F>"), Some((Some(Key::Ctrl('f')), 8)));
+        assert_eq!(named_key("<F10>"), Some((Some(Key::F(10)), 5)));
+        assert_eq!(named_key("<Nonsense>"), Some((None, 10)));
+        assert_eq!(named_key("< "), None);
+    }
+}

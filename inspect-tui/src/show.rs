@@ -1,0 +1,111 @@
+//! Numbers and instants as the screen says them, on top of how every reader shows a cell.
+
+use afterimage_indexer::{Cell, TimeLook, TimeStyle, cell_text};
+use afterimage_model::Manifest;
+use afterimage_query::{Column, Unit};
+
+/// The next way to show instants.
+pub fn next_look(look: TimeLook) -> TimeLook {
+    match look {
+        TimeLook::Time => TimeLook::Date,
+        TimeLook::Date => TimeLook::Relative,
+        TimeLook::Relative => TimeLook::Raw,
+        TimeLook::Raw => TimeLook::Time,
+    }
+}
+
+/// What a way to show instants is called.
+pub fn look_name(look: TimeLook) -> &'static str {
+    match look {
+        TimeLook::Time => "time of day, UTC",
+        TimeLook::Date => "date and time, UTC",
+        TimeLook::Relative => "seconds since the first event",
+        TimeLook::Raw => "nanoseconds since 1970",
+    }
+}
+
+/// What is needed to show an instant.
+#[derive(Clone, Copy, Debug)]
+pub struct Epoch<'a> {
+    /// The capture's header, for its clock pair.
+    pub manifest: &'a Manifest,
+    /// The style.
+    pub style: TimeStyle,
+}
+
+impl Epoch<'_> {
+    /// An instant on the boot clock.
+    pub fn boot(&self, boot_ns: u64) -> String {
+        self.style.text(self.manifest.wall_ns(boot_ns))
+    }
+}
+
+/// A cell as bytes: captured text still raw, so that only what fits the screen need be made printable.
+pub fn cell(cell: &Cell, column: &Column, style: &TimeStyle) -> Vec<u8> {
+    match cell {
+        Cell::Text(text) => text.clone(),
+        other => cell_text(other, column, style).into_bytes(),
+    }
+}
+
+/// The cells a column needs: instants need what their style takes.
+pub fn width(column: &Column, style: &TimeStyle) -> u16 {
+    if column.unit == Unit::Time {
+        style.width()
+    } else {
+        column.width
+    }
+}
+
+/// A count with separators: `1,234,567`.
+pub fn count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut out = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count and its noun, in the plural where it is not one: `1 gap`, `2 gaps`.
+pub fn counted(n: u64, noun: &str) -> String {
+    let plural = if n == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", count(n))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_read_well() {
+        assert_eq!(
+            [count(0), count(999), count(1000), count(1_234_567)],
+            ["0", "999", "1,000", "1,234,567"]
+        );
+        assert_eq!(
+            [counted(1, "gap"), counted(2, "gap"), counted(0, "event")],
+            ["1 gap", "2 gaps", "0 events"]
+        );
+    }
+
+    #[test]
+    fn every_way_to_show_instants_comes_round() {
+        let mut look = TimeLook::Time;
+        let names: Vec<&str> = std::iter::repeat_with(|| {
+            look = next_look(look);
+            look_name(look)
+        })
+        .take(4)
+        .collect();
+        assert_eq!(look, TimeLook::Time);
+        assert!(
+            names
+                .iter()
+                .all(|name| names.iter().filter(|other| other == &name).count() == 1)
+        );
+    }
+}

@@ -1,0 +1,609 @@
+//! What the inspector knows and where the user stands in it. Only [`State::update`] and [`State::receive`] change it;
+//! nothing here knows how it is drawn.
+
+pub mod entry;
+pub mod events;
+mod narrow;
+pub mod table;
+mod travel;
+mod typing;
+
+use crate::action::{self, Action, Key, Scope};
+use crate::area::{self, Plan};
+use crate::facts::Facts;
+use crate::show::{self, Epoch};
+use crate::worker::{Answer, Ask, Lane, Which};
+use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook, TimeStyle};
+use afterimage_model::Gap;
+use afterimage_query::{Filter, Shape, VIEWS, View};
+use entry::{Entry, Kind};
+use events::EventList;
+use std::collections::BTreeMap;
+use table::Table;
+
+/// What a step of the trail shows.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Rows.
+    Table(Table),
+    /// The event list.
+    Events(Box<EventList>),
+    /// Tiles.
+    Overview(Overview),
+}
+
+/// The overview's tiles, one per row of `TILES`, and the selected one.
+#[derive(Clone, Debug, Default)]
+pub struct Overview {
+    /// What was counted; `None` until it was.
+    pub counted: Option<indexer::Overview>,
+    /// The selected tile.
+    pub cursor: usize,
+    /// The first line on screen.
+    pub top: usize,
+}
+
+/// A step of the trail: a view, and what it was narrowed to on the way.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// The view.
+    pub view: &'static View,
+    /// The row that was opened to get here, as its view showed it; empty when the view was opened by name.
+    pub from: String,
+    /// The filter of that row.
+    pub narrowing: Option<Filter>,
+    /// The user's own filter for this step.
+    pub filter: Option<Filter>,
+    /// Its text.
+    pub filter_text: String,
+    /// What it shows.
+    pub body: Body,
+}
+
+/// What has the focus.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pane {
+    /// The view, or the list of events.
+    #[default]
+    Body,
+    /// What an event's arguments mean.
+    Arguments,
+    /// An event's bytes.
+    Bytes,
+    /// The timeline.
+    Timeline,
+}
+
+/// The timeline.
+#[derive(Clone, Debug, Default)]
+pub struct Timeline {
+    /// Counts; `None` until they have come.
+    pub histogram: Option<Histogram>,
+    /// The selected step.
+    pub cursor: usize,
+    /// The step marked as one end of a range.
+    pub mark: Option<usize>,
+    /// How many steps were asked for.
+    asked: usize,
+}
+
+/// Something laid over the screen until it is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overlay {
+    /// The keys.
+    Help,
+    /// The capture's description.
+    Description,
+}
+
+/// A sentence for the user, and whether it is bad news.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Notice {
+    /// What is said.
+    pub text: String,
+    /// Whether something failed.
+    pub bad: bool,
+}
+
+/// What is to be done outside, after a change of state.
+#[derive(Clone, Debug)]
+pub enum Effect {
+    /// Ask the worker; the answer carries the ticket.
+    Ask(u64, Ask),
+    /// Stop long work.
+    Cancel,
+    /// Leave.
+    Quit,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct State {
+    /// The capture.
+    pub facts: Facts,
+    /// Only ASCII may be drawn.
+    pub ascii: bool,
+    /// Nothing may be written to disk.
+    pub read_only: bool,
+    /// How instants are shown.
+    pub look: TimeLook,
+    /// Columns and lines of the terminal.
+    pub size: (u16, u16),
+    /// From the first view to the one on screen; never empty.
+    pub trail: Vec<Step>,
+    /// The part of the capture that every view looks at.
+    pub span: Span,
+    /// The timeline.
+    pub timeline: Timeline,
+    /// What has the focus.
+    pub pane: Pane,
+    /// The line being typed.
+    pub entry: Option<Entry>,
+    /// What lies over the screen, and its first line.
+    pub overlay: Option<(Overlay, usize)>,
+    /// What was last said.
+    pub notice: Option<Notice>,
+    /// The text searched for, lower case.
+    pub needle: String,
+    /// Filters typed before, oldest first.
+    pub history: Vec<String>,
+    /// Events that the work in progress has looked at.
+    pub looked_at: Option<u64>,
+    tickets: BTreeMap<Lane, u64>,
+    last_ticket: u64,
+    effects: Vec<Effect>,
+}
+
+impl State {
+    /// Stands at the beginning of a view, having asked for what it shows. `filter` is the text of a filter for it.
+    pub fn new(
+        facts: Facts,
+        view: &'static View,
+        filter: Option<(String, Filter)>,
+        size: (u16, u16),
+    ) -> State {
+        let (filter_text, filter) =
+            filter.map_or((String::new(), None), |(text, filter)| (text, Some(filter)));
+        let body = Body::Table(Table::default());
+        let mut state = State {
+            facts,
+            ascii: false,
+            read_only: false,
+            look: TimeLook::default(),
+            size,
+            trail: vec![Step {
+                view,
+                from: String::new(),
+                narrowing: None,
+                filter,
+                filter_text,
+                body,
+            }],
+            span: None,
+            timeline: Timeline::default(),
+            pane: Pane::default(),
+            entry: None,
+            overlay: None,
+            notice: None,
+            needle: String::new(),
+            history: Vec::new(),
+            looked_at: None,
+            tickets: BTreeMap::new(),
+            last_ticket: 0,
+            effects: Vec::new(),
+        };
+        state.reload();
+        state
+    }
+
+    /// What was asked for since the last time, for whoever made the state.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        self.settle();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Does what the user wants, and says what is to be done outside.
+    pub fn update(&mut self, action: Action) -> Vec<Effect> {
+        if !matches!(
+            action,
+            Action::Resize(..) | Action::Drag(..) | Action::Release(..)
+        ) {
+            self.notice = None;
+        }
+        match action {
+            Action::Resize(width, height) => self.size = (width, height),
+            Action::Quit => self.effects.push(Effect::Quit),
+            action if self.overlay.is_some() => self.update_overlay(action),
+            action if self.entry.is_some() => self.update_entry(action),
+            Action::Help => self.overlay = Some((Overlay::Help, 0)),
+            Action::Describe => self.overlay = Some((Overlay::Description, 0)),
+            Action::Views => self.entry = Some(Entry::new(Kind::View, String::new())),
+            Action::Search => self.entry = Some(Entry::new(Kind::Search, self.needle.clone())),
+            Action::GoTo => self.entry = Some(Entry::new(Kind::GoTo, String::new())),
+            Action::Filter => {
+                self.entry = Some(Entry::new(Kind::Filter, self.step().filter_text.clone()))
+            }
+            Action::ClearFilter => self.set_filter(String::new()),
+            Action::Export if self.read_only => self.say("read-only: nothing is written", true),
+            Action::Export => {
+                self.entry = Some(Entry::new(
+                    Kind::Export,
+                    format!("{}.csv", self.step().view.id),
+                ))
+            }
+            Action::TimeFormat => {
+                self.look = show::next_look(self.look);
+                self.say(show::look_name(self.look), false);
+            }
+            Action::NextPane => self.focus(true),
+            Action::PreviousPane => self.focus(false),
+            Action::Next => self.find(false),
+            Action::Previous => self.find(true),
+            Action::Cancel => self.cancel(),
+            Action::Back => self.back(),
+            Action::Drill => self.drill(),
+            Action::Dig => self.dig(),
+            Action::OpenView(key) => {
+                if let Some(view) = VIEWS.iter().find(|view| view.key == key) {
+                    self.open(view);
+                }
+            }
+            Action::Sort | Action::SortLeft | Action::SortRight => self.sort(action),
+            Action::FilterCell => self.filter_cell(true),
+            Action::ExcludeCell => self.filter_cell(false),
+            Action::Fold => {
+                if let Body::Table(table) = &mut self.step_mut().body {
+                    table.fold();
+                }
+            }
+            Action::ZoomIn => self.zoom(true),
+            Action::ZoomOut => self.zoom(false),
+            Action::WholeSpan => self.set_span(None),
+            Action::Mark => self.mark(),
+            Action::Press(x, y) => self.press(x, y),
+            Action::Drag(x, _) => self.drag(x),
+            Action::Release(..) => self.release(),
+            Action::Wheel(lines) => self.travel(i64::from(lines)),
+            Action::Up => self.travel(-1),
+            Action::Down => self.travel(1),
+            Action::PageUp => self.travel(-self.page_lines()),
+            Action::PageDown => self.travel(self.page_lines()),
+            Action::Home => self.travel_to_edge(true),
+            Action::End => self.travel_to_edge(false),
+            Action::Left => self.sideways(false),
+            Action::Right => self.sideways(true),
+            Action::Accept
+            | Action::Complete
+            | Action::Erase
+            | Action::EraseNext
+            | Action::EraseWord
+            | Action::EraseLine
+            | Action::Type(_) => {}
+        }
+        self.effects()
+    }
+
+    /// What a key means now.
+    pub fn action(&self, key: Key) -> Option<Action> {
+        action::action(key, self.scopes())
+    }
+
+    /// Where bindings are looked for now, nearest first.
+    pub fn scopes(&self) -> &'static [Scope] {
+        match (&self.overlay, &self.entry, self.pane) {
+            (Some(_), _, _) => &[Scope::Overlay],
+            (None, Some(_), _) => &[Scope::Entry],
+            (None, None, Pane::Timeline) => &[Scope::Timeline, Scope::Everywhere],
+            (None, None, _) => &[Scope::View, Scope::Everywhere],
+        }
+    }
+
+    /// Takes an answer, and says what is to be done outside. Answers to questions that were given up are ignored.
+    pub fn receive(&mut self, ticket: u64, answer: Answer) -> Vec<Effect> {
+        if let Answer::Unreadable(gaps) = answer {
+            self.facts.unreadable = gaps;
+            return self.effects();
+        }
+        let Some(lane) = self
+            .tickets
+            .iter()
+            .find(|row| *row.1 == ticket)
+            .map(|row| *row.0)
+        else {
+            return self.effects();
+        };
+        let more = matches!(answer, Answer::Matches { last: false, .. });
+        if !more {
+            self.tickets.remove(&lane);
+        }
+        match (answer, &mut self.step_mut().body) {
+            (Answer::Rows(rows), Body::Table(table)) => table.fill(rows),
+            (
+                Answer::Matches {
+                    nums,
+                    last,
+                    complete,
+                },
+                Body::Events(list),
+            ) => list.extend(nums, last, complete),
+            (Answer::Overview(counted), Body::Overview(overview)) => {
+                overview.counted = Some(counted)
+            }
+            (Answer::Page(lines), Body::Events(list)) => {
+                if let Some((first, _)) = list.asked.take() {
+                    list.page_first = first;
+                    list.page = lines;
+                }
+            }
+            (Answer::Detail(detail), Body::Events(list)) => {
+                list.detail = detail;
+                list.argument = (0, 0);
+                list.byte_line = 0;
+            }
+            (Answer::Timeline(histogram), _) => {
+                self.timeline.cursor = self.timeline.cursor.min(
+                    histogram
+                        .lanes
+                        .first()
+                        .map_or(0, |lane| lane.len().saturating_sub(1)),
+                );
+                self.timeline.histogram = Some(histogram);
+            }
+            (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
+            (Answer::Found(Some(num)), _) => self.open_events_at(num),
+            (Answer::Found(None), _) => self.say("not found", true),
+            (Answer::Exported(rows, path), _) => {
+                let path = crate::fit::plain(&path.display().to_string());
+                self.say(
+                    &format!("wrote {} to {path}", show::counted(rows, "row")),
+                    false,
+                );
+            }
+            (Answer::Failed(text), _) => self.say(&crate::fit::plain(&text), true),
+            (
+                Answer::Rows(_)
+                | Answer::Matches { .. }
+                | Answer::Overview(_)
+                | Answer::Page(_)
+                | Answer::Detail(_)
+                | Answer::Unreadable(_),
+                _,
+            ) => {}
+        }
+        self.effects()
+    }
+
+    /// The step on screen.
+    pub fn step(&self) -> &Step {
+        &self.trail[self.trail.len() - 1]
+    }
+
+    fn step_mut(&mut self) -> &mut Step {
+        let last = self.trail.len() - 1;
+        &mut self.trail[last]
+    }
+
+    /// Where things are on the screen.
+    pub fn plan(&self) -> Plan {
+        let typing = self.entry.as_ref().map_or(0, |entry| match entry.kind {
+            Kind::View => (self.size.1 / 2).min(entry.views().len() as u16 + 1),
+            _ => 1 + self.said(entry).len() as u16,
+        });
+        area::plan(
+            self.size.0,
+            self.size.1,
+            self.facts.gaps().next().is_some(),
+            typing.min(self.size.1 / 2),
+        )
+    }
+
+    /// The steps of the trail, as they are named on screen.
+    pub fn crumbs(&self) -> Vec<String> {
+        let name = |step: &Step| {
+            let view = step.view.id;
+            let from = if step.from.is_empty() {
+                view.to_owned()
+            } else {
+                format!("{} {view}", step.from)
+            };
+            if step.filter_text.is_empty() {
+                from
+            } else {
+                format!("{from}*")
+            }
+        };
+        self.trail.iter().map(name).collect()
+    }
+
+    /// What is said below the line being typed: why it is wrong, or what it could become.
+    pub fn said(&self, entry: &Entry) -> Vec<String> {
+        let mut said = Vec::new();
+        if let Some(error) = &entry.error {
+            let lead = |bytes: usize| {
+                crate::fit::cells(&crate::fit::plain(
+                    entry.text.get(..bytes).unwrap_or(&entry.text),
+                ))
+            };
+            let from = lead(error.span().start);
+            let marks = lead(error.span().end).saturating_sub(from).max(1);
+            let indent = crate::fit::cells(entry.kind.prompt()) + from;
+            said.push(format!("{}{}", " ".repeat(indent), "^".repeat(marks)));
+            said.push(crate::fit::plain(&format!(
+                "{}: {}",
+                error.message(),
+                error.remedy()
+            )));
+        }
+        let room = usize::from(self.size.1 / 3).max(2);
+        said.extend(
+            entry
+                .hints
+                .iter()
+                .take(room)
+                .map(|hint| crate::fit::plain(&format!("{:<24} {}", hint.text, hint.doc))),
+        );
+        if entry.hints.len() > room {
+            said.push(format!("and {} more", entry.hints.len() - room));
+        }
+        said
+    }
+
+    /// How instants are shown.
+    pub fn epoch(&self) -> Epoch<'_> {
+        let manifest = &self.facts.manifest;
+        let first_ns = manifest.wall_ns(self.facts.span.map_or(0, |span| span.0));
+        Epoch {
+            manifest,
+            style: TimeStyle {
+                look: self.look,
+                offset_s: 0,
+                first_ns,
+            },
+        }
+    }
+
+    /// Whether an answer for the view is still to come.
+    pub fn working(&self) -> bool {
+        [Lane::Body, Lane::Errand]
+            .iter()
+            .any(|lane| self.tickets.contains_key(lane))
+    }
+
+    /// Whether any answer is still to come.
+    pub fn waiting(&self) -> bool {
+        !self.tickets.is_empty()
+    }
+
+    /// Which events the step on screen looks at, beyond what its view says itself.
+    pub fn which(&self) -> Which {
+        let filters = self
+            .trail
+            .iter()
+            .flat_map(|step| [&step.narrowing, &step.filter])
+            .flatten();
+        Which {
+            filter: filters.cloned().reduce(Filter::and),
+            span: self.span,
+        }
+    }
+
+    /// The same with the view's own filter, for what is not asked of the session as a view.
+    fn which_of_view(&self) -> Which {
+        let mut which = self.which();
+        if let Ok(own) = Filter::parse(self.step().view.filter)
+            && !self.step().view.filter.is_empty()
+        {
+            which.filter = Some(match which.filter {
+                Some(filter) => own.and(filter),
+                None => own,
+            });
+        }
+        which
+    }
+
+    fn say(&mut self, text: &str, bad: bool) {
+        self.notice = Some(Notice {
+            text: text.to_owned(),
+            bad,
+        });
+    }
+
+    fn ask(&mut self, ask: Ask) {
+        self.last_ticket += 1;
+        self.tickets.insert(ask.lane(), self.last_ticket);
+        self.effects.push(Effect::Ask(self.last_ticket, ask));
+    }
+
+    /// Asks again for what the step on screen shows, and for the timeline.
+    fn reload(&mut self) {
+        let view = self.step().view;
+        let which = self.which();
+        self.tickets.retain(|lane, _| matches!(lane, Lane::Errand));
+        match view.shape {
+            Shape::Overview => {
+                let cursor = if let Body::Overview(old) = &self.step().body {
+                    old.cursor
+                } else {
+                    0
+                };
+                self.step_mut().body = Body::Overview(Overview {
+                    cursor,
+                    ..Overview::default()
+                });
+                self.ask(Ask::Overview(which));
+            }
+            Shape::Events => {
+                let which = self.which_of_view();
+                let all =
+                    (which.filter.is_none() && which.span.is_none()).then_some(self.facts.events);
+                let mut list = EventList::new(all);
+                if let Body::Events(old) = &self.step().body {
+                    list.column = old.column;
+                    if let Some(num) = old.num(old.cursor) {
+                        list.go_to(num);
+                    }
+                }
+                self.step_mut().body = Body::Events(Box::new(list));
+                if all.is_none() {
+                    self.ask(Ask::Matches(which));
+                }
+            }
+            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps => {
+                if !matches!(self.step().body, Body::Table(_)) {
+                    self.step_mut().body = Body::Table(Table::default());
+                }
+                self.ask(Ask::Rows(view, which));
+            }
+        }
+        self.timeline.asked = 0;
+    }
+
+    /// The gaps that meet the span.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.facts.gaps().filter(|gap| {
+            self.span
+                .is_none_or(|(first, last)| gap.end.0 >= first && gap.start.0 <= last)
+        })
+    }
+
+    /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
+    fn settle(&mut self) {
+        self.keep_in_sight();
+        let steps = usize::from(self.plan().strip().width);
+        if steps > 0 && steps != self.timeline.asked {
+            self.timeline.asked = steps;
+            let which = self.which();
+            self.ask(Ask::Timeline(which, steps));
+        }
+        let lines = self.list_lines();
+        let columns = self.step().view.columns;
+        let Body::Events(list) = &mut self.step_mut().body else {
+            return;
+        };
+        let page = list.wants(lines);
+        let num = list.num(list.cursor).unwrap_or(0);
+        let detail = (num != list.detail_asked).then_some(num);
+        list.detail_asked = num;
+        if let Some((first, count)) = page
+            && let Some(from) = list.num(first)
+        {
+            list.asked = page;
+            let which = self.which_of_view();
+            self.ask(Ask::Page {
+                which,
+                columns,
+                from,
+                count,
+            });
+        }
+        match detail {
+            Some(0) => {
+                if let Body::Events(list) = &mut self.step_mut().body {
+                    list.detail = None;
+                }
+            }
+            Some(num) => self.ask(Ask::Detail(num)),
+            None => {}
+        }
+    }
+}

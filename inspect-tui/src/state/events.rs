@@ -1,0 +1,195 @@
+//! The event list: which events it has, the page of them that is at hand, the one that is looked into.
+
+use crate::detail::Detail;
+use crate::worker::Line;
+
+/// Which events are in the list.
+#[derive(Clone, Debug)]
+pub enum Numbers {
+    /// Every event of the capture.
+    All(u64),
+    /// Those that matched so far.
+    Some(Vec<u64>),
+}
+
+/// The list and its panes.
+#[derive(Clone, Debug)]
+pub struct EventList {
+    /// Which events.
+    pub numbers: Numbers,
+    /// Whether no more will come.
+    pub last: bool,
+    /// Whether every event of the span was looked at.
+    pub complete: bool,
+    /// The selected place in the list.
+    pub cursor: usize,
+    /// The first place on screen.
+    pub top: usize,
+    /// The selected column.
+    pub column: usize,
+    /// The place of the first line at hand.
+    pub page_first: usize,
+    /// Lines at hand.
+    pub page: Vec<Line>,
+    /// The page that was asked for: first place and count.
+    pub asked: Option<(usize, usize)>,
+    /// The event looked into.
+    pub detail: Option<Box<Detail>>,
+    /// Its number as asked for.
+    pub detail_asked: u64,
+    /// The selected line of the arguments pane, and the first on screen.
+    pub argument: (usize, usize),
+    /// The first line of the bytes pane.
+    pub byte_line: usize,
+    /// The number to stand on as soon as it, or a later one, has come.
+    pub target: Option<u64>,
+}
+
+impl EventList {
+    /// A list of all events, or one that waits for its numbers.
+    pub fn new(all: Option<u64>) -> EventList {
+        EventList {
+            last: all.is_some(),
+            complete: all.is_some(),
+            numbers: all.map_or(Numbers::Some(Vec::new()), Numbers::All),
+            cursor: 0,
+            top: 0,
+            column: 0,
+            page_first: 0,
+            page: Vec::new(),
+            asked: None,
+            detail: None,
+            detail_asked: 0,
+            argument: (0, 0),
+            byte_line: 0,
+            target: None,
+        }
+    }
+
+    /// How many events are in it so far.
+    pub fn len(&self) -> usize {
+        match &self.numbers {
+            Numbers::All(events) => usize::try_from(*events).unwrap_or(usize::MAX),
+            Numbers::Some(nums) => nums.len(),
+        }
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of the event at a place.
+    pub fn num(&self, place: usize) -> Option<u64> {
+        match &self.numbers {
+            Numbers::All(events) => (place as u64).checked_add(1).filter(|num| num <= events),
+            Numbers::Some(nums) => nums.get(place).copied(),
+        }
+    }
+
+    /// The place of the first event with this number or a higher one.
+    pub fn place(&self, num: u64) -> usize {
+        match &self.numbers {
+            Numbers::All(events) => {
+                usize::try_from(num.clamp(1, (*events).max(1)) - 1).unwrap_or(usize::MAX)
+            }
+            Numbers::Some(nums) => nums.partition_point(|at| *at < num),
+        }
+    }
+
+    /// Stands on an event, now or when it comes.
+    pub fn go_to(&mut self, num: u64) {
+        let place = self.place(num);
+        if place < self.len() {
+            self.cursor = place;
+            self.target = None;
+        } else if self.last {
+            self.cursor = self.len().saturating_sub(1);
+            self.target = None;
+        } else {
+            self.target = Some(num);
+        }
+    }
+
+    /// Takes more numbers.
+    pub fn extend(&mut self, mut more: Vec<u64>, last: bool, complete: bool) {
+        if let Numbers::Some(nums) = &mut self.numbers {
+            nums.append(&mut more);
+        }
+        (self.last, self.complete) = (last, complete);
+        if let Some(num) = self.target {
+            self.go_to(num);
+        }
+    }
+
+    /// The line at a place, when it is at hand.
+    pub fn line(&self, place: usize) -> Option<&Line> {
+        self.page.get(place.checked_sub(self.page_first)?)
+    }
+
+    /// The first place and the count of a page to ask for, when what is on screen is not at hand.
+    pub fn wants(&self, lines: usize) -> Option<(usize, usize)> {
+        /// Lines beyond the screen that are fetched with it, each way.
+        const AROUND: usize = 96;
+        let end = self.top.saturating_add(lines).min(self.len());
+        let has =
+            |first: usize, count: usize| first <= self.top && first.saturating_add(count) >= end;
+        if end == self.top
+            || has(self.page_first, self.page.len())
+            || self.asked.is_some_and(|(first, count)| has(first, count))
+        {
+            return None;
+        }
+        let first = self.top.saturating_sub(AROUND);
+        Some((first, (end + AROUND).min(self.len()) - first))
+    }
+
+    /// The bytes of the selected argument, else the first bytes there are, with the argument's name.
+    pub fn bytes(&self) -> Option<(&str, &afterimage_model::Blob)> {
+        let detail = self.detail.as_ref()?;
+        let of = |line: &'_ crate::detail::Line| line.blob;
+        let line = detail
+            .lines
+            .get(self.argument.0)
+            .filter(|line| of(line).is_some());
+        let line = line.or_else(|| detail.lines.iter().find(|line| of(line).is_some()))?;
+        Some((&line.name, detail.blobs.get(line.blob?)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_that_has_not_come_yet_is_stood_on_when_it_comes() {
+        let mut list = EventList::new(None);
+        list.go_to(50);
+        list.extend(vec![10, 20], false, false);
+        assert_eq!(list.cursor, 0);
+        list.extend(vec![40, 60, 70], false, false);
+        assert_eq!((list.cursor, list.num(list.cursor)), (3, Some(60)));
+    }
+
+    #[test]
+    fn a_target_beyond_the_end_stands_on_the_last() {
+        let mut list = EventList::new(Some(9));
+        list.go_to(100);
+        assert_eq!(list.num(list.cursor), Some(9));
+        let mut list = EventList::new(None);
+        list.go_to(100);
+        list.extend(vec![3, 4], true, true);
+        assert_eq!(list.num(list.cursor), Some(4));
+    }
+
+    #[test]
+    fn a_page_is_asked_for_once_and_only_when_needed() {
+        let mut list = EventList::new(Some(1000));
+        assert_eq!(list.wants(20), Some((0, 116)));
+        list.asked = Some((0, 116));
+        assert_eq!(list.wants(20), None);
+        list.top = 500;
+        assert_eq!(list.wants(20), Some((404, 212)));
+        assert_eq!(EventList::new(Some(0)).wants(20), None);
+    }
+}

@@ -1,0 +1,457 @@
+//! Going deeper and coming back: opening views and rows, filters, the span, searching.
+
+use super::{Body, Effect, Pane, State, Step};
+use crate::action::Action;
+use crate::fit;
+use crate::show;
+use crate::state::table::Table;
+use crate::worker::Ask;
+use afterimage_indexer::{Cell, Span};
+use afterimage_model::fields;
+use afterimage_query::{Aggregate, Column, Filter, Shape, TILES, Unit, VIEWS, View, quote};
+
+/// Whether a column holds one value of the events behind a row, and not something computed from several.
+fn is_value(column: &Column, view: &View) -> bool {
+    let one_event = matches!(view.shape, Shape::List | Shape::Events);
+    !column.field.is_empty()
+        && (one_event
+            || matches!(
+                column.aggregate,
+                Aggregate::Key | Aggregate::First | Aggregate::Last
+            ))
+}
+
+impl State {
+    /// Opens a view by name: a new trail, with the filter the user typed for this one.
+    pub(super) fn open(&mut self, view: &'static View) {
+        let kept = self.step().clone();
+        // What the user narrowed the last step to is easily dropped, but not easily typed again.
+        self.trail = vec![Step {
+            view,
+            from: String::new(),
+            narrowing: None,
+            filter: kept.filter,
+            filter_text: kept.filter_text,
+            body: Body::Table(Table::default()),
+        }];
+        self.pane = Pane::Body;
+        self.reload();
+    }
+
+    /// Adds a step to the trail.
+    fn enter(&mut self, view: &'static View, from: String, narrowing: Option<Filter>) {
+        let body = Body::Table(Table::default());
+        self.trail.push(Step {
+            view,
+            from,
+            narrowing,
+            filter: None,
+            filter_text: String::new(),
+            body,
+        });
+        self.pane = Pane::Body;
+        self.reload();
+    }
+
+    /// Opens what is selected.
+    pub(super) fn drill(&mut self) {
+        match &self.step().body {
+            Body::Overview(overview) => {
+                let Some(tile) = TILES.get(overview.cursor) else {
+                    return;
+                };
+                if overview
+                    .counted
+                    .as_ref()
+                    .and_then(|all| all.tiles.get(overview.cursor))
+                    .is_some_and(|tile| tile.events == 0)
+                {
+                    return self.say("there are none", true);
+                }
+                let Some(view) = find_view(tile.view) else {
+                    return;
+                };
+                let narrowing = if tile.filter.is_empty() {
+                    None
+                } else {
+                    Filter::parse(tile.filter).ok()
+                };
+                self.enter(view, tile.title.to_lowercase(), narrowing);
+            }
+            Body::Events(_) => self.focus(true),
+            Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
+            Body::Table(_) => match self.step().view.drill.and_then(find_view) {
+                Some(view) => self.enter_row(view),
+                None => self.dig(),
+            },
+        }
+    }
+
+    /// Opens the events of what is selected.
+    pub(super) fn dig(&mut self) {
+        match &self.step().body {
+            Body::Events(_) => {}
+            Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
+            Body::Table(_) => {
+                if let Some(view) = events_view() {
+                    self.enter_row(view);
+                }
+            }
+            Body::Overview(overview) => {
+                let (Some(tile), Some(view)) = (TILES.get(overview.cursor), events_view()) else {
+                    return;
+                };
+                let narrowing = if tile.filter.is_empty() {
+                    None
+                } else {
+                    Filter::parse(tile.filter).ok()
+                };
+                self.enter(view, tile.title.to_lowercase(), narrowing);
+            }
+        }
+    }
+
+    fn enter_row(&mut self, view: &'static View) {
+        let Body::Table(table) = &self.step().body else {
+            return;
+        };
+        let Some(row) = table.selected() else { return };
+        // One row of a list is one event: there is nothing to narrow further, only a place to stand.
+        if self.step().view.shape == Shape::List && view.shape == Shape::Events {
+            let num = row.first_num;
+            return self.open_events_at(num);
+        }
+        let narrowing = if row.filter.is_empty() {
+            Ok(None)
+        } else {
+            Filter::parse(&row.filter).map(Some)
+        };
+        match narrowing {
+            Ok(narrowing) => {
+                let from = self.name_of_row(row);
+                self.enter(view, from, narrowing);
+            }
+            Err(error) => {
+                let text = format!("{}: {}", error.message(), error.remedy());
+                self.say(&fit::plain(&text), true);
+            }
+        }
+    }
+
+    /// What the trail calls a row: a process by name and pid, a container by name, anything else by its keys.
+    fn name_of_row(&self, row: &afterimage_indexer::Row) -> String {
+        /// Cells of a name; the last step should not push the first off the screen.
+        const NAME: usize = 32;
+        let columns = self.step().view.columns;
+        let shown = |column: &Column, cell: &Cell| show::cell(cell, column, &self.epoch().style);
+        let of = |fields: &[&str]| {
+            let mut pairs = columns.iter().zip(&row.cells);
+            pairs
+                .find(|(column, cell)| fields.contains(&column.field) && **cell != Cell::Missing)
+                .map(|(column, cell)| shown(column, cell))
+        };
+        let key = |name: &str| {
+            columns
+                .iter()
+                .any(|column| column.field == name && column.aggregate == Aggregate::Key)
+        };
+        let name = if key("proc.pid") {
+            let command = of(&["proc.name", "proc.cmdline"]).unwrap_or_default();
+            let word = command.split(|b| *b == b' ').next().unwrap_or_default();
+            let word = word.rsplit(|b| *b == b'/').next().unwrap_or_default();
+            [word, b"[", &of(&["proc.pid"]).unwrap_or_default(), b"]"].concat()
+        } else if key("container.id") {
+            of(&["container.name"])
+                .or_else(|| of(&["container.id"]))
+                .unwrap_or_default()
+        } else {
+            let keys = columns.iter().zip(&row.cells).filter(|(column, cell)| {
+                column.aggregate == Aggregate::Key
+                    && column.unit != Unit::Time
+                    && **cell != Cell::Missing
+            });
+            keys.map(|(column, cell)| shown(column, cell))
+                .collect::<Vec<_>>()
+                .join(&b' ')
+        };
+        fit::captured(&name, NAME, self.ascii)
+    }
+
+    fn open_gap(&mut self) {
+        let Body::Table(table) = &self.step().body else {
+            return;
+        };
+        let end = self
+            .step()
+            .view
+            .columns
+            .iter()
+            .position(|column| column.field == "gap.end");
+        if let Some(Cell::Number(wall_ns)) = table
+            .selected()
+            .zip(end)
+            .and_then(|(row, at)| row.cells.get(at))
+        {
+            let clock = self.facts.manifest.clock;
+            let boot_ns = wall_ns - i128::from(clock.real_ns) + i128::from(clock.boot_ns);
+            self.ask(Ask::Locate(u64::try_from(boot_ns).unwrap_or(0)));
+        }
+    }
+
+    /// Opens the event list with nothing left out, standing on one event.
+    pub(super) fn open_events_at(&mut self, num: u64) {
+        let Some(view) = events_view() else { return };
+        let from = format!("#{num}");
+        let outer = self.which().filter;
+        self.enter(view, from, None);
+        let Body::Events(list) = &mut self.step_mut().body else {
+            return;
+        };
+        list.go_to(num);
+        if outer.is_some() {
+            self.say("showing what passes the filters of the trail", false);
+        }
+    }
+
+    /// Back to the step before, as it was left.
+    pub(super) fn back(&mut self) {
+        if self.trail.len() > 1 {
+            self.back_to(self.trail.len() - 2);
+        } else if let Some(first) = VIEWS.first()
+            && self.step().view.id != first.id
+        {
+            self.open(first);
+        }
+    }
+
+    pub(super) fn back_to(&mut self, step: usize) {
+        if step + 1 >= self.trail.len() {
+            return;
+        }
+        self.trail.truncate(step + 1);
+        self.pane = Pane::Body;
+        self.reload();
+    }
+
+    /// Stops what runs; with nothing running, takes back what was begun.
+    pub(super) fn cancel(&mut self) {
+        if self.working() {
+            self.effects.push(Effect::Cancel);
+            self.say("stopped: what is shown is not all there is", true);
+        } else if self.timeline.mark.take().is_none() && self.pane != Pane::Body {
+            self.pane = Pane::Body;
+        }
+    }
+
+    pub(super) fn sort(&mut self, action: Action) {
+        let last = self.step().view.columns.len().saturating_sub(1);
+        match &mut self.step_mut().body {
+            Body::Table(table) => {
+                let at = table.sort.map_or(table.column, |sort| sort.0);
+                match action {
+                    Action::SortLeft => table.column = at.saturating_sub(1),
+                    Action::SortRight => table.column = (at + 1).min(last),
+                    _ => {}
+                }
+                let column = table.column;
+                if action == Action::Sort || table.sort.is_none_or(|sort| sort.0 != column) {
+                    table.sort_by(column);
+                }
+            }
+            Body::Events(_) => self.say("events are in the order they happened", true),
+            Body::Overview(_) => {}
+        }
+    }
+
+    /// Narrows the step to the value of the selected cell, or to all others.
+    pub(super) fn filter_cell(&mut self, only: bool) {
+        let view = self.step().view;
+        let (column, cell) = match &self.step().body {
+            Body::Table(table) => (
+                table.column,
+                table.selected().and_then(|row| row.cells.get(table.column)),
+            ),
+            Body::Events(list) => (
+                list.column,
+                list.line(list.cursor)
+                    .and_then(|line| line.cells.get(list.column)),
+            ),
+            Body::Overview(_) => return,
+        };
+        let (Some(column), Some(cell)) = (view.columns.get(column), cell) else {
+            return;
+        };
+        if !is_value(column, view) {
+            return self.say(
+                &format!(
+                    "{} is not a value of one event: pick another column",
+                    column.title
+                ),
+                true,
+            );
+        }
+        let field = column.field;
+        let text = match cell {
+            Cell::Missing => format!("{}{field} exists", if only { "not " } else { "" }),
+            Cell::Text(text) => self.equation(field, &quote(text), only),
+            Cell::Number(n) => self.equation(field, &n.to_string(), only),
+            Cell::Float(x) => self.equation(field, &x.to_string(), only),
+        };
+        let old = &self.step().filter_text;
+        let joined = match old.trim() {
+            "" => text,
+            old if old.contains(" or ") => format!("({old}) and {text}"),
+            old => format!("{old} and {text}"),
+        };
+        self.set_filter(joined);
+    }
+
+    fn equation(&self, field: &str, value: &str, only: bool) -> String {
+        // Other than `!=`, `not … =` also holds for events that do not have the field.
+        let not = if only { "" } else { "not " };
+        let known = fields::split_name(field).is_some();
+        debug_assert!(known, "column field {field} is in FIELDS");
+        format!("{not}{field} = {value}")
+    }
+
+    /// Gives the step a filter; one that does not parse is said and changes nothing.
+    pub(super) fn set_filter(&mut self, text: String) {
+        let text = text.trim().to_owned();
+        let parsed = if text.is_empty() {
+            Ok(None)
+        } else {
+            Filter::parse(&text).map(Some)
+        };
+        match parsed {
+            Ok(filter) => {
+                let step = self.step_mut();
+                step.filter = filter;
+                step.filter_text = text;
+                self.reload();
+            }
+            Err(error) => {
+                let text = format!("{}: {}", error.message(), error.remedy());
+                self.say(&fit::plain(&text), true);
+            }
+        }
+    }
+
+    /// Searches on for the text searched for last.
+    pub(super) fn find(&mut self, backwards: bool) {
+        let needle = self.needle.clone();
+        if needle.is_empty() {
+            return self.say("nothing was searched for: Ctrl-F", true);
+        }
+        let columns = self.step().view.columns;
+        match &self.step().body {
+            Body::Table(table) => {
+                match table.find(&needle, backwards, columns, &self.epoch().style) {
+                    Some(line) => {
+                        let round = if backwards {
+                            line >= table.cursor
+                        } else {
+                            line <= table.cursor
+                        };
+                        if let Body::Table(table) = &mut self.step_mut().body {
+                            table.cursor = line;
+                        }
+                        if round {
+                            self.say("searched round the end", false);
+                        }
+                    }
+                    None => self.say("not found", true),
+                }
+            }
+            Body::Events(list) => {
+                let from = list.num(list.cursor).unwrap_or(0);
+                let which = self.which_of_view();
+                self.ask(Ask::Find {
+                    which,
+                    columns,
+                    from,
+                    needle,
+                    backwards,
+                });
+            }
+            Body::Overview(_) => self.say("there are no rows to search here", true),
+        }
+    }
+
+    /// Marks one end of a range on the timeline, or makes the range between two marks the span.
+    pub(super) fn mark(&mut self) {
+        let cursor = self.timeline.cursor;
+        let Some(mark) = self.timeline.mark.take() else {
+            self.timeline.mark = Some(cursor);
+            return self.say("marked; move on and mark the other end", false);
+        };
+        let (from, _) = self.step_span(mark.min(cursor));
+        let (_, to) = self.step_span(mark.max(cursor));
+        self.set_span(Some((from, to)));
+    }
+
+    /// The instants that one step of the timeline stands for.
+    pub fn step_span(&self, step: usize) -> (u64, u64) {
+        let (first, last) = self.shown_span();
+        let steps = u128::from(self.plan().strip().width.max(1));
+        let length = u128::from(last - first) + 1;
+        let at =
+            |step: usize| first.saturating_add((length * (step as u128).min(steps) / steps) as u64);
+        (
+            at(step),
+            at(step + 1).saturating_sub(1).max(at(step)).min(last),
+        )
+    }
+
+    /// The span on screen, first instant first.
+    pub fn shown_span(&self) -> (u64, u64) {
+        let (first, last) = self.span.or(self.facts.span).unwrap_or((0, 0));
+        (first, last.max(first))
+    }
+
+    pub(super) fn zoom(&mut self, closer: bool) {
+        let (first, last) = self.shown_span();
+        let length = last - first;
+        let middle = match self.pane {
+            Pane::Timeline => self.step_span(self.timeline.cursor).0,
+            Pane::Body | Pane::Arguments | Pane::Bytes => match &self.step().body {
+                Body::Events(list) => list
+                    .detail
+                    .as_ref()
+                    .map_or(first + length / 2, |detail| detail.at_ns),
+                Body::Table(_) | Body::Overview(_) => first + length / 2,
+            },
+        };
+        /// Closer than this there is nothing more to tell apart, ns.
+        const LEAST: u64 = 1000;
+        let half = if closer {
+            (length / 4).max(LEAST / 2)
+        } else {
+            length.max(LEAST)
+        };
+        self.set_span(Some((
+            middle.saturating_sub(half),
+            middle.saturating_add(half),
+        )));
+    }
+
+    /// Makes every view look at a part of the capture; a part that holds all of it is none.
+    pub(super) fn set_span(&mut self, span: Span) {
+        let whole = self.facts.span.unwrap_or((0, 0));
+        let span = span.map(|(first, last)| (first.max(whole.0), last.min(whole.1)));
+        let span = span.filter(|span| *span != whole && span.0 <= span.1);
+        if span != self.span {
+            self.span = span;
+            self.timeline.mark = None;
+            self.timeline.histogram = None;
+            self.reload();
+        }
+    }
+}
+
+fn find_view(id: &str) -> Option<&'static View> {
+    VIEWS.iter().find(|view| view.id == id)
+}
+
+fn events_view() -> Option<&'static View> {
+    VIEWS.iter().find(|view| view.shape == Shape::Events)
+}

@@ -1,0 +1,194 @@
+//! The terminal: the only place that talks to it. It is taken over when the inspector starts and given back when it
+//! ends, panics, or is told to end by a signal.
+
+use crate::Error;
+use crate::action::{Action, Key};
+use crate::state::{Effect, State};
+use crate::theme::Theme;
+use crate::view;
+use crate::worker::Worker;
+use crossterm::event::{
+    self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
+};
+use crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use crossterm::{cursor, execute};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use std::io::{IsTerminal, Stdout, stdout};
+use std::panic::PanicHookInfo;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
+
+/// Gives the terminal back when it goes out of scope.
+struct Guard {
+    previous_hook: Arc<Hook>,
+}
+
+impl Guard {
+    fn take_over() -> std::io::Result<Guard> {
+        enable_raw_mode()?;
+        let previous_hook: Arc<Hook> = Arc::new(std::panic::take_hook());
+        let hook = previous_hook.clone();
+        // The message of a panic must land on a terminal that shows it.
+        std::panic::set_hook(Box::new(move |info| {
+            give_back();
+            hook(info);
+        }));
+        let guard = Guard { previous_hook };
+        execute!(
+            stdout(),
+            EnterAlternateScreen,
+            event::EnableMouseCapture,
+            event::EnableBracketedPaste,
+            cursor::Hide
+        )?;
+        Ok(guard)
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        give_back();
+        // A panicking thread may not touch the hook; the process is about to end then.
+        if !std::thread::panicking() {
+            let previous = self.previous_hook.clone();
+            std::panic::set_hook(Box::new(move |info| previous(info)));
+        }
+    }
+}
+
+/// Undoes everything; errors are of no use to anybody by now.
+fn give_back() {
+    let _ = execute!(
+        stdout(),
+        event::DisableBracketedPaste,
+        event::DisableMouseCapture,
+        cursor::Show,
+        LeaveAlternateScreen
+    );
+    let _ = disable_raw_mode();
+}
+
+/// Runs until the user leaves or a signal ends it.
+pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error> {
+    if !stdout().is_terminal() {
+        return Err(Error::NotATerminal);
+    }
+    let stopped = Arc::new(AtomicBool::new(false));
+    let signal = Arc::new(AtomicUsize::new(0));
+    for number in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::flag::register(number, stopped.clone())?;
+        signal_hook::flag::register_usize(number, signal.clone(), number as usize)?;
+    }
+    let _guard = Guard::take_over()?;
+    let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
+    let size = terminal.size()?;
+    let mut effects = state.update(Action::Resize(size.width, size.height));
+    loop {
+        if perform(worker, effects) {
+            return Ok(());
+        }
+        draw(&mut terminal, &state, theme)?;
+        effects = Vec::new();
+        // While answers are on their way they are looked for often; else only keys and signals can happen.
+        let patience = if state.waiting() { 15 } else { 200 };
+        if event::poll(Duration::from_millis(patience))? {
+            // All that has come is taken before anything is drawn, so that a held key never lags behind.
+            loop {
+                effects.extend(take(&mut state, event::read()?));
+                if !event::poll(Duration::ZERO)? {
+                    break;
+                }
+            }
+        }
+        while let Some((ticket, answer)) = worker.answer() {
+            effects.extend(state.receive(ticket, answer));
+        }
+        state.looked_at = worker.looked_at();
+        if worker.is_gone() {
+            return Err(Error::WorkerGone);
+        }
+        if stopped.load(Ordering::Relaxed) {
+            return Err(Error::Signal(signal.load(Ordering::Relaxed) as i32));
+        }
+    }
+}
+
+fn draw(
+    terminal: &mut Terminal<CrosstermBackend<Stdout>>,
+    state: &State,
+    theme: Theme,
+) -> std::io::Result<()> {
+    terminal
+        .draw(|frame| view::draw(state, theme, frame.buffer_mut()))
+        .map(drop)
+}
+
+/// Does what the state asked for; true when that is to leave.
+fn perform(worker: &Worker, effects: Vec<Effect>) -> bool {
+    for effect in effects {
+        match effect {
+            Effect::Ask(ticket, ask) => worker.ask(ticket, ask),
+            Effect::Cancel => worker.cancel(),
+            Effect::Quit => return true,
+        }
+    }
+    false
+}
+
+/// Turns what the terminal reports into actions.
+fn take(state: &mut State, event: Event) -> Vec<Effect> {
+    let action = match event {
+        Event::Key(event) if event.kind != KeyEventKind::Release => {
+            key(event).and_then(|key| state.action(key))
+        }
+        Event::Mouse(event) => match event.kind {
+            MouseEventKind::Down(MouseButton::Left) => Some(Action::Press(event.column, event.row)),
+            MouseEventKind::Drag(MouseButton::Left) => Some(Action::Drag(event.column, event.row)),
+            MouseEventKind::Up(MouseButton::Left) => Some(Action::Release(event.column, event.row)),
+            MouseEventKind::ScrollUp => Some(Action::Wheel(-3)),
+            MouseEventKind::ScrollDown => Some(Action::Wheel(3)),
+            _ => None,
+        },
+        Event::Resize(width, height) => Some(Action::Resize(width, height)),
+        // Pasted text is typed where something is typed, and nowhere else: a letter in it is not a command.
+        Event::Paste(text) if state.entry.is_some() && state.overlay.is_none() => {
+            return text
+                .chars()
+                .flat_map(|c| state.update(Action::Type(c)))
+                .collect();
+        }
+        _ => None,
+    };
+    action.map_or_else(Vec::new, |action| state.update(action))
+}
+
+fn key(event: KeyEvent) -> Option<Key> {
+    let control = event.modifiers.contains(KeyModifiers::CONTROL);
+    Some(match event.code {
+        KeyCode::Char(c) if control => Key::Ctrl(c.to_ascii_lowercase()),
+        KeyCode::Char(c) => Key::Char(c),
+        KeyCode::F(n) => Key::F(n),
+        KeyCode::Enter => Key::Enter,
+        KeyCode::Esc => Key::Esc,
+        KeyCode::Backspace => Key::Backspace,
+        KeyCode::Delete => Key::Delete,
+        KeyCode::Tab => Key::Tab,
+        KeyCode::BackTab => Key::BackTab,
+        KeyCode::Up => Key::Up,
+        KeyCode::Down => Key::Down,
+        KeyCode::Left => Key::Left,
+        KeyCode::Right => Key::Right,
+        KeyCode::PageUp => Key::PageUp,
+        KeyCode::PageDown => Key::PageDown,
+        KeyCode::Home => Key::Home,
+        KeyCode::End => Key::End,
+        _ => return None,
+    })
+}

@@ -1,0 +1,102 @@
+//! Styles by role. Sixteen colours at most, none of them alone in saying something: what matters also has a glyph or a
+//! word of its own, so that the screen reads the same without colour.
+
+use ratatui::style::{Color, Modifier, Style};
+
+/// What a piece of text is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Ordinary text.
+    Text,
+    /// Less important.
+    Dim,
+    /// Names of things, headings.
+    Title,
+    /// Titles of columns.
+    Column,
+    /// The title of the selected column.
+    ColumnSelected,
+    /// The selected row.
+    Selected,
+    /// The selected cell.
+    Cell,
+    /// The selected row in a pane without the focus.
+    Resting,
+    /// What is known to be missing.
+    Loss,
+    /// A failed call, a failure.
+    Bad,
+    /// What deserves a look.
+    Notable,
+    /// What is as it should be.
+    Good,
+    /// A key in the footer.
+    Key,
+    /// Activity on the timeline.
+    Activity,
+    /// The timeline's cursor, and the range being marked.
+    Mark,
+}
+
+/// How roles look.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Theme {
+    /// Without colours.
+    pub mono: bool,
+}
+
+impl Theme {
+    /// The style of a role.
+    pub fn style(self, role: Role) -> Style {
+        let plain = Style::new();
+        let (colour, modifier) = match role {
+            Role::Text => (None, Modifier::empty()),
+            Role::Dim => (Some(Color::DarkGray), Modifier::empty()),
+            Role::Title => (Some(Color::Cyan), Modifier::BOLD),
+            Role::Column => (None, Modifier::UNDERLINED),
+            Role::ColumnSelected => (None, Modifier::UNDERLINED.union(Modifier::BOLD)),
+            Role::Selected => (None, Modifier::REVERSED),
+            Role::Cell => (
+                None,
+                Modifier::REVERSED
+                    .union(Modifier::BOLD)
+                    .union(Modifier::UNDERLINED),
+            ),
+            Role::Resting => (None, Modifier::BOLD),
+            Role::Loss => (Some(Color::Magenta), Modifier::BOLD),
+            Role::Bad => (Some(Color::Red), Modifier::empty()),
+            Role::Notable => (Some(Color::Yellow), Modifier::BOLD),
+            Role::Good => (Some(Color::Green), Modifier::empty()),
+            Role::Key => (Some(Color::Cyan), Modifier::BOLD),
+            Role::Activity => (Some(Color::Blue), Modifier::empty()),
+            Role::Mark => (None, Modifier::REVERSED),
+        };
+        let style = plain.add_modifier(modifier);
+        match colour {
+            Some(colour) if !self.mono => style.fg(colour),
+            _ => style,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_colours_no_style_has_one() {
+        let theme = Theme { mono: true };
+        for role in [
+            Role::Text,
+            Role::Dim,
+            Role::Loss,
+            Role::Bad,
+            Role::Good,
+            Role::Key,
+            Role::Activity,
+        ] {
+            let style = theme.style(role);
+            assert_eq!((style.fg, style.bg), (None, None));
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The bottom lines: how much there is, what is being worked on or was last said, and the keys that work here.
+
+use super::Canvas;
+use crate::action::BINDINGS;
+use crate::area::Area;
+use crate::fit;
+use crate::show;
+use crate::state::{Body, Overview, State};
+use crate::theme::Role;
+use crate::worker::MOST_MATCHES;
+use afterimage_query::{Shape, TILES};
+
+/// Draws the counts of the view, and to their right progress or the last notice.
+pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
+    let (counts, complete) = counts(state);
+    let x = canvas.text(area, 0, 0, &counts, Role::Dim);
+    let x = x + u16::from(x > 0) * 2;
+    if state.working() {
+        let looked = state.looked_at.unwrap_or(0);
+        let percent = looked
+            .saturating_mul(100)
+            .checked_div(state.facts.events)
+            .unwrap_or(0)
+            .min(99);
+        let text = format!(
+            "working {percent}%, {} looked at; Esc stops",
+            show::counted(looked, "event")
+        );
+        canvas.text(area, x, 0, &text, Role::Notable);
+    } else if let Some(notice) = &state.notice {
+        let (mark, role) = if notice.bad {
+            ("! ", Role::Bad)
+        } else {
+            ("", Role::Good)
+        };
+        canvas.pieces(area, x, 0, &[(mark, role), (&notice.text, role)]);
+    } else if !complete {
+        canvas.text(
+            area,
+            x,
+            0,
+            "! partial: not all of the capture was looked at",
+            Role::Loss,
+        );
+    } else if let Body::Overview(Overview { cursor, .. }) = &state.step().body {
+        canvas.text(
+            area,
+            x,
+            0,
+            TILES.get(*cursor).map_or("", |tile| tile.doc),
+            Role::Dim,
+        );
+    }
+}
+
+/// How much there is, and whether everything was looked at.
+fn counts(state: &State) -> (String, bool) {
+    match &state.step().body {
+        Body::Table(table) if state.step().view.shape == Shape::Gaps => {
+            (show::counted(table.order.len() as u64, "gap"), true)
+        }
+        Body::Table(table) if !table.loaded => (String::new(), true),
+        Body::Table(table) => {
+            let place = if table.order.is_empty() {
+                0
+            } else {
+                table.cursor + 1
+            };
+            let rows = show::counted(table.order.len() as u64, "row");
+            let text = format!(
+                "{} of {rows}, {}",
+                show::count(place as u64),
+                show::counted(table.rows.matched, "event")
+            );
+            (text, table.rows.complete)
+        }
+        Body::Events(list) => {
+            let place = if list.is_empty() { 0 } else { list.cursor + 1 };
+            let at_least = if list.last && list.complete {
+                ""
+            } else {
+                "at least "
+            };
+            let full = if list.len() >= MOST_MATCHES {
+                ", the most a list holds: narrow it"
+            } else {
+                ""
+            };
+            let all = show::counted(list.len() as u64, "event");
+            (
+                format!("{} of {at_least}{all}{full}", show::count(place as u64)),
+                !list.last || list.complete,
+            )
+        }
+        Body::Overview(overview) => (
+            String::new(),
+            overview.counted.as_ref().is_none_or(|all| all.complete),
+        ),
+    }
+}
+
+/// Draws the keys that work here, as many as fit.
+pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
+    let scopes = state.scopes();
+    let mut x = 0;
+    let mut seen = Vec::new();
+    for row in BINDINGS
+        .iter()
+        .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty())
+    {
+        if seen.contains(&row.short) {
+            continue;
+        }
+        seen.push(row.short);
+        let key = row
+            .keys
+            .first()
+            .map(ToString::to_string)
+            .unwrap_or_default();
+        let needs = fit::cells(&key) + fit::cells(row.short) + 3;
+        if usize::from(x) + needs > usize::from(area.width) + 2 {
+            break;
+        }
+        x = canvas.pieces(
+            area,
+            x,
+            0,
+            &[
+                (&key, Role::Key),
+                (" ", Role::Text),
+                (row.short, Role::Dim),
+                ("  ", Role::Text),
+            ],
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! The top lines: what is open, what is missing from it, whether it is whole; and the trail.
+
+use super::Canvas;
+use crate::area::{Area, BETWEEN_CRUMBS};
+use crate::fit;
+use crate::show;
+use crate::state::State;
+use crate::theme::Role;
+use afterimage_indexer::{TimeLook, duration_text};
+
+/// Draws the header on one line or two. Losses come first wherever they are.
+pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let facts = &state.facts;
+    let losses = facts.losses(canvas.ascii);
+    let (integrity, whole) = facts.integrity();
+    let mark = if whole {
+        canvas.glyph("✓", "ok")
+    } else {
+        "!"
+    };
+    let integrity = format!("{integrity} {mark}");
+    let integrity_role = if whole { Role::Good } else { Role::Loss };
+    let name = fit::plain(&facts.name);
+    let mut x = 0;
+    if area.height == 1 {
+        if let Some(losses) = &losses {
+            x = canvas.pieces(area, x, 0, &[(losses, Role::Loss), ("  ", Role::Text)]);
+        }
+        canvas.pieces(
+            area,
+            x,
+            0,
+            &[
+                (&name, Role::Title),
+                ("  ", Role::Text),
+                (&integrity, integrity_role),
+            ],
+        );
+        return;
+    }
+    x = canvas.pieces(
+        area,
+        x,
+        0,
+        &[("afterimage ", Role::Dim), (&name, Role::Title)],
+    );
+    if !facts.manifest.host.is_empty() {
+        x = canvas.pieces(
+            area,
+            x,
+            0,
+            &[
+                ("  on ", Role::Dim),
+                (&fit::plain(&facts.manifest.host), Role::Text),
+            ],
+        );
+    }
+    if let Some((first, last)) = facts.span {
+        let mut epoch = state.epoch();
+        epoch.style.look = TimeLook::Date;
+        let second = |instant: u64| {
+            epoch
+                .boot(instant)
+                .split('.')
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let length = duration_text(i128::from(last) - i128::from(first));
+        x = canvas.pieces(
+            area,
+            x,
+            0,
+            &[
+                ("  ", Role::Text),
+                (&second(first), Role::Text),
+                (" UTC, ", Role::Dim),
+                (&length, Role::Text),
+            ],
+        );
+    }
+    if !facts.manifest.scope.is_empty() {
+        canvas.pieces(
+            area,
+            x,
+            0,
+            &[
+                ("  scope ", Role::Dim),
+                (&fit::plain(&facts.manifest.scope), Role::Text),
+            ],
+        );
+    }
+    let mut x = match &losses {
+        Some(losses) => canvas.text(area, 0, 1, losses, Role::Loss),
+        None => canvas.text(area, 0, 1, "no known loss", Role::Good),
+    };
+    x = canvas.pieces(
+        area,
+        x,
+        1,
+        &[("  ", Role::Text), (&integrity, integrity_role)],
+    );
+    let containers = show::counted(facts.containers.len() as u64, "container");
+    let events = show::counted(facts.events, "event");
+    canvas.pieces(
+        area,
+        x,
+        1,
+        &[
+            ("  ", Role::Text),
+            (&events, Role::Text),
+            ("  ", Role::Text),
+            (&containers, Role::Text),
+        ],
+    );
+}
+
+/// Draws the trail, its end in sight, and the filter of the step.
+pub fn trail(state: &State, area: Area, canvas: &mut Canvas<'_>) {
+    if area.height == 0 {
+        return;
+    }
+    let crumbs = state.crumbs();
+    let between = canvas.glyph(" › ", " > ");
+    debug_assert_eq!(fit::cells(between), usize::from(BETWEEN_CRUMBS));
+    let filter = &state.step().filter_text;
+    let filter = if filter.is_empty() {
+        String::new()
+    } else {
+        format!("  / {}", fit::plain(filter))
+    };
+    let room = usize::from(area.width);
+    let all: usize = crumbs
+        .iter()
+        .map(|crumb| fit::cells(crumb) + usize::from(BETWEEN_CRUMBS))
+        .sum();
+    if all > room {
+        canvas.text(
+            area,
+            0,
+            0,
+            &fit::tail(&crumbs.join(between), room, canvas.ascii),
+            Role::Title,
+        );
+        return;
+    }
+    let mut x = 0;
+    for (at, crumb) in crumbs.iter().enumerate() {
+        if at > 0 {
+            x += canvas.text(area, x, 0, between, Role::Dim);
+        }
+        x += canvas.text(
+            area,
+            x,
+            0,
+            crumb,
+            if at + 1 == crumbs.len() {
+                Role::Title
+            } else {
+                Role::Text
+            },
+        );
+    }
+    canvas.text(area, x, 0, &filter, Role::Notable);
+}

@@ -1,0 +1,63 @@
+//! Help and the capture's description, laid over the screen.
+
+use super::Canvas;
+use crate::area::Area;
+use crate::fit;
+use crate::overlay;
+use crate::state::{Overlay, State};
+use crate::theme::Role;
+
+/// Draws what is open, if anything is.
+pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
+    let Some((open, top)) = state.overlay else {
+        return;
+    };
+    let (width, height) = state.size;
+    // The footer stays: it says how to close this.
+    let area = Area {
+        x: 0,
+        y: 0,
+        width,
+        height: height.saturating_sub(1),
+    };
+    canvas.clear(area);
+    let title = match open {
+        Overlay::Help => "help",
+        Overlay::Description => "capture",
+    };
+    let lines = overlay::lines(state);
+    let left = lines
+        .iter()
+        .map(|line| fit::cells(&line.left))
+        .max()
+        .unwrap_or(0)
+        .min(usize::from(width) / 3);
+    let more = format!("line {} of {}", (top + 1).min(lines.len()), lines.len());
+    canvas.pieces(
+        area,
+        0,
+        0,
+        &[(title, Role::Title), ("  ", Role::Text), (&more, Role::Dim)],
+    );
+    let (_, body) = area.split_top(2);
+    for (at, line) in lines
+        .iter()
+        .skip(top)
+        .take(usize::from(body.height))
+        .enumerate()
+    {
+        let y = at as u16;
+        if line.heading {
+            canvas.text(body, 0, y, &line.left, Role::Title);
+            continue;
+        }
+        canvas.text(
+            body,
+            2,
+            y,
+            &fit::cut(&line.left, left, canvas.ascii),
+            Role::Key,
+        );
+        canvas.text(body, left as u16 + 4, y, &line.right, Role::Text);
+    }
+}

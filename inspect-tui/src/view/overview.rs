@@ -1,0 +1,95 @@
+//! The overview: what was counted, where in time, and what deserves a look.
+
+use super::Canvas;
+use crate::area::Area;
+use crate::board::{self, TILE_WIDTH};
+use crate::fit;
+use crate::show;
+use crate::state::{Overview, Pane, State};
+use crate::theme::Role;
+use crate::worker::TILE_STEPS;
+use afterimage_indexer::{bytes_text, duration_text};
+use afterimage_query::{TILES, Unit};
+
+/// Draws the tiles that are in sight.
+pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<'_>) {
+    for place in board::places(area.width) {
+        let Some(line) = place
+            .line
+            .checked_sub(overview.top)
+            .and_then(|line| u16::try_from(line).ok())
+        else {
+            continue;
+        };
+        if line >= area.height {
+            continue;
+        }
+        let x = place.column * TILE_WIDTH;
+        let cell = area.split_left(x).1.split_left(TILE_WIDTH).0;
+        let tile = &TILES[place.tile];
+        if place.heading {
+            canvas.text(cell, 1, line, tile.group, Role::Title);
+            continue;
+        }
+        let tally = overview
+            .counted
+            .as_ref()
+            .and_then(|all| all.tiles.get(place.tile));
+        let total = tally.map_or(0, |tally| tally.total);
+        let notable = tile.notable && total > 0;
+        let selected = overview.cursor == place.tile && state.pane == Pane::Body;
+        let role = match (notable, total) {
+            (true, _) => Role::Notable,
+            (false, 0) => Role::Dim,
+            (false, _) => Role::Text,
+        };
+        let mark = match (selected, notable) {
+            (true, _) => canvas.glyph("▸", ">"),
+            (false, true) => "!",
+            (false, false) => " ",
+        };
+        let number = match (tally, tile.unit) {
+            (None, _) => String::new(),
+            (Some(_), Unit::Bytes) => bytes_text(total.into()),
+            (Some(_), Unit::Duration) => duration_text(total.into()),
+            (Some(_), Unit::Plain | Unit::Time) => show::count(total),
+        };
+        canvas.text(cell, 0, line, mark, role);
+        canvas.text(
+            cell,
+            2,
+            line,
+            &fit::pad(tile.title, 22, false, canvas.ascii),
+            role,
+        );
+        canvas.text(
+            cell,
+            25,
+            line,
+            &fit::pad(&number, 10, true, canvas.ascii),
+            role,
+        );
+        if let Some(tally) = tally {
+            let most = tally.steps.iter().copied().max().unwrap_or(0);
+            let spark: String = tally
+                .steps
+                .iter()
+                .map(|step| canvas.level(*step, most))
+                .collect();
+            canvas.text(
+                cell,
+                37,
+                line,
+                &spark,
+                if notable {
+                    Role::Notable
+                } else {
+                    Role::Activity
+                },
+            );
+        }
+        if selected {
+            canvas.tint(cell, 0, line, 37 + TILE_STEPS as u16, Role::Selected);
+        }
+    }
+}

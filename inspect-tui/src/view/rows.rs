@@ -1,0 +1,145 @@
+//! The generic table: titles and rows of cells, whatever view they come from.
+
+use super::Canvas;
+use crate::area::{self, Area, GUTTER};
+use crate::fit;
+use crate::show;
+use crate::theme::Role;
+use afterimage_indexer::{Cell, TimeStyle};
+use afterimage_model::{FieldType, fields};
+use afterimage_query::{Aggregate, Column, Unit};
+
+/// A line of a table.
+pub struct Line<'a> {
+    /// One per column.
+    pub cells: &'a [Cell],
+    /// How far the tree column is pushed in.
+    pub depth: u16,
+    /// `+` or `-` for a row with children, folded or not.
+    pub fold: Option<bool>,
+    /// Whether the row tells of a failure.
+    pub bad: bool,
+}
+
+/// A table to draw.
+pub struct Rows {
+    /// Its columns.
+    pub columns: &'static [Column],
+    /// Which column is pushed in by depth.
+    pub tree: Option<usize>,
+    /// The column sorted by, and whether the largest comes first.
+    pub sort: Option<(usize, bool)>,
+    /// The selected line, counted from the first on screen.
+    pub cursor: Option<usize>,
+    /// The selected column.
+    pub column: usize,
+    /// Whether it has the focus.
+    pub focus: bool,
+    /// How instants are shown.
+    pub style: TimeStyle,
+}
+
+/// Whether a column's cells stand to the right.
+fn is_number(column: &Column) -> bool {
+    let counted = !matches!(
+        column.aggregate,
+        Aggregate::Key | Aggregate::First | Aggregate::Last
+    );
+    let field = fields::split_name(column.field).map(|(field, _)| field.ty);
+    let number = matches!(
+        field,
+        Some(FieldType::Int | FieldType::Uint | FieldType::Port | FieldType::RelTime)
+    );
+    let gap = matches!(column.field, "gap.count" | "gap.cpu");
+    column.unit != Unit::Time
+        && (counted || number || gap || matches!(column.unit, Unit::Bytes | Unit::Duration))
+}
+
+impl Rows {
+    /// Draws titles on the first line and rows below; `line` gives the row at a place on screen, or nothing.
+    pub fn draw<'l>(
+        &self,
+        area: Area,
+        canvas: &mut Canvas<'_>,
+        line: impl Fn(usize) -> Option<Line<'l>>,
+    ) {
+        let widths: Vec<u16> = self
+            .columns
+            .iter()
+            .map(|column| show::width(column, &self.style))
+            .collect();
+        let inner = area.split_left(GUTTER).1;
+        let placed = area::columns(&widths, inner.width, self.column);
+        for (at, x, width) in &placed {
+            let column = &self.columns[*at];
+            let arrow = match self.sort {
+                Some((sorted, true)) if sorted == *at => canvas.glyph("▼", "v"),
+                Some((sorted, false)) if sorted == *at => canvas.glyph("▲", "^"),
+                _ => "",
+            };
+            let title = format!("{}{arrow}", column.title);
+            let title = fit::pad(&title, usize::from(*width), is_number(column), canvas.ascii);
+            let role = if *at == self.column && self.focus {
+                Role::ColumnSelected
+            } else {
+                Role::Column
+            };
+            canvas.text(inner, *x, 0, &title, role);
+        }
+        for place in 0..usize::from(area.height.saturating_sub(1)) {
+            let Some(row) = line(place) else { break };
+            let screen_line = place as u16 + 1;
+            let selected = self.cursor == Some(place);
+            let role = match (selected, self.focus, row.bad) {
+                (true, true, _) => Role::Selected,
+                (true, false, _) => Role::Resting,
+                (false, _, true) => Role::Bad,
+                (false, _, false) => Role::Text,
+            };
+            let mark = match (selected, row.bad) {
+                (true, _) => canvas.glyph("▸", ">"),
+                (false, true) => "!",
+                (false, false) => " ",
+            };
+            if selected && self.focus {
+                canvas.tint(area, 0, screen_line, area.width, Role::Selected);
+            }
+            canvas.text(area, 0, screen_line, mark, role);
+            for (at, x, width) in &placed {
+                let text = self.cell_text(&row, *at, usize::from(*width), canvas.ascii);
+                let chosen = selected && self.focus && *at == self.column;
+                canvas.text(
+                    inner,
+                    *x,
+                    screen_line,
+                    &text,
+                    if chosen { Role::Cell } else { role },
+                );
+            }
+        }
+    }
+
+    fn cell_text(&self, row: &Line<'_>, at: usize, width: usize, ascii: bool) -> String {
+        let (column, missing) = (&self.columns[at], Cell::Missing);
+        let bytes = show::cell(row.cells.get(at).unwrap_or(&missing), column, &self.style);
+        if self.tree != Some(at) {
+            let text = fit::captured(&bytes, width, ascii);
+            return fit::pad(&text, width, is_number(column), ascii);
+        }
+        // However deep a process is, half of the column is left for its name.
+        let indent = usize::from(row.depth.min(64)) * 2;
+        let indent = indent.min(width / 2);
+        let fold = match row.fold {
+            Some(true) => "+ ",
+            Some(false) => "- ",
+            None => "  ",
+        };
+        let text = fit::captured(&bytes, width.saturating_sub(indent + 2), ascii);
+        fit::pad(
+            &format!("{}{fold}{text}", " ".repeat(indent)),
+            width,
+            false,
+            ascii,
+        )
+    }
+}

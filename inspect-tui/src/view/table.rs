@@ -1,0 +1,58 @@
+//! Tables, lists, trees and gaps: the rows of a view.
+
+use super::Canvas;
+use super::rows::{Line, Rows};
+use crate::area::Area;
+use crate::state::table::Table;
+use crate::state::{Pane, State};
+use crate::theme::Role;
+use afterimage_indexer::Cell;
+use afterimage_query::{Aggregate, Shape};
+
+/// Draws the rows there are, or says why there are none.
+pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
+    let view = state.step().view;
+    let tree = (view.shape == Shape::Tree && table.sort.is_none())
+        .then(|| {
+            view.columns
+                .iter()
+                .position(|column| column.aggregate != Aggregate::Key)
+        })
+        .flatten();
+    let own = matches!(view.shape, Shape::Table).then_some((view.sort, true));
+    let rows = Rows {
+        columns: view.columns,
+        tree,
+        sort: table.sort.or(own),
+        cursor: table.cursor.checked_sub(table.top),
+        column: table.column,
+        focus: state.pane == Pane::Body,
+        style: state.epoch().style,
+    };
+    let result = view
+        .columns
+        .iter()
+        .position(|column| column.field == "evt.res");
+    rows.draw(area, canvas, |place| {
+        let row = table.line(table.top + place)?;
+        let at = table.order.get(table.top + place).copied()?;
+        let failed = |cell: &Cell| matches!(cell, Cell::Text(text) if text != b"SUCCESS");
+        Some(Line {
+            cells: &row.cells,
+            depth: row.depth,
+            fold: (tree.is_some() && table.has_children(at)).then(|| table.folded.contains(&at)),
+            bad: view.shape == Shape::List
+                && result.and_then(|at| row.cells.get(at)).is_some_and(failed),
+        })
+    });
+    if table.order.is_empty() {
+        let says = match (table.loaded, view.shape) {
+            (false, _) => "working",
+            (true, Shape::Gaps) => "no gaps: nothing is known to be missing",
+            (true, _) if state.which().filter.is_some() => "nothing matches the filter",
+            (true, _) if state.span.is_some() => "nothing in this part of the capture",
+            (true, _) => "nothing of this was recorded",
+        };
+        canvas.text(area, 2, 1, says, Role::Dim);
+    }
+}

@@ -1,0 +1,57 @@
+//! The line being typed, its caret, and what is said below it.
+
+use super::Canvas;
+use crate::area::Area;
+use crate::fit;
+use crate::state::State;
+use crate::state::entry::{Entry, Kind};
+use crate::theme::Role;
+
+/// Draws the line and what belongs to it.
+pub fn draw(state: &State, entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
+    let prompt = canvas.text(area, 0, 0, entry.kind.prompt(), Role::Key);
+    let before = fit::plain(entry.text.get(..entry.caret).unwrap_or_default());
+    let after = fit::plain(entry.text.get(entry.caret..).unwrap_or_default());
+    let room = usize::from(area.width.saturating_sub(prompt + 1));
+    // A long line is shown up to its caret.
+    let x = prompt
+        + canvas.text(
+            area,
+            prompt,
+            0,
+            &fit::tail(&before, room, canvas.ascii),
+            Role::Text,
+        );
+    let after = if after.is_empty() {
+        " ".to_owned()
+    } else {
+        after
+    };
+    canvas.text(area, x, 0, &after, Role::Text);
+    canvas.tint(area, x, 0, 1, Role::Mark);
+    if entry.kind == Kind::View {
+        return draw_views(entry, area, canvas);
+    }
+    let role = if entry.error.is_some() {
+        Role::Bad
+    } else {
+        Role::Dim
+    };
+    for (line, text) in state.said(entry).iter().enumerate() {
+        canvas.text(area, 0, line as u16 + 1, text, role);
+    }
+}
+
+fn draw_views(entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
+    let first = entry.first_choice(usize::from(area.height.saturating_sub(1)));
+    for (at, view) in entry.views().iter().enumerate().skip(first) {
+        let line = (at - first) as u16 + 1;
+        let key = if view.key == '\0' { ' ' } else { view.key };
+        let text = format!("  {key}  {:<18} {}", view.title, view.doc);
+        canvas.text(area, 0, line, &text, Role::Text);
+        if at == entry.choice {
+            canvas.text(area, 0, line, canvas.glyph("▸", ">"), Role::Text);
+            canvas.tint(area, 0, line, area.width, Role::Selected);
+        }
+    }
+}
