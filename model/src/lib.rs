@@ -18,7 +18,7 @@
 
 pub mod args;
 pub mod capability;
-
+pub mod docs;
 pub mod entity;
 pub mod errno;
 pub mod event;

@@ -414,27 +414,52 @@ pub fn raw_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
     bytes_at(c, one_path(c.ty()?)?).map(FieldValue::str)
 }
 
-/// The path acted on: the kernel's own where it is known, else the caller's made absolute.
-pub fn path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
-    let at = one_path(c.ty()?)?;
+/// The path a call that did not fail acted on, as the caller passed it.
+pub fn acted_raw_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    if c.event.errno().is_some() {
+        None
+    } else {
+        raw_path(c)
+    }
+}
+
+/// The path a call that did not fail acted on: the kernel's own where it is known, else the caller's made absolute.
+pub fn acted_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let ty = c.ty()?;
+    let at = one_path(ty)?;
+    if c.event.errno().is_some() {
+        return None;
+    }
+    // Where a descriptor was given beside the path, the event's file is what that descriptor is.
+    let given_fd = ty.args.iter().any(|arg| arg.kind() == Some(ArgKind::Fd));
     match c.file() {
-        Some(file) if file.flow.is_none() && file.path.starts_with(b"/") => {
+        Some(file)
+            if (!given_fd || render::new_fd(ty, c.event))
+                && file.flow.is_none()
+                && file.path.starts_with(b"/") =>
+        {
             Some(FieldValue::str(&file.path))
         }
         _ => absolute(c, at).map(FieldValue::owned),
     }
 }
 
-/// One side of a call with two paths, as passed.
-pub fn raw_side<'a>(c: &Ctx<'a>, source: bool) -> Option<FieldValue<'a>> {
-    let (from, to) = two_paths(c.ty()?)?;
-    bytes_at(c, if source { from } else { to }).map(FieldValue::str)
+/// One side of a call with two paths that did not fail, as passed.
+pub fn acted_raw_side<'a>(c: &Ctx<'a>, source: bool) -> Option<FieldValue<'a>> {
+    bytes_at(c, acted_side_place(c, source)?).map(FieldValue::str)
 }
 
-/// One side of a call with two paths, made absolute.
-pub fn side<'a>(c: &Ctx<'a>, source: bool) -> Option<FieldValue<'a>> {
+/// One side of a call with two paths that did not fail, made absolute.
+pub fn acted_side<'a>(c: &Ctx<'a>, source: bool) -> Option<FieldValue<'a>> {
+    absolute(c, acted_side_place(c, source)?).map(FieldValue::owned)
+}
+
+fn acted_side_place(c: &Ctx<'_>, source: bool) -> Option<usize> {
     let (from, to) = two_paths(c.ty()?)?;
-    absolute(c, if source { from } else { to }).map(FieldValue::owned)
+    match c.event.errno() {
+        Some(_) => None,
+        None => Some(if source { from } else { to }),
+    }
 }
 
 /// `evt.abspath`: the first path made absolute, or with `src` or `dst` the first or second of two.

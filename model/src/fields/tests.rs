@@ -573,6 +573,20 @@ fn calls_with_two_paths_have_a_source_and_a_target() {
             ("fs.path.target", "/target"),
         ],
     );
+    let refused = event("rename", CURL, None, -13, vec![text("a"), text("/b")]);
+    w.expect_none(&refused, &["fs.path.source", "fs.path.targetraw"]);
+    w.expect(
+        &refused,
+        &[("evt.abspath", "/root/a"), ("evt.arg.newpath", "/b")],
+    );
+    let watched = event(
+        "inotify_add_watch",
+        CURL,
+        Some(PASSWD),
+        1,
+        vec![Value::Num(5), text("/tmp"), Value::Num(2)],
+    );
+    w.expect(&watched, &[("fs.path.name", "/tmp")]);
     let elsewhere = event(
         "unlinkat",
         CURL,

@@ -1,0 +1,202 @@
+//! The documents that are printed from this crate's tables: `docs/syscalls.md` and `docs/fields.md`.
+
+use crate::args::{Abi, ArgKind, Class};
+use crate::fields::{Dependency, FIELDS, Field, FieldArg, FieldType};
+use crate::flags::FLAG_SETS;
+use crate::syscalls::{HAPPENINGS, SYSCALLS, Syscall, When};
+use std::fmt::Write;
+
+/// The text of `docs/syscalls.md`.
+pub fn syscalls_md() -> String {
+    let mut out = String::from("# System calls and happenings\n\n");
+    out.push_str("Generated from the tables of the crate `model`; `BLESS=1 cargo test -p afterimage-model` writes it anew.\n\n");
+    out.push_str("An event is recorded when its call returns. Marks: **→ fd** its result is a new descriptor; **task** it may change who or\n");
+    out.push_str("where the caller is, which is then recorded again; **entry** it never returns and is recorded when it is entered. A call\n");
+    out.push_str("without a row is recorded as `unknown` with its raw arguments. Rows without a 64-bit number are those of 32-bit x86 only.\n\n");
+    for (class, name, sentence) in Class::ALL {
+        let rows = SYSCALLS
+            .iter()
+            .filter(|row| row.class == *class)
+            .collect::<Vec<_>>();
+        if rows.is_empty() {
+            continue;
+        }
+        let _ = writeln!(
+            out,
+            "## {name}\n\n{sentence}\n\n| Call | x86_64 | aarch64 | i386 | Arguments | Marks | |\n|---|---|---|---|---|---|---|"
+        );
+        for row in rows {
+            let number = |abi| row.number(abi).map_or_else(String::new, |n| n.to_string());
+            let numbers = [Abi::x86_64, Abi::aarch64, Abi::i386]
+                .map(number)
+                .join(" | ");
+            let _ = writeln!(
+                out,
+                "| `{}` | {numbers} | {} | {} | {} |",
+                row.name,
+                arguments(row),
+                marks(row),
+                row.doc
+            );
+        }
+        out.push('\n');
+    }
+    out.push_str("## Happenings\n\nWhat the kernel does without being called.\n\n| Event | Class | Arguments | |\n|---|---|---|---|\n");
+    for row in HAPPENINGS {
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            row.name,
+            row.class.name(),
+            arguments(row),
+            row.doc
+        );
+    }
+    out.push_str("\n## Kinds of arguments\n\n| Kind | Number in the file | |\n|---|---|---|\n");
+    for (kind, name, sentence) in ArgKind::ALL {
+        let _ = writeln!(out, "| {name} | {} | {sentence} |", *kind as u8);
+    }
+    out.push_str("\n## Names of bits and numbers\n\n| Set | Names |\n|---|---|\n");
+    for set in FLAG_SETS {
+        let names = set.entries.iter().map(|entry| entry.0).collect::<Vec<_>>();
+        let _ = writeln!(out, "| {} | {} |", set.name, names.join(" "));
+    }
+    out
+}
+
+fn arguments(row: &Syscall) -> String {
+    let argument = |arg: &crate::ArgSpec| match arg.set {
+        "" => format!("`{}` {}", arg.name, arg.kind.name()),
+        set => format!("`{}` {} ({set})", arg.name, arg.kind.name()),
+    };
+    row.args.iter().map(argument).collect::<Vec<_>>().join(", ")
+}
+
+fn marks(row: &Syscall) -> String {
+    let marks = [
+        (row.returns_fd, "→ fd"),
+        (row.changes_task, "task"),
+        (row.when == When::Enter, "entry"),
+    ];
+    marks
+        .iter()
+        .filter(|mark| mark.0)
+        .map(|mark| mark.1)
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+/// The text of `docs/fields.md`.
+pub fn fields_md() -> String {
+    let mut out = String::from("# Fields\n\n");
+    out.push_str("Generated from the table `FIELDS` of the crate `model`; `BLESS=1 cargo test -p afterimage-model` writes it anew.\n\n");
+    out.push_str("Names and meanings are those of Falco and sysdig; fields of Afterimage's own have a name those do not use. A field whose\n");
+    out.push_str("name is shown with `[…]` takes an argument, which may also follow a dot: `evt.arg[flags]`, `evt.arg.flags`; in `[…]?` it may be\n");
+    out.push_str("left out. An event that has no value for a field is shown as `<NA>` and matches no comparison with it. **Decided by** says\n");
+    out.push_str("which row of the capture the value comes from: all events of that row give the same answer.\n");
+    let mut section = "";
+    for row in FIELDS {
+        let class = row.name.split('.').next().unwrap_or_default();
+        if class != section {
+            let _ = write!(
+                out,
+                "\n## {class}\n\n| Field | Type | Decided by | |\n|---|---|---|---|\n"
+            );
+            section = class;
+        }
+        let _ = writeln!(
+            out,
+            "| `{}` | {} | {} | {} |",
+            with_argument(row),
+            type_name(row.ty),
+            decided_by(row.on),
+            row.doc
+        );
+    }
+    out
+}
+
+fn with_argument(row: &Field) -> String {
+    let mark = match row.arg {
+        FieldArg::None => "",
+        FieldArg::Optional => "[…]?",
+        FieldArg::Required => "[…]",
+    };
+    format!("{}{mark}", row.name)
+}
+
+fn type_name(ty: FieldType) -> &'static str {
+    match ty {
+        FieldType::Str => "text",
+        FieldType::Bytes => "bytes",
+        FieldType::Int => "number",
+        FieldType::Uint => "unsigned number",
+        FieldType::Bool => "true or false",
+        FieldType::Ip => "address",
+        FieldType::Net => "address block",
+        FieldType::Port => "port",
+        FieldType::RelTime => "duration, ns",
+        FieldType::AbsTime => "instant, ns since 1970",
+    }
+}
+
+fn decided_by(on: Dependency) -> &'static str {
+    match on {
+        Dependency::Event => "event",
+        Dependency::Type => "type",
+        Dependency::Process => "process",
+        Dependency::File => "file",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Compares with the committed document, or writes it when `BLESS` is set.
+    #[track_caller]
+    fn agrees(name: &str, text: &str) {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(name);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, text).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap_or_default();
+        let differs = committed
+            .lines()
+            .zip(text.lines())
+            .position(|(old, new)| old != new);
+        assert!(
+            committed == text,
+            "docs/{name} is not what the tables say, first at line {:?}; run with BLESS=1",
+            differs.map(|at| at + 1)
+        );
+    }
+
+    #[test]
+    fn the_document_of_calls_is_what_the_tables_say() {
+        agrees("syscalls.md", &syscalls_md());
+    }
+
+    #[test]
+    fn the_document_of_fields_is_what_the_table_says() {
+        agrees("fields.md", &fields_md());
+    }
+
+    #[test]
+    fn no_cell_of_a_table_breaks_its_row() {
+        for text in [syscalls_md(), fields_md()] {
+            let mut columns = None;
+            for line in text.lines() {
+                let bars = line.matches('|').count();
+                match columns {
+                    _ if !line.starts_with('|') => columns = None,
+                    None => columns = Some(bars),
+                    Some(expected) => assert_eq!(bars, expected, "{line}"),
+                }
+            }
+        }
+    }
+}
