@@ -1,4 +1,10 @@
 //! Blocks: what every piece of a capture is wrapped in, so that it can be found, checked and chained without being understood.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 use crate::error::{Digest, ErrorKind, malformed};
 use crate::layout::{
@@ -202,7 +208,7 @@ pub(crate) fn put_block(out: &mut Vec<u8>, head: BlockHead, body: &[u8], before:
     let crc = crc32c::crc32c(&head_bytes);
     let crc = crc32c::crc32c_append(crc, body);
     let crc = crc32c::crc32c_append(crc, &chain.0);
-    out.reserve(BLOCK_HEAD + body.len() + BLOCK_TAIL);
+    out.reserve(body.len().saturating_add(BLOCK_HEAD + BLOCK_TAIL));
     out.extend_from_slice(&head_bytes);
     out.extend_from_slice(body);
     out.extend_from_slice(&chain.0);

@@ -1,9 +1,17 @@
 //! zstd frames of known size, and lists of integers. Nothing is allocated before the frame's own claim, ours and the limit agree.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 use crate::error::{ErrorKind, malformed};
 use crate::layout::ints;
 use crate::wire::{Cursor, put_varint, unzigzag, varint_len, zigzag};
+use std::cell::RefCell;
 use std::io;
+use zstd::bulk::Decompressor;
 use zstd::zstd_safe;
 
 /// Decompresses exactly one frame that says it holds exactly `raw` bytes; the caller has checked `raw` against its limit.
@@ -15,7 +23,8 @@ pub(crate) fn decompress(frame: &[u8], raw: u64) -> Result<Vec<u8>, ErrorKind> {
         return Err(malformed("length of a zstd frame"));
     }
     let size = usize::try_from(raw).map_err(|_| malformed("declared size of a zstd frame"))?;
-    let bytes = zstd::bulk::decompress(frame, size).map_err(|_| malformed("zstd frame"))?;
+    let bytes = with_decompressor(|zstd| zstd.decompress(frame, size))
+        .map_err(|_| malformed("zstd frame"))?;
     if bytes.len() as u64 != raw {
         return Err(ErrorKind::Mismatch {
             what: "decompressed length",
@@ -24,6 +33,19 @@ pub(crate) fn decompress(frame: &[u8], raw: u64) -> Result<Vec<u8>, ErrorKind> {
         });
     }
     Ok(bytes)
+}
+
+/// Runs `work` with this thread's decompression context: making one costs more than most columns do.
+fn with_decompressor<T>(
+    work: impl FnOnce(&mut Decompressor<'static>) -> io::Result<T>,
+) -> io::Result<T> {
+    thread_local! {
+        static CONTEXT: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+    }
+    CONTEXT.with_borrow_mut(|context| match context {
+        Some(zstd) => work(zstd),
+        None => work(context.insert(Decompressor::new()?)),
+    })
 }
 
 /// Compresses into frames that declare their size, keeping one context for all.
@@ -63,10 +85,10 @@ pub(crate) fn put_ints(out: &mut Vec<u8>, values: &[i64]) {
         put_varint(out, zigzag(*first));
         return;
     }
-    let (mut plain, mut delta, mut before) = (0, 0, 0_i64);
+    let (mut plain, mut delta, mut before) = (0_usize, 0_usize, 0_i64);
     for value in values {
-        plain += varint_len(zigzag(*value));
-        delta += varint_len(zigzag(value.wrapping_sub(before)));
+        plain = varint_len(zigzag(*value)).saturating_add(plain);
+        delta = varint_len(zigzag(value.wrapping_sub(before))).saturating_add(delta);
         before = *value;
     }
     if delta < plain {

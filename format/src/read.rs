@@ -10,7 +10,7 @@ use crate::block::{FileHead, tag_of};
 use crate::chunk_read::{Body, Zone};
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
 use crate::layout::{FILE_HEAD, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block};
-use crate::records::{Artifact, Lineage, Name, Note, SchemaRecord, decode_gap, take_rows};
+use crate::records::{Artifact, Lineage, Name, Names, Note, decode_gap, take_rows};
 use crate::scan::{Layout, Piece, by_index, by_scan, zone_at};
 use crate::source::Source;
 use crate::wire::Record;
@@ -55,7 +55,7 @@ pub struct Reader {
     manifest: Manifest,
     lineage: Lineage,
     schema: Schema,
-    names: Vec<Name>,
+    schema_at: Option<u64>,
     chunks: Vec<ChunkInfo>,
     gaps: Vec<Gap>,
     state: Tables,
@@ -113,9 +113,15 @@ impl Reader {
         &self.schema
     }
 
-    /// The names the file gives to its numbers.
-    pub fn names(&self) -> &[Name] {
-        &self.names
+    /// The names the file gives to its numbers: argument kinds, columns, fields … Read anew at each call.
+    pub fn names(&self) -> Result<Vec<Name>, Error> {
+        let Some(offset) = self.schema_at else {
+            return Ok(Vec::new());
+        };
+        let read = || Names::decode(&self.source.block(offset, self.tag)?.record(MAX_RECORD)?);
+        read()
+            .map(|record| record.names)
+            .map_err(|kind| Error::at(Place::Block(1), offset, kind))
     }
 
     /// The chunks in order.
@@ -269,7 +275,7 @@ struct Parts {
     manifest: Manifest,
     lineage: Lineage,
     schema: Schema,
-    names: Vec<Name>,
+    schema_at: Option<u64>,
     chunks: Vec<ChunkInfo>,
     gaps: Vec<Gap>,
     state: Tables,
@@ -284,7 +290,7 @@ impl Parts {
             manifest,
             lineage,
             schema,
-            names,
+            schema_at,
             chunks,
             gaps,
             state,
@@ -298,7 +304,7 @@ impl Parts {
             manifest,
             lineage,
             schema,
-            names,
+            schema_at,
             chunks,
             gaps,
             state,
@@ -395,9 +401,8 @@ impl<'a> Builder<'a> {
                 self.last_end = Some(BootNs(self.parts.manifest.clock.boot_ns));
             }
             block::SCHEMA if seq == 1 => {
-                let record = SchemaRecord::decode(&self.record(offset, MAX_RECORD)?)?;
-                self.parts.schema = record.schema;
-                self.parts.names = record.names;
+                self.parts.schema = Schema::decode(&self.record(offset, MAX_RECORD)?)?;
+                self.parts.schema_at = Some(offset);
             }
             block::CHUNK => self.chunk(offset, len, zone.ok_or(malformed("chunk"))?)?,
             block::GAP => {

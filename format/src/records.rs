@@ -1,4 +1,10 @@
 //! The records of the format: the fields of every row, and of every block that is not a chunk, each declared once.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 use crate::error::ErrorKind;
 use crate::layout::{self, MAX_ROWS};
@@ -215,16 +221,18 @@ record! { Name, Name::default();
 
 repeated!(ArgDesc, TypeDesc, FlagDesc, FlagSetDesc, Name);
 
-/// The body of a schema block.
+record! { Schema, Schema::default();
+    1 types "Event types; an event's type is a place in this list.";
+    2 flag_sets "Flag sets.";
+}
+
+/// The names in a schema block, read only when asked for: fields of the schema's record beside the schema's own.
 #[derive(Default)]
-pub(crate) struct SchemaRecord {
-    pub schema: Schema,
+pub(crate) struct Names {
     pub names: Vec<Name>,
 }
 
-record! { SchemaRecord, SchemaRecord::default();
-    1 schema.types "Event types; an event's type is a place in this list.";
-    2 schema.flag_sets "Flag sets.";
+record! { Names, Names::default();
     3 names "Names of all numbers the file uses.";
 }
 
@@ -370,9 +378,8 @@ record! { ZoneRecord, ZoneRecord::default();
 /// Every record by name, for the schema block and the documents.
 pub fn records() -> Vec<(&'static str, Vec<FieldRow>)> {
     vec![
-        ("manifest", Manifest::rows()),
-        ("lineage", Lineage::rows()),
-        ("schema", SchemaRecord::rows()),
+        ("header", [Manifest::rows(), Lineage::rows()].concat()),
+        ("schema", [Schema::rows(), Names::rows()].concat()),
         ("type", TypeDesc::rows()),
         ("arg", ArgDesc::rows()),
         ("flag-set", FlagSetDesc::rows()),

@@ -97,7 +97,7 @@ pub fn recover(from: &Path, to: &Path) -> Result<Recovered, Error> {
         match piece {
             Piece::Damage { .. } => damage = damage.saturating_add(1),
             Piece::Block {
-                ty: block::HEADER | block::INDEX | block::FOOTER,
+                ty: block::HEADER | block::CHECKPOINT | block::INDEX | block::FOOTER,
                 ..
             } => {}
             Piece::Block {

@@ -2,6 +2,12 @@
 //!
 //! A record is a run of fields, each a tag, a length and that many bytes. A reader skips tags it does not know, so fields
 //! can be added for ever; a field with its default value is not written.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
 
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::MAX_ITEMS;

@@ -8,7 +8,7 @@ use crate::layout::{
     MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, block, row,
 };
 use crate::records::{
-    Artifact, Checkpoint, Footer, Lineage, Note, SchemaRecord, ZoneRecord, names, put_row,
+    Artifact, Checkpoint, Footer, Lineage, Names, Note, ZoneRecord, names, put_row,
 };
 use crate::wire::{Record, put_field, put_varint};
 use afterimage_model::{BootNs, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, Value};
@@ -244,11 +244,9 @@ impl<W: Write> Writer<W> {
             last: 0,
             next_num: 1,
         };
-        let record = SchemaRecord {
-            schema: schema.clone(),
-            names: names(),
-        };
-        writer.append_record(block::SCHEMA, &record.encode())?;
+        let mut record = schema.encode();
+        Names { names: names() }.put(&mut record);
+        writer.append_record(block::SCHEMA, &record)?;
         Ok(writer)
     }
 

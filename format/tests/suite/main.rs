@@ -1,4 +1,7 @@
 //! The capture file from outside: what is written is read, what is damaged is known to be damaged, and what is hostile is refused.
+#![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod damage;
+mod hostile;
 mod round_trip;
 mod story;

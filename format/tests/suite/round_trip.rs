@@ -29,6 +29,7 @@ fn everything_in_a_small_capture_comes_back() {
     assert!(
         reader
             .names()
+            .unwrap()
             .iter()
             .any(|name| name.table == "fields:process" && name.name == "comm")
     );
