@@ -1,2 +1,82 @@
-//! Skeleton.
-fn main() {}
+//! The `afterimage` command: reads the command line, runs one subcommand, and turns how it ended into an exit code.
+//!
+//! Each subcommand is a file in `commands/`. Standard output carries data only; what a person should know goes to
+//! standard error. Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss, 4 evidence does not verify.
+#![forbid(unsafe_code)]
+
+mod commands;
+mod container;
+mod failure;
+mod gate;
+mod habits;
+mod json;
+mod layout;
+mod moment;
+mod output;
+mod recording;
+mod scenario;
+mod source;
+mod table;
+mod units;
+
+use clap::{CommandFactory, FromArgMatches};
+use failure::{Exit, Outcome};
+use output::{Output, say};
+use std::io::Write;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut out = Output::stdout();
+    let ended = match parse(&mut out) {
+        Ok(Some(command)) => command.run(&mut out),
+        Ok(None) => Ok(Exit::Done),
+        Err(failure) => Err(failure),
+    };
+    // What was computed must also have arrived.
+    let ended = match (ended, out.flush()) {
+        (Ok(_), Err(error)) => Err(error.into()),
+        (ended, _) => ended,
+    };
+    let exit = match ended {
+        Ok(exit) => exit,
+        Err(failure) => {
+            if !failure.what.is_empty() {
+                say(format_args!("afterimage: {}", failure.what));
+            }
+            if !failure.remedy.is_empty() {
+                say(format_args!("  try: {}", failure.remedy));
+            }
+            failure.exit
+        }
+    };
+    ExitCode::from(exit as u8)
+}
+
+/// The command asked for; `None` when clap already answered (`--help`, `--version`).
+fn parse(out: &mut Output) -> Result<Option<commands::Command>, failure::Failure> {
+    let parsed = commands::Cli::command()
+        .try_get_matches()
+        .and_then(|matches| commands::Cli::from_arg_matches(&matches));
+    let error = match parsed {
+        Ok(cli) => return Ok(Some(cli.command)),
+        Err(error) => error,
+    };
+    if error.use_stderr() {
+        // Clap quotes what the user typed; that may hold escape sequences.
+        let text = error.render().to_string();
+        say(failure::escape_lines(text.trim_end()));
+        return Err(failure::Failure {
+            what: String::new(),
+            remedy: String::new(),
+            exit: Exit::Usage,
+        });
+    }
+    write!(out, "{}", error.render())?;
+    Ok(None)
+}
+
+/// A number nobody else has: names temporary files and throw-away containers.
+fn token() -> u64 {
+    use std::hash::{BuildHasher, RandomState};
+    RandomState::new().hash_one(std::process::id())
+}

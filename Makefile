@@ -1,0 +1,40 @@
+# What a person types. Needs a Rust toolchain; everything else that is missing is installed (Debian, root or sudo).
+
+CARGO ?= cargo
+SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+BIN   := target/debug/afterimage
+
+.PHONY: help setup build demo test samples bless fmt clean
+
+help:  ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
+
+setup:  ## install what the tests need and is missing
+	.ci/setup test
+
+build:  ## build the command: target/debug/afterimage
+	$(CARGO) build -p afterimage
+
+demo:  ## break into a throw-away container, record it, remove it, and look at what is left
+	.ci/setup demo
+	$(CARGO) build -p afterimage
+	$(SUDO) $(BIN) demo
+
+test: setup  ## everything: format, lints, dependencies, tests, documents, end to end
+	.ci/test
+
+samples: build  ## record the samples anew, with their twins
+	for story in break-in crash-loop quiet-web; do \
+	    rm -f samples/v1/$$story.aft && mkdir -p samples/v1 && \
+	    $(SUDO) $(BIN) demo $$story --no-docker --no-inspect -o samples/v1/$$story.aft > /dev/null && \
+	    $(BIN) read --whole samples/v1/$$story.aft > samples/v1/$$story.json || exit 1; \
+	done
+
+bless: build  ## accept what golden tests print now, and print the generated documents anew
+	BLESS=1 $(CARGO) nextest run --workspace
+
+fmt:  ## format the source
+	$(CARGO) fmt --all
+
+clean:  ## remove what was built
+	$(CARGO) clean

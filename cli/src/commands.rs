@@ -1,0 +1,159 @@
+//! The subcommands: one file each, and the table that names them.
+
+mod completions;
+mod demo;
+mod doctor;
+mod fields;
+mod info;
+mod inspect;
+mod read;
+mod record;
+mod recover;
+mod syscalls;
+mod verify;
+mod view;
+mod views;
+
+use crate::Outcome;
+use crate::moment::Zone;
+use crate::output::Output;
+use clap::builder::styling::{AnsiColor, Styles};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Yellow.on_default().bold())
+    .usage(AnsiColor::Yellow.on_default().bold())
+    .literal(AnsiColor::Green.on_default())
+    .placeholder(AnsiColor::Cyan.on_default());
+
+const AFTER: &str = "\
+Examples:
+  afterimage demo                                break into a throw-away container, see what is left
+  afterimage record -o web.aft --container web   record one container until Ctrl-C
+  afterimage inspect web.aft                     walk through it, long after the container is gone
+  afterimage read web.aft evt.type=execve        print events, as sysdig -r would
+  afterimage view web.aft processes              a view of the inspector as text
+
+Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss (which is printed), 4 does not verify.";
+
+/// Records what containers do, and shows it after they are gone.
+#[derive(Debug, Parser)]
+#[command(name = "afterimage", version, after_help = AFTER, styles = STYLES, arg_required_else_help = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every subcommand.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Record(record::Record),
+    Read(read::Read),
+    View(view::View),
+    Info(info::Info),
+    Verify(verify::Verify),
+    Recover(recover::Recover),
+    Inspect(inspect::Inspect),
+    Demo(demo::Demo),
+    Doctor(doctor::Doctor),
+    Fields(fields::Fields),
+    Syscalls(syscalls::Syscalls),
+    Views(views::Views),
+    Completions(completions::Completions),
+    #[command(name = crate::gate::NAME, hide = true)]
+    Gate(crate::gate::Gate),
+}
+
+impl Command {
+    /// Does it.
+    pub fn run(self, out: &mut Output) -> Outcome {
+        match self {
+            Command::Record(args) => args.run(out),
+            Command::Read(args) => args.run(out),
+            Command::View(args) => args.run(out),
+            Command::Info(args) => args.run(out),
+            Command::Verify(args) => args.run(out),
+            Command::Recover(args) => args.run(),
+            Command::Inspect(args) => args.run(),
+            Command::Demo(args) => args.run(out),
+            Command::Doctor(args) => args.run(out),
+            Command::Fields(args) => args.run(out),
+            Command::Syscalls(args) => args.run(out),
+            Command::Views(args) => args.run(out),
+            Command::Completions(args) => args.run(out),
+            Command::Gate(args) => args.run(),
+        }
+    }
+}
+
+/// Which part of a capture to look at, and in which zone.
+#[derive(Args, Debug)]
+struct When {
+    /// Leave out events before this instant (see --help for the forms)
+    ///
+    /// An instant is 2026-11-22T17:19:46Z, 2026-11-22 17:19:46, 17:19:46.5 on the first event's day, +90s after the
+    /// first event, or seconds since 1970. Times without a zone are in that of --tz.
+    #[arg(long, value_name = "TIME")]
+    from: Option<String>,
+    /// Leave out events after this instant
+    #[arg(long, value_name = "TIME")]
+    to: Option<String>,
+    /// Zone of the times: utc, local, host (the recorded one), or an offset such as +02:00
+    #[arg(long, value_name = "ZONE", default_value = "utc", value_parser = Zone::parse)]
+    tz: Zone,
+}
+
+/// How a table of this program is printed.
+#[derive(Args, Debug)]
+struct Listing {
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "markdown")]
+    json: bool,
+    /// A Markdown table, as in docs/
+    #[arg(long)]
+    markdown: bool,
+}
+
+/// The forms a [`Listing`] can take.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Form {
+    Text,
+    Json,
+    Markdown,
+}
+
+impl Listing {
+    fn form(&self) -> Form {
+        match (self.json, self.markdown) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Markdown,
+            _ => Form::Text,
+        }
+    }
+}
+
+/// A cell of a Markdown table: a bar would end it.
+fn markdown_cell(text: &str) -> String {
+    text.replace('|', "\\|")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent_and_every_subcommand_says_what_it_does() {
+        let command = Cli::command();
+        command.clone().debug_assert();
+        for sub in command.get_subcommands().filter(|sub| !sub.is_hide_set()) {
+            assert!(
+                sub.get_about()
+                    .is_some_and(|about| !about.to_string().is_empty()),
+                "{}",
+                sub.get_name()
+            );
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `afterimage fields`: the fields a filter, a format or a column can name.
+
+use super::{Form, Listing, markdown_cell};
+use crate::failure::{Exit, Outcome};
+use crate::json::Object;
+use crate::output::Output;
+use crate::table::{Align, Table};
+use afterimage_model::{FIELDS, Field, FieldArg, FieldType};
+use clap::Args;
+use std::io::Write;
+
+/// List the fields that filters, formats and columns can name
+#[derive(Args, Debug)]
+pub struct Fields {
+    /// Only fields whose name begins with this: proc, evt, container …
+    prefix: Option<String>,
+    #[command(flatten)]
+    listing: Listing,
+}
+
+impl Fields {
+    /// Lists.
+    pub fn run(self, out: &mut Output) -> Outcome {
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let rows = FIELDS.iter().filter(|field| field.name.starts_with(prefix));
+        match self.listing.form() {
+            Form::Text => {
+                let mut table = Table::new([
+                    ("Field", Align::Left),
+                    ("Type", Align::Left),
+                    ("Meaning", Align::Left),
+                ]);
+                for field in rows {
+                    table.row([
+                        name(field),
+                        type_name(field.ty).to_owned(),
+                        field.doc.to_owned(),
+                    ]);
+                }
+                table.write(out)?;
+            }
+            Form::Json => {
+                for field in rows {
+                    let mut object = Object::new();
+                    object
+                        .text("name", field.name)
+                        .text("type", type_name(field.ty))
+                        .text("argument", argument(field.arg));
+                    object.text("doc", field.doc);
+                    writeln!(out, "{}", object.end())?;
+                }
+            }
+            Form::Markdown => {
+                writeln!(out, "| Field | Type | Meaning |\n|---|---|---|")?;
+                for field in rows {
+                    writeln!(
+                        out,
+                        "| `{}` | {} | {} |",
+                        name(field),
+                        type_name(field.ty),
+                        markdown_cell(field.doc)
+                    )?;
+                }
+            }
+        }
+        Ok(Exit::Done)
+    }
+}
+
+/// The name with how its argument is written.
+fn name(field: &Field) -> String {
+    match field.arg {
+        FieldArg::None => field.name.to_owned(),
+        FieldArg::Optional => format!("{}[…]?", field.name),
+        FieldArg::Required => format!("{}[…]", field.name),
+    }
+}
+
+fn argument(arg: FieldArg) -> &'static str {
+    match arg {
+        FieldArg::None => "none",
+        FieldArg::Optional => "optional",
+        FieldArg::Required => "required",
+    }
+}
+
+fn type_name(ty: FieldType) -> &'static str {
+    match ty {
+        FieldType::Str => "text",
+        FieldType::Bytes => "bytes",
+        FieldType::Int => "number",
+        FieldType::Uint => "unsigned number",
+        FieldType::Bool => "boolean",
+        FieldType::Ip => "IP address",
+        FieldType::Net => "IP network",
+        FieldType::Port => "port",
+        FieldType::RelTime => "duration, ns",
+        FieldType::AbsTime => "instant, ns since 1970",
+    }
+}

@@ -1,0 +1,359 @@
+//! `afterimage info`: what a capture is, what is in it, what is missing from it, and whether it is sealed.
+
+use crate::failure::{Failure, Outcome};
+use crate::json::Object;
+use crate::moment::Zone;
+use crate::output::Output;
+use crate::recording::books;
+use crate::source::{Source, not_a_capture};
+use crate::table::{Align, Table};
+use crate::units::{plural, show_count};
+use afterimage_indexer::{Progress, duration_text};
+use afterimage_model::{Class, Container, Ctx, Safe};
+use clap::Args;
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage info web.aft
+  afterimage info --tz host web.aft            times in the zone of the recorded host
+  afterimage info --json *.aft | jq -r '[.\"capture.file\", .\"capture.events\"] | @tsv'";
+
+/// Say what a capture is: host, time, scope, containers, counts, losses, integrity
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Info {
+    /// Captures; `-` reads a pipe
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// One JSON object a capture
+    #[arg(long)]
+    json: bool,
+    /// Do not read the events: no counts by kind
+    #[arg(long)]
+    quick: bool,
+    /// Zone of the times: utc, local, host, or an offset such as +02:00
+    #[arg(long, value_name = "ZONE", default_value = "utc", value_parser = Zone::parse)]
+    tz: Zone,
+}
+
+impl Info {
+    /// Says.
+    pub fn run(self, out: &mut Output) -> Outcome {
+        let mut worst = crate::failure::Exit::Done;
+        for (at, file) in self.files.iter().enumerate() {
+            let source = Source::open(file)?;
+            let counts = if self.quick {
+                None
+            } else {
+                Some(Counts::of(&source).map_err(|e| not_a_capture(file, &e))?)
+            };
+            if self.json {
+                writeln!(out, "{}", json(file, &source, counts.as_ref()))?;
+            } else {
+                if at > 0 {
+                    writeln!(out)?;
+                }
+                print(out, file, &source, counts.as_ref(), self.tz)?;
+            }
+            out.flush()?;
+            if source.loss().is_some() {
+                worst = crate::failure::Exit::Loss;
+            }
+        }
+        Ok(worst)
+    }
+}
+
+/// Events by class, and failed ones.
+struct Counts {
+    classes: BTreeMap<Class, u64>,
+    execs: u64,
+    errors: u64,
+}
+
+impl Counts {
+    fn of(source: &Source) -> Result<Counts, afterimage_indexer::Error> {
+        let mut counts = Counts {
+            classes: BTreeMap::new(),
+            execs: 0,
+            errors: 0,
+        };
+        let exec = ["execve", "execveat"].map(|name| source.session.schema().type_id(name));
+        let mut each = |ctx: &Ctx<'_>| {
+            *counts
+                .classes
+                .entry(ctx.ty().map_or(Class::Other, |ty| ty.class()))
+                .or_default() += 1;
+            counts.errors += u64::from(ctx.event.errno().is_some());
+            counts.execs +=
+                u64::from(ctx.event.errno().is_none() && exec.contains(&Some(ctx.event.ty)));
+            true
+        };
+        source
+            .session
+            .scan(None, None, 1, &Progress::default(), &mut each)?;
+        Ok(counts)
+    }
+}
+
+/// Prints everything a person wants to know before opening a capture, losses and integrity first.
+pub fn describe(out: &mut Output, file: &Path, source: &Source) -> Result<(), Failure> {
+    let counts = Counts::of(source).map_err(|error| not_a_capture(file, &error))?;
+    Ok(print(out, file, source, Some(&counts), Zone::Utc)?)
+}
+
+fn print(
+    out: &mut Output,
+    file: &Path,
+    source: &Source,
+    counts: Option<&Counts>,
+    zone: Zone,
+) -> std::io::Result<()> {
+    let session = &source.session;
+    let m = session.manifest();
+    let span = session.span();
+    let took = span.map_or(0, |(first, last)| last.saturating_sub(first));
+    let sealed = if session.totals().is_some() {
+        out.good("sealed")
+    } else {
+        out.warning("not sealed: the recorder died or the tail is missing")
+    };
+    let lost = match source.loss() {
+        Some(text) => out.warning(&text),
+        None => out.good("none known"),
+    };
+    let mut lines: Vec<(&str, String)> = vec![
+        ("Capture", crate::failure::shown(file)),
+        ("Id", safe(&m.capture_id)),
+        (
+            "Integrity",
+            format!("{sealed} (afterimage verify checks every byte)"),
+        ),
+        ("Lost", lost),
+        (
+            "Host",
+            format!(
+                "{}, Linux {} {}, {}",
+                safe(&m.host),
+                safe(&m.kernel),
+                safe(&m.machine),
+                plural(m.cpus.into(), "CPU")
+            ),
+        ),
+        ("Boot", safe(&m.boot_id)),
+    ];
+    if let Some((first, last)) = span {
+        lines.push(("First event", zone.full(m, m.wall_ns(first))));
+        lines.push((
+            "Last event",
+            format!(
+                "{} ({} later)",
+                zone.full(m, m.wall_ns(last)),
+                duration_text(took.into())
+            ),
+        ));
+    }
+    lines.push(("Events", show_count(session.events())));
+    if let Some(counts) = counts {
+        let list: Vec<String> = counts
+            .classes
+            .iter()
+            .map(|(class, n)| format!("{} {}", show_count(*n), class.name()))
+            .collect();
+        lines.push(("of which", list.join(", ")));
+        lines.push((
+            "",
+            format!(
+                "{} programs executed, {} calls failed",
+                show_count(counts.execs),
+                show_count(counts.errors)
+            ),
+        ));
+    }
+    if let Some(totals) = session.totals() {
+        lines.push(("Books", books(totals)));
+    }
+    for (name, value) in [
+        ("Scope", &m.scope),
+        ("Filter", &m.filter),
+        ("Trigger", &m.trigger),
+        ("Reason", &m.reason),
+        ("Operator", &m.operator),
+        ("Case", &m.case_id),
+    ] {
+        if !value.is_empty() {
+            lines.push((name, safe(value)));
+        }
+    }
+    lines.push((
+        "Recorded by",
+        format!("{} ({})", safe(&m.tool), safe(&m.command.join(" "))),
+    ));
+    let limits: Vec<String> = m
+        .limits
+        .iter()
+        .map(|(name, value)| format!("{} {}", safe(name), safe(value)))
+        .collect();
+    if !limits.is_empty() {
+        lines.push(("Limits", limits.join(", ")));
+    }
+    for (name, value) in &lines {
+        let name = out.bold(&format!("{name:<12}"));
+        writeln!(out, "{name} {value}")?;
+    }
+    for (name, sentences) in [("Seen", &m.coverage), ("Not seen", &m.not_covered)] {
+        for (at, sentence) in sentences.iter().enumerate() {
+            let name = out.bold(&format!("{:<12}", if at == 0 { name } else { "" }));
+            writeln!(out, "{name} {}", safe(sentence))?;
+        }
+    }
+    let containers = &session.state().containers;
+    if !containers.is_empty() {
+        writeln!(out)?;
+        let mut table = Table::new([
+            ("Container", Align::Left),
+            ("Name", Align::Left),
+            ("Runtime", Align::Left),
+            ("Image", Align::Left),
+            ("Seen", Align::Left),
+            ("Gone", Align::Left),
+        ]);
+        for container in containers.values() {
+            table.row(container_row(container, |ns| {
+                zone.civil(m, m.wall_ns(ns)).time_of_day()
+            }));
+        }
+        table.write(out)?;
+    }
+    Ok(())
+}
+
+fn container_row(c: &Container, time: impl Fn(u64) -> String) -> [String; 6] {
+    let image = if c.image.is_empty() && !c.unresolved.is_empty() {
+        format!("({})", c.unresolved)
+    } else {
+        c.image.clone()
+    };
+    [
+        safe(c.short_id()),
+        safe(&c.name),
+        safe(&c.runtime),
+        safe(&image),
+        time(c.first_seen_ns),
+        if c.removed_ns == 0 {
+            "—".to_owned()
+        } else {
+            time(c.removed_ns)
+        },
+    ]
+}
+
+fn safe(text: &str) -> String {
+    Safe::new(text).to_string()
+}
+
+fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
+    let session = &source.session;
+    let m = session.manifest();
+    let mut o = Object::new();
+    o.text("capture.file", file.as_os_str().as_encoded_bytes())
+        .text("capture.id", &m.capture_id);
+    o.truth("capture.sealed", session.totals().is_some())
+        .number("capture.events", session.events());
+    if let Some((first, last)) = session.span() {
+        o.number("capture.first_ns", m.wall_ns(first))
+            .number("capture.last_ns", m.wall_ns(last));
+    }
+    o.number("capture.gaps", session.gaps().len() as u64);
+    match session
+        .gaps()
+        .iter()
+        .map(|gap| gap.count)
+        .collect::<Option<Vec<u64>>>()
+    {
+        Some(counts) => o.number(
+            "capture.lost",
+            counts.iter().fold(0u64, |sum, n| sum.saturating_add(*n)),
+        ),
+        None => o.raw("capture.lost", "null"),
+    };
+    if let Some(t) = session.totals() {
+        for (name, n) in [
+            ("offered", t.offered),
+            ("written", t.written),
+            ("dropped", t.dropped),
+            ("filtered", t.filtered),
+            ("unsealed", t.unsealed),
+            ("spared_self", t.spared_self),
+            ("spared_scope", t.spared_scope),
+        ] {
+            o.number(&format!("totals.{name}"), n);
+        }
+    }
+    for (name, value) in [
+        ("host.name", &m.host),
+        ("host.kernel", &m.kernel),
+        ("host.machine", &m.machine),
+        ("host.boot_id", &m.boot_id),
+        ("host.time_zone", &m.time_zone),
+        ("record.tool", &m.tool),
+        ("record.tool_hash", &m.tool_hash),
+        ("record.scope", &m.scope),
+        ("record.filter", &m.filter),
+        ("record.trigger", &m.trigger),
+        ("record.reason", &m.reason),
+        ("record.operator", &m.operator),
+        ("record.case", &m.case_id),
+    ] {
+        o.text(name, value);
+    }
+    o.texts("record.command", &m.command)
+        .texts("record.coverage", &m.coverage)
+        .texts("record.not_covered", &m.not_covered);
+    for (name, value) in &m.limits {
+        o.text(&format!("record.limit.{name}"), value);
+    }
+    if let Some(counts) = counts {
+        for (class, n) in &counts.classes {
+            o.number(&format!("events.{}", class.name()), *n);
+        }
+        o.number("events.executed", counts.execs)
+            .number("events.failed", counts.errors);
+    }
+    let containers: Vec<String> = session
+        .state()
+        .containers
+        .values()
+        .map(|c| container_json(c))
+        .collect();
+    o.raw("containers", &format!("[{}]", containers.join(",")));
+    o.end()
+}
+
+fn container_json(c: &Container) -> String {
+    let mut o = Object::new();
+    for (name, value) in [
+        ("container.full_id", &c.full_id),
+        ("container.name", &c.name),
+        ("container.type", &c.runtime),
+        ("container.image", &c.image),
+        ("container.image.id", &c.image_id),
+        ("container.image.digest", &c.image_digest),
+        ("container.ip", &c.ip),
+        ("container.cgroup", &c.cgroup),
+        ("k8s.pod.name", &c.pod_name),
+        ("k8s.ns.name", &c.pod_namespace),
+        ("unresolved", &c.unresolved),
+    ] {
+        if !value.is_empty() {
+            o.text(name, value);
+        }
+    }
+    for (name, value) in &c.labels {
+        o.text(&format!("container.label.{name}"), value);
+    }
+    o.end()
+}

@@ -1,0 +1,409 @@
+//! `afterimage read`: prints events, as `sysdig -r` would.
+
+use super::When;
+use crate::failure::{Exit, Failure, Outcome};
+use crate::json::Object;
+use crate::layout::{self, Layout};
+use crate::moment::Look;
+use crate::output::Output;
+use crate::source::{Source, filter, not_a_capture};
+use afterimage_indexer::Progress;
+use afterimage_model::{ArgKind, Ctx, Safe, Value, render};
+use afterimage_query::FieldRef;
+use clap::Args;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage read web.aft                                    every event
+  afterimage read web.aft evt.type=execve and proc.name=sh   those that match
+  afterimage read -pc -t r web.aft fd.name contains shadow   container names, relative times
+  afterimage read web.aft -p '%proc.cmdline %fd.name' fd.type=ipv4
+  afterimage read web.aft --json -n 10 | jq .                ten events as JSON lines
+  afterimage read -X web.aft evt.type=write                  the bytes too, hex and ASCII
+  ssh host afterimage record -o - --duration 10s | afterimage read -
+
+With -q nothing is printed and the exit code says whether an event matched (0) or not (1).";
+
+/// What `--json` gives when no format names fields.
+const JSON_FIELDS: &[&str] = &[
+    "evt.num",
+    "evt.rawtime",
+    "evt.time.iso8601",
+    "evt.cpu",
+    "evt.type",
+    "evt.category",
+    "evt.res",
+    "evt.rawres",
+    "container.id",
+    "container.name",
+    "container.image",
+    "proc.pid",
+    "proc.ppid",
+    "thread.tid",
+    "proc.name",
+    "proc.exepath",
+    "proc.cmdline",
+    "user.uid",
+    "fd.num",
+    "fd.type",
+    "fd.name",
+];
+
+/// Print the events of a capture
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Read {
+    /// The capture, as sysdig takes it; then all free words are the filter
+    #[arg(short = 'r', long = "read", value_name = "FILE")]
+    file: Option<PathBuf>,
+    /// The capture (unless -r names it; `-` reads a pipe), then a filter
+    #[arg(value_name = "FILE] [FILTER", allow_negative_numbers = true)]
+    words: Vec<String>,
+    /// Output format: a text with %fields, or c (with container), or k (with Kubernetes pod)
+    #[arg(short = 'p', long = "print", value_name = "FORMAT")]
+    format: Option<String>,
+    /// One JSON object a line; with -p only the fields of the format
+    #[arg(short, long)]
+    json: bool,
+    /// Stop after N events that match
+    #[arg(short = 'n', long = "numevents", value_name = "N")]
+    count: Option<u64>,
+    /// How times are shown
+    #[arg(
+        short = 't',
+        value_name = "a|r|d|D|h",
+        default_value = "h",
+        hide_default_value = true
+    )]
+    look: Look,
+    /// Also the bytes that were read or written, as text
+    #[arg(short = 'A', long = "print-ascii", conflicts_with_all = ["hex", "hex_ascii", "json"])]
+    ascii: bool,
+    /// Also the bytes, in hex
+    #[arg(short = 'x', long = "print-hex", conflicts_with_all = ["hex_ascii", "json"])]
+    hex: bool,
+    /// Also the bytes, in hex and ASCII
+    #[arg(short = 'X', long = "print-hex-ascii", conflicts_with = "json")]
+    hex_ascii: bool,
+    /// Print nothing; exit with 0 when an event matched, 1 when none did
+    #[arg(short, long)]
+    quiet: bool,
+    /// Print only the number of events that match
+    #[arg(long, conflicts_with_all = ["json", "format", "quiet"])]
+    count_only: bool,
+    /// Print the whole capture as JSON lines, header, events, gaps and totals, as docs/format.md defines its twin
+    #[arg(long, conflicts_with_all = ["json", "format", "quiet", "count_only", "count", "from", "to"])]
+    whole: bool,
+    /// Print each line at once
+    #[arg(long)]
+    unbuffered: bool,
+    #[command(flatten)]
+    when: When,
+    /// sysdig's chisels are views here
+    #[arg(short = 'c', long = "chisel", hide = true, value_name = "CHISEL")]
+    chisel: Option<String>,
+    /// sysdig's way to write a capture
+    #[arg(short = 'w', long = "write", hide = true, value_name = "FILE")]
+    write: Option<PathBuf>,
+}
+
+impl Read {
+    /// Prints.
+    pub fn run(self, out: &mut Output) -> Outcome {
+        self.hints()?;
+        let (path, words) = split(self.file.as_deref(), &self.words)?;
+        if self.whole {
+            return whole(out, &path, words);
+        }
+        let layout = Layout::parse(self.format.as_deref(), self.look, self.when.tz)?;
+        let filter = filter(words)?;
+        let names = if self.json {
+            Some(self.json_fields()?)
+        } else {
+            None
+        };
+        let own_fields = names.as_ref().is_some_and(|(_, own)| *own);
+        let source = Source::open(&path)?;
+        let span = source.span(
+            self.when.from.as_deref(),
+            self.when.to.as_deref(),
+            self.when.tz,
+        )?;
+        let bytes = self.bytes();
+
+        let mut matched = 0u64;
+        let mut failed: Option<io::Error> = None;
+        let limit = self.count.unwrap_or(u64::MAX);
+        let mut each = |ctx: &Ctx<'_>| -> bool {
+            matched += 1;
+            if self.quiet {
+                return false;
+            }
+            if self.count_only {
+                return matched < limit;
+            }
+            let line = match &names {
+                Some((names, _)) if own_fields => Some(afterimage_query::json_line(names, ctx)),
+                Some((names, _)) => Some(json_line(ctx, names)),
+                None => layout.line(ctx),
+            };
+            let printed = line
+                .map_or(Ok(()), |line| writeln!(out, "{line}"))
+                .and_then(|()| match bytes {
+                    Some(form) => print_bytes(out, ctx, form),
+                    None => Ok(()),
+                });
+            let printed = if self.unbuffered {
+                printed.and_then(|()| out.flush())
+            } else {
+                printed
+            };
+            match printed {
+                Ok(()) => matched < limit,
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            }
+        };
+        if limit > 0 {
+            source
+                .session
+                .scan(filter.as_ref(), span, 1, &Progress::default(), &mut each)
+                .map_err(|error| not_a_capture(&path, &error))?;
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if self.quiet {
+            return Ok(if matched > 0 {
+                Exit::Done
+            } else {
+                Exit::Failed
+            });
+        }
+        if self.count_only {
+            writeln!(out, "{matched}")?;
+        }
+        out.flush()?;
+        Ok(source.report_loss())
+    }
+
+    /// What sysdig's options that mean something else here should have been.
+    fn hints(&self) -> Result<(), Failure> {
+        if let Some(chisel) = &self.chisel {
+            return Err(crate::habits::chisel_hint(chisel));
+        }
+        if self.write.is_some() {
+            return Err(Failure::usage(
+                "read does not write captures",
+                "record one with: afterimage record -w FILE",
+            ));
+        }
+        Ok(())
+    }
+
+    fn bytes(&self) -> Option<Bytes> {
+        match (self.ascii, self.hex, self.hex_ascii) {
+            (true, _, _) => Some(Bytes::Ascii),
+            (_, true, _) => Some(Bytes::Hex),
+            (_, _, true) => Some(Bytes::HexAscii),
+            _ => None,
+        }
+    }
+
+    /// The fields of JSON lines, and whether the user chose them.
+    fn json_fields(&self) -> Result<(Vec<FieldRef>, bool), Failure> {
+        if let Some(fields) = self
+            .format
+            .as_deref()
+            .map(layout::named_fields)
+            .transpose()?
+            .flatten()
+        {
+            return Ok((fields, true));
+        }
+        let fields = JSON_FIELDS
+            .iter()
+            .filter_map(|name| FieldRef::parse(name).ok());
+        Ok((fields.collect(), false))
+    }
+}
+
+/// The capture's twin: every block as text.
+fn whole(out: &mut Output, path: &Path, words: &[String]) -> Outcome {
+    if !words.is_empty() {
+        return Err(Failure::usage(
+            "--whole takes no filter",
+            "leave the filter out, or --whole",
+        ));
+    }
+    let failed = |error: afterimage_format::Error| not_a_capture(path, &error);
+    let reader = afterimage_format::Reader::open(path).map_err(failed)?;
+    afterimage_format::twin::write(&reader, out).map_err(failed)?;
+    out.flush()?;
+    Ok(match crate::source::loss(reader.gaps(), reader.totals()) {
+        Some(_) => Exit::Loss,
+        None => Exit::Done,
+    })
+}
+
+/// The capture and the words of the filter.
+fn split<'a>(file: Option<&Path>, words: &'a [String]) -> Result<(PathBuf, &'a [String]), Failure> {
+    match (file, words.split_first()) {
+        (Some(file), _) => Ok((file.to_owned(), words)),
+        (None, Some((first, rest))) => Ok((PathBuf::from(first), rest)),
+        (None, None) => Err(Failure::usage(
+            "no capture named",
+            "afterimage read FILE, or - for standard input",
+        )),
+    }
+}
+
+/// One event as a JSON object: the usual fields as far as it has them, and its arguments by name.
+fn json_line(ctx: &Ctx<'_>, fields: &[FieldRef]) -> String {
+    let mut object = Object::new();
+    for field in fields {
+        if let Some(value) = field.value(ctx) {
+            object.field(&field.to_string(), &value);
+        }
+    }
+    for (desc, value) in ctx.ty().iter().flat_map(|ty| &ty.args).zip(&ctx.event.args) {
+        if let Some(text) = render::arg_text(ctx.schema, desc, value) {
+            object.text(&format!("evt.arg.{}", desc.name), text);
+        }
+    }
+    object.end()
+}
+
+/// How payload is printed.
+#[derive(Clone, Copy)]
+enum Bytes {
+    Ascii,
+    Hex,
+    HexAscii,
+}
+
+/// The payload of an event, under its line.
+fn print_bytes(out: &mut Output, ctx: &Ctx<'_>, form: Bytes) -> io::Result<()> {
+    let Some(ty) = ctx.ty() else { return Ok(()) };
+    for (desc, value) in ty.args.iter().zip(&ctx.event.args) {
+        let payload = matches!(
+            desc.kind(),
+            Some(
+                ArgKind::BufIn
+                    | ArgKind::BufOut
+                    | ArgKind::IoVecIn
+                    | ArgKind::IoVecOut
+                    | ArgKind::MsgIn
+                    | ArgKind::MsgOut
+            )
+        );
+        let Value::Bytes(blob) = value else { continue };
+        if !payload || blob.bytes.is_empty() {
+            continue;
+        }
+        for line in dump(&blob.bytes, form) {
+            writeln!(out, "    {line}")?;
+        }
+        if blob.is_cut() {
+            writeln!(
+                out,
+                "    … {} of {} bytes kept",
+                blob.bytes.len(),
+                blob.full_len
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// Bytes as printable lines.
+fn dump(bytes: &[u8], form: Bytes) -> Vec<String> {
+    match form {
+        Bytes::Ascii => {
+            let lines = bytes
+                .strip_suffix(b"\n")
+                .unwrap_or(bytes)
+                .split(|b| *b == b'\n');
+            lines.map(|line| Safe::new(line).to_string()).collect()
+        }
+        Bytes::Hex | Bytes::HexAscii => bytes
+            .chunks(16)
+            .enumerate()
+            .map(|(row, chunk)| {
+                let mut line = format!("{:04x} ", row * 16);
+                for at in 0..16 {
+                    if at == 8 {
+                        line.push(' ');
+                    }
+                    line.push_str(
+                        &chunk
+                            .get(at)
+                            .map_or_else(|| "   ".to_owned(), |byte| format!(" {byte:02x}")),
+                    );
+                }
+                if matches!(form, Bytes::HexAscii) {
+                    line.push_str("  ");
+                    line.extend(chunk.iter().map(|b| {
+                        if b.is_ascii_graphic() || *b == b' ' {
+                            char::from(*b)
+                        } else {
+                            '.'
+                        }
+                    }));
+                }
+                line.truncate(line.trim_end().len());
+                line
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_fields_of_json_lines_all_exist() {
+        let missing: Vec<_> = JSON_FIELDS
+            .iter()
+            .filter(|name| FieldRef::parse(name).is_err())
+            .collect();
+        assert!(missing.is_empty(), "{missing:?}");
+    }
+
+    #[test]
+    fn with_r_every_free_word_is_the_filter() {
+        let words = ["evt.type=open".to_owned()];
+        let (path, rest) =
+            split(Some(Path::new("a.aft")), &words).unwrap_or_else(|f| panic!("{}", f.what));
+        assert_eq!((path.as_path(), rest.len()), (Path::new("a.aft"), 1));
+        assert!(
+            split(None, &words)
+                .is_ok_and(|(path, rest)| path == Path::new("evt.type=open") && rest.is_empty())
+        );
+        assert!(split(None, &[]).is_err());
+    }
+
+    #[test]
+    fn payload_is_printed_without_what_a_terminal_would_obey() {
+        assert_eq!(
+            dump(b"GET /\r\n\x1b[2J\n", Bytes::Ascii),
+            ["GET /\\r", "\\x1b[2J"]
+        );
+        assert_eq!(
+            dump(b"\x1bAB", Bytes::HexAscii),
+            ["0000  1b 41 42                                          .AB"]
+        );
+        assert_eq!(
+            dump(&[0; 17], Bytes::Hex),
+            [
+                "0000  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00",
+                "0010  00"
+            ]
+        );
+    }
+}

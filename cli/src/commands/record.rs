@@ -1,0 +1,427 @@
+//! `afterimage record`: records now, until Ctrl-C, a limit, or the end of a command.
+
+use crate::failure::{Failure, Outcome};
+use crate::gate::{Waiting, ending};
+use crate::output::{Output, say};
+use crate::recording::{self, Target};
+use crate::source;
+use crate::units::{parse_duration, parse_size};
+use afterimage_capture::{Limits, Options, Scope};
+use afterimage_model::{Safe, time::Civil};
+use clap::Args;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage record -o web.aft --container web           one container, by name or id
+  afterimage record --image 'nginx:*' --duration 5m      containers of an image, for five minutes
+  afterimage record --host evt.category=process          the whole host, but only processes
+  afterimage record -o build.aft -- make -j2             a command and all its children
+  afterimage record -o - --container web | ssh lab 'cat > web.aft'
+
+Without a scope and without a command all containers are recorded. A FILTER is
+text in the language of `afterimage read`.";
+
+/// Record what containers do, now
+///
+/// Records system calls with their arguments and results, programs, files and connections, by kernel programs (eBPF)
+/// that change nothing on the system. The capture is sealed on Ctrl-C, TERM or HUP, when a limit is reached, or when
+/// the command ends. Needs root.
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Record {
+    /// File to create; `-` writes to standard output [default: afterimage-HOST-TIME.aft]
+    #[arg(short, long, visible_short_alias = 'w', value_name = "FILE")]
+    output: Option<PathBuf>,
+
+    /// A container, by name, id or the beginning of its id; may be repeated
+    #[arg(long, value_name = "NAME|ID", help_heading = "Scope")]
+    container: Vec<String>,
+    /// All containers, which is the default
+    #[arg(long, help_heading = "Scope", conflicts_with_all = ["container", "host", "cgroup", "pid"])]
+    all_containers: bool,
+    /// Everything on this host, in containers or not
+    #[arg(long, help_heading = "Scope", conflicts_with_all = ["container", "cgroup", "pid"])]
+    host: bool,
+    /// Everything in this control group and below it
+    #[arg(long, value_name = "PATH", help_heading = "Scope", conflicts_with_all = ["container", "pid"])]
+    cgroup: Option<PathBuf>,
+    /// A process; with --tree also its children; may be repeated
+    #[arg(
+        long,
+        value_name = "PID",
+        help_heading = "Scope",
+        conflicts_with = "container"
+    )]
+    pid: Vec<u32>,
+    /// Also the children of --pid, and theirs
+    #[arg(long, help_heading = "Scope", requires = "pid")]
+    tree: bool,
+    /// Only containers of images that match
+    #[arg(long, value_name = "GLOB", help_heading = "Scope")]
+    image: Option<String>,
+    /// Only the containers of a Kubernetes pod
+    #[arg(long, value_name = "NS/NAME", help_heading = "Scope")]
+    pod: Option<String>,
+    /// Only containers with this label
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Scope")]
+    label: Option<String>,
+    /// Only events that match, in the language of `afterimage read`
+    #[arg(
+        value_name = "FILTER",
+        help_heading = "Scope",
+        allow_negative_numbers = true
+    )]
+    filter: Vec<String>,
+
+    /// Stop after this time: 90s, 5m
+    #[arg(long, short = 'M', value_name = "TIME", help_heading = "Limits", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// Stop at about this size of the file: 64MiB
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
+    size: Option<u64>,
+    /// Stop after this many events
+    #[arg(long, short = 'n', value_name = "N", help_heading = "Limits")]
+    events: Option<u64>,
+    /// Bytes kept of each read or written buffer
+    #[arg(long, short, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size, default_value = "256")]
+    snaplen: u64,
+    /// Room between the kernel and the recorder, per CPU
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
+    ring: Option<u64>,
+
+    /// Why it is recorded; kept in the capture
+    #[arg(
+        long,
+        value_name = "TEXT",
+        help_heading = "Custody",
+        default_value = "",
+        hide_default_value = true
+    )]
+    reason: String,
+    /// Case the capture belongs to; kept in the capture
+    #[arg(
+        long,
+        value_name = "ID",
+        help_heading = "Custody",
+        default_value = "",
+        hide_default_value = true
+    )]
+    case: String,
+    /// Who records [default: the user behind sudo, or the current one]
+    #[arg(long, value_name = "NAME", help_heading = "Custody")]
+    operator: Option<String>,
+
+    /// No progress and no summary
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// A command to run: it and its children are recorded, or, with a scope, it only says how long
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<OsString>,
+}
+
+impl Record {
+    /// Records.
+    pub fn run(self, _out: &mut Output) -> Outcome {
+        let target = match &self.output {
+            Some(path) if path.as_os_str() == "-" => Target::Stdout,
+            Some(path) => Target::File(path.clone()),
+            None => Target::File(default_name(&host_name(), SystemTime::now())),
+        };
+        let filter_text = self.filter_text()?;
+        let filter = source::filter(std::slice::from_ref(&filter_text))?;
+        let follow = !self.command.is_empty() && self.names_no_scope();
+        target.check()?;
+        let stop = recording::stop_on_signals()?;
+        let waiting = match self.command.is_empty() {
+            true => None,
+            false => Some(Waiting::start(&self.command).map_err(|e| {
+                Failure::new(
+                    format!("starting the command: {e}"),
+                    "check the command after --",
+                )
+            })?),
+        };
+        let options = Options {
+            scope: if follow {
+                Scope::PidTree(Vec::new())
+            } else {
+                self.scope()
+            },
+            filter,
+            filter_text,
+            snaplen: u32::try_from(self.snaplen).unwrap_or(u32::MAX),
+            limits: Limits {
+                duration: self.duration,
+                bytes: self.size,
+                events: self.events,
+            },
+            operator: self.operator.clone().unwrap_or_else(operator),
+            reason: self.reason.clone(),
+            case_id: self.case.clone(),
+            command: std::env::args_os()
+                .map(|arg| arg.to_string_lossy().into_owned())
+                .collect(),
+            ..Options::default()
+        };
+        let options = match self.ring {
+            Some(bytes) => Options {
+                ring_bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+                ..options
+            },
+            None => options,
+        };
+        let quiet = self.quiet;
+        let summary = recording::run(options, &target, &stop, !quiet, |recorder| {
+            if let Target::File(path) = &target
+                && !quiet
+            {
+                say(format_args!(
+                    "recording into {}; Ctrl-C seals",
+                    crate::failure::shown(path)
+                ));
+            }
+            let Some(waiting) = waiting else {
+                return Ok(());
+            };
+            if follow {
+                recorder
+                    .add_pid_tree(waiting.pid())
+                    .map_err(|error| recording::refused(&error))?;
+            }
+            let child = waiting
+                .release()
+                .map_err(|error| Failure::new(format!("starting the command: {error}"), ""))?;
+            let stop = stop.clone();
+            std::thread::spawn(move || wait(child, &stop, quiet));
+            Ok(())
+        })?;
+        if !quiet {
+            summary.print(&target);
+        }
+        Ok(summary.exit())
+    }
+
+    /// Whether the user left it to us what to record.
+    fn names_no_scope(&self) -> bool {
+        self.container.is_empty()
+            && self.pid.is_empty()
+            && self.cgroup.is_none()
+            && !self.host
+            && !self.all_containers
+            && self.image.is_none()
+            && self.pod.is_none()
+            && self.label.is_none()
+    }
+
+    fn scope(&self) -> Scope {
+        if !self.container.is_empty() {
+            Scope::Containers(self.container.clone())
+        } else if let Some(path) = &self.cgroup {
+            Scope::Cgroup(path.clone())
+        } else if !self.pid.is_empty() {
+            Scope::PidTree(self.pid.clone())
+        } else if self.host {
+            Scope::Host
+        } else {
+            Scope::AllContainers
+        }
+    }
+
+    /// The user's filter and what the scope options add to it, as one text in the filter language.
+    fn filter_text(&self) -> Result<String, Failure> {
+        let mut parts = Vec::new();
+        let user = self.filter.join(" ");
+        if !user.trim().is_empty() {
+            parts.push(user);
+        }
+        if let Some(glob) = &self.image {
+            parts.push(format!("container.image glob {}", quoted(glob)));
+        }
+        if let Some(pod) = &self.pod {
+            let (namespace, name) = pod.split_once('/').ok_or_else(|| {
+                Failure::usage(
+                    format!("--pod {}: expected NAMESPACE/NAME", Safe::new(pod)),
+                    "write --pod default/web-0",
+                )
+            })?;
+            parts.push(format!(
+                "k8s.ns.name = {} and k8s.pod.name = {}",
+                quoted(namespace),
+                quoted(name)
+            ));
+        }
+        if let Some(label) = &self.label {
+            let (key, value) = label.split_once('=').ok_or_else(|| {
+                Failure::usage(
+                    format!("--label {}: expected KEY=VALUE", Safe::new(label)),
+                    "write --label app=web",
+                )
+            })?;
+            if key.is_empty() || key.contains([']', ' ', '"']) {
+                return Err(Failure::usage(
+                    format!("--label {}: not a label's name", Safe::new(label)),
+                    "write --label app=web",
+                ));
+            }
+            parts.push(format!("container.label[{key}] = {}", quoted(value)));
+        }
+        if !self.pid.is_empty() && !self.tree {
+            let pids: Vec<String> = self.pid.iter().map(u32::to_string).collect();
+            parts.push(format!("proc.pid in ({})", pids.join(", ")));
+        }
+        Ok(match parts.as_slice() {
+            [] => String::new(),
+            [one] => one.clone(),
+            many => many
+                .iter()
+                .map(|part| format!("({part})"))
+                .collect::<Vec<_>>()
+                .join(" and "),
+        })
+    }
+}
+
+/// Waits for the command and then stops the recording.
+fn wait(mut child: std::process::Child, stop: &Arc<AtomicBool>, quiet: bool) {
+    match child.wait() {
+        Ok(status) if !status.success() && !quiet => {
+            say(format_args!("the command ended: {}", ending(status)))
+        }
+        Ok(_) => {}
+        Err(error) => say(format_args!("waiting for the command: {error}")),
+    }
+    stop.store(true, Ordering::Release);
+}
+
+/// A value in the filter language.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}
+
+/// The user behind `sudo`, or the current one.
+fn operator() -> String {
+    let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
+    named("SUDO_USER")
+        .or_else(|| named("USER"))
+        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
+}
+
+fn host_name() -> String {
+    rustix::system::uname()
+        .nodename()
+        .to_string_lossy()
+        .into_owned()
+}
+
+/// `afterimage-HOST-20261122T171946Z.aft`; only letters of a host name that a file name can hold.
+fn default_name(host: &str, now: SystemTime) -> PathBuf {
+    let host: String = host
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
+        .take(63)
+        .collect();
+    let since = now
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap_or_default();
+    let c = Civil::from_unix_ns(i64::try_from(since.as_nanos()).unwrap_or(0));
+    PathBuf::from(format!(
+        "afterimage-{host}-{:04}{:02}{:02}T{:02}{:02}{:02}Z.aft",
+        c.year, c.month, c.day, c.hour, c.minute, c.second
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        record: Record,
+    }
+
+    fn parse(words: &[&str]) -> Record {
+        match Line::try_parse_from(["record"].iter().chain(words)) {
+            Ok(line) => line.record,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn the_default_name_tells_host_and_time_and_holds_no_slash() {
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_366_786);
+        assert_eq!(
+            default_name("web-1", now),
+            PathBuf::from("afterimage-web-1-20261122T165946Z.aft")
+        );
+        assert_eq!(
+            default_name("../\u{1b}[2J", now),
+            PathBuf::from("afterimage-2J-20261122T165946Z.aft")
+        );
+    }
+
+    #[test]
+    fn scope_options_and_the_users_filter_are_joined_by_and() {
+        let record = parse(&[
+            "--image",
+            "nginx:*",
+            "evt.type=open",
+            "or",
+            "evt.type=openat",
+        ]);
+        assert_eq!(
+            record.filter_text().ok().as_deref(),
+            Some("(evt.type=open or evt.type=openat) and (container.image glob \"nginx:*\")")
+        );
+        assert_eq!(
+            parse(&["--pid", "7"]).filter_text().ok().as_deref(),
+            Some("proc.pid in (7)")
+        );
+        assert_eq!(
+            parse(&["--pid", "7", "--tree"])
+                .filter_text()
+                .ok()
+                .as_deref(),
+            Some("")
+        );
+        assert_eq!(
+            parse(&["--label", "a=b\"c"]).filter_text().ok().as_deref(),
+            Some("container.label[a] = \"b\\\"c\"")
+        );
+        for bad in [["--label", "nokey"], ["--label", "a]=b"], ["--pod", "web"]] {
+            assert!(parse(&bad).filter_text().is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_command_without_a_scope_is_itself_the_scope() {
+        assert!(parse(&["--", "make", "-j2"]).names_no_scope());
+        assert!(!parse(&["--container", "web", "--", "sleep", "5"]).names_no_scope());
+        assert!(
+            matches!(parse(&["--container", "web"]).scope(), Scope::Containers(names) if names == ["web"])
+        );
+        assert!(matches!(parse(&[]).scope(), Scope::AllContainers));
+        assert!(matches!(parse(&["--host"]).scope(), Scope::Host));
+    }
+
+    #[test]
+    fn scopes_that_contradict_each_other_are_refused() {
+        for words in [
+            &["--host", "--container", "web"][..],
+            &["--all-containers", "--pid", "1"],
+            &["--tree"],
+        ] {
+            assert!(
+                Line::try_parse_from(["record"].iter().chain(words)).is_err(),
+                "{words:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! `afterimage recover`: what a torn or damaged capture still holds, as a new file. Never overwrites.
+
+use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::output::say;
+use crate::source::not_a_capture;
+use crate::units::plural;
+use clap::Args;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage recover torn.aft -o rescued.aft
+
+The new capture names the damaged one by its hash, and what could not be saved is in it as gaps. Exits with 3 when
+something was missing.";
+
+/// Save what a torn or damaged capture still holds into a new one
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Recover {
+    /// The damaged capture; it is only read
+    file: PathBuf,
+    /// The new capture; it must not exist
+    #[arg(short, long, value_name = "FILE")]
+    output: PathBuf,
+}
+
+impl Recover {
+    /// Saves.
+    pub fn run(self) -> Outcome {
+        if self.output.symlink_metadata().is_ok() {
+            return Err(Failure::new(
+                format!(
+                    "{} exists already, and nothing is ever overwritten",
+                    shown(&self.output)
+                ),
+                "name another file with -o FILE",
+            ));
+        }
+        let saved = afterimage_format::recover(&self.file, &self.output).map_err(|error| {
+            let mut failure = not_a_capture(&self.file, &error);
+            failure.remedy =
+                "no whole block was found; check that the file is a capture".to_owned();
+            failure
+        })?;
+        say(format_args!(
+            "{}: {} in {} saved from {} (BLAKE3 {})",
+            shown(&self.output),
+            plural(saved.events, "event"),
+            plural(saved.chunks, "chunk"),
+            shown(&self.file),
+            saved.parent
+        ));
+        match crate::source::loss(&saved.gaps, None) {
+            None => Ok(Exit::Done),
+            Some(loss) => {
+                say(format_args!("what could not be saved is marked: {loss}"));
+                Ok(Exit::Loss)
+            }
+        }
+    }
+}

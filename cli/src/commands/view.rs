@@ -1,0 +1,370 @@
+//! `afterimage view`: a view of the inspector as text, JSON lines or CSV.
+
+use super::When;
+use crate::failure::{Failure, Outcome};
+use crate::habits;
+use crate::json::Object;
+use crate::moment::Zone;
+use crate::output::{Output, say};
+use crate::source::{Source, filter};
+use crate::table::{Align, Table};
+use afterimage_indexer::{Cell, Progress, Row, Span, TimeLook, TimeStyle, cell_text};
+use afterimage_model::{FieldType, Safe, fields};
+use afterimage_query::{Aggregate, Column, Filter, Unit, VIEWS, View as ViewRow};
+use clap::Args;
+use std::io::Write;
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage view web.aft processes                          processes as a tree
+  afterimage view web.aft files container.name=web           the files of one container
+  afterimage view web.aft connections --sort OUT -n 20       the twenty busiest
+  afterimage view web.aft files --csv > files.csv
+  afterimage view --list                                     what views there are";
+
+/// Show a view of the inspector as text
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct View {
+    /// The capture; `-` reads a pipe
+    #[arg(required_unless_present = "list")]
+    file: Option<PathBuf>,
+    /// The view, by its id
+    #[arg(required_unless_present = "list")]
+    view: Option<String>,
+    /// Look only at events that match
+    #[arg(allow_negative_numbers = true)]
+    filter: Vec<String>,
+    /// One JSON object a line
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Comma-separated values with a header
+    #[arg(long)]
+    csv: bool,
+    /// Column to sort by, largest first; -COLUMN for smallest first
+    #[arg(long, value_name = "COLUMN", allow_hyphen_values = true)]
+    sort: Option<String>,
+    /// Only the first N rows
+    #[arg(short = 'n', long = "rows", value_name = "N")]
+    rows: Option<usize>,
+    /// List the views
+    #[arg(long)]
+    list: bool,
+    #[command(flatten)]
+    when: When,
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Text,
+    Json,
+    Csv,
+}
+
+impl View {
+    /// Shows.
+    pub fn run(self, out: &mut Output) -> Outcome {
+        let (Some(file), Some(id), false) = (&self.file, &self.view, self.list) else {
+            return super::views::list(out, super::Form::Text);
+        };
+        let row = find(id)?;
+        let filter = filter(&self.filter)?;
+        let source = Source::open(file)?;
+        let span = source.span(
+            self.when.from.as_deref(),
+            self.when.to.as_deref(),
+            self.when.tz,
+        )?;
+        let form = match (self.json, self.csv) {
+            (true, _) => Form::Json,
+            (_, true) => Form::Csv,
+            _ => Form::Text,
+        };
+        let limit = self.rows.unwrap_or(usize::MAX);
+        let choice = Choice {
+            form,
+            limit,
+            sort: self.sort.as_deref(),
+            zone: self.when.tz,
+        };
+        rows(out, &source, row, filter.as_ref(), span, &choice)?;
+        out.flush()?;
+        Ok(source.report_loss())
+    }
+}
+
+/// How much of a view is shown, in which order and form.
+struct Choice<'a> {
+    form: Form,
+    limit: usize,
+    sort: Option<&'a str>,
+    zone: Zone,
+}
+
+/// Shows the first rows of a view as text: what `demo` prints where there is no terminal.
+pub fn glance(
+    out: &mut Output,
+    source: &Source,
+    id: &str,
+    filter: Option<&Filter>,
+    limit: usize,
+) -> Result<(), Failure> {
+    rows(
+        out,
+        source,
+        find(id)?,
+        filter,
+        None,
+        &Choice {
+            form: Form::Text,
+            limit,
+            sort: None,
+            zone: Zone::Utc,
+        },
+    )
+}
+
+/// The view with this id, or with the name csysdig has for it; a near miss is named.
+pub fn find(id: &str) -> Result<&'static ViewRow, Failure> {
+    let exact = VIEWS.iter().find(|view| view.id == id);
+    let known = || {
+        VIEWS
+            .iter()
+            .find(|view| Some(view.id) == habits::view_for(id))
+    };
+    exact.or_else(known).ok_or_else(|| {
+        let near = VIEWS.iter().find(|view| {
+            view.id.starts_with(id)
+                || id.starts_with(view.id)
+                || view.title.eq_ignore_ascii_case(id)
+        });
+        Failure::usage(
+            format!("there is no view {}", Safe::new(id)),
+            match near {
+                Some(view) => format!(
+                    "{} ({}); all of them: afterimage views",
+                    view.id, view.title
+                ),
+                None => "afterimage views lists them".to_owned(),
+            },
+        )
+    })
+}
+
+fn rows(
+    out: &mut Output,
+    source: &Source,
+    view: &'static ViewRow,
+    filter: Option<&Filter>,
+    span: Span,
+    choice: &Choice<'_>,
+) -> Result<(), Failure> {
+    let session = &source.session;
+    let answer = session
+        .view(view, filter, span, &Progress::default())
+        .map_err(|error| {
+            Failure::new(
+                Safe::new(&format!("view {}: {error}", view.id)),
+                "afterimage verify FILE says whether the capture is damaged",
+            )
+        })?;
+    if answer.truncated {
+        say(format_args!(
+            "afterimage: there are more rows than the {} shown; a filter narrows them",
+            answer.rows.len()
+        ));
+    }
+    let mut rows = answer.rows;
+    if let Some(sort) = choice.sort {
+        sort_rows(&mut rows, view, sort)?;
+    }
+    rows.truncate(choice.limit);
+    let first_ns = session
+        .manifest()
+        .wall_ns(session.span().map_or(0, |span| span.0));
+    let offset_s = choice.zone.east(session.manifest(), first_ns);
+    let style = TimeStyle {
+        look: TimeLook::Time,
+        offset_s,
+        first_ns,
+    };
+    match choice.form {
+        Form::Text => {
+            let mut table = Table::new(
+                view.columns
+                    .iter()
+                    .map(|column| (column.title, align(column))),
+            );
+            // The column a tree is drawn in: the first text that is not part of the key.
+            let tree = view.columns.iter().position(|column| {
+                align(column) == Align::Left && column.aggregate != Aggregate::Key
+            });
+            for row in &rows {
+                table.row(view.columns.iter().zip(&row.cells).enumerate().map(
+                    |(at, (column, cell))| {
+                        let text = cell_text(cell, column, &style);
+                        if Some(at) == tree {
+                            format!("{}{text}", "  ".repeat(usize::from(row.depth.min(40))))
+                        } else {
+                            text
+                        }
+                    },
+                ));
+            }
+            table.write(out)?;
+        }
+        Form::Json => {
+            for row in &rows {
+                let mut object = Object::new();
+                for (column, cell) in view.columns.iter().zip(&row.cells) {
+                    cell_json(&mut object, &key(view, column), cell);
+                }
+                object
+                    .number("events", row.events)
+                    .number("first_num", row.first_num)
+                    .number("depth", row.depth);
+                writeln!(out, "{}", object.end())?;
+            }
+        }
+        Form::Csv => {
+            csv_line(out, view.columns.iter().map(|column| key(view, column)))?;
+            for row in &rows {
+                let cells = view.columns.iter().zip(&row.cells);
+                csv_line(out, cells.map(|(_, cell)| csv_cell(cell)))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A column's key: its field, with the aggregate where a field serves several columns.
+fn key(view: &ViewRow, column: &Column) -> String {
+    let twice = view
+        .columns
+        .iter()
+        .filter(|other| other.field == column.field)
+        .count()
+        > 1;
+    if twice {
+        format!(
+            "{}.{}",
+            column.field,
+            format!("{:?}", column.aggregate).to_ascii_lowercase()
+        )
+    } else {
+        column.field.to_owned()
+    }
+}
+
+/// Numbers stand right, text left.
+fn align(column: &Column) -> Align {
+    use Aggregate as A;
+    let counted = matches!(
+        column.aggregate,
+        A::Sum | A::Avg | A::Rate | A::Count | A::Distinct
+    );
+    let ty = fields::split_name(column.field).map(|(field, _)| field.ty);
+    let number = matches!(
+        ty,
+        Some(FieldType::Int | FieldType::Uint | FieldType::RelTime | FieldType::Port)
+    );
+    if column.unit != Unit::Time && (counted || number) {
+        Align::Right
+    } else {
+        Align::Left
+    }
+}
+
+fn cell_json(object: &mut Object, name: &str, cell: &Cell) {
+    match cell {
+        Cell::Missing => object.raw(name, "null"),
+        Cell::Text(bytes) => object.text(name, bytes),
+        Cell::Number(n) => object.number(name, *n),
+        Cell::Float(x) if x.is_finite() => object.raw(name, &format!("{x}")),
+        Cell::Float(_) => object.raw(name, "null"),
+    };
+}
+
+/// A cell for a spreadsheet. Captured text that a spreadsheet would run as a formula is kept from it by an apostrophe.
+fn csv_cell(cell: &Cell) -> String {
+    match cell {
+        Cell::Missing => String::new(),
+        Cell::Number(n) => n.to_string(),
+        Cell::Float(x) => x.to_string(),
+        Cell::Text(bytes) => {
+            let text = Safe::new(bytes).to_string();
+            if text.starts_with(['=', '+', '-', '@']) {
+                format!("'{text}")
+            } else {
+                text
+            }
+        }
+    }
+}
+
+/// A line of comma-separated values (RFC 4180 quoting, LF).
+fn csv_line(out: &mut Output, cells: impl IntoIterator<Item = String>) -> std::io::Result<()> {
+    let cells: Vec<String> = cells
+        .into_iter()
+        .map(|cell| {
+            if cell.contains([',', '"', '\n', '\r']) {
+                format!("\"{}\"", cell.replace('"', "\"\""))
+            } else {
+                cell
+            }
+        })
+        .collect();
+    writeln!(out, "{}", cells.join(","))
+}
+
+fn sort_rows(rows: &mut [Row], view: &ViewRow, sort: &str) -> Result<(), Failure> {
+    let (name, smallest_first) = match sort.strip_prefix('-') {
+        Some(name) => (name, true),
+        None => (sort, false),
+    };
+    let named = |column: &Column| column.title.eq_ignore_ascii_case(name) || column.field == name;
+    let at = view.columns.iter().position(named).ok_or_else(|| {
+        let titles: Vec<&str> = view.columns.iter().map(|column| column.title).collect();
+        Failure::usage(
+            format!("view {} has no column {}", view.id, Safe::new(name)),
+            titles.join(", "),
+        )
+    })?;
+    rows.sort_by(|a, b| {
+        let order = a
+            .cells
+            .get(at)
+            .unwrap_or(&Cell::Missing)
+            .order(b.cells.get(at).unwrap_or(&Cell::Missing));
+        if smallest_first {
+            order
+        } else {
+            order.reverse()
+        }
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spreadsheet_gets_no_formula_and_no_control_character() {
+        assert_eq!(
+            csv_cell(&Cell::Text(b"=HYPERLINK(1)".to_vec())),
+            "'=HYPERLINK(1)"
+        );
+        assert_eq!(csv_cell(&Cell::Text(b"a\x1b\nb".to_vec())), "a\\x1b\\nb");
+        assert_eq!(csv_cell(&Cell::Number(-3)), "-3");
+    }
+
+    #[test]
+    fn a_mistyped_view_is_answered_with_the_nearest() {
+        assert!(find("no such view").is_err_and(|f| f.remedy == "afterimage views lists them"));
+        assert!(find("container").is_err_and(|f| f.remedy.starts_with("containers (Containers)")));
+        assert!(find("procs").is_ok_and(|view| view.id == "processes"));
+    }
+}

@@ -1,0 +1,118 @@
+//! Output formats of `read`: sysdig's defaults, `-pc`, `-pk`, a user's own, and where the time goes.
+//!
+//! How `%evt.outputtime` looks is the reader's choice (`-t`, `--tz`), not the event's, so it is filled in here; the rest
+//! is a [`Template`].
+
+use crate::failure::Failure;
+use crate::moment::{Look, Zone};
+use crate::source::bad_filter;
+use afterimage_model::Ctx;
+use afterimage_query::{FieldRef, PRESETS, Template};
+
+/// The placeholder that stands for the reader's own time format.
+const TIME: &str = "%evt.outputtime";
+
+/// A parsed output format.
+#[derive(Debug)]
+pub struct Layout {
+    /// Parts between times.
+    parts: Vec<Template>,
+    look: Look,
+    zone: Zone,
+}
+
+impl Layout {
+    /// From `-p`: `c`, `k`, or a format.
+    pub fn parse(format: Option<&str>, look: Look, zone: Zone) -> Result<Layout, Failure> {
+        let preset = preset(format).map(|text| text.replace("%evt.time ", "%evt.outputtime "));
+        let format = preset.as_deref().or(format).unwrap_or_default();
+        // Parsed whole first, so that a caret points into what the user wrote.
+        let star = format.starts_with('*');
+        if !format.contains(TIME) {
+            return Ok(Layout {
+                parts: vec![Template::parse(format).map_err(|e| bad_filter(&e))?],
+                look,
+                zone,
+            });
+        }
+        let parts = format.strip_prefix('*').unwrap_or(format).split(TIME);
+        let parts = parts
+            .map(|part| {
+                Template::parse(&format!("{}{part}", if star { "*" } else { "" }))
+                    .map_err(|e| bad_filter(&e))
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Layout { parts, look, zone })
+    }
+
+    /// The line for an event; `None` when the format does not print it.
+    pub fn line(&self, ctx: &Ctx<'_>) -> Option<String> {
+        let mut line = String::new();
+        for (at, part) in self.parts.iter().enumerate() {
+            if at > 0 {
+                line.push_str(&self.look.show(ctx, self.zone));
+            }
+            line.push_str(&part.print(ctx)?);
+        }
+        Some(line)
+    }
+}
+
+/// The text of a preset: `c`, `k`, or the default where no format is given.
+fn preset(format: Option<&str>) -> Option<&'static str> {
+    let name = match format {
+        None => "default",
+        Some("c") => "container",
+        Some("k") => "kubernetes",
+        Some(other) => other,
+    };
+    PRESETS
+        .iter()
+        .find(|preset| preset.name == name)
+        .map(|preset| preset.text)
+}
+
+/// The fields a user's own format names, for `--json`; `None` for presets.
+pub fn named_fields(format: &str) -> Result<Option<Vec<FieldRef>>, Failure> {
+    if preset(Some(format)).is_some() {
+        return Ok(None);
+    }
+    let template = Template::parse(&format.replace(TIME, "%evt.rawtime"))
+        .map_err(|error| bad_filter(&error))?;
+    Ok(Some(template.fields().cloned().collect()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_built_in_formats_parse() {
+        for format in [None, Some("c"), Some("k"), Some("%evt.num %proc.name")] {
+            if let Err(failure) = Layout::parse(format, Look::Human, Zone::Utc) {
+                panic!("{format:?}: {}", failure.what);
+            }
+        }
+    }
+
+    #[test]
+    fn a_format_that_names_no_field_is_a_usage_error() {
+        let failure =
+            Layout::parse(Some("%proc.nmae"), Look::Human, Zone::Utc).expect_err("no such field");
+        assert_eq!(failure.exit, crate::failure::Exit::Usage);
+    }
+
+    #[test]
+    fn the_presets_leave_the_time_to_the_reader() {
+        for format in [None, Some("c"), Some("k")] {
+            let layout = Layout::parse(format, Look::Human, Zone::Utc)
+                .unwrap_or_else(|f| panic!("{}", f.what));
+            assert_eq!(layout.parts.len(), 2, "{format:?}");
+        }
+        assert!(named_fields("c").is_ok_and(|names| names.is_none()));
+        assert!(
+            named_fields("%evt.num %evt.outputtime")
+                .is_ok_and(|names| names.is_some_and(|names| names.len() == 2))
+        );
+    }
+}

@@ -1,0 +1,362 @@
+//! One recording from armed to sealed: the output file, the stop flag, the progress line and the books at the end.
+//! `record` and `demo` stand on it.
+
+use crate::failure::{Exit, Failure, shown};
+use crate::output::say;
+use crate::units::{plural, show_count};
+use afterimage_capture::{Options, Recorder, Status, StopReason};
+use afterimage_format::{Writer, WriterOptions};
+use afterimage_indexer::bytes_text;
+use afterimage_model::{Safe, Schema, Totals};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Where a capture goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A new file.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+impl Target {
+    /// Fails where a file cannot be created, before anything is loaded into the kernel.
+    pub fn check(&self) -> Result<(), Failure> {
+        match self {
+            Target::Stdout if io::stdout().is_terminal() => Err(Failure::usage(
+                "a capture is binary and standard output is a terminal",
+                "name a file with -o FILE, or pipe the output",
+            )),
+            Target::File(path) if path.symlink_metadata().is_ok() => Err(exists(path)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Creates the file: new, private, and never through a symbolic link.
+    fn create(&self) -> Result<Sink, Failure> {
+        match self {
+            Target::Stdout => Ok(Sink::Stdout(io::stdout())),
+            Target::File(path) => OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)
+                .map(Sink::File)
+                .map_err(|error| match error.kind() {
+                    io::ErrorKind::AlreadyExists => exists(path),
+                    _ => Failure::path(
+                        "creating",
+                        path,
+                        error,
+                        "name a place you may write to with -o FILE",
+                    ),
+                }),
+        }
+    }
+}
+
+fn exists(path: &Path) -> Failure {
+    Failure::new(
+        format!(
+            "{} exists already, and a capture is never overwritten",
+            shown(path)
+        ),
+        "name another file with -o FILE",
+    )
+}
+
+/// What a capture is written to.
+enum Sink {
+    File(File),
+    Stdout(io::Stdout),
+}
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Sink::File(file) => file.write(bytes),
+            Sink::Stdout(out) => out.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Sink::File(file) => file.flush(),
+            Sink::Stdout(out) => out.flush(),
+        }
+    }
+}
+
+/// Counts what passes, for the progress line.
+struct Counted<W> {
+    inner: W,
+    bytes: Arc<AtomicU64>,
+}
+
+impl<W: Write> Write for Counted<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let n = self.inner.write(bytes)?;
+        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
+        Ok(n)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.inner.flush()
+    }
+}
+
+/// How a recording ended.
+#[derive(Debug)]
+pub struct Summary {
+    /// What ended it.
+    pub reason: StopReason,
+    /// The books.
+    pub totals: Totals,
+    /// Bytes written.
+    pub bytes: u64,
+    /// How long it ran.
+    pub took: Duration,
+}
+
+impl Summary {
+    /// The exit code: loss is an answer, not a failure.
+    pub fn exit(&self) -> Exit {
+        if self.totals.dropped > 0 || self.totals.unsealed > 0 {
+            Exit::Loss
+        } else {
+            Exit::Done
+        }
+    }
+
+    /// The books, for standard error.
+    pub fn print(&self, target: &Target) {
+        let t = &self.totals;
+        let why = match self.reason {
+            StopReason::Asked => "asked to",
+            StopReason::Duration => "--duration reached",
+            StopReason::Bytes => "--size reached",
+            StopReason::Events => "--events reached",
+        };
+        let place = match target {
+            Target::File(path) => format!(" in {}", shown(path)),
+            Target::Stdout => String::new(),
+        };
+        say(format_args!(
+            "sealed {} ({}){place} after {:.1} s: {why}",
+            plural(t.written, "event"),
+            bytes_text(self.bytes.into()),
+            self.took.as_secs_f64()
+        ));
+        say(books(t));
+        if self.exit() == Exit::Loss {
+            say(
+                "  try: a larger --ring, a narrower scope, or a filter; what is missing is marked in the capture as gaps",
+            );
+        }
+    }
+}
+
+/// The books in one line, which must balance.
+pub fn books(t: &Totals) -> String {
+    let parts = [
+        ("written", t.written),
+        ("dropped", t.dropped),
+        ("filtered", t.filtered),
+        ("unsealed", t.unsealed),
+    ];
+    let sum = parts
+        .iter()
+        .fold(0u64, |sum, part| sum.saturating_add(part.1));
+    let list: Vec<String> = parts
+        .iter()
+        .map(|(name, n)| format!("{} {name}", show_count(*n)))
+        .collect();
+    let verdict = if sum == t.offered {
+        String::new()
+    } else {
+        format!(
+            " — THE BOOKS DO NOT BALANCE: {} accounted for",
+            show_count(sum)
+        )
+    };
+    format!(
+        "{} offered = {}{verdict}; spared in the kernel: {} out of scope, {} of the recorder itself",
+        show_count(t.offered),
+        list.join(" + "),
+        show_count(t.spared_scope),
+        show_count(t.spared_self)
+    )
+}
+
+/// Sets a flag on Ctrl-C, TERM and HUP, so that the capture is sealed; the second Ctrl-C kills as usual.
+pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register_conditional_default(signal, stop.clone())
+            .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
+            .map_err(|error| Failure::new(format!("catching signal {signal}: {error}"), ""))?;
+    }
+    Ok(stop)
+}
+
+/// Arms the recorder, creates the output, lets `begin` start what is to be recorded, records until `stop` or a limit,
+/// and seals. Nothing is created when arming fails.
+pub fn run(
+    options: Options,
+    target: &Target,
+    stop: &AtomicBool,
+    progress: bool,
+    begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
+) -> Result<Summary, Failure> {
+    target.check()?;
+    let started = Instant::now();
+    let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
+    let bytes = Arc::new(AtomicU64::new(0));
+    let sink = Counted {
+        inner: BufWriter::with_capacity(256 << 10, target.create()?),
+        bytes: bytes.clone(),
+    };
+    let broken = |error: &dyn std::fmt::Display| {
+        let remedy = match target {
+            Target::File(path) => format!(
+                "what was written can be read; rescue it with afterimage recover {} -o FILE",
+                shown(path)
+            ),
+            Target::Stdout => "check the program that reads the pipe".to_owned(),
+        };
+        Failure::new(Safe::new(&format!("recording: {error}")), remedy)
+    };
+    let mut writer = Writer::new(
+        sink,
+        recorder.manifest(),
+        Schema::current(),
+        WriterOptions::default(),
+    )
+    .map_err(|error| broken(&error))?;
+    if let Err(failure) = begin(&mut recorder) {
+        // Nothing was recorded yet, so nothing is left behind.
+        if let Target::File(path) = target {
+            let _ = std::fs::remove_file(path);
+        }
+        return Err(failure);
+    }
+    let progress = progress && io::stderr().is_terminal();
+    if progress {
+        recorder.on_status(move |status| show_progress(status, started.elapsed()));
+    }
+    let reason = recorder.run(&mut writer, stop);
+    if progress {
+        let _ = write!(io::stderr(), "\r\x1b[K");
+    }
+    let reason = reason.map_err(|error| broken(&error))?;
+    let (sink, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
+    let buffered = sink.inner;
+    let sink = buffered
+        .into_inner()
+        .map_err(|error| broken(error.error()))?;
+    make_durable(sink, target).map_err(|error| broken(&error))?;
+    Ok(Summary {
+        reason,
+        totals,
+        bytes: bytes.load(Ordering::Relaxed),
+        took: started.elapsed(),
+    })
+}
+
+/// A recorder's refusal, with its own remedy.
+pub fn refused(error: &afterimage_capture::Error) -> Failure {
+    Failure::new(Safe::new(&error.to_string()), Safe::new(&error.remedy()))
+}
+
+/// The file and its directory entry are on disk when this returns.
+fn make_durable(sink: Sink, target: &Target) -> io::Result<()> {
+    match (sink, target) {
+        (Sink::File(file), Target::File(path)) => {
+            file.sync_all()?;
+            let parent = path
+                .parent()
+                .filter(|p| !p.as_os_str().is_empty())
+                .unwrap_or(Path::new("."));
+            File::open(parent)?.sync_all()
+        }
+        (Sink::Stdout(mut out), _) => out.flush(),
+        (Sink::File(file), Target::Stdout) => file.sync_all(),
+    }
+}
+
+/// Redraws the progress line.
+fn show_progress(status: Status, took: Duration) {
+    let dropped = if status.dropped > 0 {
+        format!(", {} DROPPED", show_count(status.dropped))
+    } else {
+        String::new()
+    };
+    let (events, bytes) = (show_count(status.written), bytes_text(status.bytes.into()));
+    let _ = write!(
+        io::stderr(),
+        "\r{:.0} s: {events} events, {bytes}{dropped}; Ctrl-C seals\x1b[K",
+        took.as_secs_f64()
+    );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_capture_is_never_overwritten_nor_written_through_a_link() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (old, link) = (dir.path().join("old.aft"), dir.path().join("link.aft"));
+        std::fs::write(&old, b"evidence").expect("a file");
+        std::os::unix::fs::symlink(dir.path().join("elsewhere"), &link).expect("a link");
+        for path in [&old, &link] {
+            let target = Target::File(path.clone());
+            assert!(target.check().is_err(), "{path:?}");
+            assert!(target.create().is_err(), "{path:?}");
+        }
+        assert_eq!(std::fs::read(&old).ok().as_deref(), Some(&b"evidence"[..]));
+        assert!(!dir.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_new_capture_is_private_to_its_user() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().expect("a directory");
+        let path = dir.path().join("new.aft");
+        assert!(Target::File(path.clone()).create().is_ok());
+        assert_eq!(
+            std::fs::metadata(path)
+                .map(|m| m.permissions().mode() & 0o777)
+                .ok(),
+            Some(0o600)
+        );
+    }
+
+    #[test]
+    fn books_that_do_not_balance_say_so() {
+        let mut totals = Totals {
+            offered: 10,
+            written: 6,
+            dropped: 1,
+            filtered: 2,
+            unsealed: 1,
+            ..Totals::default()
+        };
+        assert!(
+            books(&totals)
+                .starts_with("10 offered = 6 written + 1 dropped + 2 filtered + 1 unsealed;"),
+            "{}",
+            books(&totals)
+        );
+        totals.offered = 11;
+        assert!(books(&totals).contains("DO NOT BALANCE"));
+    }
+}

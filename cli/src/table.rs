@@ -1,0 +1,147 @@
+//! Text tables: columns as wide as what is in them, cut only to fit a terminal.
+
+use crate::output::Output;
+use std::io::{self, Write};
+use unicode_width::UnicodeWidthStr;
+
+/// Where the text of a column stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// A table of printable text.
+#[derive(Debug)]
+pub struct Table {
+    heads: Vec<(String, Align)>,
+    rows: Vec<Vec<String>>,
+}
+
+impl Table {
+    /// A table with these column heads.
+    pub fn new<'a>(heads: impl IntoIterator<Item = (&'a str, Align)>) -> Table {
+        Table {
+            heads: heads
+                .into_iter()
+                .map(|(head, align)| (head.to_owned(), align))
+                .collect(),
+            rows: Vec::new(),
+        }
+    }
+
+    /// Adds a row; cells must be printable already.
+    pub fn row(&mut self, cells: impl IntoIterator<Item = String>) {
+        self.rows.push(cells.into_iter().collect());
+    }
+
+    /// Writes heads and rows. On a terminal the widest columns give way until a line fits; elsewhere nothing is cut.
+    pub fn write(&self, out: &mut Output) -> io::Result<()> {
+        let widths = self.widths(out.width);
+        let heads: Vec<String> = self.heads.iter().map(|(head, _)| head.clone()).collect();
+        let line = self.line(&heads, &widths);
+        let line = out.bold(&line);
+        writeln!(out, "{line}")?;
+        for row in &self.rows {
+            writeln!(out, "{}", self.line(row, &widths))?;
+        }
+        Ok(())
+    }
+
+    fn widths(&self, limit: Option<usize>) -> Vec<usize> {
+        let mut widths: Vec<usize> = self.heads.iter().map(|(head, _)| head.width()).collect();
+        for row in &self.rows {
+            for (width, cell) in widths.iter_mut().zip(row) {
+                *width = (*width).max(cell.width());
+            }
+        }
+        let Some(limit) = limit else { return widths };
+        let between = widths.len().saturating_sub(1) * 2;
+        while widths.iter().sum::<usize>() + between > limit {
+            match widths.iter_mut().max_by_key(|width| **width) {
+                Some(widest) if *widest > 8 => *widest -= 1,
+                _ => break,
+            }
+        }
+        widths
+    }
+
+    fn line(&self, cells: &[String], widths: &[usize]) -> String {
+        let mut line = String::new();
+        for (at, ((cell, width), (_, align))) in
+            cells.iter().zip(widths).zip(&self.heads).enumerate()
+        {
+            if at > 0 {
+                line.push_str("  ");
+            }
+            let cell = cut(cell, *width);
+            let pad = " ".repeat(width.saturating_sub(cell.width()));
+            match align {
+                Align::Left => line.extend([cell.as_str(), pad.as_str()]),
+                Align::Right => line.extend([pad.as_str(), cell.as_str()]),
+            }
+        }
+        line.truncate(line.trim_end().len());
+        line
+    }
+}
+
+/// Text cut to a width in terminal cells, with `…` where something is missing.
+fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_owned();
+    }
+    let mut out = String::new();
+    for c in text.chars() {
+        out.push(c);
+        if out.width() + 1 > width {
+            out.pop();
+            break;
+        }
+    }
+    out.push('…');
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table() -> Table {
+        let mut table = Table::new([("Name", Align::Left), ("Count", Align::Right)]);
+        table.row(["sh".into(), "1".into()]);
+        table.row(["a rather long name of a process".into(), "1234".into()]);
+        table
+    }
+
+    #[test]
+    fn nothing_is_cut_where_no_terminal_reads() {
+        let table = table();
+        let widths = table.widths(None);
+        assert_eq!(
+            table.line(&table.rows[0], &widths),
+            "sh                                   1"
+        );
+        assert!(
+            table
+                .line(&table.rows[1], &widths)
+                .starts_with("a rather long name of a process   1234")
+        );
+    }
+
+    #[test]
+    fn the_widest_column_gives_way_on_a_terminal() {
+        let table = table();
+        let widths = table.widths(Some(20));
+        let line = table.line(&table.rows[1], &widths);
+        assert_eq!((line.width(), line.as_str()), (20, "a rather lon…   1234"));
+    }
+
+    #[test]
+    fn wide_characters_are_cut_by_cells_not_by_letters() {
+        assert_eq!(cut("日本語の名前", 7), "日本語…");
+        assert!(cut("日本語の名前", 6).width() <= 6);
+    }
+}
