@@ -28,6 +28,8 @@ mod session;
 mod source;
 #[cfg(test)]
 mod story;
+#[cfg(test)]
+mod tests;
 mod timeline;
 mod tree;
 

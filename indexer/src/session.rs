@@ -193,6 +193,11 @@ impl Session {
         to.saturating_sub(from).max(1) as f64 / 1e9
     }
 
+    #[cfg(test)]
+    pub(crate) fn kept_chunks(&self) -> usize {
+        lock(&self.kept).len()
+    }
+
     fn chunks(&self) -> &[ChunkInfo] {
         self.source.chunks()
     }

@@ -86,10 +86,7 @@ fn break_circles(parents: &mut [Option<usize>]) {
     let mut reached = vec![usize::MAX; parents.len()];
     for start in 0..parents.len() {
         let mut at = start;
-        loop {
-            let Some(mark) = reached.get_mut(at) else {
-                break;
-            };
+        while let Some(mark) = reached.get_mut(at) {
             if *mark == start {
                 if let Some(parent) = parents.get_mut(at) {
                     *parent = None;

@@ -21,7 +21,7 @@ pub struct Candidate {
 }
 
 /// Most candidates given at once.
-const MOST: usize = 64;
+const MOST: usize = 512;
 
 /// What could stand at `cursor` (a byte offset), best first.
 pub fn complete(text: &str, cursor: usize) -> Vec<Candidate> {

@@ -37,11 +37,17 @@ mod eval;
 mod expr;
 mod field;
 mod json;
+#[cfg(test)]
+mod laws;
 mod lexer;
 mod ops;
 mod parse;
 mod pattern;
+#[cfg(test)]
+mod story;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tiles;
 mod values;
 mod views;

@@ -78,12 +78,16 @@ impl<'t> Parser<'t> {
             negated = !negated;
             self.blanks(Expect::Field);
         }
-        let expr = if self.lexer.rest().starts_with('(') {
+        let bracket = self.lexer.rest().starts_with('(');
+        let expr = if bracket {
             self.bracket()?
         } else {
             self.comparison()?
         };
-        self.blanks(Expect::Connective);
+        // A word that stands at the end may still be growing: what was welcome in its place stays welcome.
+        if bracket || !self.lexer.rest().is_empty() {
+            self.blanks(Expect::Connective);
+        }
         Ok(if negated { expr.negate() } else { expr })
     }
 

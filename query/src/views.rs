@@ -334,7 +334,7 @@ pub const VIEWS: &[View] = views! {
         "PROCESS" "proc.name" 0 Last Plain "Process that used it last.";
     } "Traffic by the server's port.";
 
-    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("files"), "fd.type={}" sorted by 3 {
+    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("events"), "fd.type={}" sorted by 3 {
         "TYPE" "fd.type" 12 Key Plain "What was read from or written to.";
         "IN" "evt.buflen.in" 8 Sum Bytes "Bytes in.";
         "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";

@@ -1,0 +1,143 @@
+//! What holds for every filter: printing and parsing are inverse, remembering changes no answer, no text panics.
+
+use crate::story::story;
+use crate::*;
+use afterimage_model::{Ctx, FIELDS, FieldArg, FieldType};
+use proptest::prelude::*;
+
+/// Comparisons that fit their fields, as a user might write them.
+fn comparison() -> impl Strategy<Value = String> {
+    let fields: Vec<_> = FIELDS
+        .iter()
+        .filter(|field| field.arg != FieldArg::Required)
+        .map(|field| (field.name, field.ty))
+        .collect();
+    let value = prop_oneof![
+        proptest::collection::vec(any::<u8>(), 0..12).prop_map(|bytes| quote(&bytes)),
+        Just("sh".to_owned()),
+        Just("openat".to_owned()),
+        Just("/etc/shadow".to_owned()),
+    ];
+    (
+        proptest::sample::select(fields),
+        0..OPERATORS.len(),
+        value,
+        0u16..9,
+    )
+        .prop_map(|((field, ty), op, text, n)| {
+            let fitting: Vec<_> = OPERATORS.iter().filter(|row| row.op.fits(ty)).collect();
+            let row = fitting[op % fitting.len()];
+            let value = match (ty, row.op) {
+                (_, Op::Exists) => return format!("{field} exists"),
+                (_, Op::Regex) => "'s.*'".to_owned(),
+                (_, Op::Bcontains | Op::Bstartswith) => "2f".to_owned(),
+                (FieldType::Str | FieldType::Bytes, _) => text,
+                (FieldType::Bool, _) => (n % 2 == 0).to_string(),
+                (FieldType::Ip | FieldType::Net, _) => format!("10.0.0.{n}/{}", n * 4),
+                _ => n.to_string(),
+            };
+            match row.op {
+                Op::In | Op::Intersects | Op::Pmatch => {
+                    format!("{field} {} ({value}, {value})", row.text)
+                }
+                _ => format!("{field} {} {value}", row.text),
+            }
+        })
+}
+
+/// A filter as text, and how it is put together.
+#[derive(Clone, Debug)]
+enum Shaped {
+    Leaf(String),
+    Not(Box<Shaped>),
+    And(Vec<Shaped>),
+    Or(Vec<Shaped>),
+}
+
+impl Shaped {
+    fn text(&self) -> String {
+        let join = |parts: &[Shaped], word: &str| {
+            parts
+                .iter()
+                .map(|part| format!("({})", part.text()))
+                .collect::<Vec<_>>()
+                .join(word)
+        };
+        match self {
+            Shaped::Leaf(text) => text.clone(),
+            Shaped::Not(inner) => format!("not ({})", inner.text()),
+            Shaped::And(parts) => join(parts, " and "),
+            Shaped::Or(parts) => join(parts, " or "),
+        }
+    }
+
+    /// The plain meaning, every comparison asked on its own.
+    fn holds(&self, ctx: &Ctx<'_>) -> bool {
+        match self {
+            Shaped::Leaf(text) => Filter::parse(text).unwrap().matches(ctx),
+            Shaped::Not(inner) => !inner.holds(ctx),
+            Shaped::And(parts) => parts.iter().all(|part| part.holds(ctx)),
+            Shaped::Or(parts) => parts.iter().any(|part| part.holds(ctx)),
+        }
+    }
+}
+
+fn shaped() -> impl Strategy<Value = Shaped> {
+    comparison()
+        .prop_map(Shaped::Leaf)
+        .prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|part| Shaped::Not(Box::new(part))),
+                proptest::collection::vec(inner.clone(), 1..4).prop_map(Shaped::And),
+                proptest::collection::vec(inner, 1..4).prop_map(Shaped::Or),
+            ]
+        })
+}
+
+proptest! {
+    #[test]
+    fn printing_and_parsing_are_inverse(shaped in shaped()) {
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let printed = filter.print();
+        prop_assert!(printed.chars().all(|c| !c.is_control()));
+        let again = Filter::parse(&printed).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        prop_assert_eq!(&again, &filter);
+        prop_assert_eq!(again.print(), printed);
+    }
+
+    #[test]
+    fn remembering_answers_changes_none(shaped in shaped()) {
+        let story = story();
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut evaluator = filter.evaluator();
+        for round in 0..2 {
+            for at in 0..story.events.len() {
+                let ctx = story.ctx(at);
+                let plain = shaped.holds(&ctx);
+                prop_assert_eq!(evaluator.matches(&ctx), plain, "round {} event {}", round, at + 1);
+                prop_assert_eq!(filter.matches(&ctx), plain);
+            }
+        }
+    }
+
+    #[test]
+    fn no_text_makes_the_parsers_panic(text in "\\PC{0,60}") {
+        let _ = Filter::parse(&text).map_err(|e| e.to_string());
+        let _ = Template::parse(&text).map_err(|e| e.to_string());
+        let _ = complete(&text, text.len() / 2);
+    }
+
+    #[test]
+    fn no_broken_filter_makes_the_parsers_panic(parts in proptest::collection::vec(proptest::sample::select(vec![
+        "proc.name", "evt.arg", "evt.num", "fd.ip", "[", "]", "(", ")", "=", "!=", "in", "and", "or", "not", " ", "'", "\"", "\\", ",", "x", "0x", "é", "%", "*", "exists", "regex",
+    ]), 0..20)) {
+        let text = parts.concat();
+        if let Ok(filter) = Filter::parse(&text) {
+            prop_assert_eq!(Filter::parse(&filter.print()).unwrap(), filter);
+        }
+        let _ = Template::parse(&text).map_err(|e| e.to_string());
+        for cursor in 0..=text.len() {
+            let _ = complete(&text, cursor);
+        }
+    }
+}

@@ -1,0 +1,434 @@
+//! The language by example: what filters select, how they print, what errors say.
+
+use crate::story::{self, story};
+use crate::*;
+
+fn error(text: &str) -> FilterError {
+    Filter::parse(text).expect_err(text)
+}
+
+#[test]
+fn filters_select_what_they_say() {
+    let story = story();
+    for (filter, expected) in [
+        ("", vec![1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("evt.type=openat", vec![2, 3, 6]),
+        ("evt.type==openat and proc.name=sh", vec![2, 6]),
+        // `and` binds tighter than `or`.
+        (
+            "evt.type=read or evt.type=openat and proc.name=nginx",
+            vec![3, 8],
+        ),
+        (
+            "(evt.type=read or evt.type=openat) and proc.name=nginx",
+            vec![3],
+        ),
+        ("not not evt.type=read", vec![8]),
+        ("evt.type=openat and(proc.name=nginx)", vec![3]),
+        ("not(evt.type=openat)and proc.name=sh", vec![4, 5, 7]),
+        // A missing field makes a comparison false, and its opposite true.
+        ("fd.name!=zzz", vec![2, 4, 5, 6, 8]),
+        ("fd.name exists", vec![2, 4, 5, 6, 8]),
+        ("not fd.name=/etc/shadow", vec![1, 3, 4, 5, 6, 7, 8, 9]),
+        ("evt.type in (read, 'write')", vec![5, 8]),
+        ("evt.num<=0x2 or evt.num > 8", vec![1, 2, 9]),
+        ("evt.num in (1,2 , 3)", vec![1, 2, 3]),
+        ("fd.port=https", vec![4, 5]),
+        ("fd.port=40000", vec![4, 5]),
+        ("fd.port!=443", vec![8]),
+        ("fd.ip=10.0.0.5", vec![4, 5]),
+        ("fd.net=10.0.0.0/8", vec![4, 5]),
+        ("fd.sip=::1", vec![8]),
+        ("fd.sport<1024", vec![4, 5, 8]),
+        ("evt.failed=true", vec![3]),
+        ("evt.res=ENOENT", vec![3]),
+        ("evt.buffer contains \"GET /\"", vec![5]),
+        ("evt.buffer icontains 'get /'", vec![5]),
+        ("evt.buffer bcontains 48545450", vec![5]),
+        ("evt.buffer bstartswith 5353482D", vec![8]),
+        ("fd.name startswith /etc", vec![2]),
+        ("fd.name endswith shadow", vec![2]),
+        ("fd.name glob '/e*w'", vec![2]),
+        ("fd.name iglob '/E*W'", vec![2]),
+        ("proc.name regex 'ss?hd?'", vec![2, 4, 5, 6, 7, 8]),
+        ("proc.name regex s", vec![]),
+        ("fd.name pmatch (/etc, /var)", vec![2]),
+        ("proc.aname intersects (nginx, x)", vec![2, 4, 5, 6, 7]),
+        ("proc.aname[1]=nginx", vec![2, 4, 5, 6, 7]),
+        ("evt.arg.flags contains O_CREAT", vec![6]),
+        ("evt.arg[2] contains O_CREAT", vec![6]),
+        ("evt.rawarg.count>20", vec![8]),
+        ("evt.arg.count<20", vec![5]),
+        ("container.id!=host and evt.type=exit_group", vec![9]),
+        ("container.name=host", vec![8]),
+        ("evt.reltime<2ms", vec![1, 2]),
+        ("evt.rawtime>=2023-11-14T22:13:20.008Z", vec![8, 9]),
+        (r#"fd.name="/tmp/\"a b\"\xff\x1b\n\\""#, vec![6]),
+    ] {
+        assert_eq!(story.select(filter), expected, "{filter}");
+    }
+}
+
+#[test]
+fn a_filter_prints_in_one_way() {
+    for (text, printed) in [
+        ("  ", ""),
+        ("evt.type == openat", "evt.type=openat"),
+        (
+            "((evt.type=read))or(proc.name=sh)",
+            "evt.type=read or proc.name=sh",
+        ),
+        ("not not not evt.type=read", "not evt.type=read"),
+        (
+            "not (evt.type=read and proc.name=sh)",
+            "not (evt.type=read and proc.name=sh)",
+        ),
+        (
+            "(evt.type=a or evt.type=b) and not (evt.type=c or evt.type=d)",
+            "(evt.type=a or evt.type=b) and not (evt.type=c or evt.type=d)",
+        ),
+        (
+            "evt.type=a and (evt.type=b and evt.type=c)",
+            "evt.type=a and evt.type=b and evt.type=c",
+        ),
+        ("fd.name!=''", "fd.name!=\"\""),
+        ("fd.name = 'a b'", "fd.name=\"a b\""),
+        ("evt.arg[flags] exists", "evt.arg.flags exists"),
+        ("evt.arg.0=1", "evt.arg[0]=1"),
+        ("evt.dir=>", "evt.dir=\">\""),
+        ("proc.name in(sh,'x y')", "proc.name in (sh, \"x y\")"),
+        (
+            "container.label['a.b/c d']=1",
+            "container.label[\"a.b/c d\"]=1",
+        ),
+        ("container.label.a.b/c=1", "container.label[a.b/c]=1"),
+        ("proc.name regex '\\d+'", "proc.name regex \"\\\\d+\""),
+    ] {
+        let filter = Filter::parse(text).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(filter.print(), printed);
+        assert_eq!(Filter::parse(printed).unwrap(), filter);
+    }
+}
+
+#[test]
+fn errors_name_the_place_and_the_remedy() {
+    for (text, place, message, remedy) in [
+        (
+            "prc.name=sh",
+            "prc.name",
+            "unknown field `prc.name`",
+            "did you mean proc.name?",
+        ),
+        (
+            "evt.type=a and evt.latency>1",
+            "evt.latency",
+            "unknown field `evt.latency`",
+            "a call is recorded once",
+        ),
+        ("proc.name", "", "expected an operator", "for example"),
+        (
+            "proc.name and evt.type=a",
+            "and",
+            "expected an operator",
+            "for example",
+        ),
+        (
+            "proc.name startwith a",
+            "startwith",
+            "unknown operator `startwith`",
+            "did you mean startswith?",
+        ),
+        (
+            "proc.name<3",
+            "<",
+            "`<` does not fit a field that holds text",
+            "contains",
+        ),
+        (
+            "evt.num contains 3",
+            "contains",
+            "`contains` does not fit a field that holds a number",
+            "<=",
+        ),
+        ("evt.num=many", "many", "`many` is not a number", "0x10"),
+        (
+            "evt.failed=yes",
+            "yes",
+            "`yes` is not true or false",
+            "true or false",
+        ),
+        (
+            "fd.ip=localhost",
+            "localhost",
+            "`localhost` is not an address",
+            "10.0.0.1",
+        ),
+        ("fd.port=70000", "70000", "`70000` is not a port", "65535"),
+        ("evt.reltime>soon", "soon", "`soon` is not a duration", "ms"),
+        (
+            "evt.buffer bcontains 7f4",
+            "7f4",
+            "`7f4` is not an even number of hex digits",
+            "7f454c46",
+        ),
+        (
+            "proc.name regex '('",
+            "'('",
+            "is not a pattern for `regex`",
+            "regex crate",
+        ),
+        (
+            "proc.name regex 'a)|(b'",
+            "'a)|(b'",
+            "is not a pattern for `regex`",
+            "regex crate",
+        ),
+        ("proc.name=", "", "expected a value", "quotes"),
+        (
+            "proc.name in sh",
+            "sh",
+            "`in` needs a list in brackets",
+            "proc.name in (sh, bash)",
+        ),
+        (
+            "proc.name in (sh",
+            "(",
+            "this bracket is not closed",
+            "closing bracket",
+        ),
+        (
+            "(proc.name=sh",
+            "(",
+            "this bracket is not closed",
+            "closing bracket",
+        ),
+        (
+            "proc.name=sh)",
+            ")",
+            "expected `and`, `or` or the end",
+            "quotes",
+        ),
+        (
+            "proc.name=sh ad evt.type=a",
+            "ad",
+            "expected `and`, `or` or the end",
+            "did you mean and?",
+        ),
+        (
+            "proc.name='sh",
+            "'sh",
+            "this quote is not closed",
+            "closing quote",
+        ),
+        (
+            "evt.arg=1",
+            "evt.arg",
+            "`evt.arg` needs an argument",
+            "evt.arg[0]",
+        ),
+        (
+            "proc.name[1]=a",
+            "proc.name[1]",
+            "`proc.name` takes no argument",
+            "write proc.name",
+        ),
+        (
+            "evt.arg[=1",
+            "evt.arg[=1",
+            "the argument in brackets is empty or not closed",
+            "evt.arg[0]",
+        ),
+        (
+            "tolower(proc.name)=sh",
+            "tolower",
+            "`tolower` is not a field",
+            "icontains",
+        ),
+        ("not", "", "expected a field", "proc.name=sh"),
+        ("proc.name=a or", "", "expected a field", "proc.name=sh"),
+    ] {
+        let error = error(text);
+        assert_eq!(&text[error.span()], place, "{error}");
+        assert!(error.message().contains(message), "{error}");
+        assert!(error.remedy().contains(remedy), "{error}");
+        assert_eq!(error.to_string().lines().count(), 4);
+    }
+}
+
+#[test]
+fn what_the_user_wrote_reaches_no_terminal_raw() {
+    let shown = error("proc.name=\"a\" \x1b[2J\u{202e}x").to_string();
+    assert!(
+        shown.chars().all(|c| !c.is_control() || c == '\n'),
+        "{shown:?}"
+    );
+    assert!(!shown.contains('\u{202e}'));
+}
+
+#[test]
+fn size_and_depth_are_bounded() {
+    let deep = |n: usize| format!("{}evt.num=1{}", "(".repeat(n), ")".repeat(n));
+    assert!(Filter::parse(&deep(MAX_DEPTH)).is_ok());
+    assert_eq!(
+        *error(&deep(MAX_DEPTH + 1)).kind(),
+        FilterErrorKind::TooDeep
+    );
+    assert_eq!(*error(&deep(100_000)).kind(), FilterErrorKind::TooDeep);
+    assert_eq!(
+        *error(&"x".repeat(MAX_TEXT + 1)).kind(),
+        FilterErrorKind::TooLong
+    );
+    let nots = format!("{}evt.num=1", "not ".repeat(10_000));
+    assert_eq!(Filter::parse(&nots).unwrap().print(), "evt.num=1");
+    let wide = vec!["evt.num=1"; 10_000].join(" or ");
+    assert_eq!(story().select(&wide), [1]);
+    assert_eq!(
+        *error("proc.name regex '(a{1000}){1000}'").kind(),
+        FilterErrorKind::BadPattern(Op::Regex)
+    );
+}
+
+#[test]
+fn a_nested_repetition_takes_linear_time() {
+    let mut story = story();
+    story.events[4].args[1] = story::bytes("a".repeat(100_000).as_bytes());
+    assert_eq!(
+        story.select("evt.buffer regex '(a+)+$b'"),
+        Vec::<usize>::new()
+    );
+}
+
+#[test]
+fn two_filters_joined_select_what_both_select() {
+    let join = |a: &str, b: &str| {
+        Filter::parse(a)
+            .unwrap()
+            .and(Filter::parse(b).unwrap())
+            .print()
+    };
+    assert_eq!(
+        join("evt.type=a or evt.type=b", "proc.name=sh"),
+        "(evt.type=a or evt.type=b) and proc.name=sh"
+    );
+    assert_eq!(join("", "proc.name=sh"), "proc.name=sh");
+    assert_eq!(join("", ""), "");
+}
+
+#[test]
+fn what_the_known_fields_decide_is_left_out() {
+    let filter =
+        Filter::parse("proc.name!=x and evt.failed=true and (proc.name=a or fd.num=1)").unwrap();
+    let known = [FieldRef::parse("proc.name").unwrap()];
+    assert_eq!(
+        filter.beyond(&known).print(),
+        "evt.failed=true and (proc.name=a or fd.num=1)"
+    );
+    assert!(
+        Filter::parse("proc.name exists")
+            .unwrap()
+            .beyond(&known)
+            .is_all()
+    );
+}
+
+#[test]
+fn templates_print_pad_cut_and_leave_out() {
+    let story = story();
+    let print = |text: &str, at: usize| {
+        Template::parse(text)
+            .unwrap_or_else(|e| panic!("{e}"))
+            .print(&story.ctx(at))
+    };
+    assert_eq!(print("%evt.num %proc.name", 1).as_deref(), Some("2 sh"));
+    assert_eq!(
+        print("[%5proc.name][%-3proc.name]", 2).as_deref(),
+        Some("[nginx][ngi]")
+    );
+    assert_eq!(print("[%8proc.name]", 1).as_deref(), Some("[sh      ]"));
+    assert_eq!(print("%fd.name", 0), None);
+    assert_eq!(print("*%fd.name %evt.num", 0).as_deref(), Some("<NA> 1"));
+    assert_eq!(print("%evt.num *%fd.name", 0).as_deref(), Some("1 <NA>"));
+    assert_eq!(print("%evt.num *%fd.name %fd.num", 0), None);
+    assert_eq!(
+        print("100%% * %evt.type.", 1).as_deref(),
+        Some("100% * openat.")
+    );
+    assert_eq!(
+        print("%evt.arg[1]|%evt.arg.path|%proc.aname[1]", 1).as_deref(),
+        Some("/etc/shadow|/etc/shadow|nginx")
+    );
+    assert_eq!(
+        print("%fd.name", 5).as_deref(),
+        Some(r#"/tmp/"a b"\xff\x1b\n\\"#)
+    );
+}
+
+#[test]
+fn template_errors_name_the_place() {
+    for (text, place) in [
+        ("%proc.nam x", "proc.nam"),
+        ("a %", ""),
+        ("%5 x", ""),
+        ("x %evt.arg", "evt.arg"),
+        ("%evt.num %proc.name[3]", "proc.name[3]"),
+    ] {
+        let error = Template::parse(text).unwrap_err();
+        assert_eq!(&text[error.span()], place, "{error}");
+    }
+}
+
+#[test]
+fn json_keeps_every_byte_and_shows_none_raw() {
+    let story = story();
+    let fields = [
+        "evt.num",
+        "proc.name",
+        "fd.name",
+        "evt.failed",
+        "fd.port",
+        "fd.ip",
+    ]
+    .map(|name| FieldRef::parse(name).unwrap());
+    assert_eq!(
+        json_line(&fields, &story.ctx(3)),
+        r#"{"evt.num":4,"proc.name":"sh","fd.name":"10.0.0.5:40000->93.184.216.34:443","evt.failed":false,"fd.port":[40000,443],"fd.ip":["10.0.0.5","93.184.216.34"]}"#
+    );
+    assert_eq!(
+        json_line(&fields[2..3], &story.ctx(0)),
+        r#"{"fd.name":null}"#
+    );
+    assert_eq!(
+        json_line(&fields[2..3], &story.ctx(5)),
+        r#"{"fd.name":{"hex":"2f746d702f2261206222ff1b0a5c"}}"#
+    );
+    assert_eq!(
+        json_text("é\u{1b}\"\\\u{202e}\u{9b}😀".as_bytes()),
+        r#""é\u001b\"\\\u202e\u009b\ud83d\ude00""#
+    );
+}
+
+#[test]
+fn completion_offers_what_the_parser_would_take() {
+    let offers = |text: &str| {
+        complete(text, text.len())
+            .into_iter()
+            .map(|c| c.text)
+            .collect::<Vec<_>>()
+    };
+    assert!(offers("").contains(&"proc.name".to_owned()));
+    assert!(offers("proc.na").starts_with(&["proc.name".to_owned()]));
+    assert!(offers("evt.type=a and (fd.na").contains(&"fd.name".to_owned()));
+    assert!(offers("proc.name sta").starts_with(&["startswith".to_owned()]));
+    assert!(!offers("evt.num ").contains(&"contains".to_owned()));
+    assert!(offers("evt.type=opena").starts_with(&["openat".to_owned()]));
+    assert!(offers("evt.type in (read, opena").starts_with(&["openat".to_owned()]));
+    assert!(offers("evt.res=ENOE").contains(&"ENOENT".to_owned()));
+    assert_eq!(offers("evt.failed="), ["true", "false"]);
+    assert_eq!(offers("proc.name=sh a"), ["and "]);
+    assert_eq!(offers("proc.name='a b"), Vec::<String>::new());
+    let candidate = &complete("not (fd.nam=x", 11)[0];
+    assert_eq!(
+        (candidate.text.as_str(), candidate.replace.clone()),
+        ("fd.name", 5..11)
+    );
+}

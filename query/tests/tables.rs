@@ -1,0 +1,154 @@
+//! The tables of the crate: views, tiles, presets and operators name only what exists, and the documents agree with them.
+
+use afterimage_model::{FieldType, syscalls};
+use afterimage_query::*;
+use std::collections::BTreeSet;
+use std::path::Path;
+
+#[test]
+fn every_view_is_made_of_fields_and_filters_that_exist() {
+    let (mut ids, mut keys) = (BTreeSet::new(), BTreeSet::new());
+    for view in VIEWS {
+        assert!(ids.insert(view.id), "{} twice", view.id);
+        assert!(
+            view.key == '\0' || keys.insert(view.key),
+            "key {} twice",
+            view.key
+        );
+        Filter::parse(view.filter).unwrap_or_else(|e| panic!("{}: {e}", view.id));
+        assert!(
+            view.drill
+                .is_none_or(|id| afterimage_query::view(id).is_some()),
+            "{} leads nowhere",
+            view.id
+        );
+        assert!(view.sort < view.columns.len());
+        assert!(
+            view.doc.ends_with('.') && view.columns.iter().all(|column| column.doc.ends_with('.'))
+        );
+        let about_events = !matches!(view.shape, Shape::Overview | Shape::Gaps);
+        for column in view.columns {
+            if about_events {
+                let field =
+                    FieldRef::parse(column.field).unwrap_or_else(|e| panic!("{}: {e}", view.id));
+                let numeric = !matches!(
+                    field.field().ty,
+                    FieldType::Str | FieldType::Bytes | FieldType::Ip | FieldType::Net
+                );
+                let adds = matches!(
+                    column.aggregate,
+                    Aggregate::Sum | Aggregate::Avg | Aggregate::Rate
+                );
+                assert!(
+                    !adds || numeric,
+                    "{} of {} cannot be added",
+                    column.field,
+                    view.id
+                );
+                assert_eq!(
+                    column.unit == Unit::Time,
+                    field.field().ty == FieldType::AbsTime,
+                    "{} of {}",
+                    column.field,
+                    view.id
+                );
+            } else {
+                assert!(column.field.starts_with("tile.") || column.field.starts_with("gap."));
+            }
+        }
+        if about_events {
+            let keys: Vec<_> = view.keys().collect();
+            assert!(
+                (1..=8).contains(&keys.len()),
+                "{} has {} keys",
+                view.id,
+                keys.len()
+            );
+            // Each `{}` filled with a value of its key's type.
+            let mut drilled = view.drill_filter.to_owned();
+            for key in &keys {
+                let is_ip = FieldRef::parse(key).unwrap().field().ty == FieldType::Ip;
+                let filled = drilled.replacen("{}", if is_ip { "::1" } else { "1" }, 1);
+                assert_ne!(filled, drilled, "{}", view.id);
+                drilled = filled;
+            }
+            let drilled = Filter::parse(&drilled)
+                .unwrap_or_else(|e| panic!("{}: {e}", view.id))
+                .print();
+            let asked: Vec<_> = drilled
+                .split(" and ")
+                .filter_map(|part| part.split('=').next())
+                .collect();
+            assert!(
+                keys.iter().all(|key| asked.contains(key)) && asked.len() == keys.len(),
+                "{}",
+                view.id
+            );
+        }
+    }
+}
+
+#[test]
+fn every_tile_opens_a_view_and_counts_what_exists() {
+    let mut ids = BTreeSet::new();
+    for tile in TILES {
+        assert!(ids.insert(tile.id), "{} twice", tile.id);
+        Filter::parse(tile.filter).unwrap_or_else(|e| panic!("{}: {e}", tile.id));
+        let opened = view(tile.view).unwrap_or_else(|| panic!("{} opens nothing", tile.id));
+        assert!(!matches!(opened.shape, Shape::Overview | Shape::Gaps));
+        let fields: &[&str] = match &tile.counted {
+            Counted::Events => &[],
+            Counted::Sum(field) => std::slice::from_ref(field),
+            Counted::Distinct(fields) => fields,
+        };
+        for field in fields {
+            FieldRef::parse(field).unwrap_or_else(|e| panic!("{}: {e}", tile.id));
+        }
+        assert!(tile.doc.ends_with('.'));
+    }
+}
+
+#[test]
+fn every_call_that_a_view_or_tile_names_has_a_row() {
+    let filters = VIEWS
+        .iter()
+        .map(|view| view.filter)
+        .chain(TILES.iter().map(|tile| tile.filter));
+    for filter in filters {
+        let Some((_, rest)) = filter.split_once("evt.type in (") else {
+            continue;
+        };
+        for name in rest.split(')').next().unwrap().split(", ") {
+            assert!(syscalls::by_name(name).is_some(), "{name} in {filter}");
+        }
+    }
+}
+
+#[test]
+fn every_preset_and_every_example_parses() {
+    for preset in PRESETS {
+        Template::named(preset.name).unwrap_or_else(|e| panic!("{}: {e}", preset.name));
+    }
+    for row in OPERATORS {
+        Filter::parse(row.example).unwrap_or_else(|e| panic!("{e}"));
+        assert_eq!(Op::by_text(row.text), Some(row.op));
+    }
+}
+
+#[test]
+fn the_documents_are_those_of_the_tables() {
+    for (name, text) in [("views.md", views_md()), ("query.md", query_md())] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+            .join("../docs")
+            .join(name);
+        if std::env::var_os("BLESS").is_some() {
+            std::fs::write(&path, &text).unwrap();
+        }
+        let found = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == text,
+            "{} is out of date: run with BLESS=1",
+            path.display()
+        );
+    }
+}
