@@ -1,47 +1,53 @@
 //! Processes under their parents. A parent without events of its own in the answer is skipped for the next one up; a
 //! process without any stands at the root. Whatever a capture claims about parents, the result is a forest.
 
-use afterimage_model::{Ctx, ProcId};
+use afterimage_model::{Ctx, ProcId, Process};
 use std::collections::{HashMap, HashSet};
 
 /// A process: its pid and its start, ns since boot.
 type Identity = (u32, u64);
 
-/// Longest line of ancestors that is followed.
-const MOST_ANCESTORS: usize = 4096;
+fn identity(process: &Process) -> Identity {
+    (process.key.pid, process.key.start_ns)
+}
 
-/// Who descends from whom, by the place of their groups.
+/// Who descends from whom. Every process row is climbed from once, so the work is linear in the rows, however long their
+/// lines are.
 #[derive(Default)]
 pub(crate) struct Lineage {
     group_of: HashMap<Identity, usize>,
-    ancestors: HashMap<usize, Vec<Identity>>,
-    asked: HashSet<(usize, ProcId)>,
+    identity_of: HashMap<usize, Identity>,
+    parent_of: HashMap<Identity, Identity>,
+    climbed: HashSet<ProcId>,
 }
 
 impl Lineage {
-    /// Notes the process of an event that went into `group`.
+    /// Notes the process of an event that went into `group`, and its ancestors.
     pub fn add(&mut self, group: usize, ctx: &Ctx<'_>) {
-        let Some(process) = ctx.proc() else { return };
-        let own = (process.key.pid, process.key.start_ns);
-        self.group_of.entry(own).or_insert(group);
-        if self.ancestors.contains_key(&group) || !self.asked.insert((group, process.id)) {
+        let Some(mut process) = ctx.proc() else {
             return;
-        }
-        let line: Vec<Identity> = ctx
-            .tables
-            .ancestors(process.id)
-            .take(MOST_ANCESTORS)
-            .map(|row| (row.key.pid, row.key.start_ns))
-            .filter(|identity| *identity != own)
-            .collect();
-        if !line.is_empty() {
-            self.ancestors.insert(group, line);
+        };
+        self.group_of.entry(identity(process)).or_insert(group);
+        self.identity_of.entry(group).or_insert(identity(process));
+        while self.climbed.insert(process.id) {
+            let Some(parent) = process.parent.and_then(|id| ctx.tables.proc(id)) else {
+                return;
+            };
+            // An earlier row of the same process is not its parent.
+            if identity(parent) != identity(process) {
+                let known = self.parent_of.entry(identity(process));
+                known.or_insert(identity(parent));
+            }
+            process = parent;
         }
     }
 
     /// The groups in the order of a walk through the forest, each with its depth. `order` says which sibling comes first.
     pub fn walk<K: Ord>(&self, groups: usize, order: impl Fn(usize) -> K) -> Vec<(usize, u16)> {
-        let mut parents: Vec<Option<usize>> = (0..groups).map(|group| self.parent(group)).collect();
+        let mut nearest = HashMap::new();
+        let mut parents: Vec<Option<usize>> = (0..groups)
+            .map(|group| self.parent(group, &mut nearest))
+            .collect();
         break_circles(&mut parents);
         let mut children: HashMap<Option<usize>, Vec<usize>> = HashMap::new();
         for (group, parent) in parents.iter().enumerate() {
@@ -70,13 +76,31 @@ impl Lineage {
         walk
     }
 
-    fn parent(&self, group: usize) -> Option<usize> {
-        self.ancestors
-            .get(&group)?
-            .iter()
-            .filter_map(|identity| self.group_of.get(identity))
-            .copied()
-            .find(|parent| *parent != group)
+    /// The group of the nearest ancestor that has one. `nearest` keeps what is found for every ancestor on the way.
+    fn parent(
+        &self,
+        group: usize,
+        nearest: &mut HashMap<Identity, Option<usize>>,
+    ) -> Option<usize> {
+        let mut at = *self.parent_of.get(self.identity_of.get(&group)?)?;
+        let mut passed = Vec::new();
+        let found = loop {
+            if let Some(found) = self.group_of.get(&at) {
+                break Some(*found);
+            }
+            // Found before, or just passed: then it is a circle, and nobody is there.
+            if let Some(found) = nearest.get(&at) {
+                break *found;
+            }
+            nearest.insert(at, None);
+            passed.push(at);
+            match self.parent_of.get(&at) {
+                Some(above) => at = *above,
+                None => break None,
+            }
+        };
+        nearest.extend(passed.into_iter().map(|identity| (identity, found)));
+        found.filter(|parent| *parent != group)
     }
 }
 
