@@ -7,6 +7,21 @@
 //! Invariants: a capture is only read; a part of it that cannot be decoded is skipped and becomes a gap
 //! ([`Session::unreadable`]), never an end of the answer; a row's filter selects exactly the events behind it; no table
 //! in a capture, however hostile, makes an answer take endless time.
+//!
+//! ```
+//! use afterimage_format::{Reader, Writer, WriterOptions};
+//! use afterimage_indexer::{Progress, Session};
+//! use afterimage_model::{Manifest, Schema, Tables, Totals};
+//! use afterimage_query::{Filter, view};
+//!
+//! let writer = Writer::new(Vec::new(), &Manifest::default(), Schema::current(), WriterOptions::default())?;
+//! let bytes = writer.seal(&Totals::default(), &Tables::default())?;
+//! let session = Session::from_reader(Reader::from_bytes(bytes)?);
+//! let filter = Filter::parse("evt.failed=true")?;
+//! let files = view("files").unwrap();
+//! assert!(session.view(files, Some(&filter), None, &Progress::default())?.rows.is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

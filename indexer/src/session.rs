@@ -3,7 +3,9 @@
 use crate::error::Error;
 use crate::source::Source;
 use afterimage_format::{Chunk, ChunkInfo, Reader};
-use afterimage_model::{BootNs, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_model::{
+    BootNs, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeId,
+};
 use afterimage_query::Filter;
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
@@ -85,7 +87,7 @@ impl Session {
         self.source.state()
     }
 
-    /// Gaps, in order of time, as the capture has them. See also [`Session::unreadable`].
+    /// Gaps, in file order, as the capture has them. See also [`Session::unreadable`].
     pub fn gaps(&self) -> &[Gap] {
         self.source.gaps()
     }
@@ -175,7 +177,10 @@ impl Session {
             chunk: at,
             why,
         })?;
-        let Ok(place) = usize::try_from(num - chunk.first_num) else {
+        let Some(place) = num
+            .checked_sub(chunk.first_num)
+            .and_then(|place| usize::try_from(place).ok())
+        else {
             return Ok(None);
         };
         let previous = place
@@ -253,8 +258,18 @@ impl Session {
         }
     }
 
-    /// Shows every matching event to the visitor, in order. Chunks outside the span are not decoded; chunks that cannot be
-    /// decoded are noted and skipped.
+    /// Whether no event of a chunk can match, by the types it holds.
+    fn is_ruled_out(&self, filter: &Filter, at: usize) -> bool {
+        let may_match = |ty: &TypeId| filter.may_match_type(self.schema(), *ty);
+        !filter.is_all()
+            && self
+                .source
+                .types(at)
+                .is_some_and(|types| !types.iter().any(may_match))
+    }
+
+    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type that could match, are
+    /// not decoded; chunks that cannot be decoded are noted and skipped.
     pub(crate) fn walk(
         &self,
         filter: Option<&Filter>,
@@ -282,7 +297,9 @@ impl Session {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             }
-            let Ok(chunk) = self.chunk(at) else {
+            let ruled_out = filter.is_some_and(|filter| self.is_ruled_out(filter, at));
+            let chunk = if ruled_out { None } else { self.chunk(at).ok() };
+            let Some(chunk) = chunk else {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             };
@@ -290,7 +307,8 @@ impl Session {
             if let Some(evaluator) = &mut evaluator {
                 evaluator.forget();
             }
-            for (num, event) in (chunk.first_num..).zip(&chunk.events) {
+            for (place, event) in chunk.events.iter().enumerate() {
+                let num = chunk.first_num.saturating_add(place as u64);
                 looked += 1;
                 if looked.is_multiple_of(GLANCE) {
                     progress.done.fetch_add(GLANCE, Ordering::Relaxed);

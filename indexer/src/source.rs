@@ -1,7 +1,7 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
 use afterimage_format::{Chunk, ChunkInfo, Reader};
-use afterimage_model::{Gap, Manifest, Schema, Tables, Totals};
+use afterimage_model::{Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
 pub(crate) trait Source: Send + Sync {
@@ -12,6 +12,8 @@ pub(crate) trait Source: Send + Sync {
     fn totals(&self) -> Option<&Totals>;
     fn chunks(&self) -> &[ChunkInfo];
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>>;
+    /// The types of a chunk's events, where that can be told without decoding it.
+    fn types(&self, at: usize) -> Option<Vec<TypeId>>;
 }
 
 impl Source for Reader {
@@ -41,5 +43,10 @@ impl Source for Reader {
 
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.chunk(at)?)
+    }
+
+    fn types(&self, at: usize) -> Option<Vec<TypeId>> {
+        let zone = self.zone(at).ok()?;
+        Some(zone.types.into_iter().map(|(ty, _)| ty).collect())
     }
 }

@@ -6,8 +6,10 @@ use crate::source::Source;
 use afterimage_format::{Chunk, ChunkInfo};
 use afterimage_model::schema::current_type;
 use afterimage_model::*;
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Chunks in memory.
 pub(crate) struct Memory {
@@ -18,6 +20,8 @@ pub(crate) struct Memory {
     pub chunks: Vec<Vec<Event>>,
     /// A chunk that cannot be decoded.
     pub broken: Option<usize>,
+    /// How often a chunk was decoded.
+    pub decoded: Arc<AtomicUsize>,
 }
 
 impl Source for Memory {
@@ -46,6 +50,7 @@ impl Source for Memory {
     }
 
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
+        self.decoded.fetch_add(1, Ordering::Relaxed);
         if self.broken == Some(at) {
             return Err("checksum is 1, header says 2".into());
         }
@@ -54,6 +59,17 @@ impl Source for Memory {
             events: self.chunks[at].clone(),
             tables: self.tables.clone(),
         })
+    }
+
+    fn types(&self, at: usize) -> Option<Vec<TypeId>> {
+        Some(
+            self.chunks[at]
+                .iter()
+                .map(|event| event.ty)
+                .collect::<BTreeSet<_>>()
+                .into_iter()
+                .collect(),
+        )
     }
 }
 
@@ -93,6 +109,7 @@ impl Memory {
             infos,
             chunks,
             broken: None,
+            decoded: Arc::default(),
         }
     }
 

@@ -630,3 +630,56 @@ fn chunks_are_kept_only_a_few_at_a_time_and_answers_stay_the_same() {
     }
     assert!(session.kept_chunks() <= 4);
 }
+
+#[test]
+fn a_chunk_without_a_type_that_could_match_is_not_decoded() {
+    let mut all = events(300);
+    all.retain(|event| Some(event.ty) != afterimage_model::schema::current_type("execve"));
+    all.insert(150, event("execve", 150_500_000, 1, None, 0, vec![]));
+    let memory = Memory::new(world(), all, 20);
+    let decoded = memory.decoded.clone();
+    let session = memory.session();
+    assert_eq!(
+        numbers(
+            &session,
+            Some("evt.type=execve and evt.failed=false"),
+            None,
+            1
+        ),
+        [151]
+    );
+    assert_eq!(decoded.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn a_capture_file_answers_as_its_events_in_memory_do() {
+    use afterimage_format::{Writer, WriterOptions};
+    use afterimage_model::{Schema, Totals};
+    let (tables, all) = (world(), events(400));
+    let memory = Memory::new(tables.clone(), all.clone(), 90);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let options = WriterOptions {
+        chunk_events: 90,
+        ..WriterOptions::default()
+    };
+    let mut writer = Writer::new(
+        file.reopen().unwrap(),
+        &memory.manifest,
+        Schema::current(),
+        options,
+    )
+    .unwrap();
+    for event in all {
+        writer.push(event, &tables).unwrap();
+    }
+    writer.seal(&Totals::default(), &tables).unwrap();
+    let (from_file, in_memory) = (Session::open(file.path()).unwrap(), memory.session());
+    assert_eq!(
+        (from_file.events(), from_file.span()),
+        (in_memory.events(), in_memory.span())
+    );
+    for view in VIEWS.iter().filter(about_events) {
+        let (a, b) = (rows(&from_file, view.id, ""), rows(&in_memory, view.id, ""));
+        assert_eq!(format!("{a:?}"), format!("{b:?}"), "{}", view.id);
+    }
+}

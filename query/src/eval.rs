@@ -4,7 +4,9 @@
 use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
-use afterimage_model::{Ctx, Dependency};
+use afterimage_model::{
+    Abi, BootNs, Ctx, Dependency, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeId,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -100,6 +102,13 @@ impl Plan {
     }
 }
 
+impl Plan {
+    /// The answer for every event of the context's type, where the type alone decides it.
+    fn by_type(&self, ctx: &Ctx<'_>) -> Option<bool> {
+        self.root.by_type(ctx)
+    }
+}
+
 type Ask<'n> = &'n mut dyn FnMut(&Node) -> bool;
 
 impl Node {
@@ -120,6 +129,33 @@ impl Node {
             Node::Once(on, slot, node) => once(*on, *slot, node, &mut |node| {
                 node.matches(ctx, &mut |_, _, inner, ask| ask(inner))
             }),
+        }
+    }
+}
+
+impl Node {
+    /// Three-valued: a test of anything but the type is not known.
+    fn by_type(&self, ctx: &Ctx<'_>) -> Option<bool> {
+        // `decisive` is the answer of one member that settles the whole.
+        let join = |parts: &[Node], decisive: bool| {
+            let mut answer = Some(!decisive);
+            for part in parts {
+                match part.by_type(ctx) {
+                    Some(found) if found == decisive => return Some(decisive),
+                    Some(_) => {}
+                    None => answer = None,
+                }
+            }
+            answer
+        };
+        match self {
+            Node::All => Some(true),
+            Node::Or(parts) => join(parts, true),
+            Node::And(parts) => join(parts, false),
+            Node::Not(inner) => inner.by_type(ctx).map(|answer| !answer),
+            Node::Test(field, _) if field.field().on != Dependency::Type => None,
+            Node::Test(..) => Some(self.matches(ctx, &mut |_, _, node, ask| ask(node))),
+            Node::Once(_, _, node) => node.by_type(ctx),
         }
     }
 }
@@ -205,5 +241,34 @@ impl Filter {
     /// An evaluator for many events.
     pub fn evaluator(&self) -> Evaluator {
         Evaluator::new(self)
+    }
+
+    /// Whether an event of this type could match: false only when the type alone rules it out. Lets a reader pass over
+    /// parts of a capture by the types they hold.
+    pub fn may_match_type(&self, schema: &Schema, ty: TypeId) -> bool {
+        let (manifest, tables) = (Manifest::default(), Tables::default());
+        let event = Event {
+            time: BootNs::default(),
+            cpu: 0,
+            seq: 0,
+            ty,
+            abi: Abi::default(),
+            flags: EventFlags::default(),
+            tid: 0,
+            proc: ProcId::default(),
+            file: None,
+            result: 0,
+            args: Default::default(),
+        };
+        let ctx = Ctx {
+            manifest: &manifest,
+            schema,
+            tables: &tables,
+            event: &event,
+            num: 0,
+            first_ns: 0,
+            previous_ns: 0,
+        };
+        self.plan.by_type(&ctx) != Some(false)
     }
 }

@@ -121,6 +121,16 @@ proptest! {
     }
 
     #[test]
+    fn a_type_that_is_ruled_out_matches_never(shaped in shaped()) {
+        let story = story();
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for at in 0..story.events.len() {
+            let ctx = story.ctx(at);
+            prop_assert!(filter.may_match_type(ctx.schema, ctx.event.ty) || !filter.matches(&ctx));
+        }
+    }
+
+    #[test]
     fn no_text_makes_the_parsers_panic(text in "\\PC{0,60}") {
         let _ = Filter::parse(&text).map_err(|e| e.to_string());
         let _ = Template::parse(&text).map_err(|e| e.to_string());

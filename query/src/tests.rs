@@ -432,3 +432,19 @@ fn completion_offers_what_the_parser_would_take() {
         ("fd.name", 5..11)
     );
 }
+
+#[test]
+fn a_type_is_ruled_out_only_by_what_it_alone_decides() {
+    let schema = afterimage_model::Schema::current();
+    let may = |filter: &str, ty: &str| {
+        Filter::parse(filter)
+            .unwrap()
+            .may_match_type(schema, schema.type_id(ty).unwrap())
+    };
+    assert!(may("evt.type=openat and proc.name=sh", "openat"));
+    assert!(!may("evt.type=openat and proc.name=sh", "read"));
+    assert!(may("evt.type=openat or proc.name=sh", "read"));
+    assert!(!may("not (evt.type=read or proc.name=sh)", "read"));
+    assert!(may("not (evt.type=read and proc.name=sh)", "read"));
+    assert!(may("", "read"));
+}
