@@ -14,7 +14,6 @@ typedef int __s32;
 
 #define SEC(name) __attribute__((section(name), used))
 #define inline_always static inline __attribute__((always_inline))
-#define apart static __attribute__((noinline))
 
 /* Helpers by number: include/uapi/linux/bpf.h. */
 static void *(*const bpf_map_lookup_elem)(void *map, const void *key) = (void *)1;
@@ -28,6 +27,7 @@ static long (*const bpf_probe_read_user_str)(void *dst, __u32 size, const void *
 static long (*const bpf_probe_read_kernel_str)(void *dst, __u32 size, const void *src) = (void *)115;
 static __u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static void *(*const bpf_get_current_task_btf)(void) = (void *)158;
+static long (*const bpf_task_pt_regs)(void *task) = (void *)175;
 
 /* Relocated reads: the value of src->field, through the fault-tolerant helper. */
 #define READ_INTO(dst, src, field) bpf_probe_read_kernel((dst), sizeof(*(dst)), __builtin_preserve_access_index(&(src)->field))
@@ -42,7 +42,7 @@ static void *(*const bpf_get_current_task_btf)(void) = (void *)158;
 #define TYPE_EXISTS(type) __builtin_preserve_type_info(*(type *)0, 0)
 #define TYPE_SIZE(type) __builtin_preserve_type_info(*(type *)0, 1)
 
-enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_LRU_HASH = 9 };
+enum { MAP_HASH = 1, MAP_ARRAY = 2 };
 enum { MAP_MMAPABLE = 1 << 10, MAP_NO_PREALLOC = 1 };
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) __typeof__(value) *name
@@ -198,7 +198,7 @@ struct task_struct {
     char comm[16];
 };
 struct linux_binprm {
-    const char *filename;
+    const char *filename, *fdpath;
     struct file *file;
 };
 struct in6_addr {
@@ -246,11 +246,6 @@ struct user_msghdr {
     __u64 name;
     __u32 namelen, pad;
     __u64 iov, iovlen, control, controllen;
-};
-struct tracepoint_enter {
-    __u64 common;
-    __s64 nr;
-    __u64 args[6];
 };
 
 /* include/uapi/linux/stat.h, magic.h; arch/x86/include/asm/thread_info.h */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
  * The recorder's kernel side. One generic program at the return of every call, driven by argument plans that user space
- * fills in from the table of calls; beside it exec, fork, exit, control groups, and the entry of calls that never return.
+ * fills in from the table of calls; beside it exec, fork, exit (where calls that never return show) and control groups.
  *
  * Records go into one ring of segments per CPU, in an array map that user space maps into its memory: no helper, no lock
  * and no wake-up on the way. Tracepoint programs run with preemption off, so a CPU has one writer; `busy` catches a
@@ -66,21 +66,6 @@ struct {
     __type(key, __u32);
     __type(value, __u32);
 } pid_scope SEC(".maps");
-/* What exec's caller passed, from entry to sched_process_exec, by thread. */
-struct exec_claim {
-    __u32 nr;
-    __u32 flags;
-    __s32 dirfd;
-    __u32 len;
-    char path[256];
-};
-struct {
-    __uint(type, MAP_LRU_HASH);
-    __uint(max_entries, 4096);
-    __type(key, __u32);
-    __type(value, struct exec_claim);
-} exec_claims SEC(".maps");
-
 /* Where a part may still start, given its largest size. */
 #define ROOM(off, bytes) ((off) <= RECORD_MAX - sizeof(struct part_head) - (bytes))
 #define PADDED(n) (((n) + 7) & ~7u)
@@ -185,7 +170,7 @@ inline_always __u64 offset(struct cpu_state *c)
     return off;
 }
 
-/* The record this CPU is writing, for functions that the verifier checks once, apart from their callers. */
+/* The record this CPU is writing. */
 inline_always char *current_record(struct cpu_state **cpu)
 {
     __u32 at = bpf_get_smp_processor_id();
@@ -201,6 +186,17 @@ inline_always char *current_record(struct cpu_state **cpu)
     *cpu = c;
     return s->bytes + pos;
 }
+
+/*
+ * Functions that the verifier checks once, apart from their callers (global functions, Linux 5.6): they take numbers and
+ * find the record by themselves, which keeps loading fast and every caller small.
+ */
+#define checked_once __attribute__((noinline))
+#define CURRENT(c, rec)                                                                                                \
+    struct cpu_state *c;                                                                                               \
+    char *rec = current_record(&c);                                                                                    \
+    if (!rec)                                                                                                          \
+    return 0
 
 inline_always void cut(char *rec)
 {
@@ -218,8 +214,9 @@ inline_always void head_of(char *at, __u16 tag, __u16 slot, __u32 len, __u32 ful
 }
 
 /* A NUL-terminated string in user memory. */
-apart int put_string(struct cpu_state *c, char *rec, __u32 tag, __u32 slot, __u64 address)
+checked_once int put_string(__u32 slot, __u64 address)
 {
+    CURRENT(c, rec);
     __u64 off = offset(c);
     if (!ROOM(off, PATH_BYTES)) {
         cut(rec);
@@ -228,20 +225,21 @@ apart int put_string(struct cpu_state *c, char *rec, __u32 tag, __u32 slot, __u6
     char *at = rec + off;
     long n = bpf_probe_read_user_str(at + sizeof(struct part_head), PATH_BYTES, (void *)address);
     if (n < 0) {
-        head_of(at, tag, slot, 0, ~0u, 0);
+        head_of(at, PART_ARG, slot, 0, ~0u, 0);
         c->off = off + sizeof(struct part_head);
         return 0;
     }
     __u32 len = n > 0 ? n - 1 : 0;
     /* The helper cannot say how long the string was: a full buffer is marked as cut by one byte more. */
-    head_of(at, tag, slot, len, n == PATH_BYTES ? len + 1 : len, 0);
+    head_of(at, PART_ARG, slot, len, n == PATH_BYTES ? len + 1 : len, 0);
     c->off = off + sizeof(struct part_head) + PADDED(len & 0x1fff);
     return 0;
 }
 
 /* Bytes in user memory. `limit` is what may be kept, `full` what there is. */
-apart int put_bytes(struct cpu_state *c, char *rec, __u32 tag_slot, __u64 address, __u64 full)
+checked_once int put_bytes(__u32 tag_slot, __u64 address, __u64 full)
 {
+    CURRENT(c, rec);
     __u64 off = offset(c);
     __u32 keep = full > snaplen ? snaplen : (__u32)full;
     if (keep > PATH_BYTES)
@@ -263,8 +261,9 @@ apart int put_bytes(struct cpu_state *c, char *rec, __u32 tag_slot, __u64 addres
 }
 
 /* The start of the arguments or environment of a new program. */
-apart int put_area(struct cpu_state *c, char *rec, __u32 tag, __u64 address, __u64 full)
+checked_once int put_area(__u32 tag, __u64 address, __u64 full)
 {
+    CURRENT(c, rec);
     __u64 off = offset(c);
     __u32 keep = full > ARGV_BYTES ? ARGV_BYTES : (__u32)full;
     if (!ROOM(off, ARGV_BYTES)) {
@@ -290,8 +289,9 @@ apart int put_area(struct cpu_state *c, char *rec, __u32 tag, __u64 address, __u
 }
 
 /* Text in kernel memory. */
-apart int put_text(struct cpu_state *c, char *rec, __u32 tag, __u64 address)
+checked_once int put_text(__u32 tag, __u64 address)
 {
+    CURRENT(c, rec);
     __u64 off = offset(c);
     if (!ROOM(off, PATH_BYTES)) {
         cut(rec);
@@ -309,15 +309,11 @@ apart int put_text(struct cpu_state *c, char *rec, __u32 tag, __u64 address)
 #define WALK_MAX 96
 
 /*
- * The path of a dentry by the kernel's own tree, leaf first, each name behind a length byte. Checked once by the verifier
- * (a global function), so it takes addresses as numbers.
+ * The path of a dentry by the kernel's own tree, leaf first, each name behind a length byte.
  */
-__attribute__((noinline)) int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
+checked_once int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
 {
-    struct cpu_state *c;
-    char *rec = current_record(&c);
-    if (!rec)
-        return 0;
+    CURRENT(c, rec);
     __u64 start = offset(c);
     if (start > RECORD_MAX - PATH_BYTES - 512) {
         cut(rec);
@@ -372,8 +368,10 @@ __attribute__((noinline)) int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
     return 0;
 }
 
-apart int put_unix(struct cpu_state *c, char *rec, struct sock *sk, __u32 slot, __u32 peer)
+checked_once int put_unix(__u32 slot, __u64 socket, __u32 peer)
 {
+    CURRENT(c, rec);
+    struct sock *sk = (void *)socket;
     struct unix_address *addr = READ((struct unix_sock *)sk, addr);
     if (!addr)
         return 0;
@@ -389,8 +387,10 @@ apart int put_unix(struct cpu_state *c, char *rec, struct sock *sk, __u32 slot, 
     return 1;
 }
 
-apart int put_socket(struct cpu_state *c, char *rec, __u32 slot, struct socket *socket)
+checked_once int put_socket(__u32 slot, __u64 address)
 {
+    CURRENT(c, rec);
+    struct socket *socket = (void *)address;
     __u64 off = offset(c);
     if (!ROOM(off, sizeof(struct socket_part)))
         return 0;
@@ -422,18 +422,20 @@ apart int put_socket(struct cpu_state *c, char *rec, __u32 slot, struct socket *
     }
     c->off = off + sizeof(struct part_head) + sizeof(*s);
     if (family == 1 && TYPE_EXISTS(struct unix_sock)) {
-        if (!put_unix(c, rec, sk, slot, 0)) {
+        if (!put_unix(slot, (__u64)sk, 0)) {
             struct sock *other = READ((struct unix_sock *)sk, peer);
             if (other)
-                put_unix(c, rec, other, slot, 1);
+                put_unix(slot, (__u64)other, 1);
         }
     }
     return 0;
 }
 
 /* The kernel's file: identity always, path on request, both ends when it is a socket. */
-apart int put_file(struct cpu_state *c, char *rec, __u32 slot, struct file *file, __u32 with_path)
+checked_once int put_file(__u32 slot, __u64 address, __u32 with_path)
 {
+    CURRENT(c, rec);
+    struct file *file = (void *)address;
     __u64 off = offset(c);
     if (!ROOM(off, sizeof(struct file_part))) {
         cut(rec);
@@ -462,7 +464,7 @@ apart int put_file(struct cpu_state *c, char *rec, __u32 slot, struct file *file
     }
     c->off = off + sizeof(struct part_head) + sizeof(*f);
     if ((mode & S_IFMT) == S_IFSOCK) {
-        put_socket(c, rec, slot, READ(file, private_data));
+        put_socket(slot, (__u64)READ(file, private_data));
         return 0;
     }
     if (with_path)
@@ -495,8 +497,10 @@ inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namesp
     return READ(upid, nr);
 }
 
-apart int put_task(struct cpu_state *c, char *rec, struct task_struct *task)
+checked_once int put_task(__u64 address)
 {
+    CURRENT(c, rec);
+    struct task_struct *task = (void *)address;
     __u64 off = offset(c);
     if (!ROOM(off, sizeof(struct task_part)) || !task)
         return 0;
@@ -541,7 +545,15 @@ apart int put_task(struct cpu_state *c, char *rec, struct task_struct *task)
     return 0;
 }
 
-inline_always void put_cwd(struct cpu_state *c, char *rec, struct task_struct *task)
+/* The verifier does not let a typed pointer pass as a number; a copy through the stack is one. */
+inline_always __u64 number_of(struct task_struct *task)
+{
+    __u64 number = 0;
+    bpf_probe_read_kernel(&number, sizeof(number), &task);
+    return number;
+}
+
+inline_always void put_cwd(struct task_struct *task)
 {
     struct fs_struct *fs = READ(task, fs);
     if (fs)
@@ -552,15 +564,14 @@ inline_always void put_cwd(struct cpu_state *c, char *rec, struct task_struct *t
 #define IOVECS 16
 
 /* The head of what a vector of buffers holds. */
-apart int put_vector(struct cpu_state *c, char *rec, __u32 slot, __u64 address, __u64 count_total)
+checked_once int put_vector(__u32 slot, __u64 address, __u32 count, __u64 total)
 {
+    CURRENT(c, rec);
     __u64 start = offset(c);
     if (!ROOM(start, PATH_BYTES + 8)) {
         cut(rec);
         return 0;
     }
-    __u64 total = count_total & 0xffffffff;
-    __u32 count = count_total >> 32;
     __u64 left = total > snaplen ? snaplen : total;
     if (left > PATH_BYTES)
         left = PATH_BYTES;
@@ -591,10 +602,12 @@ apart int put_vector(struct cpu_state *c, char *rec, __u32 slot, __u64 address, 
 }
 
 /* What argument i points at, by its kind. */
-apart int put_arg(struct cpu_state *c, char *rec, struct plan *plan, __u32 i)
+checked_once int put_arg(__u32 plan_at, __u32 i)
 {
+    CURRENT(c, rec);
     struct record_head *h = (void *)rec;
-    if (i > 5)
+    struct plan *plan = bpf_map_lookup_elem(&plans, &plan_at);
+    if (!plan || i > 5)
         return 0;
     __u8 kind = plan->kinds[i];
     __u64 value = h->args[i];
@@ -613,49 +626,49 @@ apart int put_arg(struct cpu_state *c, char *rec, struct plan *plan, __u32 i)
             break;
         struct file *file = file_of(bpf_get_current_task_btf(), (__u32)value);
         if (file)
-            put_file(c, rec, i, file, 0);
+            put_file(i, (__u64)file, 0);
         break;
     }
     case KIND_PATH:
     case KIND_STR:
         if (value)
-            put_string(c, rec, PART_ARG, i, value);
+            put_string(i, value);
         break;
     case KIND_BUF_IN:
-        put_bytes(c, rec, tag_slot, value, result >= 0 ? (__u64)result : next);
+        put_bytes(tag_slot, value, result >= 0 ? (__u64)result : next);
         break;
     case KIND_STRUCT_IN:
         if (value)
-            put_bytes(c, rec, tag_slot, value, next);
+            put_bytes(tag_slot, value, next);
         break;
     case KIND_BUF_OUT:
         if (result > 0)
-            put_bytes(c, rec, tag_slot, value, result);
+            put_bytes(tag_slot, value, result);
         break;
     case KIND_SOCKADDR_IN:
         if (value && next)
-            put_bytes(c, rec, tag_slot, value, (__u32)next > 128 ? 128 : (__u32)next);
+            put_bytes(tag_slot, value, (__u32)next > 128 ? 128 : (__u32)next);
         break;
     case KIND_SOCKADDR_OUT: {
         __u32 len = 0;
         if (result < 0 || !value || !next)
             break;
         if (bpf_probe_read_user(&len, sizeof(len), (void *)next) == 0 && len)
-            put_bytes(c, rec, tag_slot, value, len > 128 ? 128 : len);
+            put_bytes(tag_slot, value, len > 128 ? 128 : len);
         break;
     }
     case KIND_FD_PAIR:
         if (result == 0)
-            put_bytes(c, rec, tag_slot, value, 8);
+            put_bytes(tag_slot, value, 8);
         break;
     case KIND_TIMESPEC:
         if (value)
-            put_bytes(c, rec, tag_slot, value, compat ? 8 : 16);
+            put_bytes(tag_slot, value, compat ? 8 : 16);
         break;
     case KIND_IOVEC_IN:
     case KIND_IOVEC_OUT:
         if (!compat && result > 0)
-            put_vector(c, rec, i, value, (next << 32) | (__u32)result);
+            put_vector(i, value, (__u32)next, result);
         break;
     case KIND_MSG_IN:
     case KIND_MSG_OUT: {
@@ -663,30 +676,21 @@ apart int put_arg(struct cpu_state *c, char *rec, struct plan *plan, __u32 i)
         if (compat || result < 0 || bpf_probe_read_user(&m, sizeof(m), (void *)value) < 0)
             break;
         if (m.name && m.namelen)
-            put_bytes(c, rec, (PART_ADDR << 16) | i, m.name, m.namelen > 128 ? 128 : m.namelen);
-        put_vector(c, rec, i, m.iov, (m.iovlen << 32) | (__u32)result);
+            put_bytes((PART_ADDR << 16) | i, m.name, m.namelen > 128 ? 128 : m.namelen);
+        put_vector(i, m.iov, (__u32)m.iovlen, result);
         break;
     }
     case KIND_ARGV: {
         /* Only a failed exec comes here: the caller's memory is still there. The first pointers are enough. */
         __u64 first = 0;
         if (result < 0 && value && bpf_probe_read_user(&first, compat ? 4 : 8, (void *)value) == 0 && first)
-            put_string(c, rec, PART_ARG, i, first);
+            put_string(i, first);
         break;
     }
     default:
         break;
     }
     return 0;
-}
-
-inline_always void put_args(struct cpu_state *c, char *rec, struct plan *plan)
-{
-    for (__u32 i = 0; i < 6; i++) {
-        if (i >= plan->count)
-            break;
-        put_arg(c, rec, plan, i);
-    }
 }
 
 SEC("tp_btf/sys_exit")
@@ -711,11 +715,15 @@ int on_sys_exit(__u64 *ctx)
         return 0;
     }
     __s64 nr = regs->orig_ax;
-    /* rt_sigreturn restores the registers and leaves -1; it was recorded when entered. A call number of -1 fails with ENOSYS (38). */
-    if (nr == -1 && result != -38)
-        return 0;
-    __u32 abi = 0;
-    if (task->thread_info.status & TS_COMPAT) {
+    __u32 abi = 0, kind = SYSCALL;
+    int compat = task->thread_info.status & TS_COMPAT;
+    /* rt_sigreturn restores the registers and leaves -1 (a call number of -1 fails with ENOSYS, 38); what it restored is no result. */
+    if (nr == -1 && result != -38) {
+        nr = compat ? 173 : 15;
+        kind = SYSCALL_ENTER;
+        result = 0;
+    }
+    if (compat) {
         abi = 1;
     } else if (nr != -1 && (nr & X32_BIT)) {
         abi = 3;
@@ -725,14 +733,12 @@ int on_sys_exit(__u64 *ctx)
     struct plan *plan = bpf_map_lookup_elem(&plans, &at);
     if (!plan)
         return 0;
-    /* A successful exec has its own event, from the new image; a call recorded at entry is not recorded twice. */
-    if (plan->marks & PLAN_ENTER)
-        return 0;
+    /* A successful exec has its own event, from the new image. */
     if (result == 0 && plan->count > 1 && (plan->kinds[1] == KIND_ARGV || plan->kinds[2] == KIND_ARGV))
         return 0;
 
     struct writer w;
-    struct record_head *h = begin(&w, task, cgroup, SYSCALL);
+    struct record_head *h = begin(&w, task, cgroup, kind);
     if (!h)
         return 0;
     h->abi = abi;
@@ -754,89 +760,23 @@ int on_sys_exit(__u64 *ctx)
         h->args[5] = regs->r9;
     }
     if (plan->present) {
-        put_args(w.cpu, w.rec, plan);
+        for (__u32 i = 0; i < 6; i++) {
+            if (i >= plan->count)
+                break;
+            put_arg(at, i);
+        }
         if ((plan->marks & PLAN_RETURNS_FD) && result >= 0) {
             struct file *file = file_of(task, (__u32)result);
             if (file)
-                put_file(w.cpu, w.rec, SLOT_RESULT, file, 1);
+                put_file(SLOT_RESULT, (__u64)file, 1);
         }
         if ((plan->marks & PLAN_CHANGES_TASK) && result >= 0) {
-            put_task(w.cpu, w.rec, task);
-            put_cwd(w.cpu, w.rec, task);
+            put_task(number_of(task));
+            put_cwd(task);
         }
     }
     commit(&w);
     return 0;
-}
-
-/* Calls that never return, or whose registers are gone by then. */
-inline_always int entered(struct tracepoint_enter *ctx)
-{
-    struct task_struct *task = bpf_get_current_task_btf();
-    if (task->tgid == self_tgid)
-        return 0;
-    __u64 cgroup = cgroup_id(task);
-    if (!in_scope(task, cgroup))
-        return 0;
-    __u32 nr = (__u32)ctx->nr & (PLAN_STRIDE - 1);
-    struct plan *plan = bpf_map_lookup_elem(&plans, &nr);
-    if (!plan)
-        return 0;
-    struct writer w;
-    struct record_head *h = begin(&w, task, cgroup, SYSCALL_ENTER);
-    if (!h)
-        return 0;
-    h->nr = nr;
-    for (int i = 0; i < 6; i++)
-        h->args[i] = ctx->args[i];
-    commit(&w);
-    return 0;
-}
-
-SEC("tracepoint/syscalls/sys_enter_exit")
-int on_enter_exit(struct tracepoint_enter *ctx)
-{
-    return entered(ctx);
-}
-
-SEC("tracepoint/syscalls/sys_enter_exit_group")
-int on_enter_exit_group(struct tracepoint_enter *ctx)
-{
-    return entered(ctx);
-}
-
-SEC("tracepoint/syscalls/sys_enter_rt_sigreturn")
-int on_enter_rt_sigreturn(struct tracepoint_enter *ctx)
-{
-    return entered(ctx);
-}
-
-inline_always int claim(struct tracepoint_enter *ctx, __u64 path, __s32 dirfd, __u32 flags)
-{
-    struct task_struct *task = bpf_get_current_task_btf();
-    if (task->tgid == self_tgid || !in_scope(task, cgroup_id(task)))
-        return 0;
-    __u32 tid = task->pid;
-    struct exec_claim c = {};
-    c.nr = (__u32)ctx->nr;
-    c.dirfd = dirfd;
-    c.flags = flags;
-    long n = bpf_probe_read_user_str(c.path, sizeof(c.path), (void *)path);
-    c.len = n > 0 ? n - 1 : 0;
-    bpf_map_update_elem(&exec_claims, &tid, &c, 0);
-    return 0;
-}
-
-SEC("tracepoint/syscalls/sys_enter_execve")
-int on_enter_execve(struct tracepoint_enter *ctx)
-{
-    return claim(ctx, ctx->args[0], -100, 0);
-}
-
-SEC("tracepoint/syscalls/sys_enter_execveat")
-int on_enter_execveat(struct tracepoint_enter *ctx)
-{
-    return claim(ctx, ctx->args[1], (__s32)ctx->args[0], (__u32)ctx->args[4]);
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -859,36 +799,20 @@ int on_exec(__u64 *ctx)
         h->nr = 11;
     for (int i = 0; i < 6; i++)
         h->args[i] = 0;
-    /* The thread that calls exec takes over the leader's id: its claim is filed under the id it had, ctx[1]. */
-    __u32 old = (__u32)ctx[1];
-    struct exec_claim *claimed = bpf_map_lookup_elem(&exec_claims, &old);
-    __u64 off = offset(w.cpu);
-    if (claimed) {
-        if (ROOM(off, 256)) {
-            char *at = w.rec + off;
-            __u32 len = claimed->len & 0xff;
-            h->nr = claimed->nr;
-            h->args[0] = (__u64)(__s64)claimed->dirfd;
-            h->args[4] = claimed->flags;
-            head_of(at, PART_CLAIM, 0, len, len == 255 ? 256 : len, 0);
-            __builtin_memcpy(at + sizeof(struct part_head), claimed->path, 256);
-            w.cpu->off = off + sizeof(struct part_head) + PADDED(len);
-        }
-        bpf_map_delete_elem(&exec_claims, &old);
-    } else {
-        put_text(w.cpu, w.rec, PART_CLAIM, (__u64)READ(bprm, filename));
-    }
-    put_task(w.cpu, w.rec, task);
+    /* The kernel's own copy of the path: what execveat was given comes as /dev/fd/N or /dev/fd/N/path. */
+    h->args[0] = FIELD_EXISTS(struct linux_binprm, fdpath) && READ(bprm, fdpath) ? 1 : 0;
+    put_text(PART_CLAIM, (__u64)READ(bprm, filename));
+    put_task(number_of(task));
     struct mm_struct *mm = READ(task, mm);
     struct file *exe = READ(bprm, file);
     if (exe)
-        put_file(w.cpu, w.rec, SLOT_EXE, exe, 1);
-    put_cwd(w.cpu, w.rec, task);
+        put_file(SLOT_EXE, (__u64)exe, 1);
+    put_cwd(task);
     if (mm) {
         __u64 from = READ(mm, arg_start), to = READ(mm, arg_end);
-        put_area(w.cpu, w.rec, PART_ARGV, from, to - from);
+        put_area(PART_ARGV, from, to - from);
         from = READ(mm, env_start), to = READ(mm, env_end);
-        put_area(w.cpu, w.rec, PART_ENV, from, to - from);
+        put_area(PART_ENV, from, to - from);
     }
     commit(&w);
     return 0;
@@ -920,7 +844,7 @@ int on_fork(__u64 *ctx)
     h->args[3] = 0;
     h->args[4] = 0;
     h->args[5] = 0;
-    put_task(w.cpu, w.rec, child);
+    put_task(number_of(child));
     commit(&w);
     return 0;
 }
@@ -935,7 +859,25 @@ int on_exit(__u64 *ctx)
     if (!in_scope(task, cgroup))
         return 0;
     struct writer w;
-    struct record_head *h = begin(&w, task, cgroup, EXIT);
+    struct record_head *h;
+    /* A thread that is in a call now and will never return from it: exit or exit_group. Others die in whatever call they were. */
+    struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+    __u32 compat = task->thread_info.status & TS_COMPAT ? 1 : 0;
+    __u64 nr = regs->orig_ax;
+    __u32 at = compat * PLAN_STRIDE + (nr < PLAN_STRIDE ? (__u32)nr : PLAN_STRIDE - 1);
+    struct plan *plan = bpf_map_lookup_elem(&plans, &at);
+    if (plan && (plan->marks & PLAN_ENTER) && plan->count) {
+        h = begin(&w, task, cgroup, SYSCALL_ENTER);
+        if (h) {
+            h->abi = compat;
+            h->nr = (__u32)nr;
+            h->args[0] = compat ? regs->bx : regs->di;
+            for (int i = 1; i < 6; i++)
+                h->args[i] = 0;
+            commit(&w);
+        }
+    }
+    h = begin(&w, task, cgroup, EXIT);
     if (h) {
         h->args[0] = (__u32)task->exit_code;
         h->args[1] = task->pid == task->tgid;
@@ -971,9 +913,9 @@ inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind
     h->args[3] = 0;
     h->args[4] = 0;
     h->args[5] = 0;
-    put_text(w.cpu, w.rec, PART_TEXT, (__u64)path);
+    put_text(PART_TEXT, (__u64)path);
     if (moved)
-        put_task(w.cpu, w.rec, moved);
+        put_task(number_of(moved));
     commit(&w);
     return 0;
 }
@@ -1007,23 +949,19 @@ int on_cgroup_attach(__u64 *ctx)
     return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_ATTACH, (void *)ctx[2]);
 }
 
-struct tracepoint_oom {
-    __u64 common;
-    __s32 pid;
-};
-
-SEC("tracepoint/oom/mark_victim")
-int on_oom(struct tracepoint_oom *ctx)
+/* From Linux 6.10 the victim is named as a task. */
+SEC("tp_btf/mark_victim")
+int on_oom(__u64 *ctx)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
-    __u64 cgroup = cgroup_id(task);
-    if (task->tgid == self_tgid || !in_scope(task, cgroup))
+    struct task_struct *victim = (void *)ctx[0];
+    __u64 cgroup = cgroup_id(victim);
+    if (victim->tgid == self_tgid || !in_scope(victim, cgroup))
         return 0;
     struct writer w;
-    struct record_head *h = begin(&w, task, cgroup, OOM);
+    struct record_head *h = begin(&w, victim, cgroup, OOM);
     if (!h)
         return 0;
-    h->args[0] = ctx->pid;
+    h->args[0] = victim->tgid;
     for (int i = 1; i < 6; i++)
         h->args[i] = 0;
     commit(&w);

@@ -703,22 +703,25 @@ impl World {
             return Outcome::OutOfScope;
         }
         let abi = Abi::from_code(head.abi).unwrap_or_default();
-        let (ty, call) = self.call_row(abi, head.nr).unwrap_or_else(|| {
-            (
-                current_type("execve").unwrap_or_default(),
-                by_name("execve"),
-            )
-        });
-        let mut event = blank(cpu, head, id, known, ty);
+        let by_descriptor = head.args[0] == 1;
+        let name = if by_descriptor { "execveat" } else { "execve" };
+        let mut event = blank(cpu, head, id, known, current_type(name).unwrap_or_default());
         event.abi = abi;
         event.file = file;
-        let claim = record.claim.clone();
-        for spec in call.map_or(&[][..], |call| call.args) {
+        let (dirfd, claim) = match record.claim.clone() {
+            Some(claim) if by_descriptor => by_fd_path(claim),
+            claim => (None, claim),
+        };
+        for spec in by_name(name).map_or(&[][..], |call| call.args) {
             event.args.push(match spec.kind {
                 ArgKind::Path => claim.clone().map_or(Value::Absent, Value::Bytes),
                 ArgKind::Argv if spec.name == "argv" => Value::Bytes(argv.clone()),
-                ArgKind::DirFd => Value::Num(head.args[0] as i64),
-                ArgKind::Flags => Value::Num(head.args[4] as i64),
+                ArgKind::DirFd => dirfd.map_or(Value::Absent, Value::Num),
+                // AT_EMPTY_PATH is the only flag that can be told afterwards.
+                ArgKind::Flags => {
+                    let empty = claim.as_ref().is_some_and(|claim| claim.bytes.is_empty());
+                    Value::Num(if empty { 0x1000 } else { 0 })
+                }
                 _ => Value::Absent,
             });
         }
@@ -1048,6 +1051,12 @@ impl World {
                     None
                 };
             }
+            // F_DUPFD and F_DUPFD_CLOEXEC (include/uapi/linux/fcntl.h): the copy has the same open file.
+            "fcntl" | "fcntl64" if result >= 0 && matches!(head.args[1] as u32, 0 | 1030) => {
+                let file = record.file(0)?.clone();
+                let made = self.objects.of(&mut self.tables, &file, None);
+                self.live.get_mut(&pid)?.fds.insert(result as i32, made);
+            }
             "close_range" if result == 0 => {
                 let (from, to) = (head.args[0] as u32, head.args[1] as u32);
                 if let Some(live) = self.live.get_mut(&pid) {
@@ -1187,6 +1196,22 @@ impl World {
             .collect();
         self.objects.trim(&mut self.tables, &held);
     }
+}
+
+/// What execveat was given, from the kernel's `/dev/fd/N` or `/dev/fd/N/path`.
+fn by_fd_path(claim: Blob) -> (Option<i64>, Option<Blob>) {
+    let Some(rest) = claim.bytes.strip_prefix(b"/dev/fd/") else {
+        return (None, Some(claim));
+    };
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let number = rest
+        .get(..digits)
+        .and_then(|n| std::str::from_utf8(n).ok()?.parse().ok());
+    let path = rest.get(digits..).unwrap_or_default();
+    (
+        number,
+        Some(Blob::whole(path.strip_prefix(b"/").unwrap_or(path))),
+    )
 }
 
 fn path_bytes(record: &Record) -> Vec<u8> {

@@ -6,7 +6,7 @@ use crate::wire::{PLAN_STRIDE, Plan, PlanMark, SEGMENT_BYTES};
 use afterimage_model::syscalls::When;
 use afterimage_model::{Abi, SYSCALLS};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData};
-use aya::programs::{BtfTracePoint, Program, TracePoint};
+use aya::programs::{BtfTracePoint, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -16,91 +16,53 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
 // SAFETY: repr(C) without padding (checked in `wire`), any bytes are a value.
 unsafe impl aya::Pod for Plan {}
 
-/// How a program is attached.
-enum Hook {
-    /// `tp_btf`: typed arguments.
-    Btf(&'static str),
-    /// A perf tracepoint: category and name.
-    Trace(&'static str, &'static str),
-}
-
-/// Every program: its name, hook, whether recording is possible without it, and what it sees.
-const PROGRAMS: &[(&str, Hook, bool, &str)] = &[
+/// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
+const PROGRAMS: &[(&str, &str, bool, &str)] = &[
     (
         "on_sys_exit",
-        Hook::Btf("sys_exit"),
+        "sys_exit",
         true,
         "the return of every system call, 64-bit and 32-bit",
     ),
     (
         "on_exec",
-        Hook::Btf("sched_process_exec"),
+        "sched_process_exec",
         true,
         "every program that is executed",
     ),
     (
         "on_fork",
-        Hook::Btf("sched_process_fork"),
+        "sched_process_fork",
         true,
         "every process and thread that is created",
     ),
     (
         "on_exit",
-        Hook::Btf("sched_process_exit"),
+        "sched_process_exit",
         true,
         "every process and thread that ends",
     ),
     (
         "on_cgroup_mkdir",
-        Hook::Btf("cgroup_mkdir"),
+        "cgroup_mkdir",
         true,
         "control groups that are made",
     ),
     (
         "on_cgroup_rmdir",
-        Hook::Btf("cgroup_rmdir"),
+        "cgroup_rmdir",
         false,
         "control groups that are removed",
     ),
     (
         "on_cgroup_attach",
-        Hook::Btf("cgroup_attach_task"),
+        "cgroup_attach_task",
         false,
         "processes that are moved between control groups",
     ),
     (
-        "on_enter_exit",
-        Hook::Trace("syscalls", "sys_enter_exit"),
-        false,
-        "exit as it is called",
-    ),
-    (
-        "on_enter_exit_group",
-        Hook::Trace("syscalls", "sys_enter_exit_group"),
-        false,
-        "exit_group as it is called",
-    ),
-    (
-        "on_enter_rt_sigreturn",
-        Hook::Trace("syscalls", "sys_enter_rt_sigreturn"),
-        false,
-        "rt_sigreturn as it is called",
-    ),
-    (
-        "on_enter_execve",
-        Hook::Trace("syscalls", "sys_enter_execve"),
-        false,
-        "the path that execve was given",
-    ),
-    (
-        "on_enter_execveat",
-        Hook::Trace("syscalls", "sys_enter_execveat"),
-        false,
-        "the path that execveat was given",
-    ),
-    (
         "on_oom",
-        Hook::Trace("oom", "mark_victim"),
+        "mark_victim",
         false,
         "processes killed for lack of memory",
     ),
@@ -176,12 +138,7 @@ impl Kernel {
         }
         for (name, hook, needed, _) in PROGRAMS {
             let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
-            let loaded = match hook {
-                Hook::Btf(at) => {
-                    <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(at, &btf))
-                }
-                Hook::Trace(..) => <&mut TracePoint>::try_from(program).and_then(TracePoint::load),
-            };
+            let loaded = <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(hook, &btf));
             if let Err(why) = loaded
                 && *needed
             {
@@ -209,18 +166,13 @@ impl Kernel {
     /// Attaches every program; recording begins. Optional ones that are refused are noted in `not_covered`.
     pub fn attach(&mut self) -> Result<(), Error> {
         // The exec programs first and the calls last, so that no event comes before the hooks that explain it.
-        for (name, hook, needed, sees) in PROGRAMS.iter().rev() {
+        for (name, _, needed, sees) in PROGRAMS.iter().rev() {
             let program = self
                 .ebpf
                 .program_mut(name)
                 .ok_or_else(|| Error::object(name))?;
-            let attached = match hook {
-                Hook::Btf(_) => {
-                    <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()))
-                }
-                Hook::Trace(category, at) => <&mut TracePoint>::try_from(program)
-                    .and_then(|p| p.attach(category, at).map(|_| ())),
-            };
+            let attached =
+                <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()));
             match attached {
                 Ok(()) => self.coverage.push(format!("{name}: {sees}")),
                 Err(why) if *needed => return Err(Error::program(name, why)),
@@ -242,11 +194,9 @@ impl Kernel {
     pub fn detach(&mut self) {
         for (_, program) in self.ebpf.programs_mut() {
             // A program that never loaded has nothing to detach.
-            let _ = match program {
-                Program::BtfTracePoint(p) => p.unload(),
-                Program::TracePoint(p) => p.unload(),
-                _ => Ok(()),
-            };
+            if let Program::BtfTracePoint(p) = program {
+                let _ = p.unload();
+            }
         }
     }
 
@@ -298,10 +248,8 @@ fn plan_rows() -> Vec<(u32, Plan)> {
             for (slot, arg) in kinds.iter_mut().zip(row.args) {
                 *slot = arg.kind as u8;
             }
-            // Calls recorded at entry have no 32-bit entry hook: there their return, if any, is all there is.
-            let enter = row.when == When::Enter && *abi == Abi::x86_64;
             let marks = [
-                (enter, PlanMark::ENTER),
+                (row.when == When::Enter, PlanMark::ENTER),
                 (row.returns_fd, PlanMark::RETURNS_FD),
                 (row.changes_task, PlanMark::CHANGES_TASK),
             ];
