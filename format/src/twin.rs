@@ -37,27 +37,26 @@ pub fn write(reader: &Reader, out: &mut dyn std::io::Write) -> Result<(), Error>
 
 /// A JSON string whose code points 0 to 255 are the bytes.
 fn bytes(out: &mut String, bytes: &[u8]) {
-    out.push('"');
-    for byte in bytes {
-        match byte {
-            b'"' => out.push_str("\\\""),
-            b'\\' => out.push_str("\\\\"),
-            0x20..=0x7e => out.push(char::from(*byte)),
-            _ => {
-                let _ = write!(out, "\\u{byte:04x}");
-            }
-        }
-    }
-    out.push('"');
+    units(out, bytes.iter().map(|byte| u16::from(*byte)));
 }
 
-/// A JSON string of text, everything but printable ASCII escaped as UTF-16.
+/// A JSON string of text.
 fn text(out: &mut String, text: &str) {
+    units(out, text.encode_utf16());
+}
+
+/// A JSON string of UTF-16 units, everything but printable ASCII escaped, in the shortest way JSON has.
+fn units(out: &mut String, units: impl Iterator<Item = u16>) {
     out.push('"');
-    for unit in text.encode_utf16() {
+    for unit in units {
         match unit {
             0x22 => out.push_str("\\\""),
             0x5c => out.push_str("\\\\"),
+            0x08 => out.push_str("\\b"),
+            0x09 => out.push_str("\\t"),
+            0x0a => out.push_str("\\n"),
+            0x0c => out.push_str("\\f"),
+            0x0d => out.push_str("\\r"),
             0x20..=0x7e => out.push(char::from(unit as u8)),
             _ => {
                 let _ = write!(out, "\\u{unit:04x}");

@@ -2,6 +2,8 @@
 #![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod damage;
+mod document;
 mod hostile;
 mod round_trip;
 mod story;
+mod twin;

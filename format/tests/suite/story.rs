@@ -205,7 +205,7 @@ pub fn event(at: u64) -> Event {
     let args: Vec<Value> = match ty.0 {
         0 => vec![
             Value::Num(-100),
-            Value::Bytes(Blob::whole(*b"/etc/\x1b[31m\xff")),
+            Value::Bytes(Blob::whole(*b"/etc/\x1b[31m\xff\n\t\x08\x0c\r\x7f\"\\")),
             Value::Num(0x8_0000),
         ],
         1 if at.is_multiple_of(2) => vec![Value::Num(3), Value::Absent, Value::Num(64)],

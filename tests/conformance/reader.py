@@ -1,0 +1,447 @@
+#!/usr/bin/env python3
+"""Reads a capture as docs/format.md describes it and prints its twin: one JSON object a line.
+
+Written from the document alone, so that the document can be tested against the program. Needs the `zstandard` package;
+checks the hash chain where the `blake3` package is there. Reads sealed and unsealed files by walking the blocks; for damaged
+files the program's own reader is the one to use.
+"""
+
+import ipaddress
+import json
+import struct
+import sys
+
+import zstandard
+
+try:
+    import blake3
+except ImportError:
+    blake3 = None
+
+MAGIC = bytes.fromhex("894146540d0a1a0a")
+SYNC = bytes.fromhex("a6f7424b")
+HEADER, SCHEMA, STATE, CHUNK, GAP, INDEX, FOOTER = 1, 2, 3, 4, 5, 9, 10
+MASK64 = (1 << 64) - 1
+
+
+class Malformed(Exception):
+    """The file is not what the document says."""
+
+
+def make_crc_table():
+    table = []
+    for number in range(256):
+        for _ in range(8):
+            number = (number >> 1) ^ (0x82F63B78 if number & 1 else 0)
+        table.append(number)
+    return table
+
+
+CRC_TABLE = make_crc_table()
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = (crc >> 8) ^ CRC_TABLE[(crc ^ byte) & 0xFF]
+    return crc ^ 0xFFFFFFFF
+
+
+def need(condition, what):
+    if not condition:
+        raise Malformed(what)
+
+
+class Bytes:
+    """Bytes being taken apart from the front."""
+
+    def __init__(self, data):
+        self.data, self.at = data, 0
+
+    def left(self):
+        return len(self.data) - self.at
+
+    def take(self, length):
+        need(length <= self.left(), f"{length} bytes wanted, {self.left()} left")
+        taken = self.data[self.at : self.at + length]
+        self.at += length
+        return taken
+
+    def byte(self):
+        return self.take(1)[0]
+
+    def varint(self):
+        value = 0
+        for shift in range(0, 70, 7):
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            if not byte & 0x80:
+                need(value <= MASK64, "varint of more than 64 bits")
+                return value
+        raise Malformed("varint of more than ten bytes")
+
+    def zigzag(self):
+        value = self.varint()
+        return (value >> 1) ^ -(value & 1)
+
+    def ints(self, count):
+        if count == 0:
+            return []
+        how = self.byte()
+        if how == 1:
+            return [self.zigzag()] * count
+        need(how in (2, 3), f"list of integers of kind {how}")
+        values, before = [], 0
+        for _ in range(count):
+            value = self.zigzag()
+            if how == 3:
+                value = signed(before + value)
+            values.append(value)
+            before = value
+        return values
+
+    def steps(self):
+        values, before = [], 0
+        while self.left():
+            before += self.varint()
+            values.append(before)
+        return values
+
+
+def signed(value):
+    value &= MASK64
+    return value - (1 << 64) if value >> 63 else value
+
+
+def fields(data):
+    """The fields of a record: (tag, bytes) one after another."""
+    data = Bytes(data)
+    while data.left():
+        tag = data.varint()
+        yield tag, data.take(data.varint())
+
+
+def record(data):
+    """A record as a dictionary of lists."""
+    found = {}
+    for tag, value in fields(data):
+        found.setdefault(tag, []).append(value)
+    return found
+
+
+def uint(rec, tag, default=0):
+    return Bytes(rec[tag][-1]).varint() if tag in rec else default
+
+
+def sint(rec, tag):
+    return Bytes(rec[tag][-1]).zigzag() if tag in rec else 0
+
+
+def raw(rec, tag):
+    return rec[tag][-1] if tag in rec else b""
+
+
+def text(rec, tag):
+    return raw(rec, tag).decode("utf-8")
+
+
+def texts(rec, tag):
+    return [item.decode("utf-8") for item in rec.get(tag, [])]
+
+
+def pairs(rec, tag):
+    found = [record(item) for item in rec.get(tag, [])]
+    return dict(sorted(((text(pair, 1), text(pair, 2)) for pair in found), key=lambda pair: pair[0].encode()))
+
+
+def blocks(data):
+    """Every whole block: (type, body). Stops at the first that is not whole."""
+    need(data[:8] == MAGIC, "magic")
+    major, _minor, tag, crc = struct.unpack_from("<HHQI", data, 8)
+    need(major == 1, f"major version {major}")
+    need(crc32c(data[:20]) == crc, "checksum of the file head")
+    chain = blake3.blake3(data[:24]).digest() if blake3 else None
+    at, number = 24, 0
+    while at < len(data):
+        if len(data) - at < 72:
+            return
+        head = data[at : at + 32]
+        ty, flags, length, sequence, block_tag, head_crc = struct.unpack_from("<HHIQQI", head, 4)
+        need(head[:4] == SYNC and crc32c(head[:28]) == head_crc, f"head of block {number}")
+        need(block_tag == tag and sequence == number, f"tag or sequence of block {number}")
+        if at + 72 + length > len(data):
+            return
+        body = data[at + 32 : at + 32 + length]
+        stored, crc, again = struct.unpack_from("<32sII", data, at + 32 + length)
+        need(crc32c(data[at : at + 64 + length]) == crc, f"checksum of block {number}")
+        need(again == length, f"second length of block {number}")
+        if blake3:
+            chain = blake3.blake3(chain + head + body).digest()
+            need(chain == stored, f"chain of block {number}")
+            if number == 0:
+                need(struct.pack("<Q", tag) == blake3.blake3(body).digest()[:8], "tag of the file")
+        if flags & 1:
+            size = struct.unpack_from("<I", body)[0]
+            body = frame(body[4:], size)
+        yield ty, body
+        at += 72 + length
+        number += 1
+
+
+def frame(data, size):
+    out = zstandard.ZstdDecompressor().decompress(data, max_output_size=size) if size else b""
+    need(len(out) == size, "length of a zstd frame")
+    return out
+
+
+def manifest(body):
+    rec = record(body)
+    names = {1: "capture_id", 2: "tool", 3: "tool_hash", 4: "host", 5: "kernel", 6: "machine", 7: "boot_id"}
+    out = {name: text(rec, tag) for tag, name in names.items()}
+    out["cpus"] = uint(rec, 8)
+    out["clock.boot_ns"] = uint(rec, 9)
+    out["clock.mono_ns"] = uint(rec, 10)
+    out["clock.real_ns"] = sint(rec, 11)
+    out.update({"time_zone": text(rec, 12), "scope": text(rec, 13), "filter": text(rec, 14)})
+    out.update({"coverage": texts(rec, 15), "not_covered": texts(rec, 16), "limits": pairs(rec, 17)})
+    out.update({"trigger": text(rec, 18), "reason": text(rec, 19), "operator": text(rec, 20), "case_id": text(rec, 21)})
+    out["command"] = texts(rec, 22)
+    return out
+
+
+class Schema:
+    """Names of types and arguments, and of the numbers the file uses."""
+
+    def __init__(self, body):
+        rec = record(body)
+        self.types = []
+        for item in rec.get(1, []):
+            ty = record(item)
+            self.types.append((text(ty, 1), [text(record(arg), 1) for arg in ty.get(4, [])]))
+        self.names = {}
+        for item in rec.get(3, []):
+            name = record(item)
+            self.names[(text(name, 1), uint(name, 2))] = text(name, 3)
+
+
+def latin(data):
+    return data.decode("latin-1")
+
+
+def address(data):
+    if len(data) == 6:
+        return ipaddress.IPv4Address(data[:4]), struct.unpack_from("<H", data, 4)[0]
+    need(len(data) == 26, "socket address")
+    return ipaddress.IPv6Address(data[:16]), struct.unpack_from("<H", data, 16)[0]
+
+
+def show(end):
+    ip, port = end
+    if ip.version == 6 and ip.ipv4_mapped is not None:
+        return f"::ffff:{ip.ipv4_mapped}:{port}"
+    return f"{ip}:{port}"
+
+
+def file_name(rec):
+    """A path, or for sockets client->server, or the local end of one that is not connected."""
+    if 6 not in rec:
+        return latin(raw(rec, 3))
+    flow = record(raw(rec, 6))
+    local, remote, role = address(raw(flow, 2)), address(raw(flow, 3)), uint(flow, 4)
+    if remote[1] == 0:
+        return show(local)
+    if role == 2:
+        return f"{show(remote)}->{show(local)}"
+    return f"{show(local)}->{show(remote)}"
+
+
+class Chunk:
+    """A chunk's columns, zone map and rows."""
+
+    def __init__(self, body):
+        zone_length, count, crc = struct.unpack_from("<III", body)
+        head = 12 + zone_length + 20 * count
+        need(crc32c(body[:8] + body[12:head]) == crc, "checksum of a chunk head")
+        zone = record(body[12 : 12 + zone_length])
+        self.events, self.first_num = uint(zone, 1), uint(zone, 2)
+        self.start = uint(zone, 3)
+        self.procs = Bytes(raw(zone, 7)).steps()
+        self.types, types, ty = [], Bytes(raw(zone, 6)), 0
+        while types.left():
+            ty += types.varint()
+            self.types.append((ty, types.varint()))
+        need(sum(count for _, count in self.types) == self.events, "sum of a zone map")
+        self.columns, at = {}, head
+        for entry in range(count):
+            column, codec, key, size, stored, crc = struct.unpack_from("<HHIIII", body, 12 + zone_length + 20 * entry)
+            data = body[at : at + stored]
+            need(crc32c(data) == crc, f"checksum of column {column}")
+            need(codec in (0, 1) and (column, key) not in self.columns, f"directory entry of column {column}")
+            self.columns[(column, key)] = frame(data, size) if codec else data
+            at += stored
+        self.processes, self.files = self.rows(32, 2), self.rows(34, 4)
+
+    def column(self, number, key=0):
+        return Bytes(self.columns.get((number, key), b""))
+
+    def rows(self, number, tag):
+        found = [record(value) for row, value in fields(self.column(number).data) if row == tag]
+        return {uint(rec, 1): rec for rec in found}
+
+    def ints(self, number):
+        if (number, 0) not in self.columns:
+            return [0] * self.events
+        return self.column(number).ints(self.events)
+
+    def dictionary(self, first):
+        lengths, cuts, data = self.column(first), self.column(first + 1), self.column(first + 2)
+        values = []
+        while lengths.left():
+            value = data.take(lengths.varint())
+            values.append([value, len(value)])
+        place = 0
+        while cuts.left():
+            place += cuts.varint()
+            values[place][1] += cuts.varint()
+        return values
+
+    def read(self, schema):
+        """The events in file order, as dictionaries."""
+        rows, threads, times = [], self.column(1), self.column(2)
+        tid = 0
+        while threads.left():
+            tid += threads.varint()
+            time = self.start
+            for _ in range(threads.varint()):
+                time = (time + times.varint()) & MASK64
+                rows.append({"time_ns": time, "tid": tid})
+        need(len(rows) == self.events, "rows of a chunk")
+        file_list = self.column(13).steps()
+        columns = [self.ints(number) for number in (3, 4, 5, 6, 7, 8)]
+        for row, cpu, ty, abi, flags, proc, file in zip(rows, *columns):
+            row.update(cpu=cpu, type=self.types[ty][0], abi=abi, flags=flags, proc=self.procs[proc])
+            row["file"] = file_list[file - 1] if file else None
+        self.values(rows)
+        by_time = sorted(range(len(rows)), key=lambda row: (rows[row]["time_ns"], row))
+        order = [rows[by_time[at + jump]] for at, jump in enumerate(self.ints(10))]
+        expected = {}
+        for number, (row, jump) in enumerate(zip(order, self.ints(11)), self.first_num):
+            row["seq"] = (expected.get(row["cpu"], 0) + jump) & MASK64
+            expected[row["cpu"]] = (row["seq"] + 1) & MASK64
+            yield self.event(number, row, schema)
+
+    def values(self, rows):
+        """Adds results and arguments to the rows."""
+        text_values, data_values = self.dictionary(16), self.dictionary(19)
+        results, shared = self.column(9), self.column(12)
+        for ty, count in self.types:
+            of_type = [row for row in rows if row["type"] == ty]
+            need(len(of_type) == count, "rows of a type")
+            for row, result in zip(of_type, results.ints(count)):
+                row["result"], row["args"] = result, []
+            source = self.column(12, ty + 1) if (12, ty + 1) in self.columns else shared
+            most, uniform = source.varint(), source.byte()
+            counts = [most] * count if uniform else list(source.take(count))
+            for slot in range(most):
+                having = [row for row, args in zip(of_type, counts) if args > slot]
+                kind = source.byte()
+                kinds = source.take(len(having)) if kind == 255 else bytes([kind]) * len(having)
+                lists = [iter(source.ints(kinds.count(which))) for which in (1, 2, 3)]
+                for row, which in zip(having, kinds):
+                    need(which <= 3, f"value of kind {which}")
+                    value = next(lists[which - 1]) if which else None
+                    if which == 2:
+                        value = text_values[value]
+                    elif which == 3:
+                        value = data_values[value]
+                    row["args"].append(value)
+
+    def event(self, number, row, schema):
+        known = row["type"] < len(schema.types)
+        name, arg_names = schema.types[row["type"]] if known else (row["type"], [])
+        process = self.processes.get(row["proc"])
+        file = row["file"]
+        if file in self.files:
+            file = file_name(self.files[file])
+        args = {}
+        for at, value in enumerate(row["args"]):
+            if isinstance(value, list):
+                data, full = value
+                value = latin(data) if full == len(data) else {"hex": data.hex(), "full_len": full}
+            args[arg_names[at] if at < len(arg_names) else f"#{at}"] = value
+        return {
+            "num": number,
+            "time_ns": row["time_ns"],
+            "cpu": row["cpu"],
+            "seq": row["seq"],
+            "type": name,
+            "abi": schema.names.get(("abi", row["abi"]), "unknown"),
+            "flags": row["flags"],
+            "tid": row["tid"],
+            "proc": row["proc"],
+            "pid": uint(process, 2) if process is not None else None,
+            "comm": latin(raw(process, 11)) if process is not None else None,
+            "file": file,
+            "result": row["result"],
+            "args": args,
+        }
+
+
+def gap(body, schema):
+    rec = record(body)
+    return {
+        "cause": schema.names.get(("gap-cause", uint(rec, 1)), "other"),
+        "start_ns": uint(rec, 2),
+        "end_ns": uint(rec, 3),
+        "cpu": uint(rec, 4, None),
+        "count": uint(rec, 5, None),
+        "first_seq": uint(rec, 6, None),
+        "detail": text(rec, 7),
+    }
+
+
+def totals(body):
+    rec = record(body)
+    names = ["offered", "written", "dropped", "filtered", "unsealed", "spared_self", "spared_scope"]
+    return {name: uint(rec, tag) for tag, name in enumerate(names, 1)}
+
+
+def twin(data):
+    """The lines of the twin."""
+    schema, gaps, last, total = None, [], None, None
+    for number, (ty, body) in enumerate(blocks(data)):
+        need((number == 0) == (ty == HEADER) and (number == 1) == (ty == SCHEMA), f"type {ty} of block {number}")
+        last = ty
+        if ty == HEADER:
+            yield {"manifest": manifest(body)}
+        elif ty == SCHEMA:
+            schema = Schema(body)
+        elif ty == CHUNK:
+            for event in Chunk(body).read(schema):
+                yield {"event": event}
+        elif ty == GAP:
+            gaps.append(gap(body, schema))
+        elif ty == FOOTER:
+            total = totals(body)
+    for item in gaps:
+        yield {"gap": item}
+    if last == FOOTER:
+        yield {"totals": total}
+    else:
+        print("not sealed: the tail may be missing", file=sys.stderr)
+
+
+def main():
+    if len(sys.argv) != 2:
+        sys.exit("usage: reader.py FILE.aft")
+    with open(sys.argv[1], "rb") as file:
+        data = file.read()
+    try:
+        for line in twin(data):
+            print(json.dumps(line, separators=(",", ":")))
+    except (Malformed, struct.error, zstandard.ZstdError, UnicodeDecodeError, IndexError) as error:
+        sys.exit(f"{sys.argv[1]}: {error}")
+
+
+if __name__ == "__main__":
+    main()
