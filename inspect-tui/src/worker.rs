@@ -249,7 +249,7 @@ impl Worker {
     /// Waits until nothing is being worked on, then gives all answers: for tests and scripted screens.
     pub fn settle(&self) -> Vec<(u64, Answer)> {
         let mut board = self.shared.board();
-        while !self.is_gone() && !(board.waiting.is_empty() && board.running.is_empty()) {
+        while !(self.is_gone() || board.waiting.is_empty() && board.running.is_empty()) {
             board = self
                 .shared
                 .changed

@@ -215,7 +215,7 @@ mod tests {
     #[test]
     fn cells_without_a_value_come_last_both_ways() {
         for descending in [false, true] {
-            let mut cells = vec![Cell::Missing, Cell::Number(1), Cell::Number(2)];
+            let mut cells = [Cell::Missing, Cell::Number(1), Cell::Number(2)];
             cells.sort_by(|a, b| compare(a, b, descending));
             assert_eq!(cells.last(), Some(&Cell::Missing));
         }

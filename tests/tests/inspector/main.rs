@@ -1,0 +1,347 @@
+//! The inspector's screens: keystrokes over a capture with a story, compared with `screens/*.txt` (`BLESS=1` rewrites
+//! them), and the promise that no captured byte reaches the terminal as a control character.
+
+mod story;
+
+use afterimage_inspect_tui::action::{Action, keys_markdown};
+use afterimage_inspect_tui::play::Player;
+use afterimage_inspect_tui::{ColorChoice, Error, Options};
+use afterimage_query::VIEWS;
+use std::path::{Path, PathBuf};
+use story::Told;
+
+fn options() -> Options {
+    Options {
+        name: "break-in.aft".into(),
+        color: ColorChoice::Never,
+        ..Options::default()
+    }
+}
+
+fn play(told: &Told, width: u16, height: u16) -> Player {
+    Player::new(told.session(), options(), width, height).expect("the inspector opens")
+}
+
+/// Compares a text with the file it should equal; `BLESS=1` writes the file instead.
+fn compare(path: &Path, text: &str) {
+    if std::env::var_os("BLESS").is_some_and(|value| value == "1") {
+        return std::fs::write(path, text).expect("a golden file is written");
+    }
+    let golden = std::fs::read_to_string(path)
+        .unwrap_or_else(|e| panic!("{}: {e}; BLESS=1 makes it", path.display()));
+    for (at, (have, want)) in text.lines().zip(golden.lines()).enumerate() {
+        assert_eq!(have, want, "{} line {}\n\n{text}", path.display(), at + 1);
+    }
+    assert_eq!(
+        text.lines().count(),
+        golden.lines().count(),
+        "{}\n\n{text}",
+        path.display()
+    );
+}
+
+fn golden(name: &str, text: &str) {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inspector/screens");
+    compare(&folder.join(format!("{name}.txt")), text);
+}
+
+/// One screen per row: what it is called, its size, and the keys that lead to it.
+const SCREENS: &[(&str, (u16, u16), &str)] = &[
+    ("overview", (120, 36), ""),
+    ("containers", (120, 36), "2"),
+    ("processes", (140, 36), "3"),
+    ("files", (120, 36), "4"),
+    ("connections", (140, 36), "5"),
+    ("errors", (120, 36), "6"),
+    ("events", (140, 36), "7"),
+    ("gaps", (120, 36), "8"),
+    ("help", (120, 36), "3?"),
+    ("capture", (120, 36), "i"),
+    ("filter-error", (120, 36), "7/proc.nam = sh<Enter>"),
+    ("filter-completion", (120, 36), "7/evt.buflen<Tab>"),
+    (
+        "drill-to-events",
+        (140, 36),
+        "2<Down><Enter><End><Up><Enter>d",
+    ),
+    (
+        "arguments-and-bytes",
+        (140, 40),
+        "7g43<Enter><Tab><Down><Down><Down><Down><Down><Down><Down><Down>",
+    ),
+    ("views-menu", (120, 36), "<F2>con"),
+    ("search", (120, 36), "7<Ctrl-F>shadow<Enter>n"),
+    ("sorted", (120, 36), "4<Right><Right>s"),
+    ("only-this", (120, 36), "4<Home>f"),
+    (
+        "range",
+        (120, 36),
+        "7<Tab><Tab><Tab><Home><Right><Right><Right><Right><Enter><End><Left><Left><Left><Left><Left><Left><Left><Left><Enter>",
+    ),
+    ("time-since", (140, 36), "7ttt<Down>"),
+    ("small", (40, 12), "3"),
+];
+
+#[test]
+fn every_screen_looks_as_it_did() {
+    let told = story::break_in();
+    for (name, (width, height), keys) in SCREENS {
+        let screen = play(&told, *width, *height).press(keys).screen();
+        golden(name, &format!("{width}x{height} {keys}\n{screen}"));
+    }
+}
+
+#[test]
+fn every_view_has_a_screen() {
+    let told = story::break_in();
+    let mut screens = String::new();
+    for view in VIEWS {
+        let options = Options {
+            view: view.id.into(),
+            ..options()
+        };
+        let mut player = Player::new(told.session(), options, 100, 22).expect("the view opens");
+        screens += &format!("--- {}\n{}", view.id, player.screen());
+    }
+    golden("all-views", &screens);
+}
+
+#[test]
+fn the_keys_document_says_what_the_table_says() {
+    let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/keys.md");
+    compare(&path, &keys_markdown());
+}
+
+#[test]
+fn the_screen_is_ascii_where_only_ascii_may_be_drawn() {
+    let told = story::hostile();
+    for view in VIEWS {
+        let options = Options {
+            view: view.id.into(),
+            ascii: true,
+            ..options()
+        };
+        let mut player = Player::new(told.session(), options, 120, 30).expect("the view opens");
+        for keys in ["", "<Down><Down><Tab>", "?", "<Esc>i", "<Esc><F2>"] {
+            let screen = player.press(keys).screen();
+            let odd: String = screen.chars().filter(|c| !c.is_ascii()).collect();
+            assert!(odd.is_empty(), "{} after {keys:?} shows {odd:?}", view.id);
+        }
+    }
+}
+
+#[test]
+fn no_captured_byte_reaches_the_screen_as_a_control_character() {
+    let told = story::hostile();
+    let keys = [
+        "",
+        "<Down><Down>",
+        "f",
+        "<Delete><Enter>",
+        "d",
+        "<Tab><Down><Down><Down>",
+        "<Tab>",
+        "<Backspace><Backspace>",
+        "i",
+        "<Esc>8",
+        "/evt.type = \"<Enter>",
+    ];
+    for view in VIEWS {
+        for (width, height) in [(160, 45), (60, 16)] {
+            let options = Options {
+                view: view.id.into(),
+                ..options()
+            };
+            let mut player =
+                Player::new(told.session(), options, width, height).expect("the view opens");
+            for keys in keys {
+                let screen = player.press(keys).screen();
+                let bad = |c: &char| {
+                    (c.is_control() && *c != '\n')
+                        || matches!(*c as u32, 0x200b..=0x200f | 0x202a..=0x202e | 0x2066..=0x2069 | 0xfeff | 0xe0000..=0xe0fff)
+                };
+                assert_eq!(
+                    screen.chars().find(bad),
+                    None,
+                    "{} at {width}x{height} after {keys:?}\n{screen}",
+                    view.id
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_size_of_the_terminal_is_too_small_or_too_large() {
+    let told = story::break_in();
+    let sizes = [
+        (40, 12),
+        (500, 200),
+        (1, 1),
+        (0, 0),
+        (20, 5),
+        (200, 3),
+        (7, 60),
+        (80, 24),
+    ];
+    for view in VIEWS {
+        let options = Options {
+            view: view.id.into(),
+            ..options()
+        };
+        let mut player = Player::new(told.session(), options, 80, 24).expect("the view opens");
+        for (width, height) in sizes {
+            for keys in [
+                "",
+                "<End><Tab><Tab><Right><End>",
+                "?<End>",
+                "<Esc>/x y<Tab><Enter>",
+                "<Esc><F2><Down>",
+                "<Esc><Esc>",
+            ] {
+                let screen = player
+                    .act(Action::Resize(width, height))
+                    .press(keys)
+                    .screen();
+                assert_eq!(
+                    screen.lines().count(),
+                    usize::from(height),
+                    "{} at {width}x{height}",
+                    view.id
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn an_empty_capture_is_shown_as_empty_in_every_view() {
+    let told = story::empty();
+    for view in VIEWS {
+        let options = Options {
+            view: view.id.into(),
+            ..options()
+        };
+        let mut player = Player::new(told.session(), options, 100, 30).expect("the view opens");
+        let screen = player
+            .press("<Down><Enter>dnsf<Space><Tab><Left><Home>+-=")
+            .screen();
+        assert!(screen.contains("0 events"), "{}\n{screen}", view.id);
+    }
+}
+
+#[test]
+fn going_back_leads_to_where_one_came_from() {
+    let told = story::break_in();
+    let mut player = play(&told, 120, 36);
+    let before = player.press("2<Down>").screen();
+    let inside = player.press("<Enter><Enter>").screen();
+    assert_ne!(before, inside);
+    assert_eq!(player.press("<Backspace><Backspace>").screen(), before);
+}
+
+#[test]
+fn a_filter_narrows_and_dropping_it_widens_again() {
+    let told = story::break_in();
+    let mut player = play(&told, 120, 36);
+    let all = player.press("7").screen();
+    let some = player.press("/evt.type = connect<Enter>").screen();
+    assert!(some.contains("1 of 2 events"), "{some}");
+    assert!(some.contains("ECONNREFUSED"), "{some}");
+    let again = player.press("<Delete><Home>").screen();
+    assert_eq!(again, all);
+}
+
+#[test]
+fn the_mouse_selects_sorts_and_opens() {
+    let told = story::break_in();
+    let mut player = play(&told, 120, 36);
+    let screen = player.press("6").screen();
+    let line = screen
+        .lines()
+        .position(|line| line.contains("ECONNREFUSED"))
+        .expect("the refused connection") as u16;
+    player
+        .act(Action::Press(5, line))
+        .act(Action::Release(5, line));
+    let selected = player.screen();
+    assert!(
+        selected
+            .lines()
+            .nth(line.into())
+            .is_some_and(|line| line.starts_with('▸')),
+        "{selected}"
+    );
+    let opened = player.act(Action::Press(5, line)).screen();
+    assert!(opened.contains("1 of 1 event"), "{opened}");
+    let back = player
+        .press("<Backspace>")
+        .act(Action::Press(5, line - 1))
+        .screen();
+    assert!(back.contains("errors"), "{back}");
+}
+
+#[test]
+fn an_export_is_a_new_file_and_never_takes_the_place_of_another() {
+    let told = story::break_in();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("errors.csv");
+    let keys = format!("6x<Ctrl-U>{}<Enter>", path.display());
+    let mut player = play(&told, 200, 36);
+    let screen = player.press(&keys).screen();
+    assert!(screen.contains("wrote 3 rows"), "{screen}");
+    let written = std::fs::read_to_string(&path).expect("the export");
+    assert!(written.starts_with("ERROR,CALL,COUNT"), "{written}");
+    assert_eq!(written.lines().count(), 4);
+    let screen = player.press(&keys).screen();
+    assert!(screen.contains("File exists"), "{screen}");
+    assert_eq!(std::fs::read_to_string(&path).expect("the export"), written);
+}
+
+#[test]
+fn a_read_only_inspector_exports_nothing() {
+    let told = story::break_in();
+    let options = Options {
+        read_only: true,
+        ..options()
+    };
+    let mut player = Player::new(told.session(), options, 120, 36).expect("the inspector opens");
+    let screen = player.press("6x").screen();
+    assert!(screen.contains("read-only: nothing is written"), "{screen}");
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let told = story::break_in();
+    let start = |options| Player::new(told.session(), options, 80, 24).err();
+    assert!(matches!(
+        start(Options {
+            view: "procz".into(),
+            ..options()
+        }),
+        Some(Error::NoSuchView(_))
+    ));
+    assert!(matches!(
+        start(Options {
+            filter: "proc.nam=1".into(),
+            ..options()
+        }),
+        Some(Error::Filter(_))
+    ));
+    assert!(
+        start(Options {
+            view: "files".into(),
+            filter: "proc.name=sh".into(),
+            ..options()
+        })
+        .is_none()
+    );
+}
+
+#[test]
+fn quitting_leaves() {
+    let told = story::break_in();
+    let mut player = play(&told, 80, 24);
+    assert!(!player.press("/q").left(), "while typing, q is a letter");
+    assert!(player.press("<Esc>q").left());
+}
