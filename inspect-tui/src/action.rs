@@ -64,6 +64,8 @@ pub enum Scope {
     Everywhere,
     /// A view: its rows, tiles or panes.
     View,
+    /// A view that has rows.
+    Rows,
     /// The timeline, when it has the focus.
     Timeline,
     /// Typing a filter, a search, a number, a file name, or into the list of views.
@@ -76,6 +78,7 @@ impl Scope {
     /// Every scope with its heading in help and documents.
     pub const ALL: &'static [(Scope, &'static str)] = &[
         (Scope::View, "In a view"),
+        (Scope::Rows, "Where there are rows"),
         (Scope::Everywhere, "Everywhere"),
         (Scope::Timeline, "On the timeline"),
         (Scope::Entry, "While typing"),
@@ -214,15 +217,16 @@ use Key::{
 
 /// Every key. In a scope's footer they come in this order.
 pub const BINDINGS: &[Binding] = bindings! {
+    Timeline Mark  [Enter, Char(' ')] "mark" "Mark one end of a range; the second mark shows just that range, in every view.";
     View Drill        [Enter] "open" "Go into the selected row: the view it leads to, narrowed to that row.";
     Everywhere Back   [Backspace] "back" "Go back to the step before.";
+    Everywhere Help   [Char('?'), F(1)] "help" "Show the keys and what this view means.";
     Everywhere Filter [Char('/'), F(4), Char('\\')] "filter" "Edit the filter of this step; Tab completes names.";
     View Dig          [Char('d'), F(6)] "events" "Show the events behind the selected row.";
-    View Sort         [Char('s'), F(9)] "sort" "Sort by the selected column; again for the other way round; again for the view's own order.";
-    View FilterCell   [Char('f')] "only this" "Narrow to rows with the value of the selected cell.";
-    View ExcludeCell  [Char('F')] "not this" "Narrow to rows without the value of the selected cell.";
+    Rows Sort         [Char('s'), F(9)] "sort" "Sort by the selected column; again for the other way round; again for the view's own order.";
+    Rows FilterCell   [Char('f')] "only this" "Narrow to rows with the value of the selected cell.";
+    Rows ExcludeCell  [Char('F')] "not this" "Narrow to rows without the value of the selected cell.";
     Everywhere Views  [F(2), Char(':')] "views" "Pick a view by name.";
-    Everywhere Help   [Char('?'), F(1)] "help" "Show the keys and what this view means.";
     Everywhere Quit   [Char('q'), F(10), Ctrl('c')] "quit" "Leave the inspector.";
     Everywhere NextPane     [Tab] "pane" "Focus the next pane, or the timeline.";
     Everywhere Search       [Ctrl('f')] "" "Search the rows for text.";
@@ -230,7 +234,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Previous     [Char('N')] "" "Go to the previous match of the search.";
     Everywhere GoTo         [Char('g'), Ctrl('g')] "go to" "Go to an event by its number.";
     Everywhere TimeFormat   [Char('t')] "time" "Change how instants are shown: time of day, date and time, since the first event, boot clock.";
-    View Export             [Char('x')] "export" "Write the rows of this view to a new file, .csv or .json.";
+    Rows Export             [Char('x')] "export" "Write the rows of this view to a new file, .csv or .json.";
     Everywhere Describe     [Char('i'), F(7)] "capture" "Describe the capture: who recorded it, where, of what, and what it does not see.";
     Everywhere PreviousPane [BackTab] "" "Focus the previous pane.";
     Everywhere ClearFilter  [Delete, Ctrl('l')] "" "Drop the filter of this step.";
@@ -246,10 +250,9 @@ pub const BINDINGS: &[Binding] = bindings! {
     View PageDown  [PageDown, Ctrl('d')] "" "Move a page down.";
     View Home      [Home] "" "Go to the first row.";
     View End       [End, Char('G')] "" "Go to the last row.";
-    View SortLeft  [Char('<')] "" "Sort by the column to the left of the one sorted by.";
-    View SortRight [Char('>')] "" "Sort by the column to the right of the one sorted by.";
-    View Fold      [Char(' ')] "" "Fold or unfold the children of the selected process.";
-    Timeline Mark  [Enter, Char(' ')] "mark" "Mark one end of a range; the second mark shows just that range, in every view.";
+    Rows SortLeft  [Char('<')] "" "Sort by the column to the left of the one sorted by.";
+    Rows SortRight [Char('>')] "" "Sort by the column to the right of the one sorted by.";
+    Rows Fold      [Char(' ')] "" "Fold or unfold the children of the selected process.";
     Timeline Left  [Left, Char('h')] "" "Move the cursor back.";
     Timeline Right [Right, Char('l')] "" "Move the cursor on.";
     Timeline Home  [Home] "" "Move the cursor to the beginning.";
@@ -335,7 +338,7 @@ mod tests {
     #[test]
     fn no_key_is_bound_twice_where_it_can_be_pressed() {
         for scopes in [
-            &[Scope::View, Scope::Everywhere][..],
+            &[Scope::Rows, Scope::View, Scope::Everywhere][..],
             &[Scope::Timeline, Scope::Everywhere],
             &[Scope::Entry],
             &[Scope::Overlay],

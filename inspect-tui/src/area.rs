@@ -134,6 +134,9 @@ impl Plan {
     }
 }
 
+/// Columns of a hex dump with 16 bytes in a line.
+pub const WHOLE_DUMP: u16 = 76;
+
 /// The panes of the event list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Panes {
@@ -154,7 +157,12 @@ pub fn panes(body: Area, focus: usize) -> Panes {
         return panes;
     }
     let (list, below) = body.split_top(body.height / 2);
-    let (arguments, bytes) = below.split_left(below.width - (below.width * 9 / 20).min(80));
+    let dump = if below.width >= 136 {
+        WHOLE_DUMP
+    } else {
+        below.width * 9 / 20
+    };
+    let (arguments, bytes) = below.split_left(below.width - dump);
     Panes {
         list,
         arguments,
@@ -162,32 +170,51 @@ pub fn panes(body: Area, focus: usize) -> Panes {
     }
 }
 
-/// Places the columns of a table: for each that can be seen its index and its area's left edge and width, one cell between
-/// them. A width of 0 takes what is left. Columns before `selected` leave the screen when it would not fit otherwise.
-pub fn columns(widths: &[u16], total: u16, selected: usize) -> Vec<(usize, u16, u16)> {
+/// What a column of a table needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Width {
+    /// Cells; at least so many for a column that takes what is left.
+    pub cells: u16,
+    /// Whether it takes what is left.
+    pub elastic: bool,
+}
+
+/// Where a column of a table stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// Which column.
+    pub column: usize,
+    /// Its left edge.
+    pub x: u16,
+    /// Its cells.
+    pub width: u16,
+}
+
+/// Places the columns that can be seen, one cell between them. Columns before `selected` leave the screen when it would
+/// not fit otherwise.
+pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
     let selected = selected.min(widths.len().saturating_sub(1));
     for first in 0..=selected {
         let placed = columns_from(widths, total, first);
-        if first == selected || placed.iter().any(|column| column.0 == selected) {
+        if first == selected || placed.iter().any(|column| column.column == selected) {
             return placed;
         }
     }
     Vec::new()
 }
 
-/// The least width of a column that takes what is left.
-const LEAST: u16 = 14;
-
-fn columns_from(widths: &[u16], total: u16, first: usize) -> Vec<(usize, u16, u16)> {
+fn columns_from(widths: &[Width], total: u16, first: usize) -> Vec<Placed> {
+    /// A column that would have fewer cells than this, and needs more, is not begun.
+    const STUMP: u16 = 8;
     let shown = widths.get(first..).unwrap_or_default();
-    let needs = |w: &u16| u32::from(if *w == 0 { LEAST } else { *w }) + 1;
-    let elastic = shown.iter().filter(|w| **w == 0).count() as u32;
-    let spare = (u32::from(total) + 1).saturating_sub(shown.iter().map(needs).sum());
+    let needed: u32 = shown.iter().map(|width| u32::from(width.cells) + 1).sum();
+    let spare = (u32::from(total) + 1).saturating_sub(needed);
+    let elastic = shown.iter().filter(|width| width.elastic).count() as u32;
     let mut placed = Vec::new();
     let (mut x, mut elastic_seen) = (0u16, 0u32);
-    for (at, width) in shown.iter().enumerate() {
-        let mut width = *width;
-        if width == 0 {
+    for (at, wish) in shown.iter().enumerate() {
+        let mut width = wish.cells;
+        if wish.elastic {
             // The last elastic column takes the remainder of the division.
             elastic_seen += 1;
             let share = if elastic_seen == elastic {
@@ -195,14 +222,18 @@ fn columns_from(widths: &[u16], total: u16, first: usize) -> Vec<(usize, u16, u1
             } else {
                 spare / elastic
             };
-            width = LEAST.saturating_add(u16::try_from(share).unwrap_or(u16::MAX));
+            width = width.saturating_add(u16::try_from(share).unwrap_or(u16::MAX));
         }
         let left = total.saturating_sub(x);
-        if left < width.min(4) || left == 0 {
+        if left == 0 || (at > 0 && left < width.min(STUMP)) {
             break;
         }
         let width = width.min(left);
-        placed.push((first + at, x, width));
+        placed.push(Placed {
+            column: first + at,
+            x,
+            width,
+        });
         x = x.saturating_add(width).saturating_add(1);
     }
     placed
@@ -212,28 +243,32 @@ fn columns_from(widths: &[u16], total: u16, first: usize) -> Vec<(usize, u16, u1
 mod tests {
     use super::*;
 
+    fn widths(cells: &[u16]) -> Vec<Width> {
+        let width = |cells: &u16| Width {
+            cells: (*cells).max(14),
+            elastic: *cells == 0,
+        };
+        cells.iter().map(width).collect()
+    }
+
     #[test]
     fn the_selected_column_is_always_on_screen_and_none_leaves_it() {
-        let widths = [8, 0, 12, 6, 0, 30];
-        for total in 0..140 {
+        let widths = widths(&[8, 0, 12, 6, 0, 30]);
+        for total in 1..140 {
             for selected in 0..widths.len() {
                 let placed = columns(&widths, total, selected);
-                assert!(
-                    placed.iter().all(|(_, x, w)| x + w <= total),
-                    "{total}: {placed:?}"
-                );
-                assert!(
-                    total < 4 || placed.iter().any(|c| c.0 == selected),
-                    "{selected} in {total}: {placed:?}"
-                );
+                let inside = |p: &Placed| p.x + p.width <= total;
+                assert!(placed.iter().all(inside), "{total}: {placed:?}");
+                let seen = placed.iter().any(|p| p.column == selected);
+                assert!(seen, "{selected} in {total}: {placed:?}");
             }
         }
     }
 
     #[test]
     fn elastic_columns_share_what_is_left_to_the_last_cell() {
-        let placed = columns(&[10, 0, 0], 100, 0);
-        assert_eq!(placed.last().map(|(_, x, w)| x + w), Some(100));
+        let placed = columns(&widths(&[10, 0, 0]), 100, 0);
+        assert_eq!(placed.last().map(|p| p.x + p.width), Some(100));
     }
 
     #[test]

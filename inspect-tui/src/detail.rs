@@ -322,6 +322,10 @@ fn user<'a>(ctx: &Ctx<'a>, container: Option<ContainerId>, uid: u32) -> &'a str 
 fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
     /// `AT_FDCWD`: relative paths start at the working directory.
     const AT_FDCWD: i64 = -100;
+    let value = match value {
+        Value::Num(n) => &Value::Num(render::number(arg.kind(), *n)),
+        other => other,
+    };
     match (arg.kind(), value) {
         (Some(ArgKind::Path), Value::Bytes(_))
             if ctx.event.flags.has(EventFlags::CLAIM_DIFFERS) =>
@@ -335,13 +339,10 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
         (Some(ArgKind::BufIn | ArgKind::BufOut), Value::Bytes(blob)) => {
             format!("{} bytes", blob.bytes.len()).into_bytes()
         }
-        (Some(ArgKind::DirFd), Value::Num(AT_FDCWD)) => {
-            let cwd = ctx
-                .proc()
-                .map(|process| process.cwd.clone())
-                .unwrap_or_default();
-            [b"AT_FDCWD ".as_slice(), &cwd].concat()
-        }
+        (Some(ArgKind::DirFd), Value::Num(AT_FDCWD)) => ctx
+            .proc()
+            .map(|process| process.cwd.clone())
+            .unwrap_or_default(),
         (Some(ArgKind::Fd), Value::Num(_)) => ctx.file().map(File::name).unwrap_or_default(),
         (Some(ArgKind::Flags | ArgKind::Enum), Value::Num(n)) => format!("{n:#x}").into_bytes(),
         (Some(ArgKind::Mode), Value::Num(n)) => permissions(*n as u64).into_bytes(),
@@ -354,9 +355,7 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
         (Some(ArgKind::Size), Value::Num(n)) if *n >= 1024 => {
             afterimage_indexer::bytes_text((*n).into()).into_bytes()
         }
-        (Some(ArgKind::TimeSpec), Value::Num(n)) => {
-            afterimage_indexer::duration_text((*n).into()).into_bytes()
-        }
+
         (Some(ArgKind::Ptr), Value::Num(0)) => b"NULL".to_vec(),
         _ => Vec::new(),
     }

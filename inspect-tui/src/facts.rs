@@ -103,12 +103,9 @@ impl Facts {
         };
         add("file", &self.name);
         add("integrity", self.integrity().0);
-        add(
-            "lost",
-            &self
-                .losses(true)
-                .unwrap_or_else(|| "nothing known".to_owned()),
-        );
+        let losses = self.losses(true);
+        let losses = losses.as_deref().unwrap_or("nothing known");
+        add("lost", losses.trim_start_matches("LOST "));
         add("capture id", &m.capture_id);
         add("recorded by", &m.tool);
         add("host", &m.host);

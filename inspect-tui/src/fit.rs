@@ -13,6 +13,35 @@ pub fn captured(bytes: &[u8], width: usize, ascii: bool) -> String {
     cut(&Safe::new(shown).to_string(), width, ascii)
 }
 
+/// The same for paths, whose both ends say more than their middle: what does not fit becomes one `…` in between.
+pub fn captured_middle(bytes: &[u8], width: usize, ascii: bool) -> String {
+    if width < 8 {
+        return captured(bytes, width, ascii);
+    }
+    let enough = width.saturating_mul(4).saturating_add(8);
+    let text = match (bytes.get(..enough), bytes.len().checked_sub(enough)) {
+        // Longer than both ends together: it will not fit anyway.
+        (Some(front), Some(rest)) if rest > enough => {
+            let back = bytes.get(rest..).unwrap_or_default();
+            format!("{}{}", Safe::new(front), Safe::new(back))
+        }
+        _ => Safe::new(bytes).to_string(),
+    };
+    let text = spelled(&text, ascii);
+    if cells(&text) <= width {
+        return text.into_owned();
+    }
+    let mut front = String::new();
+    for c in text.chars() {
+        if cells(&front) + cells_of(c) > width / 3 {
+            break;
+        }
+        front.push(c);
+    }
+    let back = tail(&text, width - cells(&front), ascii);
+    front + &back
+}
+
 /// Text that a user typed or a table of ours holds, with anything dangerous spelled out but backslashes left alone.
 pub fn plain(text: &str) -> String {
     text.split('\\')
@@ -147,6 +176,18 @@ mod tests {
         let shown = captured(&vec![0x1b; 1 << 20], 10, false);
         assert_eq!(cells(&shown), 10);
         assert!(shown.ends_with('…'));
+    }
+
+    #[test]
+    fn a_long_path_keeps_both_its_ends() {
+        let path = b"/var/lib/postgresql/data/pg_wal/000000010000000000000001";
+        assert_eq!(captured_middle(path, 24, false), "/var/lib…000000000000001");
+        assert_eq!(captured_middle(b"/etc/shadow", 24, false), "/etc/shadow");
+        assert_eq!(captured_middle(b"/etc/shadow", 11, false), "/etc/shadow");
+        for width in 0..40 {
+            assert!(cells(&captured_middle(path, width, true)) <= width);
+            assert!(cells(&captured_middle(&[b'\x1b'; 90], width, false)) <= width);
+        }
     }
 
     #[test]

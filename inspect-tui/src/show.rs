@@ -1,5 +1,7 @@
 //! Numbers and instants as the screen says them, on top of how every reader shows a cell.
 
+use crate::area::Width;
+use crate::fit;
 use afterimage_indexer::{Cell, TimeLook, TimeStyle, cell_text};
 use afterimage_model::Manifest;
 use afterimage_query::{Column, Unit};
@@ -48,12 +50,45 @@ pub fn cell(cell: &Cell, column: &Column, style: &TimeStyle) -> Vec<u8> {
     }
 }
 
-/// The cells a column needs: instants need what their style takes.
-pub fn width(column: &Column, style: &TimeStyle) -> u16 {
+/// The widest cell of each column, as shown. Instants are not measured: how wide they are depends on their style.
+pub fn measure<'r>(columns: &[Column], rows: impl Iterator<Item = &'r [Cell]>) -> Vec<u16> {
+    /// Wider than this no column needs to be known to be.
+    const WIDEST: usize = 160;
+    let style = TimeStyle::default();
+    let mut widest = vec![0u16; columns.len()];
+    for row in rows {
+        for ((column, found), widest) in columns.iter().zip(row).zip(&mut widest) {
+            if column.unit != Unit::Time && *found != Cell::Missing {
+                let text = fit::captured(&cell(found, column, &style), WIDEST, false);
+                *widest = (*widest).max(fit::cells(&text) as u16);
+            }
+        }
+    }
+    widest
+}
+
+/// What a column needs: what its view gives it, or less when its widest cell is narrower.
+pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16) -> Width {
+    // One cell more than the title is for the mark of sorting.
+    let title = fit::cells(column.title) as u16 + 1;
     if column.unit == Unit::Time {
-        style.width()
-    } else {
-        column.width
+        return Width {
+            cells: style.width().max(title),
+            elastic: false,
+        };
+    }
+    if column.width == 0 {
+        let least = total / 3;
+        let cells = widest.unwrap_or(least).min(least).max(title);
+        return Width {
+            cells,
+            elastic: true,
+        };
+    }
+    let cells = widest.map_or(column.width, |widest| widest.min(column.width));
+    Width {
+        cells: cells.max(title.min(column.width)),
+        elastic: false,
     }
 }
 

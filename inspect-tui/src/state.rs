@@ -15,7 +15,7 @@ use crate::show::{self, Epoch};
 use crate::worker::{Answer, Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook, TimeStyle};
 use afterimage_model::Gap;
-use afterimage_query::{Filter, Shape, VIEWS, View};
+use afterimage_query::{Aggregate, Column, Filter, Shape, VIEWS, View};
 use entry::{Entry, Kind};
 use events::EventList;
 use std::collections::BTreeMap;
@@ -152,6 +152,17 @@ pub struct State {
     tickets: BTreeMap<Lane, u64>,
     last_ticket: u64,
     effects: Vec<Effect>,
+}
+
+/// The column of a tree that is pushed in: the first that says something of the row and is no key.
+pub fn tree_column(view: &View) -> Option<usize> {
+    let tree = view.shape == Shape::Tree;
+    let named = || {
+        view.columns
+            .iter()
+            .position(|column| column.aggregate != Aggregate::Key)
+    };
+    tree.then(named).flatten()
 }
 
 impl State {
@@ -294,7 +305,10 @@ impl State {
             (Some(_), _, _) => &[Scope::Overlay],
             (None, Some(_), _) => &[Scope::Entry],
             (None, None, Pane::Timeline) => &[Scope::Timeline, Scope::Everywhere],
-            (None, None, _) => &[Scope::View, Scope::Everywhere],
+            (None, None, _) if matches!(self.step().body, Body::Overview(_)) => {
+                &[Scope::View, Scope::Everywhere]
+            }
+            (None, None, _) => &[Scope::Rows, Scope::View, Scope::Everywhere],
         }
     }
 
@@ -316,8 +330,9 @@ impl State {
         if !more {
             self.tickets.remove(&lane);
         }
+        let columns = self.step().view.columns;
         match (answer, &mut self.step_mut().body) {
-            (Answer::Rows(rows), Body::Table(table)) => table.fill(rows),
+            (Answer::Rows(rows), Body::Table(table)) => table.fill(rows, columns),
             (
                 Answer::Matches {
                     nums,
@@ -332,6 +347,7 @@ impl State {
             (Answer::Page(lines), Body::Events(list)) => {
                 if let Some((first, _)) = list.asked.take() {
                     list.page_first = first;
+                    list.widest = show::measure(columns, lines.iter().map(|line| &line.cells[..]));
                     list.page = lines;
                 }
             }
@@ -397,22 +413,39 @@ impl State {
         )
     }
 
-    /// The steps of the trail, as they are named on screen.
-    pub fn crumbs(&self) -> Vec<String> {
-        let name = |step: &Step| {
-            let view = step.view.id;
-            let from = if step.from.is_empty() {
-                view.to_owned()
-            } else {
-                format!("{} {view}", step.from)
-            };
-            if step.filter_text.is_empty() {
-                from
-            } else {
-                format!("{from}*")
+    /// The trail as it is named on screen: views, the rows opened on the way, and the step each belongs to.
+    pub fn crumbs(&self) -> Vec<(String, usize)> {
+        let mut out = Vec::new();
+        for (at, step) in self.trail.iter().enumerate() {
+            if !step.from.is_empty() {
+                out.push((step.from.clone(), at));
             }
+            let mark = if step.filter_text.is_empty() { "" } else { "*" };
+            out.push((format!("{}{mark}", step.view.id), at));
+        }
+        out
+    }
+
+    /// What the columns on screen need.
+    pub fn column_widths(&self) -> Vec<area::Width> {
+        let total = self.size.0;
+        let style = self.epoch().style;
+        let view = self.step().view;
+        let widest: &[u16] = match &self.step().body {
+            Body::Table(table) => &table.widest,
+            Body::Events(list) => &list.widest,
+            Body::Overview(_) => &[],
         };
-        self.trail.iter().map(name).collect()
+        // What is pushed in needs more than its widest text.
+        let tree = view.shape == Shape::Tree;
+        let width = |(at, column): (usize, &Column)| {
+            let widest = widest
+                .get(at)
+                .copied()
+                .filter(|_| !tree || Some(at) != tree_column(view));
+            show::width(column, widest, &style, total)
+        };
+        view.columns.iter().enumerate().map(width).collect()
     }
 
     /// What is said below the line being typed: why it is wrong, or what it could become.

@@ -31,6 +31,8 @@ pub struct EventList {
     pub page_first: usize,
     /// Lines at hand.
     pub page: Vec<Line>,
+    /// The widest cell of each column of the lines at hand.
+    pub widest: Vec<u16>,
     /// The page that was asked for: first place and count.
     pub asked: Option<(usize, usize)>,
     /// The event looked into.
@@ -57,6 +59,7 @@ impl EventList {
             column: 0,
             page_first: 0,
             page: Vec::new(),
+            widest: Vec::new(),
             asked: None,
             detail: None,
             detail_asked: 0,

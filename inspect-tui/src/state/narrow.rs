@@ -13,7 +13,7 @@ use afterimage_query::{Aggregate, Column, Filter, Shape, TILES, Unit, VIEWS, Vie
 /// Whether a column holds one value of the events behind a row, and not something computed from several.
 fn is_value(column: &Column, view: &View) -> bool {
     let one_event = matches!(view.shape, Shape::List | Shape::Events);
-    !column.field.is_empty()
+    fields::split_name(column.field).is_some()
         && (one_event
             || matches!(
                 column.aggregate,
@@ -293,9 +293,9 @@ impl State {
         let field = column.field;
         let text = match cell {
             Cell::Missing => format!("{}{field} exists", if only { "not " } else { "" }),
-            Cell::Text(text) => self.equation(field, &quote(text), only),
-            Cell::Number(n) => self.equation(field, &n.to_string(), only),
-            Cell::Float(x) => self.equation(field, &x.to_string(), only),
+            Cell::Text(text) => equation(field, &quote(text), only),
+            Cell::Number(n) => equation(field, &n.to_string(), only),
+            Cell::Float(x) => equation(field, &x.to_string(), only),
         };
         let old = &self.step().filter_text;
         let joined = match old.trim() {
@@ -304,14 +304,6 @@ impl State {
             old => format!("{old} and {text}"),
         };
         self.set_filter(joined);
-    }
-
-    fn equation(&self, field: &str, value: &str, only: bool) -> String {
-        // Other than `!=`, `not … =` also holds for events that do not have the field.
-        let not = if only { "" } else { "not " };
-        let known = fields::split_name(field).is_some();
-        debug_assert!(known, "column field {field} is in FIELDS");
-        format!("{not}{field} = {value}")
     }
 
     /// Gives the step a filter; one that does not parse is said and changes nothing.
@@ -446,6 +438,11 @@ impl State {
             self.reload();
         }
     }
+}
+
+/// A test of a field; other than `!=`, `not … =` also holds for events that do not have the field.
+fn equation(field: &str, value: &str, only: bool) -> String {
+    format!("{}{field} = {value}", if only { "" } else { "not " })
 }
 
 fn find_view(id: &str) -> Option<&'static View> {

@@ -24,19 +24,28 @@ pub struct Table {
     pub column: usize,
     /// The column sorted by and whether the largest comes first; `None` for the view's own order.
     pub sort: Option<(usize, bool)>,
+    /// The widest cell of each column; empty when there are too many rows to look at all of them.
+    pub widest: Vec<u16>,
     /// Places in `rows` whose children are hidden.
     pub folded: BTreeSet<usize>,
 }
 
 impl Table {
     /// Takes new rows; the selection stays on the row it was on where that is still there.
-    pub fn fill(&mut self, rows: Rows) {
+    pub fn fill(&mut self, rows: Rows, columns: &[Column]) {
         let before = self
             .selected()
             .map(|row| row.filter.clone())
             .filter(|filter| !filter.is_empty());
         self.rows = rows;
         self.loaded = true;
+        /// Rows whose cells are measured at most; it takes a few milliseconds.
+        const MEASURED: usize = 4000;
+        self.widest = if self.rows.rows.len() > MEASURED {
+            Vec::new()
+        } else {
+            show::measure(columns, self.rows.rows.iter().map(|row| &row.cells[..]))
+        };
         self.folded.clear();
         self.arrange();
         let same = |at: &usize| self.rows.rows.get(*at).map(|row| &row.filter) == before.as_ref();
@@ -175,11 +184,14 @@ mod tests {
             })
             .collect();
         let mut table = Table::default();
-        table.fill(Rows {
-            rows,
-            complete: true,
-            ..Rows::default()
-        });
+        table.fill(
+            Rows {
+                rows,
+                complete: true,
+                ..Rows::default()
+            },
+            &[],
+        );
         table
     }
 
@@ -227,7 +239,7 @@ mod tests {
         table.cursor = 2;
         let mut rows = table.rows.clone();
         rows.rows.remove(0);
-        table.fill(rows);
+        table.fill(rows, &[]);
         assert_eq!(
             (table.cursor, table.selected().map(|row| row.first_num)),
             (1, Some(2))

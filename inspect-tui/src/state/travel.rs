@@ -4,7 +4,7 @@ use super::{Body, Pane, State};
 use crate::action::Action;
 use crate::area::{self, Panes};
 use crate::board;
-use crate::show;
+
 use afterimage_query::TILES;
 
 impl State {
@@ -116,7 +116,7 @@ impl State {
     /// Bytes in a line of the bytes pane: 16 where they fit, else 8 or 4.
     pub fn bytes_per_line(&self) -> usize {
         match self.panes().bytes.width {
-            77.. => 16,
+            area::WHOLE_DUMP.. => 16,
             44.. => 8,
             _ => 4,
         }
@@ -174,10 +174,10 @@ impl State {
         }
         if plan.trail.contains(x, y) {
             let mut right = plan.trail.x;
-            for (at, crumb) in self.crumbs().iter().enumerate() {
-                right += crate::fit::cells(crumb) as u16 + area::BETWEEN_CRUMBS;
+            for (crumb, step) in self.crumbs() {
+                right += crate::fit::cells(&crumb) as u16 + area::BETWEEN_CRUMBS;
                 if x < right {
-                    return self.back_to(at);
+                    return self.back_to(step);
                 }
             }
             return;
@@ -226,14 +226,7 @@ impl State {
             return;
         }
         self.pane = Pane::Body;
-        let style = self.epoch().style;
-        let widths: Vec<u16> = self
-            .step()
-            .view
-            .columns
-            .iter()
-            .map(|column| show::width(column, &style))
-            .collect();
+        let widths = self.column_widths();
         let (top, cursor, count, column) = match &self.step().body {
             Body::Table(table) => (table.top, table.cursor, table.order.len(), table.column),
             Body::Events(events) => (events.top, events.cursor, events.len(), events.column),
@@ -244,8 +237,8 @@ impl State {
         let hit = placed
             .iter()
             .rev()
-            .find(|column| inside >= column.1)
-            .map(|column| column.0);
+            .find(|placed| inside >= placed.x)
+            .map(|placed| placed.column);
         let line = usize::from(y - list.y);
         let row = (top + line)
             .checked_sub(1)

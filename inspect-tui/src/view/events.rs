@@ -29,6 +29,7 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
     let columns = state.step().view.columns;
     let rows = Rows {
         columns,
+        widths: state.column_widths(),
         tree: None,
         sort: None,
         cursor: list

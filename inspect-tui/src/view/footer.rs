@@ -104,10 +104,10 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let scopes = state.scopes();
     let mut x = 0;
     let mut seen = Vec::new();
-    for row in BINDINGS
+    let here = BINDINGS
         .iter()
-        .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty())
-    {
+        .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty());
+    for row in here {
         if seen.contains(&row.short) {
             continue;
         }

@@ -103,7 +103,11 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         1,
         &[("  ", Role::Text), (&integrity, integrity_role)],
     );
-    let containers = show::counted(facts.containers.len() as u64, "container");
+    let containers = match facts.containers.len() as u64 {
+        // A capture without a state block does not list them, which is not the same as none.
+        0 => String::new(),
+        number => show::counted(number, "container"),
+    };
     let events = show::counted(facts.events, "event");
     canvas.pieces(
         area,
@@ -113,7 +117,7 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             ("  ", Role::Text),
             (&events, Role::Text),
             ("  ", Role::Text),
-            (&containers, Role::Text),
+            (containers.as_str(), Role::Text),
         ],
     );
 }
@@ -124,6 +128,7 @@ pub fn trail(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         return;
     }
     let crumbs = state.crumbs();
+    let last = state.trail.len() - 1;
     let between = canvas.glyph(" › ", " > ");
     debug_assert_eq!(fit::cells(between), usize::from(BETWEEN_CRUMBS));
     let filter = &state.step().filter_text;
@@ -135,20 +140,21 @@ pub fn trail(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let room = usize::from(area.width);
     let all: usize = crumbs
         .iter()
-        .map(|crumb| fit::cells(crumb) + usize::from(BETWEEN_CRUMBS))
+        .map(|(crumb, _)| fit::cells(crumb) + usize::from(BETWEEN_CRUMBS))
         .sum();
     if all > room {
+        let names: Vec<String> = crumbs.into_iter().map(|(name, _)| name).collect();
         canvas.text(
             area,
             0,
             0,
-            &fit::tail(&crumbs.join(between), room, canvas.ascii),
+            &fit::tail(&names.join(between), room, canvas.ascii),
             Role::Title,
         );
         return;
     }
     let mut x = 0;
-    for (at, crumb) in crumbs.iter().enumerate() {
+    for (at, (crumb, step)) in crumbs.iter().enumerate() {
         if at > 0 {
             x += canvas.text(area, x, 0, between, Role::Dim);
         }
@@ -157,7 +163,7 @@ pub fn trail(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             x,
             0,
             crumb,
-            if at + 1 == crumbs.len() {
+            if *step == last {
                 Role::Title
             } else {
                 Role::Text

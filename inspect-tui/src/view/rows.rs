@@ -1,7 +1,7 @@
 //! The generic table: titles and rows of cells, whatever view they come from.
 
 use super::Canvas;
-use crate::area::{self, Area, GUTTER};
+use crate::area::{self, Area, GUTTER, Placed, Width};
 use crate::fit;
 use crate::show;
 use crate::theme::Role;
@@ -25,6 +25,8 @@ pub struct Line<'a> {
 pub struct Rows {
     /// Its columns.
     pub columns: &'static [Column],
+    /// What they need.
+    pub widths: Vec<Width>,
     /// Which column is pushed in by depth.
     pub tree: Option<usize>,
     /// The column sorted by, and whether the largest comes first.
@@ -55,6 +57,14 @@ fn is_number(column: &Column) -> bool {
         && (counted || number || gap || matches!(column.unit, Unit::Bytes | Unit::Duration))
 }
 
+/// Whether both ends of a column's cells say more than their middle.
+fn is_path(column: &Column) -> bool {
+    matches!(
+        column.field,
+        "fd.name" | "fd.directory" | "fs.path.name" | "proc.exepath" | "proc.cwd"
+    )
+}
+
 impl Rows {
     /// Draws titles on the first line and rows below; `line` gives the row at a place on screen, or nothing.
     pub fn draw<'l>(
@@ -63,14 +73,14 @@ impl Rows {
         canvas: &mut Canvas<'_>,
         line: impl Fn(usize) -> Option<Line<'l>>,
     ) {
-        let widths: Vec<u16> = self
-            .columns
-            .iter()
-            .map(|column| show::width(column, &self.style))
-            .collect();
         let inner = area.split_left(GUTTER).1;
-        let placed = area::columns(&widths, inner.width, self.column);
-        for (at, x, width) in &placed {
+        let placed = area::columns(&self.widths, inner.width, self.column);
+        for Placed {
+            column: at,
+            x,
+            width,
+        } in &placed
+        {
             let column = &self.columns[*at];
             let arrow = match self.sort {
                 Some((sorted, true)) if sorted == *at => canvas.glyph("▼", "v"),
@@ -85,6 +95,17 @@ impl Rows {
                 Role::Column
             };
             canvas.text(inner, *x, 0, &title, role);
+        }
+        // Columns that lie beyond an edge are there for the arrow keys.
+        if placed.first().is_some_and(|first| first.column > 0) {
+            canvas.text(area, 0, 0, canvas.glyph("‹", "<"), Role::Key);
+        }
+        if placed
+            .last()
+            .is_some_and(|last| last.column + 1 < self.columns.len())
+        {
+            let edge = area.width.saturating_sub(1);
+            canvas.text(area, edge, 0, canvas.glyph("›", ">"), Role::Key);
         }
         for place in 0..usize::from(area.height.saturating_sub(1)) {
             let Some(row) = line(place) else { break };
@@ -105,7 +126,12 @@ impl Rows {
                 canvas.tint(area, 0, screen_line, area.width, Role::Selected);
             }
             canvas.text(area, 0, screen_line, mark, role);
-            for (at, x, width) in &placed {
+            for Placed {
+                column: at,
+                x,
+                width,
+            } in &placed
+            {
                 let text = self.cell_text(&row, *at, usize::from(*width), canvas.ascii);
                 let chosen = selected && self.focus && *at == self.column;
                 canvas.text(
@@ -123,7 +149,11 @@ impl Rows {
         let (column, missing) = (&self.columns[at], Cell::Missing);
         let bytes = show::cell(row.cells.get(at).unwrap_or(&missing), column, &self.style);
         if self.tree != Some(at) {
-            let text = fit::captured(&bytes, width, ascii);
+            let text = if is_path(column) {
+                fit::captured_middle(&bytes, width, ascii)
+            } else {
+                fit::captured(&bytes, width, ascii)
+            };
             return fit::pad(&text, width, is_number(column), ascii);
         }
         // However deep a process is, half of the column is left for its name.

@@ -4,24 +4,19 @@ use super::Canvas;
 use super::rows::{Line, Rows};
 use crate::area::Area;
 use crate::state::table::Table;
-use crate::state::{Pane, State};
+use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
 use afterimage_indexer::Cell;
-use afterimage_query::{Aggregate, Shape};
+use afterimage_query::Shape;
 
 /// Draws the rows there are, or says why there are none.
 pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
     let view = state.step().view;
-    let tree = (view.shape == Shape::Tree && table.sort.is_none())
-        .then(|| {
-            view.columns
-                .iter()
-                .position(|column| column.aggregate != Aggregate::Key)
-        })
-        .flatten();
+    let tree = tree_column(view).filter(|_| table.sort.is_none());
     let own = matches!(view.shape, Shape::Table).then_some((view.sort, true));
     let rows = Rows {
         columns: view.columns,
+        widths: state.column_widths(),
         tree,
         sort: table.sort.or(own),
         cursor: table.cursor.checked_sub(table.top),

@@ -106,7 +106,7 @@ impl Tale {
             },
             parent,
             ppid: parent.map_or(1, |parent| self.tables.procs[&parent].key.pid),
-            vpid: pid % 100,
+            vpid: pid % 97,
             comm: name[..name.len().min(15)].to_vec(),
             exe_path: path.to_vec(),
             argv_full_len: argv.len() as u64,
@@ -246,6 +246,9 @@ impl Tale {
         for gap in &self.gaps {
             writer.gap(gap).expect("a gap");
         }
+        writer
+            .state(BootNs(self.now), &self.tables)
+            .expect("a state");
         let totals = Totals {
             offered: written + dropped,
             written,
