@@ -1,1 +1,9 @@
-//! What the tests that span crates stand on: the harness that records a workload and reads the capture back.
+//! What the tests that span crates stand on.
+//!
+//! [`harness`] records a workload and reads the capture back, checking the books of every run; [`cgroup`] makes control
+//! groups to point the recorder at; [`child`] forks. The tests compare a capture with what the workload says it did, never
+//! with what another part of the recorder says.
+
+pub mod cgroup;
+pub mod child;
+pub mod harness;
