@@ -170,6 +170,10 @@ impl World {
             .find(|(_, known)| known.path == p.cgroup)
             .map(|(id, known)| (*id, known.container));
         let (cgroup_id, container) = group.unwrap_or_default();
+        // What is out of scope is kept by name only: a recording of one container must not carry away the arguments,
+        // folders and open files of everything else on the host. The full lengths still say that there was something.
+        let wanted = self.wants(container);
+        let kept = |bytes: Vec<u8>, keep: bool| if keep { bytes } else { Vec::new() };
         let row = Process {
             key: ProcKey {
                 pid: p.pid,
@@ -192,14 +196,10 @@ impl World {
                 0
             },
             argv_full_len: p.argv.len() as u64,
-            argv: p.argv,
+            argv: kept(p.argv, wanted),
             env_full_len: p.env.len() as u64,
-            env: if container.is_some() {
-                p.env
-            } else {
-                Vec::new()
-            },
-            cwd: p.cwd,
+            env: kept(p.env, wanted && container.is_some()),
+            cwd: kept(p.cwd, wanted),
             uid: p.uids.0,
             gid: p.gids.0,
             euid: p.uids.1,
@@ -220,7 +220,7 @@ impl World {
         };
         let id = self.add(row);
         let mut fds = HashMap::new();
-        if container.is_some() {
+        if container.is_some() && wanted {
             for open in procfs::descriptors(p.pid) {
                 fds.insert(open.fd, self.objects.found(&mut self.tables, &open));
             }
@@ -565,9 +565,13 @@ impl World {
         Some(self.admit(p))
     }
 
-    /// The container whose events these are, and whether they are wanted.
+    /// Whether a process's events are wanted.
     fn in_scope(&self, id: ProcId) -> bool {
-        let container = self.tables.proc(id).and_then(|p| p.container);
+        self.wants(self.tables.proc(id).and_then(|p| p.container))
+    }
+
+    /// Whether events of a container are wanted, or those of the host for `None`.
+    fn wants(&self, container: Option<ContainerId>) -> bool {
         match &self.wanted {
             Wanted::All => true,
             Wanted::Containers | Wanted::Group(_) => container.is_some(),
@@ -575,6 +579,34 @@ impl World {
                 .and_then(|c| self.tables.container(c))
                 .is_some_and(|c| ids.contains(&c.full_id)),
         }
+    }
+
+    /// The tables without what is out of scope: its containers and its processes, except ancestors of processes in scope.
+    pub fn kept(&self) -> Tables {
+        let mut tables = self.tables.clone();
+        if matches!(self.wanted, Wanted::All) {
+            return tables;
+        }
+        let mut keep: BTreeSet<ProcId> = BTreeSet::new();
+        for id in self
+            .tables
+            .procs
+            .keys()
+            .copied()
+            .filter(|id| self.in_scope(*id))
+        {
+            keep.insert(id);
+            keep.extend(self.tables.ancestors(id).map(|p| p.id));
+        }
+        tables.procs.retain(|id, _| keep.contains(id));
+        tables.containers.retain(|id, _| self.wants(Some(*id)));
+        tables
+            .users
+            .retain(|(container, _), _| container.is_none() || self.wants(*container));
+        tables
+            .groups
+            .retain(|(container, _), _| container.is_none() || self.wants(*container));
+        tables
     }
 
     /// Takes a record in.

@@ -293,7 +293,7 @@ impl Recorder {
         writer: &mut Writer<W>,
         stop: &AtomicBool,
     ) -> Result<StopReason, Error> {
-        writer.state(BootNs(self.manifest.clock.boot_ns), &self.world.tables)?;
+        writer.state(BootNs(self.manifest.clock.boot_ns), &self.world.kept())?;
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         loop {
@@ -376,7 +376,7 @@ impl Recorder {
             spared_scope: books.spared_scope,
         };
         writer.flush(&self.world.tables)?;
-        writer.state(BootNs(end_ns), &self.world.tables)?;
+        writer.state(BootNs(end_ns), &self.world.kept())?;
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
     }
