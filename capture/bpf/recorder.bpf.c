@@ -914,8 +914,7 @@ inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind
     h->args[4] = 0;
     h->args[5] = 0;
     put_text(PART_TEXT, (__u64)path);
-    if (moved)
-        put_task(number_of(moved));
+    put_task(number_of(task));
     commit(&w);
     return 0;
 }

@@ -255,10 +255,12 @@ impl World {
 
     /// Reads the user and group list of the host (`None`) or of a container, through the root of one of its processes.
     fn read_users(&mut self, container: Option<ContainerId>, pid: u32) {
-        if let Some(id) = container
-            && !self.users_read.insert(id)
-        {
-            return;
+        // A container's first processes still live in the host's root: its list is read once one of them has left it.
+        if let Some(id) = container {
+            if self.users_read.contains(&id) || !procfs::has_own_root(pid) {
+                return;
+            }
+            self.users_read.insert(id);
         }
         for line in procfs::read_in_root(pid, "etc/passwd")
             .map(|t| procfs::records(&t))
@@ -495,9 +497,6 @@ impl World {
                 ..self.row(id)
             };
             id = self.replace(head.pid, row);
-            if let Some(container) = group.container {
-                self.read_users(Some(container), head.pid);
-            }
         }
         (id, known)
     }
@@ -733,6 +732,9 @@ impl World {
         }
         if !self.in_scope(id) {
             return Outcome::OutOfScope;
+        }
+        if let Some(container) = self.tables.proc(id).and_then(|p| p.container) {
+            self.read_users(Some(container), head.pid);
         }
         let abi = Abi::from_code(head.abi).unwrap_or_default();
         let by_descriptor = head.args[0] == 1;

@@ -236,6 +236,14 @@ pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// Whether a process has a root of its own, other than this program's: false until a container's start has changed it,
+/// and when it is gone.
+pub fn has_own_root(pid: u32) -> bool {
+    let id = |path: String| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
+    let own = id(format!("/proc/{pid}/root/"));
+    own.is_some() && own != id("/".to_owned())
+}
+
 /// The lines of a passwd or group file, split at colons.
 pub fn records(text: &[u8]) -> Vec<Vec<String>> {
     String::from_utf8_lossy(text)
