@@ -24,11 +24,8 @@ test: setup  ## everything: format, lints, dependencies, tests, documents, end t
 	.ci/test
 
 samples: build  ## record the samples anew, with their twins
-	for story in break-in crash-loop quiet-web; do \
-	    rm -f samples/v1/$$story.aft && mkdir -p samples/v1 && \
-	    $(SUDO) $(BIN) demo $$story --no-docker --no-inspect -o samples/v1/$$story.aft > /dev/null && \
-	    $(BIN) read --whole samples/v1/$$story.aft > samples/v1/$$story.json || exit 1; \
-	done
+	mkdir -p samples/v1
+	$(SUDO) samples/record.sh $(BIN) samples/v1
 
 bless: build  ## accept what golden tests print now, and print the generated documents anew
 	BLESS=1 $(CARGO) nextest run --workspace
