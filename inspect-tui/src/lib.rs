@@ -103,8 +103,8 @@ pub enum Error {
     /// A signal ended it; the terminal was given back first.
     #[error("ended by signal {0}")]
     Signal(i32),
-    /// A thread that reads the capture ended; a panic, which was printed.
-    #[error("the thread that reads the capture has ended")]
+    /// A thread panicked; the terminal was given back before the panic was told.
+    #[error("a thread has panicked")]
     WorkerGone,
 }
 

@@ -28,6 +28,8 @@ type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 /// Gives the terminal back when it goes out of scope.
 struct Guard {
     previous_hook: Arc<Hook>,
+    /// A thread has panicked, and the terminal is not ours any more.
+    panicked: Arc<AtomicBool>,
 }
 
 impl Guard {
@@ -35,12 +37,18 @@ impl Guard {
         enable_raw_mode()?;
         let previous_hook: Arc<Hook> = Arc::new(std::panic::take_hook());
         let hook = previous_hook.clone();
+        let panicked = Arc::new(AtomicBool::new(false));
+        let seen = panicked.clone();
         // The message of a panic must land on a terminal that shows it.
         std::panic::set_hook(Box::new(move |info| {
+            seen.store(true, Ordering::SeqCst);
             give_back();
             hook(info);
         }));
-        let guard = Guard { previous_hook };
+        let guard = Guard {
+            previous_hook,
+            panicked,
+        };
         execute!(
             stdout(),
             EnterAlternateScreen,
@@ -86,11 +94,14 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
         signal_hook::flag::register(number, stopped.clone())?;
         signal_hook::flag::register_usize(number, signal.clone(), number as usize)?;
     }
-    let _guard = Guard::take_over()?;
+    let guard = Guard::take_over()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let size = terminal.size()?;
     let mut effects = state.update(Action::Resize(size.width, size.height));
     loop {
+        if guard.panicked.load(Ordering::SeqCst) || worker.is_gone() {
+            return Err(Error::WorkerGone);
+        }
         if perform(worker, effects) {
             return Ok(());
         }
@@ -111,9 +122,6 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
             effects.extend(state.receive(ticket, answer));
         }
         state.looked_at = worker.looked_at();
-        if worker.is_gone() {
-            return Err(Error::WorkerGone);
-        }
         if stopped.load(Ordering::Relaxed) {
             return Err(Error::Signal(signal.load(Ordering::Relaxed) as i32));
         }

@@ -34,6 +34,12 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             ("", Role::Good)
         };
         canvas.pieces(area, x, 0, &[(mark, role), (&notice.text, role)]);
+    } else if let Some(rows) = truncated(state) {
+        let text = format!(
+            "! only the first {} are here: narrow it",
+            show::counted(rows, "row")
+        );
+        canvas.text(area, x, 0, &text, Role::Loss);
     } else if !complete {
         canvas.text(
             area,
@@ -50,6 +56,14 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             TILES.get(*cursor).map_or("", |tile| tile.doc),
             Role::Dim,
         );
+    }
+}
+
+/// How many rows there are when there would be more.
+fn truncated(state: &State) -> Option<u64> {
+    match &state.step().body {
+        Body::Table(table) if table.rows.truncated => Some(table.rows.rows.len() as u64),
+        Body::Table(_) | Body::Events(_) | Body::Overview(_) => None,
     }
 }
 

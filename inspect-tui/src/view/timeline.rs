@@ -100,7 +100,12 @@ fn gap_steps(state: &State, steps: usize) -> Vec<bool> {
 fn draw_axis(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Canvas<'_>) {
     let (first, last) = state.shown_span();
     let epoch = state.epoch();
-    let part = if state.span.is_some() { "part" } else { "" };
+    let histogram = state.timeline.histogram.as_ref();
+    let part = match (histogram.is_none_or(|counts| counts.complete), state.span) {
+        (false, _) => "partial",
+        (true, Some(_)) => "part",
+        (true, None) => "",
+    };
     canvas.text(area, 0, line, part, Role::Notable);
     if state.facts.span.is_none() {
         canvas.text(strip, 0, line, "no events", Role::Dim);

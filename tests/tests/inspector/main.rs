@@ -2,6 +2,7 @@
 //! them), and the promise that no captured byte reaches the terminal as a control character.
 
 mod story;
+mod terminal;
 
 use afterimage_inspect_tui::action::{Action, keys_markdown};
 use afterimage_inspect_tui::play::Player;

@@ -1,0 +1,187 @@
+//! The inspector on a real terminal: what it writes there when it starts, and how it leaves it behind. The terminal is a
+//! pseudo-terminal made by `script` (bsdutils, part of every Debian).
+
+use crate::story;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+/// How long anything may take on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Enters and leaves the alternate screen (DECSET 1049), hides and shows the cursor (DECTCEM).
+const ENTER: &str = "\x1b[?1049h";
+const LEAVE: &str = "\x1b[?1049l";
+const SHOW: &str = "\x1b[?25h";
+
+fn start(capture: &Path, more: &str) -> Child {
+    let inspector = env!("CARGO_BIN_EXE_inspector");
+    let command = format!(
+        "stty cols 120 rows 36; '{inspector}' '{}' {more}; stty -a | grep -ow -e '-*icanon'",
+        capture.display()
+    );
+    Command::new("script")
+        .args(["--quiet", "--flush", "--command", &command, "/dev/null"])
+        .env("TERM", "xterm")
+        .env("RUST_BACKTRACE", "0")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("script of bsdutils runs")
+}
+
+/// Everything a child writes, as it comes.
+struct Output {
+    written: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Output {
+    fn of(child: &mut Child) -> Output {
+        let mut out = child.stdout.take().expect("its output");
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let all = written.clone();
+        let reader = std::thread::spawn(move || {
+            let mut part = [0; 4096];
+            while let Ok(n @ 1..) = out.read(&mut part) {
+                all.lock().expect("the output").extend(&part[..n]);
+            }
+        });
+        Output { written, reader }
+    }
+
+    /// Waits until the first view and its numbers are on the screen.
+    fn wait_for_the_screen(&self) {
+        let begin = Instant::now();
+        while begin.elapsed() < PATIENCE {
+            let written = self.written.lock().expect("the output").clone();
+            if written.windows(16).any(|part| part == b"Everything recor") {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("nothing was drawn");
+    }
+
+    /// Waits for the end.
+    fn finish(self, child: &mut Child) -> String {
+        let begin = Instant::now();
+        while child.try_wait().expect("its state").is_none() {
+            if begin.elapsed() > PATIENCE {
+                child.kill().expect("it ends");
+                panic!("the inspector did not end");
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.reader.join().expect("the reader");
+        let written = self.written.lock().expect("the output").clone();
+        String::from_utf8(written).expect("only text reaches the terminal")
+    }
+}
+
+/// Does something to the inspector once it has drawn, and gives all that it wrote.
+fn watch(more: &str, act: impl FnOnce(&mut Child)) -> String {
+    let told = story::hostile();
+    let mut child = start(told.file.path(), more);
+    let output = Output::of(&mut child);
+    output.wait_for_the_screen();
+    act(&mut child);
+    output.finish(&mut child)
+}
+
+fn press(child: &mut Child, keys: &[u8]) {
+    let input = child.stdin.as_mut().expect("its input");
+    for key in keys {
+        input.write_all(&[*key]).expect("a key");
+        input.flush().expect("a key");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+}
+
+/// The terminal is as it was: main screen, cursor shown, lines edited by the terminal.
+fn was_given_back(written: &str) {
+    let leave = written.rfind(LEAVE).expect("the alternate screen is left");
+    assert!(written.rfind(ENTER).expect("it was entered") < leave);
+    assert!(written.rfind(SHOW).is_some(), "the cursor is shown");
+    let after = &written[leave..];
+    assert!(
+        after.contains("icanon") && !after.contains("-icanon"),
+        "{after:?}"
+    );
+}
+
+#[test]
+fn the_terminal_is_given_back_when_the_user_leaves() {
+    let written = watch("", |child| press(child, b"37\t\t?\x1bq"));
+    was_given_back(&written);
+    assert!(!written.contains("ended:"), "{written}");
+}
+
+#[test]
+fn the_terminal_is_given_back_after_a_signal() {
+    let told = story::break_in();
+    let path = told.file.path().to_owned();
+    let mut child = start(&path, "");
+    let output = Output::of(&mut child);
+    output.wait_for_the_screen();
+    let name = path.display().to_string();
+    // Only the process that was started here has this temporary file on its command line.
+    let found = std::fs::read_dir("/proc")
+        .expect("/proc")
+        .flatten()
+        .find_map(|entry| {
+            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+            let mut args = line.split(|b| *b == 0);
+            let program = args.next()?;
+            (program.ends_with(b"inspector") && args.next()? == name.as_bytes()).then_some(pid)
+        });
+    let pid = rustix::process::Pid::from_raw(found.expect("the inspector runs")).expect("a pid");
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal");
+    let written = output.finish(&mut child);
+    was_given_back(&written);
+    assert!(written.contains("ended by signal 15"), "{written:?}");
+}
+
+#[test]
+fn the_terminal_is_given_back_before_a_panic_is_told() {
+    let written = watch("panic", |_| {});
+    was_given_back(&written);
+    let leave = written.find(LEAVE).expect("the alternate screen is left");
+    let told = written
+        .find("a panic on purpose")
+        .expect("the panic is told");
+    assert!(leave < told, "the message is on the screen that stays");
+}
+
+#[test]
+fn what_is_captured_writes_no_escape_sequence_of_its_own() {
+    let written = watch("", |child| press(child, b"2347\t\x1b[B\x1b[B\tq"));
+    // The story's names hold OSC, C1 and bidirectional controls; the inspector itself uses none of them.
+    for odd in [
+        "\x1b]", "\x1bP", "\u{9b}", "\u{9d}", "\u{85}", "\u{202e}", "\u{2066}", "\x07",
+    ] {
+        assert!(!written.contains(odd), "{odd:?} reached the terminal");
+    }
+    assert!(
+        written.contains("\\x1b"),
+        "the escaped names are on the screen"
+    );
+}
+
+#[test]
+fn without_a_terminal_it_says_so_and_writes_nothing() {
+    let told = story::break_in();
+    let output = Command::new(env!("CARGO_BIN_EXE_inspector"))
+        .arg(told.file.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(output.stdout.is_empty());
+    let said = String::from_utf8(output.stderr).expect("text");
+    assert!(said.contains("standard output is not a terminal"), "{said}");
+}
