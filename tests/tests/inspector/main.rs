@@ -4,6 +4,7 @@
 mod story;
 mod terminal;
 
+use afterimage_indexer::Session;
 use afterimage_inspect_tui::action::{Action, keys_markdown};
 use afterimage_inspect_tui::play::Player;
 use afterimage_inspect_tui::{ColorChoice, Error, Options};
@@ -89,6 +90,40 @@ fn every_screen_looks_as_it_did() {
     for (name, (width, height), keys) in SCREENS {
         let screen = play(&told, *width, *height).press(keys).screen();
         golden(name, &format!("{width}x{height} {keys}\n{screen}"));
+    }
+}
+
+/// Screens over the committed samples: the sample, the name, the keys.
+const SAMPLES: &[(&str, &str, &str)] = &[
+    ("break-in", "overview", ""),
+    ("break-in", "processes", "3"),
+    ("break-in", "files-of-the-shell", "4/proc.name = sh<Enter>"),
+    ("break-in", "connections", "5"),
+    ("break-in", "errors", "6"),
+    ("break-in", "commands", "U"),
+    ("break-in", "shadow", "7/fd.name = /etc/shadow<Enter>"),
+    ("crash-loop", "overview", ""),
+    ("crash-loop", "container-events", "V"),
+    ("quiet-web", "overview", ""),
+    ("quiet-web", "server-ports", "P"),
+];
+
+#[test]
+fn every_sample_tells_its_story_on_screen() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
+    for (sample, name, keys) in SAMPLES {
+        let file = format!("{sample}.aft");
+        let session = Session::open(&folder.join(&file)).expect("the sample opens");
+        let options = Options {
+            name: file,
+            ..options()
+        };
+        let mut player = Player::new(session, options, 140, 40).expect("the inspector opens");
+        let screen = player.press(keys).screen();
+        golden(
+            &format!("sample-{sample}-{name}"),
+            &format!("140x40 {keys}\n{screen}"),
+        );
     }
 }
 
