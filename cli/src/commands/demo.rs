@@ -190,20 +190,25 @@ fn print_views(out: &mut Output, source: &Source, scenario: &Scenario) -> Result
     writeln!(out, "\n{title}")?;
     let filter =
         Filter::parse(scenario.worth_a_look).map_err(|error| crate::source::bad_filter(&error))?;
-    let layout = Layout::parse(
-        Some("%evt.outputtime %proc.name (%proc.vpid) %evt.type %evt.info"),
-        Look::Relative,
-        Zone::Utc,
-    )?;
+    // An execution is told by what was executed, by the kernel's own path; anything else by its arguments.
+    let parse = |text| Layout::parse(Some(text), Look::Relative, Zone::Utc);
+    let executed = parse("%evt.outputtime %proc.vpid runs %proc.exepath: %proc.cmdline")?;
+    let called = parse("%evt.outputtime %proc.vpid %proc.name: %evt.type %evt.info")?;
+    let exec = source.session.schema().type_id("execve");
     let mut failed: Option<io::Error> = None;
-    let mut each = |ctx: &Ctx<'_>| match layout
-        .line(ctx)
-        .map_or(Ok(()), |line| writeln!(out, "{line}"))
-    {
-        Ok(()) => true,
-        Err(error) => {
-            failed = Some(error);
-            false
+    let mut each = |ctx: &Ctx<'_>| {
+        let layout = if Some(ctx.event.ty) == exec {
+            &executed
+        } else {
+            &called
+        };
+        let line = layout.line(ctx);
+        match line.map_or(Ok(()), |line| writeln!(out, "{line}")) {
+            Ok(()) => true,
+            Err(error) => {
+                failed = Some(error);
+                false
+            }
         }
     };
     source
