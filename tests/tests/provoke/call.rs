@@ -1,7 +1,7 @@
 //! How a case makes its call and says what it did: each argument is given once, as the register's value and as what the
 //! event must say of it. What is told reaches the parent through shared memory, also when the call never returns.
 
-use afterimage_model::{Abi, Syscall};
+use afterimage_model::{Abi, ArgKind, Syscall};
 use afterimage_tests::child::Shared;
 use serde_json::{Value as Json, json};
 use std::ffi::CStr;
@@ -158,6 +158,8 @@ pub struct Account {
     pub args: Vec<Told>,
     /// The result.
     pub outcome: Outcome,
+    /// Device and inode of the file the call was about: what it returned, or else its first descriptor.
+    pub file: Option<(u64, u64)>,
 }
 
 /// The hand a case is given to make its call with.
@@ -190,7 +192,7 @@ impl<'a> Call<'a> {
         )
     }
 
-    fn tell(&mut self, args: &[Arg], outcome: Outcome) {
+    fn tell(&mut self, args: &[Arg], outcome: Outcome, file: Option<(u64, u64)>) {
         assert_eq!(
             args.len(),
             self.row.args.len(),
@@ -215,7 +217,7 @@ impl<'a> Call<'a> {
             Outcome::Never => Json::Null,
         };
         self.shared.put(
-            json!({ "args": args, "outcome": outcome })
+            json!({ "args": args, "outcome": outcome, "file": file.map(|(dev, ino)| [dev, ino]) })
                 .to_string()
                 .as_bytes(),
         );
@@ -238,6 +240,16 @@ impl<'a> Call<'a> {
     /// Like [`Call::make`], with the case's own way of entering the kernel; `enter` gives the raw result.
     pub fn make_by(&mut self, args: &[Arg], enter: impl FnOnce(i64, [u64; 6]) -> i64) -> i64 {
         let raw = registers(args);
+        let takes_fd = self
+            .row
+            .args
+            .first()
+            .is_some_and(|arg| arg.kind == ArgKind::Fd);
+        let taken = if takes_fd {
+            identity(raw[0] as i32)
+        } else {
+            None
+        };
         // Nothing between the marker and the call may enter the kernel: no allocation, no output.
         let nr = self.number();
         mark();
@@ -266,14 +278,19 @@ impl<'a> Call<'a> {
                 _ => {}
             }
         }
-        self.tell(&args, Outcome::Returned(result));
+        let made = if self.row.returns_fd && result >= 0 {
+            identity(result as i32)
+        } else {
+            None
+        };
+        self.tell(&args, Outcome::Returned(result), made.or(taken));
         result
     }
 
     /// Tells beforehand what a call that replaces or ends the program will have done, then makes it.
     pub fn make_last(&mut self, args: &[Arg], outcome: Outcome) {
         let raw = registers(args);
-        self.tell(args, outcome);
+        self.tell(args, outcome, None);
         let nr = self.number();
         mark();
         // SAFETY: see `make`.
@@ -304,8 +321,21 @@ impl<'a> Call<'a> {
 
     /// Tells beforehand what is going to happen when somebody else makes the call.
     pub fn announce(&mut self, args: &[Arg], outcome: Outcome) {
-        self.tell(args, outcome);
+        self.tell(args, outcome, None);
     }
+}
+
+/// Device, as the kernel writes it inside, and inode of an open file.
+fn identity(fd: i32) -> Option<(u64, u64)> {
+    // SAFETY: the structure is filled by the call.
+    let stat = unsafe {
+        let mut stat: libc::stat = std::mem::zeroed();
+        (libc::fstat(fd, &raw mut stat) == 0).then_some(stat)?
+    };
+    Some((
+        u64::from(libc::major(stat.st_dev)) << 20 | u64::from(libc::minor(stat.st_dev)),
+        stat.st_ino,
+    ))
 }
 
 fn registers(args: &[Arg]) -> [u64; 6] {
@@ -361,6 +391,7 @@ pub fn account(bytes: &[u8]) -> Option<Account> {
         outcome: told["outcome"]
             .as_i64()
             .map_or(Outcome::Never, Outcome::Returned),
+        file: told["file"][0].as_u64().zip(told["file"][1].as_u64()),
     })
 }
 

@@ -25,7 +25,7 @@ use afterimage_tests::harness::{self, Seen};
 use afterimage_tests::needs_recording;
 use call::{ABI, Account, Call, MAGIC, MARKER, Outcome, Told};
 use serde_json::{Value as Json, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// The name of a row and what makes the call.
@@ -87,6 +87,118 @@ fn every_row_has_one_case_and_every_case_has_a_row() {
     );
 }
 
+/// Rows whose entry point has another name in the kernel.
+const ENTRY_POINTS: &[(&str, &str)] = &[
+    ("fstat", "newfstat"),
+    ("lstat", "newlstat"),
+    ("sendfile", "sendfile64"),
+    ("stat", "newstat"),
+    ("umount2", "umount"),
+    ("uname", "newuname"),
+];
+
+/// Rows with fewer arguments than the kernel's entry point, and why.
+const FEWER: &[(&str, usize, &str)] = &[
+    ("clone", 5, "the architectures' orders part after the third"),
+    ("getcpu", 3, "the third has no meaning since Linux 2.6.24"),
+];
+
+#[test]
+fn every_row_has_as_many_arguments_as_the_kernels_own_description() {
+    if let Some(why) = harness::not_root() {
+        harness::skip(&why);
+        return;
+    }
+    let known = kernel_arguments();
+    if known.is_empty() {
+        harness::skip("tracefs does not describe the calls");
+        return;
+    }
+    let mut compared = 0;
+    let mut wrong = Vec::new();
+    for row in SYSCALLS.iter().filter(|row| row.number(ABI).is_some()) {
+        let entry = ENTRY_POINTS
+            .iter()
+            .find(|alias| alias.0 == row.name)
+            .map_or(row.name, |alias| alias.1);
+        let Some(kernel) = known.get(entry) else {
+            continue;
+        };
+        let fewer = FEWER.iter().find(|fewer| fewer.0 == row.name);
+        if *kernel != fewer.map_or(row.args.len(), |fewer| fewer.1) {
+            wrong.push(format!(
+                "{}: the row has {}, the kernel {kernel}",
+                row.name,
+                row.args.len()
+            ));
+        }
+        compared += 1;
+    }
+    eprintln!("{compared} rows compared with {} entry points", known.len());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(compared > 300, "only {compared} rows could be compared");
+}
+
+/// Entry points and how many arguments they take, from the tracepoints' formats. tracefs is mounted where only a child sees it.
+fn kernel_arguments() -> BTreeMap<String, usize> {
+    let told = Shared::new(1 << 20).expect("shared memory");
+    let child = child::fork(|| {
+        let none = std::ptr::null();
+        c!(unshare(libc::CLONE_NEWNS));
+        c!(mount(
+            c"none".as_ptr(),
+            c"/".as_ptr(),
+            none,
+            libc::MS_REC | libc::MS_PRIVATE,
+            std::ptr::null()
+        ));
+        c!(mount(
+            c"tracefs".as_ptr(),
+            c"/sys/kernel/tracing".as_ptr(),
+            c"tracefs".as_ptr(),
+            0,
+            std::ptr::null()
+        ));
+        let Ok(entries) = std::fs::read_dir("/sys/kernel/tracing/events/syscalls") else {
+            return 1;
+        };
+        let counts: serde_json::Map<String, Json> = entries
+            .flatten()
+            .filter_map(|entry| {
+                let format = std::fs::read_to_string(entry.path().join("format")).ok()?;
+                let name = entry
+                    .file_name()
+                    .to_str()?
+                    .strip_prefix("sys_enter_")?
+                    .to_owned();
+                let fields = format
+                    .lines()
+                    .filter_map(|line| line.trim().strip_prefix("field:")?.split(';').next());
+                // What is not an argument is named `common_…` or, the number and copies of strings, `__…`.
+                let words = fields.map(|field| field.rsplit([' ', '*']).next().unwrap_or_default());
+                Some((
+                    name,
+                    Json::from(
+                        words
+                            .filter(|w| !w.starts_with("common_") && !w.starts_with("__"))
+                            .count(),
+                    ),
+                ))
+            })
+            .collect();
+        told.put(Json::from(counts).to_string().as_bytes());
+        0
+    });
+    if child.expect("fork").wait() != End::Exited(0) {
+        return BTreeMap::new();
+    }
+    let counts: Json = serde_json::from_slice(&told.take()).expect("JSON");
+    let counts = counts.as_object().expect("an object").iter();
+    counts
+        .map(|(name, count)| (name.clone(), count.as_u64().expect("a count") as usize))
+        .collect()
+}
+
 #[test]
 fn every_case_makes_its_call_and_ends_well() {
     if let Some(why) = harness::not_root() {
@@ -121,8 +233,12 @@ fn every_provoked_call_is_recorded_as_what_it_was() {
             wrong.push(format!("{}: {why}", report.name));
         }
     }
+    let with_file = reports
+        .iter()
+        .filter(|r| r.account.as_ref().is_some_and(|a| a.file.is_some()))
+        .count();
     eprintln!(
-        "{} calls made, {} recorded as they were",
+        "{} calls made, {} recorded as they were, {with_file} of them about an open file",
         reports.len(),
         reports.len() - wrong.len()
     );
@@ -250,6 +366,14 @@ fn check(report: &Report, events: &[Ctx<'_>]) -> Result<(), String> {
             ));
         }
         _ => {}
+    }
+    if let Some(identity) = account.file
+        && event.file().map(|file| (file.dev, file.ino)) != Some(identity)
+    {
+        return Err(format!(
+            "was about file {identity:?}, recorded with {:?}",
+            event.file()
+        ));
     }
     let args = event.ty().map_or(&[][..], |ty| &ty.args);
     if args.len() != account.args.len() || event.event.args.len() != args.len() {
