@@ -53,6 +53,17 @@ says '^cat ' "the command's child"
 expect 1 "$afterimage" read -q cmd.aft proc.name=nobody-has-this-name
 pass "a command and its children are recorded from the first call"
 
+# A recorder that is killed loses a second at most.
+"$afterimage" record -q -o killed.aft -- sh -c 'for i in $(seq 120); do /bin/true; sleep 0.05; done' &
+recorder=$!
+sleep 4
+kill -KILL "$recorder"
+wait "$recorder" 2> /dev/null || true
+expect 3 "$afterimage" read killed.aft --count-only evt.type=execve
+[ "$(cat out)" -gt 10 ] || fail "of a killed recorder's events only $(cat out) are left"
+expect 3 "$afterimage" verify killed.aft
+pass "a killed recorder leaves what it had written"
+
 # What must fail, and leave nothing behind.
 expect 1 "$afterimage" record -q -o cmd.aft -- true
 grep -q 'exists already' err || fail "an existing capture must not be overwritten"

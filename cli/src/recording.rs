@@ -9,7 +9,7 @@ use afterimage_format::{Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -72,7 +72,7 @@ fn exists(path: &Path) -> Failure {
     )
 }
 
-/// What a capture is written to.
+/// What a capture is written to, without a buffer: what the writer has flushed must survive the recorder.
 enum Sink {
     File(File),
     Stdout(io::Stdout),
@@ -217,11 +217,11 @@ pub fn run(
     begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     target.check()?;
-    let started = Instant::now();
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
+    let started = Instant::now();
     let bytes = Arc::new(AtomicU64::new(0));
     let sink = Counted {
-        inner: BufWriter::with_capacity(256 << 10, target.create()?),
+        inner: target.create()?,
         bytes: bytes.clone(),
     };
     let broken = |error: &dyn std::fmt::Display| {
@@ -232,22 +232,22 @@ pub fn run(
             ),
             Target::Stdout => "check the program that reads the pipe".to_owned(),
         };
-        Failure::new(Safe::new(&format!("recording: {error}")), remedy)
+        Failure::new(Safe::new(&error.to_string()), remedy)
     };
-    let mut writer = Writer::new(
+    let ready = Writer::new(
         sink,
         recorder.manifest(),
         Schema::current(),
         WriterOptions::default(),
     )
-    .map_err(|error| broken(&error))?;
-    if let Err(failure) = begin(&mut recorder) {
+    .map_err(|error| broken(&error))
+    .and_then(|writer| begin(&mut recorder).map(|()| writer));
+    let mut writer = ready.inspect_err(|_| {
         // Nothing was recorded yet, so nothing is left behind.
         if let Target::File(path) = target {
             let _ = std::fs::remove_file(path);
         }
-        return Err(failure);
-    }
+    })?;
     let progress = progress && io::stderr().is_terminal();
     if progress {
         recorder.on_status(move |status| show_progress(status, started.elapsed()));
@@ -258,11 +258,7 @@ pub fn run(
     }
     let reason = reason.map_err(|error| broken(&error))?;
     let (sink, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
-    let buffered = sink.inner;
-    let sink = buffered
-        .into_inner()
-        .map_err(|error| broken(error.error()))?;
-    make_durable(sink, target).map_err(|error| broken(&error))?;
+    make_durable(sink.inner, target).map_err(|error| broken(&error))?;
     Ok(Summary {
         reason,
         totals,
