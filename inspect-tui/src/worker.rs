@@ -1,7 +1,6 @@
 //! The threads that own the session: they take questions and give back values, so that the screen never waits.
 //!
-//! Questions come in lanes. A new question in a lane stops the one before it, which nobody wants to hear any more. Two
-//! threads share the lanes: one for what is quick, one for what looks at the whole capture.
+//! Questions come in lanes. A new question in a lane stops the one before it, which nobody wants to hear any more.
 
 use crate::detail::{self, Detail};
 use crate::export;
@@ -13,6 +12,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 /// A stream of questions of which only the latest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,9 +29,16 @@ pub enum Lane {
     Timeline,
 }
 
-/// Lanes the quick thread serves, and those the other does.
-const QUICK: &[Lane] = &[Lane::Page, Lane::Detail];
-const SLOW: &[Lane] = &[Lane::Body, Lane::Errand, Lane::Timeline];
+/// The threads, each with the lanes it serves: a page must not wait for a scan, nor the timeline for a search.
+const THREADS: &[(&str, &[Lane])] = &[
+    ("inspect-pages", &[Lane::Page, Lane::Detail]),
+    ("inspect-body", &[Lane::Body]),
+    ("inspect-errands", &[Lane::Errand]),
+    ("inspect-timeline", &[Lane::Timeline]),
+];
+
+/// Lanes whose work may look at the whole capture, so that the user may want to stop it.
+const LONG: &[Lane] = &[Lane::Body, Lane::Errand, Lane::Timeline];
 
 /// Which events are meant.
 #[derive(Clone, Debug, Default)]
@@ -196,10 +203,14 @@ impl Worker {
         });
         let (sender, answers) = channel();
         let mut threads = Vec::new();
-        for (name, lanes) in [("inspect-quick", QUICK), ("inspect-scan", SLOW)] {
+        for (name, lanes) in THREADS {
             let (session, shared, sender) = (session.clone(), shared.clone(), sender.clone());
             let serve = move || serve(&session, &shared, lanes, &sender);
-            threads.push(std::thread::Builder::new().name(name.into()).spawn(serve)?);
+            threads.push(
+                std::thread::Builder::new()
+                    .name((*name).into())
+                    .spawn(serve)?,
+            );
         }
         Ok(Worker {
             shared,
@@ -226,13 +237,16 @@ impl Worker {
     /// Stops what looks at the whole capture; what it has found so far still comes as its answer.
     pub fn cancel(&self) {
         let board = self.shared.board();
-        SLOW.iter().for_each(|lane| stop(&board, *lane));
+        LONG.iter().for_each(|lane| stop(&board, *lane));
     }
 
     /// Events the body's question has looked at, while it runs.
     pub fn looked_at(&self) -> Option<u64> {
         let board = self.shared.board();
-        let running = board.running.iter().find(|(lane, _)| SLOW.contains(lane));
+        let running = board
+            .running
+            .iter()
+            .find(|(lane, _)| lane < &Lane::Timeline && LONG.contains(lane));
         running.map(|(_, progress)| progress.done.load(Ordering::Relaxed))
     }
 
@@ -476,15 +490,18 @@ fn matches(
     progress: &Progress,
     send: &dyn Fn(Answer),
 ) -> Result<(), Error> {
+    /// How often what was found so far is shown.
+    const EVERY: Duration = Duration::from_millis(100);
     let mut nums = Vec::new();
     let mut given = 0;
-    // The first lines appear at once; later parts come in larger pieces.
-    let mut batch = 256;
+    let mut sent = Instant::now();
     session.scan(which.filter.as_ref(), which.span, 1, progress, &mut |ctx| {
         nums.push(ctx.num);
-        if nums.len() >= batch {
+        // The first lines appear at once; those that follow, in larger pieces.
+        let screenful = given == 0 && nums.len() >= 256;
+        if screenful || sent.elapsed() > EVERY {
             given += nums.len();
-            batch = 65_536;
+            sent = Instant::now();
             send(Answer::Matches {
                 nums: std::mem::take(&mut nums),
                 last: false,

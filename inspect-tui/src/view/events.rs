@@ -10,6 +10,7 @@ use crate::state::events::EventList;
 use crate::state::{Pane, State};
 use crate::theme::Role;
 use afterimage_indexer::Cell;
+use std::borrow::Cow;
 
 /// Draws the panes there is room for.
 pub fn draw(state: &State, list: &EventList, canvas: &mut Canvas<'_>) {
@@ -40,13 +41,25 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
         focus: state.pane == Pane::Body,
         style: state.epoch().style,
     };
-    let coming = vec![Cell::Missing; columns.len()];
+    // Lines that are still to come have their number already.
+    let number = columns.iter().position(|column| column.field == "evt.num");
+    let coming = |num: u64| {
+        let cell = |at| {
+            if Some(at) == number {
+                Cell::Number(num.into())
+            } else {
+                Cell::Missing
+            }
+        };
+        (0..columns.len()).map(cell).collect::<Vec<_>>()
+    };
     rows.draw(area, canvas, |place| {
         let place = list.top + place;
-        list.num(place)?;
-        let (cells, bad) = list
-            .line(place)
-            .map_or((&coming, false), |line| (&line.cells, line.failed));
+        let num = list.num(place)?;
+        let (cells, bad) = match list.line(place) {
+            Some(line) => (Cow::Borrowed(&line.cells[..]), line.failed),
+            None => (Cow::Owned(coming(num)), false),
+        };
         Some(Line {
             cells,
             depth: 0,

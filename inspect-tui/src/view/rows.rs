@@ -8,11 +8,12 @@ use crate::theme::Role;
 use afterimage_indexer::{Cell, TimeStyle};
 use afterimage_model::{FieldType, fields};
 use afterimage_query::{Aggregate, Column, Unit};
+use std::borrow::Cow;
 
 /// A line of a table.
 pub struct Line<'a> {
     /// One per column.
-    pub cells: &'a [Cell],
+    pub cells: Cow<'a, [Cell]>,
     /// How far the tree column is pushed in.
     pub depth: u16,
     /// `+` or `-` for a row with children, folded or not.

@@ -8,6 +8,7 @@ use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
 use afterimage_indexer::Cell;
 use afterimage_query::Shape;
+use std::borrow::Cow;
 
 /// Draws the rows there are, or says why there are none.
 pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
@@ -33,7 +34,7 @@ pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
         let at = table.order.get(table.top + place).copied()?;
         let failed = |cell: &Cell| matches!(cell, Cell::Text(text) if text != b"SUCCESS");
         Some(Line {
-            cells: &row.cells,
+            cells: Cow::Borrowed(&row.cells),
             depth: row.depth,
             fold: (tree.is_some() && table.has_children(at)).then(|| table.folded.contains(&at)),
             bad: view.shape == Shape::List
