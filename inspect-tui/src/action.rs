@@ -219,7 +219,7 @@ use Key::{
 pub const BINDINGS: &[Binding] = bindings! {
     Timeline Mark  [Enter, Char(' ')] "mark" "Mark one end of a range; the second mark shows just that range, in every view.";
     View Drill        [Enter] "open" "Go into the selected row: the view it leads to, narrowed to that row.";
-    Everywhere Back   [Backspace] "back" "Go back to the step before.";
+    Everywhere Back   [Backspace, Ctrl('h')] "back" "Go back to the step before.";
     Everywhere Help   [Char('?'), F(1)] "help" "Show the keys and what this view means.";
     Everywhere Filter [Char('/'), F(4), Char('\\')] "filter" "Edit the filter of this step; Tab completes names.";
     View Dig          [Char('d'), F(6)] "events" "Show the events behind the selected row.";

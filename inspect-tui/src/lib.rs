@@ -1,9 +1,9 @@
 //! The terminal inspector.
 //!
 //! [`run`] opens a [`Session`] on the terminal; a [`Player`](play::Player) does the same on a screen of text. Inside,
-//! [`State`](state::State) is what is known and where the user stands; `update` is the only way a user changes it, with an
+//! [`State`] is what is known and where the user stands; `update` is the only way a user changes it, with an
 //! [`Action`](action::Action) from the table [`BINDINGS`](action::BINDINGS), and `receive` the only way an answer does. A
-//! [`Worker`](worker::Worker) owns the session and does everything that may take time. Views are rows of
+//! [`Worker`] owns the session and does everything that may take time. Views are rows of
 //! [`afterimage_query::VIEWS`], drawn by one generic table.
 //!
 //! Invariants: state never names the drawing library, drawing never changes state, only `term` talks to the terminal,

@@ -1,0 +1,138 @@
+//! What drawing and clicking ask of the state: where things are, what columns need, what is said. Changes nothing.
+
+use super::entry::{Entry, Kind};
+use super::{Body, State};
+use crate::area::{self, Plan};
+use crate::fit;
+use crate::show::{self, Epoch};
+use crate::worker::Lane;
+use afterimage_indexer::TimeStyle;
+use afterimage_model::Gap;
+use afterimage_query::{Aggregate, Column, Shape, View};
+
+/// The column of a tree that is pushed in: the first that says something of the row and is no key.
+pub fn tree_column(view: &View) -> Option<usize> {
+    let tree = view.shape == Shape::Tree;
+    let named = || {
+        view.columns
+            .iter()
+            .position(|column| column.aggregate != Aggregate::Key)
+    };
+    tree.then(named).flatten()
+}
+
+impl State {
+    /// Where things are on the screen.
+    pub fn plan(&self) -> Plan {
+        let typing = self.entry.as_ref().map_or(0, |entry| match entry.kind {
+            Kind::View => (self.size.1 / 2).min(entry.views().len() as u16 + 1),
+            _ => 1 + self.said(entry).len() as u16,
+        });
+        area::plan(
+            self.size.0,
+            self.size.1,
+            self.facts.gaps().next().is_some(),
+            typing.min(self.size.1 / 2),
+        )
+    }
+
+    /// The trail as it is named on screen: views, the rows opened on the way, and the step each belongs to.
+    pub fn crumbs(&self) -> Vec<(String, usize)> {
+        let mut out = Vec::new();
+        for (at, step) in self.trail.iter().enumerate() {
+            if !step.from.is_empty() {
+                out.push((step.from.clone(), at));
+            }
+            let mark = if step.filter_text.is_empty() { "" } else { "*" };
+            out.push((format!("{}{mark}", step.view.id), at));
+        }
+        out
+    }
+
+    /// What the columns on screen need.
+    pub fn column_widths(&self) -> Vec<area::Width> {
+        let total = self.size.0;
+        let style = self.epoch().style;
+        let view = self.step().view;
+        let widest: &[u16] = match &self.step().body {
+            Body::Table(table) => &table.widest,
+            Body::Events(list) => &list.widest,
+            Body::Overview(_) => &[],
+        };
+        // What is pushed in needs more than its widest text.
+        let tree = view.shape == Shape::Tree;
+        let width = |(at, column): (usize, &Column)| {
+            let widest = widest
+                .get(at)
+                .copied()
+                .filter(|_| !tree || Some(at) != tree_column(view));
+            show::width(column, widest, &style, total)
+        };
+        view.columns.iter().enumerate().map(width).collect()
+    }
+
+    /// What is said below the line being typed: why it is wrong, or what it could become.
+    pub fn said(&self, entry: &Entry) -> Vec<String> {
+        let mut said = Vec::new();
+        if let Some(error) = &entry.error {
+            let lead = |bytes: usize| {
+                fit::cells(&fit::plain(entry.text.get(..bytes).unwrap_or(&entry.text)))
+            };
+            let from = lead(error.span().start);
+            let marks = lead(error.span().end).saturating_sub(from).max(1);
+            let indent = fit::cells(entry.kind.prompt()) + from;
+            said.push(format!("{}{}", " ".repeat(indent), "^".repeat(marks)));
+            said.push(fit::plain(&format!(
+                "{}: {}",
+                error.message(),
+                error.remedy()
+            )));
+        }
+        let room = usize::from(self.size.1 / 3).max(2);
+        said.extend(
+            entry
+                .hints
+                .iter()
+                .take(room)
+                .map(|hint| fit::plain(&format!("{:<24} {}", hint.text, hint.doc))),
+        );
+        if entry.hints.len() > room {
+            said.push(format!("and {} more", entry.hints.len() - room));
+        }
+        said
+    }
+
+    /// How instants are shown.
+    pub fn epoch(&self) -> Epoch<'_> {
+        let manifest = &self.facts.manifest;
+        let first_ns = manifest.wall_ns(self.facts.span.map_or(0, |span| span.0));
+        Epoch {
+            manifest,
+            style: TimeStyle {
+                look: self.look,
+                offset_s: 0,
+                first_ns,
+            },
+        }
+    }
+
+    /// Whether an answer for the view is still to come.
+    pub fn working(&self) -> bool {
+        [Lane::Body, Lane::Errand]
+            .iter()
+            .any(|lane| self.tickets.contains_key(lane))
+    }
+
+    /// Whether any answer is still to come.
+    pub fn waiting(&self) -> bool {
+        !self.tickets.is_empty()
+    }
+
+    /// The gaps that meet the span.
+    pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
+        self.facts.gaps().filter(|gap| {
+            self.span
+                .is_none_or(|(first, last)| gap.end.0 >= first && gap.start.0 <= last)
+        })
+    }
+}
