@@ -289,7 +289,7 @@ pub fn doctor() -> Vec<Check> {
             Ok(_) => "all needed programs load".to_owned(),
             Err(why) => why.to_string(),
         };
-        checks.push(check("eBPF programs", loaded.is_ok(), true, found, "see the reason; a kernel of 5.11 or later without restrictions on tp_btf programs is needed"));
+        checks.push(check("eBPF programs", loaded.is_ok(), true, found, "see the reason; a kernel of 5.15 or later without restrictions on tp_btf programs is needed"));
     }
     checks
 }

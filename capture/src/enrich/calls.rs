@@ -1,0 +1,382 @@
+//! Calls: the values of their arguments, the file or socket they touched, what they did to the descriptor table.
+
+use super::{Outcome, World, blank};
+use crate::decode::Record;
+use crate::procfs;
+use crate::wire::{Kind, PathMark, Slot};
+use afterimage_model::schema::current_type;
+use afterimage_model::syscalls::Syscall;
+use afterimage_model::{
+    Abi, ArgKind, Blob, Event, EventFlags, FileId, FileKind, ProcId, Role, SYSCALLS, TypeId, Value,
+};
+
+const CALL_STRIDE: usize = 1024;
+
+pub(super) fn call_table() -> Vec<Option<(TypeId, &'static Syscall)>> {
+    let mut table = vec![None; 4 * CALL_STRIDE];
+    for row in SYSCALLS {
+        let Some(ty) = current_type(row.name) else {
+            continue;
+        };
+        for (abi, number) in row.numbers {
+            let mut put = |abi: Abi| {
+                if (*number as usize) < CALL_STRIDE
+                    && let Some(slot) = table.get_mut(abi as usize * CALL_STRIDE + *number as usize)
+                {
+                    *slot = Some((ty, row));
+                }
+            };
+            put(*abi);
+            if *abi == Abi::x86_64 && *number < 512 {
+                put(Abi::x32);
+            }
+        }
+    }
+    table
+}
+
+impl World {
+    pub(super) fn call_row(&self, abi: Abi, nr: u32) -> Option<(TypeId, Option<&'static Syscall>)> {
+        let at = (nr as usize) < CALL_STRIDE;
+        let row = at
+            .then(|| {
+                self.calls
+                    .get(abi as usize * CALL_STRIDE + nr as usize)
+                    .copied()
+                    .flatten()
+            })
+            .flatten()?;
+        Some((row.0, Some(row.1)))
+    }
+
+    pub(super) fn call(&mut self, cpu: u16, record: &Record) -> Outcome {
+        let head = &record.head;
+        let (mut id, known) = self.who(record);
+        if let Some(task) = &record.task {
+            id = self.changed(id, task, record.cwd.as_ref(), head);
+        }
+        if !self.in_scope(id) {
+            return Outcome::OutOfScope;
+        }
+        let abi = Abi::from_code(head.abi).unwrap_or_default();
+        let result = head.result as i64;
+        let Some((ty, Some(row))) = self.call_row(abi, head.nr) else {
+            let mut event = blank(
+                cpu,
+                head,
+                id,
+                known,
+                current_type("unknown").unwrap_or_default(),
+            );
+            event.abi = abi;
+            event.result = result;
+            event.args.push(Value::Num(i64::from(head.nr as i32)));
+            event
+                .args
+                .extend(head.args.iter().take(5).map(|raw| Value::Num(*raw as i64)));
+            return Outcome::Event(Box::new(event));
+        };
+        let mut event = blank(cpu, head, id, known, ty);
+        event.abi = abi;
+        event.result = result;
+        if u32::from(head.kind) == Kind::SYSCALL_ENTER {
+            event.flags.set(EventFlags::NO_RESULT);
+            event.result = 0;
+        }
+        for (at, spec) in row.args.iter().enumerate() {
+            let raw = head.args.get(at).copied().unwrap_or(0);
+            event.args.push(value(
+                spec.kind,
+                raw,
+                abi,
+                record.args.get(at).and_then(Option::as_ref),
+            ));
+        }
+        mark(&mut event, record);
+        event.file = self.touched(record, row, result, id, &mut event.flags);
+        Outcome::Event(Box::new(event))
+    }
+
+    /// The file or socket a call touched, and what the call did to the descriptor table.
+    pub(super) fn touched(
+        &mut self,
+        record: &Record,
+        row: &Syscall,
+        result: i64,
+        id: ProcId,
+        flags: &mut EventFlags,
+    ) -> Option<FileId> {
+        let head = &record.head;
+        let pid = head.pid;
+        let first_fd = row.args.iter().position(|arg| arg.kind == ArgKind::Fd);
+        let fd_number = |at: usize| head.args.get(at).map(|raw| *raw as i32);
+        match row.name {
+            "close" => {
+                let live = self.live.get_mut(&pid)?;
+                let fd = fd_number(0)?;
+                return if result == 0 {
+                    live.fds.remove(&fd)
+                } else {
+                    None
+                };
+            }
+            // F_DUPFD and F_DUPFD_CLOEXEC (include/uapi/linux/fcntl.h): the copy has the same open file.
+            "fcntl" | "fcntl64" if result >= 0 && matches!(head.args[1] as u32, 0 | 1030) => {
+                let file = record.file(0)?.clone();
+                let made = self.objects.of(&mut self.tables, &file, None);
+                self.live.get_mut(&pid)?.fds.insert(result as i32, made);
+            }
+            "close_range" if result == 0 => {
+                let (from, to) = (head.args[0] as u32, head.args[1] as u32);
+                if let Some(live) = self.live.get_mut(&pid) {
+                    live.fds
+                        .retain(|fd, _| !(from..=to).contains(&(*fd as u32)));
+                }
+            }
+            "pipe" | "pipe2" | "socketpair" if result == 0 => {
+                let pair = record
+                    .args
+                    .iter()
+                    .flatten()
+                    .find(|blob| blob.bytes.len() == 8);
+                let numbers = pair.map(|blob| {
+                    blob.bytes
+                        .chunks_exact(4)
+                        .map(|raw| i32::from_le_bytes([raw[0], raw[1], raw[2], raw[3]]))
+                        .collect::<Vec<_>>()
+                });
+                if let Some(live) = self.live.get_mut(&pid) {
+                    live.fds
+                        .retain(|fd, _| !numbers.as_ref().is_some_and(|made| made.contains(fd)));
+                }
+            }
+            _ => {}
+        }
+        let claimed_end = record.addr.as_deref().or_else(|| {
+            let at = row
+                .args
+                .iter()
+                .position(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::SockAddrOut))?;
+            record
+                .args
+                .get(at)?
+                .as_ref()
+                .map(|blob| blob.bytes.as_slice())
+        });
+        if let Some(file) = record.file(Slot::RESULT) {
+            if matches!(row.name, "accept" | "accept4") {
+                self.objects.role(file, Role::Server);
+            }
+            let made = self.objects.of(&mut self.tables, file, None);
+            if let Some(live) = self.live.get_mut(&pid) {
+                live.fds.insert(result as i32, made);
+            }
+            if let (Some(path), Some(claim)) = (&file.path, claimed_path(record, row))
+                && !path.has(PathMark::PSEUDO)
+            {
+                let base = self.base_of(record, row, id);
+                if differs(claim, &base, &path.bytes) {
+                    flags.set(EventFlags::CLAIM_DIFFERS);
+                }
+            }
+            return Some(made);
+        }
+        let (slot, file) = record.files.first()?;
+        match row.name {
+            // A connect that fails at once never made this end the client of anything.
+            "connect" if result == 0 || result == -115 => self.objects.role(file, Role::Client),
+            "listen" if result == 0 => self.objects.role(file, Role::Server),
+            _ => {}
+        }
+        let sends = row
+            .args
+            .iter()
+            .any(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::MsgIn))
+            && row.name != "bind";
+        let receives = row
+            .args
+            .iter()
+            .any(|arg| matches!(arg.kind, ArgKind::SockAddrOut | ArgKind::MsgOut))
+            && row.name.starts_with("recv");
+        let end = claimed_end.filter(|_| sends || receives);
+        let fd = fd_number(*slot as usize)?;
+        let known = self.objects.known(file);
+        let made = match known {
+            Some(known) => known,
+            None if file.path.is_none() && file.socket.is_none() => {
+                let look = procfs::descriptor(pid, fd).filter(|open| open.id.1 == file.part.ino);
+                match look {
+                    Some(open) => self.objects.learn(&mut self.tables, file, &open),
+                    None => self.objects.of(&mut self.tables, file, end),
+                }
+            }
+            None => self.objects.of(&mut self.tables, file, end),
+        };
+        if let Some(live) = self.live.get_mut(&pid) {
+            live.fds.insert(fd, made);
+        }
+        // A directory descriptor is where a path starts from, not what the call touched, unless it has nothing else.
+        (first_fd.is_some() || claimed_path(record, row).is_none_or(<[u8]>::is_empty))
+            .then_some(made)
+    }
+
+    /// The directory a relative path starts from.
+    pub(super) fn base_of(&self, record: &Record, row: &Syscall, id: ProcId) -> Vec<u8> {
+        let dirfd = row.args.iter().position(|arg| arg.kind == ArgKind::DirFd);
+        let dir = dirfd
+            .and_then(|at| record.file(at as u32))
+            .and_then(|file| self.objects.known(file))
+            .and_then(|id| self.tables.file(id));
+        match dir {
+            Some(file) if file.kind == FileKind::Directory => file.path.clone(),
+            _ => self
+                .tables
+                .proc(id)
+                .map(|p| p.cwd.clone())
+                .unwrap_or_default(),
+        }
+    }
+}
+
+fn claimed_path<'a>(record: &'a Record, row: &Syscall) -> Option<&'a [u8]> {
+    let at = row.args.iter().position(|arg| arg.kind == ArgKind::Path)?;
+    record
+        .args
+        .get(at)?
+        .as_ref()
+        .map(|blob| blob.bytes.as_slice())
+}
+
+/// Whether a path as passed, taken from `base`, is another than the one the kernel acted on.
+pub(super) fn differs(claimed: &[u8], base: &[u8], actual: &[u8]) -> bool {
+    let whole = if claimed.starts_with(b"/") {
+        claimed.to_vec()
+    } else {
+        [base, b"/", claimed].concat()
+    };
+    let mut parts: Vec<&[u8]> = Vec::new();
+    for part in whole.split(|b| *b == b'/') {
+        match part {
+            b"" | b"." => {}
+            b".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    [b"/".as_slice(), &parts.join(&b'/')].concat() != actual
+}
+
+pub(super) fn mark(event: &mut Event, record: &Record) {
+    let cut = event
+        .args
+        .iter()
+        .any(|arg| matches!(arg, Value::Bytes(blob) if blob.is_cut()));
+    if cut || record.head.cut != 0 {
+        event.flags.set(EventFlags::CUT);
+    }
+}
+
+/// An argument's value: the register narrowed to its C type, or the bytes it pointed at.
+fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
+    let narrow = abi == Abi::i386;
+    match kind {
+        ArgKind::Path
+        | ArgKind::Str
+        | ArgKind::BufIn
+        | ArgKind::BufOut
+        | ArgKind::StructIn
+        | ArgKind::SockAddrIn
+        | ArgKind::SockAddrOut
+        | ArgKind::IoVecIn
+        | ArgKind::IoVecOut
+        | ArgKind::MsgIn
+        | ArgKind::MsgOut
+        | ArgKind::FdPair
+        | ArgKind::Argv => bytes.map_or(Value::Absent, |blob| Value::Bytes(blob.clone())),
+        ArgKind::TimeSpec => bytes
+            .and_then(|blob| timespec_ns(&blob.bytes))
+            .map_or(Value::Absent, Value::Num),
+        ArgKind::Int
+        | ArgKind::Fd
+        | ArgKind::DirFd
+        | ArgKind::Pid
+        | ArgKind::Signal
+        | ArgKind::Enum
+        | ArgKind::SockAddrLen => Value::Num(i64::from(raw as i32)),
+        // -1 means "leave as it is" and stays -1; every other id is unsigned.
+        ArgKind::Uid | ArgKind::Gid => Value::Num(if raw as u32 == u32::MAX {
+            -1
+        } else {
+            i64::from(raw as u32)
+        }),
+        ArgKind::Mode => Value::Num(i64::from(raw as u32)),
+        // Most flags are C ints: a set top bit must not smear over the upper half.
+        ArgKind::Flags => Value::Num(if raw >> 32 == 0xffff_ffff {
+            i64::from(raw as u32)
+        } else {
+            raw as i64
+        }),
+        ArgKind::Uint
+        | ArgKind::Hex
+        | ArgKind::Ptr
+        | ArgKind::Size
+        | ArgKind::Offset
+        | ArgKind::Dev => Value::Num(if narrow {
+            i64::from(raw as u32)
+        } else {
+            raw as i64
+        }),
+    }
+}
+
+/// A `struct timespec` (16 bytes) or its 32-bit form (8 bytes) as nanoseconds.
+fn timespec_ns(bytes: &[u8]) -> Option<i64> {
+    let (seconds, nanos) = match bytes.len() {
+        16 => (
+            i64::from_le_bytes(*bytes.first_chunk()?),
+            i64::from_le_bytes(*bytes.get(8..)?.first_chunk()?),
+        ),
+        8 => (
+            i64::from(i32::from_le_bytes(*bytes.first_chunk()?)),
+            i64::from(i32::from_le_bytes(*bytes.get(4..)?.first_chunk()?)),
+        ),
+        _ => return None,
+    };
+    seconds.checked_mul(1_000_000_000)?.checked_add(nanos)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    #[test]
+    fn a_claim_differs_only_when_it_leads_elsewhere() {
+        assert!(!differs(b"/etc/./passwd", b"/", b"/etc/passwd"));
+        assert!(!differs(b"passwd", b"/etc", b"/etc/passwd"));
+        assert!(!differs(b"../etc//passwd", b"/tmp", b"/etc/passwd"));
+        assert!(differs(b"/tmp/link", b"/", b"/etc/shadow"));
+        assert!(!differs(b"/", b"/", b"/"));
+    }
+
+    #[test]
+    fn registers_are_narrowed_to_the_c_type() {
+        assert_eq!(
+            value(ArgKind::Fd, 0xffff_ff9c, Abi::x86_64, None),
+            Value::Num(-100)
+        );
+        assert_eq!(
+            value(ArgKind::Uid, 0xffff_ffff, Abi::x86_64, None),
+            Value::Num(-1)
+        );
+        assert_eq!(
+            value(ArgKind::Uid, 0x8000_0000, Abi::x86_64, None),
+            Value::Num(0x8000_0000)
+        );
+        assert_eq!(
+            value(ArgKind::Size, u64::MAX, Abi::i386, None),
+            Value::Num(0xffff_ffff)
+        );
+        assert_eq!(value(ArgKind::Path, 77, Abi::x86_64, None), Value::Absent);
+        assert_eq!(timespec_ns(&[1, 0, 0, 0, 5, 0, 0, 0]), Some(1_000_000_005));
+    }
+}
