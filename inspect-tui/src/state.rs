@@ -514,3 +514,82 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use indexer::{Row, Rows};
+
+    fn rows(count: u64) -> Answer {
+        let row = |num| Row {
+            cells: Vec::new(),
+            depth: 0,
+            events: 1,
+            first_num: num,
+            filter: format!("evt.num={num}"),
+        };
+        Answer::Rows(Rows {
+            rows: (1..=count).map(row).collect(),
+            complete: true,
+            ..Rows::default()
+        })
+    }
+
+    fn ticket(effects: &[Effect], lane: Lane) -> u64 {
+        let asked = effects.iter().find_map(|effect| match effect {
+            Effect::Ask(ticket, ask) if ask.lane() == lane => Some(*ticket),
+            _ => None,
+        });
+        asked.expect("something was asked for")
+    }
+
+    fn errors() -> (State, Vec<Effect>) {
+        let view = VIEWS.iter().find(|view| view.id == "errors");
+        let view = view.expect("there is a view of errors");
+        let mut state = State::new(Facts::default(), view, None, (100, 30));
+        let effects = state.effects();
+        (state, effects)
+    }
+
+    fn table(state: &State) -> &Table {
+        match &state.step().body {
+            Body::Table(table) => table,
+            other => panic!("not a table: {other:?}"),
+        }
+    }
+
+    #[test]
+    fn keys_pressed_before_the_rows_come_count_for_them() {
+        let (mut state, effects) = errors();
+        for _ in 0..3 {
+            state.update(Action::Down);
+        }
+        state.update(Action::Drill);
+        assert_eq!(state.trail.len(), 1, "there is no row to open yet");
+        state.receive(ticket(&effects, Lane::Body), rows(10));
+        assert_eq!(table(&state).selected().map(|row| row.first_num), Some(4));
+        state.update(Action::End);
+        assert_eq!(table(&state).cursor, 9);
+    }
+
+    #[test]
+    fn an_answer_to_a_question_that_was_given_up_is_ignored() {
+        let (mut state, effects) = errors();
+        let old = ticket(&effects, Lane::Body);
+        let effects = state.update(Action::ClearFilter);
+        state.receive(old, rows(3));
+        assert!(!table(&state).loaded);
+        state.receive(ticket(&effects, Lane::Body), rows(5));
+        assert_eq!(table(&state).order.len(), 5);
+        assert!(!state.working());
+    }
+
+    #[test]
+    fn stopping_is_asked_for_only_while_something_runs() {
+        let (mut state, effects) = errors();
+        let stops = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Cancel));
+        assert!(stops(&state.update(Action::Cancel)));
+        state.receive(ticket(&effects, Lane::Body), rows(1));
+        assert!(!stops(&state.update(Action::Cancel)));
+    }
+}

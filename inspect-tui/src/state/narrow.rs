@@ -115,6 +115,9 @@ impl State {
         let Body::Table(table) = &self.step().body else {
             return;
         };
+        if !table.loaded {
+            return self.say("the rows are still to come", true);
+        }
         let Some(row) = table.selected() else { return };
         // One row of a list is one event: there is nothing to narrow further, only a place to stand.
         if self.step().view.shape == Shape::List && view.shape == Shape::Events {

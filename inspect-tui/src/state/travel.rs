@@ -29,7 +29,13 @@ impl State {
                 list.cursor = moved(list.cursor, by, list.len().saturating_sub(1));
             }
             (Body::Table(table), _) => {
-                table.cursor = moved(table.cursor, by, table.order.len().saturating_sub(1))
+                // Keys pressed before the rows have come count for the rows that come.
+                let last = if table.loaded {
+                    table.order.len().saturating_sub(1)
+                } else {
+                    usize::MAX
+                };
+                table.cursor = moved(table.cursor, by, last);
             }
             (Body::Overview(view), _) => view.cursor = board::step(view.cursor, by),
         }
@@ -137,6 +143,7 @@ impl State {
         let panes = self.panes();
         let (byte_lines, body) = (self.byte_lines(), self.plan().body);
         match &mut self.step_mut().body {
+            Body::Table(table) if !table.loaded => {}
             Body::Table(table) => {
                 table.top = scrolled(table.top, table.cursor, lines, table.order.len())
             }
