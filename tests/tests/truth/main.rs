@@ -1,0 +1,22 @@
+//! What a capture says against what is known to have happened: by another tracer, by the workload's own account, or by
+//! arithmetic. Every recording here also has its books checked by the harness.
+#![allow(clippy::print_stderr, reason = "tests say what they counted")]
+
+mod containers;
+mod conventions;
+mod identity;
+mod loss;
+mod paths;
+mod tracer;
+
+use afterimage_capture::{Options, Scope};
+use afterimage_tests::cgroup::Cgroup;
+
+/// Everything in a group, with rings that take all a test makes while an unoptimised consumer falls behind.
+pub fn inside(cgroup: &Cgroup) -> Options {
+    Options {
+        scope: Scope::Cgroup(cgroup.path().to_owned()),
+        ring_bytes: 128 << 20,
+        ..Options::default()
+    }
+}
