@@ -8,7 +8,7 @@ use crate::layout::{MAX_ROWS, column, row, value};
 use crate::records::{ZoneRecord, put_row};
 use crate::wire::{Record, put_varint};
 use afterimage_model::{
-    ArgKind, Blob, ContainerId, Event, FileId, ProcId, Process, Schema, Tables, Value,
+    ArgKind, Blob, BootNs, ContainerId, Event, FileId, ProcId, Process, Schema, Tables, Value,
 };
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -98,6 +98,40 @@ fn is_payload(kind: Option<ArgKind>) -> bool {
     )
 }
 
+/// What the columns need of an event, side by side: events themselves are too large to be visited out of order again and again.
+struct Line<'a> {
+    time: u64,
+    result: i64,
+    args: &'a [Value],
+    /// Place in the file.
+    at: u32,
+    tid: u32,
+    proc: u32,
+    file: Option<u32>,
+    cpu: u16,
+    ty: u16,
+    flags: u16,
+    abi: u8,
+}
+
+impl<'a> Line<'a> {
+    fn new(at: u32, event: &'a Event) -> Line<'a> {
+        Line {
+            time: event.time.0,
+            result: event.result,
+            args: &event.args,
+            at,
+            tid: event.tid,
+            proc: event.proc.0,
+            file: event.file.map(|file| file.0),
+            cpu: event.cpu,
+            ty: event.ty.0,
+            flags: event.flags.0,
+            abi: event.abi as u8,
+        }
+    }
+}
+
 /// Which rows a chunk must carry.
 #[derive(Default)]
 struct Needed {
@@ -165,31 +199,31 @@ impl ChunkEncoder {
         schema: &Schema,
         tables: &Tables,
     ) -> io::Result<(ZoneRecord, Vec<u8>)> {
-        // Row number to file position; the sort is stable, so each thread keeps its order.
-        let mut rows: Vec<usize> = (0..events.len()).collect();
-        rows.sort_by_key(|at| events[*at].tid);
-        let by_row = || rows.iter().map(|at| &events[*at]);
+        // The sort is stable, so each thread keeps its order.
+        let mut rows: Vec<Line<'_>> = (0..)
+            .zip(events)
+            .map(|(at, event)| Line::new(at, event))
+            .collect();
+        rows.sort_by_key(|line| line.tid);
+        let by_row = || rows.iter();
 
-        let types = distinct(by_row().map(|event| event.ty.0));
-        let procs = distinct(by_row().map(|event| event.proc.0));
-        let files = distinct(by_row().filter_map(|event| event.file).map(|file| file.0));
-        let mut rows_of_type: Vec<Vec<&Event>> = vec![Vec::new(); types.len()];
-        let start = events
-            .iter()
-            .map(|event| event.time)
-            .min()
-            .unwrap_or_default();
+        let types = distinct(by_row().map(|event| event.ty));
+        let procs = distinct(by_row().map(|event| event.proc));
+        let files = distinct(by_row().filter_map(|event| event.file));
+        let mut rows_of_type: Vec<Vec<&Line<'_>>> = vec![Vec::new(); types.len()];
+        let start = by_row().map(|event| event.time).min().unwrap_or_default();
+        let end = by_row().map(|event| event.time).max().unwrap_or_default();
 
         let mut columns = Columns::default();
         let (mut thread, mut time) = (Vec::new(), Vec::with_capacity(events.len() * 3));
-        let (mut last_tid, mut run, mut last_time) = (0_u32, 0_u64, start.0);
+        let (mut last_tid, mut run, mut last_time) = (0_u32, 0_u64, start);
         let mut lists: [Vec<i64>; 6] = std::array::from_fn(|_| Vec::with_capacity(events.len()));
         let [cpu, ty, abi, flags, proc, file] = &mut lists;
         for (at, event) in by_row().enumerate() {
             if at > 0 && event.tid != last_tid {
                 put_varint(&mut thread, run);
                 run = 0;
-                last_time = start.0;
+                last_time = start;
             }
             if run == 0 {
                 put_varint(
@@ -199,19 +233,19 @@ impl ChunkEncoder {
                 last_tid = event.tid;
             }
             run += 1;
-            put_varint(&mut time, event.time.0.wrapping_sub(last_time));
-            last_time = event.time.0;
-            let place = place_in(&types, event.ty.0);
+            put_varint(&mut time, event.time.wrapping_sub(last_time));
+            last_time = event.time;
+            let place = place_in(&types, event.ty);
             rows_of_type[place].push(event);
             cpu.push(i64::from(event.cpu));
             ty.push(place as i64);
-            abi.push(event.abi as i64);
-            flags.push(i64::from(event.flags.0));
-            proc.push(place_in(&procs, event.proc.0) as i64);
+            abi.push(i64::from(event.abi));
+            flags.push(i64::from(event.flags));
+            proc.push(place_in(&procs, event.proc) as i64);
             file.push(
                 event
                     .file
-                    .map_or(0, |file| place_in(&files, file.0) as i64 + 1),
+                    .map_or(0, |file| place_in(&files, file) as i64 + 1),
             );
         }
         put_varint(&mut thread, run);
@@ -232,7 +266,7 @@ impl ChunkEncoder {
         {
             columns.add_ints(encoder, *number, values)?;
         }
-        columns.add_ints(encoder, column::ORDER, &order(events, &rows))?;
+        columns.add_ints(encoder, column::ORDER, &order(&rows))?;
         columns.add_ints(encoder, column::SEQ, &seq_jumps(events))?;
         let mut list = Vec::new();
         put_steps(&mut list, files.iter().map(|file| u64::from(*file)));
@@ -275,12 +309,8 @@ impl ChunkEncoder {
         let mut zone = ZoneRecord {
             events: events.len() as u64,
             first_num,
-            start,
-            end: events
-                .iter()
-                .map(|event| event.time)
-                .max()
-                .unwrap_or_default(),
+            start: BootNs(start),
+            end: BootNs(end),
             failed: events
                 .iter()
                 .filter(|event| event.errno().is_some())
@@ -340,21 +370,22 @@ fn place_in<T: Ord>(list: &[T], value: T) -> usize {
 }
 
 /// For each file position, how far the row there stands from where time order would put it.
-fn order(events: &[Event], rows: &[usize]) -> Vec<i64> {
-    let mut row_at = vec![0; events.len()];
-    for (row, at) in rows.iter().enumerate() {
-        row_at[*at] = row;
+fn order(rows: &[Line<'_>]) -> Vec<i64> {
+    // By file position: instant and row.
+    let mut keys = vec![(0_u64, 0_usize); rows.len()];
+    for (row, line) in rows.iter().enumerate() {
+        keys[line.at as usize] = (line.time, row);
     }
-    let mut by_time: Vec<usize> = (0..events.len()).collect();
-    by_time.sort_by_key(|at| (events[*at].time, row_at[*at]));
-    let mut rank = vec![0_i64; events.len()];
+    if keys.is_sorted() {
+        return vec![0; rows.len()];
+    }
+    let mut by_time: Vec<usize> = (0..rows.len()).collect();
+    by_time.sort_by_key(|at| keys[*at]);
+    let mut jumps = vec![0_i64; rows.len()];
     for (place, at) in by_time.iter().enumerate() {
-        rank[*at] = place as i64;
+        jumps[*at] = place as i64 - *at as i64;
     }
-    rank.iter()
-        .enumerate()
-        .map(|(at, rank)| rank - at as i64)
-        .collect()
+    jumps
 }
 
 /// In file order: each event's number on its CPU less the one expected there.
@@ -374,7 +405,7 @@ fn seq_jumps(events: &[Event]) -> Vec<i64> {
 /// Appends the arguments of all events of one type, argument by argument.
 fn put_args<'a>(
     out: &mut Vec<u8>,
-    events: &[&'a Event],
+    events: &[&Line<'a>],
     payload: &[bool],
     text: &mut Dictionary<'a>,
     data: &mut Dictionary<'a>,
@@ -390,27 +421,29 @@ fn put_args<'a>(
     if !uniform {
         out.extend(events.iter().map(|event| event.args.len() as u8));
     }
-    for slot in 0..most {
-        let is_data = payload.get(slot).copied().unwrap_or(false);
-        let bytes_tag = if is_data { value::DATA } else { value::TEXT } as u8;
-        let (mut tags, mut nums, mut places) = (Vec::new(), Vec::new(), Vec::new());
-        for arg in events.iter().filter_map(|event| event.args.get(slot)) {
+    // Each event is visited once: its values lie together, those of one slot do not.
+    let mut slots: Vec<(Vec<u8>, Vec<i64>, Vec<i64>)> = Vec::new();
+    slots.resize_with(most, Default::default);
+    for event in events {
+        for (slot, (arg, (tags, nums, places))) in event.args.iter().zip(&mut slots).enumerate() {
             match arg {
                 Value::Absent => tags.push(value::ABSENT as u8),
                 Value::Num(number) => {
                     tags.push(value::NUM as u8);
                     nums.push(*number);
                 }
+                Value::Bytes(blob) if payload.get(slot) == Some(&true) => {
+                    tags.push(value::DATA as u8);
+                    places.push(data.place(blob));
+                }
                 Value::Bytes(blob) => {
-                    tags.push(bytes_tag);
-                    places.push(if is_data {
-                        data.place(blob)
-                    } else {
-                        text.place(blob)
-                    });
+                    tags.push(value::TEXT as u8);
+                    places.push(text.place(blob));
                 }
             }
         }
+    }
+    for (tags, nums, places) in slots {
         match tags.split_first() {
             Some((first, rest)) if rest.iter().all(|tag| tag == first) => out.push(*first),
             _ => {
