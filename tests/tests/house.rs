@@ -326,7 +326,7 @@ fn every_rust_file_opens_by_saying_what_it_is_responsible_for() {
             .count();
         if lines == 0 {
             wrong.push(format!("{}: does not open with //!", path.display()));
-        } else if path.file_name().is_some_and(|n| n != "lib.rs") && lines > 8 {
+        } else if path.file_name().is_some_and(|n| n != "lib.rs") && lines > 6 {
             wrong.push(format!(
                 "{}: opens with {lines} lines, six are enough",
                 path.display()
