@@ -94,6 +94,7 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
         signal_hook::flag::register(number, stopped.clone())?;
         signal_hook::flag::register_usize(number, signal.clone(), number as usize)?;
     }
+    leave_at_last(stopped.clone(), signal.clone());
     let guard = Guard::take_over()?;
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let size = terminal.size()?;
@@ -109,7 +110,10 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
         effects = Vec::new();
         // While answers are on their way they are looked for often; else only keys and signals can happen.
         let patience = if state.waiting() { 15 } else { 200 };
-        if event::poll(Duration::from_millis(patience))? {
+        if hung_up(Duration::from_millis(patience))? {
+            return Err(Error::Signal(SIGHUP));
+        }
+        if event::poll(Duration::ZERO)? {
             // All that has come is taken before anything is drawn, so that a held key never lags behind.
             loop {
                 effects.extend(take(&mut state, event::read()?));
@@ -126,6 +130,37 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
             return Err(Error::Signal(signal.load(Ordering::Relaxed) as i32));
         }
     }
+}
+
+/// Waits for input, and says whether the terminal is gone instead. Asked before crossterm, which reads a terminal that
+/// hung up for ever (seen in 0.29).
+fn hung_up(patience: Duration) -> std::io::Result<bool> {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let input = std::io::stdin();
+    if !input.is_terminal() {
+        // Keys then come from /dev/tty, by crossterm.
+        return event::poll(patience).map(|_| false);
+    }
+    let mut watched = [PollFd::new(&input, PollFlags::IN)];
+    let patience = Timespec::try_from(patience).map_err(std::io::Error::other)?;
+    match poll(&mut watched, Some(&patience)) {
+        Ok(_) | Err(rustix::io::Errno::INTR) => {}
+        Err(why) => return Err(why.into()),
+    }
+    let seen = watched[0].revents();
+    Ok(seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
+}
+
+/// Ends the program when a signal asked for it and the loop has not: it hangs in a terminal that is gone.
+fn leave_at_last(stopped: Arc<AtomicBool>, signal: Arc<AtomicUsize>) {
+    std::thread::spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            std::thread::sleep(Duration::from_millis(250));
+        }
+        std::thread::sleep(Duration::from_secs(2));
+        give_back();
+        std::process::exit(128 + signal.load(Ordering::Relaxed) as i32);
+    });
 }
 
 fn draw(
