@@ -130,6 +130,7 @@ pub struct Recorder {
     written: u64,
     filtered: u64,
     undecodable: u64,
+    handed: u64,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
 
@@ -177,6 +178,7 @@ impl Recorder {
             written: 0,
             filtered: 0,
             undecodable: 0,
+            handed: 0,
             status: None,
         };
         recorder.grant()?;
@@ -223,12 +225,9 @@ impl Recorder {
         self.rings.refresh();
         let (world, rings) = (&mut self.world, &mut self.rings);
         let (filter, manifest) = (&self.options.filter, &self.manifest);
-        let (written, filtered, undecodable, first_ns) = (
-            &mut self.written,
-            &mut self.filtered,
-            &mut self.undecodable,
-            &mut self.first_ns,
-        );
+        let (written, filtered, undecodable) =
+            (&mut self.written, &mut self.filtered, &mut self.undecodable);
+        let (handed, first_ns) = (&mut self.handed, &mut self.first_ns);
         let left = self
             .options
             .limits
@@ -243,6 +242,7 @@ impl Recorder {
                 }
                 Item::Record { cpu, bytes } => (cpu, bytes),
             };
+            *handed += 1;
             let record = match decode(bytes) {
                 Ok(record) => record,
                 Err(why) => {
@@ -371,7 +371,9 @@ impl Recorder {
             written: self.written,
             dropped,
             filtered: self.filtered,
-            unsealed: offered.saturating_sub(self.written + dropped + self.filtered),
+            unsealed: self
+                .handed
+                .saturating_sub(self.written + self.filtered + self.undecodable),
             spared_self: books.spared_self,
             spared_scope: books.spared_scope,
         };

@@ -120,6 +120,40 @@ fn the_terminal_is_given_back_when_the_user_leaves() {
     assert!(!written.contains("ended:"), "{written}");
 }
 
+/// The inspector that shows this temporary file: nothing else has it on its command line.
+fn inspector_of(path: &Path) -> rustix::process::Pid {
+    let name = path.display().to_string();
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let found = entries.into_iter().find_map(|entry| {
+        let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
+        let line = std::fs::read(entry.path().join("cmdline")).ok()?;
+        let mut args = line.split(|b| *b == 0);
+        let program = args.next()?;
+        (program.ends_with(b"inspector") && args.next()? == name.as_bytes()).then_some(pid)
+    });
+    rustix::process::Pid::from_raw(found.expect("the inspector runs")).expect("a pid")
+}
+
+#[test]
+fn the_inspector_ends_when_its_terminal_is_gone() {
+    let told = story::break_in();
+    let mut child = start(told.file.path(), "");
+    let output = Output::of(&mut child);
+    output.wait_for_the_screen();
+    let pid = inspector_of(told.file.path());
+    // The pseudo-terminal goes with the program that holds its other end.
+    child.kill().expect("script ends");
+    child.wait().expect("script ended");
+    let begin = Instant::now();
+    while rustix::process::test_kill_process(pid).is_ok() {
+        if begin.elapsed() > PATIENCE {
+            rustix::process::kill_process(pid, rustix::process::Signal::KILL).expect("it ends");
+            panic!("the inspector outlives its terminal");
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn the_terminal_is_given_back_after_a_signal() {
     let told = story::break_in();
@@ -127,19 +161,7 @@ fn the_terminal_is_given_back_after_a_signal() {
     let mut child = start(&path, "");
     let output = Output::of(&mut child);
     output.wait_for_the_screen();
-    let name = path.display().to_string();
-    // Only the process that was started here has this temporary file on its command line.
-    let found = std::fs::read_dir("/proc")
-        .expect("/proc")
-        .flatten()
-        .find_map(|entry| {
-            let pid: i32 = entry.file_name().to_str()?.parse().ok()?;
-            let line = std::fs::read(entry.path().join("cmdline")).ok()?;
-            let mut args = line.split(|b| *b == 0);
-            let program = args.next()?;
-            (program.ends_with(b"inspector") && args.next()? == name.as_bytes()).then_some(pid)
-        });
-    let pid = rustix::process::Pid::from_raw(found.expect("the inspector runs")).expect("a pid");
+    let pid = inspector_of(&path);
     rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("a signal");
     let written = output.finish(&mut child);
     was_given_back(&written);
