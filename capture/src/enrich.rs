@@ -16,7 +16,8 @@ use crate::wire::{Kind, RecordHead};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Tables, TypeId, Value,
+    Abi, BootNs, ContainerId, Event, EventFlags, FileId, Origin, ProcId, Process, Tables, TypeId,
+    Value,
 };
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
@@ -50,6 +51,8 @@ struct Known {
 pub enum Wanted {
     /// Everything, containers or not.
     All,
+    /// Processes with these pids and their descendants.
+    Tree(BTreeSet<u32>),
     /// Every container.
     Containers,
     /// Containers with these whole ids.
@@ -134,15 +137,22 @@ impl World {
         }
     }
 
+    /// Adds a process and its descendants to come to [`Wanted::Tree`].
+    pub fn root(&mut self, pid: u32) {
+        if let Wanted::Tree(roots) = &mut self.wanted {
+            roots.insert(pid);
+        }
+    }
+
     /// Whether a process's events are wanted.
     fn in_scope(&self, id: ProcId) -> bool {
         self.wants(self.tables.proc(id).and_then(|p| p.container))
     }
 
-    /// Whether events of a container are wanted, or those of the host for `None`.
+    /// Whether events of a container are wanted, or those of the host for `None`. Of a tree the kernel hands over nothing else.
     fn wants(&self, container: Option<ContainerId>) -> bool {
         match &self.wanted {
-            Wanted::All => true,
+            Wanted::All | Wanted::Tree(_) => true,
             Wanted::Containers | Wanted::Group(_) => container.is_some(),
             Wanted::Ids(ids) => container
                 .and_then(|c| self.tables.container(c))
@@ -150,31 +160,41 @@ impl World {
         }
     }
 
+    /// Whether a process belongs to a tree: it is a root or descends from one, or the kernel told of it.
+    fn in_tree(&self, roots: &BTreeSet<u32>, id: ProcId) -> bool {
+        let is_root = |p: &Process| roots.contains(&p.key.pid);
+        let known = self.tables.proc(id);
+        known.is_some_and(|p| p.origin == Origin::Kernel || is_root(p))
+            || self.tables.ancestors(id).any(is_root)
+    }
+
     /// The tables without what is out of scope: its containers and its processes, except ancestors of processes in scope.
     pub fn kept(&self) -> Tables {
         let mut tables = self.tables.clone();
-        if matches!(self.wanted, Wanted::All) {
-            return tables;
+        let in_scope: Box<dyn Fn(ProcId) -> bool> = match &self.wanted {
+            Wanted::All => return tables,
+            Wanted::Tree(roots) => Box::new(|id| self.in_tree(roots, id)),
+            _ => Box::new(|id| self.in_scope(id)),
+        };
+        let mut processes = BTreeSet::new();
+        let mut containers = BTreeSet::new();
+        for id in self.tables.procs.keys().copied().filter(|id| in_scope(*id)) {
+            processes.insert(id);
+            processes.extend(self.tables.ancestors(id).map(|p| p.id));
+            containers.extend(self.tables.proc(id).and_then(|p| p.container));
         }
-        let mut keep: BTreeSet<ProcId> = BTreeSet::new();
-        for id in self
-            .tables
-            .procs
-            .keys()
-            .copied()
-            .filter(|id| self.in_scope(*id))
-        {
-            keep.insert(id);
-            keep.extend(self.tables.ancestors(id).map(|p| p.id));
+        if !matches!(self.wanted, Wanted::Tree(_)) {
+            // A container may be wanted and have no process yet, or none any more.
+            let all = self.tables.containers.keys().copied();
+            containers.extend(all.filter(|id| self.wants(Some(*id))));
         }
-        tables.procs.retain(|id, _| keep.contains(id));
-        tables.containers.retain(|id, _| self.wants(Some(*id)));
-        tables
-            .users
-            .retain(|(container, _), _| container.is_none() || self.wants(*container));
-        tables
-            .groups
-            .retain(|(container, _), _| container.is_none() || self.wants(*container));
+        let keeps = |container: &Option<ContainerId>| {
+            container.is_none_or(|container| containers.contains(&container))
+        };
+        tables.procs.retain(|id, _| processes.contains(id));
+        tables.containers.retain(|id, _| containers.contains(id));
+        tables.users.retain(|(container, _), _| keeps(container));
+        tables.groups.retain(|(container, _), _| keeps(container));
         tables
     }
 

@@ -141,7 +141,11 @@ impl Recorder {
         host::check_rights()?;
         let (wanted, scope_mode, scope_unknown) = match &options.scope {
             Scope::Host => (Wanted::All, ScopeMode::HOST, 1),
-            Scope::PidTree(_) => (Wanted::All, ScopeMode::TREE, 0),
+            Scope::PidTree(pids) => (
+                Wanted::Tree(pids.iter().copied().collect()),
+                ScopeMode::TREE,
+                0,
+            ),
             Scope::AllContainers => (Wanted::Containers, ScopeMode::CGROUPS, 1),
             Scope::Containers(names) => (Wanted::Ids(resolve(names)?), ScopeMode::CGROUPS, 0),
             Scope::Cgroup(path) => (Wanted::Group(group_path(path)?), ScopeMode::CGROUPS, 0),
@@ -197,6 +201,7 @@ impl Recorder {
 
     /// Adds a process and its descendants to come to a [`Scope::PidTree`].
     pub fn add_pid_tree(&mut self, pid: u32) -> Result<(), Error> {
+        self.world.root(pid);
         self.kernel.scope_pid(pid)
     }
 

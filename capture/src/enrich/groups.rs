@@ -76,7 +76,7 @@ impl World {
             _ => cgroup::container_of(path),
         };
         let keep = match (&self.wanted, &named) {
-            (Wanted::All, _) => true,
+            (Wanted::All | Wanted::Tree(_), _) => true,
             (_, None) => false,
             (Wanted::Containers | Wanted::Group(_), Some(_)) => true,
             (Wanted::Ids(ids), Some(named)) => ids.contains(&named.id),
@@ -89,7 +89,7 @@ impl World {
                 container,
             },
         );
-        if !matches!(self.wanted, Wanted::All) {
+        if !matches!(self.wanted, Wanted::All | Wanted::Tree(_)) {
             self.wishes.push(Wish::Scope(id, keep));
         }
         keep

@@ -1,7 +1,7 @@
 //! Processes: met, forked, executed, changed; always by start and exec, never by pid alone.
 
 use super::calls::{differs, mark};
-use super::{Live, Outcome, World, blank};
+use super::{Live, Outcome, Wanted, World, blank};
 use crate::decode::{KernelPath, Record};
 use crate::procfs;
 use crate::wire::{Kind, PathMark, RecordHead, Slot, TaskPart};
@@ -27,7 +27,12 @@ impl World {
         let (cgroup_id, container) = group.unwrap_or_default();
         // What is out of scope is kept by name only: a recording of one container must not carry away the arguments,
         // folders and open files of everything else on the host. The full lengths still say that there was something.
-        let wanted = self.wants(container);
+        let wanted = match &self.wanted {
+            Wanted::Tree(roots) => {
+                roots.contains(&p.pid) || parent.is_some_and(|parent| self.in_tree(roots, parent))
+            }
+            _ => self.wants(container),
+        };
         let kept = |bytes: Vec<u8>, keep: bool| if keep { bytes } else { Vec::new() };
         let row = Process {
             key: ProcKey {
@@ -75,7 +80,7 @@ impl World {
         };
         let id = self.add(row);
         let mut fds = HashMap::new();
-        if container.is_some() && wanted {
+        if wanted && (container.is_some() || matches!(self.wanted, Wanted::Tree(_))) {
             for open in procfs::descriptors(p.pid) {
                 fds.insert(open.fd, self.objects.found(&mut self.tables, &open));
             }
