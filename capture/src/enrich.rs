@@ -12,16 +12,18 @@ use crate::cgroup;
 use crate::decode::Record;
 use crate::objects::Objects;
 use crate::procfs;
+use crate::sockets::Found;
 use crate::wire::{Kind, RecordHead};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Event, EventFlags, FileId, Origin, ProcId, Process, Tables, TypeId,
-    Value,
+    Abi, BootNs, ContainerId, Event, EventFlags, FileId, Mount, Origin, ProcId, Process, Tables,
+    TypeId, Value,
 };
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A living process.
 struct Live {
@@ -61,6 +63,9 @@ pub enum Wanted {
     Group(String),
 }
 
+/// Mount tables kept of a snapshot: one a container and mount namespace.
+const MOST_MOUNT_TABLES: usize = 256;
+
 /// What became of a record.
 #[derive(Debug)]
 pub enum Outcome {
@@ -91,6 +96,8 @@ pub struct World {
     mount: Option<PathBuf>,
     live: HashMap<u32, Live>,
     objects: Objects,
+    /// Sockets by network namespace, as /proc had them: kept while the snapshot is taken.
+    sockets: HashMap<u32, HashMap<u64, Found>>,
     groups: HashMap<u64, Known>,
     by_full_id: HashMap<String, ContainerId>,
     users_read: BTreeSet<ContainerId>,
@@ -109,6 +116,7 @@ impl World {
             mount: cgroup::mount_point(),
             live: HashMap::new(),
             objects: Objects::default(),
+            sockets: HashMap::new(),
             groups: HashMap::new(),
             by_full_id: HashMap::new(),
             users_read: BTreeSet::new(),
@@ -132,9 +140,25 @@ impl World {
             .filter_map(procfs::process)
             .collect();
         found.sort_by_key(|p| p.start_ns);
+        let mut seen = BTreeSet::new();
         for p in found {
-            self.admit(p);
+            let (pid, namespace) = (p.pid, p.namespaces[1]);
+            let id = self.admit(p);
+            let container = self.tables.proc(id).and_then(|p| p.container);
+            if self.in_scope(id)
+                && seen.insert((container, namespace))
+                && seen.len() <= MOST_MOUNT_TABLES
+            {
+                let rows = procfs::mounts(pid).into_iter().map(|mount| Mount {
+                    ns_mnt: namespace,
+                    container,
+                    ..mount
+                });
+                let rows = rows.map(|mount| ((namespace, mount.id), Arc::new(mount)));
+                self.tables.mounts.extend(rows);
+            }
         }
+        self.sockets.clear();
     }
 
     /// Adds a process and its descendants to come to [`Wanted::Tree`].
@@ -166,6 +190,20 @@ impl World {
         let known = self.tables.proc(id);
         known.is_some_and(|p| p.origin == Origin::Kernel || is_root(p))
             || self.tables.ancestors(id).any(is_root)
+    }
+
+    /// What was there when the recording began: [`World::kept`] with descriptors and mounts. To be asked once.
+    pub fn opening(&mut self) -> Tables {
+        let mut tables = self.kept();
+        for live in self.live.values() {
+            if tables.procs.contains_key(&live.row) {
+                let open = live.fds.iter();
+                let open = open.map(|(fd, file)| ((live.row, fd.unsigned_abs()), *file));
+                tables.descriptors.extend(open);
+            }
+        }
+        self.tables.mounts.clear();
+        tables
     }
 
     /// The tables without what is out of scope: its containers and its processes, except ancestors of processes in scope.

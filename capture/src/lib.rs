@@ -19,6 +19,7 @@ mod procfs;
 mod ring;
 mod runtime;
 mod session;
+mod sockets;
 #[allow(
     dead_code,
     reason = "the build script, which shares this file, uses the rest"

@@ -2,6 +2,7 @@
 
 use crate::decode::{KernelFile, sockaddr, socket_ends};
 use crate::procfs::OpenFd;
+use crate::sockets::Found;
 use crate::wire::PathMark;
 use afterimage_model::{File, FileId, FileKind, Flow, Origin, Protocol, Role, Tables};
 use std::collections::{BTreeSet, HashMap, HashSet};
@@ -103,17 +104,33 @@ impl Objects {
         id
     }
 
-    /// The row of a descriptor found in /proc at the start.
-    pub fn found(&mut self, tables: &mut Tables, open: &OpenFd) -> FileId {
-        let kind = kind_of_mode(open.mode, &open.target);
-        let row = File {
-            kind,
+    /// The row of a descriptor found in /proc at the start; `socket` is what /proc/net says of it.
+    pub fn found(
+        &mut self,
+        tables: &mut Tables,
+        open: &OpenFd,
+        socket: Option<&Found>,
+        netns: u32,
+    ) -> FileId {
+        let mut row = File {
+            kind: kind_of_mode(open.mode, &open.target),
             path: shown_target(&open.target),
             dev: open.id.0,
             ino: open.id.1,
             origin: Origin::Procfs,
             ..File::default()
         };
+        if let Some(socket) = socket {
+            row.kind = socket.kind;
+            row.path = socket.name.clone();
+            row.flow = socket.flow;
+            if let Some(flow) = socket.flow.filter(|flow| flow.role == Role::Server) {
+                self.roles.insert(open.id.1, Role::Server);
+                if !flow.is_connected() {
+                    self.listening.insert((netns, flow.local.port()));
+                }
+            }
+        }
         let id = self.add(tables, row);
         self.by_inode.insert(open.id, id);
         id

@@ -2,6 +2,7 @@
 //!
 //! Everything read here is a claim by a moment that may be over: rows made from it say so by their origin.
 
+use afterimage_model::Mount;
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -166,6 +167,79 @@ fn cgroup(dir: &Path) -> Option<String> {
         .find_map(|line| line.strip_prefix("0::").map(str::to_owned))
 }
 
+/// A table of a process's network namespace: `tcp`, `udp6`, `unix` … Empty when it cannot be read.
+pub fn net_table(pid: u32, name: &str) -> Vec<u8> {
+    read_most(format!("/proc/{pid}/net/{name}"), 8 << 20)
+}
+
+/// The mounts a process sees.
+pub fn mounts(pid: u32) -> Vec<Mount> {
+    parse_mounts(&read_most(format!("/proc/{pid}/mountinfo"), 1 << 20))
+}
+
+/// Rows of mountinfo (man 5 proc_pid_mountinfo): id, parent, major:minor, root, mount point, options, optional fields up
+/// to a hyphen, file system type, source, options of the file system.
+fn parse_mounts(text: &[u8]) -> Vec<Mount> {
+    let rows = text.split(|b| *b == b'\n').filter_map(|line| {
+        let mut fields = line.split(|b| *b == b' ');
+        let number = |field: Option<&[u8]>| std::str::from_utf8(field?).ok()?.parse().ok();
+        let (id, parent) = (number(fields.next())?, number(fields.next())?);
+        let (major, minor) = std::str::from_utf8(fields.next()?).ok()?.split_once(':')?;
+        let (major, minor): (u64, u64) = (major.parse().ok()?, minor.parse().ok()?);
+        let (root, point) = (unescaped(fields.next()?), unescaped(fields.next()?));
+        let options = fields.next()?;
+        let mut fields = fields.skip_while(|field| *field != b"-").skip(1);
+        let (fs_type, source) = (unescaped(fields.next()?), unescaped(fields.next()?));
+        let options = [options, fields.next().unwrap_or_default()].join(&b',');
+        Some(Mount {
+            id,
+            parent,
+            dev: (major << 20) | minor,
+            root,
+            point,
+            options,
+            fs_type,
+            source,
+            ..Mount::default()
+        })
+    });
+    rows.collect()
+}
+
+/// Blank, tab, newline and backslash come as three octal digits behind a backslash.
+fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((byte, tail)) = rest.split_first() {
+        let octal =
+            |digits: &[u8; 3]| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok();
+        match tail
+            .first_chunk()
+            .filter(|_| *byte == b'\\')
+            .and_then(octal)
+        {
+            Some(value) => {
+                plain.push(value);
+                rest = tail.get(3..).unwrap_or_default();
+            }
+            None => {
+                plain.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    plain
+}
+
+fn read_most(path: String, most: u64) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
+    if read.is_err() {
+        bytes.clear();
+    }
+    bytes
+}
+
 /// Every pid there is now.
 pub fn pids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -288,6 +362,28 @@ mod tests {
     fn device_numbers_turn_into_the_kernels_form() {
         assert_eq!(kernel_dev(0xfe00), 0xfe << 20);
         assert_eq!(kernel_dev(0x801), (8 << 20) | 1);
+    }
+
+    #[test]
+    fn mounts_are_read_with_blanks_and_optional_fields() {
+        let text = b"36 35 98:0 /mnt1 /a\\040b rw,noatime master:1 shared:2 - ext3 /dev/root rw,errors=continue\n\
+37 36 0:5 / /proc rw - proc proc rw\nnonsense\n";
+        let mounts = parse_mounts(text);
+        assert_eq!(mounts.len(), 2);
+        assert_eq!(
+            (mounts[0].point.as_slice(), mounts[0].dev),
+            (b"/a b".as_slice(), 98 << 20)
+        );
+        assert_eq!(mounts[0].options, b"rw,noatime,rw,errors=continue");
+        assert_eq!(
+            (mounts[1].fs_type.as_slice(), mounts[1].parent),
+            (b"proc".as_slice(), 36)
+        );
+        assert!(mounts_of_this_process_hold_the_root());
+    }
+
+    fn mounts_of_this_process_hold_the_root() -> bool {
+        mounts(std::process::id()).iter().any(|m| m.point == b"/")
     }
 
     #[test]

@@ -298,7 +298,8 @@ impl Recorder {
         writer: &mut Writer<W>,
         stop: &AtomicBool,
     ) -> Result<StopReason, Error> {
-        writer.state(BootNs(self.manifest.clock.boot_ns), &self.world.kept())?;
+        let opening = self.world.opening();
+        writer.state(BootNs(self.manifest.clock.boot_ns), &opening)?;
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         loop {

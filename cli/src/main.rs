@@ -12,6 +12,7 @@ mod habits;
 mod json;
 mod layout;
 mod moment;
+mod opening;
 mod output;
 mod recording;
 mod scenario;

@@ -40,7 +40,7 @@ pub mod block {
         ALL;
         HEADER = 1, "header", "The manifest; the first block of a file.";
         SCHEMA = 2, "schema", "Event types, flag sets and the names of all numbers; the second block.";
-        STATE = 3, "state", "Everything known at an instant: processes, files, containers, users, groups.";
+        STATE = 3, "state", "Everything known at an instant: processes, files, containers, users, groups, descriptors, mounts.";
         CHUNK = 4, "chunk", "Events in columns, with every row they point at.";
         GAP = 5, "gap", "Events known to be missing.";
         ARTIFACT = 6, "artifact", "A file kept with the capture, named by its hash.";
@@ -96,6 +96,8 @@ pub mod row {
         FILE = 4, "file", "A file row.";
         USER = 5, "user", "A user row.";
         GROUP = 6, "group", "A group row.";
+        DESCRIPTOR = 7, "descriptor", "A descriptor that was open; only in state blocks.";
+        MOUNT = 8, "mount", "A mount; only in state blocks.";
     }
 }
 

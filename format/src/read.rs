@@ -465,6 +465,8 @@ impl<'a> Builder<'a> {
         keep(&mut state.files, tables.files);
         keep(&mut state.users, tables.users);
         keep(&mut state.groups, tables.groups);
+        keep(&mut state.descriptors, tables.descriptors);
+        keep(&mut state.mounts, tables.mounts);
         Ok(())
     }
 

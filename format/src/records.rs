@@ -10,9 +10,9 @@ use crate::error::ErrorKind;
 use crate::layout::{self, MAX_ROWS};
 use crate::wire::{Cursor, Field, FieldRow, Record, put_field, record, repeated};
 use afterimage_model::{
-    Abi, ArgDesc, ArgKind, BootNs, Class, Container, File, FileKind, FlagDesc, FlagSetDesc, Flow,
-    Gap, GapCause, Group, Manifest, Process, Protocol, Role, Schema, Tables, Totals, TypeDesc,
-    User,
+    Abi, ArgDesc, ArgKind, BootNs, Class, Container, Descriptor, File, FileKind, FlagDesc,
+    FlagSetDesc, Flow, Gap, GapCause, Group, Manifest, Mount, Process, Protocol, Role, Schema,
+    Tables, Totals, TypeDesc, User,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -133,6 +133,25 @@ record! { Group, Group::default();
     1 container "Container whose list this is; not there for the host's.";
     2 gid "Numeric id.";
     3 name "Name.";
+}
+
+record! { Descriptor, Descriptor::default();
+    1 proc "Row number of the process that holds it.";
+    2 fd "Its number.";
+    3 file "Row number of what is behind it.";
+}
+
+record! { Mount, Mount::default();
+    1 ns_mnt "Mount namespace.";
+    2 container "Container it was read for; not there for the host.";
+    3 id "Mount id.";
+    4 parent "Mount id of the mount it hangs in.";
+    5 dev "Device, major << 20 | minor.";
+    6 root "The folder within the file system that is mounted.";
+    7 point "Where it is mounted, as the process sees it.";
+    8 options "Options of the mount and of the file system.";
+    9 fs_type "File system type.";
+    10 source "What is mounted.";
 }
 
 record! { Manifest, Manifest::default();
@@ -392,6 +411,8 @@ pub fn records() -> Vec<(&'static str, Vec<FieldRow>)> {
         ("user", User::rows()),
         ("group", Group::rows()),
         ("zone", ZoneRecord::rows()),
+        ("descriptor", Descriptor::rows()),
+        ("mount", Mount::rows()),
         ("gap", Gap::rows()),
         ("note", Note::rows()),
         ("artifact", Artifact::rows()),
@@ -485,6 +506,16 @@ pub(crate) fn take_rows(bytes: &[u8], tables: &mut Tables) -> Result<BootNs, Err
                     .groups
                     .insert((row.container, row.gid), Arc::new(row));
                 tables.groups.len()
+            }
+            Ok(row::DESCRIPTOR) => {
+                let row = Descriptor::decode(value)?;
+                tables.descriptors.insert((row.proc, row.fd), row.file);
+                tables.descriptors.len()
+            }
+            Ok(row::MOUNT) => {
+                let row = Mount::decode(value)?;
+                tables.mounts.insert((row.ns_mnt, row.id), Arc::new(row));
+                tables.mounts.len()
             }
             _ => continue,
         };

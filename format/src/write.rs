@@ -11,7 +11,9 @@ use crate::records::{
     Artifact, Checkpoint, Footer, Lineage, Names, Note, ZoneRecord, names, put_row,
 };
 use crate::wire::{Record, put_field, put_varint};
-use afterimage_model::{BootNs, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, Value};
+use afterimage_model::{
+    BootNs, Descriptor, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, Value,
+};
 use std::collections::HashSet;
 use std::io::Write;
 
@@ -381,6 +383,15 @@ impl<W: Write> Writer<W> {
             .groups
             .values()
             .for_each(|item| one(row::GROUP, &|out, tag| put_row(out, tag, item.as_ref())));
+        for ((proc, fd), file) in &tables.descriptors {
+            let (proc, fd, file) = (*proc, *fd, *file);
+            let item = Descriptor { proc, fd, file };
+            one(row::DESCRIPTOR, &|out, tag| put_row(out, tag, &item));
+        }
+        tables
+            .mounts
+            .values()
+            .for_each(|item| one(row::MOUNT, &|out, tag| put_row(out, tag, item.as_ref())));
         let (mut record, mut count) = (start.clone(), 0);
         for row in rows {
             if count > 0

@@ -437,6 +437,42 @@ pub struct Group {
     pub name: String,
 }
 
+/// A mount of a mount namespace, as /proc/<pid>/mountinfo told it (man 5 proc_pid_mountinfo).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Mount {
+    /// Inode number of the mount namespace.
+    pub ns_mnt: u32,
+    /// Container it was read for; `None` for the host.
+    pub container: Option<ContainerId>,
+    /// Mount id, unique in the kernel while the mount lives.
+    pub id: u32,
+    /// Id of the mount it hangs in.
+    pub parent: u32,
+    /// Device (kernel `dev_t`: major << 20 | minor).
+    pub dev: u64,
+    /// The folder within the file system that is mounted.
+    pub root: Vec<u8>,
+    /// Where it is mounted, as the process sees it.
+    pub point: Vec<u8>,
+    /// Options of the mount and of the file system, comma-separated.
+    pub options: Vec<u8>,
+    /// File system type.
+    pub fs_type: Vec<u8>,
+    /// What is mounted.
+    pub source: Vec<u8>,
+}
+
+/// A descriptor that was open at the instant of a state block.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Descriptor {
+    /// The process that holds it.
+    pub proc: ProcId,
+    /// Its number.
+    pub fd: u32,
+    /// What is behind it.
+    pub file: FileId,
+}
+
 /// The rows that events point at. A chunk carries the rows its own events need, so each chunk stands alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tables {
@@ -450,6 +486,10 @@ pub struct Tables {
     pub users: BTreeMap<(Option<ContainerId>, u32), Arc<User>>,
     /// Groups by container and id.
     pub groups: BTreeMap<(Option<ContainerId>, u32), Arc<Group>>,
+    /// Open descriptors by process and number; only in state blocks.
+    pub descriptors: BTreeMap<(ProcId, u32), FileId>,
+    /// Mounts by namespace and mount id; only in state blocks.
+    pub mounts: BTreeMap<(u32, u32), Arc<Mount>>,
 }
 
 impl Tables {
@@ -504,5 +544,8 @@ impl Tables {
             .extend(other.users.iter().map(|(k, v)| (*k, v.clone())));
         self.groups
             .extend(other.groups.iter().map(|(k, v)| (*k, v.clone())));
+        self.descriptors.extend(&other.descriptors);
+        self.mounts
+            .extend(other.mounts.iter().map(|(k, v)| (*k, v.clone())));
     }
 }

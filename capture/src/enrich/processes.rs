@@ -4,6 +4,7 @@ use super::calls::{differs, mark};
 use super::{Live, Outcome, Wanted, World, blank};
 use crate::decode::{KernelPath, Record};
 use crate::procfs;
+use crate::sockets;
 use crate::wire::{Kind, PathMark, RecordHead, Slot, TaskPart};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::by_name;
@@ -58,7 +59,7 @@ impl World {
             argv_full_len: p.argv.len() as u64,
             argv: kept(p.argv, wanted),
             env_full_len: p.env.len() as u64,
-            env: kept(p.env, wanted && container.is_some()),
+            env: kept(p.env, wanted),
             cwd: kept(p.cwd, wanted),
             uid: p.uids.0,
             gid: p.gids.0,
@@ -80,9 +81,18 @@ impl World {
         };
         let id = self.add(row);
         let mut fds = HashMap::new();
-        if wanted && (container.is_some() || matches!(self.wanted, Wanted::Tree(_))) {
+        if wanted {
+            let netns = p.namespaces[2];
+            let sockets = self
+                .sockets
+                .entry(netns)
+                .or_insert_with(|| sockets::of(p.pid));
             for open in procfs::descriptors(p.pid) {
-                fds.insert(open.fd, self.objects.found(&mut self.tables, &open));
+                let socket = sockets
+                    .get(&open.id.1)
+                    .filter(|_| open.target.starts_with(b"socket:["));
+                let id = self.objects.found(&mut self.tables, &open, socket, netns);
+                fds.insert(open.fd, id);
             }
         }
         let live = Live {
@@ -188,6 +198,7 @@ impl World {
             procfs::process(head.pid).filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance)
         {
             self.admit(p);
+            self.sockets.clear();
             return true;
         }
         let mut row = Process {

@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Outcome};
 use crate::json::Object;
 use crate::moment::Zone;
+use crate::opening;
 use crate::output::Output;
 use crate::recording::books;
 use crate::source::{Source, not_a_capture};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   afterimage info web.aft
+  afterimage info --state web.aft              open descriptors, sockets and mounts at the start
   afterimage info --tz host web.aft            times in the zone of the recorded host
   afterimage info --json *.aft | jq -r '[.\"capture.file\", .\"capture.events\"] | @tsv'";
 
@@ -34,6 +36,9 @@ pub struct Info {
     /// Do not read the events: no counts by kind
     #[arg(long)]
     quick: bool,
+    /// Also what was there when the recording began: open descriptors, sockets, mounts
+    #[arg(long, conflicts_with = "json")]
+    state: bool,
     /// Zone of the times: utc, local, host, or an offset such as +02:00
     #[arg(long, value_name = "ZONE", default_value = "utc", value_parser = Zone::parse)]
     tz: Zone,
@@ -57,6 +62,9 @@ impl Info {
                     writeln!(out)?;
                 }
                 print(out, file, &source, counts.as_ref(), self.tz)?;
+                if self.state {
+                    opening::write(out, source.session.state())?;
+                }
             }
             out.flush()?;
             if source.loss().is_some() {
@@ -173,6 +181,9 @@ fn print(
             ),
         ));
     }
+    if let Some(opening) = opening::summary(session.state()) {
+        lines.push(("At start", opening));
+    }
     if let Some(totals) = session.totals() {
         lines.push(("Books", books(totals)));
     }
@@ -227,6 +238,15 @@ fn print(
             }));
         }
         table.write(out)?;
+        for container in containers.values() {
+            let name = safe(container.short_id());
+            if !container.image_digest.is_empty() {
+                writeln!(out, "{name}  digest {}", safe(&container.image_digest))?;
+            }
+            for (label, value) in &container.labels {
+                writeln!(out, "{name}  label {}={}", safe(label), safe(value))?;
+            }
+        }
     }
     Ok(())
 }

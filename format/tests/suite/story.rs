@@ -197,6 +197,23 @@ pub fn tables() -> Tables {
             }),
         );
     }
+    let (proc, file) = (*tables.procs.keys().next().unwrap(), FileId(6));
+    tables.descriptors.insert((proc, 3), file);
+    let mount = Mount {
+        ns_mnt: 4_026_531_841,
+        container: Some(container),
+        id: 36,
+        parent: 35,
+        dev: (98 << 20) | 1,
+        root: b"/mnt1".to_vec(),
+        point: b"/a b".to_vec(),
+        options: b"rw,noatime".to_vec(),
+        fs_type: b"ext3".to_vec(),
+        source: b"/dev/root".to_vec(),
+    };
+    tables
+        .mounts
+        .insert((mount.ns_mnt, mount.id), Arc::new(mount));
     tables
 }
 

@@ -1,0 +1,175 @@
+//! Sockets that were there before the recording: `/proc/<pid>/net`, one table per network namespace.
+
+use crate::procfs;
+use afterimage_model::{FileKind, Flow, Protocol, Role};
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+/// A socket as /proc tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Its family.
+    pub kind: FileKind,
+    /// Both ends, for inet sockets.
+    pub flow: Option<Flow>,
+    /// The bound name, for unix sockets; `@` in front of an abstract one.
+    pub name: Vec<u8>,
+}
+
+/// TCP_LISTEN as /proc/net/tcp prints it.
+const LISTEN: &str = "0A";
+
+/// Every socket of the network namespace that a process is in, by inode.
+pub fn of(pid: u32) -> HashMap<u64, Found> {
+    let mut all = HashMap::new();
+    for (name, protocol) in [
+        ("tcp", 6),
+        ("tcp6", 6),
+        ("udp", 17),
+        ("udp6", 17),
+        ("raw", 255),
+        ("raw6", 255),
+    ] {
+        let text = procfs::net_table(pid, name);
+        all.extend(inet_rows(&text, Protocol(protocol)));
+    }
+    all.extend(unix_rows(&procfs::net_table(pid, "unix")));
+    all
+}
+
+/// Rows of /proc/net/tcp and its like (man 5 proc_pid_net): local, remote, state in columns 1 to 3, inode in column 9.
+fn inet_rows(text: &[u8], protocol: Protocol) -> Vec<(u64, Found)> {
+    let text = String::from_utf8_lossy(text);
+    let rows = text.lines().skip(1).filter_map(|line| {
+        let columns: Vec<&str> = line.split_whitespace().collect();
+        let (local, remote) = (address(columns.get(1)?)?, address(columns.get(2)?)?);
+        let listens = protocol.0 == 6 && columns.get(3) == Some(&LISTEN);
+        let role = if listens { Role::Server } else { Role::Unknown };
+        let kind = if local.is_ipv4() {
+            FileKind::Ipv4
+        } else {
+            FileKind::Ipv6
+        };
+        let flow = Flow {
+            protocol,
+            local,
+            remote,
+            role,
+        };
+        let found = Found {
+            kind,
+            flow: Some(flow),
+            name: Vec::new(),
+        };
+        Some((columns.get(9)?.parse().ok()?, found))
+    });
+    let mut rows: Vec<_> = rows.collect();
+    // A socket at a port that is listened on was accepted there.
+    let ports: Vec<u16> = (rows.iter())
+        .filter_map(|(_, found)| found.flow.filter(|f| f.role == Role::Server))
+        .map(|flow| flow.local.port())
+        .collect();
+    for flow in rows.iter_mut().filter_map(|(_, found)| found.flow.as_mut()) {
+        if flow.role == Role::Unknown && flow.is_connected() && ports.contains(&flow.local.port()) {
+            flow.role = Role::Server;
+        }
+    }
+    rows
+}
+
+/// `0100007F:1F90`: the address as the kernel's words in hex, the port in hex.
+fn address(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let word = |at: usize| u32::from_str_radix(address.get(at * 8..at * 8 + 8)?, 16).ok();
+    let ip = match address.len() {
+        8 => IpAddr::V4(Ipv4Addr::from(word(0)?.to_ne_bytes())),
+        32 => {
+            let mut bytes = [0; 16];
+            for (at, part) in bytes.chunks_exact_mut(4).enumerate() {
+                part.copy_from_slice(&word(at)?.to_ne_bytes());
+            }
+            IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+        }
+        _ => return None,
+    };
+    Some(SocketAddr::new(ip, port))
+}
+
+/// Rows of /proc/net/unix: the inode in column 6, the name behind it, where there is one.
+fn unix_rows(text: &[u8]) -> Vec<(u64, Found)> {
+    let rows = text.split(|b| *b == b'\n').skip(1).filter_map(|line| {
+        let mut rest = line;
+        let mut inode = None;
+        for _ in 0..7 {
+            let field = rest.trim_ascii_start();
+            let end = field.iter().position(|b| *b == b' ').unwrap_or(field.len());
+            (inode, rest) = (field.get(..end), field.get(end..)?);
+        }
+        let inode = std::str::from_utf8(inode?).ok()?.parse().ok()?;
+        let name = rest.strip_prefix(b" ").unwrap_or(rest).to_vec();
+        Some((
+            inode,
+            Found {
+                kind: FileKind::Unix,
+                flow: None,
+                name,
+            },
+        ))
+    });
+    rows.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn listeners_and_what_they_accepted_are_servers() {
+        let text = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
+   1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 0 10 -1\n\
+   2: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4713 1 0 20 4 0 10 -1\n";
+        let rows: HashMap<_, _> = inet_rows(text, Protocol(6)).into_iter().collect();
+        let flow = |inode: u64| rows[&inode].flow.unwrap();
+        assert_eq!(
+            (flow(4711).role, flow(4711).name()),
+            (Role::Server, "127.0.0.1:8080".to_owned())
+        );
+        assert_eq!(
+            (flow(4712).role, flow(4712).name()),
+            (Role::Server, "127.0.0.1:40000->127.0.0.1:8080".to_owned())
+        );
+        assert_eq!(flow(4713).role, Role::Unknown);
+    }
+
+    #[test]
+    fn unix_names_keep_their_blanks() {
+        let text = b"Num       RefCount Protocol Flags    Type St Inode Path\n\
+0000000000000000: 00000002 00000000 00010000 0001 01 31337 /run/my app.sock\n\
+0000000000000000: 00000002 00000000 00010000 0001 01   999 @abstract\n\
+0000000000000000: 00000003 00000000 00000000 0001 03 1000\n";
+        let rows: HashMap<_, _> = unix_rows(text).into_iter().collect();
+        assert_eq!(rows[&31337].name, b"/run/my app.sock");
+        assert_eq!(rows[&999].name, b"@abstract");
+        assert_eq!(rows[&1000].name, b"");
+    }
+
+    #[test]
+    fn what_is_no_table_gives_no_rows() {
+        assert!(inet_rows(b"\n\xff\xff : : :\n1: 2 3 4 5 6 7 8 9 10", Protocol(6)).is_empty());
+        assert!(unix_rows(b"x\ny z").is_empty());
+    }
+
+    #[test]
+    fn a_listener_of_this_process_is_found() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let all = of(std::process::id());
+        assert!(all.values().any(|found| {
+            found
+                .flow
+                .is_some_and(|f| f.local.port() == port && f.role == Role::Server)
+        }));
+    }
+}
