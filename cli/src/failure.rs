@@ -1,5 +1,6 @@
 //! How a command ends: the exit codes, and failures as a line that says what is wrong and a line that says what to do.
 
+use crate::output::say;
 use afterimage_model::Safe;
 use std::fmt::Display;
 use std::io;
@@ -19,6 +20,24 @@ pub enum Exit {
     Loss = 3,
     /// The evidence does not verify.
     Broken = 4,
+}
+
+impl Exit {
+    /// The worse of two: what does not verify outweighs what could not be read, and that outweighs loss.
+    pub fn worse(self, other: Exit) -> Exit {
+        let weight = |exit: Exit| match exit {
+            Exit::Done => 0,
+            Exit::Loss => 1,
+            Exit::Usage => 2,
+            Exit::Failed => 3,
+            Exit::Broken => 4,
+        };
+        if weight(other) > weight(self) {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// Why a command could not do its work.
@@ -42,6 +61,16 @@ impl Failure {
             what: what.to_string(),
             remedy: remedy.to_string(),
             exit: Exit::Failed,
+        }
+    }
+
+    /// Tells on standard error what went wrong, and what can be done.
+    pub fn report(&self) {
+        if !self.what.is_empty() {
+            say(format_args!("afterimage: {}", self.what));
+        }
+        if !self.remedy.is_empty() {
+            say(format_args!("  try: {}", self.remedy));
         }
     }
 

@@ -41,12 +41,7 @@ fn main() -> ExitCode {
     let exit = match ended {
         Ok(exit) => exit,
         Err(failure) => {
-            if !failure.what.is_empty() {
-                say(format_args!("afterimage: {}", failure.what));
-            }
-            if !failure.remedy.is_empty() {
-                say(format_args!("  try: {}", failure.remedy));
-            }
+            failure.report();
             failure.exit
         }
     };

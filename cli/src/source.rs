@@ -1,49 +1,27 @@
 //! Opening a capture to read it, from a path or from a pipe, and saying what it lost.
 
-use crate::failure::{Exit, Failure, shown};
+use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::{self, Zone};
 use crate::output::say;
-use crate::units::{plural, show_count};
+use crate::units::plural;
+use afterimage_format::{Error as CaptureError, ErrorKind, Reader};
 use afterimage_indexer::{Session, Span};
 use afterimage_model::{Gap, Safe, Totals};
 use afterimage_query::Filter;
-use std::fs::{File, OpenOptions};
-use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// An open capture, and the temporary file behind it when it came through a pipe.
+/// An open capture.
 pub struct Source {
     /// The capture.
     pub session: Session,
-    spool: Option<Spool>,
-}
-
-/// A private temporary file that goes away with its owner.
-pub struct Spool(PathBuf);
-
-impl Drop for Spool {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 impl Source {
     /// Opens a capture; `-` reads standard input to its end first, because a capture is read by its footer.
     pub fn open(path: &Path) -> Result<Source, Failure> {
-        let spool = if path == Path::new("-") {
-            Some(spool(&mut io::stdin().lock())?)
-        } else {
-            None
-        };
-        let at = spool.as_ref().map_or(path, |spool| &spool.0);
-        let session = Session::open(at).map_err(|error| not_a_capture(path, &error))?;
-        Ok(Source { session, spool })
-    }
-
-    /// The capture, for a reader that wants to own it, and what must live as long.
-    pub fn into_session(self) -> (Session, Option<Spool>) {
-        (self.session, self.spool)
+        let session = Session::from_reader(reader(path)?);
+        Ok(Source { session })
     }
 
     /// Tells on standard error what is missing from the capture, and gives the exit code that says so.
@@ -83,49 +61,88 @@ impl Source {
     }
 }
 
-/// A failure to open a capture, with the likely reason.
-pub fn not_a_capture(path: &Path, error: &dyn std::fmt::Display) -> Failure {
-    let remedy = if path == Path::new("-") {
-        "pipe a capture in: afterimage record -o - | afterimage read -".to_owned()
-    } else if !path.exists() {
-        "name a capture made by afterimage record -o FILE".to_owned()
-    } else {
-        format!(
-            "see what is left of it: afterimage recover {} -o rescued.aft",
-            shown(path)
-        )
-    };
-    Failure::new(
-        format!("{}: {}", shown(path), Safe::new(&error.to_string())),
-        remedy,
-    )
+/// Opens a capture by its path, or from standard input.
+pub fn reader(path: &Path) -> Result<Reader, Failure> {
+    match piped(path)? {
+        Some(input) => Reader::from_reader(input),
+        None => Reader::open(path),
+    }
+    .map_err(|error| not_a_capture(path, &error))
 }
 
-/// Copies a pipe to a new file that only this user can read.
-fn spool(input: &mut impl io::Read) -> Result<Spool, Failure> {
-    let path = std::env::temp_dir().join(format!(
-        "afterimage-stdin-{}-{:016x}.aft",
-        std::process::id(),
-        crate::token()
-    ));
-    let failed = |error: io::Error| {
-        Failure::path(
-            "copying standard input to",
-            &path,
-            error,
-            "set TMPDIR to a file system with space",
-        )
+/// Standard input, where `-` asks for it. A terminal has no capture to give, and would be waited for in silence.
+pub fn piped(path: &Path) -> Result<Option<io::StdinLock<'static>>, Failure> {
+    if path != Path::new("-") {
+        return Ok(None);
+    }
+    let input = io::stdin();
+    if input.is_terminal() {
+        return Err(Failure::usage("standard input is a terminal", PIPE_ONE));
+    }
+    Ok(Some(input.lock()))
+}
+
+const PIPE_ONE: &str = "pipe a capture in: afterimage record -o - | afterimage read -";
+
+/// A capture that cannot be opened or read, with what can be done about that.
+pub fn not_a_capture(path: &Path, error: &CaptureError) -> Failure {
+    let name = shown(path);
+    let remedy = if path == Path::new("-") {
+        match &error.kind {
+            ErrorKind::Io(_) => "set TMPDIR to a file system with space".to_owned(),
+            _ => PIPE_ONE.to_owned(),
+        }
+    } else {
+        match &error.kind {
+            ErrorKind::NotRegular("a pipe") => {
+                format!("pass it on standard input: afterimage read - < {name}")
+            }
+            ErrorKind::NotRegular(_) | ErrorKind::NotCapture { .. } => NAME_ONE.to_owned(),
+            ErrorKind::Io(error) => match error.kind() {
+                io::ErrorKind::NotFound => NAME_ONE.to_owned(),
+                io::ErrorKind::PermissionDenied => {
+                    "captures are readable only by who recorded them: sudo, or chown a copy"
+                        .to_owned()
+                }
+                _ => "check the disk the capture is on".to_owned(),
+            },
+            ErrorKind::Version { .. } => "read it with a later afterimage".to_owned(),
+            _ => format!("see what is left of it: afterimage recover {name} -o rescued.aft"),
+        }
     };
-    let mut file: File = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .custom_flags(libc::O_NOFOLLOW)
-        .open(&path)
-        .map_err(failed)?;
-    let spool = Spool(path.clone());
-    io::copy(input, &mut file).map_err(failed)?;
-    Ok(spool)
+    Failure::new(format!("{name}: {}", Safe::new(&error.to_string())), remedy)
+}
+
+const NAME_ONE: &str = "name a capture made by afterimage record -o FILE";
+
+/// A capture that was open already and could not be searched.
+pub fn unreadable(path: &Path, error: &afterimage_indexer::Error) -> Failure {
+    match error {
+        afterimage_indexer::Error::Capture(error) => not_a_capture(path, error),
+        error => Failure::new(
+            format!("{}: {}", shown(path), Safe::new(&error.to_string())),
+            format!("afterimage verify {} says where it is damaged", shown(path)),
+        ),
+    }
+}
+
+/// Does something with each of several captures. One that cannot be read does not keep the others from their turn; it is
+/// reported, and the exit code is the worst of all.
+pub fn each(files: &[PathBuf], mut one: impl FnMut(&Path) -> Outcome) -> Outcome {
+    let mut worst = Exit::Done;
+    for file in files {
+        let exit = match one(file) {
+            Ok(exit) => exit,
+            // A closed pipe, or the last word anyway.
+            Err(failure) if failure.what.is_empty() || files.len() == 1 => return Err(failure),
+            Err(failure) => {
+                failure.report();
+                failure.exit
+            }
+        };
+        worst = worst.worse(exit);
+    }
+    Ok(worst)
 }
 
 /// What is missing from a capture in one line; `None` when nothing is known to be.
@@ -138,10 +155,11 @@ pub fn loss(gaps: &[Gap], totals: Option<&Totals>) -> Option<String> {
         .filter_map(|gap| gap.count)
         .fold(0, u64::saturating_add);
     let lost = counted.max(totals.map_or(0, |t| t.dropped.saturating_add(t.unsealed)));
-    let at_least = if gaps.iter().any(|gap| gap.count.is_none()) {
-        "≥ "
-    } else {
-        ""
+    let events = match (lost, gaps.iter().all(|gap| gap.count.is_some())) {
+        (0, true) => "no events".to_owned(),
+        (_, true) => plural(lost, "event"),
+        (0, false) => "an unknown number of events".to_owned(),
+        (_, false) => format!("at least {}", plural(lost, "event")),
     };
     let mut causes: Vec<&str> = gaps.iter().map(|gap| gap.cause.name()).collect();
     causes.sort_unstable();
@@ -152,9 +170,8 @@ pub fn loss(gaps: &[Gap], totals: Option<&Totals>) -> Option<String> {
         format!(" ({})", causes.join(", "))
     };
     Some(format!(
-        "{}{why}, {at_least}{} events lost",
-        plural(gaps.len() as u64, "gap"),
-        show_count(lost)
+        "{}{why}, {events} lost",
+        plural(gaps.len() as u64, "gap")
     ))
 }
 
@@ -208,7 +225,15 @@ mod tests {
         );
         assert_eq!(
             loss(&[gap(Some(3)), gap(None)], None).as_deref(),
-            Some("2 gaps (ring-full), ≥ 3 events lost")
+            Some("2 gaps (ring-full), at least 3 events lost")
+        );
+        assert_eq!(
+            loss(&[gap(None)], None).as_deref(),
+            Some("1 gap (ring-full), an unknown number of events lost")
+        );
+        assert_eq!(
+            loss(&[gap(Some(0))], None).as_deref(),
+            Some("1 gap (ring-full), no events lost")
         );
         assert_eq!(
             loss(
@@ -222,21 +247,5 @@ mod tests {
             .as_deref(),
             Some("0 gaps, 3 events lost")
         );
-    }
-
-    #[test]
-    fn a_pipe_is_copied_to_a_private_file_that_goes_away() {
-        use std::os::unix::fs::PermissionsExt;
-        let spool = spool(&mut &b"bytes"[..]).unwrap_or_else(|f| panic!("{}", f.what));
-        let path = spool.0.clone();
-        assert_eq!(std::fs::read(&path).ok().as_deref(), Some(&b"bytes"[..]));
-        assert_eq!(
-            std::fs::metadata(&path)
-                .map(|m| m.permissions().mode() & 0o777)
-                .ok(),
-            Some(0o600)
-        );
-        drop(spool);
-        assert!(!path.exists());
     }
 }

@@ -8,7 +8,6 @@ use afterimage_model::{
     Flow, Gap, GapCause, Manifest, ProcId, ProcKey, Process, Protocol, Role, SYSCALLS, Schema,
     Tables, Totals, TypeId, Value, event::Blob, schema,
 };
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::sync::Arc;
@@ -582,27 +581,61 @@ fn recover_saves_what_is_whole_and_never_overwrites() {
 }
 
 #[test]
-fn a_capture_comes_through_a_pipe_and_leaves_no_file_behind() {
+fn a_file_cut_before_anything_was_recorded_is_not_recovered_into_a_new_one() {
     let desk = Desk::new();
-    let bytes = std::fs::read(desk.path("whole.aft")).expect("a file");
-    let before = std::fs::read_dir(desk.0.path()).expect("a folder").count();
-    let mut child = desk
-        .command(&["read", "-", "--count-only"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the command runs");
-    child
-        .stdin
-        .take()
-        .expect("a pipe")
-        .write_all(&bytes)
-        .expect("a reader");
-    assert_eq!(child.wait_with_output().expect("its end").stdout, b"7\n");
-    assert_eq!(
-        std::fs::read_dir(desk.0.path()).expect("a folder").count(),
-        before
-    );
+    let whole = std::fs::read(desk.path("whole.aft")).expect("a file");
+    std::fs::write(desk.path("short.aft"), &whole[..2_000]).expect("a file");
+    let answer = desk
+        .run(&["recover", "short.aft", "-o", "rescued.aft"])
+        .ends(1);
+    assert!(answer.err.contains("schema is missing"), "{}", answer.err);
+    assert!(!desk.path("rescued.aft").exists());
+}
+
+#[test]
+fn a_capture_comes_through_a_pipe() {
+    let desk = Desk::new();
+    for (args, told) in [
+        (&["read", "-", "--count-only"][..], "7\n"),
+        (&["read", "-", "--whole"], "\"totals\""),
+        (&["info", "-"], "sealed"),
+        (&["view", "-", "files"], "/etc/shadow"),
+        (&["verify", "-"], "-: sealed and intact"),
+    ] {
+        let whole = std::fs::File::open(desk.path("whole.aft")).expect("a file");
+        let mut cat = Command::new("cat")
+            .stdin(whole)
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("cat");
+        let output = desk
+            .command(args)
+            .stdin(cat.stdout.take().expect("a pipe"))
+            .output()
+            .expect("the command runs");
+        let _ = cat.wait();
+        let out = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            output.status.success() && out.contains(told),
+            "{args:?}: {out}"
+        );
+    }
+}
+
+#[test]
+fn one_bad_file_among_many_does_not_keep_the_others_from_their_turn() {
+    let desk = Desk::new();
+    for command in ["verify", "info"] {
+        let answer = desk
+            .run(&[command, "missing.aft", "whole.aft", "torn.aft"])
+            .ends(1);
+        assert!(answer.err.contains("missing.aft"), "{}", answer.err);
+        assert!(
+            answer.out.contains("whole.aft") && answer.out.contains("torn.aft"),
+            "{}",
+            answer.out
+        );
+    }
 }
 
 #[test]
@@ -657,7 +690,9 @@ fn mistakes_are_answered_with_what_was_meant() {
         ),
         (&["read", "-w", "out.aft"], 2, "afterimage record -w FILE"),
         (&["read", "missing.aft"], 1, "No such file"),
-        (&["read", "/etc/passwd"], 1, "not a capture"),
+        (&["read", "/etc/passwd"], 1, "not a capture: it begins with"),
+        (&["info", "/tmp"], 1, "try: name a capture"),
+        (&["info", "/dev/null"], 1, "not a regular file but a device"),
         (&["view", "whole.aft", "\u{1b}[2J"], 2, "\\x1b[2J"),
         (&["bogus\u{1b}[2J"], 2, "unrecognized subcommand"),
         (

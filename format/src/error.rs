@@ -55,7 +55,7 @@ pub enum ErrorKind {
     #[error("not a regular file but {0}")]
     NotRegular(&'static str),
     /// The first bytes are not those of a capture.
-    #[error("not a capture: it begins with {found:02x?}")]
+    #[error("not a capture: {}", beginning(found))]
     NotCapture {
         /// The first bytes of the file, at most eight.
         found: Vec<u8>,
@@ -136,6 +136,15 @@ pub enum ErrorKind {
     WriterFailed,
 }
 
+/// How a file begins that is none of ours, in ASCII.
+fn beginning(found: &[u8]) -> String {
+    if found.is_empty() {
+        "it is empty".to_owned()
+    } else {
+        format!("it begins with \"{}\"", found.escape_ascii())
+    }
+}
+
 /// What went wrong, and where in the file.
 #[derive(Debug, thiserror::Error)]
 pub struct Error {
@@ -167,9 +176,11 @@ impl Error {
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.offset {
-            Some(offset) => write!(f, "{} at byte {offset}: {}", self.place, self.kind),
-            None => write!(f, "{}: {}", self.place, self.kind),
+        match (self.place, self.offset) {
+            // Whoever reports it names the file.
+            (Place::File, _) => write!(f, "{}", self.kind),
+            (place, Some(offset)) => write!(f, "{place} at byte {offset}: {}", self.kind),
+            (place, None) => write!(f, "{place}: {}", self.kind),
         }
     }
 }

@@ -43,6 +43,6 @@ pub use error::{Digest, Error, ErrorKind, Place};
 pub use read::{Chunk, ChunkInfo, Reader};
 pub use records::{Artifact, Checkpoint, Lineage, Name, Note, records};
 pub use recover::{Recovered, recover};
-pub use verify::{Report, Verdict, verify, verify_bytes};
+pub use verify::{Report, Verdict, verify, verify_bytes, verify_stream};
 pub use wire::FieldRow;
 pub use write::{Writer, WriterOptions};

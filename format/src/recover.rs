@@ -7,7 +7,7 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::block::{FileHead, tag_of};
+use crate::block::{Block, FileHead, tag_of};
 use crate::error::{Digest, Error, ErrorKind, Place};
 use crate::layout::{FILE_HEAD, MAX_RECORD, block};
 use crate::read::Reader;
@@ -16,7 +16,7 @@ use crate::scan::{Piece, by_scan};
 use crate::source::Source;
 use crate::wire::Record;
 use crate::write::Blocks;
-use afterimage_model::{Gap, Manifest, Totals};
+use afterimage_model::{Gap, Manifest, Schema, Totals};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::BufWriter;
@@ -38,6 +38,8 @@ pub struct Recovered {
 }
 
 /// Copies every whole block of `from` into the new file `to`, which must not exist. Blocks of unknown types are copied too.
+/// Where header or schema cannot be read, blank ones take their place. A file with nothing after them is refused, and a
+/// failure leaves no file behind.
 pub fn recover(from: &Path, to: &Path) -> Result<Recovered, Error> {
     let source = Source::open(from)?;
     let head = source
@@ -47,120 +49,195 @@ pub fn recover(from: &Path, to: &Path) -> Result<Recovered, Error> {
         .map_err(|kind| Error::at(Place::File, 0, kind))?
         .tag;
     let layout = by_scan(&source, tag).map_err(Error::file)?;
-    // The gaps with all that is known of them are the reader's to tell.
-    let reader = Reader::open(from)?;
-    let parent = hash(&source).map_err(Error::file)?;
-
-    let output = |kind| Error {
-        place: Place::Output,
-        offset: None,
-        kind,
+    let rescue = Rescue {
+        parent: hash(&source).map_err(Error::file)?,
+        // The gaps with all that is known of them are the reader's to tell.
+        reader: Reader::open(from)?,
+        source,
+        tag,
+        pieces: layout.pieces,
     };
+    rescue.check()?;
+
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let fd = rustix::fs::open(to, flags, Mode::RUSR | Mode::WUSR)
-        .map_err(|errno| output(ErrorKind::Io(errno.into())))?;
-    let lineage = Lineage {
-        parent: parent.0.to_vec(),
-        derived_by: "recover".to_owned(),
-    };
-    let mut header = match layout.pieces.first() {
-        Some(Piece::Block {
+        .map_err(|errno| output(errno.into()))?;
+    // Half a copy would pass for all that could be saved.
+    rescue.write(File::from(fd)).inspect_err(|_| {
+        let _ = std::fs::remove_file(to);
+    })
+}
+
+fn output(error: std::io::Error) -> Error {
+    Error {
+        place: Place::Output,
+        offset: None,
+        kind: ErrorKind::Io(error),
+    }
+}
+
+/// A damaged file and what is whole in it.
+struct Rescue {
+    source: Source,
+    tag: u64,
+    pieces: Vec<Piece>,
+    reader: Reader,
+    parent: Digest,
+}
+
+impl Rescue {
+    /// The place of the schema block, if it is whole.
+    fn schema(&self) -> Option<u64> {
+        self.pieces.iter().find_map(|piece| match piece {
+            Piece::Block {
+                offset,
+                ty: block::SCHEMA,
+                seq: 1,
+                ..
+            } => Some(*offset),
+            _ => None,
+        })
+    }
+
+    /// Whether there is anything to save: a file torn before its schema ended never held an event.
+    fn check(&self) -> Result<(), Error> {
+        let copied = self
+            .pieces
+            .iter()
+            .any(|piece| matches!(piece, Piece::Block { ty, .. } if !is_rewritten(*ty)));
+        if copied || self.schema().is_some() {
+            return Ok(());
+        }
+        let offset = self.pieces.iter().find_map(|piece| match piece {
+            Piece::Damage { offset, .. } => Some(*offset),
+            Piece::Block { .. } => None,
+        });
+        Err(Error {
+            place: Place::Block(1),
+            offset,
+            kind: ErrorKind::Missing { what: "schema" },
+        })
+    }
+
+    fn block(&self, offset: u64, seq: u64) -> Result<Block, Error> {
+        self.source
+            .block(offset, self.tag)
+            .map_err(|kind| Error::at(Place::Block(seq), offset, kind))
+    }
+
+    /// The header's body, naming the damaged file.
+    fn header(&self) -> Result<Vec<u8>, Error> {
+        let mut header = Manifest::default().encode();
+        if let Some(Piece::Block {
             offset,
             ty: block::HEADER,
             ..
-        }) => {
-            let body = source
-                .block(*offset, tag)
-                .map_err(|kind| Error::at(Place::Block(0), *offset, kind))?
-                .body;
-            if tag_of(&body) == tag {
-                body
-            } else {
-                Manifest::default().encode()
+        }) = self.pieces.first()
+        {
+            let body = self.block(*offset, 0)?.body;
+            if tag_of(&body) == self.tag {
+                header = body;
             }
         }
-        _ => Manifest::default().encode(),
-    };
-    lineage.put(&mut header);
-    let mut blocks = Blocks::new(BufWriter::new(File::from(fd)), &header)?;
-    let (mut damage, mut recovered) = (
-        0_u64,
-        Recovered {
-            parent,
-            blocks: 0,
-            chunks: 0,
-            events: 0,
-            gaps: Vec::new(),
-        },
-    );
-    for piece in &layout.pieces {
-        match piece {
-            Piece::Damage { .. } => damage = damage.saturating_add(1),
-            Piece::Block {
-                ty: block::HEADER | block::CHECKPOINT | block::INDEX | block::FOOTER,
-                ..
-            } => {}
-            Piece::Block {
-                offset,
-                ty,
-                seq,
-                zone,
-                ..
-            } => {
-                let block = source
-                    .block(*offset, tag)
-                    .map_err(|kind| Error::at(Place::Block(*seq), *offset, kind))?;
-                let zone = zone
-                    .as_ref()
-                    .map_or_else(ZoneRecord::default, |zone| ZoneRecord {
-                        events: zone.events,
-                        first_num: zone.first_num,
-                        start: zone.start,
-                        end: zone.end,
-                        ..ZoneRecord::default()
-                    });
-                blocks.append(*ty, block.head.flags, &block.body, &zone)?;
-                recovered.blocks = recovered.blocks.saturating_add(1);
-                if *ty == block::CHUNK {
-                    recovered.chunks = recovered.chunks.saturating_add(1);
-                    recovered.events = recovered.events.saturating_add(zone.events);
+        let lineage = Lineage {
+            parent: self.parent.0.to_vec(),
+            derived_by: "recover".to_owned(),
+        };
+        lineage.put(&mut header);
+        Ok(header)
+    }
+
+    fn write(&self, file: File) -> Result<Recovered, Error> {
+        let none = ZoneRecord::default();
+        let mut blocks = Blocks::new(BufWriter::new(file), &self.header()?)?;
+        match self.schema() {
+            Some(offset) => {
+                let schema = self.block(offset, 1)?;
+                blocks.append(block::SCHEMA, schema.head.flags, &schema.body, &none)?;
+            }
+            None => blocks.append(block::SCHEMA, 0, &Schema::default().encode(), &none)?,
+        }
+        let (mut damage, mut recovered) = (
+            0_u64,
+            Recovered {
+                parent: self.parent,
+                blocks: u64::from(self.schema().is_some()),
+                chunks: 0,
+                events: 0,
+                gaps: Vec::new(),
+            },
+        );
+        for piece in &self.pieces {
+            match piece {
+                Piece::Damage { .. } => damage = damage.saturating_add(1),
+                Piece::Block { ty, .. } if is_rewritten(*ty) => {}
+                Piece::Block {
+                    offset,
+                    ty,
+                    seq,
+                    zone,
+                    ..
+                } => {
+                    let block = self.block(*offset, *seq)?;
+                    let zone = zone
+                        .as_ref()
+                        .map_or_else(ZoneRecord::default, |zone| ZoneRecord {
+                            events: zone.events,
+                            first_num: zone.first_num,
+                            start: zone.start,
+                            end: zone.end,
+                            ..ZoneRecord::default()
+                        });
+                    blocks.append(*ty, block.head.flags, &block.body, &zone)?;
+                    recovered.blocks = recovered.blocks.saturating_add(1);
+                    if *ty == block::CHUNK {
+                        recovered.chunks = recovered.chunks.saturating_add(1);
+                        recovered.events = recovered.events.saturating_add(zone.events);
+                    }
                 }
             }
         }
-    }
-    // Recorded gaps were copied with the other blocks; what the reader found beyond them is new.
-    let mut copied = recorded_gaps(&source, tag, &layout.pieces);
-    for gap in reader.gaps() {
-        match copied.iter().position(|other| other == gap) {
-            Some(at) => {
-                copied.swap_remove(at);
-            }
-            None => {
-                blocks.append(block::GAP, 0, &gap.encode(), &ZoneRecord::default())?;
-                recovered.gaps.push(gap.clone());
+        // Recorded gaps were copied with the other blocks; what the reader found beyond them is new.
+        let mut copied = recorded_gaps(&self.source, self.tag, &self.pieces);
+        for gap in self.reader.gaps() {
+            match copied.iter().position(|other| other == gap) {
+                Some(at) => {
+                    copied.swap_remove(at);
+                }
+                None => {
+                    blocks.append(block::GAP, 0, &gap.encode(), &none)?;
+                    recovered.gaps.push(gap.clone());
+                }
             }
         }
+        let note = Note {
+            author: concat!("afterimage ", env!("CARGO_PKG_VERSION")).to_owned(),
+            text: format!(
+                "recovered from a file with BLAKE3 {}: {} whole blocks, {damage} damaged stretches",
+                self.parent, recovered.blocks
+            ),
+            ..Note::default()
+        };
+        blocks.append(block::NOTE, 0, &note.encode(), &none)?;
+        let totals = self.reader.totals().cloned().unwrap_or(Totals {
+            written: recovered.events,
+            ..Totals::default()
+        });
+        let file = blocks
+            .seal(&totals)?
+            .into_inner()
+            .map_err(|error| output(error.into_error()))?;
+        file.sync_all().map_err(output)?;
+        Ok(recovered)
     }
-    let note = Note {
-        author: concat!("afterimage ", env!("CARGO_PKG_VERSION")).to_owned(),
-        text: format!(
-            "recovered from a file with BLAKE3 {parent}: {} whole blocks, {damage} damaged stretches",
-            recovered.blocks
-        ),
-        ..Note::default()
-    };
-    blocks.append(block::NOTE, 0, &note.encode(), &ZoneRecord::default())?;
-    let totals = reader.totals().cloned().unwrap_or(Totals {
-        written: recovered.events,
-        ..Totals::default()
-    });
-    let file = blocks
-        .seal(&totals)?
-        .into_inner()
-        .map_err(|error| output(ErrorKind::Io(error.into_error())))?;
-    file.sync_all()
-        .map_err(|error| output(ErrorKind::Io(error)))?;
-    Ok(recovered)
+}
+
+/// Blocks that every file has of its own, and that are therefore not copied with the rest.
+fn is_rewritten(ty: u16) -> bool {
+    matches!(
+        ty,
+        block::HEADER | block::SCHEMA | block::CHECKPOINT | block::INDEX | block::FOOTER
+    )
 }
 
 fn recorded_gaps(source: &Source, tag: u64, pieces: &[Piece]) -> Vec<Gap> {

@@ -16,6 +16,7 @@ use crate::scan::{Piece, by_index};
 use crate::source::Source;
 use crate::wire::Record;
 use std::fmt;
+use std::io::Read;
 use std::path::Path;
 
 /// What is to be said of a capture.
@@ -51,6 +52,8 @@ pub struct Report {
     pub gaps: u64,
     /// Bytes of the file.
     pub bytes: u64,
+    /// Bytes up to the first bad block, or to the end.
+    pub good_bytes: u64,
     /// Bytes after the last whole block of an unsealed file.
     pub torn_bytes: u64,
 }
@@ -73,6 +76,11 @@ impl fmt::Display for Verdict {
 /// Checks a capture from the first byte to the last. `Err` means that it could not be read at all, or is no capture.
 pub fn verify(path: &Path) -> Result<Report, Error> {
     verify_source(&Source::open(path)?)
+}
+
+/// As [`verify`], of a capture that comes as a stream, by way of an unnamed temporary file.
+pub fn verify_stream(stream: impl Read) -> Result<Report, Error> {
+    verify_source(&Source::spool(stream)?)
 }
 
 /// As [`verify`], of a capture in memory.
@@ -101,6 +109,7 @@ fn verify_source(source: &Source) -> Result<Report, Error> {
             events: 0,
             gaps: 0,
             bytes: source.len(),
+            good_bytes: FILE_HEAD as u64,
             torn_bytes: 0,
         },
     };
@@ -206,6 +215,7 @@ impl Walk<'_> {
         self.report.digest = chain.digest();
         self.report.blocks = self.report.blocks.saturating_add(1);
         self.at = self.at.saturating_add(block.head.total());
+        self.report.good_bytes = self.at;
         Ok(())
     }
 

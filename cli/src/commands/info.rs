@@ -1,12 +1,12 @@
 //! `afterimage info`: what a capture is, what is in it, what is missing from it, and whether it is sealed.
 
-use crate::failure::{Failure, Outcome};
+use crate::failure::{Exit, Failure, Outcome};
 use crate::json::Object;
 use crate::moment::Zone;
 use crate::opening;
 use crate::output::Output;
 use crate::recording::books;
-use crate::source::{Source, not_a_capture};
+use crate::source::{Source, each, unreadable};
 use crate::table::{Align, Table};
 use crate::units::{plural, show_count};
 use afterimage_indexer::{Progress, duration_text};
@@ -47,18 +47,18 @@ pub struct Info {
 impl Info {
     /// Says.
     pub fn run(self, out: &mut Output) -> Outcome {
-        let mut worst = crate::failure::Exit::Done;
-        for (at, file) in self.files.iter().enumerate() {
+        let mut first = true;
+        each(&self.files, |file| {
             let source = Source::open(file)?;
             let counts = if self.quick {
                 None
             } else {
-                Some(Counts::of(&source).map_err(|e| not_a_capture(file, &e))?)
+                Some(Counts::of(&source).map_err(|e| unreadable(file, &e))?)
             };
             if self.json {
                 writeln!(out, "{}", json(file, &source, counts.as_ref()))?;
             } else {
-                if at > 0 {
+                if !std::mem::take(&mut first) {
                     writeln!(out)?;
                 }
                 print(out, file, &source, counts.as_ref(), self.tz)?;
@@ -67,11 +67,12 @@ impl Info {
                 }
             }
             out.flush()?;
-            if source.loss().is_some() {
-                worst = crate::failure::Exit::Loss;
-            }
-        }
-        Ok(worst)
+            Ok(if source.loss().is_some() {
+                Exit::Loss
+            } else {
+                Exit::Done
+            })
+        })
     }
 }
 
@@ -109,7 +110,7 @@ impl Counts {
 
 /// Prints everything a person wants to know before opening a capture, losses and integrity first.
 pub fn describe(out: &mut Output, file: &Path, source: &Source) -> Result<(), Failure> {
-    let counts = Counts::of(source).map_err(|error| not_a_capture(file, &error))?;
+    let counts = Counts::of(source).map_err(|error| unreadable(file, &error))?;
     Ok(print(out, file, source, Some(&counts), Zone::Utc)?)
 }
 
@@ -165,7 +166,7 @@ fn print(
         ));
     }
     lines.push(("Events", show_count(session.events())));
-    if let Some(counts) = counts {
+    if let Some(counts) = counts.filter(|counts| !counts.classes.is_empty()) {
         let list: Vec<String> = counts
             .classes
             .iter()

@@ -85,9 +85,7 @@ pub fn open(file: &Path, source: Source) -> Result<(), Failure> {
 }
 
 fn begin(file: &Path, source: Source, options: Options) -> Result<(), Failure> {
-    // What is behind a pipe's capture lives until the inspector is left.
-    let (session, _spool) = source.into_session();
-    run(session, options).map_err(|error| match error {
+    run(source.session, options).map_err(|error| match error {
         Error::NotATerminal => Failure::new(
             "the inspector needs a terminal, and standard output is none",
             format!("afterimage view {} overview", shown(file)),

@@ -6,7 +6,7 @@ use crate::json::Object;
 use crate::layout::{self, Layout};
 use crate::moment::Look;
 use crate::output::Output;
-use crate::source::{Source, filter, not_a_capture};
+use crate::source::{Source, filter, not_a_capture, reader, unreadable};
 use afterimage_indexer::Progress;
 use afterimage_model::{ArgKind, Ctx, Safe, Value, render};
 use afterimage_query::FieldRef;
@@ -172,7 +172,7 @@ impl Read {
             source
                 .session
                 .scan(filter.as_ref(), span, 1, &Progress::default(), &mut each)
-                .map_err(|error| not_a_capture(&path, &error))?;
+                .map_err(|error| unreadable(&path, &error))?;
         }
         if let Some(error) = failed {
             return Err(error.into());
@@ -241,7 +241,7 @@ fn whole(out: &mut Output, path: &Path, words: &[String]) -> Outcome {
         ));
     }
     let failed = |error: afterimage_format::Error| not_a_capture(path, &error);
-    let reader = afterimage_format::Reader::open(path).map_err(failed)?;
+    let reader = reader(path)?;
     afterimage_format::twin::write(&reader, out).map_err(failed)?;
     out.flush()?;
     Ok(match crate::source::loss(reader.gaps(), reader.totals()) {

@@ -4,6 +4,7 @@ use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::output::say;
 use crate::source::not_a_capture;
 use crate::units::plural;
+use afterimage_format::{ErrorKind, Place};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -11,8 +12,8 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage recover torn.aft -o rescued.aft
 
-The new capture names the damaged one by its hash, and what could not be saved is in it as gaps. Exits with 3 when
-something was missing.";
+The new capture names the damaged one by its hash, and what could not be saved
+is in it as gaps. Exits with 3 when something was missing.";
 
 /// Save what a torn or damaged capture still holds into a new one
 #[derive(Args, Debug)]
@@ -38,9 +39,21 @@ impl Recover {
             ));
         }
         let saved = afterimage_format::recover(&self.file, &self.output).map_err(|error| {
+            if error.place == Place::Output {
+                return Failure::path(
+                    "writing",
+                    &self.output,
+                    &error.kind,
+                    "name a place you may write to with -o FILE",
+                );
+            }
             let mut failure = not_a_capture(&self.file, &error);
-            failure.remedy =
-                "no whole block was found; check that the file is a capture".to_owned();
+            if matches!(error.kind, ErrorKind::Missing { .. }) {
+                failure
+                    .what
+                    .push_str("; nothing had been recorded yet, so there is nothing to save");
+                failure.remedy.clear();
+            }
             failure
         })?;
         say(format_args!(

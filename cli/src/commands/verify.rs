@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::json::Object;
 use crate::output::Output;
-use crate::source::not_a_capture;
+use crate::source::{each, not_a_capture, piped};
 use crate::units::{plural, show_count};
 use afterimage_format::{Report, Verdict};
 use afterimage_model::Safe;
@@ -14,17 +14,20 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   afterimage verify web.aft
-  afterimage verify --digest web.aft > web.aft.digest      a copy kept elsewhere is what makes the chain evidence
+  afterimage verify --digest web.aft > web.aft.digest   # keep it elsewhere
   afterimage verify --expect \"$(cat web.aft.digest)\" web.aft
 
-Verdicts: sealed and intact (exit code 0); intact, not sealed: the recorder died, is still at work, or the tail was
-removed (3); broken, with the place (4).";
+A digest kept where nobody who could change the capture can change it is what
+makes the chain evidence.
+
+Verdicts: sealed and intact (exit code 0); intact, not sealed: the recorder
+died, is still at work, or the tail was removed (3); broken, with the place (4).";
 
 /// Check every checksum and the hash chain of a capture
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Verify {
-    /// Captures
+    /// Captures; `-` reads a pipe
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// One JSON object a capture
@@ -47,32 +50,32 @@ impl Verify {
                 "verify the captures one by one",
             ));
         }
-        let mut worst = Exit::Done;
-        for file in &self.files {
-            let report =
-                afterimage_format::verify(file).map_err(|error| not_a_capture(file, &error))?;
-            let digest = report.digest.to_string();
-            let expected = self
-                .expect
-                .as_deref()
-                .is_none_or(|expect| expect.trim().eq_ignore_ascii_case(&digest));
-            if self.digest {
-                writeln!(out, "{digest}")?;
-            } else if self.json {
-                writeln!(out, "{}", json(file, &report, expected))?;
-            } else {
-                print(out, file, &report, expected)?;
-            }
-            let exit = if expected {
-                exit(&report.verdict)
-            } else {
-                Exit::Broken
-            };
-            if exit as u8 > worst as u8 {
-                worst = exit;
-            }
+        each(&self.files, |file| self.one(out, file))
+    }
+
+    fn one(&self, out: &mut Output, file: &Path) -> Outcome {
+        let report = match piped(file)? {
+            Some(input) => afterimage_format::verify_stream(input),
+            None => afterimage_format::verify(file),
         }
-        Ok(worst)
+        .map_err(|error| not_a_capture(file, &error))?;
+        let digest = report.digest.to_string();
+        let expected = self
+            .expect
+            .as_deref()
+            .is_none_or(|expect| expect.trim().eq_ignore_ascii_case(&digest));
+        if self.digest {
+            writeln!(out, "{digest}")?;
+        } else if self.json {
+            writeln!(out, "{}", json(file, &report, expected))?;
+        } else {
+            print(out, file, &report, expected)?;
+        }
+        Ok(if expected {
+            exit(&report.verdict)
+        } else {
+            Exit::Broken
+        })
     }
 }
 
@@ -100,7 +103,7 @@ fn print(out: &mut Output, file: &Path, report: &Report, expected: bool) -> std:
     writeln!(
         out,
         "  {} good bytes of {}: {}, {}, {}, {} recorded",
-        show_count(report.bytes.saturating_sub(report.torn_bytes)),
+        show_count(report.good_bytes),
         show_count(report.bytes),
         plural(report.blocks, "block"),
         plural(report.chunks, "chunk"),
@@ -111,6 +114,8 @@ fn print(out: &mut Output, file: &Path, report: &Report, expected: bool) -> std:
     writeln!(out, "  {}", Report::NOT_SIGNED)?;
     match report.verdict {
         Verdict::SealedIntact => Ok(()),
+        // A pipe is over by now.
+        _ if file == Path::new("-") => Ok(()),
         _ => writeln!(
             out,
             "  try: afterimage recover {} -o rescued.aft",
@@ -140,6 +145,7 @@ fn json(file: &Path, report: &Report, expected: bool) -> String {
         ("events", report.events),
         ("gaps", report.gaps),
         ("bytes", report.bytes),
+        ("good_bytes", report.good_bytes),
         ("torn_bytes", report.torn_bytes),
     ] {
         o.number(&format!("verify.{name}"), n);

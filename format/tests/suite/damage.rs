@@ -349,3 +349,59 @@ fn recovering_a_damaged_file_makes_a_sealed_one_that_names_its_parent() {
         "an existing file is never overwritten"
     );
 }
+
+#[test]
+fn recovering_a_file_cut_anywhere_makes_a_file_that_verifies_or_none_at_all() {
+    let file = story().write();
+    let starts = blocks(&file);
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (
+        folder.path().join("torn.aft"),
+        folder.path().join("saved.aft"),
+    );
+    for cut in (0..starts[3]).chain(starts[3..].iter().flat_map(|at| [at - 1, *at])) {
+        std::fs::write(&from, &file[..cut]).unwrap();
+        match recover(&from, &to) {
+            Ok(_) => {
+                assert!(cut >= starts[2], "cut at {cut}: nothing was recorded yet");
+                let verdict = verify(&to).unwrap().verdict;
+                assert!(
+                    matches!(verdict, Verdict::SealedIntact),
+                    "cut at {cut}: {verdict}"
+                );
+                std::fs::remove_file(&to).unwrap();
+            }
+            Err(error) => {
+                assert!(cut < starts[2], "cut at {cut}: {error}");
+                assert!(!to.exists(), "cut at {cut}");
+                // Cut right before it, nothing of it is there to name a place.
+                if cut > starts[1] {
+                    assert_eq!(
+                        error.to_string(),
+                        format!("block 1 at byte {}: schema is missing", starts[1])
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn recovering_a_file_whose_schema_is_damaged_saves_its_events() {
+    let story = story();
+    let mut file = story.write();
+    let schema = blocks(&file)[1];
+    file[schema + BLOCK_HEAD + 9] ^= 1;
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (
+        folder.path().join("damaged.aft"),
+        folder.path().join("saved.aft"),
+    );
+    std::fs::write(&from, &file).unwrap();
+    assert_eq!(recover(&from, &to).unwrap().chunks, 3);
+    let verdict = verify(&to).unwrap().verdict;
+    assert!(matches!(verdict, Verdict::SealedIntact), "{verdict}");
+    let (events, gaps) = read(&Reader::open(&to).unwrap());
+    assert!(events.iter().eq(story.chunks.iter().flatten()));
+    assert_eq!(gaps.len(), 2, "the recorded gap and the schema: {gaps:?}");
+}

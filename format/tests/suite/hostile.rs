@@ -472,21 +472,18 @@ fn only_a_regular_file_that_begins_like_a_capture_is_opened() {
     )
     .unwrap();
     let message = |path: &std::path::Path| Reader::open(path).err().unwrap().to_string();
-    assert_eq!(message(&fifo), "file: not a regular file but a pipe");
-    assert_eq!(
-        message(folder.path()),
-        "file: not a regular file but a directory"
-    );
+    assert_eq!(message(&fifo), "not a regular file but a pipe");
+    assert_eq!(message(folder.path()), "not a regular file but a directory");
     assert_eq!(
         message("/dev/zero".as_ref()),
-        "file: not a regular file but a device"
+        "not a regular file but a device"
     );
     let path = folder.path().join("file");
     for (bytes, what) in [
-        (&b""[..], "not a capture: it begins with []"),
+        (&b""[..], "not a capture: it is empty"),
         (
             b"\x7fELF\x02\x01\x01\0\0",
-            "not a capture: it begins with [7f, 45",
+            r#"not a capture: it begins with "\x7fELF"#,
         ),
         (b"\x89AFT\n\x1a\n\0\0\0\0\0", "not a capture"),
         (
