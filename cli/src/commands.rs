@@ -28,13 +28,14 @@ const STYLES: Styles = Styles::styled()
 
 const AFTER: &str = "\
 Examples:
-  afterimage demo                                break into a throw-away container, see what is left
-  afterimage record -o web.aft --container web   record one container until Ctrl-C
-  afterimage inspect web.aft                     walk through it, long after the container is gone
-  afterimage read web.aft evt.type=execve        print events, as sysdig -r would
-  afterimage view web.aft processes              a view of the inspector as text
+  sudo afterimage demo                      # break into a throw-away container
+  sudo afterimage record -o web.aft --container web     # one container, by name
+  afterimage inspect web.aft                # walk through it when it is gone
+  afterimage read web.aft evt.type=execve   # print events, as sysdig -r would
+  afterimage view web.aft processes         # a view of the inspector as text
 
-Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss (which is printed), 4 does not verify.";
+Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss (which is printed),
+4 does not verify.";
 
 /// Records what containers do, and shows it after they are gone.
 #[derive(Debug, Parser)]

@@ -23,9 +23,9 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo afterimage demo                              break in, and walk through what is left
-  sudo afterimage demo crash-loop --no-inspect      another story, printed
-  sudo afterimage demo -o break-in.aft              keep the capture where you want it";
+  sudo afterimage demo                           # break in, and look at it
+  sudo afterimage demo crash-loop --no-inspect   # another story, printed
+  sudo afterimage demo -o break-in.aft           # keep the capture here";
 
 /// How long the recorder goes on after the container is gone, so that its end is on record too.
 const AFTERMATH: Duration = Duration::from_millis(300);

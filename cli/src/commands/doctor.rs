@@ -7,10 +7,16 @@ use afterimage_model::Safe;
 use clap::Args;
 use std::io::Write;
 
+const EXAMPLES: &str = "\
+Examples:
+  sudo afterimage doctor
+  sudo afterimage doctor --json      # for a script that checks many hosts";
+
 /// Say what this host can record and what is missing, each with its remedy
 ///
 /// Exits with 1 when something that recording needs is missing.
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Doctor {
     /// One JSON object a line
     #[arg(long)]

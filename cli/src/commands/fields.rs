@@ -9,8 +9,15 @@ use afterimage_model::{FIELDS, Field, FieldArg, FieldType};
 use clap::Args;
 use std::io::Write;
 
+const EXAMPLES: &str = "\
+Examples:
+  afterimage fields                  # all of them
+  afterimage fields proc             # those of processes
+  afterimage fields --json | jq -r '.name'";
+
 /// List the fields that filters, formats and columns can name
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Fields {
     /// Only fields whose name begins with this: proc, evt, container …
     prefix: Option<String>,

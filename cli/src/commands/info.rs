@@ -19,9 +19,9 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   afterimage info web.aft
-  afterimage info --state web.aft              open descriptors, sockets and mounts at the start
-  afterimage info --tz host web.aft            times in the zone of the recorded host
-  afterimage info --json *.aft | jq -r '[.\"capture.file\", .\"capture.events\"] | @tsv'";
+  afterimage info --state web.aft     # what was open and mounted at the start
+  afterimage info --tz host web.aft   # times in the zone of the recorded host
+  afterimage info --json *.aft | jq '.\"capture.file\", .\"capture.events\"'";
 
 /// Say what a capture is: host, time, scope, containers, counts, losses, integrity
 #[derive(Args, Debug)]

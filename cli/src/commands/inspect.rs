@@ -11,7 +11,7 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage inspect web.aft
   afterimage inspect web.aft --view files container.name=web
-  afterimage inspect --ascii --color never web.aft           for a serial console
+  afterimage inspect --ascii --color never web.aft   # on a serial console
 
 Keys: ? shows all of them, Enter goes deeper, Backspace back, / filters, q leaves.";
 

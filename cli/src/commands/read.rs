@@ -16,15 +16,17 @@ use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
 Examples:
-  afterimage read web.aft                                    every event
-  afterimage read web.aft evt.type=execve and proc.name=sh   those that match
-  afterimage read -pc -t r web.aft fd.name contains shadow   container names, relative times
+  afterimage read web.aft                                    # every event
+  afterimage read web.aft evt.type=execve and proc.name=sh   # those that match
+  afterimage read -pc -t r web.aft fd.name contains shadow   # with containers
   afterimage read web.aft -p '%proc.cmdline %fd.name' fd.type=ipv4
-  afterimage read web.aft --json -n 10 | jq .                ten events as JSON lines
-  afterimage read -X web.aft evt.type=write                  the bytes too, hex and ASCII
+  afterimage read web.aft --json -n 10 | jq .                # JSON lines
+  afterimage read -X web.aft evt.type=write                  # hex and ASCII
   ssh host afterimage record -o - --duration 10s | afterimage read -
 
-With -q nothing is printed and the exit code says whether an event matched (0) or not (1).";
+Quote a filter with brackets, < or >, which the shell would take for its own.
+With -q nothing is printed and the exit code says whether an event matched (0)
+or not (1).";
 
 /// What `--json` gives when no format names fields.
 const JSON_FIELDS: &[&str] = &[

@@ -17,11 +17,11 @@ use std::time::{Duration, SystemTime};
 
 const EXAMPLES: &str = "\
 Examples:
-  afterimage record -o web.aft --container web           one container, by name or id
-  afterimage record --image 'nginx:*' --duration 5m      containers of an image, for five minutes
-  afterimage record --host evt.category=process          the whole host, but only processes
-  afterimage record -o build.aft -- make -j2             a command and all its children
-  afterimage record -o - --container web | ssh lab 'cat > web.aft'
+  sudo afterimage record -o web.aft --container web     # by name or id
+  sudo afterimage record --image 'nginx:*' --duration 5m
+  sudo afterimage record --host evt.category=process    # only processes
+  sudo afterimage record -o build.aft -- make -j2       # it and its children
+  sudo afterimage record -o - --container web | ssh lab 'cat > web.aft'
 
 Without a scope and without a command all containers are recorded. A FILTER is
 text in the language of `afterimage read`.";

@@ -10,8 +10,14 @@ use afterimage_model::{Abi, HAPPENINGS, SYSCALLS};
 use clap::Args;
 use std::io::Write;
 
+const EXAMPLES: &str = "\
+Examples:
+  afterimage syscalls mount          # those with mount in their name
+  afterimage syscalls --json";
+
 /// List the system calls and kernel events that are recorded with named arguments
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Syscalls {
     /// Only those whose name contains this
     name: Option<String>,

@@ -17,11 +17,11 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  afterimage view web.aft processes                          processes as a tree
-  afterimage view web.aft files container.name=web           the files of one container
-  afterimage view web.aft connections --sort OUT -n 20       the twenty busiest
+  afterimage view web.aft processes                    # processes as a tree
+  afterimage view web.aft files container.name=web     # those of one container
+  afterimage view web.aft connections --sort OUT -n 20 # the twenty busiest
   afterimage view web.aft files --csv > files.csv
-  afterimage view --list                                     what views there are";
+  afterimage view --list                               # what views there are";
 
 /// Show a view of the inspector as text
 #[derive(Args, Debug)]

@@ -9,8 +9,14 @@ use afterimage_query::VIEWS;
 use clap::Args;
 use std::io::Write;
 
+const EXAMPLES: &str = "\
+Examples:
+  afterimage views
+  afterimage views --json";
+
 /// List the views
 #[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
 pub struct Views {
     #[command(flatten)]
     listing: Listing,
