@@ -139,7 +139,7 @@ impl Summary {
     pub fn print(&self, target: &Target) {
         let t = &self.totals;
         let why = match self.reason {
-            StopReason::Asked => "asked to",
+            StopReason::Asked => "it was stopped",
             StopReason::Duration => "--duration reached",
             StopReason::Bytes => "--size reached",
             StopReason::Events => "--events reached",

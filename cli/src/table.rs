@@ -1,6 +1,6 @@
 //! Text tables: columns as wide as what is in them, cut only to fit a terminal.
 
-use crate::output::Output;
+use crate::output::{Output, say};
 use std::io::{self, Write};
 use unicode_width::UnicodeWidthStr;
 
@@ -12,6 +12,11 @@ pub enum Align {
     /// Numbers.
     Right,
 }
+
+/// Cells between two columns.
+const BETWEEN: usize = 2;
+/// Cells to which a column of text may shrink.
+const LEAST_TEXT: usize = 18;
 
 /// A table of printable text.
 #[derive(Debug)]
@@ -37,7 +42,8 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
-    /// Writes heads and rows. On a terminal the widest columns give way until a line fits; elsewhere nothing is cut.
+    /// Writes heads and rows. On a terminal the widest columns give way until a line fits, and the last ones stay away
+    /// when that is not enough, which standard error says; elsewhere nothing is cut.
     pub fn write(&self, out: &mut Output) -> io::Result<()> {
         let widths = self.widths(out.width);
         let heads: Vec<String> = self.heads.iter().map(|(head, _)| head.clone()).collect();
@@ -47,9 +53,18 @@ impl Table {
         for row in &self.rows {
             writeln!(out, "{}", self.line(row, &widths))?;
         }
+        let away = heads.get(widths.len()..).unwrap_or_default();
+        if !away.is_empty() {
+            out.flush()?;
+            say(format_args!(
+                "columns that do not fit: {} (a wider terminal or a pipe shows them)",
+                away.join(", ")
+            ));
+        }
         Ok(())
     }
 
+    /// Widths of the columns that are shown: all, unless a limit keeps the last ones away.
     fn widths(&self, limit: Option<usize>) -> Vec<usize> {
         let mut widths: Vec<usize> = self.heads.iter().map(|(head, _)| head.width()).collect();
         for row in &self.rows {
@@ -58,11 +73,26 @@ impl Table {
             }
         }
         let Some(limit) = limit else { return widths };
-        let between = widths.len().saturating_sub(1) * 2;
-        while widths.iter().sum::<usize>() + between > limit {
-            match widths.iter_mut().max_by_key(|width| **width) {
-                Some(widest) if *widest > 8 => *widest -= 1,
-                _ => break,
+        // A number cut short is another number; text says less, but still something, down to a few words.
+        let least: Vec<usize> = (widths.iter().zip(&self.heads))
+            .map(|(width, (_, align))| match align {
+                Align::Right => *width,
+                Align::Left => (*width).min(LEAST_TEXT),
+            })
+            .collect();
+        let taken = |widths: &[usize]| {
+            widths.iter().sum::<usize>() + widths.len().saturating_sub(1) * BETWEEN
+        };
+        while widths.len() > 1 && taken(least.get(..widths.len()).unwrap_or_default()) > limit {
+            widths.pop();
+        }
+        while taken(&widths) > limit {
+            let widest = (widths.iter_mut().zip(&least))
+                .filter(|(width, least)| **width > **least)
+                .max_by_key(|(width, _)| **width);
+            match widest {
+                Some((width, _)) => *width -= 1,
+                None => break,
             }
         }
         widths
@@ -74,7 +104,7 @@ impl Table {
             cells.iter().zip(widths).zip(&self.heads).enumerate()
         {
             if at > 0 {
-                line.push_str("  ");
+                line.push_str(&" ".repeat(BETWEEN));
             }
             let cell = cut(cell, *width);
             let pad = " ".repeat(width.saturating_sub(cell.width()));
@@ -134,9 +164,20 @@ mod tests {
     #[test]
     fn the_widest_column_gives_way_on_a_terminal() {
         let table = table();
+        let widths = table.widths(Some(26));
+        let line = table.line(&table.rows[1], &widths);
+        assert_eq!(
+            (line.width(), line.as_str()),
+            (26, "a rather long name…   1234")
+        );
+    }
+
+    #[test]
+    fn columns_that_cannot_be_read_any_more_stay_away() {
+        let table = table();
         let widths = table.widths(Some(20));
         let line = table.line(&table.rows[1], &widths);
-        assert_eq!((line.width(), line.as_str()), (20, "a rather lon…   1234"));
+        assert_eq!((widths.len(), line.as_str()), (1, "a rather long name …"));
     }
 
     #[test]
