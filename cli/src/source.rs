@@ -44,6 +44,14 @@ impl Source {
         loss(&gaps, self.session.totals())
     }
 
+    /// Warns of event types that a filter names and the capture does not know: it would just match nothing.
+    pub fn warn_of_strangers(&self, filter: Option<&Filter>) {
+        let strangers = filter.map_or_else(Vec::new, |f| f.strangers(self.session.schema()));
+        for stranger in strangers {
+            say(format_args!("afterimage: warning: {stranger}"));
+        }
+    }
+
     /// The span asked for with `--from` and `--to`.
     pub fn span(&self, from: Option<&str>, to: Option<&str>, zone: Zone) -> Result<Span, Failure> {
         let first = self.session.span().map_or(0, |span| span.0);
@@ -57,6 +65,14 @@ impl Source {
         };
         let from = from.map(at).transpose()?;
         let to = to.map(at).transpose()?;
+        if let (Some(from), Some(to)) = (from, to)
+            && from > to
+        {
+            return Err(Failure::usage(
+                "--from is later than --to",
+                "give the earlier instant to --from",
+            ));
+        }
         Ok((from.is_some() || to.is_some()).then(|| (from.unwrap_or(0), to.unwrap_or(u64::MAX))))
     }
 }

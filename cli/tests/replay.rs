@@ -707,6 +707,21 @@ fn mistakes_are_answered_with_what_was_meant() {
         ),
         (&["record", "-o", "whole.aft"], 1, "exists already"),
         (&["record", "--duration", "soon"], 2, "90s"),
+        (
+            &["record", "-o", "new.aft", "evt.type=exceve"],
+            2,
+            "did you mean execve?",
+        ),
+        (
+            &["read", "whole.aft", "evt.type=exceve"],
+            0,
+            "did you mean execve?",
+        ),
+        (
+            &["read", "whole.aft", "--from", "+2s", "--to", "+1s"],
+            2,
+            "--from is later than --to",
+        ),
         (&["record", "--label", "x", "-o", "new.aft"], 2, "KEY=VALUE"),
     ] {
         let answer = desk.run(args).ends(code);

@@ -146,7 +146,7 @@ impl PartialEq for Test {
 /// A parsed and checked filter. Cheap to clone.
 #[derive(Clone)]
 pub struct Filter {
-    expr: Arc<Expr>,
+    pub(crate) expr: Arc<Expr>,
     pub(crate) plan: Arc<Plan>,
 }
 

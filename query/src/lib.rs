@@ -45,6 +45,7 @@ mod parse;
 mod pattern;
 #[cfg(test)]
 mod story;
+mod stranger;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -60,6 +61,7 @@ pub use expr::Filter;
 pub use field::FieldRef;
 pub use json::{json_line, json_text};
 pub use ops::{OPERATORS, Op, OperatorRow};
+pub use stranger::Stranger;
 pub use template::{PRESETS, Preset, Template};
 pub use tiles::{Counted, TILES, Tile, tile};
 pub use values::{print_value, quote};

@@ -55,13 +55,16 @@ const JSON_FIELDS: &[&str] = &[
 
 /// Print the events of a capture
 #[derive(Args, Debug)]
-#[command(after_help = EXAMPLES)]
+#[command(
+    after_help = EXAMPLES,
+    override_usage = "afterimage read [OPTIONS] FILE [FILTER]...\n       afterimage read [OPTIONS] -r FILE [FILTER]..."
+)]
 pub struct Read {
     /// The capture, as sysdig takes it; then all free words are the filter
     #[arg(short = 'r', long = "read", value_name = "FILE")]
     file: Option<PathBuf>,
     /// The capture (unless -r names it; `-` reads a pipe), then a filter
-    #[arg(value_name = "FILE] [FILTER", allow_negative_numbers = true)]
+    #[arg(value_name = "FILE and FILTER", allow_negative_numbers = true)]
     words: Vec<String>,
     /// Output format: a text with %fields, or c (with container), or k (with Kubernetes pod)
     #[arg(short = 'p', long = "print", value_name = "FORMAT")]
@@ -128,6 +131,7 @@ impl Read {
         };
         let own_fields = names.as_ref().is_some_and(|(_, own)| *own);
         let source = Source::open(&path)?;
+        source.warn_of_strangers(filter.as_ref());
         let span = source.span(
             self.when.from.as_deref(),
             self.when.to.as_deref(),

@@ -7,7 +7,7 @@ use crate::recording::{self, Target};
 use crate::source;
 use crate::units::{parse_duration, parse_size};
 use afterimage_capture::{Limits, Options, Scope};
-use afterimage_model::{Safe, time::Civil};
+use afterimage_model::{Safe, Schema, time::Civil};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -135,6 +135,13 @@ impl Record {
         };
         let filter_text = self.filter_text()?;
         let filter = source::filter(std::slice::from_ref(&filter_text))?;
+        let strangers = filter.as_ref().map(|f| f.strangers(&Schema::current()));
+        if let Some(stranger) = strangers.iter().flatten().next() {
+            return Err(Failure::usage(
+                stranger,
+                "list them with: afterimage syscalls",
+            ));
+        }
         let follow = !self.command.is_empty() && self.names_no_scope();
         target.check()?;
         let stop = recording::stop_on_signals()?;

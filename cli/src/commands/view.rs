@@ -72,6 +72,7 @@ impl View {
         let row = find(id)?;
         let filter = filter(&self.filter)?;
         let source = Source::open(file)?;
+        source.warn_of_strangers(filter.as_ref());
         let span = source.span(
             self.when.from.as_deref(),
             self.when.to.as_deref(),
