@@ -1,5 +1,6 @@
 //! What can go wrong with a capture file, where in the file, what was expected there and what was found.
 
+use afterimage_model::Safe;
 use std::fmt;
 use std::io;
 
@@ -136,12 +137,15 @@ pub enum ErrorKind {
     WriterFailed,
 }
 
-/// How a file begins that is none of ours, in ASCII.
+/// How a file begins that is none of ours: in letters where it is text, else in hex.
 fn beginning(found: &[u8]) -> String {
+    let is_plain = |byte: &u8| (byte.is_ascii_graphic() || *byte == b' ') && *byte != b'\\';
     if found.is_empty() {
         "it is empty".to_owned()
+    } else if found.iter().all(is_plain) {
+        format!("it begins with \"{}\"", Safe::new(found))
     } else {
-        format!("it begins with \"{}\"", found.escape_ascii())
+        format!("it begins with {found:02x?}")
     }
 }
 

@@ -483,8 +483,9 @@ fn only_a_regular_file_that_begins_like_a_capture_is_opened() {
         (&b""[..], "not a capture: it is empty"),
         (
             b"\x7fELF\x02\x01\x01\0\0",
-            r#"not a capture: it begins with "\x7fELF"#,
+            "not a capture: it begins with [7f, 45",
         ),
+        (b"plain text", "not a capture: it begins with \"plain te\""),
         (b"\x89AFT\n\x1a\n\0\0\0\0\0", "not a capture"),
         (
             &story().write()[..10],
