@@ -6,7 +6,7 @@ use crate::output::say;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Reader};
 use afterimage_indexer::{Session, Span};
-use afterimage_model::{Gap, Safe, Totals};
+use afterimage_model::{Gap, Loss, Safe, Totals};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -163,32 +163,20 @@ pub fn each(files: &[PathBuf], mut one: impl FnMut(&Path) -> Outcome) -> Outcome
 
 /// What is missing from a capture in one line; `None` when nothing is known to be.
 pub fn loss(gaps: &[Gap], totals: Option<&Totals>) -> Option<String> {
-    if gaps.is_empty() && totals.is_none_or(|t| t.dropped == 0 && t.unsealed == 0) {
-        return None;
-    }
-    let counted: u64 = gaps
-        .iter()
-        .filter_map(|gap| gap.count)
-        .fold(0, u64::saturating_add);
-    let lost = counted.max(totals.map_or(0, |t| t.dropped.saturating_add(t.unsealed)));
-    let events = match (lost, gaps.iter().all(|gap| gap.count.is_some())) {
+    let loss = Loss::of(gaps, totals)?;
+    let events = match (loss.events, loss.exact) {
         (0, true) => "no events".to_owned(),
-        (_, true) => plural(lost, "event"),
+        (n, true) => plural(n, "event"),
         (0, false) => "an unknown number of events".to_owned(),
-        (_, false) => format!("at least {}", plural(lost, "event")),
+        (n, false) => format!("at least {}", plural(n, "event")),
     };
-    let mut causes: Vec<&str> = gaps.iter().map(|gap| gap.cause.name()).collect();
-    causes.sort_unstable();
-    causes.dedup();
-    let why = if causes.is_empty() {
+    let why = if loss.causes.is_empty() {
         String::new()
     } else {
-        format!(" ({})", causes.join(", "))
+        format!(" ({})", loss.causes.join(", "))
     };
-    Some(format!(
-        "{}{why}, {events} lost",
-        plural(gaps.len() as u64, "gap")
-    ))
+    let gaps = plural(loss.gaps, "gap");
+    Some(format!("{gaps}{why}, {events} lost"))
 }
 
 /// The filter that free words on the command line make; `None` when there are none.

@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::session::{Progress, Session, Span, Visitor};
-use afterimage_model::{Class, Ctx, FileKind, Schema};
+use afterimage_model::{Class, Ctx, Schema, fields::is_socket};
 use afterimage_query::Filter;
 
 /// Lanes of the timeline.
@@ -85,17 +85,7 @@ impl Counting {
     /// A read or write is a file's or a socket's business by what it touched, not by its name.
     fn is_in(&self, lane: &str, ctx: &Ctx<'_>) -> bool {
         let class = ctx.ty().map(|ty| ty.class());
-        let socket = ctx.file().is_some_and(|file| {
-            matches!(
-                file.kind,
-                FileKind::Ipv4
-                    | FileKind::Ipv6
-                    | FileKind::Unix
-                    | FileKind::Netlink
-                    | FileKind::Packet
-                    | FileKind::Socket
-            )
-        });
+        let socket = ctx.file().is_some_and(is_socket);
         match lane {
             "all" => true,
             "exec" => self

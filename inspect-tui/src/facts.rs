@@ -2,7 +2,7 @@
 
 use crate::show;
 use afterimage_indexer::Session;
-use afterimage_model::{Container, Gap, GapCause, Manifest, Totals};
+use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals};
 
 /// What is known of the capture before anything is looked for in it.
 #[derive(Clone, Debug, Default)]
@@ -52,30 +52,21 @@ impl Facts {
 
     /// What is lost, in words; `None` when nothing is known to be. A number that may be too low says `≥`.
     pub fn losses(&self, ascii: bool) -> Option<String> {
-        let number = self.gaps().count();
-        if number == 0 {
-            return None;
-        }
-        let known: u64 = self
-            .gaps()
-            .filter_map(|gap| gap.count)
-            .fold(0, u64::saturating_add);
-        let unsure = self.gaps().any(|gap| gap.count.is_none());
-        let mark = match (unsure, ascii) {
-            (false, _) => "",
-            (true, false) => "≥ ",
-            (true, true) => ">= ",
+        let loss = Loss::of(self.gaps(), self.totals.as_ref())?;
+        let mark = if ascii { ">= " } else { "≥ " };
+        let events = match (loss.events, loss.exact) {
+            (0, true) => "no events".to_owned(),
+            (n, true) => show::counted(n, "event"),
+            (0, false) => "unknown number of events".to_owned(),
+            (n, false) => format!("{mark}{}", show::counted(n, "event")),
         };
-        let gaps = show::counted(number as u64, "gap");
-        let mut causes: Vec<&str> = self.gaps().map(|gap| gap.cause.name()).collect();
-        causes.sort_unstable();
-        causes.dedup();
-        let events = if unsure && known == 0 {
-            "unknown number of events".to_owned()
+        let gaps = show::counted(loss.gaps, "gap");
+        let why = if loss.causes.is_empty() {
+            String::new()
         } else {
-            format!("{mark}{}", show::counted(known, "event"))
+            format!(": {}", loss.causes.join(", "))
         };
-        Some(format!("LOST {events} in {gaps}: {}", causes.join(", ")))
+        Some(format!("LOST {events} in {gaps}{why}"))
     }
 
     /// Whether the file is whole: `sealed`, `torn`, `damaged` or `not sealed`, and whether that is good.
@@ -212,6 +203,10 @@ mod tests {
         assert_eq!(
             losses(vec![gap(None)]).as_deref(),
             Some("LOST unknown number of events in 1 gap: ring-full")
+        );
+        assert_eq!(
+            losses(vec![gap(Some(0))]).as_deref(),
+            Some("LOST no events in 1 gap: ring-full")
         );
     }
 }

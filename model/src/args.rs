@@ -103,6 +103,21 @@ coded! {
     }
 }
 
+impl ArgKind {
+    /// Whether it is what a call read, wrote, sent or received.
+    pub fn is_payload(self) -> bool {
+        matches!(
+            self,
+            ArgKind::BufIn
+                | ArgKind::BufOut
+                | ArgKind::IoVecIn
+                | ArgKind::IoVecOut
+                | ArgKind::MsgIn
+                | ArgKind::MsgOut
+        )
+    }
+}
+
 coded! {
     /// What a call is about. Also decides what yields first when a ring fills up.
     Class {

@@ -1,7 +1,7 @@
 //! The documents that are printed from this crate's tables: `docs/syscalls.md` and `docs/fields.md`.
 
 use crate::args::{Abi, ArgKind, Class};
-use crate::fields::{Dependency, FIELDS, Field, FieldArg, FieldType};
+use crate::fields::{Dependency, FIELDS};
 use crate::flags::FLAG_SETS;
 use crate::syscalls::{HAPPENINGS, SYSCALLS, Syscall, When};
 use std::fmt::Write;
@@ -107,37 +107,13 @@ pub fn fields_md() -> String {
         let _ = writeln!(
             out,
             "| `{}` | {} | {} | {} |",
-            with_argument(row),
-            type_name(row.ty),
+            row.usage(),
+            row.ty.name(),
             decided_by(row.on),
             row.doc
         );
     }
     out
-}
-
-fn with_argument(row: &Field) -> String {
-    let mark = match row.arg {
-        FieldArg::None => "",
-        FieldArg::Optional => "[…]?",
-        FieldArg::Required => "[…]",
-    };
-    format!("{}{mark}", row.name)
-}
-
-fn type_name(ty: FieldType) -> &'static str {
-    match ty {
-        FieldType::Str => "text",
-        FieldType::Bytes => "bytes",
-        FieldType::Int => "number",
-        FieldType::Uint => "unsigned number",
-        FieldType::Bool => "true or false",
-        FieldType::Ip => "address",
-        FieldType::Net => "address block",
-        FieldType::Port => "port",
-        FieldType::RelTime => "duration, ns",
-        FieldType::AbsTime => "instant, ns since 1970",
-    }
 }
 
 fn decided_by(on: Dependency) -> &'static str {

@@ -8,6 +8,8 @@ mod evt;
 mod fd;
 mod proc;
 
+pub use self::evt::is_socket;
+
 use self::container::MountPart;
 use self::evt::Direction;
 use self::fd::End;
@@ -114,6 +116,24 @@ pub enum FieldType {
     AbsTime,
 }
 
+impl FieldType {
+    /// What it is called where fields are listed.
+    pub fn name(self) -> &'static str {
+        match self {
+            FieldType::Str => "text",
+            FieldType::Bytes => "bytes",
+            FieldType::Int => "number",
+            FieldType::Uint => "unsigned number",
+            FieldType::Bool => "true or false",
+            FieldType::Ip => "address",
+            FieldType::Net => "address block",
+            FieldType::Port => "port",
+            FieldType::RelTime => "duration, ns",
+            FieldType::AbsTime => "instant, ns since 1970",
+        }
+    }
+}
+
 /// Whether a field takes an argument in brackets or after a dot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FieldArg {
@@ -199,6 +219,18 @@ pub struct Field {
     pub get: for<'a> fn(&Ctx<'a>, Option<&str>) -> Option<FieldValue<'a>>,
     /// One sentence.
     pub doc: &'static str,
+}
+
+impl Field {
+    /// The name with how its argument is written: `evt.arg[…]`, `proc.aname[…]?`.
+    pub fn usage(&self) -> String {
+        let argument = match self.arg {
+            FieldArg::None => "",
+            FieldArg::Optional => "[…]?",
+            FieldArg::Required => "[…]",
+        };
+        format!("{}{argument}", self.name)
+    }
 }
 
 macro_rules! fields {

@@ -1,5 +1,6 @@
 //! Loss as data: what is known to be missing from a capture, and why.
 
+use crate::manifest::Totals;
 use crate::time::BootNs;
 
 /// Why events are missing. The numbers are part of the file format and never change meaning.
@@ -91,4 +92,44 @@ pub struct Gap {
     pub first_seq: Option<u64>,
     /// Anything else worth saying, our own words.
     pub detail: String,
+}
+
+/// What is missing from a capture, summed up: what every reader says of it at first sight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Stretches of time with something missing.
+    pub gaps: u64,
+    /// Events that are known to be missing.
+    pub events: u64,
+    /// Whether that is all of them; else a gap does not say how many it stands for.
+    pub exact: bool,
+    /// Names of the causes, sorted, each once.
+    pub causes: Vec<&'static str>,
+}
+
+impl Loss {
+    /// Sums up gaps and the books of a sealed capture; `None` when nothing is known to be missing.
+    pub fn of<'g>(
+        gaps: impl IntoIterator<Item = &'g Gap>,
+        totals: Option<&Totals>,
+    ) -> Option<Loss> {
+        let mut loss = Loss {
+            gaps: 0,
+            events: 0,
+            exact: true,
+            causes: Vec::new(),
+        };
+        for gap in gaps {
+            loss.gaps = loss.gaps.saturating_add(1);
+            loss.events = loss.events.saturating_add(gap.count.unwrap_or(0));
+            loss.exact &= gap.count.is_some();
+            loss.causes.push(gap.cause.name());
+        }
+        loss.causes.sort_unstable();
+        loss.causes.dedup();
+        // The books know of losses that no gap tells of; what gaps tell of may have come later.
+        let booked = totals.map_or(0, |t| t.dropped.saturating_add(t.unsealed));
+        loss.events = loss.events.max(booked);
+        (loss.gaps > 0 || booked > 0).then_some(loss)
+    }
 }

@@ -41,7 +41,7 @@ pub use entity::{
 pub use event::{Blob, Event, EventFlags, TypeId, Value};
 pub use fields::{Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue};
 pub use flags::{FLAG_SETS, FlagSet};
-pub use gap::{Gap, GapCause};
+pub use gap::{Gap, GapCause, Loss};
 pub use manifest::{ClockPair, Manifest, Totals};
 pub use schema::{ArgDesc, FlagDesc, FlagSetDesc, Schema, TypeDesc};
 pub use syscalls::{HAPPENINGS, SYSCALLS, Syscall};

@@ -310,15 +310,7 @@ fn append_file(line: &mut Vec<u8>, file: Option<&File>) {
 
 fn append_cut(line: &mut Vec<u8>, text: &[u8], kind: Option<ArgKind>, value: &Value) {
     let bound = match kind {
-        Some(
-            ArgKind::BufIn
-            | ArgKind::BufOut
-            | ArgKind::IoVecIn
-            | ArgKind::IoVecOut
-            | ArgKind::MsgIn
-            | ArgKind::MsgOut
-            | ArgKind::StructIn,
-        ) => LINE_PAYLOAD_BYTES,
+        Some(kind) if kind.is_payload() || kind == ArgKind::StructIn => LINE_PAYLOAD_BYTES,
         _ => LINE_TEXT_BYTES,
     };
     let shown = text.get(..bound).unwrap_or(text);

@@ -70,7 +70,7 @@ mod tests {
 
     fn strangers(text: &str) -> Vec<String> {
         let filter = Filter::parse(text).unwrap();
-        let found = filter.strangers(&Schema::current());
+        let found = filter.strangers(Schema::current());
         found.iter().map(ToString::to_string).collect()
     }
 

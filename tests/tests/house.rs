@@ -138,9 +138,8 @@ fn read(path: &Path) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 
-/// Folder, own dependencies and foreign dependencies of every member, from cargo itself. Development dependencies count
-/// too: a test that needs a forbidden crate belongs into this one.
-fn members() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+/// What cargo says of the members.
+fn metadata() -> serde_json::Value {
     let output = Command::new(env!("CARGO"))
         .args([
             "metadata",
@@ -157,8 +156,13 @@ fn members() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
         "cargo metadata: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON")
+}
+
+/// Folder, own dependencies and foreign dependencies of every member, from cargo itself. Development dependencies count
+/// too: a test that needs a forbidden crate belongs into this one.
+fn members() -> BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> {
+    let metadata = metadata();
     let folder_of = |path: &str| {
         Path::new(path)
             .file_name()
@@ -281,19 +285,7 @@ fn a_confined_library_is_named_only_where_it_belongs() {
 
 #[test]
 fn every_crate_is_named_after_its_folder_and_none_can_be_published_by_accident() {
-    let output = Command::new(env!("CARGO"))
-        .args([
-            "metadata",
-            "--no-deps",
-            "--format-version",
-            "1",
-            "--offline",
-        ])
-        .current_dir(root())
-        .output()
-        .expect("cargo runs");
-    let metadata: serde_json::Value =
-        serde_json::from_slice(&output.stdout).expect("cargo metadata is JSON");
+    let metadata = metadata();
     for package in metadata["packages"].as_array().expect("packages") {
         let name = package["name"].as_str().expect("name");
         let folder = Path::new(package["manifest_path"].as_str().expect("path"))

@@ -5,7 +5,7 @@ use crate::failure::{Exit, Outcome};
 use crate::json::Object;
 use crate::output::Output;
 use crate::table::{Align, Table};
-use afterimage_model::{FIELDS, Field, FieldArg, FieldType};
+use afterimage_model::{FIELDS, FieldArg};
 use clap::Args;
 use std::io::Write;
 
@@ -39,8 +39,8 @@ impl Fields {
                 ]);
                 for field in rows {
                     table.row([
-                        name(field),
-                        type_name(field.ty).to_owned(),
+                        field.usage(),
+                        field.ty.name().to_owned(),
                         field.doc.to_owned(),
                     ]);
                 }
@@ -51,7 +51,7 @@ impl Fields {
                     let mut object = Object::new();
                     object
                         .text("name", field.name)
-                        .text("type", type_name(field.ty))
+                        .text("type", field.ty.name())
                         .text("argument", argument(field.arg));
                     object.text("doc", field.doc);
                     writeln!(out, "{}", object.end())?;
@@ -63,8 +63,8 @@ impl Fields {
                     writeln!(
                         out,
                         "| `{}` | {} | {} |",
-                        name(field),
-                        type_name(field.ty),
+                        field.usage(),
+                        field.ty.name(),
                         markdown_cell(field.doc)
                     )?;
                 }
@@ -74,34 +74,10 @@ impl Fields {
     }
 }
 
-/// The name with how its argument is written.
-fn name(field: &Field) -> String {
-    match field.arg {
-        FieldArg::None => field.name.to_owned(),
-        FieldArg::Optional => format!("{}[…]?", field.name),
-        FieldArg::Required => format!("{}[…]", field.name),
-    }
-}
-
 fn argument(arg: FieldArg) -> &'static str {
     match arg {
         FieldArg::None => "none",
         FieldArg::Optional => "optional",
         FieldArg::Required => "required",
-    }
-}
-
-fn type_name(ty: FieldType) -> &'static str {
-    match ty {
-        FieldType::Str => "text",
-        FieldType::Bytes => "bytes",
-        FieldType::Int => "number",
-        FieldType::Uint => "unsigned number",
-        FieldType::Bool => "boolean",
-        FieldType::Ip => "IP address",
-        FieldType::Net => "IP network",
-        FieldType::Port => "port",
-        FieldType::RelTime => "duration, ns",
-        FieldType::AbsTime => "instant, ns since 1970",
     }
 }

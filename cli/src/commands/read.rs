@@ -296,17 +296,7 @@ enum Bytes {
 fn print_bytes(out: &mut Output, ctx: &Ctx<'_>, form: Bytes) -> io::Result<()> {
     let Some(ty) = ctx.ty() else { return Ok(()) };
     for (desc, value) in ty.args.iter().zip(&ctx.event.args) {
-        let payload = matches!(
-            desc.kind(),
-            Some(
-                ArgKind::BufIn
-                    | ArgKind::BufOut
-                    | ArgKind::IoVecIn
-                    | ArgKind::IoVecOut
-                    | ArgKind::MsgIn
-                    | ArgKind::MsgOut
-            )
-        );
+        let payload = desc.kind().is_some_and(ArgKind::is_payload);
         let Value::Bytes(blob) = value else { continue };
         if !payload || blob.bytes.is_empty() {
             continue;

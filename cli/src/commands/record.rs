@@ -135,7 +135,7 @@ impl Record {
         };
         let filter_text = self.filter_text()?;
         let filter = source::filter(std::slice::from_ref(&filter_text))?;
-        let strangers = filter.as_ref().map(|f| f.strangers(&Schema::current()));
+        let strangers = filter.as_ref().map(|f| f.strangers(Schema::current()));
         if let Some(stranger) = strangers.iter().flatten().next() {
             return Err(Failure::usage(
                 stranger,

@@ -200,17 +200,7 @@ fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
             .file()
             .filter(|file| file.kind.is_inet() || file.kind == FileKind::Unix)
             .map(Found::Tuple),
-        "data" => by_kind(&|kind| {
-            matches!(
-                kind,
-                ArgKind::BufIn
-                    | ArgKind::BufOut
-                    | ArgKind::IoVecIn
-                    | ArgKind::IoVecOut
-                    | ArgKind::MsgIn
-                    | ArgKind::MsgOut
-            )
-        }),
+        "data" => by_kind(&ArgKind::is_payload),
         "size" => by_kind(&|kind| kind == ArgKind::Size),
         "request" | "cmd" => ty.arg_index("op").map(Found::Arg),
         "dev" => ty.arg_index("source").map(Found::Arg),
