@@ -1,7 +1,8 @@
-//! Prints the C side of the kernel contract and compiles the eBPF programs with clang.
+//! Prints the C side of the kernel contract, and chooses the object with the eBPF programs.
 //!
-//! Where there is no clang the object checked in beside the source is used, so a plain `cargo build` needs none.
-//! `AFTERIMAGE_BPF_OBJECT` names another object to use; `CLANG` another compiler.
+//! The object checked in beside the source is used as long as it was made from this very source, so a build needs no
+//! clang and every build runs the programs that were tested. When the source has changed, clang compiles it. Where clang
+//! is there it always does, for the test that compares. `AFTERIMAGE_BPF_OBJECT` names another object; `CLANG` a compiler.
 
 use afterimage_model::ArgKind;
 use std::env;
@@ -35,8 +36,8 @@ fn contract() -> String {
 fn clang() -> Option<String> {
     let named = env::var("CLANG").ok();
     let known = [
-        "clang", "clang-22", "clang-21", "clang-20", "clang-19", "clang-18", "clang-17",
-        "clang-16", "clang-15", "clang-14",
+        MADE_WITH, "clang", "clang-22", "clang-21", "clang-20", "clang-18", "clang-17", "clang-16",
+        "clang-15", "clang-14",
     ];
     named
         .into_iter()
@@ -51,8 +52,8 @@ fn clang() -> Option<String> {
 
 fn strip() -> Option<String> {
     let known = [
-        "llvm-strip",
         "llvm-strip-19",
+        "llvm-strip",
         "llvm-strip-16",
         "llvm-strip-15",
         "llvm-strip-14",
@@ -121,22 +122,50 @@ fn main() {
     std::fs::write(out.join("contract.h"), contract()).expect("OUT_DIR can be written");
 
     let object = out.join("recorder.bpf.o");
+    let compiled = out.join("compiled.bpf.o");
     let source = here.join("bpf/recorder.bpf.c");
-    let checked_in = here.join("bpf/recorder.bpf.o");
-    if let Some(named) = env::var_os("AFTERIMAGE_BPF_OBJECT") {
-        std::fs::copy(&named, &object)
-            .unwrap_or_else(|e| panic!("AFTERIMAGE_BPF_OBJECT: {}: {e}", named.display()));
-    } else if let Some(clang) = clang() {
-        if let Err(why) = compile(&clang, &source, &out, &object) {
-            panic!("{clang} could not compile {}:\n{why}", source.display());
+    let digest = digest(&here.join("bpf"));
+    let made_from =
+        std::fs::read_to_string(here.join("bpf/recorder.bpf.source")).unwrap_or_default();
+    let current = made_from.trim() == digest;
+    let clang = clang();
+    let result = match &clang {
+        Some(clang) => compile(clang, &source, &out, &compiled),
+        None => Err("there is no clang on the PATH; install clang-19".to_owned()),
+    };
+    let chosen = match env::var_os("AFTERIMAGE_BPF_OBJECT") {
+        Some(named) => PathBuf::from(named),
+        None if current => here.join("bpf/recorder.bpf.o"),
+        None => {
+            if let Err(why) = &result {
+                panic!(
+                    "{} has changed and cannot be compiled:\n{why}",
+                    source.display()
+                );
+            }
+            compiled.clone()
         }
-    } else {
-        std::fs::copy(&checked_in, &object).unwrap_or_else(|e| {
-            panic!(
-                "no clang on the PATH and {} cannot be used: {e}; install clang",
-                checked_in.display()
-            )
-        });
-    }
+    };
+    std::fs::copy(&chosen, &object).unwrap_or_else(|e| panic!("{}: {e}", chosen.display()));
     println!("cargo::rustc-env=AFTERIMAGE_BPF={}", object.display());
+    println!("cargo::rustc-env=AFTERIMAGE_BPF_DIGEST={digest}");
+    let compared = if result.is_ok() && clang.as_deref() == Some(MADE_WITH) {
+        compiled.display().to_string()
+    } else {
+        String::new()
+    };
+    println!("cargo::rustc-env=AFTERIMAGE_BPF_COMPILED={compared}");
+}
+
+/// The compiler that makes the object that is checked in: others give other bytes.
+const MADE_WITH: &str = "clang-19";
+
+/// BLAKE3 over the kernel side's source and the contract, hex.
+fn digest(bpf: &Path) -> String {
+    let mut hasher = blake3::Hasher::new();
+    for name in ["kernel.h", "recorder.bpf.c"] {
+        hasher.update(&std::fs::read(bpf.join(name)).unwrap_or_else(|e| panic!("{name}: {e}")));
+    }
+    hasher.update(contract().as_bytes());
+    hasher.finalize().to_hex().to_string()
 }

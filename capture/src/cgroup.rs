@@ -99,6 +99,31 @@ pub fn container_of(path: &str) -> Option<Named> {
     None
 }
 
+/// Where containerd keeps the bundles of running containers, by namespace and id.
+pub const BUNDLES: &[&str] = &[
+    "/run/containerd/io.containerd.runtime.v2.task",
+    "/run/docker/containerd/daemon/io.containerd.runtime.v2.task",
+];
+
+/// The container whose control group is `/<namespace>/<id>`, containerd's own default, where the id is any name: told by
+/// its bundle. Groups beneath it are its own too.
+pub fn bundled(path: &str) -> Option<Named> {
+    let mut parts = path.split('/').filter(|part| !part.is_empty());
+    let (namespace, id) = (parts.next()?, parts.next()?);
+    let exists = |state: &str| {
+        let bundle = Path::new(state).join(namespace).join(id);
+        bundle.join("config.json").exists()
+    };
+    let plain = |part: &str| part != "." && part != "..";
+    (plain(namespace) && plain(id)).then_some(())?;
+    BUNDLES.iter().find(|state| exists(state))?;
+    Some(Named {
+        runtime: "containerd",
+        id: id.to_owned(),
+        pod_uid: String::new(),
+    })
+}
+
 /// Where the default hierarchy (cgroup v2) is mounted: alone, or beside v1 on a hybrid host.
 pub fn mount_point() -> Option<PathBuf> {
     ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"]

@@ -1,6 +1,7 @@
 //! Container runtimes: names, images and labels from the Docker-compatible API of Docker and Podman, or from the runtime's
 //! bundle on disk. All of it on a thread of its own: a slow, hung or absent daemon never delays an event.
 
+use crate::cgroup::BUNDLES;
 use afterimage_model::Container;
 use bollard::models::ContainerInspectResponse;
 use bollard::query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions};
@@ -151,19 +152,15 @@ async fn inspect(daemons: &[(Docker, &'static str)], id: &str) -> Option<Contain
 
 /// What a bundle's `config.json` says: no API needed. `None` when there is none.
 fn from_bundle(id: &str) -> Option<Container> {
-    let state = [
-        "/run/containerd/io.containerd.runtime.v2.task/k8s.io",
-        "/run/containerd/io.containerd.runtime.v2.task/default",
-        "/run/containerd/io.containerd.runtime.v2.task/moby",
-        "/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
-        "/var/run/docker/containerd/daemon/io.containerd.runtime.v2.task/moby",
-    ];
     let podman = PathBuf::from("/run/containers/storage/overlay-containers")
         .join(id)
         .join("userdata/config.json");
-    let path = state
+    let namespaces = BUNDLES
         .iter()
-        .map(|dir| Path::new(dir).join(id).join("config.json"))
+        .filter_map(|state| std::fs::read_dir(state).ok())
+        .flat_map(|entries| entries.flatten().map(|entry| entry.path()));
+    let path = namespaces
+        .map(|namespace| namespace.join(id).join("config.json"))
         .chain([podman])
         .find(|path| path.exists())?;
     if std::fs::metadata(&path).ok()?.len() > 16 << 20 {
@@ -183,7 +180,10 @@ fn from_bundle(id: &str) -> Option<Container> {
         .filter_map(|e| e.as_str()?.split('=').next().map(str::to_owned));
     Some(Container {
         full_id: id.to_owned(),
-        name: note("io.kubernetes.cri.container-name"),
+        name: match note("io.kubernetes.cri.container-name") {
+            name if name.is_empty() && id.len() < 32 => id.to_owned(),
+            name => name,
+        },
         image: note("io.kubernetes.cri.image-name"),
         pod_name: note("io.kubernetes.cri.sandbox-name"),
         pod_namespace: note("io.kubernetes.cri.sandbox-namespace"),

@@ -416,7 +416,7 @@ fn resolve(names: &[String]) -> Result<Vec<String>, Error> {
         answered.into_iter().map(|c| (c.full_id, c.names)).collect();
     for named in on_disk
         .values()
-        .filter_map(|path| cgroup::container_of(path))
+        .filter_map(|path| cgroup::container_of(path).or_else(|| cgroup::bundled(path)))
     {
         if !known.iter().any(|(id, _)| *id == named.id) {
             known.push((named.id, Vec::new()));

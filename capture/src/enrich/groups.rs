@@ -73,7 +73,7 @@ impl World {
                         pod_uid: String::new(),
                     }
                 }),
-            _ => cgroup::container_of(path),
+            _ => cgroup::container_of(path).or_else(|| cgroup::bundled(path)),
         };
         let keep = match (&self.wanted, &named) {
             (Wanted::All | Wanted::Tree(_), _) => true,
