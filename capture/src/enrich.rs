@@ -39,6 +39,8 @@ struct Live {
     /// Descriptors as last seen: only asked for calls that leave none behind (close).
     fds: HashMap<i32, FileId>,
     ended: bool,
+    /// Whether more than its pid and start is known.
+    known: bool,
 }
 
 /// A control group.

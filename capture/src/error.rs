@@ -9,6 +9,8 @@ use std::path::PathBuf;
 pub enum Error {
     /// A right is missing.
     Privilege(&'static str),
+    /// The recorder sits in a pid namespace of its own, where pids are not the kernel's.
+    PidNamespace,
     /// The kernel does not describe its types.
     Btf(String),
     /// The kernel refused the programs or maps.
@@ -49,6 +51,7 @@ impl Error {
     pub fn remedy(&self) -> String {
         match self {
             Error::Privilege(_) => "run as root, or give the program CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH".to_owned(),
+            Error::PidNamespace => "run it on the host, or in a container with the host's pids (docker run --pid=host --privileged)".to_owned(),
             Error::Btf(_) => "use a kernel built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later, Ubuntu 20.10 and later, RHEL 8.2 and later)".to_owned(),
             Error::Kernel(_) | Error::Program(..) => "`afterimage doctor` lists what this host allows and what to change".to_owned(),
             Error::Object(_) => "rebuild with `cargo clean -p afterimage-capture && cargo build`".to_owned(),
@@ -82,6 +85,10 @@ impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Error::Privilege(what) => write!(f, "cannot record: {what}"),
+            Error::PidNamespace => write!(
+                f,
+                "cannot record: this process does not see the host's pids"
+            ),
             Error::Btf(why) => write!(
                 f,
                 "cannot record: the kernel has no type information at /sys/kernel/btf/vmlinux: {why}"

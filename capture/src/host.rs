@@ -68,12 +68,22 @@ fn missing_rights() -> Vec<&'static str> {
         .collect()
 }
 
+/// Whether pids are the kernel's own: the first pid namespace has a fixed inode (`PROC_PID_INIT_INO`,
+/// include/linux/proc_ns.h).
+fn sees_host_pids() -> bool {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/self/ns/pid").is_ok_and(|m| m.ino() == 0xEFFF_FFFC)
+}
+
 /// Refuses, in one line, what cannot work.
 pub fn check_rights() -> Result<(), Error> {
     if !cfg!(target_arch = "x86_64") {
         return Err(Error::Kernel(
             "the kernel programs are built for x86_64 only".to_owned(),
         ));
+    }
+    if !sees_host_pids() {
+        return Err(Error::PidNamespace);
     }
     if !missing_rights().is_empty() {
         return Err(Error::Privilege(
@@ -235,6 +245,18 @@ pub fn doctor() -> Vec<Check> {
                 format!("missing {}", missing.join(", "))
             },
             "run as root, or give the program these capabilities",
+        ),
+        check(
+            "pids",
+            sees_host_pids(),
+            true,
+            if sees_host_pids() {
+                "the host's own"
+            } else {
+                "those of a pid namespace"
+            }
+            .to_owned(),
+            "run on the host, or in a container with --pid=host",
         ),
         check(
             "type information",

@@ -103,6 +103,7 @@ impl World {
             threads: HashMap::new(),
             fds,
             ended: false,
+            known: true,
         };
         self.live.insert(p.pid, live);
         if let Some(container) = container {
@@ -131,13 +132,13 @@ impl World {
             Some(exact) => exact == head.start_ns,
             None => l.start_ns.abs_diff(head.start_ns) <= tolerance,
         });
-        let mut known = true;
         if !same {
-            known = self.meet(record);
+            self.meet(record);
         }
         let Some(live) = self.live.get_mut(&head.pid) else {
             return (ProcId(0), false);
         };
+        let known = live.known;
         live.exact_ns = Some(head.start_ns);
         let missed_exec =
             live.exec_id.is_some_and(|id| id != head.exec_id) && u32::from(head.kind) != Kind::EXEC;
@@ -190,8 +191,8 @@ impl World {
         id
     }
 
-    /// A process whose start was not seen. Returns whether more than its pid is known.
-    pub(super) fn meet(&mut self, record: &Record) -> bool {
+    /// A process whose start was not seen.
+    pub(super) fn meet(&mut self, record: &Record) {
         let head = &record.head;
         let tolerance = 2 * procfs::tick_ns();
         if let Some(p) =
@@ -199,7 +200,7 @@ impl World {
         {
             self.admit(p);
             self.sockets.clear();
-            return true;
+            return;
         }
         let mut row = Process {
             key: ProcKey {
@@ -223,9 +224,9 @@ impl World {
             threads: HashMap::new(),
             fds: HashMap::new(),
             ended: false,
+            known: record.task.is_some(),
         };
         self.live.insert(head.pid, live);
-        record.task.is_some()
     }
 
     pub(super) fn parent_of(&mut self, task: &TaskPart) -> Option<ProcId> {
@@ -246,7 +247,7 @@ impl World {
 
     pub(super) fn exec(&mut self, cpu: u16, record: &Record) -> Outcome {
         let head = &record.head;
-        let (old, known) = self.who(record);
+        let (old, _) = self.who(record);
         let mut row = self.row(old);
         row.key.exec += 1;
         row.origin = Origin::Kernel;
@@ -289,6 +290,7 @@ impl World {
             // Descriptors marked close-on-exec are gone; the rest shows itself with its next use.
             live.fds.clear();
             live.ended = false;
+            live.known = true;
         }
         if !self.in_scope(id) {
             return Outcome::OutOfScope;
@@ -299,7 +301,7 @@ impl World {
         let abi = Abi::from_code(head.abi).unwrap_or_default();
         let by_descriptor = head.args[0] == 1;
         let name = if by_descriptor { "execveat" } else { "execve" };
-        let mut event = blank(cpu, head, id, known, current_type(name).unwrap_or_default());
+        let mut event = blank(cpu, head, id, true, current_type(name).unwrap_or_default());
         event.abi = abi;
         event.file = file;
         let (dirfd, claim) = match record.claim.clone() {
@@ -401,6 +403,7 @@ impl World {
             threads: HashMap::new(),
             fds,
             ended: false,
+            known: true,
         };
         self.live.insert(head.pid, live);
         let args = [
