@@ -131,6 +131,47 @@ fn spelled(text: &str, ascii: bool) -> std::borrow::Cow<'_, str> {
     out.into()
 }
 
+/// Printable text as lines of at most `width` cells, broken at blanks where that is possible. There is at least one line and
+/// at most `most`; what comes after that is left out.
+pub fn wrap(text: &str, width: usize, most: usize) -> Vec<String> {
+    let mut lines = Vec::new();
+    // Where the line starts, where its last blank is, and the cells up to here and since that blank.
+    let (mut start, mut blank, mut used, mut after) = (0, None, 0, 0);
+    for (at, c) in text.char_indices() {
+        let wide = cells_of(c);
+        if used + wide > width && at > start {
+            if lines.len() + 1 >= most {
+                break;
+            }
+            let (end, next) = match blank {
+                // The blank itself falls into the break.
+                _ if c == ' ' => (at, at + 1),
+                Some(blank) => (blank, blank + 1),
+                None => (at, at),
+            };
+            lines.push(text.get(start..end).unwrap_or_default().to_owned());
+            used = if next == blank.map_or(0, |b| b + 1) {
+                after
+            } else {
+                0
+            };
+            (start, blank) = (next, None);
+            if c == ' ' {
+                (used, after) = (0, 0);
+                continue;
+            }
+        }
+        used += wide;
+        after += wide;
+        if c == ' ' {
+            (blank, after) = (Some(at), 0);
+        }
+    }
+    let rest = text.get(start..).unwrap_or_default();
+    lines.push(cut(rest, width.max(1), false));
+    lines
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -194,5 +235,21 @@ mod tests {
     fn ascii_mode_prints_ascii_only() {
         assert!(cut("naïve 検索", 40, true).is_ascii());
         assert!(tail("naïve 検索 and more of it", 12, true).is_ascii());
+    }
+
+    #[test]
+    fn text_is_broken_between_words_and_a_long_word_where_it_must() {
+        assert_eq!(wrap("", 5, 9), [""]);
+        assert_eq!(wrap("one two three", 7, 9), ["one two", "three"]);
+        assert_eq!(wrap("one two three", 8, 9), ["one two", "three"]);
+        assert_eq!(wrap("a /very/long b", 5, 9), ["a", "/very", "/long", "b"]);
+        assert_eq!(wrap("日本語", 4, 9), ["日本", "語"]);
+        assert_eq!(wrap("日", 1, 9).len(), 1);
+        assert_eq!(wrap(&"x".repeat(100), 10, 3).len(), 3);
+        assert!(
+            wrap(&"x y ".repeat(100), 10, 3)
+                .iter()
+                .all(|line| cells(line) <= 10)
+        );
     }
 }

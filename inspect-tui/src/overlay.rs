@@ -31,9 +31,9 @@ fn heading(text: &str) -> Line {
     }
 }
 
-/// The title and the lines of what is open; nothing when nothing is.
+/// The lines of what is open, broken to fit the screen; nothing when nothing is.
 pub fn lines(state: &State) -> Vec<Line> {
-    match state.overlay {
+    let all = match state.overlay {
         Some((Overlay::Help, _)) => help(state),
         Some((Overlay::Description, _)) => state
             .facts
@@ -42,7 +42,34 @@ pub fn lines(state: &State) -> Vec<Line> {
             .map(|(name, value)| line(name, &fit::plain(value)))
             .collect(),
         None => Vec::new(),
+    };
+    let width = usize::from(state.size.0);
+    let room = width.saturating_sub(left_cells(&all, width) + BESIDE_LEFT);
+    let mut out = Vec::with_capacity(all.len());
+    for whole in all {
+        let mut left = whole.left;
+        for right in fit::wrap(&whole.right, room, MOST_LINES) {
+            out.push(Line {
+                left: std::mem::take(&mut left),
+                right,
+                heading: whole.heading,
+            });
+        }
     }
+    out
+}
+
+/// Lines one value may take: a capture may claim a command line of megabytes.
+const MOST_LINES: usize = 40;
+
+/// Cells of a line that are neither key nor meaning: the margin and the space between.
+pub const BESIDE_LEFT: usize = 4;
+
+/// Cells the keys or names take, at most a third of the screen.
+pub fn left_cells(lines: &[Line], width: usize) -> usize {
+    let widest = lines.iter().filter(|line| !line.heading);
+    let widest = widest.map(|line| fit::cells(&line.left)).max();
+    widest.unwrap_or(0).min(width / 3)
 }
 
 fn help(state: &State) -> Vec<Line> {

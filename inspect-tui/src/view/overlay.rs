@@ -26,12 +26,7 @@ pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
         Overlay::Description => "capture",
     };
     let lines = overlay::lines(state);
-    let left = lines
-        .iter()
-        .map(|line| fit::cells(&line.left))
-        .max()
-        .unwrap_or(0)
-        .min(usize::from(width) / 3);
+    let left = overlay::left_cells(&lines, usize::from(width));
     let more = format!("line {} of {}", (top + 1).min(lines.len()), lines.len());
     canvas.pieces(
         area,
@@ -58,6 +53,7 @@ pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
             &fit::cut(&line.left, left, canvas.ascii),
             Role::Key,
         );
-        canvas.text(body, left as u16 + 4, y, &line.right, Role::Text);
+        let x = (left + overlay::BESIDE_LEFT) as u16;
+        canvas.text(body, x, y, &line.right, Role::Text);
     }
 }
