@@ -70,11 +70,18 @@ grep -q 'exists already' err || fail "an existing capture must not be overwritte
 expect 2 "$afterimage" read cmd.aft proc.nmae=x
 grep -q 'proc.name' err || fail "a mistyped field must be answered with the nearest"
 size=$(stat -c %s demo.aft)
-head -c $((size / 2)) demo.aft > torn.aft
+head -c $((size - 200)) demo.aft > torn.aft
 expect 3 "$afterimage" info torn.aft
 expect 3 "$afterimage" verify torn.aft
 expect 3 "$afterimage" recover torn.aft -o rescued.aft
+expect 0 "$afterimage" verify rescued.aft
 expect 3 "$afterimage" read rescued.aft --count-only
+says '^[0-9]{3,}$' "how many events the torn capture still held"
+# Cut before its schema ended, a capture holds no event that could be saved.
+head -c 4000 demo.aft > short.aft
+expect 1 "$afterimage" recover short.aft -o nothing.aft
+grep -q 'schema is missing' err || fail "a capture without its schema must be refused"
+[ ! -e nothing.aft ] || fail "a refused recovery left a file"
 cp demo.aft flipped.aft
 printf '\377' | dd of=flipped.aft bs=1 seek=$((size / 2)) conv=notrunc status=none
 expect 4 "$afterimage" verify flipped.aft
