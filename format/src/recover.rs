@@ -11,7 +11,7 @@ use crate::block::{Block, FileHead, tag_of};
 use crate::error::{Digest, Error, ErrorKind, Place};
 use crate::layout::{FILE_HEAD, MAX_RECORD, block};
 use crate::read::Reader;
-use crate::records::{Lineage, Note, ZoneRecord};
+use crate::records::{Lineage, Names, Note, ZoneRecord, names};
 use crate::scan::{Piece, by_scan};
 use crate::source::Source;
 use crate::wire::Record;
@@ -155,7 +155,12 @@ impl Rescue {
                 let schema = self.block(offset, 1)?;
                 blocks.append(block::SCHEMA, schema.head.flags, &schema.body, &none)?;
             }
-            None => blocks.append(block::SCHEMA, 0, &Schema::default().encode(), &none)?,
+            None => {
+                // Which types the events had is lost; what the format's own numbers mean is not.
+                let mut schema = Schema::default().encode();
+                Names { names: names() }.put(&mut schema);
+                blocks.append(block::SCHEMA, 0, &schema, &none)?;
+            }
         }
         let (mut damage, mut recovered) = (
             0_u64,
