@@ -147,6 +147,17 @@ inline_always struct record_head *begin(struct writer *w, struct task_struct *ta
     return h;
 }
 
+/* What a record that is no call has to say; a ring is used again, so the rest is cleared. */
+inline_always void say(struct record_head *h, __u64 first, __u64 second, __u64 third)
+{
+    h->args[0] = first;
+    h->args[1] = second;
+    h->args[2] = third;
+    h->args[3] = 0;
+    h->args[4] = 0;
+    h->args[5] = 0;
+}
+
 inline_always void commit(struct writer *w)
 {
     struct cpu_state *c = w->cpu;
@@ -797,10 +808,8 @@ int on_exec(__u64 *ctx)
     h->abi = task->thread_info.status & TS_COMPAT ? 1 : 0;
     if (h->abi)
         h->nr = 11;
-    for (int i = 0; i < 6; i++)
-        h->args[i] = 0;
     /* The kernel's own copy of the path: what execveat was given comes as /dev/fd/N or /dev/fd/N/path. */
-    h->args[0] = FIELD_EXISTS(struct linux_binprm, fdpath) && READ(bprm, fdpath) ? 1 : 0;
+    say(h, FIELD_EXISTS(struct linux_binprm, fdpath) && READ(bprm, fdpath) ? 1 : 0, 0, 0);
     put_text(PART_CLAIM, (__u64)READ(bprm, filename));
     put_task(number_of(task));
     struct mm_struct *mm = READ(task, mm);
@@ -838,12 +847,7 @@ int on_fork(__u64 *ctx)
     struct record_head *h = begin(&w, child, cgroup, FORK);
     if (!h)
         return 0;
-    h->args[0] = parent->pid;
-    h->args[1] = parent->tgid;
-    h->args[2] = parent->group_leader->start_boottime;
-    h->args[3] = 0;
-    h->args[4] = 0;
-    h->args[5] = 0;
+    say(h, parent->pid, parent->tgid, parent->group_leader->start_boottime);
     put_task(number_of(child));
     commit(&w);
     return 0;
@@ -871,20 +875,13 @@ int on_exit(__u64 *ctx)
         if (h) {
             h->abi = compat;
             h->nr = (__u32)nr;
-            h->args[0] = compat ? regs->bx : regs->di;
-            for (int i = 1; i < 6; i++)
-                h->args[i] = 0;
+            say(h, compat ? regs->bx : regs->di, 0, 0);
             commit(&w);
         }
     }
     h = begin(&w, task, cgroup, EXIT);
     if (h) {
-        h->args[0] = (__u32)task->exit_code;
-        h->args[1] = task->pid == task->tgid;
-        h->args[2] = 0;
-        h->args[3] = 0;
-        h->args[4] = 0;
-        h->args[5] = 0;
+        say(h, (__u32)task->exit_code, task->pid == task->tgid, 0);
         commit(&w);
     }
     if (scope_mode == SCOPE_TREE && task->pid == task->tgid) {
@@ -907,12 +904,7 @@ inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind
     struct record_head *h = begin(&w, task, cgroup_id(task), kind);
     if (!h)
         return 0;
-    h->args[0] = cgroup->kn->id;
-    h->args[1] = 0;
-    h->args[2] = 0;
-    h->args[3] = 0;
-    h->args[4] = 0;
-    h->args[5] = 0;
+    say(h, cgroup->kn->id, 0, 0);
     put_text(PART_TEXT, (__u64)path);
     put_task(number_of(task));
     commit(&w);
@@ -960,9 +952,7 @@ int on_oom(__u64 *ctx)
     struct record_head *h = begin(&w, victim, cgroup, OOM);
     if (!h)
         return 0;
-    h->args[0] = victim->tgid;
-    for (int i = 1; i < 6; i++)
-        h->args[i] = 0;
+    say(h, victim->tgid, 0, 0);
     commit(&w);
     return 0;
 }
