@@ -78,6 +78,8 @@ fn compile(clang: &str, source: &Path, include: &Path, object: &Path) -> Result<
             "-D__TARGET_ARCH_x86",
             "-Wall",
             "-Werror",
+            "-fms-extensions",
+            "-Wno-microsoft-anon-tag",
             "-fno-ident",
         ])
         .arg(format!(

@@ -7,6 +7,9 @@
  * and no wake-up on the way. Tracepoint programs run with preemption off, so a CPU has one writer; `busy` catches a
  * kernel where that is not so. What is written is the kernel's own object wherever it has one (file, socket, task); what
  * the caller passed is kept beside it as a claim.
+ *
+ * What repeats is written once: a CPU says whose records follow when the task changes, and tells an open file in full
+ * when it first meets it. Both are remembered per CPU, and a ring keeps its order, so what is referred to comes before.
  */
 #include "kernel.h"
 #include "contract.h"
@@ -17,6 +20,8 @@ volatile const __u32 self_tgid = 0;
 volatile const __u32 scope_mode = 0;
 volatile const __u32 scope_unknown = 1;
 volatile const __u32 segments = 1;
+/* Segments of each ring that only what never yields may use. */
+volatile const __u32 reserve = 0;
 volatile const __u32 snaplen = 256;
 
 struct segment {
@@ -36,14 +41,28 @@ struct {
     __type(key, __u32);
     __type(value, struct cpu_state);
 } cpus SEC(".maps");
-/* Segments that user space is done with, per CPU. Written by user space only. */
+/* What user space tells each CPU. Written by user space only. */
 struct {
     __uint(type, MAP_ARRAY);
     __uint(max_entries, 1);
     __uint(map_flags, MAP_MMAPABLE);
     __type(key, __u32);
+    __type(value, struct cpu_control);
+} control SEC(".maps");
+/* Open files that each CPU has told in full. */
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct told_file);
+} told SEC(".maps");
+/* Stamps by the hash of an open file's address: one grows when a file is opened there, so that no CPU takes it for an earlier one. */
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, OPENED);
+    __type(key, __u32);
     __type(value, __u64);
-} tails SEC(".maps");
+} opened SEC(".maps");
 struct {
     __uint(type, MAP_ARRAY);
     __uint(max_entries, 4 * PLAN_STRIDE);
@@ -70,6 +89,12 @@ struct {
 #define ROOM(off, bytes) ((off) <= RECORD_MAX - sizeof(struct part_head) - (bytes))
 #define PADDED(n) (((n) + 7) & ~7u)
 
+/* A record's front and its arguments. A call's record ends behind as many as its plan counts. */
+struct record_head {
+    struct record_front;
+    __u64 args[6];
+};
+
 /* One record being written. */
 struct writer {
     struct cpu_state *cpu;
@@ -95,53 +120,127 @@ inline_always int in_scope(struct task_struct *task, __u64 cgroup)
     return verdict ? *verdict : scope_unknown;
 }
 
-/* Reserves room; writes the head. Returns 0 when there is none: then the record is counted as dropped. */
-inline_always struct record_head *begin(struct writer *w, struct task_struct *task, __u64 cgroup, __u8 kind)
+/* Writes a record that is no event: what comes behind it on this CPU is to be read by it. Returns where the next one goes. */
+inline_always char *front_of(char *at, __u8 kind, __u32 body)
 {
-    __u32 cpu = bpf_get_smp_processor_id();
-    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
-    volatile __u64 *tail = bpf_map_lookup_elem(&tails, &cpu);
-    if (!c || !tail)
-        return 0;
+    struct record_front *f = (void *)at;
+    f->len = sizeof(*f) + body;
+    f->kind = kind;
+    f->abi = 0;
+    f->marks = 0;
+    f->argc = 0;
+    return at + sizeof(*f);
+}
+#define CONTEXT_BYTES (sizeof(struct record_front) + sizeof(struct task_context))
+#define LOSS_BYTES (sizeof(struct record_front) + sizeof(struct loss_counts))
+/* Where a record may still start in a segment: what precedes it must fit too. */
+#define START_MAX (SEGMENT_BYTES - RECORD_MAX - CONTEXT_BYTES - LOSS_BYTES)
+
+/* Keeps clang from folding a bounds check into an earlier one the verifier has forgotten. */
+#define OPAQUE(x) asm volatile("" : "+r"(x))
+
+/* A record that is not kept: it has a number, and is counted by its class. */
+inline_always void lose(struct cpu_state *c, __u32 class, int full)
+{
+    c->seq++;
+    c->told = 0;
+    c->losses = 1;
+    class &= CLASSES - 1;
+    if (full) {
+        c->dropped++;
+        c->lost[class]++;
+    } else {
+        c->counted++;
+        c->yielded[class]++;
+    }
+}
+
+/*
+ * Reserves room for a record of `task`; writes before it who the task is, when this CPU's last record was another's, and
+ * what was lost. Returns 0 when there is no room: then the record is counted.
+ */
+inline_always struct record_head *room(struct writer *w, struct cpu_state *c, struct cpu_control *ctl, __u32 cpu,
+                                       struct task_struct *task, __u32 class, int critical)
+{
     if (c->busy) {
         c->nested++;
         return 0;
     }
-    __u64 seq = c->seq;
     __u64 segment = c->head >> 32;
     __u32 pos = (__u32)c->head;
-    if (pos >= SEGMENT_BYTES - RECORD_MAX) {
-        if (segment + 1 - *tail >= segments) {
-            c->seq = seq + 1;
-            c->dropped++;
+    if (pos >= START_MAX) {
+        __u64 used = segment + 1 - *(volatile __u64 *)&ctl->tail;
+        if (used >= segments || (!critical && used + reserve >= segments)) {
+            lose(c, class, 1);
             return 0;
         }
         segment++;
         pos = 0;
+        c->told = 0;
     }
     __u32 at = cpu * segments + (segment & (segments - 1));
     struct segment *s = bpf_map_lookup_elem(&ring, &at);
-    if (!s)
+    OPAQUE(pos);
+    if (!s || pos >= START_MAX)
         return 0;
     c->busy = 1;
+    char *rec = s->bytes + pos;
+    if (!c->told) {
+        struct task_context *x = (void *)front_of(rec, CONTEXT, sizeof(*x));
+        x->pid = task->tgid;
+        x->tid = task->pid;
+        x->start_ns = task->group_leader->start_boottime;
+        x->cgroup = cgroup_id(task);
+        x->exec_id = (__u32)task->self_exec_id;
+        x->pad = 0;
+        rec += CONTEXT_BYTES;
+        pos += CONTEXT_BYTES;
+        if (c->losses) {
+            struct loss_counts *l = (void *)front_of(rec, LOSS, sizeof(*l));
+            for (int i = 0; i < CLASSES; i++) {
+                l->full[i] = c->lost[i];
+                l->counted[i] = c->yielded[i];
+                c->lost[i] = c->yielded[i] = 0;
+            }
+            c->losses = 0;
+            rec += LOSS_BYTES;
+            pos += LOSS_BYTES;
+        }
+        c->told = 1;
+    }
     c->slot = at;
     c->pos = pos;
-    c->off = sizeof(struct record_head);
     w->cpu = c;
     w->segment = segment;
     w->pos = pos;
-    w->rec = s->bytes + pos;
-    struct record_head *h = (void *)w->rec;
+    w->rec = rec;
+    struct record_head *h = (void *)rec;
+    h->marks = 0;
+    h->seq = (__u32)c->seq;
+    h->time_ns = bpf_ktime_get_boot_ns();
+    return h;
+}
+
+/* A record that is no call's return, of any task. Returns 0 when there is no room. */
+inline_always struct record_head *begin(struct writer *w, struct task_struct *task, __u64 cgroup, __u8 kind)
+{
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+    struct cpu_control *ctl = bpf_map_lookup_elem(&control, &cpu);
+    if (!c || !ctl)
+        return 0;
+    c->told = 0;
+    struct record_head *h = room(w, c, ctl, cpu, task, CLASS_PROCESS, 1);
+    if (!h)
+        return 0;
+    /* Whatever this CPU records next says whose it is. */
+    c->task = 0;
+    c->told = 0;
+    c->off = sizeof(*h);
+    c->snaplen = snaplen;
     h->kind = kind;
     h->abi = 0;
-    h->cut = 0;
-    h->seq = seq;
-    h->time_ns = bpf_ktime_get_boot_ns();
-    h->pid = task->tgid;
-    h->tid = task->pid;
-    h->start_ns = task->group_leader->start_boottime;
-    h->cgroup = cgroup;
-    h->exec_id = (__u32)task->self_exec_id;
+    h->argc = 6;
     h->nr = 0;
     h->result = 0;
     return h;
@@ -164,15 +263,12 @@ inline_always void commit(struct writer *w)
     struct record_head *h = (void *)w->rec;
     __u32 len = (__u32)c->off;
     h->len = len;
-    c->seq = h->seq + 1;
+    c->seq++;
     __u64 head = (w->segment << 32) | (w->pos + len);
     asm volatile("" ::: "memory");
     *(volatile __u64 *)&c->head = head;
     c->busy = 0;
 }
-
-/* Keeps clang from folding a bounds check into an earlier one the verifier has forgotten. */
-#define OPAQUE(x) asm volatile("" : "+r"(x))
 
 inline_always __u64 offset(struct cpu_state *c)
 {
@@ -211,7 +307,7 @@ inline_always char *current_record(struct cpu_state **cpu)
 
 inline_always void cut(char *rec)
 {
-    ((struct record_head *)rec)->cut = 1;
+    ((struct record_head *)rec)->marks |= MARK_CUT;
 }
 
 inline_always void head_of(char *at, __u16 tag, __u16 slot, __u32 len, __u32 full_len, __u32 extra)
@@ -247,14 +343,18 @@ checked_once int put_string(__u32 slot, __u64 address)
     return 0;
 }
 
-/* Bytes in user memory. `limit` is what may be kept, `full` what there is. */
+#define PAYLOAD (1u << 31)
+
+/* Bytes in user memory, `full` of them. What is payload is kept up to the snaplen. */
 checked_once int put_bytes(__u32 tag_slot, __u64 address, __u64 full)
 {
     CURRENT(c, rec);
     __u64 off = offset(c);
-    __u32 keep = full > snaplen ? snaplen : (__u32)full;
+    __u32 most = tag_slot & PAYLOAD ? c->snaplen : PATH_BYTES;
+    __u32 keep = full > most ? most : (__u32)full;
     if (keep > PATH_BYTES)
         keep = PATH_BYTES;
+    tag_slot &= ~PAYLOAD;
     if (!ROOM(off, PATH_BYTES)) {
         cut(rec);
         return 0;
@@ -318,15 +418,32 @@ checked_once int put_text(__u32 tag, __u64 address)
 
 /* Most steps of a path: names and mount points. */
 #define WALK_MAX 96
+/* Where a dentry's own place for a short name is: behind the inode (include/linux/dcache.h, 5.10 to 6.18). */
+#define SHORT_NAME (FIELD_OFFSET(struct dentry, d_inode) + sizeof(void *))
+/* Whether what a step carries lies together: parent, name, inode, short name. */
+#define TOGETHER                                                                                                       \
+    (FIELD_OFFSET(struct dentry, d_name.len) == FIELD_OFFSET(struct dentry, d_parent) + 12 &&                            \
+     FIELD_OFFSET(struct dentry, d_name.name) == FIELD_OFFSET(struct dentry, d_parent) + 16 &&                           \
+     FIELD_OFFSET(struct dentry, d_inode) == FIELD_OFFSET(struct dentry, d_parent) + 24)
+
+/* A step of a path as it stands in the kernel's memory; `outside` replaces the address of the name. */
+struct step {
+    struct dentry *parent;
+    __u32 hash, len;
+    __u64 outside;
+    void *inode;
+    char name[40];
+};
 
 /*
- * The path of a dentry by the kernel's own tree, leaf first, each name behind a length byte.
+ * The path of a dentry by the kernel's own tree, leaf first. One read fetches a step; a name too long for the dentry
+ * itself follows it.
  */
 checked_once int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
 {
     CURRENT(c, rec);
     __u64 start = offset(c);
-    if (start > RECORD_MAX - PATH_BYTES - 512) {
+    if (start > RECORD_MAX - PATH_BYTES - 1024) {
         cut(rec);
         return 0;
     }
@@ -335,8 +452,6 @@ checked_once int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
     struct mount *mount = (void *)vfsmount - FIELD_OFFSET(struct mount, mnt);
     struct dentry *root = READ(mount, mnt.mnt_root);
     c->off = start + sizeof(struct part_head);
-    if (dentry != root && READ(dentry, d_parent) != dentry && !READ(dentry, d_hash.pprev))
-        marks = PATH_UNLINKED;
     __u32 ended = 0;
     for (int i = 0; i < WALK_MAX; i++) {
         if (dentry == root) {
@@ -350,19 +465,36 @@ checked_once int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
             root = READ(mount, mnt.mnt_root);
             continue;
         }
-        struct dentry *parent = READ(dentry, d_parent);
+        __u64 off = offset(c);
+        if (off > start + PATH_BYTES || off > RECORD_MAX - 512)
+            break;
+        struct step *step = (void *)(rec + off);
+        if (TOGETHER) {
+            bpf_probe_read_kernel(step, sizeof(*step), (char *)dentry + FIELD_OFFSET(struct dentry, d_parent));
+        } else {
+            step->parent = READ(dentry, d_parent);
+            step->len = READ(dentry, d_name.len);
+            step->outside = (__u64)READ(dentry, d_name.name);
+        }
+        struct dentry *parent = step->parent;
         if (parent == dentry && i > 0) {
             ended = PATH_PSEUDO;
             break;
         }
-        __u64 off = offset(c);
-        if (off > start + PATH_BYTES || off > RECORD_MAX - 512)
-            break;
-        __u32 len = READ(dentry, d_name.len) & 0xff;
-        char *at = rec + off;
-        *at = len;
-        bpf_probe_read_kernel(at + 1, len, READ(dentry, d_name.name));
-        c->off = off + 1 + len;
+        if (i == 0 && parent != dentry && !READ(dentry, d_hash.pprev))
+            marks = PATH_UNLINKED;
+        __u64 next = off + sizeof(*step);
+        if (TOGETHER && step->outside == (__u64)dentry + SHORT_NAME) {
+            step->outside = 0;
+        } else {
+            __u32 len = step->len & 0xff;
+            void *name = (void *)step->outside;
+            step->outside = 1;
+            if (next <= RECORD_MAX - 256)
+                bpf_probe_read_kernel(rec + next, len, name);
+            next += PADDED(len);
+        }
+        c->off = next;
         if (parent == dentry) {
             ended = PATH_PSEUDO;
             break;
@@ -398,6 +530,7 @@ checked_once int put_unix(__u32 slot, __u64 socket, __u32 peer)
     return 1;
 }
 
+/* Returns 1 when the socket's ends will not change without a call that names them. */
 checked_once int put_socket(__u32 slot, __u64 address)
 {
     CURRENT(c, rec);
@@ -439,11 +572,14 @@ checked_once int put_socket(__u32 slot, __u64 address)
                 put_unix(slot, (__u64)other, 1);
         }
     }
-    return 0;
+    return (family != 2 && family != 10) || (READ(sk, __sk_common.skc_num) && READ(sk, __sk_common.skc_dport));
 }
 
-/* The kernel's file: identity always, path on request, both ends when it is a socket. */
-checked_once int put_file(__u32 slot, __u64 address, __u32 with_path)
+/*
+ * The kernel's file: its identity, its path, both ends when it is a socket. `place` is 1 + where this CPU remembers it.
+ * Returns 1 when it may be remembered.
+ */
+checked_once int put_file(__u32 slot, __u64 address, __u32 place)
 {
     CURRENT(c, rec);
     struct file *file = (void *)address;
@@ -456,7 +592,7 @@ checked_once int put_file(__u32 slot, __u64 address, __u32 with_path)
     struct super_block *sb = READ(inode, i_sb);
     char *at = rec + off;
     struct file_part *f = (void *)(at + sizeof(struct part_head));
-    head_of(at, PART_FILE, slot, sizeof(*f), sizeof(*f), 0);
+    head_of(at, PART_FILE, slot, sizeof(*f), sizeof(*f), place);
     __u32 mode = READ(inode, i_mode);
     __u32 magic = (__u32)READ(sb, s_magic);
     f->file = (__u64)file;
@@ -467,20 +603,17 @@ checked_once int put_file(__u32 slot, __u64 address, __u32 with_path)
     f->flags = READ(file, f_flags);
     f->magic = magic;
     f->layer = 0;
-    if (magic == OVERLAYFS_MAGIC && with_path) {
+    if (magic == OVERLAYFS_MAGIC) {
         /* struct ovl_inode holds the dentry of the upper layer right behind its struct inode. */
         void *upper = 0;
         bpf_probe_read_kernel(&upper, sizeof(upper), (char *)inode + TYPE_SIZE(struct inode));
         f->layer = upper ? 1 : 2;
     }
     c->off = off + sizeof(struct part_head) + sizeof(*f);
-    if ((mode & S_IFMT) == S_IFSOCK) {
-        put_socket(slot, (__u64)READ(file, private_data));
-        return 0;
-    }
-    if (with_path)
-        put_path(slot, (__u64)READ(file, f_path.mnt), (__u64)READ(file, f_path.dentry));
-    return 0;
+    if ((mode & S_IFMT) == S_IFSOCK)
+        return put_socket(slot, (__u64)READ(file, private_data));
+    put_path(slot, (__u64)READ(file, f_path.mnt), (__u64)READ(file, f_path.dentry));
+    return 1;
 }
 
 inline_always struct file *file_of(struct task_struct *task, __u64 fd)
@@ -495,6 +628,47 @@ inline_always struct file *file_of(struct task_struct *task, __u64 fd)
     struct file *file = 0;
     bpf_probe_read_kernel(&file, sizeof(file), table + fd);
     return file;
+}
+
+/*
+ * The file behind a descriptor: in full when this CPU has not told it yet, or `fresh` says that the call opened it or
+ * changed what it is; else where it was told.
+ */
+checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
+{
+    CURRENT(c, rec);
+    struct file *file = file_of(bpf_get_current_task_btf(), fd);
+    if (!file)
+        return 0;
+    __u64 off = offset(c);
+    __u64 hash = (__u64)file * 0x9e3779b97f4a7c15;
+    __u32 place = (hash >> 32) & (TOLD - 1);
+    __u32 at = bpf_get_smp_processor_id() * TOLD + place;
+    __u32 stamp_at = (hash >> 48) & (OPENED - 1);
+    struct told_file *t = bpf_map_lookup_elem(&told, &at);
+    __u64 *stamp = bpf_map_lookup_elem(&opened, &stamp_at);
+    if (!t || !stamp)
+        return 0;
+    __u64 dentry = (__u64)READ(file, f_path.dentry), inode = (__u64)READ(file, f_inode);
+    if (fresh)
+        (*stamp)++;
+    else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp) {
+        if (ROOM(off, 0)) {
+            head_of(rec + off, PART_TOLD, slot, 0, 0, place);
+            c->off = off + sizeof(struct part_head);
+        }
+        return 0;
+    }
+    t->file = 0;
+    int remember = put_file(slot, (__u64)file, place + 1);
+    struct record_head *h = (void *)rec;
+    if (remember && !(h->marks & MARK_CUT)) {
+        t->file = (__u64)file;
+        t->dentry = dentry;
+        t->inode = inode;
+        t->stamp = *stamp;
+    }
+    return 0;
 }
 
 inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namespace **ns)
@@ -583,7 +757,8 @@ checked_once int put_vector(__u32 slot, __u64 address, __u32 count, __u64 total)
         cut(rec);
         return 0;
     }
-    __u64 left = total > snaplen ? snaplen : total;
+    __u32 most = c->snaplen;
+    __u64 left = total > most ? most : total;
     if (left > PATH_BYTES)
         left = PATH_BYTES;
     __u64 want = left;
@@ -613,14 +788,12 @@ checked_once int put_vector(__u32 slot, __u64 address, __u32 count, __u64 total)
 }
 
 /* What argument i points at, by its kind. */
-checked_once int put_arg(__u32 plan_at, __u32 i)
+checked_once int put_arg(__u32 kind, __u32 i, __u32 marks)
 {
     CURRENT(c, rec);
     struct record_head *h = (void *)rec;
-    struct plan *plan = bpf_map_lookup_elem(&plans, &plan_at);
-    if (!plan || i > 5)
+    if (i > 5)
         return 0;
-    __u8 kind = plan->kinds[i];
     __u64 value = h->args[i];
     __u64 next = i < 5 ? h->args[i + 1] : 0;
     __s64 result = (__s64)h->result;
@@ -632,21 +805,17 @@ checked_once int put_arg(__u32 plan_at, __u32 i)
     }
     switch (kind) {
     case KIND_FD:
-    case KIND_DIRFD: {
-        if ((__s32)value < 0)
-            break;
-        struct file *file = file_of(bpf_get_current_task_btf(), (__u32)value);
-        if (file)
-            put_file(i, (__u64)file, 0);
+    case KIND_DIRFD:
+        if ((__s32)value >= 0)
+            put_fd(i, (__u32)value, !!(marks & PLAN_NAMES_SOCKET));
         break;
-    }
     case KIND_PATH:
     case KIND_STR:
         if (value)
             put_string(i, value);
         break;
     case KIND_BUF_IN:
-        put_bytes(tag_slot, value, result >= 0 ? (__u64)result : next);
+        put_bytes(tag_slot | PAYLOAD, value, result >= 0 ? (__u64)result : next);
         break;
     case KIND_STRUCT_IN:
         if (value)
@@ -654,7 +823,7 @@ checked_once int put_arg(__u32 plan_at, __u32 i)
         break;
     case KIND_BUF_OUT:
         if (result > 0)
-            put_bytes(tag_slot, value, result);
+            put_bytes(tag_slot | PAYLOAD, value, result);
         break;
     case KIND_SOCKADDR_IN:
         if (value && next)
@@ -708,23 +877,31 @@ SEC("tp_btf/sys_exit")
 int on_sys_exit(__u64 *ctx)
 {
     struct task_struct *task = bpf_get_current_task_btf();
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+    struct cpu_control *ctl = bpf_map_lookup_elem(&control, &cpu);
+    if (!c || !ctl)
+        return 0;
+    /* The verdict stands as long as this CPU sees the same task, with the same program, group and scope. */
+    __u64 group = (__u64)task->cgroups->dfl_cgrp;
+    __u32 exec_id = (__u32)task->self_exec_id;
+    if (c->task != (__u64)task || c->task_start != task->start_boottime || c->group != group || c->exec_id != exec_id ||
+        c->generation != ctl->generation) {
+        c->task = (__u64)task;
+        c->task_start = task->start_boottime;
+        c->group = group;
+        c->exec_id = exec_id;
+        c->generation = ctl->generation;
+        c->told = 0;
+        c->verdict = task->tgid == self_tgid ? SPARE_SELF : in_scope(task, cgroup_id(task)) ? KEEP : SPARE_SCOPE;
+    }
+    __u32 verdict = c->verdict;
+    if (verdict != KEEP) {
+        c->spared[verdict & 3]++;
+        return 0;
+    }
     struct pt_regs *regs = (void *)ctx[0];
     __s64 result = (__s64)ctx[1];
-    if (task->tgid == self_tgid) {
-        __u32 cpu = bpf_get_smp_processor_id();
-        struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
-        if (c)
-            c->spared_self++;
-        return 0;
-    }
-    __u64 cgroup = cgroup_id(task);
-    if (!in_scope(task, cgroup)) {
-        __u32 cpu = bpf_get_smp_processor_id();
-        struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
-        if (c)
-            c->spared_scope++;
-        return 0;
-    }
     __s64 nr = regs->orig_ax;
     __u32 abi = 0, kind = SYSCALL;
     int compat = task->thread_info.status & TS_COMPAT;
@@ -744,14 +921,20 @@ int on_sys_exit(__u64 *ctx)
     struct plan *plan = bpf_map_lookup_elem(&plans, &at);
     if (!plan)
         return 0;
+    __u32 marks = plan->marks, class = plan->class, reads = plan->reads, argc = plan->present ? plan->count : 6;
     /* A successful exec has its own event, from the new image. */
-    if (result == 0 && plan->count > 1 && (plan->kinds[1] == KIND_ARGV || plan->kinds[2] == KIND_ARGV))
+    if (result == 0 && (marks & PLAN_EXECS))
         return 0;
-
+    __u32 pressure = ctl->pressure;
+    if ((marks & PLAN_BULK) && pressure >= COUNTS) {
+        lose(c, class, 0);
+        return 0;
+    }
     struct writer w;
-    struct record_head *h = begin(&w, task, cgroup, kind);
+    struct record_head *h = room(&w, c, ctl, cpu, task, class, marks & PLAN_CRITICAL);
     if (!h)
         return 0;
+    h->kind = kind;
     h->abi = abi;
     h->nr = (__u32)nr;
     h->result = result;
@@ -770,21 +953,20 @@ int on_sys_exit(__u64 *ctx)
         h->args[4] = regs->r8;
         h->args[5] = regs->r9;
     }
-    if (plan->present) {
+    h->argc = argc;
+    c->off = sizeof(struct record_front) + argc * 8;
+    if (reads) {
+        c->snaplen = pressure >= HEADS ? 0 : snaplen;
         for (__u32 i = 0; i < 6; i++) {
-            if (i >= plan->count)
-                break;
-            put_arg(at, i);
+            if (reads & (1 << i))
+                put_arg(plan->kinds[i], i, marks);
         }
-        if ((plan->marks & PLAN_RETURNS_FD) && result >= 0) {
-            struct file *file = file_of(task, (__u32)result);
-            if (file)
-                put_file(SLOT_RESULT, (__u64)file, 1);
-        }
-        if ((plan->marks & PLAN_CHANGES_TASK) && result >= 0) {
-            put_task(number_of(task));
-            put_cwd(task);
-        }
+    }
+    if ((marks & PLAN_RETURNS_FD) && result >= 0)
+        put_fd(SLOT_RESULT, (__u32)result, 1);
+    if ((marks & PLAN_CHANGES_TASK) && result >= 0) {
+        put_task(number_of(task));
+        put_cwd(task);
     }
     commit(&w);
     return 0;
@@ -815,7 +997,7 @@ int on_exec(__u64 *ctx)
     struct mm_struct *mm = READ(task, mm);
     struct file *exe = READ(bprm, file);
     if (exe)
-        put_file(SLOT_EXE, (__u64)exe, 1);
+        put_file(SLOT_EXE, (__u64)exe, 0);
     put_cwd(task);
     if (mm) {
         __u64 from = READ(mm, arg_start), to = READ(mm, arg_end);

@@ -1,9 +1,11 @@
 //! Kernel records as values. Pure: bytes in, a [`Record`] out, or the reason why not.
 
 use crate::wire::{
-    FilePart, Kind, PartHead, PathMark, RecordHead, Slot, SocketPart, Tag, TaskPart,
+    Context, DENTRY_BYTES, FilePart, Kind, PartHead, PathMark, RecordHead, RecordMark, Slot,
+    SocketPart, Tag, TaskPart,
 };
 use afterimage_model::Blob;
+use smallvec::SmallVec;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Why bytes are not a record.
@@ -42,18 +44,28 @@ impl KernelPath {
         self.marks & mark == mark
     }
 
-    /// Joins components given leaf first, each behind a length byte.
-    fn join(components: &[u8], marks: u32) -> KernelPath {
-        let mut names = Vec::new();
-        let mut rest = components;
-        while let Some((len, tail)) = rest.split_first() {
-            let Some((name, tail)) = tail.split_at_checked(usize::from(*len)) else {
-                break;
+    /// Joins the steps of a path, leaf first: each a dentry as the kernel had it (see `struct step` on the kernel side) and,
+    /// when its name did not fit there, the name.
+    fn join(steps: &[u8], marks: u32) -> KernelPath {
+        const FRONT: usize = 32;
+        let mut names: SmallVec<[&[u8]; 24]> = SmallVec::new();
+        let mut rest = steps;
+        while let Some((step, tail)) = rest.split_at_checked(DENTRY_BYTES as usize) {
+            let len = step.get(12..).and_then(|b| b.first_chunk::<4>());
+            let len = u32::from_le_bytes(*len.unwrap_or(&[0; 4])) as usize & 0xff;
+            let outside = step.get(16) == Some(&1);
+            let name = if outside {
+                tail.get(..len)
+            } else {
+                step.get(FRONT..).and_then(|name| name.get(..len))
             };
+            let Some(name) = name else { break };
             names.push(name);
-            rest = tail;
+            let skip = if outside { len.next_multiple_of(8) } else { 0 };
+            rest = tail.get(skip..).unwrap_or_default();
         }
-        let mut bytes = Vec::with_capacity(components.len());
+        let mut bytes =
+            Vec::with_capacity(names.iter().map(|name| name.len() + 1).sum::<usize>() + 3);
         if marks & PathMark::PSEUDO != 0 && names.len() == 1 {
             bytes.extend_from_slice(names.first().copied().unwrap_or_default());
         } else {
@@ -77,6 +89,8 @@ impl KernelPath {
 pub struct KernelFile {
     /// Identity.
     pub part: FilePart,
+    /// Where its CPU remembers having told it.
+    pub place: Option<u32>,
     /// Path, where it was asked for.
     pub path: Option<KernelPath>,
     /// Both ends, when it is a socket.
@@ -89,11 +103,13 @@ pub struct KernelFile {
 #[derive(Clone, Debug)]
 pub struct Record {
     /// The head.
-    pub head: RecordHead,
+    pub head: Head,
     /// Bytes by argument.
     pub args: [Option<Blob>; 6],
     /// Arguments whose memory could not be read.
     pub unreadable: [bool; 6],
+    /// Files by argument (0 to 5) or slot, that their CPU has told before: the place where.
+    pub told: SmallVec<[(u32, u32); 2]>,
     /// Files by argument (0 to 5) or slot.
     pub files: Vec<(u32, KernelFile)>,
     /// Who the task is, where it was asked for.
@@ -122,16 +138,77 @@ impl Record {
     }
 }
 
-/// Decodes one record.
-pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
-    let head = RecordHead::read(bytes).ok_or(DecodeError::Short(bytes.len()))?;
-    if !(Kind::SYSCALL..=Kind::OOM).contains(&u32::from(head.kind)) {
-        return Err(DecodeError::Kind(head.kind));
+/// What a record begins with: its front, its arguments, and whose it is.
+#[derive(Clone, Copy, Debug)]
+pub struct Head {
+    /// A [`Kind`].
+    pub kind: u8,
+    /// The [`afterimage_model::Abi`] as a number.
+    pub abi: u8,
+    /// Whether a part did not fit.
+    pub cut: bool,
+    /// Number among the records offered on this CPU.
+    pub seq: u64,
+    /// `CLOCK_BOOTTIME`, ns.
+    pub time_ns: u64,
+    /// Thread-group id, host numbering.
+    pub pid: u32,
+    /// Thread id, host numbering.
+    pub tid: u32,
+    /// Start of the thread-group leader, ns since boot.
+    pub start_ns: u64,
+    /// Id of the task's control group in the default hierarchy.
+    pub cgroup: u64,
+    /// `task_struct.self_exec_id`, low half.
+    pub exec_id: u32,
+    /// Call number; for others see the record's kind.
+    pub nr: u32,
+    /// Result.
+    pub result: u64,
+    /// Raw argument registers; those behind the call's own are 0.
+    pub args: [u64; 6],
+}
+
+impl Head {
+    /// Reads the head; returns it with the place where the record's parts begin.
+    pub fn read(bytes: &[u8], context: &Context, seq: u64) -> Result<(Head, usize), DecodeError> {
+        let front = RecordHead::read(bytes).ok_or(DecodeError::Short(bytes.len()))?;
+        if !(Kind::SYSCALL..=Kind::OOM).contains(&u32::from(front.kind)) {
+            return Err(DecodeError::Kind(front.kind));
+        }
+        let argc = usize::from(front.argc).min(6);
+        let mut args = [0; 6];
+        let raw = bytes.get(RecordHead::BYTES..).unwrap_or_default();
+        for (arg, raw) in args.iter_mut().take(argc).zip(raw.as_chunks().0) {
+            *arg = u64::from_le_bytes(*raw);
+        }
+        let head = Head {
+            kind: front.kind,
+            abi: front.abi,
+            cut: u32::from(front.marks) & RecordMark::CUT != 0,
+            seq,
+            time_ns: front.time_ns,
+            pid: context.pid,
+            tid: context.tid,
+            start_ns: context.start_ns,
+            cgroup: context.cgroup,
+            exec_id: context.exec_id,
+            nr: front.nr,
+            result: front.result,
+            args,
+        };
+        Ok((head, RecordHead::BYTES + argc * 8))
     }
+}
+
+/// Decodes one record of the task that `context` names; `seq` is its number on its CPU.
+pub fn decode(bytes: &[u8], context: &Context, seq: u64) -> Result<Record, DecodeError> {
+    let (head, mut at) = Head::read(bytes, context, seq)?;
     let mut record = Record {
         head,
         args: Default::default(),
         unreadable: [false; 6],
+        told: SmallVec::new(),
         files: Vec::new(),
         task: None,
         cwd: None,
@@ -141,7 +218,6 @@ pub fn decode(bytes: &[u8]) -> Result<Record, DecodeError> {
         addr: None,
         text: None,
     };
-    let mut at = RecordHead::BYTES;
     while let Some(part) = bytes.get(at..).and_then(PartHead::read) {
         let from = at + PartHead::BYTES;
         let data = bytes.get(from..from.saturating_add(part.len as usize));
@@ -175,11 +251,13 @@ fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
             }
         }
         Tag::FILE => {
+            let place = part.extra;
             if let Some(part) = FilePart::read(data) {
                 record.files.push((
                     slot,
                     KernelFile {
                         part,
+                        place: place.checked_sub(1),
                         path: None,
                         socket: None,
                         unix: None,
@@ -205,6 +283,7 @@ fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
                 file.unix = Some((unix_name(data), part.extra == 1));
             }
         }
+        Tag::TOLD => record.told.push((slot, part.extra)),
         Tag::TASK => record.task = TaskPart::read(data),
         Tag::ARGV => record.argv = Some(blob()),
         Tag::ENV => record.env = Some(blob()),
@@ -277,19 +356,43 @@ mod tests {
         bytes
     }
 
+    /// A step of a path as the kernel side writes it.
+    fn step(name: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0; DENTRY_BYTES as usize];
+        bytes[12..16].copy_from_slice(&(name.len() as u32).to_le_bytes());
+        if name.len() < 40 {
+            bytes[32..32 + name.len()].copy_from_slice(name);
+        } else {
+            bytes[16] = 1;
+            bytes.extend(name);
+            bytes.resize(bytes.len().next_multiple_of(8), 0);
+        }
+        bytes
+    }
+
+    fn read(bytes: &[u8]) -> Result<Record, DecodeError> {
+        let context = Context::read(&[0; Context::BYTES]).unwrap();
+        decode(bytes, &context, 0)
+    }
+
     #[test]
-    fn components_leaf_first_become_a_path() {
+    fn steps_leaf_first_become_a_path() {
         let mut bytes = head(Kind::EXEC, 0);
         bytes.extend(part(
             Tag::PATH,
             Slot::CWD,
             PathMark::WHOLE,
-            b"\x06passwd\x03etc",
+            &[step(b"passwd"), step(b"etc")].concat(),
         ));
-        assert_eq!(decode(&bytes).unwrap().cwd.unwrap().bytes, b"/etc/passwd");
+        assert_eq!(read(&bytes).unwrap().cwd.unwrap().bytes, b"/etc/passwd");
         assert_eq!(KernelPath::join(b"", PathMark::WHOLE).bytes, b"/");
+        let long = [b'n'; 255];
         assert_eq!(
-            KernelPath::join(b"\x0b[eventpoll]", PathMark::PSEUDO).bytes,
+            KernelPath::join(&[step(b"in"), step(&long), step(b"top")].concat(), 0).bytes,
+            [b"/top/".as_slice(), &long, b"/in"].concat()
+        );
+        assert_eq!(
+            KernelPath::join(&step(b"[eventpoll]"), PathMark::PSEUDO).bytes,
             b"[eventpoll]"
         );
     }
@@ -301,7 +404,7 @@ mod tests {
         bad[4..8].copy_from_slice(&9_999u32.to_le_bytes());
         bytes.extend(bad);
         assert_eq!(
-            decode(&bytes).unwrap_err(),
+            read(&bytes).unwrap_err(),
             DecodeError::Part {
                 at: RecordHead::BYTES,
                 len: 9_999,
@@ -315,11 +418,16 @@ mod tests {
         let mut bytes = head(Kind::EXEC, 0);
         bytes.extend(part(Tag::ARGV, 0, 0, b"sh\0-c\0id\0"));
         bytes.extend(part(Tag::FILE, Slot::EXE, 0, &[7; FilePart::BYTES]));
-        bytes.extend(part(Tag::PATH, Slot::EXE, 1, b"\x02sh\x03bin"));
+        bytes.extend(part(
+            Tag::PATH,
+            Slot::EXE,
+            1,
+            &[step(b"sh"), step(b"bin")].concat(),
+        ));
         for end in 0..bytes.len() {
-            let _ = decode(&bytes[..end]);
+            let _ = read(&bytes[..end]);
         }
-        let record = decode(&bytes).unwrap();
+        let record = read(&bytes).unwrap();
         assert_eq!(record.argv.unwrap().bytes, b"sh\0-c\0id\0");
         assert_eq!(record.files[0].1.path.as_ref().unwrap().bytes, b"/bin/sh");
     }

@@ -9,11 +9,11 @@ mod groups;
 mod processes;
 
 use crate::cgroup;
-use crate::decode::Record;
+use crate::decode::{Head, KernelFile, Record};
 use crate::objects::Objects;
 use crate::procfs;
 use crate::sockets::Found;
-use crate::wire::{Kind, RecordHead};
+use crate::wire::{Kind, TOLD};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
@@ -98,6 +98,8 @@ pub struct World {
     mount: Option<PathBuf>,
     live: HashMap<u32, Live>,
     objects: Objects,
+    /// Files as each CPU has told them.
+    told: Vec<Vec<Option<Box<KernelFile>>>>,
     /// Sockets by network namespace, as /proc had them: kept while the snapshot is taken.
     sockets: HashMap<u32, HashMap<u64, Found>>,
     groups: HashMap<u64, Known>,
@@ -118,6 +120,7 @@ impl World {
             mount: cgroup::mount_point(),
             live: HashMap::new(),
             objects: Objects::default(),
+            told: Vec::new(),
             sockets: HashMap::new(),
             groups: HashMap::new(),
             by_full_id: HashMap::new(),
@@ -239,7 +242,9 @@ impl World {
     }
 
     /// Takes a record in.
-    pub fn record(&mut self, cpu: u16, record: &Record) -> Outcome {
+    pub fn record(&mut self, cpu: u16, record: &mut Record) -> Outcome {
+        self.resolve(cpu, record);
+        let record = &*record;
         match u32::from(record.head.kind) {
             Kind::EXEC => self.exec(cpu, record),
             Kind::FORK => self.fork(cpu, record),
@@ -285,6 +290,31 @@ impl World {
             }
             _ => self.call(cpu, record),
         }
+    }
+
+    /// Puts in the files that a CPU told before, and remembers those it tells now.
+    fn resolve(&mut self, cpu: u16, record: &mut Record) {
+        let cpu = usize::from(cpu);
+        if self.told.len() <= cpu {
+            self.told.resize_with(cpu + 1, Vec::new);
+        }
+        let Some(told) = self.told.get_mut(cpu) else {
+            return;
+        };
+        if told.is_empty() {
+            told.resize_with(TOLD as usize, || None);
+        }
+        for (_, file) in &record.files {
+            if let Some(known) = file.place.and_then(|place| told.get_mut(place as usize)) {
+                *known = Some(Box::new(file.clone()));
+            }
+        }
+        let before = record.told.iter().filter_map(|(slot, place)| {
+            let file = told.get(*place as usize)?.as_deref()?;
+            Some((*slot, file.clone()))
+        });
+        record.files.extend(before);
+        record.files.sort_by_key(|(slot, _)| *slot);
     }
 
     #[allow(clippy::too_many_arguments)]
@@ -344,7 +374,7 @@ impl World {
     }
 }
 
-fn blank(cpu: u16, head: &RecordHead, proc: ProcId, known: bool, ty: TypeId) -> Event {
+fn blank(cpu: u16, head: &Head, proc: ProcId, known: bool, ty: TypeId) -> Event {
     let mut flags = EventFlags::default();
     if !known {
         flags.set(EventFlags::PROCESS_UNKNOWN);

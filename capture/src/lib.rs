@@ -15,6 +15,7 @@ mod error;
 mod host;
 mod load;
 mod objects;
+mod pressure;
 mod procfs;
 mod ring;
 mod runtime;

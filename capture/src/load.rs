@@ -2,9 +2,9 @@
 
 use crate::error::Error;
 use crate::ring::Rings;
-use crate::wire::{PLAN_STRIDE, Plan, PlanMark, SEGMENT_BYTES};
-use afterimage_model::syscalls::When;
-use afterimage_model::{Abi, SYSCALLS};
+use crate::wire::{PLAN_STRIDE, Plan, PlanMark, SEGMENT_BYTES, TOLD};
+use afterimage_model::syscalls::{Precedence, When};
+use afterimage_model::{Abi, ArgKind, Class, SYSCALLS};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData};
 use aya::programs::{BtfTracePoint, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -92,6 +92,11 @@ impl Settings {
             .next_power_of_two()
             .min(1 << 14)
     }
+
+    /// Segments of each CPU's ring that only calls and happenings that never yield may use: an eighth.
+    pub fn reserve(&self) -> u32 {
+        self.segments() / 8
+    }
 }
 
 /// The loaded programs. Dropping it detaches them.
@@ -122,10 +127,12 @@ impl Kernel {
             .override_global("scope_mode", &settings.scope_mode, true)
             .override_global("scope_unknown", &settings.scope_unknown, true)
             .override_global("segments", &segments, true)
+            .override_global("reserve", &settings.reserve(), true)
             .override_global("snaplen", &settings.snaplen, true)
             .map_max_entries("ring", segments.saturating_mul(cpus))
             .map_max_entries("cpus", cpus)
-            .map_max_entries("tails", cpus)
+            .map_max_entries("control", cpus)
+            .map_max_entries("told", cpus * TOLD)
             .load(OBJECT)
             .map_err(Error::load)?;
         let mut plans: Array<_, Plan> = Array::try_from(
@@ -148,7 +155,7 @@ impl Kernel {
         let rings = Rings::map(
             map_fd(&ebpf, "ring")?,
             map_fd(&ebpf, "cpus")?,
-            map_fd(&ebpf, "tails")?,
+            map_fd(&ebpf, "control")?,
             settings.cpus,
             segments,
         )
@@ -248,10 +255,23 @@ fn plan_rows() -> Vec<(u32, Plan)> {
             for (slot, arg) in kinds.iter_mut().zip(row.args) {
                 *slot = arg.kind as u8;
             }
+            let reads = (row.args.iter().enumerate())
+                .filter(|(_, arg)| arg.kind.is_read())
+                .fold(0, |bits, (at, _)| bits | 1 << at);
             let marks = [
                 (row.when == When::Enter, PlanMark::ENTER),
                 (row.returns_fd, PlanMark::RETURNS_FD),
                 (row.changes_task, PlanMark::CHANGES_TASK),
+                (
+                    row.args.iter().any(|arg| arg.kind == ArgKind::Argv),
+                    PlanMark::EXECS,
+                ),
+                (row.precedence() == Precedence::Never, PlanMark::CRITICAL),
+                (row.precedence() == Precedence::First, PlanMark::BULK),
+                (
+                    row.class == Class::Net && !row.args.iter().any(|arg| arg.kind.is_payload()),
+                    PlanMark::NAMES_SOCKET,
+                ),
             ];
             let marks = marks
                 .into_iter()
@@ -263,9 +283,9 @@ fn plan_rows() -> Vec<(u32, Plan)> {
                         present: 1,
                         count: row.args.len() as u8,
                         marks: marks as u8,
-                        pad: 0,
+                        reads,
                         kinds,
-                        pad2: 0,
+                        class: row.class as u32,
                     };
                     rows.push((table * PLAN_STRIDE + number, plan));
                 }

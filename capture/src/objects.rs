@@ -298,6 +298,7 @@ mod tests {
         });
         KernelFile {
             part,
+            place: None,
             path,
             socket: None,
             unix: None,

@@ -1,13 +1,16 @@
 //! The rings: shared memory that the kernel programs write and this module reads.
 //!
-//! Each CPU has a ring of segments and a state with its head; user space keeps the tail. A record is copied out before
-//! anything looks at it, so the rest of the crate sees plain bytes. This is the recorder's only memory map.
+//! Each CPU has a ring of segments and a state with its head; user space keeps the tail. A record is looked at where it
+//! lies: the kernel side does not write there before the tail has moved. This is the recorder's only memory map.
 
-use crate::wire::{CpuState, RECORD_MAX, RecordHead, SEGMENT_BYTES};
+use crate::wire::{
+    CLASSES, Context, CpuControl, CpuState, Kind, LossCounts, RECORD_MAX, RecordHead,
+    SEGMENT_BYTES, Verdict,
+};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::ptr::NonNull;
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
 /// A map's memory.
 struct Memory {
@@ -44,19 +47,24 @@ impl Memory {
         unsafe { AtomicU64::from_ptr(self.start.as_ptr().add(offset).cast()) }
     }
 
-    fn copy(&self, offset: usize, len: usize, into: &mut Vec<u8>) {
+    fn half(&self, offset: usize) -> &AtomicU32 {
+        assert!(
+            offset.is_multiple_of(4) && offset + 4 <= self.bytes,
+            "a word outside of the map"
+        );
+        // SAFETY: in bounds and aligned (checked above); both sides write it as one 32-bit store.
+        unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(offset).cast()) }
+    }
+
+    /// Bytes that the kernel side has published and does not write again before the tail has moved past them.
+    fn published(&self, offset: usize, len: usize) -> &[u8] {
         assert!(
             offset.checked_add(len).is_some_and(|end| end <= self.bytes),
             "a record outside of the map"
         );
-        into.clear();
-        into.reserve(len);
-        // SAFETY: source in bounds (checked above), destination reserved; the kernel does not write behind its published
-        // head, and what it would do there is bytes, valid for any value.
-        unsafe {
-            std::ptr::copy_nonoverlapping(self.start.as_ptr().add(offset), into.as_mut_ptr(), len);
-            into.set_len(len);
-        }
+        // SAFETY: in bounds (checked above); behind the published head and before the tail nothing is written, and the
+        // borrow ends before this reader moves the tail (both need the rings).
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr().add(offset), len) }
     }
 }
 
@@ -77,6 +85,19 @@ struct Cursor {
     next_seq: u64,
     /// Stamp of the last record read.
     last_ns: u64,
+    /// Whose records follow.
+    context: Context,
+    /// What the kernel side says it did not record before the next record.
+    lost: Option<LossCounts>,
+}
+
+/// Why records were not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Missed {
+    /// There was no room.
+    Full,
+    /// Under pressure they were only counted.
+    Counted,
 }
 
 /// A loss found between two records, or at the end.
@@ -84,10 +105,14 @@ struct Cursor {
 pub struct Loss {
     /// The CPU.
     pub cpu: u16,
+    /// Why.
+    pub why: Missed,
     /// First missing sequence number.
     pub first_seq: u64,
     /// How many are missing.
     pub count: u64,
+    /// Of those, how many of each class (by the class's number).
+    pub classes: [u32; CLASSES as usize],
     /// Stamp of the last record before; 0 when there is none.
     pub after_ns: u64,
     /// Stamp of the first record behind; 0 when there is none.
@@ -101,12 +126,21 @@ pub enum Item<'a> {
     Record {
         /// The CPU it was recorded on.
         cpu: u16,
-        /// Its bytes, head included.
+        /// Its number among the records offered on that CPU.
+        seq: u64,
+        /// Whose it is.
+        context: &'a Context,
+        /// Its bytes, front included.
         bytes: &'a [u8],
     },
     /// A loss.
     Loss(Loss),
 }
+
+/// Where a record may still start in a segment (see `START_MAX` on the kernel side).
+const START_MAX: u32 = SEGMENT_BYTES
+    - RECORD_MAX
+    - (2 * RecordHead::BYTES + Context::BYTES + LossCounts::BYTES) as u32;
 
 /// The books of all CPUs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -115,6 +149,8 @@ pub struct Books {
     pub offered: u64,
     /// Records that found no room.
     pub dropped: u64,
+    /// Records that were only counted, under pressure.
+    pub counted: u64,
     /// Records refused because the CPU was writing another.
     pub nested: u64,
     /// Calls of the recorder that were spared.
@@ -127,10 +163,10 @@ pub struct Books {
 pub struct Rings {
     ring: Memory,
     cpus: Memory,
-    tails: Memory,
+    control: Memory,
     segments: u64,
+    generation: u32,
     cursors: Vec<Cursor>,
-    record: Vec<u8>,
 }
 
 impl Rings {
@@ -138,7 +174,7 @@ impl Rings {
     pub fn map(
         ring: BorrowedFd<'_>,
         cpus: BorrowedFd<'_>,
-        tails: BorrowedFd<'_>,
+        control: BorrowedFd<'_>,
         cpu_count: u16,
         segments: u32,
     ) -> io::Result<Rings> {
@@ -150,8 +186,9 @@ impl Rings {
                 false,
             )?,
             cpus: Memory::map(cpus, count * CpuState::BYTES, false)?,
-            tails: Memory::map(tails, count * 8, true)?,
+            control: Memory::map(control, count * CpuControl::BYTES, true)?,
             segments: u64::from(segments),
+            generation: 0,
             cursors: (0..count)
                 .map(|_| Cursor {
                     segment: 0,
@@ -159,43 +196,91 @@ impl Rings {
                     head: 0,
                     next_seq: 0,
                     last_ns: 0,
+                    context: Context::read(&[0; Context::BYTES])
+                        .unwrap_or_else(|| unreachable!("as many bytes as it has")),
+                    lost: None,
                 })
                 .collect(),
-            record: Vec::with_capacity(RECORD_MAX as usize),
         };
         Ok(rings)
     }
 
-    /// Reads how far the kernel has got on every CPU.
-    pub fn refresh(&mut self) {
-        for (cpu, cursor) in self.cursors.iter_mut().enumerate() {
-            cursor.head = self
-                .cpus
-                .word(cpu * CpuState::BYTES + std::mem::offset_of!(CpuState, head))
-                .load(Ordering::Acquire);
+    /// Reads how far the kernel has got on every CPU. Returns how full the fullest ring is, in parts of 256.
+    pub fn refresh(&mut self) -> u64 {
+        let mut fullest = 0;
+        for cpu in 0..self.cursors.len() {
+            let head = self.state_word(cpu, std::mem::offset_of!(CpuState, head));
+            if let Some(cursor) = self.cursors.get_mut(cpu) {
+                cursor.head = head;
+                let used = (head >> 32).saturating_sub(cursor.segment);
+                fullest = fullest.max(used * 256 / self.segments);
+            }
+        }
+        fullest
+    }
+
+    fn state_word(&self, cpu: usize, field: usize) -> u64 {
+        self.cpus
+            .word(cpu * CpuState::BYTES + field)
+            .load(Ordering::Acquire)
+    }
+
+    /// Tells the programs that the scope has changed: what they remember of a task's verdict is void.
+    pub fn scope_changed(&mut self) {
+        self.generation = self.generation.wrapping_add(1);
+        for cpu in 0..self.cursors.len() {
+            self.control
+                .half(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, generation))
+                .store(self.generation, Ordering::Release);
         }
     }
 
-    /// Stamp of the next record of a CPU, moving to its next segment when this one is used up.
+    /// Tells the programs how much to record.
+    pub fn press(&mut self, pressure: u32) {
+        for cpu in 0..self.cursors.len() {
+            self.control
+                .half(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, pressure))
+                .store(pressure, Ordering::Release);
+        }
+    }
+
+    /// Stamp of the next record of a CPU, past what is no event: whose records follow, what was lost.
     fn peek(&mut self, cpu: usize) -> Option<u64> {
-        let cursor = self.cursors.get_mut(cpu)?;
-        let (head_segment, head_pos) = (cursor.head >> 32, cursor.head as u32);
-        if cursor.segment < head_segment
-            || (cursor.segment == head_segment && head_pos >= SEGMENT_BYTES - RECORD_MAX)
-        {
-            // The kernel has left this segment, or will before it writes again: how far it filled it is where no record
-            // may start any more.
-            if cursor.pos >= SEGMENT_BYTES - RECORD_MAX {
+        let mut first = true;
+        loop {
+            let cursor = self.cursors.get_mut(cpu)?;
+            if first && cursor.pos >= START_MAX {
+                // No record starts here any more: the kernel has left this segment, or will before it writes again.
                 cursor.segment += 1;
                 cursor.pos = 0;
                 fence(Ordering::Release);
-                self.tails
-                    .word(cpu * 8)
+                self.control
+                    .word(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, tail))
                     .store(cursor.segment, Ordering::Release);
             }
+            first = false;
+            if (cursor.segment, cursor.pos) >= (cursor.head >> 32, cursor.head as u32) {
+                return None;
+            }
+            let (at, len) = (self.offset(cpu), RecordHead::BYTES);
+            let front = RecordHead::read(self.ring.published(at, len))?;
+            let body = at + RecordHead::BYTES;
+            match u32::from(front.kind) {
+                Kind::CONTEXT => {
+                    let context = Context::read(self.ring.published(body, Context::BYTES))?;
+                    let cursor = self.cursors.get_mut(cpu)?;
+                    cursor.context = context;
+                    cursor.pos += (RecordHead::BYTES + Context::BYTES) as u32;
+                }
+                Kind::LOSS => {
+                    let lost = LossCounts::read(self.ring.published(body, LossCounts::BYTES));
+                    let cursor = self.cursors.get_mut(cpu)?;
+                    cursor.lost = lost;
+                    cursor.pos += (RecordHead::BYTES + LossCounts::BYTES) as u32;
+                }
+                _ => return Some(front.time_ns),
+            }
         }
-        let behind = (cursor.segment, cursor.pos) < (head_segment, head_pos);
-        behind.then(|| self.ring_word(cpu, std::mem::offset_of!(RecordHead, time_ns)))
     }
 
     fn offset(&self, cpu: usize) -> usize {
@@ -204,81 +289,72 @@ impl Rings {
         element as usize * SEGMENT_BYTES as usize + cursor.pos as usize
     }
 
-    fn ring_word(&self, cpu: usize, field: usize) -> u64 {
-        self.ring
-            .word(self.offset(cpu) + field)
-            .load(Ordering::Relaxed)
-    }
-
     /// Hands over, in order of time, every record stamped before `until_ns`; a loss comes before the first record behind
-    /// it. Stops early when `each` returns false. Call [`Rings::refresh`] first.
+    /// it. Call [`Rings::refresh`] first.
     pub fn drain<E>(
         &mut self,
         until_ns: u64,
         mut each: impl FnMut(Item<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         let mut handed = 0;
+        let mut next: Vec<Option<u64>> =
+            (0..self.cursors.len()).map(|cpu| self.peek(cpu)).collect();
         loop {
-            let mut first: Option<(u64, usize)> = None;
-            for cpu in 0..self.cursors.len() {
-                if let Some(ns) = self.peek(cpu)
-                    && ns < until_ns
-                    && first.is_none_or(|best| (ns, cpu) < best)
-                {
-                    first = Some((ns, cpu));
-                }
-            }
-            let Some((ns, cpu)) = first else {
+            let first = (next.iter().enumerate())
+                .filter_map(|(cpu, ns)| ns.map(|ns| (ns, cpu)))
+                .min();
+            let Some((ns, cpu)) = first.filter(|(ns, _)| *ns < until_ns) else {
                 return Ok(handed);
             };
-            let len = (self.ring_word(cpu, 0) as u32).clamp(RecordHead::BYTES as u32, RECORD_MAX);
-            let mut record = std::mem::take(&mut self.record);
-            self.ring.copy(self.offset(cpu), len as usize, &mut record);
-            let seq = RecordHead::read(&record).map_or(0, |head| head.seq);
+            let at = self.offset(cpu);
+            let front = RecordHead::read(self.ring.published(at, RecordHead::BYTES));
+            let (len, low) = front.map_or((0, 0), |front| (front.len, front.seq));
+            let len = len.clamp(RecordHead::BYTES as u32, RECORD_MAX);
             let cursor = &mut self.cursors[cpu];
-            let loss = (seq > cursor.next_seq).then(|| Loss {
-                cpu: cpu as u16,
-                first_seq: cursor.next_seq,
-                count: seq - cursor.next_seq,
-                after_ns: cursor.last_ns,
-                before_ns: ns,
-            });
+            // The low half tells the whole number: fewer than 2^32 are lost between two records.
+            let jump = low.wrapping_sub(cursor.next_seq as u32);
+            let seq = cursor.next_seq + u64::from(jump);
+            let lost = cursor.lost.take();
+            let losses = (jump > 0)
+                .then(|| losses(cpu, cursor, u64::from(jump), lost, ns))
+                .unwrap_or_default();
             cursor.next_seq = seq + 1;
             cursor.last_ns = ns;
             cursor.pos += len;
-            let mut result = Ok(());
-            if let Some(loss) = loss {
-                result = each(Item::Loss(loss));
+            for loss in losses.into_iter().flatten() {
+                each(Item::Loss(loss))?;
             }
-            result = result.and_then(|()| {
-                each(Item::Record {
-                    cpu: cpu as u16,
-                    bytes: &record,
-                })
-            });
-            self.record = record;
-            result?;
+            each(Item::Record {
+                cpu: cpu as u16,
+                seq,
+                context: &self.cursors[cpu].context,
+                bytes: self.ring.published(at, len as usize),
+            })?;
             handed += 1;
+            next[cpu] = self.peek(cpu);
         }
     }
 
     /// The losses behind the last record of each CPU: to be asked when the programs are detached and all is drained.
     pub fn tail_losses(&self) -> Vec<Loss> {
-        let seq_at = std::mem::offset_of!(CpuState, seq);
-        (self.cursors.iter().enumerate())
-            .filter_map(|(cpu, cursor)| {
-                let seq = self
-                    .cpus
-                    .word(cpu * CpuState::BYTES + seq_at)
-                    .load(Ordering::Acquire);
-                (seq > cursor.next_seq).then(|| Loss {
-                    cpu: cpu as u16,
-                    first_seq: cursor.next_seq,
-                    count: seq - cursor.next_seq,
-                    after_ns: cursor.last_ns,
-                    before_ns: 0,
-                })
+        let list = |cpu: usize, at: usize| {
+            std::array::from_fn(|class| {
+                self.cpus
+                    .half(cpu * CpuState::BYTES + at + class * 4)
+                    .load(Ordering::Acquire)
             })
+        };
+        (self.cursors.iter().enumerate())
+            .flat_map(|(cpu, cursor)| {
+                let seq = self.state_word(cpu, std::mem::offset_of!(CpuState, seq));
+                let lost = LossCounts {
+                    full: list(cpu, std::mem::offset_of!(CpuState, lost)),
+                    counted: list(cpu, std::mem::offset_of!(CpuState, yielded)),
+                };
+                let jump = seq.saturating_sub(cursor.next_seq);
+                losses(cpu, cursor, jump, Some(lost), 0)
+            })
+            .flatten()
             .collect()
     }
 
@@ -286,17 +362,46 @@ impl Rings {
     pub fn books(&self) -> Books {
         let mut books = Books::default();
         for cpu in 0..self.cursors.len() {
-            let word = |field: usize| {
-                self.cpus
-                    .word(cpu * CpuState::BYTES + field)
-                    .load(Ordering::Acquire)
-            };
+            let word = |field: usize| self.state_word(cpu, field);
+            let spared =
+                |verdict: u32| word(std::mem::offset_of!(CpuState, spared) + verdict as usize * 8);
             books.offered += word(std::mem::offset_of!(CpuState, seq));
             books.dropped += word(std::mem::offset_of!(CpuState, dropped));
+            books.counted += word(std::mem::offset_of!(CpuState, counted));
             books.nested += word(std::mem::offset_of!(CpuState, nested));
-            books.spared_self += word(std::mem::offset_of!(CpuState, spared_self));
-            books.spared_scope += word(std::mem::offset_of!(CpuState, spared_scope));
+            books.spared_self += spared(Verdict::SELF);
+            books.spared_scope += spared(Verdict::SCOPE);
         }
         books
     }
+}
+
+/// A jump of `jump` sequence numbers as one loss for each reason. The kernel side's counts say which; were they ever to
+/// say less than the jump, the rest was for lack of room.
+fn losses(
+    cpu: usize,
+    cursor: &Cursor,
+    jump: u64,
+    lost: Option<LossCounts>,
+    before_ns: u64,
+) -> [Option<Loss>; 2] {
+    let none = [0; CLASSES as usize];
+    let (full, counted) = lost.map_or((none, none), |lost| (lost.full, lost.counted));
+    let sum = |classes: &[u32]| classes.iter().map(|n| u64::from(*n)).sum::<u64>();
+    let yielded = sum(&counted).min(jump);
+    [
+        (Missed::Full, jump - yielded, full),
+        (Missed::Counted, yielded, counted),
+    ]
+    .map(|(why, count, classes)| {
+        (count > 0).then_some(Loss {
+            cpu: cpu as u16,
+            why,
+            first_seq: cursor.next_seq,
+            count,
+            classes,
+            after_ns: cursor.last_ns,
+            before_ns,
+        })
+    })
 }

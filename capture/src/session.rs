@@ -6,11 +6,12 @@ use crate::enrich::{Outcome, Wanted, Wish, World};
 use crate::error::Error;
 use crate::host;
 use crate::load::{Kernel, Settings};
-use crate::ring::{Item, Loss, Rings};
+use crate::pressure::Ladder;
+use crate::ring::{Item, Loss, Missed, Rings};
 use crate::runtime::{Runtimes, running};
 use crate::wire::ScopeMode;
 use afterimage_format::Writer;
-use afterimage_model::{BootNs, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_model::{BootNs, Class, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals};
 use afterimage_query::Filter;
 use std::io::Write;
 use std::path::PathBuf;
@@ -131,6 +132,7 @@ pub struct Recorder {
     filtered: u64,
     undecodable: u64,
     handed: u64,
+    ladder: Ladder,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
 
@@ -183,6 +185,7 @@ impl Recorder {
             filtered: 0,
             undecodable: 0,
             handed: 0,
+            ladder: Ladder::default(),
             status: None,
         };
         recorder.grant()?;
@@ -202,7 +205,9 @@ impl Recorder {
     /// Adds a process and its descendants to come to a [`Scope::PidTree`].
     pub fn add_pid_tree(&mut self, pid: u32) -> Result<(), Error> {
         self.world.root(pid);
-        self.kernel.scope_pid(pid)
+        self.kernel.scope_pid(pid)?;
+        self.rings.scope_changed();
+        Ok(())
     }
 
     /// Has `each` called now and then with how far the recording is.
@@ -212,12 +217,19 @@ impl Recorder {
 
     /// Acts on what the world wishes.
     fn grant(&mut self) -> Result<(), Error> {
+        let mut scope_changed = false;
         for wish in std::mem::take(&mut self.world.wishes) {
             match wish {
-                Wish::Scope(id, keep) => self.kernel.scope_cgroup(id, keep)?,
+                Wish::Scope(id, keep) => {
+                    self.kernel.scope_cgroup(id, keep)?;
+                    scope_changed = true;
+                }
                 Wish::Forget(id) => self.kernel.forget_cgroup(id),
                 Wish::Ask(id) => self.runtimes.ask(&id),
             }
+        }
+        if scope_changed {
+            self.rings.scope_changed();
         }
         for answer in self.runtimes.answers() {
             self.world.answered(answer);
@@ -227,7 +239,13 @@ impl Recorder {
 
     /// Takes everything stamped before `until_ns` out of the rings and into the file.
     fn drain<W: Write>(&mut self, writer: &mut Writer<W>, until_ns: u64) -> Result<u64, Error> {
-        self.rings.refresh();
+        let full = self.rings.refresh();
+        if let Some(step) = self.ladder.look(full, host::boot_ns()) {
+            self.rings.press(step.pressure);
+            if let Some(gap) = step.ended {
+                writer.gap(&gap)?;
+            }
+        }
         let (world, rings) = (&mut self.world, &mut self.rings);
         let (filter, manifest) = (&self.options.filter, &self.manifest);
         let (written, filtered, undecodable) =
@@ -240,15 +258,20 @@ impl Recorder {
             .map(|most| most.saturating_sub(*written));
         let before = *written;
         rings.drain(until_ns, |item| -> Result<(), Error> {
-            let (cpu, bytes) = match item {
+            let (cpu, seq, context, bytes) = match item {
                 Item::Loss(loss) => {
                     world.lost();
                     return Ok(writer.gap(&ring_gap(&loss, until_ns))?);
                 }
-                Item::Record { cpu, bytes } => (cpu, bytes),
+                Item::Record {
+                    cpu,
+                    seq,
+                    context,
+                    bytes,
+                } => (cpu, seq, context, bytes),
             };
             *handed += 1;
-            let record = match decode(bytes) {
+            let mut record = match decode(bytes, context, seq) {
                 Ok(record) => record,
                 Err(why) => {
                     *undecodable += 1;
@@ -264,7 +287,7 @@ impl Recorder {
                     return Ok(writer.gap(&gap)?);
                 }
             };
-            let Outcome::Event(event) = world.record(cpu, &record) else {
+            let Outcome::Event(event) = world.record(cpu, &mut record) else {
                 *filtered += 1;
                 return Ok(());
             };
@@ -317,7 +340,10 @@ impl Recorder {
                 told = Instant::now();
                 tell(Status {
                     written: self.written,
-                    dropped: self.rings.books().dropped,
+                    dropped: {
+                        let books = self.rings.books();
+                        books.dropped + books.counted
+                    },
                     bytes: writer.bytes(),
                 });
             }
@@ -350,6 +376,9 @@ impl Recorder {
         let end_ns = host::boot_ns();
         self.drain(&mut writer, u64::MAX)?;
         self.grant()?;
+        if let Some(gap) = self.ladder.end(end_ns) {
+            writer.gap(&gap)?;
+        }
         for loss in self.rings.tail_losses() {
             writer.gap(&ring_gap(&loss, end_ns))?;
         }
@@ -371,7 +400,7 @@ impl Recorder {
             self.world.answered(answer);
         }
         let offered = books.offered + books.nested;
-        let dropped = books.dropped + books.nested + self.undecodable;
+        let dropped = books.dropped + books.counted + books.nested + self.undecodable;
         let totals = Totals {
             offered,
             written: self.written,
@@ -391,8 +420,18 @@ impl Recorder {
 }
 
 fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
+    let classes: Vec<String> = (loss.classes.iter().enumerate())
+        .filter(|(_, count)| **count > 0)
+        .map(|(class, count)| {
+            let class = Class::from_code(class as u8).map_or("other", Class::name);
+            format!("{class} {count}")
+        })
+        .collect();
     Gap {
-        cause: GapCause::RingFull,
+        cause: match loss.why {
+            Missed::Full => GapCause::RingFull,
+            Missed::Counted => GapCause::Counted,
+        },
         start: BootNs(loss.after_ns),
         end: BootNs(if loss.before_ns == 0 {
             now_ns
@@ -402,7 +441,7 @@ fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
         cpu: Some(loss.cpu),
         count: Some(loss.count),
         first_seq: Some(loss.first_seq),
-        detail: String::new(),
+        detail: classes.join(", "),
     }
 }
 

@@ -3,6 +3,8 @@
 //! Each `wire!` row becomes a `#[repr(C)]` Rust struct and, printed by `build.rs`, the C struct of the same layout. All
 //! fields are naturally aligned and little-endian, so both compilers agree; a static check refuses implicit padding.
 
+use afterimage_model::Class;
+
 /// Bytes of one ring segment: one element of the `ring` map.
 pub const SEGMENT_BYTES: u32 = 65_536;
 /// Bytes of one record at the most. A record may start anywhere in the first `SEGMENT_BYTES - RECORD_MAX` bytes of a segment.
@@ -13,6 +15,14 @@ pub const PATH_MAX: u32 = 4_096;
 pub const ARGV_MAX: u32 = 8_192;
 /// Rows of one call convention in the `plans` map.
 pub const PLAN_STRIDE: u32 = 1_024;
+/// Open files that each CPU remembers having told in full: elements of `told` per CPU, a power of two.
+pub const TOLD: u32 = 1_024;
+/// Stamps of files opened, shared by all CPUs: elements of `opened`, a power of two.
+pub const OPENED: u32 = 4_096;
+/// Bytes of a dentry that a step of a path carries: parent, name, inode and the name itself when it is short.
+pub const DENTRY_BYTES: u32 = 72;
+/// Classes that losses are counted by: one more than there may be in `afterimage_model::Class`.
+pub const CLASSES: u32 = 16;
 
 /// Names of constants the C side needs, with their values.
 pub const CONSTANTS: &[(&str, u32)] = &[
@@ -21,6 +31,11 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("PATH_BYTES", PATH_MAX),
     ("ARGV_BYTES", ARGV_MAX),
     ("PLAN_STRIDE", PLAN_STRIDE),
+    ("TOLD", TOLD),
+    ("OPENED", OPENED),
+    ("DENTRY_BYTES", DENTRY_BYTES),
+    ("CLASSES", CLASSES),
+    ("CLASS_PROCESS", Class::Process as u32),
     ("SYSCALL", Kind::SYSCALL),
     ("SYSCALL_ENTER", Kind::SYSCALL_ENTER),
     ("EXEC", Kind::EXEC),
@@ -30,9 +45,12 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("CGROUP_RMDIR", Kind::CGROUP_RMDIR),
     ("CGROUP_ATTACH", Kind::CGROUP_ATTACH),
     ("OOM", Kind::OOM),
+    ("CONTEXT", Kind::CONTEXT),
+    ("LOSS", Kind::LOSS),
     ("PART_ARG", Tag::ARG),
     ("PART_FILE", Tag::FILE),
     ("PART_PATH", Tag::PATH),
+    ("PART_TOLD", Tag::TOLD),
     ("PART_SOCKET", Tag::SOCKET),
     ("PART_UNIX", Tag::UNIX),
     ("PART_TASK", Tag::TASK),
@@ -54,6 +72,17 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("PLAN_ENTER", PlanMark::ENTER),
     ("PLAN_RETURNS_FD", PlanMark::RETURNS_FD),
     ("PLAN_CHANGES_TASK", PlanMark::CHANGES_TASK),
+    ("PLAN_EXECS", PlanMark::EXECS),
+    ("PLAN_CRITICAL", PlanMark::CRITICAL),
+    ("PLAN_BULK", PlanMark::BULK),
+    ("PLAN_NAMES_SOCKET", PlanMark::NAMES_SOCKET),
+    ("KEEP", Verdict::KEEP),
+    ("SPARE_SELF", Verdict::SELF),
+    ("SPARE_SCOPE", Verdict::SCOPE),
+    ("MARK_CUT", RecordMark::CUT),
+    ("FULL", Pressure::FULL),
+    ("HEADS", Pressure::HEADS),
+    ("COUNTS", Pressure::COUNTS),
 ];
 
 macro_rules! numbers {
@@ -85,6 +114,10 @@ numbers! {
         CGROUP_ATTACH = 8,
         /// The kernel chose a victim for lack of memory.
         OOM = 9,
+        /// Whose records follow on this CPU: a [`Context`], no event of its own.
+        CONTEXT = 128,
+        /// What was not recorded on this CPU since the record before: a [`LossCounts`], no event of its own.
+        LOSS = 129,
     }
 }
 numbers! {
@@ -94,7 +127,8 @@ numbers! {
         ARG = 1,
         /// [`FilePart`].
         FILE = 2,
-        /// Path components from leaf to root, each a length byte and a name; `extra` holds [`PathMark`] bits.
+        /// Steps of a path from leaf to root, [`DENTRY_BYTES`] of the kernel's dentry each, and behind it the name when it is
+        /// too long to lie in the dentry; `extra` holds [`PathMark`] bits.
         PATH = 3,
         /// [`SocketPart`].
         SOCKET = 4,
@@ -112,6 +146,8 @@ numbers! {
         ADDR = 10,
         /// Any other text: a control group's path.
         TEXT = 11,
+        /// An open file that this CPU has told in full before: `extra` is the place where.
+        TOLD = 32,
     }
 }
 numbers! {
@@ -158,6 +194,43 @@ numbers! {
         RETURNS_FD = 2,
         /// May change who the task is: its identity is recorded again.
         CHANGES_TASK = 4,
+        /// Executes a program: on success the exec has a record of its own.
+        EXECS = 8,
+        /// Never yields to other records: may use the last part of the ring.
+        CRITICAL = 16,
+        /// Yields first: under pressure only counted.
+        BULK = 32,
+        /// May change the ends of a socket: they are told again.
+        NAMES_SOCKET = 64,
+    }
+}
+numbers! {
+    /// What becomes of the records of a task.
+    Verdict {
+        /// Recorded.
+        KEEP = 0,
+        /// The recorder's own.
+        SELF = 1,
+        /// Not in the scope.
+        SCOPE = 2,
+    }
+}
+numbers! {
+    /// Marks of a record.
+    RecordMark {
+        /// A part did not fit.
+        CUT = 1,
+    }
+}
+numbers! {
+    /// How much is recorded, by how full the rings are.
+    Pressure {
+        /// Everything.
+        FULL = 0,
+        /// No payload: what was read and written is recorded by length.
+        HEADS = 1,
+        /// Calls that yield first are only counted.
+        COUNTS = 2,
     }
 }
 
@@ -219,20 +292,29 @@ impl<T: FromWire + Copy + Default, const N: usize> FromWire for [T; N] {
 }
 
 wire! {
-    /// In front of every record.
-    RecordHead "record_head" {
+    /// In front of every record; `argc` arguments of 64 bits follow.
+    RecordHead "record_front" {
         /// Bytes of the record, this head included; a multiple of 8.
         len: u32,
         /// A [`Kind`].
         kind: u8,
         /// The [`afterimage_model::Abi`] as a number.
         abi: u8,
-        /// 1 when a part did not fit.
-        cut: u16,
-        /// Number among the records offered on this CPU.
-        seq: u64,
+        /// [`RecordMark`] bits.
+        marks: u8,
+        /// Arguments that follow.
+        argc: u8,
         /// `CLOCK_BOOTTIME`, ns.
         time_ns: u64,
+        /// Call number; for others see the record's kind.
+        nr: u32,
+        /// Number among the records offered on this CPU, low half.
+        seq: u32,
+        /// Result.
+        result: u64,
+    }
+    /// The task whose records follow on a CPU.
+    Context "task_context" {
         /// Thread-group id, host numbering.
         pid: u32,
         /// Thread id, host numbering.
@@ -243,12 +325,15 @@ wire! {
         cgroup: u64,
         /// `task_struct.self_exec_id`, low half.
         exec_id: u32,
-        /// Call number; for others see the record's kind.
-        nr: u32,
-        /// Result.
-        result: u64,
-        /// Raw argument registers.
-        args: u64[6],
+        /// Unused.
+        pad: u32,
+    }
+    /// What was not recorded on a CPU since the record before, by class.
+    LossCounts "loss_counts" {
+        /// For lack of room.
+        full: u32[16],
+        /// Because what yields first was only counted.
+        counted: u32[16],
     }
     /// In front of every part.
     PartHead "part_head" {
@@ -263,7 +348,7 @@ wire! {
         /// Depends on the tag.
         extra: u32,
     }
-    /// The kernel's own file behind a descriptor.
+    /// The kernel's own file behind a descriptor. The part's `extra` is 1 + the place where this CPU remembers it, 0 for nowhere.
     FilePart "file_part" {
         /// Address of the `struct file`: says whether two descriptors are the same open file. Never leaves the recorder.
         file: u64,
@@ -352,12 +437,32 @@ wire! {
         count: u8,
         /// [`PlanMark`] bits.
         marks: u8,
-        /// Unused.
-        pad: u8,
+        /// Bit n: argument n points at something that is read.
+        reads: u8,
         /// [`afterimage_model::ArgKind`] numbers.
         kinds: u8[8],
-        /// Unused.
-        pad2: u32,
+        /// The [`afterimage_model::Class`] as a number.
+        class: u32,
+    }
+    /// What user space tells the programs of a CPU.
+    CpuControl "cpu_control" {
+        /// Segments that user space is done with.
+        tail: u64,
+        /// Grows when the scope changes.
+        generation: u32,
+        /// A [`Pressure`].
+        pressure: u32,
+    }
+    /// An open file that a CPU has told in full.
+    Told "told_file" {
+        /// Address of the `struct file`.
+        file: u64,
+        /// Address of its dentry.
+        dentry: u64,
+        /// Address of its inode.
+        inode: u64,
+        /// The stamp of its place in `opened` then.
+        stamp: u64,
     }
     /// One CPU's books and scratch, in shared memory.
     CpuState "cpu_state" {
@@ -367,19 +472,41 @@ wire! {
         seq: u64,
         /// Records that found no room.
         dropped: u64,
+        /// Records that were only counted, because they yield first.
+        counted: u64,
         /// Records refused because another was being written on this CPU.
         nested: u64,
-        /// Calls of the recorder itself that were spared.
-        spared_self: u64,
-        /// Calls out of scope that were spared.
-        spared_scope: u64,
+        /// Calls that were spared, by [`Verdict`].
+        spared: u64[4],
         /// Not zero while a record is being written.
         busy: u64,
+        /// Address of the task that was looked at last.
+        task: u64,
+        /// Its own start, ns since boot: an address is used again.
+        task_start: u64,
+        /// Address of its control group.
+        group: u64,
+        /// Its `self_exec_id`.
+        exec_id: u32,
+        /// The generation of the scope then.
+        generation: u32,
+        /// A [`Verdict`].
+        verdict: u32,
+        /// Whether the task's [`Context`] is in the ring and nothing was lost since.
+        told: u32,
         /// Where the next part goes; kept in memory so that the verifier sees one state.
         off: u64,
         /// Element of the `ring` map that is being written.
         slot: u32,
         /// Where the record starts in it.
         pos: u32,
+        /// Bytes kept of a payload in this record.
+        snaplen: u32,
+        /// Whether one of the two lists below is not all zeros.
+        losses: u32,
+        /// What was not recorded since the last record.
+        lost: u32[16],
+        /// What was only counted since the last record.
+        yielded: u32[16],
     }
 }

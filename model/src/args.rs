@@ -104,6 +104,31 @@ coded! {
 }
 
 impl ArgKind {
+    /// Whether the recorder looks behind the value: at memory, or at the file of a descriptor.
+    pub fn is_read(self) -> bool {
+        use ArgKind::{
+            Dev, Enum, Flags, Gid, Hex, Int, Mode, Offset, Pid, Ptr, Signal, Size, SockAddrLen,
+            Uid, Uint,
+        };
+        !matches!(
+            self,
+            Int | Uint
+                | Hex
+                | Ptr
+                | Flags
+                | Enum
+                | Mode
+                | Pid
+                | Uid
+                | Gid
+                | Signal
+                | Size
+                | Offset
+                | Dev
+                | SockAddrLen
+        )
+    }
+
     /// Whether it is what a call read, wrote, sent or received.
     pub fn is_payload(self) -> bool {
         matches!(

@@ -18,6 +18,10 @@ pub enum GapCause {
     WriteFailed = 4,
     /// A raw kernel record the decoder did not understand.
     Undecodable = 5,
+    /// Under pressure, calls that yield first were only counted.
+    Counted = 6,
+    /// Under pressure, less was kept of each event for a while; no event is missing.
+    Degraded = 7,
     /// A cause this version does not know; its number is in the gap's `detail`.
     Other = 255,
 }
@@ -49,6 +53,16 @@ impl GapCause {
             GapCause::Undecodable,
             "undecodable",
             "A kernel record was not understood by the decoder.",
+        ),
+        (
+            GapCause::Counted,
+            "counted",
+            "The rings were nearly full: reads, writes and other calls that yield first were counted, not kept.",
+        ),
+        (
+            GapCause::Degraded,
+            "degraded",
+            "The rings were filling up: what was read and written was kept by length only; no event is missing.",
         ),
         (
             GapCause::Other,

@@ -49,6 +49,93 @@ impl Syscall {
     }
 }
 
+/// Which records give way to which when a ring fills up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Precedence {
+    /// Under pressure only counted: reads, writes, waiting, clocks, scheduling.
+    First,
+    /// In between.
+    Middle,
+    /// May use the last part of the ring: what an incident is made of.
+    Never,
+}
+
+/// Calls that never yield, beside those about credentials, namespaces and mounts.
+pub const CRITICAL: &[&str] = &[
+    "accept",
+    "accept4",
+    "bind",
+    "bpf",
+    "chmod",
+    "chown",
+    "clone",
+    "clone3",
+    "connect",
+    "creat",
+    "delete_module",
+    "execve",
+    "execveat",
+    "exit",
+    "exit_group",
+    "fchmod",
+    "fchmodat",
+    "fchmodat2",
+    "fchown",
+    "fchownat",
+    "finit_module",
+    "fork",
+    "init_module",
+    "io_uring_setup",
+    "ioperm",
+    "iopl",
+    "kexec_file_load",
+    "kexec_load",
+    "kill",
+    "lchown",
+    "link",
+    "linkat",
+    "listen",
+    "memfd_create",
+    "mknod",
+    "mknodat",
+    "open_by_handle_at",
+    "perf_event_open",
+    "pidfd_getfd",
+    "pidfd_send_signal",
+    "process_vm_readv",
+    "process_vm_writev",
+    "ptrace",
+    "reboot",
+    "rename",
+    "renameat",
+    "renameat2",
+    "rmdir",
+    "rt_sigqueueinfo",
+    "seccomp",
+    "symlink",
+    "symlinkat",
+    "tgkill",
+    "tkill",
+    "truncate",
+    "unlink",
+    "unlinkat",
+    "userfaultfd",
+    "vfork",
+];
+
+impl Syscall {
+    /// What gives way when there is no room for all.
+    pub fn precedence(&self) -> Precedence {
+        match self.class {
+            Class::Cred | Class::Namespace | Class::Mount => Precedence::Never,
+            _ if CRITICAL.binary_search(&self.name).is_ok() => Precedence::Never,
+            Class::Wait | Class::Time | Class::Sched => Precedence::First,
+            _ if self.args.iter().any(|arg| arg.kind.is_payload()) => Precedence::First,
+            _ => Precedence::Middle,
+        }
+    }
+}
+
 macro_rules! syscalls {
     (@set $set:literal) => { $set };
     (@set) => { "" };

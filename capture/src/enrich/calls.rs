@@ -272,7 +272,7 @@ pub(super) fn mark(event: &mut Event, record: &Record) {
         .args
         .iter()
         .any(|arg| matches!(arg, Value::Bytes(blob) if blob.is_cut()));
-    if cut || record.head.cut != 0 {
+    if cut || record.head.cut {
         event.flags.set(EventFlags::CUT);
     }
 }

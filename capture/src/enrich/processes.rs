@@ -2,10 +2,10 @@
 
 use super::calls::{differs, mark};
 use super::{Live, Outcome, Wanted, World, blank};
-use crate::decode::{KernelPath, Record};
+use crate::decode::{Head, KernelPath, Record};
 use crate::procfs;
 use crate::sockets;
-use crate::wire::{Kind, PathMark, RecordHead, Slot, TaskPart};
+use crate::wire::{Kind, PathMark, Slot, TaskPart};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::by_name;
 use afterimage_model::{Abi, ArgKind, Blob, EventFlags, Origin, ProcId, ProcKey, Process, Value};
@@ -427,7 +427,7 @@ impl World {
         id: ProcId,
         task: &TaskPart,
         cwd: Option<&KernelPath>,
-        head: &RecordHead,
+        head: &Head,
     ) -> ProcId {
         let old = self.row(id);
         let mut row = old.clone();
