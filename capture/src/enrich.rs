@@ -7,7 +7,11 @@
 mod calls;
 mod groups;
 mod processes;
+mod quick;
 
+pub use quick::{Args, Quick};
+
+use self::quick::{Fds, Task, Way};
 use crate::cgroup;
 use crate::decode::{Head, KernelFile, Record};
 use crate::objects::Objects;
@@ -37,10 +41,17 @@ struct Live {
     /// Threads that differ from the process: their own rows.
     threads: HashMap<u32, ProcId>,
     /// Descriptors as last seen: only asked for calls that leave none behind (close).
-    fds: HashMap<i32, FileId>,
+    fds: Fds,
     ended: bool,
     /// Whether more than its pid and start is known.
     known: bool,
+}
+
+/// An open file as a CPU told it.
+struct Told {
+    file: KernelFile,
+    /// Its row, once a call has touched it.
+    id: Option<FileId>,
 }
 
 /// A control group.
@@ -96,17 +107,21 @@ pub struct World {
     pub wishes: Vec<Wish>,
     wanted: Wanted,
     mount: Option<PathBuf>,
-    live: HashMap<u32, Live>,
+    live: hashbrown::HashMap<u32, Live>,
     objects: Objects,
     /// Files as each CPU has told them.
-    told: Vec<Vec<Option<Box<KernelFile>>>>,
+    told: Vec<Vec<Option<Box<Told>>>>,
+    /// The task of each CPU's last record.
+    tasks: Vec<Option<Task>>,
+    /// Grows with every change that may alter what a task is.
+    changes: u64,
     /// Sockets by network namespace, as /proc had them: kept while the snapshot is taken.
     sockets: HashMap<u32, HashMap<u64, Found>>,
     groups: HashMap<u64, Known>,
     by_full_id: HashMap<String, ContainerId>,
     users_read: BTreeSet<ContainerId>,
     next_proc: u32,
-    calls: Vec<Option<(TypeId, &'static Syscall)>>,
+    calls: Vec<Option<(TypeId, &'static Syscall, Way)>>,
     rescans: u32,
 }
 
@@ -118,9 +133,11 @@ impl World {
             wishes: Vec::new(),
             wanted,
             mount: cgroup::mount_point(),
-            live: HashMap::new(),
+            live: hashbrown::HashMap::new(),
             objects: Objects::default(),
             told: Vec::new(),
+            tasks: Vec::new(),
+            changes: 0,
             sockets: HashMap::new(),
             groups: HashMap::new(),
             by_full_id: HashMap::new(),
@@ -203,7 +220,7 @@ impl World {
         for live in self.live.values() {
             if tables.procs.contains_key(&live.row) {
                 let open = live.fds.iter();
-                let open = open.map(|(fd, file)| ((live.row, fd.unsigned_abs()), *file));
+                let open = open.map(|(fd, file)| ((live.row, fd.unsigned_abs()), file));
                 tables.descriptors.extend(open);
             }
         }
@@ -245,6 +262,12 @@ impl World {
     pub fn record(&mut self, cpu: u16, record: &mut Record) -> Outcome {
         self.resolve(cpu, record);
         let record = &*record;
+        let outcome = self.take(cpu, record);
+        self.note_task(cpu, &record.head);
+        outcome
+    }
+
+    fn take(&mut self, cpu: u16, record: &Record) -> Outcome {
         match u32::from(record.head.kind) {
             Kind::EXEC => self.exec(cpu, record),
             Kind::FORK => self.fork(cpu, record),
@@ -292,6 +315,17 @@ impl World {
         }
     }
 
+    /// Notes the row of a file that a CPU has told.
+    fn tell(&mut self, cpu: u16, file: &KernelFile, id: FileId) {
+        let told = self.told.get_mut(usize::from(cpu));
+        let place = file.place.map(|place| place as usize);
+        if let Some(told) = told
+            && let Some(Some(told)) = place.and_then(|place| told.get_mut(place))
+        {
+            told.id = Some(id);
+        }
+    }
+
     /// Puts in the files that a CPU told before, and remembers those it tells now.
     fn resolve(&mut self, cpu: u16, record: &mut Record) {
         let cpu = usize::from(cpu);
@@ -306,12 +340,20 @@ impl World {
         }
         for (_, file) in &record.files {
             if let Some(known) = file.place.and_then(|place| told.get_mut(place as usize)) {
-                *known = Some(Box::new(file.clone()));
+                *known = Some(Box::new(Told {
+                    file: file.clone(),
+                    id: None,
+                }));
             }
         }
         let before = record.told.iter().filter_map(|(slot, place)| {
-            let file = told.get(*place as usize)?.as_deref()?;
-            Some((*slot, file.clone()))
+            let told = told.get(*place as usize)?.as_deref()?;
+            let place = Some(*place);
+            let file = KernelFile {
+                place,
+                ..told.file.clone()
+            };
+            Some((*slot, file))
         });
         record.files.extend(before);
         record.files.sort_by_key(|(slot, _)| *slot);
@@ -368,7 +410,14 @@ impl World {
         let held: BTreeSet<FileId> = self
             .live
             .values()
-            .flat_map(|live| live.fds.values().copied())
+            .flat_map(|live| live.fds.iter().map(|(_, file)| file))
+            .chain(
+                self.told
+                    .iter()
+                    .flatten()
+                    .flatten()
+                    .filter_map(|told| told.id),
+            )
             .collect();
         self.objects.trim(&mut self.tables, &held);
     }

@@ -25,6 +25,8 @@ pub enum Error {
     System(PathBuf, std::io::Error),
     /// The capture could not be written.
     Write(afterimage_format::Error),
+    /// The thread that writes the capture has ended.
+    Stopped,
 }
 
 impl Error {
@@ -57,6 +59,7 @@ impl Error {
             Error::Object(_) => "rebuild with `cargo clean -p afterimage-capture && cargo build`".to_owned(),
             Error::NoContainer(_, running) if running.is_empty() => "no container is running; start it, or record --all-containers and let it come".to_owned(),
             Error::NoContainer(_, running) => format!("running now: {}", running.join(", ")),
+            Error::Stopped => "look for what it said before it ended".to_owned(),
             Error::System(..) => "check that it exists and may be used".to_owned(),
             Error::Write(_) => "check free space and permissions of the output's folder".to_owned(),
         }
@@ -115,6 +118,7 @@ impl fmt::Display for Error {
                 afterimage_model::Safe::new(path.as_os_str().as_encoded_bytes())
             ),
             Error::Write(why) => write!(f, "writing the capture: {why}"),
+            Error::Stopped => write!(f, "writing the capture: the thread that does it has ended"),
         }
     }
 }

@@ -20,6 +20,7 @@ mod procfs;
 mod ring;
 mod runtime;
 mod session;
+mod sink;
 mod sockets;
 #[allow(
     dead_code,

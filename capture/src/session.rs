@@ -1,21 +1,22 @@
 //! A recording from arming to seal: options, the drain loop, the books.
 
 use crate::cgroup;
-use crate::decode::decode;
-use crate::enrich::{Outcome, Wanted, Wish, World};
+use crate::decode::{Head, decode};
+use crate::enrich::{Args, Outcome, Quick, Wanted, Wish, World};
 use crate::error::Error;
 use crate::host;
 use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
 use crate::ring::{Item, Loss, Missed, Rings};
 use crate::runtime::{Runtimes, running};
+use crate::sink::{self, Sink};
 use crate::wire::ScopeMode;
-use afterimage_format::Writer;
+use afterimage_format::{Arg, Batch, Place, Row, Writer, WriterOptions};
 use afterimage_model::{BootNs, Class, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals};
 use afterimage_query::Filter;
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// What is recorded.
@@ -128,10 +129,9 @@ pub struct Recorder {
     options: Options,
     started: Instant,
     first_ns: u64,
-    written: u64,
-    filtered: u64,
-    undecodable: u64,
-    handed: u64,
+    books: Taken,
+    batch: Batch,
+    format: WriterOptions,
     ladder: Ladder,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
@@ -181,10 +181,9 @@ impl Recorder {
             options,
             started: Instant::now(),
             first_ns: 0,
-            written: 0,
-            filtered: 0,
-            undecodable: 0,
-            handed: 0,
+            books: Taken::default(),
+            batch: Batch::new(Schema::current()),
+            format: WriterOptions::default(),
             ladder: Ladder::default(),
             status: None,
         };
@@ -237,114 +236,91 @@ impl Recorder {
         Ok(())
     }
 
-    /// Takes everything stamped before `until_ns` out of the rings and into the file.
-    fn drain<W: Write>(&mut self, writer: &mut Writer<W>, until_ns: u64) -> Result<u64, Error> {
+    /// Takes everything stamped before `until_ns` out of the rings and hands it on.
+    fn drain(&mut self, sink: &mut impl Sink, until_ns: u64) -> Result<u64, Error> {
         let full = self.rings.refresh();
         if let Some(step) = self.ladder.look(full, host::boot_ns()) {
             self.rings.press(step.pressure);
             if let Some(gap) = step.ended {
-                writer.gap(&gap)?;
+                sink.gap(gap)?;
             }
         }
-        let (world, rings) = (&mut self.world, &mut self.rings);
-        let (filter, manifest) = (&self.options.filter, &self.manifest);
-        let (written, filtered, undecodable) =
-            (&mut self.written, &mut self.filtered, &mut self.undecodable);
-        let (handed, first_ns) = (&mut self.handed, &mut self.first_ns);
-        let left = self
-            .options
-            .limits
-            .events
-            .map(|most| most.saturating_sub(*written));
-        let before = *written;
-        rings.drain(until_ns, |item| -> Result<(), Error> {
-            let (cpu, seq, context, bytes) = match item {
-                Item::Loss(loss) => {
-                    world.lost();
-                    return Ok(writer.gap(&ring_gap(&loss, until_ns))?);
-                }
-                Item::Record {
-                    cpu,
-                    seq,
-                    context,
-                    bytes,
-                } => (cpu, seq, context, bytes),
-            };
-            *handed += 1;
-            let mut record = match decode(bytes, context, seq) {
-                Ok(record) => record,
-                Err(why) => {
-                    *undecodable += 1;
-                    let gap = Gap {
-                        cause: GapCause::Undecodable,
-                        start: BootNs(until_ns),
-                        end: BootNs(until_ns),
-                        cpu: Some(cpu),
-                        count: Some(1),
-                        first_seq: None,
-                        detail: why.to_string(),
-                    };
-                    return Ok(writer.gap(&gap)?);
-                }
-            };
-            let Outcome::Event(event) = world.record(cpu, &mut record) else {
-                *filtered += 1;
-                return Ok(());
-            };
-            if *first_ns == 0 {
-                *first_ns = event.time.0;
-            }
-            let wanted = filter.as_ref().is_none_or(|filter| {
-                filter.matches(&Ctx {
-                    manifest,
-                    schema: Schema::current(),
-                    tables: &world.tables,
-                    event: &event,
-                    num: *written + 1,
-                    first_ns: *first_ns,
-                    previous_ns: event.time.0,
-                })
-            });
-            if !wanted || left.is_some_and(|left| *written - before >= left) {
-                *filtered += 1;
-                return Ok(());
-            }
-            writer.push(*event, &world.tables)?;
-            *written += 1;
-            Ok(())
-        })
+        let left = (self.options.limits.events).map(|most| most.saturating_sub(self.books.written));
+        let mut intake = Intake {
+            world: &mut self.world,
+            batch: &mut self.batch,
+            format: &self.format,
+            filter: self.options.filter.as_ref(),
+            manifest: &self.manifest,
+            left,
+            until_ns,
+            first_ns: &mut self.first_ns,
+            books: &mut self.books,
+        };
+        self.rings.drain(until_ns, |item| intake.take(item, sink))
     }
 
-    /// Records until `stop` is set or a limit is reached.
-    pub fn run<W: Write>(
+    /// Closes the chunk, so that its events are on their way into the file.
+    fn flush(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+        hand_over(&mut self.batch, &self.world.tables, sink)
+    }
+
+    /// Records until `stop` is set or a limit is reached. A thread of its own encodes and writes meanwhile.
+    pub fn run<W: Write + Send>(
         &mut self,
         writer: &mut Writer<W>,
         stop: &AtomicBool,
     ) -> Result<StopReason, Error> {
         let opening = self.world.opening();
         writer.state(BootNs(self.manifest.clock.boot_ns), &opening)?;
+        drop(opening);
+        self.format = writer.options().clone();
+        let bytes = AtomicU64::new(writer.bytes());
+        let (mut sink, encoder) = sink::pair();
+        std::thread::scope(|scope| {
+            let encoding = std::thread::Builder::new()
+                .name("encoder".to_owned())
+                .spawn_scoped(scope, || encoder.run(writer, &bytes))
+                .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
+            let reason = self
+                .record(&mut sink, &bytes, stop)
+                .and_then(|reason| self.flush(&mut sink).map(|()| reason));
+            drop(sink);
+            let written = encoding
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            // Why the thread stopped says more than that it did.
+            written.and(reason)
+        })
+    }
+
+    fn record(
+        &mut self,
+        sink: &mut impl Sink,
+        bytes: &AtomicU64,
+        stop: &AtomicBool,
+    ) -> Result<StopReason, Error> {
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         loop {
-            let handed = self.drain(writer, host::boot_ns().saturating_sub(SETTLE_NS))?;
+            let handed = self.drain(sink, host::boot_ns().saturating_sub(SETTLE_NS))?;
             self.grant()?;
             if flushed.elapsed() >= Duration::from_secs(1) {
                 // A second is the most that a crash may take.
-                writer.flush(&self.world.tables)?;
+                self.flush(sink)?;
                 self.world.trim();
                 flushed = Instant::now();
             }
+            let written_bytes = bytes.load(Ordering::Relaxed);
             if told.elapsed() >= Duration::from_millis(200)
                 && let Some(tell) = &mut self.status
             {
                 told = Instant::now();
+                let books = self.rings.books();
                 tell(Status {
-                    written: self.written,
-                    dropped: {
-                        let books = self.rings.books();
-                        books.dropped + books.counted
-                    },
-                    bytes: writer.bytes(),
+                    written: self.books.written,
+                    dropped: books.dropped + books.counted,
+                    bytes: written_bytes,
                 });
             }
             let limits = &self.options.limits;
@@ -357,10 +333,10 @@ impl Recorder {
             {
                 return Ok(StopReason::Duration);
             }
-            if limits.bytes.is_some_and(|most| writer.bytes() >= most) {
+            if limits.bytes.is_some_and(|most| written_bytes >= most) {
                 return Ok(StopReason::Bytes);
             }
-            if limits.events.is_some_and(|most| self.written >= most) {
+            if limits.events.is_some_and(|most| self.books.written >= most) {
                 return Ok(StopReason::Events);
             }
             // A full look was handed over: there is more, so no nap.
@@ -399,24 +375,161 @@ impl Recorder {
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
         }
+        let taken = self.books;
         let offered = books.offered + books.nested;
-        let dropped = books.dropped + books.counted + books.nested + self.undecodable;
+        let dropped = books.dropped + books.counted + books.nested + taken.undecodable;
         let totals = Totals {
             offered,
-            written: self.written,
+            written: taken.written,
             dropped,
-            filtered: self.filtered,
-            unsealed: self
+            filtered: taken.filtered,
+            unsealed: taken
                 .handed
-                .saturating_sub(self.written + self.filtered + self.undecodable),
+                .saturating_sub(taken.written + taken.filtered + taken.undecodable),
             spared_self: books.spared_self,
             spared_scope: books.spared_scope,
         };
-        writer.flush(&self.world.tables)?;
+        self.flush(&mut writer)?;
         writer.state(BootNs(end_ns), &self.world.kept())?;
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
     }
+}
+
+/// What became of the records that were taken out of the rings.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    handed: u64,
+    written: u64,
+    filtered: u64,
+    undecodable: u64,
+}
+
+/// Everything a record passes on its way from a ring into a batch.
+struct Intake<'a> {
+    world: &'a mut World,
+    batch: &'a mut Batch,
+    format: &'a WriterOptions,
+    filter: Option<&'a Filter>,
+    manifest: &'a Manifest,
+    /// Events that may still be written; `None` for any number.
+    left: Option<u64>,
+    until_ns: u64,
+    first_ns: &'a mut u64,
+    books: &'a mut Taken,
+}
+
+impl Intake<'_> {
+    fn take(&mut self, item: Item<'_>, sink: &mut impl Sink) -> Result<(), Error> {
+        let (cpu, seq, context, bytes) = match item {
+            Item::Loss(loss) => {
+                self.world.lost();
+                return sink.gap(ring_gap(&loss, self.until_ns));
+            }
+            Item::Record {
+                cpu,
+                seq,
+                context,
+                bytes,
+            } => (cpu, seq, context, bytes),
+        };
+        self.books.handed += 1;
+        if self.filter.is_none()
+            && let Ok((head, at)) = Head::read(bytes, context, seq)
+        {
+            let mut args = Args::new();
+            let parts = bytes.get(at..).unwrap_or_default();
+            match self.world.quick(cpu, &head, parts, &mut args) {
+                Quick::Row(row) => return self.keep(row, &args, sink),
+                Quick::OutOfScope => {
+                    self.books.filtered += 1;
+                    return Ok(());
+                }
+                Quick::Long => {}
+            }
+        }
+        let mut record = match decode(bytes, context, seq) {
+            Ok(record) => record,
+            Err(why) => {
+                self.books.undecodable += 1;
+                return sink.gap(Gap {
+                    cause: GapCause::Undecodable,
+                    start: BootNs(self.until_ns),
+                    end: BootNs(self.until_ns),
+                    cpu: Some(cpu),
+                    count: Some(1),
+                    first_seq: None,
+                    detail: why.to_string(),
+                });
+            }
+        };
+        let Outcome::Event(event) = self.world.record(cpu, &mut record) else {
+            self.books.filtered += 1;
+            return Ok(());
+        };
+        let first_ns = if *self.first_ns == 0 {
+            event.time.0
+        } else {
+            *self.first_ns
+        };
+        let wanted = self.filter.is_none_or(|filter| {
+            filter.matches(&Ctx {
+                manifest: self.manifest,
+                schema: Schema::current(),
+                tables: &self.world.tables,
+                event: &event,
+                num: self.books.written + 1,
+                first_ns,
+                previous_ns: event.time.0,
+            })
+        });
+        if !wanted {
+            *self.first_ns = first_ns;
+            self.books.filtered += 1;
+            return Ok(());
+        }
+        let args: Args<'_> = event.args.iter().map(Arg::from).collect();
+        self.keep(Row::from(&*event), &args, sink)
+    }
+
+    /// Puts a row into the batch; a full batch goes on its way.
+    fn keep(&mut self, row: Row, args: &[Arg<'_>], sink: &mut impl Sink) -> Result<(), Error> {
+        if *self.first_ns == 0 {
+            *self.first_ns = row.time.0;
+        }
+        if let Some(left) = &mut self.left {
+            if *left == 0 {
+                self.books.filtered += 1;
+                return Ok(());
+            }
+            *left -= 1;
+        }
+        let tables = &self.world.tables;
+        if self.format.is_full(self.batch, &row, args) {
+            hand_over(self.batch, tables, sink)?;
+        }
+        let pushed = self.batch.push(row, args, tables);
+        pushed.map_err(|kind| {
+            Error::Write(afterimage_format::Error {
+                place: Place::Output,
+                offset: None,
+                kind,
+            })
+        })?;
+        self.books.written += 1;
+        Ok(())
+    }
+}
+
+/// Hands a batch on, with what it needs, and leaves an empty one.
+fn hand_over(batch: &mut Batch, tables: &Tables, sink: &mut impl Sink) -> Result<(), Error> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let needs = batch.needs(tables);
+    let full = std::mem::replace(batch, Batch::new(Schema::current()));
+    *batch = sink.chunk(full, needs)?;
+    Ok(())
 }
 
 fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {

@@ -3,14 +3,13 @@
 //! Thread-major order puts like beside like, which is what makes the columns small; the order of the file comes back from
 //! the time stamps and, where those do not tell, from the `order` column.
 
+use crate::batch::{Batch, Cell, Dictionary, Line, Places, by_thread};
 use crate::codec::{Encoder, put_ints, put_steps};
-use crate::layout::{MAX_ROWS, column, row, value};
+use crate::layout::{column, row, value};
 use crate::records::{ZoneRecord, put_row};
 use crate::wire::{Record, put_varint};
-use afterimage_model::{
-    ArgKind, Blob, BootNs, ContainerId, Event, FileId, ProcId, Process, Schema, Tables, Value,
-};
-use std::collections::{BTreeSet, HashMap};
+use afterimage_model::{BootNs, EventFlags, ProcId, Tables};
+use std::collections::BTreeSet;
 use std::io;
 
 /// Events of a type from which its arguments get a column of their own.
@@ -57,121 +56,6 @@ impl Columns {
     }
 }
 
-/// The distinct byte strings of a chunk, numbered as they first occur.
-#[derive(Default)]
-struct Dictionary<'a> {
-    places: HashMap<(&'a [u8], u64), i64>,
-    lengths: Vec<u8>,
-    cuts: Vec<u8>,
-    bytes: Vec<u8>,
-    last_cut: u64,
-}
-
-impl<'a> Dictionary<'a> {
-    fn place(&mut self, blob: &'a Blob) -> i64 {
-        let next = self.places.len();
-        let len = blob.bytes.len() as u64;
-        let full_len = blob.full_len.max(len);
-        *self
-            .places
-            .entry((&blob.bytes, full_len))
-            .or_insert_with(|| {
-                put_varint(&mut self.lengths, len);
-                self.bytes.extend_from_slice(&blob.bytes);
-                if full_len > len {
-                    put_varint(&mut self.cuts, next as u64 - self.last_cut);
-                    put_varint(&mut self.cuts, full_len - len);
-                    self.last_cut = next as u64;
-                }
-                next as i64
-            })
-    }
-}
-
-/// Whether values of this kind are payload rather than names: payload is kept apart so that a search for a name need not
-/// decompress it.
-fn is_payload(kind: Option<ArgKind>) -> bool {
-    use ArgKind::{BufIn, BufOut, IoVecIn, IoVecOut, MsgIn, MsgOut, SockAddrIn, SockAddrOut};
-    matches!(
-        kind,
-        Some(BufIn | BufOut | SockAddrIn | SockAddrOut | IoVecIn | IoVecOut | MsgIn | MsgOut)
-    )
-}
-
-/// What the columns need of an event, side by side: events themselves are too large to be visited out of order again and again.
-struct Line<'a> {
-    time: u64,
-    result: i64,
-    args: &'a [Value],
-    /// Place in the file.
-    at: u32,
-    tid: u32,
-    proc: u32,
-    file: Option<u32>,
-    cpu: u16,
-    ty: u16,
-    flags: u16,
-    abi: u8,
-}
-
-impl<'a> Line<'a> {
-    fn new(at: u32, event: &'a Event) -> Line<'a> {
-        Line {
-            time: event.time.0,
-            result: event.result,
-            args: &event.args,
-            at,
-            tid: event.tid,
-            proc: event.proc.0,
-            file: event.file.map(|file| file.0),
-            cpu: event.cpu,
-            ty: event.ty.0,
-            flags: event.flags.0,
-            abi: event.abi as u8,
-        }
-    }
-}
-
-/// Which rows a chunk must carry.
-#[derive(Default)]
-struct Needed {
-    procs: BTreeSet<ProcId>,
-    files: BTreeSet<FileId>,
-    containers: BTreeSet<ContainerId>,
-    users: BTreeSet<(Option<ContainerId>, u32)>,
-    groups: BTreeSet<(Option<ContainerId>, u32)>,
-}
-
-impl Needed {
-    /// A process, its ancestors, and what they point at.
-    fn add_process(&mut self, id: ProcId, tables: &Tables) {
-        let mut next = Some(id);
-        while let Some(process) = next.and_then(|id| tables.proc(id)) {
-            if self.procs.len() as u64 >= MAX_ROWS || !self.procs.insert(process.id) {
-                break;
-            }
-            self.containers.extend(process.container);
-            for uid in [process.uid, process.euid, process.loginuid] {
-                self.add_id(process.container, uid, false);
-            }
-            for gid in [process.gid, process.egid] {
-                self.add_id(process.container, gid, true);
-            }
-            next = process.parent;
-        }
-    }
-
-    fn add_id(&mut self, container: Option<ContainerId>, id: u32, is_group: bool) {
-        let set = if is_group {
-            &mut self.groups
-        } else {
-            &mut self.users
-        };
-        set.insert((container, id));
-        set.insert((None, id));
-    }
-}
-
 /// Turns events into chunk bodies, one after another, with one compression context.
 pub(crate) struct ChunkEncoder {
     encoder: Encoder,
@@ -191,61 +75,67 @@ impl ChunkEncoder {
         Ok((framed && out.len() < raw.len()).then_some(out))
     }
 
-    /// The body of a chunk. `events` are in file order and not empty.
+    /// The body of a chunk. The batch is in file order and not empty; `rows` is what it needs.
     pub(crate) fn encode(
         &mut self,
-        events: &[Event],
+        batch: &Batch,
         first_num: u64,
-        schema: &Schema,
-        tables: &Tables,
+        rows: &Tables,
     ) -> io::Result<(ZoneRecord, Vec<u8>)> {
-        // The sort is stable, so each thread keeps its order.
-        let mut rows: Vec<Line<'_>> = (0..)
-            .zip(events)
-            .map(|(at, event)| Line::new(at, event))
-            .collect();
-        rows.sort_by_key(|line| line.tid);
-        let by_row = || rows.iter();
+        let lines = &batch.lines;
+        let order = by_thread(lines);
 
-        let types = distinct(by_row().map(|event| event.ty));
-        let procs = distinct(by_row().map(|event| event.proc));
-        let files = distinct(by_row().filter_map(|event| event.file));
-        let mut rows_of_type: Vec<Vec<&Line<'_>>> = vec![Vec::new(); types.len()];
-        let start = by_row().map(|event| event.time).min().unwrap_or_default();
-        let end = by_row().map(|event| event.time).max().unwrap_or_default();
+        let types = Places::of(lines.iter().map(|line| u32::from(line.row.ty.0)));
+        let procs = Places::of(lines.iter().map(|line| line.row.proc.0));
+        let files = Places::of(
+            lines
+                .iter()
+                .filter_map(|line| line.row.file)
+                .map(|file| file.0),
+        );
+        let start = lines
+            .iter()
+            .map(|line| line.row.time.0)
+            .min()
+            .unwrap_or_default();
+        let end = lines
+            .iter()
+            .map(|line| line.row.time.0)
+            .max()
+            .unwrap_or_default();
 
         let mut columns = Columns::default();
-        let (mut thread, mut time) = (Vec::new(), Vec::with_capacity(events.len() * 3));
+        let mut rows_of_type: Vec<Vec<u32>> = vec![Vec::new(); types.list().len()];
+        let (mut thread, mut time) = (Vec::new(), Vec::with_capacity(lines.len() * 3));
         let (mut last_tid, mut run, mut last_time) = (0_u32, 0_u64, start);
-        let mut lists: [Vec<i64>; 6] = std::array::from_fn(|_| Vec::with_capacity(events.len()));
+        let mut lists: [Vec<i64>; 6] = std::array::from_fn(|_| Vec::with_capacity(lines.len()));
         let [cpu, ty, abi, flags, proc, file] = &mut lists;
-        for (at, event) in by_row().enumerate() {
-            if at > 0 && event.tid != last_tid {
+        let mut failed = 0_u64;
+        for (at, line) in order.iter().enumerate() {
+            let row = &lines[*line as usize].row;
+            if at > 0 && row.tid != last_tid {
                 put_varint(&mut thread, run);
                 run = 0;
                 last_time = start;
             }
             if run == 0 {
-                put_varint(
-                    &mut thread,
-                    u64::from(event.tid.wrapping_sub(if at == 0 { 0 } else { last_tid })),
-                );
-                last_tid = event.tid;
+                let before = if at == 0 { 0 } else { last_tid };
+                put_varint(&mut thread, u64::from(row.tid.wrapping_sub(before)));
+                last_tid = row.tid;
             }
             run += 1;
-            put_varint(&mut time, event.time.wrapping_sub(last_time));
-            last_time = event.time;
-            let place = place_in(&types, event.ty);
-            rows_of_type[place].push(event);
-            cpu.push(i64::from(event.cpu));
+            put_varint(&mut time, row.time.0.wrapping_sub(last_time));
+            last_time = row.time.0;
+            let place = types.place(u32::from(row.ty.0));
+            rows_of_type[place].push(*line);
+            cpu.push(i64::from(row.cpu));
             ty.push(place as i64);
-            abi.push(i64::from(event.abi));
-            flags.push(i64::from(event.flags));
-            proc.push(place_in(&procs, event.proc) as i64);
-            file.push(
-                event
-                    .file
-                    .map_or(0, |file| place_in(&files, file) as i64 + 1),
+            abi.push(row.abi as i64);
+            flags.push(i64::from(row.flags.0));
+            proc.push(procs.place(row.proc.0) as i64);
+            file.push(row.file.map_or(0, |file| files.place(file.0) as i64 + 1));
+            failed += u64::from(
+                !row.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&row.result),
             );
         }
         put_varint(&mut thread, run);
@@ -266,69 +156,71 @@ impl ChunkEncoder {
         {
             columns.add_ints(encoder, *number, values)?;
         }
-        columns.add_ints(encoder, column::ORDER, &order(&rows))?;
-        columns.add_ints(encoder, column::SEQ, &seq_jumps(events))?;
+        columns.add_ints(encoder, column::ORDER, &time_order(lines, &order))?;
+        columns.add_ints(encoder, column::SEQ, &seq_jumps(lines))?;
         let mut list = Vec::new();
-        put_steps(&mut list, files.iter().map(|file| u64::from(*file)));
+        put_steps(&mut list, files.list().iter().map(|file| u64::from(*file)));
         columns.add(encoder, column::FILE_LIST, 0, &list)?;
 
         let mut results = Vec::new();
         let mut shared = Vec::new();
-        let (mut text, mut data) = (Dictionary::default(), Dictionary::default());
-        for (ty, of_type) in types.iter().zip(&rows_of_type) {
-            let list: Vec<i64> = of_type.iter().map(|event| event.result).collect();
+        for (ty, of_type) in types.list().iter().zip(&rows_of_type) {
+            let list: Vec<i64> = (of_type.iter())
+                .map(|at| lines[*at as usize].row.result)
+                .collect();
             put_ints(&mut results, &list);
-            let kinds: Vec<bool> = schema
-                .types
-                .get(usize::from(*ty))
-                .map(|ty| ty.args.iter().map(|arg| is_payload(arg.kind())).collect())
-                .unwrap_or_default();
             if of_type.len() >= OWN_COLUMN {
                 let mut own = Vec::new();
-                put_args(&mut own, of_type, &kinds, &mut text, &mut data);
-                columns.add(encoder, column::ARGS, u32::from(*ty) + 1, &own)?;
+                put_args(&mut own, of_type, batch);
+                columns.add(encoder, column::ARGS, ty + 1, &own)?;
             } else {
-                put_args(&mut shared, of_type, &kinds, &mut text, &mut data);
+                put_args(&mut shared, of_type, batch);
             }
         }
         columns.add(encoder, column::RESULT, 0, &results)?;
         columns.add(encoder, column::ARGS, 0, &shared)?;
-        columns.add(encoder, column::TEXT_LEN, 0, &text.lengths)?;
-        columns.add(encoder, column::TEXT_CUT, 0, &text.cuts)?;
-        columns.add(encoder, column::TEXT_BYTES, 0, &text.bytes)?;
-        columns.add(encoder, column::DATA_LEN, 0, &data.lengths)?;
-        columns.add(encoder, column::DATA_CUT, 0, &data.cuts)?;
-        columns.add(encoder, column::DATA_BYTES, 0, &data.bytes)?;
-        add_rows(
-            &mut columns,
-            encoder,
-            &needed(events, &procs, &files, schema, tables),
-            tables,
-        )?;
+        for (dictionary, len, cut, bytes) in [
+            (
+                &batch.text,
+                column::TEXT_LEN,
+                column::TEXT_CUT,
+                column::TEXT_BYTES,
+            ),
+            (
+                &batch.data,
+                column::DATA_LEN,
+                column::DATA_CUT,
+                column::DATA_BYTES,
+            ),
+        ] {
+            let (lengths, cuts) = put_lengths(dictionary);
+            columns.add(encoder, len, 0, &lengths)?;
+            columns.add(encoder, cut, 0, &cuts)?;
+            columns.add(encoder, bytes, 0, &dictionary.bytes)?;
+        }
+        add_rows(&mut columns, encoder, rows)?;
 
         let mut zone = ZoneRecord {
-            events: events.len() as u64,
+            events: lines.len() as u64,
             first_num,
             start: BootNs(start),
             end: BootNs(end),
-            failed: events
-                .iter()
-                .filter(|event| event.errno().is_some())
-                .count() as u64,
+            failed,
             ..ZoneRecord::default()
         };
         let mut before = 0;
-        for (ty, of_type) in types.iter().zip(&rows_of_type) {
+        for (ty, of_type) in types.list().iter().zip(&rows_of_type) {
             put_varint(&mut zone.types, u64::from(ty - before));
             put_varint(&mut zone.types, of_type.len() as u64);
             before = *ty;
         }
-        put_steps(&mut zone.procs, procs.iter().map(|id| u64::from(*id)));
-        let containers: BTreeSet<u64> = procs
-            .iter()
+        put_steps(
+            &mut zone.procs,
+            procs.list().iter().map(|id| u64::from(*id)),
+        );
+        let containers: BTreeSet<u64> = (procs.list().iter())
             .map(|id| {
-                tables
-                    .proc(ProcId(*id))
+                rows.proc(ProcId(*id))
                     .and_then(|process| process.container)
                     .map_or(0, |id| u64::from(id.0) + 1)
             })
@@ -352,36 +244,39 @@ impl ChunkEncoder {
     }
 }
 
-fn distinct<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut list: Vec<T> = Vec::new();
-    for value in values {
-        if list.last() != Some(&value) {
-            list.push(value);
+/// Lengths of the distinct strings, and which of them were cut by how much.
+fn put_lengths(dictionary: &Dictionary) -> (Vec<u8>, Vec<u8>) {
+    let (mut lengths, mut cuts, mut last_cut) = (Vec::new(), Vec::new(), 0);
+    for (at, (len, full_len)) in (0_u64..).zip(dictionary.lengths()) {
+        put_varint(&mut lengths, len);
+        if full_len > len {
+            put_varint(&mut cuts, at - last_cut);
+            put_varint(&mut cuts, full_len - len);
+            last_cut = at;
         }
     }
-    list.sort_unstable();
-    list.dedup();
-    list
-}
-
-/// Where a value that is in the list stands.
-fn place_in<T: Ord>(list: &[T], value: T) -> usize {
-    list.partition_point(|other| *other < value)
+    (lengths, cuts)
 }
 
 /// For each file position, how far the row there stands from where time order would put it.
-fn order(rows: &[Line<'_>]) -> Vec<i64> {
+fn time_order(lines: &[Line], order: &[u32]) -> Vec<i64> {
+    if lines
+        .windows(2)
+        .all(|pair| pair[0].row.time < pair[1].row.time)
+    {
+        return vec![0; lines.len()];
+    }
     // By file position: instant and row.
-    let mut keys = vec![(0_u64, 0_usize); rows.len()];
-    for (row, line) in rows.iter().enumerate() {
-        keys[line.at as usize] = (line.time, row);
+    let mut keys = vec![(0_u64, 0_usize); lines.len()];
+    for (row, at) in order.iter().enumerate() {
+        keys[*at as usize] = (lines[*at as usize].row.time.0, row);
     }
     if keys.is_sorted() {
-        return vec![0; rows.len()];
+        return vec![0; lines.len()];
     }
-    let mut by_time: Vec<usize> = (0..rows.len()).collect();
+    let mut by_time: Vec<usize> = (0..lines.len()).collect();
     by_time.sort_by_key(|at| keys[*at]);
-    let mut jumps = vec![0_i64; rows.len()];
+    let mut jumps = vec![0_i64; lines.len()];
     for (place, at) in by_time.iter().enumerate() {
         jumps[*at] = place as i64 - *at as i64;
     }
@@ -389,154 +284,100 @@ fn order(rows: &[Line<'_>]) -> Vec<i64> {
 }
 
 /// In file order: each event's number on its CPU less the one expected there.
-fn seq_jumps(events: &[Event]) -> Vec<i64> {
-    let mut expected: HashMap<u16, u64> = HashMap::new();
-    events
+fn seq_jumps(lines: &[Line]) -> Vec<i64> {
+    let mut expected: Vec<u64> = Vec::new();
+    lines
         .iter()
-        .map(|event| {
-            let next = expected.entry(event.cpu).or_insert(0);
-            let jump = event.seq.wrapping_sub(*next) as i64;
-            *next = event.seq.wrapping_add(1);
+        .map(|line| {
+            let cpu = usize::from(line.row.cpu);
+            if expected.len() <= cpu {
+                expected.resize(cpu + 1, 0);
+            }
+            let jump = line.row.seq.wrapping_sub(expected[cpu]) as i64;
+            expected[cpu] = line.row.seq.wrapping_add(1);
             jump
         })
         .collect()
 }
 
+/// One argument of all events of a type: the kinds of their values, the integers, the places.
+#[derive(Default)]
+struct Slot {
+    tags: Vec<u8>,
+    nums: Vec<i64>,
+    places: Vec<i64>,
+}
+
 /// Appends the arguments of all events of one type, argument by argument.
-fn put_args<'a>(
-    out: &mut Vec<u8>,
-    events: &[&Line<'a>],
-    payload: &[bool],
-    text: &mut Dictionary<'a>,
-    data: &mut Dictionary<'a>,
-) {
-    let most = events
-        .iter()
-        .map(|event| event.args.len())
-        .max()
-        .unwrap_or(0);
-    let uniform = events.iter().all(|event| event.args.len() == most);
-    put_varint(out, most as u64);
+fn put_args(out: &mut Vec<u8>, events: &[u32], batch: &Batch) {
+    let line = |at: &u32| &batch.lines[*at as usize];
+    let most = events.iter().map(|at| line(at).count).max().unwrap_or(0);
+    let uniform = events.iter().all(|at| line(at).count == most);
+    put_varint(out, u64::from(most));
     out.push(u8::from(uniform));
     if !uniform {
-        out.extend(events.iter().map(|event| event.args.len() as u8));
+        out.extend(events.iter().map(|at| line(at).count));
     }
     // Each event is visited once: its values lie together, those of one slot do not.
-    let mut slots: Vec<(Vec<u8>, Vec<i64>, Vec<i64>)> = Vec::new();
-    slots.resize_with(most, Default::default);
-    for event in events {
-        for (slot, (arg, (tags, nums, places))) in event.args.iter().zip(&mut slots).enumerate() {
-            match arg {
-                Value::Absent => tags.push(value::ABSENT as u8),
-                Value::Num(number) => {
-                    tags.push(value::NUM as u8);
-                    nums.push(*number);
+    let mut slots: Vec<Slot> = Vec::new();
+    slots.resize_with(usize::from(most), || Slot {
+        tags: Vec::with_capacity(events.len()),
+        ..Slot::default()
+    });
+    for at in events {
+        let line = line(at);
+        let cells = &batch.cells[line.values as usize..][..usize::from(line.count)];
+        for (cell, slot) in cells.iter().zip(&mut slots) {
+            match *cell {
+                Cell::Absent => slot.tags.push(value::ABSENT as u8),
+                Cell::Num(number) => {
+                    slot.tags.push(value::NUM as u8);
+                    slot.nums.push(number);
                 }
-                Value::Bytes(blob) if payload.get(slot) == Some(&true) => {
-                    tags.push(value::DATA as u8);
-                    places.push(data.place(blob));
+                Cell::Data(place) => {
+                    slot.tags.push(value::DATA as u8);
+                    slot.places.push(i64::from(place));
                 }
-                Value::Bytes(blob) => {
-                    tags.push(value::TEXT as u8);
-                    places.push(text.place(blob));
+                Cell::Text(place) => {
+                    slot.tags.push(value::TEXT as u8);
+                    slot.places.push(i64::from(place));
                 }
             }
         }
     }
-    for (tags, nums, places) in slots {
-        match tags.split_first() {
+    for slot in slots {
+        match slot.tags.split_first() {
             Some((first, rest)) if rest.iter().all(|tag| tag == first) => out.push(*first),
             _ => {
                 out.push(value::MIXED as u8);
-                out.extend_from_slice(&tags);
+                out.extend_from_slice(&slot.tags);
             }
         }
-        put_ints(out, &nums);
-        put_ints(out, &places);
+        put_ints(out, &slot.nums);
+        put_ints(out, &slot.places);
     }
 }
 
-fn needed(
-    events: &[Event],
-    procs: &[u32],
-    files: &[u32],
-    schema: &Schema,
-    tables: &Tables,
-) -> Needed {
-    let mut needed = Needed::default();
-    for id in procs {
-        needed.add_process(ProcId(*id), tables);
-    }
-    needed.files.extend(files.iter().map(|id| FileId(*id)));
-    let names_id: Vec<bool> = schema
-        .types
-        .iter()
-        .map(|ty| {
-            ty.args
-                .iter()
-                .any(|arg| matches!(arg.kind(), Some(ArgKind::Uid | ArgKind::Gid)))
-        })
-        .collect();
-    for event in events
-        .iter()
-        .filter(|event| names_id.get(usize::from(event.ty.0)) == Some(&true))
-    {
-        let container = tables
-            .proc(event.proc)
-            .and_then(|process: &Process| process.container);
-        let Some(ty) = schema.ty(event.ty) else {
-            continue;
-        };
-        for (arg, value) in ty.args.iter().zip(&event.args) {
-            if let (Some(kind @ (ArgKind::Uid | ArgKind::Gid)), Value::Num(id)) =
-                (arg.kind(), value)
-            {
-                needed.add_id(container, *id as u32, kind == ArgKind::Gid);
-            }
-        }
-    }
-    needed
-}
-
-fn add_rows(
-    columns: &mut Columns,
-    encoder: &mut Encoder,
-    needed: &Needed,
-    tables: &Tables,
-) -> io::Result<()> {
+/// Every row, kind by kind.
+fn add_rows(columns: &mut Columns, encoder: &mut Encoder, rows: &Tables) -> io::Result<()> {
     let mut raw = Vec::new();
-    needed
-        .procs
-        .iter()
-        .filter_map(|id| tables.proc(*id))
-        .for_each(|item| put_row(&mut raw, row::PROCESS, item));
+    let all = rows.procs.values();
+    all.for_each(|item| put_row(&mut raw, row::PROCESS, item.as_ref()));
     columns.add(encoder, column::PROCESS_ROWS, 0, &raw)?;
     raw.clear();
-    needed
-        .containers
-        .iter()
-        .filter_map(|id| tables.container(*id))
-        .for_each(|item| put_row(&mut raw, row::CONTAINER, item));
+    let all = rows.containers.values();
+    all.for_each(|item| put_row(&mut raw, row::CONTAINER, item.as_ref()));
     columns.add(encoder, column::CONTAINER_ROWS, 0, &raw)?;
     raw.clear();
-    needed
-        .files
-        .iter()
-        .filter_map(|id| tables.file(*id))
-        .for_each(|item| put_row(&mut raw, row::FILE, item));
+    let all = rows.files.values();
+    all.for_each(|item| put_row(&mut raw, row::FILE, item.as_ref()));
     columns.add(encoder, column::FILE_ROWS, 0, &raw)?;
     raw.clear();
-    needed
-        .users
-        .iter()
-        .filter_map(|key| tables.user(key.0, key.1))
-        .for_each(|item| put_row(&mut raw, row::USER, item));
+    let all = rows.users.values();
+    all.for_each(|item| put_row(&mut raw, row::USER, item.as_ref()));
     columns.add(encoder, column::USER_ROWS, 0, &raw)?;
     raw.clear();
-    needed
-        .groups
-        .iter()
-        .filter_map(|key| tables.group(key.0, key.1))
-        .for_each(|item| put_row(&mut raw, row::GROUP, item));
+    let all = rows.groups.values();
+    all.for_each(|item| put_row(&mut raw, row::GROUP, item.as_ref()));
     columns.add(encoder, column::GROUP_ROWS, 0, &raw)
 }

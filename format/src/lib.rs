@@ -22,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod batch;
 mod block;
 mod chunk_read;
 mod chunk_write;
@@ -38,6 +39,7 @@ mod verify;
 mod wire;
 mod write;
 
+pub use batch::{Arg, Batch, Row};
 pub use chunk_read::Zone;
 pub use error::{Digest, Error, ErrorKind, Place};
 pub use read::{Chunk, ChunkInfo, Reader};

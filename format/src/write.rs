@@ -1,20 +1,19 @@
 //! Writing a capture: blocks one after another over any `Write`, nothing ever rewritten, so a pipe will do.
 
+use crate::batch::{Arg, Batch, Row};
 use crate::block::{BlockHead, Chain, FileHead, put_block};
 use crate::chunk_write::ChunkEncoder;
 use crate::error::{Error, ErrorKind, Place, limit};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAX_ARGS, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
     MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, block, row,
 };
 use crate::records::{
     Artifact, Checkpoint, Footer, Lineage, Names, Note, ZoneRecord, names, put_row,
 };
 use crate::wire::{Record, put_field, put_varint};
-use afterimage_model::{
-    BootNs, Descriptor, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, Value,
-};
-use std::collections::HashSet;
+use afterimage_model::{BootNs, Descriptor, Event, Gap, Manifest, Schema, Tables, Totals};
+use smallvec::SmallVec;
 use std::io::Write;
 
 /// When a chunk is closed.
@@ -38,6 +37,22 @@ impl Default for WriterOptions {
             chunk_bytes: 32 << 20,
             level: 1,
         }
+    }
+}
+
+impl WriterOptions {
+    /// Whether a batch must be closed before this event is added to it.
+    pub fn is_full(&self, batch: &Batch, row: &Row, args: &[Arg<'_>]) -> bool {
+        let bytes = |arg: &Arg<'_>| match arg {
+            Arg::Bytes(bytes, _) => bytes.len(),
+            Arg::Absent | Arg::Num(_) => 0,
+        };
+        let most = self.chunk_bytes.min((MAX_CHUNK / 8) as usize);
+        !batch.is_empty()
+            && (batch.len() >= self.chunk_events
+                || batch.span_with(row.time) > self.chunk_span_ns
+                || batch.bytes() + args.iter().map(bytes).sum::<usize>() > most
+                || (batch.cells.len() + args.len()) as u64 > MAX_CHUNK_VALUES)
     }
 }
 
@@ -198,12 +213,7 @@ pub struct Writer<W: Write> {
     chunks: ChunkEncoder,
     schema: Schema,
     options: WriterOptions,
-    buffered: Vec<Event>,
-    buffered_bytes: usize,
-    buffered_values: usize,
-    seen: HashSet<ProcId>,
-    first: u64,
-    last: u64,
+    batch: Batch,
     next_num: u64,
 }
 
@@ -238,12 +248,7 @@ impl<W: Write> Writer<W> {
                 chunk_events: options.chunk_events.clamp(1, MAX_CHUNK_EVENTS as usize),
                 ..options
             },
-            buffered: Vec::new(),
-            buffered_bytes: 0,
-            buffered_values: 0,
-            seen: HashSet::new(),
-            first: u64::MAX,
-            last: 0,
+            batch: Batch::new(schema),
             next_num: 1,
         };
         let mut record = schema.encode();
@@ -277,45 +282,14 @@ impl<W: Write> Writer<W> {
     /// `tables` must hold every row its events need (process with all recorded ancestors, container, file, users): the chunk
     /// takes its own copies.
     pub fn push(&mut self, event: Event, tables: &Tables) -> Result<(), Error> {
-        let bytes: usize = event
-            .args
-            .iter()
-            .map(|arg| {
-                if let Value::Bytes(blob) = arg {
-                    blob.bytes.len()
-                } else {
-                    0
-                }
-            })
-            .sum();
-        limit("arguments of an event", event.args.len() as u64, MAX_ARGS)
-            .and_then(|()| limit("bytes of an event", bytes as u64, MAX_CHUNK / 8))
-            .map_err(|kind| self.blocks.error(kind))?;
-        let (first, last) = (self.first.min(event.time.0), self.last.max(event.time.0));
-        if !self.buffered.is_empty()
-            && (last - first > self.options.chunk_span_ns
-                || self.buffered_bytes.saturating_add(bytes)
-                    > self.options.chunk_bytes.min((MAX_CHUNK / 8) as usize)
-                || (self.buffered_values + event.args.len()) as u64 > MAX_CHUNK_VALUES)
-        {
+        let args: SmallVec<[Arg<'_>; 8]> = event.args.iter().map(Arg::from).collect();
+        let row = Row::from(&event);
+        if self.options.is_full(&self.batch, &row, &args) {
             self.flush(tables)?;
         }
-        self.first = self.first.min(event.time.0);
-        self.last = self.last.max(event.time.0);
-        self.buffered_bytes += bytes;
-        self.buffered_values += event.args.len();
-        if self
-            .buffered
-            .last()
-            .is_none_or(|before| before.proc != event.proc)
-            && self.seen.insert(event.proc)
-        {
-            self.buffered_bytes += tables
-                .proc(event.proc)
-                .map_or(0, |process| process.argv.len() + process.env.len());
-        }
-        self.buffered.push(event);
-        if self.buffered.len() >= self.options.chunk_events {
+        let pushed = self.batch.push(row, &args, tables);
+        pushed.map_err(|kind| self.blocks.error(kind))?;
+        if self.batch.len() >= self.options.chunk_events {
             self.flush(tables)?;
         }
         Ok(())
@@ -323,24 +297,29 @@ impl<W: Write> Writer<W> {
 
     /// Closes the current chunk, if it has events, so that they are in the file.
     pub fn flush(&mut self, tables: &Tables) -> Result<(), Error> {
-        if self.buffered.is_empty() {
+        let mut batch = std::mem::replace(&mut self.batch, Batch::new(&self.schema));
+        let written = self.chunk(&batch, &batch.needs(tables));
+        batch.clear();
+        self.batch = batch;
+        written
+    }
+
+    /// Writes a chunk of its own, of a batch that was filled elsewhere, and of the rows that it needs. One that is empty is
+    /// left out. What was pushed before goes before it.
+    pub fn chunk(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
+        if batch.is_empty() {
             return Ok(());
         }
-        let encoded = self
-            .chunks
-            .encode(&self.buffered, self.next_num, &self.schema, tables);
+        let encoded = self.chunks.encode(batch, self.next_num, needs);
         let (zone, body) = encoded.map_err(|error| self.blocks.error(ErrorKind::Io(error)))?;
         self.blocks.append(block::CHUNK, 0, &body, &zone)?;
-        self.next_num += self.buffered.len() as u64;
-        self.buffered.clear();
-        self.seen.clear();
-        (
-            self.buffered_bytes,
-            self.buffered_values,
-            self.first,
-            self.last,
-        ) = (0, 0, u64::MAX, 0);
+        self.next_num += batch.len() as u64;
         Ok(())
+    }
+
+    /// When chunks are closed.
+    pub fn options(&self) -> &WriterOptions {
+        &self.options
     }
 
     /// Writes a gap block.

@@ -1,9 +1,11 @@
 //! Calls: the values of their arguments, the file or socket they touched, what they did to the descriptor table.
 
+use super::quick::{Way, is_touched};
 use super::{Outcome, World, blank};
 use crate::decode::Record;
 use crate::procfs;
 use crate::wire::{Kind, PathMark, Slot};
+use afterimage_format::Arg;
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
@@ -12,7 +14,7 @@ use afterimage_model::{
 
 const CALL_STRIDE: usize = 1024;
 
-pub(super) fn call_table() -> Vec<Option<(TypeId, &'static Syscall)>> {
+pub(super) fn call_table() -> Vec<Option<(TypeId, &'static Syscall, Way)>> {
     let mut table = vec![None; 4 * CALL_STRIDE];
     for row in SYSCALLS {
         let Some(ty) = current_type(row.name) else {
@@ -23,7 +25,7 @@ pub(super) fn call_table() -> Vec<Option<(TypeId, &'static Syscall)>> {
                 if (*number as usize) < CALL_STRIDE
                     && let Some(slot) = table.get_mut(abi as usize * CALL_STRIDE + *number as usize)
                 {
-                    *slot = Some((ty, row));
+                    *slot = Some((ty, row, Way::of(row)));
                 }
             };
             put(*abi);
@@ -36,17 +38,9 @@ pub(super) fn call_table() -> Vec<Option<(TypeId, &'static Syscall)>> {
 }
 
 impl World {
-    pub(super) fn call_row(&self, abi: Abi, nr: u32) -> Option<(TypeId, Option<&'static Syscall>)> {
-        let at = (nr as usize) < CALL_STRIDE;
-        let row = at
-            .then(|| {
-                self.calls
-                    .get(abi as usize * CALL_STRIDE + nr as usize)
-                    .copied()
-                    .flatten()
-            })
-            .flatten()?;
-        Some((row.0, Some(row.1)))
+    pub(super) fn call_row(&self, abi: Abi, nr: u32) -> Option<(TypeId, &'static Syscall, Way)> {
+        let nr = usize::try_from(nr).ok().filter(|nr| *nr < CALL_STRIDE)?;
+        *self.calls.get(abi as usize * CALL_STRIDE + nr)?
     }
 
     pub(super) fn call(&mut self, cpu: u16, record: &Record) -> Outcome {
@@ -60,7 +54,7 @@ impl World {
         }
         let abi = Abi::from_code(head.abi).unwrap_or_default();
         let result = head.result as i64;
-        let Some((ty, Some(row))) = self.call_row(abi, head.nr) else {
+        let Some((ty, row, _)) = self.call_row(abi, head.nr) else {
             let mut event = blank(
                 cpu,
                 head,
@@ -85,21 +79,26 @@ impl World {
         }
         for (at, spec) in row.args.iter().enumerate() {
             let raw = head.args.get(at).copied().unwrap_or(0);
-            event.args.push(value(
-                spec.kind,
-                raw,
-                abi,
-                record.args.get(at).and_then(Option::as_ref),
-            ));
+            let blob = record.args.get(at).and_then(Option::as_ref);
+            let bytes = blob.map(|blob| (blob.bytes.as_slice(), blob.full_len));
+            event.args.push(match value(spec.kind, raw, abi, bytes) {
+                Arg::Absent => Value::Absent,
+                Arg::Num(number) => Value::Num(number),
+                Arg::Bytes(bytes, full_len) => Value::Bytes(Blob {
+                    bytes: bytes.to_vec(),
+                    full_len,
+                }),
+            });
         }
         mark(&mut event, record);
-        event.file = self.touched(record, row, result, id, &mut event.flags);
+        event.file = self.touched(cpu, record, row, result, id, &mut event.flags);
         Outcome::Event(Box::new(event))
     }
 
     /// The file or socket a call touched, and what the call did to the descriptor table.
     pub(super) fn touched(
         &mut self,
+        cpu: u16,
         record: &Record,
         row: &Syscall,
         result: i64,
@@ -108,14 +107,13 @@ impl World {
     ) -> Option<FileId> {
         let head = &record.head;
         let pid = head.pid;
-        let first_fd = row.args.iter().position(|arg| arg.kind == ArgKind::Fd);
         let fd_number = |at: usize| head.args.get(at).map(|raw| *raw as i32);
         match row.name {
             "close" => {
                 let live = self.live.get_mut(&pid)?;
                 let fd = fd_number(0)?;
                 return if result == 0 {
-                    live.fds.remove(&fd)
+                    live.fds.remove(fd)
                 } else {
                     None
                 };
@@ -129,8 +127,7 @@ impl World {
             "close_range" if result == 0 => {
                 let (from, to) = (head.args[0] as u32, head.args[1] as u32);
                 if let Some(live) = self.live.get_mut(&pid) {
-                    live.fds
-                        .retain(|fd, _| !(from..=to).contains(&(*fd as u32)));
+                    live.fds.retain(|fd| !(from..=to).contains(&(fd as u32)));
                 }
             }
             "pipe" | "pipe2" | "socketpair" if result == 0 => {
@@ -147,7 +144,7 @@ impl World {
                 });
                 if let Some(live) = self.live.get_mut(&pid) {
                     live.fds
-                        .retain(|fd, _| !numbers.as_ref().is_some_and(|made| made.contains(fd)));
+                        .retain(|fd| !numbers.as_ref().is_some_and(|made| made.contains(&fd)));
                 }
             }
             _ => {}
@@ -168,6 +165,7 @@ impl World {
                 self.objects.role(file, Role::Server);
             }
             let made = self.objects.of(&mut self.tables, file, None);
+            self.tell(cpu, file, made);
             if let Some(live) = self.live.get_mut(&pid) {
                 live.fds.insert(result as i32, made);
             }
@@ -212,12 +210,18 @@ impl World {
             }
             None => self.objects.of(&mut self.tables, file, end),
         };
+        self.tell(cpu, file, made);
         if let Some(live) = self.live.get_mut(&pid) {
             live.fds.insert(fd, made);
         }
-        // A directory descriptor is where a path starts from, not what the call touched, unless it has nothing else.
-        (first_fd.is_some() || claimed_path(record, row).is_none_or(<[u8]>::is_empty))
-            .then_some(made)
+        let path = |at: usize| {
+            record
+                .args
+                .get(at)?
+                .as_ref()
+                .map(|blob| blob.bytes.as_slice())
+        };
+        is_touched(row, path).then_some(made)
     }
 
     /// The directory a relative path starts from.
@@ -278,7 +282,12 @@ pub(super) fn mark(event: &mut Event, record: &Record) {
 }
 
 /// An argument's value: the register narrowed to its C type, or the bytes it pointed at.
-fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
+pub(super) fn value<'a>(
+    kind: ArgKind,
+    raw: u64,
+    abi: Abi,
+    bytes: Option<(&'a [u8], u64)>,
+) -> Arg<'a> {
     let narrow = abi == Abi::i386;
     match kind {
         ArgKind::Path
@@ -293,26 +302,26 @@ fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
         | ArgKind::MsgIn
         | ArgKind::MsgOut
         | ArgKind::FdPair
-        | ArgKind::Argv => bytes.map_or(Value::Absent, |blob| Value::Bytes(blob.clone())),
+        | ArgKind::Argv => bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len)),
         ArgKind::TimeSpec => bytes
-            .and_then(|blob| timespec_ns(&blob.bytes))
-            .map_or(Value::Absent, Value::Num),
+            .and_then(|(kept, _)| timespec_ns(kept))
+            .map_or(Arg::Absent, Arg::Num),
         ArgKind::Int
         | ArgKind::Fd
         | ArgKind::DirFd
         | ArgKind::Pid
         | ArgKind::Signal
         | ArgKind::Enum
-        | ArgKind::SockAddrLen => Value::Num(i64::from(raw as i32)),
+        | ArgKind::SockAddrLen => Arg::Num(i64::from(raw as i32)),
         // -1 means "leave as it is" and stays -1; every other id is unsigned.
-        ArgKind::Uid | ArgKind::Gid => Value::Num(if raw as u32 == u32::MAX {
+        ArgKind::Uid | ArgKind::Gid => Arg::Num(if raw as u32 == u32::MAX {
             -1
         } else {
             i64::from(raw as u32)
         }),
-        ArgKind::Mode => Value::Num(i64::from(raw as u32)),
+        ArgKind::Mode => Arg::Num(i64::from(raw as u32)),
         // Most flags are C ints: a set top bit must not smear over the upper half.
-        ArgKind::Flags => Value::Num(if raw >> 32 == 0xffff_ffff {
+        ArgKind::Flags => Arg::Num(if raw >> 32 == 0xffff_ffff {
             i64::from(raw as u32)
         } else {
             raw as i64
@@ -322,7 +331,7 @@ fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
         | ArgKind::Ptr
         | ArgKind::Size
         | ArgKind::Offset
-        | ArgKind::Dev => Value::Num(if narrow {
+        | ArgKind::Dev => Arg::Num(if narrow {
             i64::from(raw as u32)
         } else {
             raw as i64
@@ -362,21 +371,21 @@ mod tests {
     fn registers_are_narrowed_to_the_c_type() {
         assert_eq!(
             value(ArgKind::Fd, 0xffff_ff9c, Abi::x86_64, None),
-            Value::Num(-100)
+            Arg::Num(-100)
         );
         assert_eq!(
             value(ArgKind::Uid, 0xffff_ffff, Abi::x86_64, None),
-            Value::Num(-1)
+            Arg::Num(-1)
         );
         assert_eq!(
             value(ArgKind::Uid, 0x8000_0000, Abi::x86_64, None),
-            Value::Num(0x8000_0000)
+            Arg::Num(0x8000_0000)
         );
         assert_eq!(
             value(ArgKind::Size, u64::MAX, Abi::i386, None),
-            Value::Num(0xffff_ffff)
+            Arg::Num(0xffff_ffff)
         );
-        assert_eq!(value(ArgKind::Path, 77, Abi::x86_64, None), Value::Absent);
+        assert_eq!(value(ArgKind::Path, 77, Abi::x86_64, None), Arg::Absent);
         assert_eq!(timespec_ns(&[1, 0, 0, 0, 5, 0, 0, 0]), Some(1_000_000_005));
     }
 }

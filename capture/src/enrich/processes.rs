@@ -1,6 +1,7 @@
 //! Processes: met, forked, executed, changed; always by start and exec, never by pid alone.
 
 use super::calls::{differs, mark};
+use super::quick::Fds;
 use super::{Live, Outcome, Wanted, World, blank};
 use crate::decode::{Head, KernelPath, Record};
 use crate::procfs;
@@ -80,7 +81,7 @@ impl World {
             ..Process::default()
         };
         let id = self.add(row);
-        let mut fds = HashMap::new();
+        let mut fds = Fds::default();
         if wanted {
             let netns = p.namespaces[2];
             let sockets = self
@@ -184,6 +185,7 @@ impl World {
     /// Makes the row the process's own.
     pub(super) fn replace(&mut self, pid: u32, row: Process) -> ProcId {
         let id = self.add(row);
+        self.changes += 1;
         if let Some(live) = self.live.get_mut(&pid) {
             live.row = id;
             live.threads.clear();
@@ -222,7 +224,7 @@ impl World {
             exec_id: None,
             row: id,
             threads: HashMap::new(),
-            fds: HashMap::new(),
+            fds: Fds::default(),
             ended: false,
             known: record.task.is_some(),
         };
@@ -469,6 +471,7 @@ impl World {
         };
         if let Some(live) = self.live.get_mut(&head.pid) {
             live.threads.insert(head.tid, id);
+            self.changes += 1;
         }
         id
     }

@@ -1,0 +1,105 @@
+//! Where a recording's chunks and gaps go: straight into the writer, or to a thread that encodes and writes while the rings
+//! are emptied.
+
+use crate::error::Error;
+use afterimage_format::{Batch, Writer};
+use afterimage_model::{Gap, Schema, Tables};
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+
+/// Chunks that may wait for the thread that writes them; past it the rings have to hold what comes.
+const WAITING: usize = 4;
+
+/// Takes what a recording has to say, in the order of the file.
+pub trait Sink {
+    /// A chunk, with the rows it needs. Gives back an empty batch.
+    fn chunk(&mut self, batch: Batch, needs: Tables) -> Result<Batch, Error>;
+    /// A gap.
+    fn gap(&mut self, gap: Gap) -> Result<(), Error>;
+}
+
+impl<W: Write> Sink for Writer<W> {
+    fn chunk(&mut self, mut batch: Batch, needs: Tables) -> Result<Batch, Error> {
+        Writer::chunk(self, &batch, &needs)?;
+        batch.clear();
+        Ok(batch)
+    }
+
+    fn gap(&mut self, gap: Gap) -> Result<(), Error> {
+        Ok(Writer::gap(self, &gap)?)
+    }
+}
+
+enum Message {
+    Chunk(Batch, Tables),
+    Gap(Gap),
+}
+
+/// The near end of a writing thread. Dropping it lets the thread end.
+pub struct Remote {
+    messages: SyncSender<Message>,
+    empty: Receiver<Batch>,
+}
+
+/// The far end: what the thread runs.
+pub struct Encoder {
+    messages: Receiver<Message>,
+    empty: Sender<Batch>,
+}
+
+/// Both ends.
+pub fn pair() -> (Remote, Encoder) {
+    let (to, messages) = sync_channel(WAITING);
+    let (back, empty) = channel();
+    let remote = Remote {
+        messages: to,
+        empty,
+    };
+    let encoder = Encoder {
+        messages,
+        empty: back,
+    };
+    (remote, encoder)
+}
+
+impl Encoder {
+    /// Writes until the near end is dropped; keeps `bytes` at the length of the file.
+    pub fn run<W: Write>(self, writer: &mut Writer<W>, bytes: &AtomicU64) -> Result<(), Error> {
+        for message in self.messages {
+            match message {
+                Message::Chunk(batch, needs) => {
+                    let batch = Sink::chunk(writer, batch, needs)?;
+                    // Nobody has to want it back.
+                    let _ = self.empty.send(batch);
+                }
+                Message::Gap(gap) => writer.gap(&gap)?,
+            }
+            bytes.store(writer.bytes(), Ordering::Relaxed);
+        }
+        Ok(())
+    }
+}
+
+impl Remote {
+    /// Hands over. Why the thread does not take it any more is what the thread returns.
+    fn send(&self, message: Message) -> Result<(), Error> {
+        self.messages.send(message).map_err(|_| Error::Stopped)
+    }
+}
+
+impl Sink for Remote {
+    fn chunk(&mut self, batch: Batch, needs: Tables) -> Result<Batch, Error> {
+        self.send(Message::Chunk(batch, needs))?;
+        match self.empty.try_recv() {
+            Ok(batch) => Ok(batch),
+            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
+                Ok(Batch::new(Schema::current()))
+            }
+        }
+    }
+
+    fn gap(&mut self, gap: Gap) -> Result<(), Error> {
+        self.send(Message::Gap(gap))
+    }
+}

@@ -1,0 +1,466 @@
+//! Events on their way into a chunk: their fixed parts side by side, their values behind one another, every string and
+//! payload once. Nothing is allocated for an event that repeats what others said.
+
+use crate::error::{ErrorKind, limit};
+use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_ROWS};
+use afterimage_model::{
+    Abi, ArgKind, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Schema, Tables, TypeDesc,
+    TypeId, Value,
+};
+use hashbrown::{DefaultHashBuilder, HashTable};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
+
+/// An argument's value, borrowed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Arg<'a> {
+    /// Not captured.
+    Absent,
+    /// Any integer.
+    Num(i64),
+    /// Text or payload, and how many bytes it had before any cut.
+    Bytes(&'a [u8], u64),
+}
+
+impl<'a> From<&'a Value> for Arg<'a> {
+    fn from(value: &'a Value) -> Arg<'a> {
+        match value {
+            Value::Absent => Arg::Absent,
+            Value::Num(number) => Arg::Num(*number),
+            Value::Bytes(blob) => Arg::Bytes(&blob.bytes, blob.full_len),
+        }
+    }
+}
+
+/// An [`Event`] without its arguments, which are handed over beside it.
+#[derive(Clone, Copy, Debug)]
+pub struct Row {
+    /// When.
+    pub time: BootNs,
+    /// The CPU it was recorded on.
+    pub cpu: u16,
+    /// Its number among the events offered on that CPU.
+    pub seq: u64,
+    /// What it is.
+    pub ty: TypeId,
+    /// The call convention.
+    pub abi: Abi,
+    /// Marks.
+    pub flags: EventFlags,
+    /// The thread.
+    pub tid: u32,
+    /// The process.
+    pub proc: ProcId,
+    /// The file it touched.
+    pub file: Option<FileId>,
+    /// Its result.
+    pub result: i64,
+}
+
+impl From<&Event> for Row {
+    fn from(event: &Event) -> Row {
+        Row {
+            time: event.time,
+            cpu: event.cpu,
+            seq: event.seq,
+            ty: event.ty,
+            abi: event.abi,
+            flags: event.flags,
+            tid: event.tid,
+            proc: event.proc,
+            file: event.file,
+            result: event.result,
+        }
+    }
+}
+
+/// A row with the place of its values.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Line {
+    pub row: Row,
+    pub values: u32,
+    pub count: u8,
+}
+
+/// A value as a batch holds it: strings and payloads by their place.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell {
+    Absent,
+    Num(i64),
+    Text(u32),
+    Data(u32),
+}
+
+/// Distinct byte strings, numbered as they first occur.
+#[derive(Default)]
+pub(crate) struct Dictionary {
+    places: HashTable<u32>,
+    hasher: DefaultHashBuilder,
+    /// End in `bytes`, and length before any cut.
+    entries: Vec<(usize, u64)>,
+    pub bytes: Vec<u8>,
+}
+
+impl Dictionary {
+    fn place(&mut self, bytes: &[u8], full_len: u64) -> u32 {
+        let full_len = full_len.max(bytes.len() as u64);
+        let Dictionary {
+            places,
+            hasher,
+            entries,
+            bytes: all,
+        } = self;
+        let at = |entries: &[(usize, u64)], place: usize| {
+            let from = place.checked_sub(1).map_or(0, |before| entries[before].0);
+            (from..entries[place].0, entries[place].1)
+        };
+        let hash_of = |bytes: &[u8], full_len: u64| hasher.hash_one((bytes, full_len));
+        let hash = hash_of(bytes, full_len);
+        let found = places.find(hash, |place| {
+            let (range, full) = at(entries, *place as usize);
+            full == full_len && all[range] == *bytes
+        });
+        if let Some(place) = found {
+            return *place;
+        }
+        let place = entries.len() as u32;
+        all.extend_from_slice(bytes);
+        entries.push((all.len(), full_len));
+        places.insert_unique(hash, place, |place| {
+            let (range, full) = at(entries, *place as usize);
+            hash_of(&all[range], full)
+        });
+        place
+    }
+
+    /// Length and length before any cut of each string.
+    pub fn lengths(&self) -> impl Iterator<Item = (u64, u64)> {
+        let mut from = 0;
+        self.entries.iter().map(move |(end, full_len)| {
+            let len = (end - from) as u64;
+            from = *end;
+            (len, *full_len)
+        })
+    }
+
+    fn clear(&mut self) {
+        self.places.clear();
+        self.entries.clear();
+        self.bytes.clear();
+    }
+}
+
+/// Whether values of this kind are payload rather than names: payload is kept apart so that a search for a name need not
+/// decompress it.
+fn is_payload(kind: Option<ArgKind>) -> bool {
+    use ArgKind::{SockAddrIn, SockAddrOut};
+    kind.is_some_and(|kind| kind.is_payload() || matches!(kind, SockAddrIn | SockAddrOut))
+}
+
+/// What is asked of a type for every event of it.
+#[derive(Clone, Copy, Default)]
+struct TypeMarks {
+    /// Bit n: argument n is payload.
+    payload: u64,
+    /// Bit n: argument n is a user id.
+    uid: u64,
+    /// Bit n: argument n is a group id.
+    gid: u64,
+}
+
+/// Events that will become one chunk.
+pub struct Batch {
+    pub(crate) lines: Vec<Line>,
+    pub(crate) cells: Vec<Cell>,
+    pub(crate) text: Dictionary,
+    pub(crate) data: Dictionary,
+    types: Vec<TypeMarks>,
+    seen: HashSet<ProcId>,
+    /// User and group ids that arguments name, with the process that named them.
+    ids: HashSet<(ProcId, u32, bool)>,
+    bytes: usize,
+    first: u64,
+    last: u64,
+}
+
+impl Batch {
+    /// An empty batch of events that `schema` describes.
+    pub fn new(schema: &Schema) -> Batch {
+        let marks = |ty: &TypeDesc| {
+            let mut marks = TypeMarks::default();
+            for (at, arg) in ty.args.iter().enumerate().take(MAX_ARGS as usize) {
+                let kind = arg.kind();
+                marks.payload |= u64::from(is_payload(kind)) << at;
+                marks.uid |= u64::from(kind == Some(ArgKind::Uid)) << at;
+                marks.gid |= u64::from(kind == Some(ArgKind::Gid)) << at;
+            }
+            marks
+        };
+        Batch {
+            lines: Vec::new(),
+            cells: Vec::new(),
+            text: Dictionary::default(),
+            data: Dictionary::default(),
+            types: schema.types.iter().map(marks).collect(),
+            seen: HashSet::new(),
+            ids: HashSet::new(),
+            bytes: 0,
+            first: u64::MAX,
+            last: 0,
+        }
+    }
+
+    /// Events in it.
+    pub fn len(&self) -> usize {
+        self.lines.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// Bytes of strings, payload and process rows in it.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Time from its first to its last event, were one of this time added, ns.
+    pub(crate) fn span_with(&self, time: BootNs) -> u64 {
+        self.last.max(time.0) - self.first.min(time.0)
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// When it has more arguments or bytes than a chunk may hold.
+    pub fn push(&mut self, row: Row, args: &[Arg<'_>], tables: &Tables) -> Result<(), ErrorKind> {
+        let mut bytes = 0;
+        for arg in args {
+            if let Arg::Bytes(blob, _) = arg {
+                bytes += blob.len();
+            }
+        }
+        limit("arguments of an event", args.len() as u64, MAX_ARGS)?;
+        limit("bytes of an event", bytes as u64, MAX_CHUNK / 8)?;
+        let marks = (self.types.get(usize::from(row.ty.0)).copied()).unwrap_or_default();
+        let line = Line {
+            row,
+            values: self.cells.len() as u32,
+            count: args.len() as u8,
+        };
+        for (at, arg) in args.iter().enumerate() {
+            self.cells.push(match *arg {
+                Arg::Absent => Cell::Absent,
+                Arg::Num(number) => Cell::Num(number),
+                Arg::Bytes(bytes, full_len) if marks.payload >> at & 1 == 1 => {
+                    Cell::Data(self.data.place(bytes, full_len))
+                }
+                Arg::Bytes(bytes, full_len) => Cell::Text(self.text.place(bytes, full_len)),
+            });
+        }
+        if marks.uid | marks.gid != 0 {
+            self.note_ids(row.proc, args, marks);
+        }
+        if (self.lines.last()).is_none_or(|before| before.row.proc != row.proc)
+            && self.seen.insert(row.proc)
+        {
+            bytes += tables
+                .proc(row.proc)
+                .map_or(0, |process| process.argv.len() + process.env.len());
+        }
+        self.bytes += bytes;
+        self.first = self.first.min(row.time.0);
+        self.last = self.last.max(row.time.0);
+        self.lines.push(line);
+        Ok(())
+    }
+
+    fn note_ids(&mut self, proc: ProcId, args: &[Arg<'_>], marks: TypeMarks) {
+        for (at, arg) in args.iter().enumerate() {
+            let Arg::Num(id) = arg else { continue };
+            if (marks.uid | marks.gid) >> at & 1 == 1 {
+                self.ids
+                    .insert((proc, *id as u32, marks.gid >> at & 1 == 1));
+            }
+        }
+    }
+
+    /// The rows that its events point at, by way of processes and their recorded ancestors too.
+    pub fn needs(&self, tables: &Tables) -> Tables {
+        let mut needed = Needed::default();
+        for id in &self.seen {
+            needed.add_process(*id, tables);
+        }
+        for (proc, id, is_group) in &self.ids {
+            let container = tables.proc(*proc).and_then(|process| process.container);
+            needed.add_id(container, *id, *is_group);
+        }
+        let mut last = None;
+        for line in &self.lines {
+            if line.row.file != last {
+                last = line.row.file;
+                needed.files.extend(last);
+            }
+        }
+        needed.take(tables)
+    }
+
+    /// Makes it empty, keeping its memory.
+    pub fn clear(&mut self) {
+        self.lines.clear();
+        self.cells.clear();
+        self.text.clear();
+        self.data.clear();
+        self.seen.clear();
+        self.ids.clear();
+        (self.bytes, self.first, self.last) = (0, u64::MAX, 0);
+    }
+}
+
+/// Which rows a chunk must carry.
+#[derive(Default)]
+struct Needed {
+    procs: BTreeSet<ProcId>,
+    files: BTreeSet<FileId>,
+    containers: BTreeSet<ContainerId>,
+    users: BTreeSet<(Option<ContainerId>, u32)>,
+    groups: BTreeSet<(Option<ContainerId>, u32)>,
+}
+
+impl Needed {
+    /// A process, its ancestors, and what they point at.
+    fn add_process(&mut self, id: ProcId, tables: &Tables) {
+        let mut next = Some(id);
+        while let Some(process) = next.and_then(|id| tables.proc(id)) {
+            if self.procs.len() as u64 >= MAX_ROWS || !self.procs.insert(process.id) {
+                break;
+            }
+            self.containers.extend(process.container);
+            for uid in [process.uid, process.euid, process.loginuid] {
+                self.add_id(process.container, uid, false);
+            }
+            for gid in [process.gid, process.egid] {
+                self.add_id(process.container, gid, true);
+            }
+            next = process.parent;
+        }
+    }
+
+    fn add_id(&mut self, container: Option<ContainerId>, id: u32, is_group: bool) {
+        let set = if is_group {
+            &mut self.groups
+        } else {
+            &mut self.users
+        };
+        set.insert((container, id));
+        set.insert((None, id));
+    }
+
+    fn take(self, tables: &Tables) -> Tables {
+        let mut taken = Tables::default();
+        let procs = self.procs.into_iter();
+        taken.procs = procs
+            .filter_map(|id| Some((id, tables.procs.get(&id)?.clone())))
+            .collect();
+        let all = self.containers.into_iter();
+        taken.containers = all
+            .filter_map(|id| Some((id, tables.containers.get(&id)?.clone())))
+            .collect();
+        let files = self.files.into_iter();
+        taken.files = files
+            .filter_map(|id| Some((id, tables.files.get(&id)?.clone())))
+            .collect();
+        let users = self.users.into_iter();
+        taken.users = users
+            .filter_map(|key| Some((key, tables.users.get(&key)?.clone())))
+            .collect();
+        let groups = self.groups.into_iter();
+        taken.groups = groups
+            .filter_map(|key| Some((key, tables.groups.get(&key)?.clone())))
+            .collect();
+        taken
+    }
+}
+
+/// Where values of a kind stand in a sorted list of them, found fast when they lie close together.
+pub(crate) struct Places {
+    list: Vec<u32>,
+    /// Place by value less the first one; empty when the values are too far apart for that.
+    table: Vec<u32>,
+}
+
+impl Places {
+    /// The distinct values, sorted.
+    pub fn of(values: impl Iterator<Item = u32>) -> Places {
+        let mut list: Vec<u32> = Vec::new();
+        for value in values {
+            if list.last() != Some(&value) {
+                list.push(value);
+            }
+        }
+        list.sort_unstable();
+        list.dedup();
+        let mut table = Vec::new();
+        if let (Some(first), Some(last)) = (list.first(), list.last())
+            && u64::from(last - first) < 65_536 + 4 * list.len() as u64
+        {
+            table.resize((last - first) as usize + 1, 0);
+            for (place, value) in list.iter().enumerate() {
+                table[(value - first) as usize] = place as u32;
+            }
+        }
+        Places { list, table }
+    }
+
+    /// The sorted values.
+    pub fn list(&self) -> &[u32] {
+        &self.list
+    }
+
+    /// Where a value that is among them stands.
+    pub fn place(&self, value: u32) -> usize {
+        let first = self.list.first().copied().unwrap_or(0);
+        match self.table.get(value.wrapping_sub(first) as usize) {
+            Some(place) => *place as usize,
+            None => self.list.partition_point(|other| *other < value),
+        }
+    }
+}
+
+/// The rows in thread-major order: threads ascending, each in its own order.
+pub(crate) fn by_thread(lines: &[Line]) -> Vec<u32> {
+    let mut buckets: HashMap<u32, u32, DefaultHashBuilder> = HashMap::default();
+    let mut tids: Vec<u32> = Vec::new();
+    let mut counts: Vec<u32> = Vec::new();
+    let mut bucket_of = Vec::with_capacity(lines.len());
+    let mut last = (u32::MAX, 0_u32);
+    for line in lines {
+        let tid = line.row.tid;
+        if last.0 != tid || counts.is_empty() {
+            let bucket = *buckets.entry(tid).or_insert_with(|| {
+                tids.push(tid);
+                counts.push(0);
+                tids.len() as u32 - 1
+            });
+            last = (tid, bucket);
+        }
+        counts[last.1 as usize] += 1;
+        bucket_of.push(last.1);
+    }
+    let mut ascending: Vec<u32> = (0..tids.len() as u32).collect();
+    ascending.sort_unstable_by_key(|bucket| tids[*bucket as usize]);
+    let mut next = vec![0_u32; tids.len()];
+    let mut from = 0;
+    for bucket in ascending {
+        next[bucket as usize] = from;
+        from += counts[bucket as usize];
+    }
+    let mut order = vec![0_u32; lines.len()];
+    for (at, bucket) in bucket_of.into_iter().enumerate() {
+        let to = &mut next[bucket as usize];
+        order[*to as usize] = at as u32;
+        *to += 1;
+    }
+    order
+}
