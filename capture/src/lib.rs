@@ -30,5 +30,6 @@ mod wire;
 
 pub use error::Error;
 pub use host::{Check, doctor};
+pub use load::Floor;
 pub use runtime::{Running, running};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};

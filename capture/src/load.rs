@@ -240,6 +240,30 @@ impl Kernel {
     }
 }
 
+/// A program that does nothing at the return of every call, attached until it is dropped: what it costs is the floor that a
+/// measurement of the recorder is compared with.
+pub struct Floor {
+    _ebpf: Ebpf,
+}
+
+impl Floor {
+    /// Loads and attaches it.
+    pub fn attach() -> Result<Floor, Error> {
+        let btf = Btf::from_sys_fs().map_err(Error::btf)?;
+        let loaded = EbpfLoader::new().btf(Some(&btf)).load(OBJECT);
+        let mut ebpf = loaded.map_err(Error::load)?;
+        let name = "on_nothing";
+        let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
+        <&mut BtfTracePoint>::try_from(program)
+            .and_then(|program| {
+                program.load("sys_exit", &btf)?;
+                program.attach()
+            })
+            .map_err(|why| Error::program(name, why))?;
+        Ok(Floor { _ebpf: ebpf })
+    }
+}
+
 /// The argument plans by their index in the map.
 fn plan_rows() -> Vec<(u32, Plan)> {
     let mut rows = Vec::new();

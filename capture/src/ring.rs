@@ -289,11 +289,12 @@ impl Rings {
         element as usize * SEGMENT_BYTES as usize + cursor.pos as usize
     }
 
-    /// Hands over, in order of time, every record stamped before `until_ns`; a loss comes before the first record behind
-    /// it. Call [`Rings::refresh`] first.
+    /// Hands over, in order of time, records stamped before `until_ns`, at most `most` of them; a loss comes before the first
+    /// record behind it. Call [`Rings::refresh`] first. Returns how many there were.
     pub fn drain<E>(
         &mut self,
         until_ns: u64,
+        most: u64,
         mut each: impl FnMut(Item<'_>) -> Result<(), E>,
     ) -> Result<u64, E> {
         let mut handed = 0;
@@ -303,7 +304,7 @@ impl Rings {
             let first = (next.iter().enumerate())
                 .filter_map(|(cpu, ns)| ns.map(|ns| (ns, cpu)))
                 .min();
-            let Some((ns, cpu)) = first.filter(|(ns, _)| *ns < until_ns) else {
+            let Some((ns, cpu)) = first.filter(|(ns, _)| *ns < until_ns && handed < most) else {
                 return Ok(handed);
             };
             let at = self.offset(cpu);

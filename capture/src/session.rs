@@ -116,6 +116,8 @@ pub struct Status {
 const NAP: Duration = Duration::from_millis(5);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
+/// Records taken in one look: how full the rings are is asked again behind them.
+const ONE_LOOK: u64 = 16_384;
 /// How long an ended recording waits for container runtimes that still owe an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
@@ -257,7 +259,8 @@ impl Recorder {
             first_ns: &mut self.first_ns,
             books: &mut self.books,
         };
-        self.rings.drain(until_ns, |item| intake.take(item, sink))
+        self.rings
+            .drain(until_ns, ONE_LOOK, |item| intake.take(item, sink))
     }
 
     /// Closes the chunk, so that its events are on their way into the file.
@@ -340,7 +343,7 @@ impl Recorder {
                 return Ok(StopReason::Events);
             }
             // A full look was handed over: there is more, so no nap.
-            if handed < 10_000 {
+            if handed < ONE_LOOK {
                 std::thread::sleep(NAP);
             }
         }
@@ -350,7 +353,7 @@ impl Recorder {
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
         self.kernel.detach();
         let end_ns = host::boot_ns();
-        self.drain(&mut writer, u64::MAX)?;
+        while self.drain(&mut writer, u64::MAX)? == ONE_LOOK {}
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
             writer.gap(&gap)?;

@@ -210,7 +210,11 @@ impl Capture {
         }
     }
 
-    fn check_books(&self, reported: &Totals) {
+    /// Checks that the books balance and that the gaps tell of every loss.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub fn check_books(&self, reported: &Totals) {
         let t = &self.totals;
         assert_eq!(t, reported, "the footer says what the recorder said");
         assert_eq!(
@@ -230,7 +234,7 @@ impl Capture {
         let in_gaps: u64 = self
             .gaps
             .iter()
-            .filter(|gap| gap.cause == GapCause::RingFull)
+            .filter(|gap| matches!(gap.cause, GapCause::RingFull | GapCause::Counted))
             .filter_map(|gap| gap.count)
             .sum();
         assert_eq!(
@@ -241,7 +245,10 @@ impl Capture {
         let damaged: Vec<_> = self
             .gaps
             .iter()
-            .filter(|gap| gap.cause != GapCause::RingFull)
+            .filter(|gap| {
+                use GapCause::{Counted, Degraded, RingFull};
+                !matches!(gap.cause, RingFull | Counted | Degraded)
+            })
             .collect();
         assert!(
             damaged.is_empty(),

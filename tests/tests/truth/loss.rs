@@ -1,12 +1,15 @@
 //! Rings that are too small: what is lost is counted, to the last event, and the count has its place.
 
 use crate::inside;
-use afterimage_capture::Options;
+use afterimage_capture::{Options, Recorder};
+use afterimage_format::{Writer, WriterOptions};
+use afterimage_model::{GapCause, Schema};
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child::{self, End};
 use afterimage_tests::harness::{self, Consumer, Seen};
 use afterimage_tests::needs_recording;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 #[test]
 fn what_a_stalled_consumer_loses_is_counted_to_the_last_call() {
@@ -114,6 +117,117 @@ fn a_small_ring_with_a_running_consumer_loses_nothing_uncounted() {
         "{asked} of {CALLS} recorded, {} dropped",
         capture.totals.dropped
     );
+}
+
+/// Reads a byte again and again, and now and then unlinks a file that is not there: what an intruder would flood with, and
+/// what must not be lost in the flood.
+fn flood(reads: u32, between: u32) -> u32 {
+    // SAFETY: constant paths; the buffer outlives the call.
+    unsafe {
+        let zero = libc::open(c"/dev/zero".as_ptr(), libc::O_RDONLY);
+        let mut byte = 0_u8;
+        let mut unlinks = 0;
+        for at in 0..reads {
+            libc::read(zero, (&raw mut byte).cast(), 1);
+            if at % between == 0 {
+                libc::unlink(c"/no/such/file".as_ptr());
+                unlinks += 1;
+            }
+        }
+        unlinks
+    }
+}
+
+#[test]
+fn a_flood_of_reads_never_displaces_what_must_not_yield() {
+    needs_recording!();
+    let cgroup = Cgroup::fresh("flood").expect("a control group");
+    let options = Options {
+        ring_bytes: 1 << 20,
+        ..inside(&cgroup)
+    };
+    let (capture, (pid, end)) = harness::record_with(options, Consumer::Stalled, || {
+        harness::run_in(&cgroup, || {
+            stay_on_one_cpu();
+            flood(100_000, 1_000) as i32
+        })
+    });
+    assert_eq!(end, End::Exited(100));
+    let events = capture.of_thread(pid);
+    let count = |name: &str| events.iter().filter(|e| e.name() == name).count();
+    assert_eq!(count("unlink"), 100, "{:?}", capture.totals);
+    assert_eq!((count("exit_group"), count("procexit")), (1, 1));
+    assert!(
+        count("read") < 100_000 && capture.totals.dropped > 0,
+        "a ring of 1 MiB does not hold 100,000 reads"
+    );
+    // The gaps say what was lost: reads, which are about files.
+    for gap in &capture.gaps {
+        let count = gap.count.unwrap_or_default();
+        assert_eq!(gap.detail, format!("file {count}"), "{gap:?}");
+    }
+    let lost: u64 = capture.gaps.iter().filter_map(|gap| gap.count).sum();
+    assert_eq!(count("read") as u64 + lost, 100_000);
+}
+
+/// Takes its time for every write, as a disk that is far too slow.
+struct Slow(std::fs::File);
+
+impl std::io::Write for Slow {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        std::thread::sleep(std::time::Duration::from_millis(40));
+        self.0.write(bytes)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[test]
+fn a_slow_disk_makes_the_recorder_give_way_in_steps_that_are_written_down() {
+    needs_recording!();
+    let cgroup = Cgroup::fresh("slow").expect("a control group");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("slow.aft");
+    let options = Options {
+        ring_bytes: 4 << 20,
+        ..inside(&cgroup)
+    };
+    let mut recorder = Recorder::arm(options).expect("the recorder arms");
+    let small = WriterOptions {
+        chunk_events: 2_000,
+        ..WriterOptions::default()
+    };
+    let out = Slow(std::fs::File::create_new(&path).expect("a new file"));
+    let manifest = recorder.manifest();
+    let mut writer = Writer::new(out, manifest, Schema::current(), small).expect("a header");
+    let stop = AtomicBool::new(false);
+    let (pid, end) = std::thread::scope(|scope| {
+        let worker = scope.spawn(|| {
+            let ended = harness::run_in(&cgroup, || {
+                stay_on_one_cpu();
+                flood(1_000_000, 10_000) as i32
+            });
+            stop.store(true, Ordering::Release);
+            ended
+        });
+        recorder.run(&mut writer, &stop).expect("the recorder runs");
+        worker.join().expect("the flood ends")
+    });
+    let (out, totals) = recorder.finish(writer).expect("the capture finishes");
+    drop(out);
+    assert_eq!(end, End::Exited(100));
+    let capture = harness::Capture::open(&path);
+    capture.check_books(&totals);
+    let causes: BTreeSet<_> = capture.gaps.iter().map(|gap| gap.cause).collect();
+    assert!(causes.contains(&GapCause::Degraded), "{causes:?}");
+    assert!(causes.contains(&GapCause::Counted), "{causes:?}");
+    let events = capture.of_thread(pid);
+    let count = |name: &str| events.iter().filter(|e| e.name() == name).count();
+    assert_eq!(count("unlink"), 100, "{totals:?}");
+    let lost: u64 = capture.gaps.iter().filter_map(|gap| gap.count).sum();
+    assert_eq!(count("read") as u64 + lost, 1_000_000);
 }
 
 fn stay_on_one_cpu() {
