@@ -1630,6 +1630,21 @@ pub const FLAG_SETS: &[FlagSet] = &[
         ],
     },
     FlagSet {
+        name: "mount_setattr",
+        entries: &[
+            ("MOUNT_ATTR_RDONLY", 1, 1),
+            ("MOUNT_ATTR_NOSUID", 2, 2),
+            ("MOUNT_ATTR_NODEV", 4, 4),
+            ("MOUNT_ATTR_NOEXEC", 8, 8),
+            ("MOUNT_ATTR_NOATIME", 0x10, 0x70),
+            ("MOUNT_ATTR_STRICTATIME", 0x20, 0x70),
+            ("MOUNT_ATTR__ATIME", 0x70, 0x70),
+            ("MOUNT_ATTR_NODIRATIME", 0x80, 0x80),
+            ("MOUNT_ATTR_IDMAP", 0x100000, 0x100000),
+            ("MOUNT_ATTR_NOSYMFOLLOW", 0x200000, 0x200000),
+        ],
+    },
+    FlagSet {
         name: "resolve",
         entries: &[
             ("RESOLVE_NO_XDEV", 1, 1),

@@ -204,7 +204,10 @@ fn name_of<'a>(schema: &'a Schema, set: &str, n: i64) -> Option<&'a str> {
         return None;
     }
     let mut flags = schema.flag_set(set)?.flags.iter();
-    let flag = flags.find(|flag| flag.mask == u64::MAX && flag.value == n as u64)?;
+    // Sets of 32-bit numbers have negative ones as the kernel's `unsigned` sees them.
+    let short = i32::try_from(n).map(|n| u64::from(n as u32));
+    let fits = |value: u64| value == n as u64 || short == Ok(value);
+    let flag = flags.find(|flag| flag.mask == u64::MAX && fits(flag.value))?;
     Some(&flag.name)
 }
 

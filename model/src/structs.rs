@@ -281,7 +281,7 @@ pub const STRUCTS: &[Struct] = structs! {
     }
     mnt_id_req 24 "linux/mount.h" { size Uint @ 0+4; mnt_ns_fd Int @ 4+4; mnt_id Hex @ 8+8; param Flags("statmount") @ 16+8; }
     mount_attr 32 "linux/mount.h" {
-        attr_set Flags("mount_attr") @ 0+8; attr_clr Flags("mount_attr") @ 8+8; propagation Flags("propagation") @ 16+8; userns_fd Fd @ 24+8;
+        attr_set Flags("mount_setattr") @ 0+8; attr_clr Flags("mount_setattr") @ 8+8; propagation Flags("propagation") @ 16+8; userns_fd Fd @ 24+8;
     }
     mq_attr 32 | 16 "linux/mqueue.h" { flags Flags("descriptor") @ 0+8 | 0+4; maxmsg Int @ 8+8 | 4+4; msgsize Int @ 16+8 | 8+4; curmsgs Int @ 24+8 | 12+4; }
     msg_type 8 | 4 "linux/msg.h" { mtype Int @ 0+8 | 0+4; }

@@ -347,3 +347,134 @@ pub fn messages_text(bytes: &[u8]) -> Vec<u8> {
     out.push(b']');
     out
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::StructFieldDesc;
+
+    fn say(set: &str, bytes: &[u8], abi: Abi, several: bool) -> String {
+        let text = struct_text(Schema::current(), set, bytes, abi, several);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+
+    fn words(words: &[u64]) -> Vec<u8> {
+        words.iter().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
+    #[test]
+    fn a_structure_is_shown_in_the_layout_of_its_convention() {
+        let how = words(&[0o100, 0o644, 0x08]);
+        assert_eq!(
+            say("open_how", &how, Abi::x86_64, false),
+            "{flags=O_RDONLY|O_CREAT, mode=0644, resolve=RESOLVE_BENEATH}"
+        );
+        assert_eq!(
+            say("sigaction", &words(&[1, 0x1000_0000, 0, 2]), Abi::x86_64, false),
+            "{handler=SIG_IGN, flags=SA_RESTART, mask=[SIGINT]}"
+        );
+        assert_eq!(
+            say("sigaction", &words(&[0x1000_0000_0000_0001, 2 << 32, 0]), Abi::i386, false),
+            "{handler=SIG_IGN, flags=SA_RESTART, mask=[SIGINT]}"
+        );
+        assert_eq!(say("rlimit", &words(&[u64::MAX]), Abi::i386, false), "{cur=RLIM_INFINITY, max=RLIM_INFINITY}");
+        assert_eq!(
+            say("cap_data", &words(&[0x20 << 32 | 1, 0, 0x100]), Abi::x86_64, false),
+            "{effective=CAP_CHOWN, permitted=CAP_KILL, inheritable=0}"
+        );
+    }
+
+    #[test]
+    fn what_was_cut_is_left_out_and_what_is_nothing_known_is_hex() {
+        assert_eq!(say("open_how", &words(&[0]), Abi::x86_64, false), "{flags=O_RDONLY}");
+        assert_eq!(say("timespec", &[1, 2], Abi::x86_64, false), "0102");
+        assert_eq!(say("no such structure", &[1, 2], Abi::x86_64, false), "0102");
+        assert_eq!(say("open_how", &[], Abi::x86_64, false), "{}");
+    }
+
+    #[test]
+    fn several_structures_are_a_list_and_several_numbers_are_one_too() {
+        let two = [3u8, 0, 0, 0, 1, 0, 1, 0, 255, 255, 255, 255, 4, 0, 0, 0];
+        assert_eq!(
+            say("pollfd", &two, Abi::x86_64, true),
+            "[{fd=3, events=POLLIN, revents=POLLIN}, {fd=-1, events=POLLOUT, revents=0}]"
+        );
+        assert_eq!(say("gid32", &two[..8], Abi::x86_64, true), "[3, 65537]");
+        assert_eq!(say("int", &two[..8], Abi::x86_64, false), "[3, 65537]");
+        assert_eq!(say("int", &two[..4], Abi::x86_64, false), "3");
+        assert_eq!(say("uid", &two[8..10], Abi::i386, false), "-1");
+    }
+
+    #[test]
+    fn instants_and_lengths_of_time_are_exact_or_say_their_words() {
+        assert_eq!(stamp_text(0, 5), "1970-01-01T00:00:00.000000005+0000");
+        assert_eq!(stamp_text(9, 0x3fff_fffe), "UTIME_OMIT");
+        assert_eq!(stamp_text(i64::MAX, 1), "9223372036854775807s+1");
+        assert_eq!(length_text((1, 500_000), 1_000), "1.5s");
+        assert_eq!(length_text((i64::MIN, 0), 1), "-9223372036854775808s+0");
+    }
+
+    #[test]
+    fn sets_of_bits_are_shown_as_runs() {
+        assert_eq!(bits_text(&[0b1011_1001, 1]), "[0, 3-5, 7, 8]");
+        assert_eq!(bits_text(&[0, 0b1000_0000]), "[15]");
+        assert_eq!(bits_text(&[]), "[]");
+    }
+
+    #[test]
+    fn control_messages_of_both_widths_say_what_they_pass() {
+        let schema = Schema::current();
+        let wide = [words(&[20, 1 << 32 | 1]), vec![3, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let again = [wide.clone(), words(&[28, 2 << 32 | 1]), vec![7, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0]].concat();
+        assert_eq!(
+            String::from_utf8(control_text(schema, &again, Abi::x86_64)).unwrap(),
+            "[{level=SOL_SOCKET, type=SCM_RIGHTS, fds=[3]}, {level=SOL_SOCKET, type=SCM_CREDENTIALS, ucred={pid=7, uid=0, gid=5}}]"
+        );
+        let narrow = [16u32, 1, 1, 4].map(u32::to_le_bytes).concat();
+        assert_eq!(
+            control_text(schema, &narrow, Abi::i386),
+            b"[{level=SOL_SOCKET, type=SCM_RIGHTS, fds=[4]}]"
+        );
+        assert_eq!(control_text(schema, &[0; 64], Abi::x86_64), b"[]");
+    }
+
+    #[test]
+    fn messages_are_taken_apart_as_far_as_they_are_whole() {
+        let mut bytes = [7u32, 0, 3].map(u32::to_le_bytes).concat();
+        bytes.extend(b"sev");
+        assert_eq!(
+            String::from_utf8(messages_text(&bytes)).unwrap(),
+            "[{len=7, data=\"sev…(+4)\"}]"
+        );
+        bytes.extend([1, 0, 0, 0, 99, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(messages(&bytes).count(), 1);
+    }
+
+    #[test]
+    fn a_hostile_schema_costs_little() {
+        let field = StructFieldDesc {
+            name: "again".to_owned(),
+            width: u32::MAX,
+            offset: u32::MAX,
+            kind: ArgKind::Given as u8,
+            set: "loop".to_owned(),
+        };
+        let inner = StructFieldDesc {
+            width: 1,
+            offset: 0,
+            ..field.clone()
+        };
+        let row = StructDesc {
+            name: "loop".to_owned(),
+            size: 0,
+            fields: vec![inner, field],
+            ..StructDesc::default()
+        };
+        let schema = Schema {
+            structs: vec![row],
+            ..Schema::default()
+        };
+        let text = struct_text(&schema, "loop", &[0; 9999], Abi::x86_64, true);
+        assert!(text.len() < 64 << 10, "{}", text.len());
+    }
+}

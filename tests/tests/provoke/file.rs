@@ -320,7 +320,7 @@ crate::cases! {
     }
     io_uring_setup(call) {
         let mut params = [0u64; 15];
-        call.make(&[n(4), ptr(&raw mut params)]);
+        call.make(&[n(4), ptr(&raw mut params).says("features=IORING_FEAT_SINGLE_MMAP|")]);
     }
     io_uring_enter(call) {
         let mut params = [0u64; 15];
@@ -340,7 +340,7 @@ crate::cases! {
     openat2(call) {
         file("f", b"");
         let how = [u64::from(O_RDONLY.unsigned_abs()), 0, 0x08];
-        call.make(&[n(AT_FDCWD), text(c"./f"), given(bytes_of(&how)), n(24)]);
+        call.make(&[n(AT_FDCWD), text(c"./f"), given(bytes_of(&how)).says("{flags=O_RDONLY, mode=0, resolve=RESOLVE_BENEATH}"), n(24)]);
     }
     open_by_handle_at(call) {
         let handle = [0u32; 8];
