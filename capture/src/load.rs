@@ -151,9 +151,7 @@ impl Kernel {
         )
         .map_err(Error::map)?;
         for (index, choice) in all.choices.iter().enumerate() {
-            choices
-                .set(index as u32, *choice, 0)
-                .map_err(Error::map)?;
+            choices.set(index as u32, *choice, 0).map_err(Error::map)?;
         }
         let map = ebpf
             .map_mut("cases")

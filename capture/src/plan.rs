@@ -103,7 +103,13 @@ impl Plans {
         u32::from(holds.kind as u8) | by << 8 | u32::from(size) << 16
     }
 
-    fn choice(&mut self, row: &'static Syscall, at: usize, choice: &'static Choice, abi: Abi) -> u16 {
+    fn choice(
+        &mut self,
+        row: &'static Syscall,
+        at: usize,
+        choice: &'static Choice,
+        abi: Abi,
+    ) -> u16 {
         let key = (
             choice.name,
             abi == Abi::i386,
@@ -147,8 +153,16 @@ mod tests {
     #[test]
     fn the_maps_have_room_for_every_choice_and_case_and_a_record_for_every_structure() {
         let all = Plans::new();
-        assert!(all.choices.len() < CHOICES_MAX as usize, "{}", all.choices.len());
-        assert!(all.cases.len() < CASES_MAX as usize / 2, "{}", all.cases.len());
+        assert!(
+            all.choices.len() < CHOICES_MAX as usize,
+            "{}",
+            all.choices.len()
+        );
+        assert!(
+            all.cases.len() < CASES_MAX as usize / 2,
+            "{}",
+            all.cases.len()
+        );
         for row in STRUCTS {
             assert!(u32::from(row.size) <= STRUCT_MAX, "{}", row.name);
         }

@@ -10,9 +10,9 @@ use crate::error::ErrorKind;
 use crate::layout::{self, MAX_ROWS};
 use crate::wire::{Cursor, Field, FieldRow, Record, put_field, record, repeated};
 use afterimage_model::{
-    Abi, ArgDesc, ArgKind, BootNs, CaseDesc, ChoiceDesc, Class, Container, Descriptor, File, FileKind, FlagDesc,
-    FlagSetDesc, Flow, Gap, GapCause, Group, Manifest, Mount, Process, Protocol, Role, Schema,
-    StructDesc, StructFieldDesc, Tables, Totals, TypeDesc, User,
+    Abi, ArgDesc, ArgKind, BootNs, CaseDesc, ChoiceDesc, Class, Container, Descriptor, File,
+    FileKind, FlagDesc, FlagSetDesc, Flow, Gap, GapCause, Group, Manifest, Mount, Process,
+    Protocol, Role, Schema, StructDesc, StructFieldDesc, Tables, Totals, TypeDesc, User,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -448,9 +448,11 @@ record! { ZoneRecord, ZoneRecord::default();
 
 /// Every record by name, for the schema block and the documents.
 pub fn records() -> Vec<(&'static str, Vec<FieldRow>)> {
+    let mut schema = [Schema::rows(), Names::rows()].concat();
+    schema.sort_by_key(|row| row.tag);
     vec![
         ("header", [Manifest::rows(), Lineage::rows()].concat()),
-        ("schema", [Schema::rows(), Names::rows()].concat()),
+        ("schema", schema),
         ("type", TypeDesc::rows()),
         ("arg", ArgDesc::rows()),
         ("flag-set", FlagSetDesc::rows()),

@@ -793,6 +793,10 @@ pub const FLAG_SETS: &[FlagSet] = &[
             ("PR_SET_UNALIGN", 6, ALL),
             ("PR_GET_KEEPCAPS", 7, ALL),
             ("PR_SET_KEEPCAPS", 8, ALL),
+            ("PR_GET_FPEMU", 9, ALL),
+            ("PR_SET_FPEMU", 10, ALL),
+            ("PR_GET_FPEXC", 11, ALL),
+            ("PR_SET_FPEXC", 12, ALL),
             ("PR_GET_TIMING", 13, ALL),
             ("PR_SET_TIMING", 14, ALL),
             ("PR_SET_NAME", 15, ALL),
@@ -821,6 +825,8 @@ pub const FLAG_SETS: &[FlagSet] = &[
             ("PR_GET_TID_ADDRESS", 40, ALL),
             ("PR_SET_THP_DISABLE", 41, ALL),
             ("PR_GET_THP_DISABLE", 42, ALL),
+            ("PR_MPX_ENABLE_MANAGEMENT", 43, ALL),
+            ("PR_MPX_DISABLE_MANAGEMENT", 44, ALL),
             ("PR_SET_FP_MODE", 45, ALL),
             ("PR_GET_FP_MODE", 46, ALL),
             ("PR_CAP_AMBIENT", 47, ALL),
@@ -834,13 +840,28 @@ pub const FLAG_SETS: &[FlagSet] = &[
             ("PR_SET_IO_FLUSHER", 57, ALL),
             ("PR_GET_IO_FLUSHER", 58, ALL),
             ("PR_SET_SYSCALL_USER_DISPATCH", 59, ALL),
+            ("PR_PAC_SET_ENABLED_KEYS", 60, ALL),
+            ("PR_PAC_GET_ENABLED_KEYS", 61, ALL),
             ("PR_SCHED_CORE", 62, ALL),
+            ("PR_SME_SET_VL", 63, ALL),
+            ("PR_SME_GET_VL", 64, ALL),
             ("PR_SET_MDWE", 65, ALL),
             ("PR_GET_MDWE", 66, ALL),
             ("PR_SET_MEMORY_MERGE", 67, ALL),
             ("PR_GET_MEMORY_MERGE", 68, ALL),
-            ("PR_SET_PTRACER", 0x59616d61, ALL),
+            ("PR_RISCV_V_SET_CONTROL", 69, ALL),
+            ("PR_RISCV_V_GET_CONTROL", 70, ALL),
+            ("PR_RISCV_SET_ICACHE_FLUSH_CTX", 71, ALL),
+            ("PR_PPC_GET_DEXCR", 72, ALL),
+            ("PR_PPC_SET_DEXCR", 73, ALL),
+            ("PR_GET_SHADOW_STACK_STATUS", 74, ALL),
+            ("PR_SET_SHADOW_STACK_STATUS", 75, ALL),
+            ("PR_LOCK_SHADOW_STACK_STATUS", 76, ALL),
+            ("PR_TIMER_CREATE_RESTORE_IDS", 77, ALL),
+            ("PR_FUTEX_HASH", 78, ALL),
+            ("PR_GET_AUXV", 0x41555856, ALL),
             ("PR_SET_VMA", 0x53564d41, ALL),
+            ("PR_SET_PTRACER", 0x59616d61, ALL),
         ],
     },
     FlagSet {
@@ -951,6 +972,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
             ("BPF_LINK_DETACH", 34, ALL),
             ("BPF_PROG_BIND_MAP", 35, ALL),
             ("BPF_TOKEN_CREATE", 36, ALL),
+            ("BPF_PROG_STREAM_READ_BY_FD", 37, ALL),
         ],
     },
     FlagSet {
@@ -1395,6 +1417,20 @@ pub const FLAG_SETS: &[FlagSet] = &[
             ("IORING_REGISTER_IOWQ_MAX_WORKERS", 19, ALL),
             ("IORING_REGISTER_RING_FDS", 20, ALL),
             ("IORING_UNREGISTER_RING_FDS", 21, ALL),
+            ("IORING_REGISTER_PBUF_RING", 22, ALL),
+            ("IORING_UNREGISTER_PBUF_RING", 23, ALL),
+            ("IORING_REGISTER_SYNC_CANCEL", 24, ALL),
+            ("IORING_REGISTER_FILE_ALLOC_RANGE", 25, ALL),
+            ("IORING_REGISTER_PBUF_STATUS", 26, ALL),
+            ("IORING_REGISTER_NAPI", 27, ALL),
+            ("IORING_UNREGISTER_NAPI", 28, ALL),
+            ("IORING_REGISTER_CLOCK", 29, ALL),
+            ("IORING_REGISTER_CLONE_BUFFERS", 30, ALL),
+            ("IORING_REGISTER_SEND_MSG_RING", 31, ALL),
+            ("IORING_REGISTER_ZCRX_IFQ", 32, ALL),
+            ("IORING_REGISTER_RESIZE_RINGS", 33, ALL),
+            ("IORING_REGISTER_MEM_REGION", 34, ALL),
+            ("IORING_REGISTER_QUERY", 35, ALL),
         ],
     },
     FlagSet {
@@ -1845,9 +1881,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     },
     FlagSet {
         name: "rlim",
-        entries: &[
-            ("RLIM_INFINITY", ALL, ALL),
-        ],
+        entries: &[("RLIM_INFINITY", ALL, ALL)],
     },
     FlagSet {
         name: "sig_handler",
@@ -1953,16 +1987,11 @@ pub const FLAG_SETS: &[FlagSet] = &[
     },
     FlagSet {
         name: "sem_flags",
-        entries: &[
-            ("IPC_NOWAIT", 0x800, 0x800),
-            ("SEM_UNDO", 0x1000, 0x1000),
-        ],
+        entries: &[("IPC_NOWAIT", 0x800, 0x800), ("SEM_UNDO", 0x1000, 0x1000)],
     },
     FlagSet {
         name: "fd_flags",
-        entries: &[
-            ("FD_CLOEXEC", 1, 1),
-        ],
+        entries: &[("FD_CLOEXEC", 1, 1)],
     },
     FlagSet {
         name: "lock_type",
@@ -2181,10 +2210,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     },
     FlagSet {
         name: "tsc",
-        entries: &[
-            ("PR_TSC_ENABLE", 1, ALL),
-            ("PR_TSC_SIGSEGV", 2, ALL),
-        ],
+        entries: &[("PR_TSC_ENABLE", 1, ALL), ("PR_TSC_SIGSEGV", 2, ALL)],
     },
     FlagSet {
         name: "securebits",
@@ -2221,9 +2247,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     },
     FlagSet {
         name: "prctl_vma",
-        entries: &[
-            ("PR_SET_VMA_ANON_NAME", 0, ALL),
-        ],
+        entries: &[("PR_SET_VMA_ANON_NAME", 0, ALL)],
     },
     FlagSet {
         name: "sched_core",
@@ -2727,9 +2751,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     },
     FlagSet {
         name: "membarrier_flags",
-        entries: &[
-            ("MEMBARRIER_CMD_FLAG_CPU", 1, 1),
-        ],
+        entries: &[("MEMBARRIER_CMD_FLAG_CPU", 1, 1)],
     },
     FlagSet {
         name: "pidfd_signal",
@@ -2756,9 +2778,7 @@ pub const FLAG_SETS: &[FlagSet] = &[
     },
     FlagSet {
         name: "rseq",
-        entries: &[
-            ("RSEQ_FLAG_UNREGISTER", 1, 1),
-        ],
+        entries: &[("RSEQ_FLAG_UNREGISTER", 1, 1)],
     },
     FlagSet {
         name: "so",
@@ -3151,10 +3171,11 @@ mod tests {
 
     /// Everything that names a set: where, kind, set.
     fn named() -> Vec<(&'static str, ArgKind, &'static str)> {
-        let calls = SYSCALLS
-            .iter()
-            .chain(HAPPENINGS)
-            .flat_map(|row| row.args.iter().map(move |arg| (row.name, arg.kind, arg.set)));
+        let calls = SYSCALLS.iter().chain(HAPPENINGS).flat_map(|row| {
+            row.args
+                .iter()
+                .map(move |arg| (row.name, arg.kind, arg.set))
+        });
         let fields = STRUCTS
             .iter()
             .flat_map(|row| row.fields.iter().map(move |f| (row.name, f.kind, f.set)));
@@ -3180,7 +3201,10 @@ mod tests {
                     assert!(structure(set).is_some(), "{row}: no structure {set:?}");
                 }
                 ArgKind::Int | ArgKind::Uint | ArgKind::Size => {
-                    assert!(set.is_empty() || flag_set(set).is_some(), "{row}: no set {set:?}");
+                    assert!(
+                        set.is_empty() || flag_set(set).is_some(),
+                        "{row}: no set {set:?}"
+                    );
                 }
                 _ => assert!(set.is_empty(), "{row}: {kind:?} has no set"),
             }
@@ -3196,10 +3220,18 @@ mod tests {
             );
         }
         for row in STRUCTS {
-            assert!(used.contains(&(true, false, row.name)), "no row uses {:?}", row.name);
+            assert!(
+                used.contains(&(true, false, row.name)),
+                "no row uses {:?}",
+                row.name
+            );
         }
         for row in CHOICES {
-            assert!(used.contains(&(false, true, row.name)), "no row uses {:?}", row.name);
+            assert!(
+                used.contains(&(false, true, row.name)),
+                "no row uses {:?}",
+                row.name
+            );
         }
     }
 

@@ -36,9 +36,9 @@ pub fn number(kind: Option<ArgKind>, n: i64) -> i64 {
             | ArgKind::Signal
             | ArgKind::SockAddrLen,
         ) => i64::from(n as i32),
-        Some(
-            ArgKind::Enum | ArgKind::Mode | ArgKind::Dev | ArgKind::Ioctl | ArgKind::FileMode,
-        ) => i64::from(n as u32),
+        Some(ArgKind::Enum | ArgKind::Mode | ArgKind::Dev | ArgKind::Ioctl | ArgKind::FileMode) => {
+            i64::from(n as u32)
+        }
         // All ones is -1, "leave it as it is"; other ids are unsigned.
         Some(ArgKind::Uid | ArgKind::Gid) if n as u32 == u32::MAX => -1,
         Some(ArgKind::Uid | ArgKind::Gid) => i64::from(n as u32),
@@ -71,7 +71,10 @@ pub fn arg_field_text(ctx: &Ctx<'_>, at: usize, field: &str) -> Option<Vec<u8>> 
         return None;
     };
     let fits = kind.is_struct() && !matches!(kind, ArgKind::GivenArray | ArgKind::FilledArray);
-    let row = ctx.schema.structure(&holds.set, ctx.event.abi).filter(|_| fits)?;
+    let row = ctx
+        .schema
+        .structure(&holds.set, ctx.event.abi)
+        .filter(|_| fits)?;
     let field = row.fields.iter().find(|row| row.name == field)?;
     layout::field_text(ctx.schema, field, &blob.bytes, ctx.event.abi, 0)
 }
@@ -251,7 +254,8 @@ fn caps_text(schema: &Schema, mask: u64) -> String {
         return "0".to_owned();
     }
     let name = |bit: u32| {
-        name_of(schema, "capability", i64::from(bit)).map_or_else(|| format!("CAP_{bit}"), str::to_owned)
+        name_of(schema, "capability", i64::from(bit))
+            .map_or_else(|| format!("CAP_{bit}"), str::to_owned)
     };
     let held = (0..u64::BITS).filter(|bit| mask >> bit & 1 == 1);
     held.map(name).collect::<Vec<_>>().join("|")

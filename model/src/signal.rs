@@ -50,7 +50,11 @@ pub fn name(signal: i64) -> String {
 /// A set of signals, signal 1 in bit 0, `width` bits wide: `[SIGUSR1|SIGUSR2]`; more than half of all by what is missing,
 /// `~[SIGKILL|SIGSTOP]`.
 pub fn set_text(set: u64, width: u32) -> String {
-    let all = if width >= 64 { u64::MAX } else { (1 << width) - 1 };
+    let all = if width >= 64 {
+        u64::MAX
+    } else {
+        (1 << width) - 1
+    };
     let set = set & all;
     let inverted = set.count_ones() > width / 2;
     let shown = if inverted { !set & all } else { set };

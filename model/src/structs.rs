@@ -108,7 +108,13 @@ pub fn all_cases(choice: &Choice) -> Vec<ArgSpec> {
     let inner = all.iter().filter(|spec| spec.kind == ArgKind::Choice);
     let inner: Vec<ArgSpec> = inner
         .filter_map(|spec| self::choice(spec.set))
-        .flat_map(|inner| inner.cases.iter().map(|case| case.holds).chain([inner.otherwise]))
+        .flat_map(|inner| {
+            inner
+                .cases
+                .iter()
+                .map(|case| case.holds)
+                .chain([inner.otherwise])
+        })
         .collect();
     all.extend(inner);
     all
@@ -634,8 +640,14 @@ mod tests {
         for row in STRUCTS {
             let mut names = BTreeSet::new();
             for field in row.fields {
-                assert!(names.insert(field.name), "{}: {} twice", row.name, field.name);
-                for ((at, width), size) in [(field.wide, row.size), (field.narrow, row.narrow_size)] {
+                assert!(
+                    names.insert(field.name),
+                    "{}: {} twice",
+                    row.name,
+                    field.name
+                );
+                for ((at, width), size) in [(field.wide, row.size), (field.narrow, row.narrow_size)]
+                {
                     assert!(at + width <= size, "{}: {}", row.name, field.name);
                 }
             }

@@ -864,7 +864,11 @@ mod tests {
                     );
                     structs::all_cases(choice)
                 });
-                for spec in cases.iter().chain([arg]).filter(|arg| arg.kind.is_counted()) {
+                for spec in cases
+                    .iter()
+                    .chain([arg])
+                    .filter(|arg| arg.kind.is_counted())
+                {
                     let count = match spec.by {
                         "" => row.args.get(at + 1),
                         by => row.args.iter().find(|other| other.name == by),
@@ -877,11 +881,7 @@ mod tests {
                         }
                         _ => matches!(next, Some(ArgKind::Int | ArgKind::Uint | ArgKind::Size)),
                     };
-                    assert!(
-                        fits,
-                        "{}: {} is counted by {next:?}",
-                        row.name, arg.name
-                    );
+                    assert!(fits, "{}: {} is counted by {next:?}", row.name, arg.name);
                 }
             }
         }

@@ -173,7 +173,10 @@ impl World {
             _ => {}
         }
         let named = record.messages.first().map(|m| m.name.as_slice());
-        let named = record.addr.as_deref().or(named.filter(|name| !name.is_empty()));
+        let named = record
+            .addr
+            .as_deref()
+            .or(named.filter(|name| !name.is_empty()));
         let claimed_end = named.or_else(|| {
             let at = row
                 .args
@@ -211,26 +214,18 @@ impl World {
             "listen" if result == 0 => self.objects.role(file, Role::Server),
             _ => {}
         }
-        let sends = row
-            .args
-            .iter()
-            .any(|arg| {
-                matches!(
-                    arg.kind,
-                    ArgKind::SockAddrIn | ArgKind::MsgIn | ArgKind::MsgVecIn
-                )
-            })
-            && row.name != "bind";
-        let receives = row
-            .args
-            .iter()
-            .any(|arg| {
-                matches!(
-                    arg.kind,
-                    ArgKind::SockAddrOut | ArgKind::MsgOut | ArgKind::MsgVecOut
-                )
-            })
-            && row.name.starts_with("recv");
+        let sends = row.args.iter().any(|arg| {
+            matches!(
+                arg.kind,
+                ArgKind::SockAddrIn | ArgKind::MsgIn | ArgKind::MsgVecIn
+            )
+        }) && row.name != "bind";
+        let receives = row.args.iter().any(|arg| {
+            matches!(
+                arg.kind,
+                ArgKind::SockAddrOut | ArgKind::MsgOut | ArgKind::MsgVecOut
+            )
+        }) && row.name.starts_with("recv");
         let end = claimed_end.filter(|_| sends || receives);
         let fd = fd_number(*slot as usize)?;
         let known = self.objects.known(file);
@@ -306,7 +301,9 @@ fn joined(messages: &[Message], result: i64) -> Blob {
         lost += message.payload.full_len.saturating_sub(kept.len() as u64);
     }
     // A message that was not kept at all is missing by one byte at least.
-    let missing = usize::try_from(result).unwrap_or(0).saturating_sub(messages.len());
+    let missing = usize::try_from(result)
+        .unwrap_or(0)
+        .saturating_sub(messages.len());
     let full_len = bytes.len() as u64 + lost + missing as u64;
     Blob { bytes, full_len }
 }

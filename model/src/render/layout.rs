@@ -27,7 +27,9 @@ pub fn struct_text(schema: &Schema, set: &str, bytes: &[u8], abi: Abi, several: 
     let size = row.size.max(1) as usize;
     // A number in memory may be several where the caller says how many bytes there are.
     let numbers = single(row).is_some_and(|field| {
-        field.width == row.size && !partial(ArgKind::from_code(field.kind)) && bytes.len() >= 2 * size
+        field.width == row.size
+            && !partial(ArgKind::from_code(field.kind))
+            && bytes.len() >= 2 * size
     });
     if several || numbers {
         out.push(b'[');
@@ -133,7 +135,9 @@ pub fn field_text(
         }
         Some(ArgKind::SockAddrIn) => return Some(sockaddr_text(bytes)),
         Some(ArgKind::Given) => {
-            let row = schema.structure(&field.set, abi).filter(|_| depth < DEPTH)?;
+            let row = schema
+                .structure(&field.set, abi)
+                .filter(|_| depth < DEPTH)?;
             let mut out = Vec::new();
             put_struct(schema, row, bytes, abi, depth + 1, &mut out);
             return Some(out);
@@ -217,7 +221,11 @@ pub fn stamp_text(seconds: i64, nanos: i64) -> String {
 
 /// The numbers of a set of bits: `[0-3, 8]`.
 pub fn bits_text(bytes: &[u8]) -> String {
-    let bit = |at: usize| bytes.get(at / 8).is_some_and(|byte| byte >> (at % 8) & 1 == 1);
+    let bit = |at: usize| {
+        bytes
+            .get(at / 8)
+            .is_some_and(|byte| byte >> (at % 8) & 1 == 1)
+    };
     let mut runs = Vec::new();
     let mut at = 0;
     let end = bytes.len().min(MOST_ELEMENTS * 32) * 8;
@@ -278,7 +286,10 @@ fn one_control(schema: &Schema, level: i64, kind: i64, data: &[u8], abi: Abi) ->
         (SOL_SOCKET, SCM_RIGHTS) => {
             let fds = data.chunks_exact(4).take(MOST_ELEMENTS);
             let fds = fds.filter_map(|fd| word(fd, true)).map(|fd| fd.to_string());
-            text += &format!("type=SCM_RIGHTS, fds=[{}]}}", fds.collect::<Vec<_>>().join(", "));
+            text += &format!(
+                "type=SCM_RIGHTS, fds=[{}]}}",
+                fds.collect::<Vec<_>>().join(", ")
+            );
         }
         (SOL_SOCKET, SCM_CREDENTIALS) => {
             let ids = struct_text(schema, "ucred", data, abi, false);
@@ -336,7 +347,10 @@ pub fn messages_text(bytes: &[u8]) -> Vec<u8> {
             out.extend_from_slice(b", ");
         }
         out.extend_from_slice(format!("len={}, data=\"", message.len).as_bytes());
-        let shown = message.payload.get(..MESSAGE_BYTES).unwrap_or(message.payload);
+        let shown = message
+            .payload
+            .get(..MESSAGE_BYTES)
+            .unwrap_or(message.payload);
         out.extend_from_slice(shown);
         let hidden = (message.len as usize).saturating_sub(shown.len());
         if hidden > 0 {
@@ -370,25 +384,49 @@ mod tests {
             "{flags=O_RDONLY|O_CREAT, mode=0644, resolve=RESOLVE_BENEATH}"
         );
         assert_eq!(
-            say("sigaction", &words(&[1, 0x1000_0000, 0, 2]), Abi::x86_64, false),
+            say(
+                "sigaction",
+                &words(&[1, 0x1000_0000, 0, 2]),
+                Abi::x86_64,
+                false
+            ),
             "{handler=SIG_IGN, flags=SA_RESTART, mask=[SIGINT]}"
         );
         assert_eq!(
-            say("sigaction", &words(&[0x1000_0000_0000_0001, 2 << 32, 0]), Abi::i386, false),
+            say(
+                "sigaction",
+                &words(&[0x1000_0000_0000_0001, 2 << 32, 0]),
+                Abi::i386,
+                false
+            ),
             "{handler=SIG_IGN, flags=SA_RESTART, mask=[SIGINT]}"
         );
-        assert_eq!(say("rlimit", &words(&[u64::MAX]), Abi::i386, false), "{cur=RLIM_INFINITY, max=RLIM_INFINITY}");
         assert_eq!(
-            say("cap_data", &words(&[0x20 << 32 | 1, 0, 0x100]), Abi::x86_64, false),
+            say("rlimit", &words(&[u64::MAX]), Abi::i386, false),
+            "{cur=RLIM_INFINITY, max=RLIM_INFINITY}"
+        );
+        assert_eq!(
+            say(
+                "cap_data",
+                &words(&[0x20 << 32 | 1, 0, 0x100]),
+                Abi::x86_64,
+                false
+            ),
             "{effective=CAP_CHOWN, permitted=CAP_KILL, inheritable=0}"
         );
     }
 
     #[test]
     fn what_was_cut_is_left_out_and_what_is_nothing_known_is_hex() {
-        assert_eq!(say("open_how", &words(&[0]), Abi::x86_64, false), "{flags=O_RDONLY}");
+        assert_eq!(
+            say("open_how", &words(&[0]), Abi::x86_64, false),
+            "{flags=O_RDONLY}"
+        );
         assert_eq!(say("timespec", &[1, 2], Abi::x86_64, false), "0102");
-        assert_eq!(say("no such structure", &[1, 2], Abi::x86_64, false), "0102");
+        assert_eq!(
+            say("no such structure", &[1, 2], Abi::x86_64, false),
+            "0102"
+        );
         assert_eq!(say("open_how", &[], Abi::x86_64, false), "{}");
     }
 
@@ -425,7 +463,12 @@ mod tests {
     fn control_messages_of_both_widths_say_what_they_pass() {
         let schema = Schema::current();
         let wide = [words(&[20, 1 << 32 | 1]), vec![3, 0, 0, 0, 0, 0, 0, 0]].concat();
-        let again = [wide.clone(), words(&[28, 2 << 32 | 1]), vec![7, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0]].concat();
+        let again = [
+            wide.clone(),
+            words(&[28, 2 << 32 | 1]),
+            vec![7, 0, 0, 0, 0, 0, 0, 0, 5, 0, 0, 0],
+        ]
+        .concat();
         assert_eq!(
             String::from_utf8(control_text(schema, &again, Abi::x86_64)).unwrap(),
             "[{level=SOL_SOCKET, type=SCM_RIGHTS, fds=[3]}, {level=SOL_SOCKET, type=SCM_CREDENTIALS, ucred={pid=7, uid=0, gid=5}}]"

@@ -81,7 +81,10 @@ fn structures_of_32_bit_calls_have_their_own_layout() {
         // nanosleep, with the 32-bit timespec.
         int80(162, [put_words(at, &[0, 1_234_567]), 0, 0]);
         // rt_sigaction: handler, flags, restorer, mask.
-        int80_with_five(174, [12, put_words(at, &[1, 0x4000_0000, 0, 0x4001, 0]), 0, 8, 0]);
+        int80_with_five(
+            174,
+            [12, put_words(at, &[1, 0x4000_0000, 0, 0x4001, 0]), 0, 8, 0],
+        );
         // sigaction: handler, mask, flags.
         int80(67, [12, put_words(at, &[1, 1, 0x1000_0000, 0]), 0]);
         // stat, stat64, statfs64 fill their own structures.
@@ -127,19 +130,43 @@ fn structures_of_32_bit_calls_have_their_own_layout() {
         &[
             ("writev", "iov", "first second"),
             ("nanosleep", "duration", "1.234567ms"),
-            ("rt_sigaction", "act", "{handler=SIG_IGN, flags=SA_NODEFER, mask=[SIGHUP|SIGTERM]}"),
-            ("sigaction", "act", "{handler=SIG_IGN, mask=[SIGHUP], flags=SA_RESTART}"),
-            ("stat", "statbuf", "st_mode=S_IFREG|0644, st_nlink=1, st_uid=0, st_gid=0, st_rdev=0:0, st_size=12, "),
-            ("stat64", "statbuf", "st_mode=S_IFREG|0644, st_nlink=1, st_uid=0, st_gid=0, st_rdev=0:0, st_size=12, "),
+            (
+                "rt_sigaction",
+                "act",
+                "{handler=SIG_IGN, flags=SA_NODEFER, mask=[SIGHUP|SIGTERM]}",
+            ),
+            (
+                "sigaction",
+                "act",
+                "{handler=SIG_IGN, mask=[SIGHUP], flags=SA_RESTART}",
+            ),
+            (
+                "stat",
+                "statbuf",
+                "st_mode=S_IFREG|0644, st_nlink=1, st_uid=0, st_gid=0, st_rdev=0:0, st_size=12, ",
+            ),
+            (
+                "stat64",
+                "statbuf",
+                "st_mode=S_IFREG|0644, st_nlink=1, st_uid=0, st_gid=0, st_rdev=0:0, st_size=12, ",
+            ),
             ("stat64", "statbuf.st_mtime", "20"),
             ("statfs64", "buf", "{type=PROC_SUPER_MAGIC, bsize=4096, "),
-            ("fcntl64", "arg", "{type=F_WRLCK, whence=SEEK_SET, start=10, len=20, pid=0}"),
+            (
+                "fcntl64",
+                "arg",
+                "{type=F_WRLCK, whence=SEEK_SET, start=10, len=20, pid=0}",
+            ),
             ("setrlimit", "rlim", "{cur=0, max=RLIM_INFINITY}"),
             ("prlimit64", "old_limit", "{cur=0, max="),
             ("clock_gettime", "tp", "20"),
             ("clock_gettime64", "tp", "20"),
             ("sendmsg", "msg", "first second"),
-            ("sendmsg", "msg_control", "[{level=SOL_SOCKET, type=SCM_RIGHTS, fds=["),
+            (
+                "sendmsg",
+                "msg_control",
+                "[{level=SOL_SOCKET, type=SCM_RIGHTS, fds=[",
+            ),
             ("recvmsg", "msg", "first second"),
             ("recvmsg", "msg_control", "type=SCM_RIGHTS, fds=["),
             ("socketcall", "args", "{a0=0x2, a1=0x2, a2=0x0}"),
