@@ -369,7 +369,7 @@ mod tests {
 
     fn say(set: &str, bytes: &[u8], abi: Abi, several: bool) -> String {
         let text = struct_text(Schema::current(), set, bytes, abi, several);
-        String::from_utf8_lossy(&text).into_owned()
+        String::from_utf8(text).unwrap()
     }
 
     fn words(words: &[u64]) -> Vec<u8> {

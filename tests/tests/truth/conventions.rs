@@ -364,3 +364,84 @@ fn a_number_with_the_x32_bit_is_never_taken_for_the_64_bit_call() {
         event.line()
     );
 }
+
+/// Lets a tracer (this process) see getppid and getpgrp of a fresh child by a seccomp filter; the child makes both and ends.
+#[cfg(target_arch = "x86_64")]
+fn traced_child() -> i32 {
+    // SAFETY: the child leaves by `_exit`.
+    let child = unsafe { libc::fork() };
+    if child != 0 {
+        return child;
+    }
+    // Load the number; getppid is refused with EXDEV, getpgrp goes to the tracer, everything else passes.
+    let code = |code: u16, jt: u8, jf: u8, k: u32| libc::sock_filter { code, jt, jf, k };
+    let mut filter = [
+        code(0x20, 0, 0, 0),
+        code(0x15, 0, 1, libc::SYS_getppid as u32),
+        code(0x06, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EXDEV as u32),
+        code(0x15, 0, 1, libc::SYS_getpgrp as u32),
+        code(0x06, 0, 0, libc::SECCOMP_RET_TRACE),
+        code(0x06, 0, 0, libc::SECCOMP_RET_ALLOW),
+    ];
+    let program = libc::sock_fprog {
+        len: filter.len() as u16,
+        filter: filter.as_mut_ptr(),
+    };
+    // SAFETY: constants and a program that outlives the call.
+    unsafe {
+        libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0);
+        libc::raise(libc::SIGSTOP);
+        libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+        libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+        );
+        libc::syscall(libc::SYS_getppid);
+        libc::syscall(libc::SYS_getpgrp);
+        libc::_exit(0)
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn what_seccomp_refuses_is_named_and_what_a_tracer_rewrites_is_the_rewritten_number() {
+    needs_recording!();
+    /// Where `orig_rax` lies in `struct user_regs_struct`.
+    const ORIG_RAX: usize = 15 * 8;
+    let told = Shared::new(4096).expect("shared memory");
+    let (capture, _, end) = harness::record_child("seccomp", || {
+        let child = traced_child();
+        told.put(&child.to_ne_bytes());
+        let mut status = 0;
+        // SAFETY: the child stops itself, then at getpgrp, then ends.
+        unsafe {
+            libc::waitpid(child, &raw mut status, 0);
+            libc::ptrace(
+                libc::PTRACE_SETOPTIONS,
+                child,
+                0,
+                libc::PTRACE_O_TRACESECCOMP,
+            );
+            libc::ptrace(libc::PTRACE_CONT, child, 0, 0);
+            libc::waitpid(child, &raw mut status, 0);
+            libc::ptrace(libc::PTRACE_POKEUSER, child, ORIG_RAX, 999);
+            libc::ptrace(libc::PTRACE_CONT, child, 0, 0);
+            libc::waitpid(child, &raw mut status, 0);
+        }
+        i32::from(status != 0)
+    });
+    assert_eq!(end, End::Exited(0));
+    let child = i32::from_ne_bytes(told.take().try_into().expect("a pid")).unsigned_abs();
+    let events = capture.of_thread(child);
+    let of = |name: &str| events.iter().find(|event| event.name() == name);
+    let refused = of("getppid").expect("a refused call is recorded");
+    assert_eq!(refused.event.result, -i64::from(libc::EXDEV));
+    assert!(
+        of("getpgrp").is_none(),
+        "the tracer put another number there"
+    );
+    let rewritten = of("unknown").expect("the rewritten call is recorded");
+    assert_eq!(rewritten.number("nr"), Some(999), "{}", rewritten.line());
+    assert_eq!(rewritten.event.result, -i64::from(libc::ENOSYS));
+}
