@@ -267,7 +267,6 @@ pub const STRUCTS: &[Struct] = structs! {
         data Hex @ 0+8; opcode Enum("iocb_cmd") @ 16+2; fildes Fd @ 20+4; buf Ptr @ 24+8; nbytes Size @ 32+8; offset Offset @ 40+8; flags Hex @ 56+4; resfd Fd @ 60+4;
     }
     iovec 16 | 8 "linux/uio.h" { base Ptr @ 0+8 | 0+4; len Size @ 8+8 | 4+4; }
-    ip_mreq 8 "linux/in.h" { multiaddr Bytes @ 0+4; interface Bytes @ 4+4; }
     ipc_perm 24 "asm-generic/ipcbuf.h" { key Hex @ 0+4; uid Uid @ 4+4; gid Gid @ 8+4; cuid Uid @ 12+4; cgid Gid @ 16+4; mode Mode @ 20+4 | 20+2; }
     itimerspec 32 | 16 "linux/time.h" { interval TimeSpec @ 0+16 | 0+8; value TimeSpec @ 16+16 | 8+8; }
     itimerspec64 32 "linux/time_types.h" { interval TimeSpec @ 0+16; value TimeSpec @ 16+16; }
@@ -527,6 +526,10 @@ pub const CHOICES: &[Choice] = choices! {
         LANDLOCK_RULE_PATH_BENEATH => Given("landlock_path_beneath_attr"), LANDLOCK_RULE_NET_PORT => Given("landlock_net_port_attr"),
         _ => Ptr,
     }
+    msg_buf by op in "msgctl" {
+        IPC_SET => Given("ipc_perm"), IPC_STAT => Filled("ipc_perm"), MSG_STAT => Filled("ipc_perm"),
+        _ => Ptr,
+    }
     prctl_arg2 by op in "prctl" {
         PR_SET_PDEATHSIG => Signal, PR_GET_PDEATHSIG => Filled("int"), PR_SET_DUMPABLE => Enum("dumpable"), PR_SET_KEEPCAPS => Int,
         PR_SET_NAME => Str, PR_GET_NAME => Filled("comm"), PR_SET_SECCOMP => Enum("seccomp_mode"), PR_CAPBSET_READ => Enum("capability"),
@@ -546,10 +549,6 @@ pub const CHOICES: &[Choice] = choices! {
     prctl_arg5 by op in "prctl" {
         PR_SET_VMA => Str,
         _ => Hex,
-    }
-    msg_buf by op in "msgctl" {
-        IPC_SET => Given("ipc_perm"), IPC_STAT => Filled("ipc_perm"), MSG_STAT => Filled("ipc_perm"),
-        _ => Ptr,
     }
     ptrace_addr by op in "ptrace" {
         PTRACE_GETREGSET => Enum("regset"), PTRACE_SETREGSET => Enum("regset"), PTRACE_GETSIGMASK => Size, PTRACE_SETSIGMASK => Size,

@@ -757,8 +757,9 @@ mod tests {
                     Some(expected) => {
                         assert_eq!(number, *expected, "{} on {}", row.name, abi.name())
                     }
+                    // Later kernels also use the numbers that 64-bit x86 has left below 424.
                     None => assert!(
-                        number > newest,
+                        number > newest || (335..424).contains(&number),
                         "{} on {} is not in {path}",
                         row.name,
                         abi.name()

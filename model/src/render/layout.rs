@@ -412,7 +412,7 @@ mod tests {
                 Abi::x86_64,
                 false
             ),
-            "{effective=CAP_CHOWN, permitted=CAP_KILL, inheritable=0}"
+            "{effective=CAP_CHOWN, permitted=CAP_KILL|CAP_CHECKPOINT_RESTORE, inheritable=0}"
         );
     }
 
