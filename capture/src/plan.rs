@@ -81,13 +81,7 @@ impl Plans {
     }
 
     /// Kind, counting argument << 8, size or choice << 16.
-    fn reading(
-        &mut self,
-        row: &'static Syscall,
-        at: usize,
-        holds: &ArgSpec,
-        abi: Abi,
-    ) -> u32 {
+    fn reading(&mut self, row: &'static Syscall, at: usize, holds: &ArgSpec, abi: Abi) -> u32 {
         let place = |name: &str| row.args.iter().position(|arg| arg.name == name);
         let by = match holds.by {
             "" if holds.kind.is_counted() => Some(at + 1),
