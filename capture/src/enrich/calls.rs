@@ -9,8 +9,8 @@ use afterimage_format::Arg;
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
-    Abi, ArgKind, Blob, Event, EventFlags, FileId, FileKind, ProcId, Role, SYSCALLS, Schema,
-    TypeId, Value,
+    Abi, ArgDesc, ArgKind, Blob, Event, EventFlags, FileId, FileKind, ProcId, Role, SYSCALLS,
+    Schema, TypeId, Value,
 };
 
 const CALL_STRIDE: usize = 1024;
@@ -385,7 +385,9 @@ pub(super) fn value<'a>(
         | ArgKind::FdPair
         | ArgKind::Argv
         | ArgKind::MsgName
-        | ArgKind::MsgControl => bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len)),
+        | ArgKind::MsgControl => {
+            bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len))
+        }
         // What was not read is known by its address.
         ArgKind::StructIn
         | ArgKind::Given
