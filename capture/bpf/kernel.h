@@ -248,5 +248,13 @@ struct user_msghdr {
     __u64 iov, iovlen, control, controllen;
 };
 
+/* The same of 32-bit callers: include/linux/compat.h, include/net/compat.h. */
+struct user_iovec32 {
+    __u32 base, len;
+};
+struct user_msghdr32 {
+    __u32 name, namelen, iov, iovlen, control, controllen;
+};
+
 /* include/uapi/linux/stat.h, magic.h; arch/x86/include/asm/thread_info.h */
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, OVERLAYFS_MAGIC = 0x794c7630, TS_COMPAT = 2, X32_BIT = 0x40000000 };

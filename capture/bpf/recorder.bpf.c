@@ -69,6 +69,20 @@ struct {
     __type(key, __u32);
     __type(value, struct plan);
 } plans SEC(".maps");
+/* What an argument holds that another one decides, and for which of its values: choice << 32 | value. */
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, CHOICES_MAX);
+    __type(key, __u32);
+    __type(value, struct choice_head);
+} choices SEC(".maps");
+struct {
+    __uint(type, MAP_HASH);
+    __uint(max_entries, CASES_MAX);
+    __uint(map_flags, MAP_NO_PREALLOC);
+    __type(key, __u64);
+    __type(value, __u32);
+} cases SEC(".maps");
 /* Control group id to 1 (keep) or 0 (spare); a missing one is `scope_unknown`. */
 struct {
     __uint(type, MAP_HASH);
@@ -745,11 +759,38 @@ inline_always void put_cwd(struct task_struct *task)
         put_path(SLOT_CWD, (__u64)READ(fs, pwd.mnt), (__u64)READ(fs, pwd.dentry));
 }
 
+/* Structures in user memory, or whatever else is kept whatever the snap length: `full` is how many bytes there are. */
+checked_once int put_struct(__u32 tag_slot, __u64 address, __u64 full)
+{
+    CURRENT(c, rec);
+    __u64 off = offset(c);
+    __u32 keep = full > STRUCT_BYTES ? STRUCT_BYTES : (__u32)full;
+    if (!ROOM(off, STRUCT_BYTES)) {
+        cut(rec);
+        return 0;
+    }
+    char *at = rec + off;
+    __u32 clamped = full > 0xfffffffe ? 0xfffffffe : (__u32)full;
+    if (keep && bpf_probe_read_user(at + sizeof(struct part_head), keep, (void *)address) < 0) {
+        head_of(at, tag_slot >> 16, tag_slot & 0xffff, 0, ~0u, 0);
+        c->off = off + sizeof(struct part_head);
+        return 0;
+    }
+    head_of(at, tag_slot >> 16, tag_slot & 0xffff, keep, clamped, 0);
+    c->off = off + sizeof(struct part_head) + PADDED(keep & 0x3ff);
+    return 0;
+}
+
 /* Buffers of a vector that are looked at. */
 #define IOVECS 16
+/* Messages of a call that takes several. */
+#define MESSAGES 16
+/* In the slot given to the readers below: the caller is a 32-bit one; the part before is this message's address. */
+#define COMPAT 0x100
+#define NAMED 0x200
 
-/* The head of what a vector of buffers holds. */
-checked_once int put_vector(__u32 slot, __u64 address, __u32 count, __u64 total)
+/* The head of what a vector of buffers holds. `where` is the slot, with marks, and the tag in the upper half. */
+checked_once int put_vector(__u32 where, __u64 address, __u32 count, __u64 total)
 {
     CURRENT(c, rec);
     __u64 start = offset(c);
@@ -767,8 +808,15 @@ checked_once int put_vector(__u32 slot, __u64 address, __u32 count, __u64 total)
         if (i >= count || left == 0)
             break;
         struct user_iovec v = {};
-        if (bpf_probe_read_user(&v, sizeof(v), (void *)(address + i * sizeof(v))) < 0)
+        if (where & COMPAT) {
+            struct user_iovec32 narrow = {};
+            if (bpf_probe_read_user(&narrow, sizeof(narrow), (void *)(address + i * sizeof(narrow))) < 0)
+                break;
+            v.base = narrow.base;
+            v.len = narrow.len;
+        } else if (bpf_probe_read_user(&v, sizeof(v), (void *)(address + i * sizeof(v))) < 0) {
             break;
+        }
         __u32 n = v.len > left ? (__u32)left : (__u32)v.len;
         __u64 off = offset(c);
         OPAQUE(n);
@@ -782,23 +830,111 @@ checked_once int put_vector(__u32 slot, __u64 address, __u32 count, __u64 total)
     OPAQUE(start);
     if (start > RECORD_MAX - 512)
         return 0;
-    head_of(rec + start, PART_ARG, slot, want - left, (__u32)total, 0);
+    head_of(rec + start, where >> 16, where & 0xff, want - left, (__u32)total, where & NAMED ? 1 : 0);
     c->off = PADDED(offset(c));
     return 0;
 }
 
-/* What argument i points at, by its kind. */
-checked_once int put_arg(__u32 kind, __u32 i, __u32 marks)
+inline_always int message_at(struct user_msghdr *m, __u64 address, __u32 compat)
+{
+    if (!compat)
+        return bpf_probe_read_user(m, sizeof(*m), (void *)address) >= 0;
+    struct user_msghdr32 narrow = {};
+    if (bpf_probe_read_user(&narrow, sizeof(narrow), (void *)address) < 0)
+        return 0;
+    m->name = narrow.name;
+    m->namelen = narrow.namelen;
+    m->iov = narrow.iov;
+    m->iovlen = narrow.iovlen;
+    m->control = narrow.control;
+    m->controllen = narrow.controllen;
+    return 1;
+}
+
+/* Address, control messages and payload of one message; no payload when the call failed. */
+checked_once int put_message(__u32 where, __u64 address, __s64 result)
+{
+    struct user_msghdr m = {};
+    __u32 slot = where & 0xff;
+    if (!message_at(&m, address, where & COMPAT))
+        return 0;
+    if (m.name && m.namelen)
+        put_struct((PART_ADDR << 16) | slot, m.name, m.namelen > 128 ? 128 : m.namelen);
+    if (m.control && m.controllen)
+        put_struct((PART_CONTROL << 16) | slot, m.control, m.controllen);
+    if (result >= 0)
+        put_vector((PART_ARG << 16) | where, m.iov, (__u32)m.iovlen, result);
+    return 0;
+}
+
+/* Address and payload of the first of several messages. */
+checked_once int put_messages(__u32 where, __u64 address, __u32 count)
+{
+    __u32 slot = where & 0xff, compat = where & COMPAT;
+    /* struct mmsghdr: a msghdr of 56 (28) bytes, its length, padding. */
+    __u32 step = compat ? 32 : 64, length = compat ? 28 : 56;
+    for (__u32 i = 0; i < MESSAGES; i++) {
+        if (i >= count)
+            break;
+        struct user_msghdr m = {};
+        __u32 sent = 0, named = 0;
+        __u64 at = address + i * step;
+        if (!message_at(&m, at, compat) || bpf_probe_read_user(&sent, sizeof(sent), (void *)(at + length)) < 0)
+            break;
+        if (m.name && m.namelen) {
+            put_struct((PART_MESSAGE_NAME << 16) | slot, m.name, m.namelen > 128 ? 128 : m.namelen);
+            named = NAMED;
+        }
+        put_vector((PART_MESSAGE << 16) | named | where, m.iov, (__u32)m.iovlen, sent);
+    }
+    return 0;
+}
+
+/* Follows a choice: kind of what the argument holds, the argument that counts it << 8, size << 16; 0 for nothing to read. */
+checked_once __u32 chosen(__u32 choice)
+{
+    CURRENT(c, rec);
+    struct record_head *h = (void *)rec;
+    __u32 reading = 0;
+    for (int i = 0; i < 2; i++) {
+        struct choice_head *head = bpf_map_lookup_elem(&choices, &choice);
+        if (!head)
+            return 0;
+        __u64 selector = head->selector;
+        OPAQUE(selector);
+        if (selector > 5)
+            return 0;
+        __u64 key = ((__u64)choice << 32) | ((__u32)h->args[selector] & head->mask);
+        __u32 *found = bpf_map_lookup_elem(&cases, &key);
+        reading = found ? *found : head->otherwise;
+        if ((reading & 0xff) != KIND_CHOICE)
+            break;
+        choice = reading >> 16;
+    }
+    return reading;
+}
+
+/* What argument i points at: kind, the argument that counts it << 8, size or choice << 16. */
+checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
 {
     CURRENT(c, rec);
     struct record_head *h = (void *)rec;
     if (i > 5)
         return 0;
+    __u32 kind = reading & 0xff;
+    if (kind == KIND_CHOICE) {
+        reading = chosen(reading >> 16);
+        kind = reading & 0xff;
+    }
+    __u64 by = reading >> 8 & 0xff;
+    __u32 size = reading >> 16;
     __u64 value = h->args[i];
-    __u64 next = i < 5 ? h->args[i + 1] : 0;
+    OPAQUE(by);
+    __u64 next = by < 6 ? h->args[by] : 0;
     __s64 result = (__s64)h->result;
     int compat = h->abi == 1;
     __u32 tag_slot = (PART_ARG << 16) | i;
+    __u32 where = i | (compat ? COMPAT : 0);
     if (compat) {
         value = (__u32)value;
         next = (__u32)next;
@@ -818,48 +954,101 @@ checked_once int put_arg(__u32 kind, __u32 i, __u32 marks)
         put_bytes(tag_slot | PAYLOAD, value, result >= 0 ? (__u64)result : next);
         break;
     case KIND_STRUCT_IN:
-        if (value)
+        if (!value)
+            break;
+        if (size)
+            put_struct(tag_slot, value, next);
+        else
             put_bytes(tag_slot, value, next);
         break;
+    case KIND_STRUCT_OUT:
+        if (!value || result < 0)
+            break;
+        /* What a call says it wrote is less than what it had room for. */
+        if (result > 0 && (__u64)result < next)
+            next = result;
+        put_struct(tag_slot, value, next > size ? size : next);
+        break;
+    case KIND_STRUCT_OUT_LEN: {
+        __u32 len = 0;
+        if (result >= 0 && value && next && bpf_probe_read_user(&len, sizeof(len), (void *)next) == 0 && len)
+            put_struct(tag_slot, value, len);
+        break;
+    }
+    case KIND_GIVEN:
+        if (value)
+            put_struct(tag_slot, value, size);
+        break;
+    case KIND_FILLED:
+        if (value && result >= 0)
+            put_struct(tag_slot, value, size);
+        break;
+    case KIND_FILLED_ABOVE:
+        if (value && result > 0)
+            put_struct(tag_slot, value, size);
+        break;
+    case KIND_FILLED_REST:
+        /* EINTR, or ERESTART_RESTARTBLOCK of include/linux/errno.h. */
+        if (value && (result == -4 || result == -516))
+            put_struct(tag_slot, value, size);
+        break;
+    case KIND_GIVEN_ARRAY:
+        if (value && next)
+            put_struct(tag_slot, value, (__u64)(__u32)next * size);
+        break;
+    case KIND_FILLED_ARRAY:
+        /* Where there is a count and it is 0, the call only asked how many there are. */
+        if (value && result > 0 && (by > 5 || next))
+            put_struct(tag_slot, value, (__u64)(__u32)result * size);
+        break;
+    case KIND_BIT_SET: {
+        /* The kernel reads and writes whole words of the caller. */
+        __u32 bits = (__u32)next, word = compat ? 4 : 8;
+        if (value && bits && bits < 0x10000)
+            put_struct(tag_slot, value, (bits + word * 8 - 1) / (word * 8) * word);
+        break;
+    }
     case KIND_BUF_OUT:
         if (result > 0)
             put_bytes(tag_slot | PAYLOAD, value, result);
         break;
     case KIND_SOCKADDR_IN:
         if (value && next)
-            put_bytes(tag_slot, value, (__u32)next > 128 ? 128 : (__u32)next);
+            put_struct(tag_slot, value, (__u32)next > 128 ? 128 : (__u32)next);
         break;
     case KIND_SOCKADDR_OUT: {
         __u32 len = 0;
         if (result < 0 || !value || !next)
             break;
         if (bpf_probe_read_user(&len, sizeof(len), (void *)next) == 0 && len)
-            put_bytes(tag_slot, value, len > 128 ? 128 : len);
+            put_struct(tag_slot, value, len > 128 ? 128 : len);
         break;
     }
     case KIND_FD_PAIR:
         if (result == 0)
-            put_bytes(tag_slot, value, 8);
+            put_struct(tag_slot, value, 8);
         break;
     case KIND_TIMESPEC:
         if (value)
-            put_bytes(tag_slot, value, compat ? 8 : 16);
+            put_struct(tag_slot, value, compat ? 8 : 16);
         break;
     case KIND_IOVEC_IN:
     case KIND_IOVEC_OUT:
-        if (!compat && result > 0)
-            put_vector(i, value, (__u32)next, result);
+        if (result > 0)
+            put_vector((PART_ARG << 16) | where, value, (__u32)next, result);
         break;
     case KIND_MSG_IN:
-    case KIND_MSG_OUT: {
-        struct user_msghdr m = {};
-        if (compat || result < 0 || bpf_probe_read_user(&m, sizeof(m), (void *)value) < 0)
-            break;
-        if (m.name && m.namelen)
-            put_bytes((PART_ADDR << 16) | i, m.name, m.namelen > 128 ? 128 : m.namelen);
-        put_vector(i, m.iov, (__u32)m.iovlen, result);
+        put_message(where, value, result);
         break;
-    }
+    case KIND_MSG_OUT:
+        if (result >= 0)
+            put_message(where, value, result);
+        break;
+    case KIND_MSG_VEC_IN:
+    case KIND_MSG_VEC_OUT:
+        if (result > 0)
+            put_messages(where, value, (__u32)result);
+        break;
     case KIND_ARGV: {
         /* Only a failed exec comes here: the caller's memory is still there. The first pointers are enough. */
         __u64 first = 0;
@@ -959,7 +1148,7 @@ int on_sys_exit(__u64 *ctx)
         c->snaplen = pressure >= HEADS ? 0 : snaplen;
         for (__u32 i = 0; i < 6; i++) {
             if (reads & (1 << i))
-                put_arg(plan->kinds[i], i, marks);
+                put_arg(plan->readings[i], i, marks);
         }
     }
     if ((marks & PLAN_RETURNS_FD) && result >= 0)

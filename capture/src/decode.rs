@@ -99,6 +99,15 @@ pub struct KernelFile {
     pub unix: Option<(Vec<u8>, bool)>,
 }
 
+/// One of several messages of a call.
+#[derive(Clone, Debug, Default)]
+pub struct Message {
+    /// The socket address; empty when there is none.
+    pub name: Vec<u8>,
+    /// The head of the payload.
+    pub payload: Blob,
+}
+
 /// A decoded record.
 #[derive(Clone, Debug)]
 pub struct Record {
@@ -124,6 +133,10 @@ pub struct Record {
     pub claim: Option<Blob>,
     /// Address inside a msghdr.
     pub addr: Option<Vec<u8>>,
+    /// Control messages inside a msghdr.
+    pub control: Option<Blob>,
+    /// Messages of a call that takes several.
+    pub messages: Vec<Message>,
     /// A control group's path.
     pub text: Option<Vec<u8>>,
 }
@@ -216,6 +229,8 @@ pub fn decode(bytes: &[u8], context: &Context, seq: u64) -> Result<Record, Decod
         env: None,
         claim: None,
         addr: None,
+        control: None,
+        messages: Vec::new(),
         text: None,
     };
     while let Some(part) = bytes.get(at..).and_then(PartHead::read) {
@@ -290,6 +305,22 @@ fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
         Tag::CLAIM => record.claim = Some(blob()),
         Tag::ADDR => record.addr = Some(data.to_vec()),
         Tag::TEXT => record.text = Some(data.to_vec()),
+        // What could not be read is not there.
+        Tag::CONTROL => record.control = (part.full_len != u32::MAX).then(blob),
+        Tag::MESSAGE_NAME => record.messages.push(Message {
+            name: data.to_vec(),
+            ..Message::default()
+        }),
+        Tag::MESSAGE => {
+            // `extra` is 1 where the part before it was this message's address.
+            match record.messages.last_mut().filter(|_| part.extra == 1) {
+                Some(message) => message.payload = blob(),
+                None => record.messages.push(Message {
+                    payload: blob(),
+                    ..Message::default()
+                }),
+            }
+        }
         _ => {}
     }
 }

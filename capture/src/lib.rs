@@ -15,6 +15,7 @@ mod error;
 mod host;
 mod load;
 mod objects;
+mod plan;
 mod pressure;
 mod procfs;
 mod ring;

@@ -1,10 +1,9 @@
 //! Loads and attaches the kernel programs, and says what that covers.
 
 use crate::error::Error;
+use crate::plan::Plans;
 use crate::ring::Rings;
-use crate::wire::{PLAN_STRIDE, Plan, PlanMark, SEGMENT_BYTES, TOLD};
-use afterimage_model::syscalls::{Precedence, When};
-use afterimage_model::{Abi, ArgKind, Class, SYSCALLS};
+use crate::wire::{ChoiceHead, Plan, SEGMENT_BYTES, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData};
 use aya::programs::{BtfTracePoint, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -15,6 +14,8 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
 
 // SAFETY: repr(C) without padding (checked in `wire`), any bytes are a value.
 unsafe impl aya::Pod for Plan {}
+// SAFETY: as above.
+unsafe impl aya::Pod for ChoiceHead {}
 
 /// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
 const PROGRAMS: &[(&str, &str, bool, &str)] = &[
@@ -140,8 +141,24 @@ impl Kernel {
                 .ok_or_else(|| Error::object("plans"))?,
         )
         .map_err(Error::map)?;
-        for (index, plan) in plan_rows() {
+        let all = Plans::new();
+        for (index, plan) in all.plans {
             plans.set(index, plan, 0).map_err(Error::map)?;
+        }
+        let mut choices: Array<_, ChoiceHead> = Array::try_from(
+            ebpf.map_mut("choices")
+                .ok_or_else(|| Error::object("choices"))?,
+        )
+        .map_err(Error::map)?;
+        for (index, choice) in all.choices.iter().enumerate() {
+            choices.set(index as u32, *choice, 0).map_err(Error::map)?;
+        }
+        let map = ebpf
+            .map_mut("cases")
+            .ok_or_else(|| Error::object("cases"))?;
+        let mut cases = BpfHash::<&mut MapData, u64, u32>::try_from(map).map_err(Error::map)?;
+        for (key, reading) in all.cases {
+            cases.insert(key, reading, 0).map_err(Error::map)?;
         }
         for (name, hook, needed, _) in PROGRAMS {
             let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
@@ -262,59 +279,4 @@ impl Floor {
             .map_err(|why| Error::program(name, why))?;
         Ok(Floor { _ebpf: ebpf })
     }
-}
-
-/// The argument plans by their index in the map.
-fn plan_rows() -> Vec<(u32, Plan)> {
-    let mut rows = Vec::new();
-    for row in SYSCALLS {
-        for (abi, number) in row.numbers {
-            // x32 uses the 64-bit table's numbers below 512.
-            let tables: &[u32] = match abi {
-                Abi::x86_64 if *number < 512 => &[Abi::x86_64 as u32, Abi::x32 as u32],
-                Abi::x86_64 | Abi::i386 => &[*abi as u32],
-                Abi::aarch64 | Abi::x32 => &[],
-            };
-            let mut kinds = [0; 8];
-            for (slot, arg) in kinds.iter_mut().zip(row.args) {
-                *slot = arg.kind as u8;
-            }
-            let reads = (row.args.iter().enumerate())
-                .filter(|(_, arg)| arg.kind.is_read())
-                .fold(0, |bits, (at, _)| bits | 1 << at);
-            let marks = [
-                (row.when == When::Enter, PlanMark::ENTER),
-                (row.returns_fd, PlanMark::RETURNS_FD),
-                (row.changes_task, PlanMark::CHANGES_TASK),
-                (
-                    row.args.iter().any(|arg| arg.kind == ArgKind::Argv),
-                    PlanMark::EXECS,
-                ),
-                (row.precedence() == Precedence::Never, PlanMark::CRITICAL),
-                (row.precedence() == Precedence::First, PlanMark::BULK),
-                (
-                    row.class == Class::Net && !row.args.iter().any(|arg| arg.kind.is_payload()),
-                    PlanMark::NAMES_SOCKET,
-                ),
-            ];
-            let marks = marks
-                .into_iter()
-                .filter(|(set, _)| *set)
-                .fold(0, |bits, (_, bit)| bits | bit);
-            for table in tables {
-                if *number < PLAN_STRIDE - 1 {
-                    let plan = Plan {
-                        present: 1,
-                        count: row.args.len() as u8,
-                        marks: marks as u8,
-                        reads,
-                        kinds,
-                        class: row.class as u32,
-                    };
-                    rows.push((table * PLAN_STRIDE + number, plan));
-                }
-            }
-        }
-    }
-    rows
 }

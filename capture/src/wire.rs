@@ -13,6 +13,12 @@ pub const RECORD_MAX: u32 = 16_384;
 pub const PATH_MAX: u32 = 4_096;
 /// Bytes of an argument vector at the most.
 pub const ARGV_MAX: u32 = 8_192;
+/// Bytes of one structure, of several in a row, or of control messages at the most.
+pub const STRUCT_MAX: u32 = 512;
+/// Rows of the `choices` map.
+pub const CHOICES_MAX: u32 = 256;
+/// Rows of the `cases` map.
+pub const CASES_MAX: u32 = 8_192;
 /// Rows of one call convention in the `plans` map.
 pub const PLAN_STRIDE: u32 = 1_024;
 /// Open files that each CPU remembers having told in full: elements of `told` per CPU, a power of two.
@@ -24,12 +30,18 @@ pub const DENTRY_BYTES: u32 = 72;
 /// Classes that losses are counted by: one more than there may be in `afterimage_model::Class`.
 pub const CLASSES: u32 = 16;
 
+/// No argument counts.
+pub const NOT_COUNTED: u8 = 7;
+
 /// Names of constants the C side needs, with their values.
 pub const CONSTANTS: &[(&str, u32)] = &[
     ("SEGMENT_BYTES", SEGMENT_BYTES),
     ("RECORD_MAX", RECORD_MAX),
     ("PATH_BYTES", PATH_MAX),
     ("ARGV_BYTES", ARGV_MAX),
+    ("STRUCT_BYTES", STRUCT_MAX),
+    ("CHOICES_MAX", CHOICES_MAX),
+    ("CASES_MAX", CASES_MAX),
     ("PLAN_STRIDE", PLAN_STRIDE),
     ("TOLD", TOLD),
     ("OPENED", OPENED),
@@ -59,6 +71,9 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("PART_CLAIM", Tag::CLAIM),
     ("PART_ADDR", Tag::ADDR),
     ("PART_TEXT", Tag::TEXT),
+    ("PART_CONTROL", Tag::CONTROL),
+    ("PART_MESSAGE_NAME", Tag::MESSAGE_NAME),
+    ("PART_MESSAGE", Tag::MESSAGE),
     ("SLOT_RESULT", Slot::RESULT),
     ("SLOT_CWD", Slot::CWD),
     ("SLOT_EXE", Slot::EXE),
@@ -146,6 +161,12 @@ numbers! {
         ADDR = 10,
         /// Any other text: a control group's path.
         TEXT = 11,
+        /// The control messages inside a msghdr.
+        CONTROL = 20,
+        /// The socket address of the message that follows, one of several.
+        MESSAGE_NAME = 21,
+        /// The payload of one of several messages; `full_len` is what was sent or received.
+        MESSAGE = 22,
         /// An open file that this CPU has told in full before: `extra` is the place where.
         TOLD = 32,
     }
@@ -439,10 +460,12 @@ wire! {
         marks: u8,
         /// Bit n: argument n points at something that is read.
         reads: u8,
-        /// [`afterimage_model::ArgKind`] numbers.
-        kinds: u8[8],
         /// The [`afterimage_model::Class`] as a number.
         class: u32,
+        /// How each argument is read: [`afterimage_model::ArgKind`], the argument that counts it << 8 ([`NOT_COUNTED`]
+        /// when none does), << 16 the bytes of the structure it points at in this call convention, or the row of
+        /// `choices` where another argument decides what it holds.
+        readings: u32[6],
     }
     /// What user space tells the programs of a CPU.
     CpuControl "cpu_control" {
@@ -463,6 +486,15 @@ wire! {
         inode: u64,
         /// The stamp of its place in `opened` then.
         stamp: u64,
+    }
+    /// What an argument holds, decided by another one: a choice as the kernel programs see it.
+    ChoiceHead "choice_head" {
+        /// The bits that decide.
+        mask: u32,
+        /// The argument that does.
+        selector: u32,
+        /// How it is read in no case; see [`Plan`].
+        otherwise: u32,
     }
     /// One CPU's books and scratch, in shared memory.
     CpuState "cpu_state" {

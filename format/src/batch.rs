@@ -153,8 +153,15 @@ impl Dictionary {
 /// Whether values of this kind are payload rather than names: payload is kept apart so that a search for a name need not
 /// decompress it.
 fn is_payload(kind: Option<ArgKind>) -> bool {
-    use ArgKind::{SockAddrIn, SockAddrOut};
-    kind.is_some_and(|kind| kind.is_payload() || matches!(kind, SockAddrIn | SockAddrOut))
+    use ArgKind::{BitSet, Choice, MsgControl, MsgName, SockAddrIn, SockAddrOut};
+    kind.is_some_and(|kind| {
+        let number = matches!(
+            kind,
+            BitSet | Choice | MsgControl | MsgName | SockAddrIn | SockAddrOut
+        );
+        // What a caller gives with its size is often a name: sethostname, setxattr.
+        number || kind.is_payload() || (kind.is_struct() && kind != ArgKind::StructIn)
+    })
 }
 
 /// What is asked of a type for every event of it.

@@ -10,9 +10,9 @@ use crate::error::ErrorKind;
 use crate::layout::{self, MAX_ROWS};
 use crate::wire::{Cursor, Field, FieldRow, Record, put_field, record, repeated};
 use afterimage_model::{
-    Abi, ArgDesc, ArgKind, BootNs, Class, Container, Descriptor, File, FileKind, FlagDesc,
-    FlagSetDesc, Flow, Gap, GapCause, Group, Manifest, Mount, Process, Protocol, Role, Schema,
-    Tables, Totals, TypeDesc, User,
+    Abi, ArgDesc, ArgKind, BootNs, CaseDesc, ChoiceDesc, Class, Container, Descriptor, File,
+    FileKind, FlagDesc, FlagSetDesc, Flow, Gap, GapCause, Group, Manifest, Mount, Process,
+    Protocol, Role, Schema, StructDesc, StructFieldDesc, Tables, Totals, TypeDesc, User,
 };
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -193,10 +193,11 @@ record! { Lineage, Lineage::default();
     65 derived_by "How it was derived.";
 }
 
-record! { ArgDesc, ArgDesc { name: String::new(), kind: 0, set: String::new() };
+record! { ArgDesc, ArgDesc::default();
     1 name "Name.";
     2 kind "What it holds; the names are in the same block.";
-    3 set "Name of its flag set.";
+    3 set "Name of its flag set, structure or choice.";
+    4 by "Name of the argument that counts it; not there when it is the next one, or none.";
 }
 
 record! { TypeDesc, TypeDesc { name: String::new(), class: 0, is_syscall: false, args: Vec::new(), doc: String::new() };
@@ -216,6 +217,34 @@ record! { FlagDesc, FlagDesc { name: String::new(), value: 0, mask: 0 };
 record! { FlagSetDesc, FlagSetDesc { name: String::new(), flags: Vec::new() };
     1 name "Name.";
     2 flags "Its names.";
+}
+
+record! { StructFieldDesc, StructFieldDesc::default();
+    1 name "Name; not there when the structure is one value.";
+    2 offset "Its first byte.";
+    3 width "Its bytes.";
+    4 kind "What it holds, as of an argument.";
+    5 set "Name of its flag set or structure.";
+}
+
+record! { StructDesc, StructDesc::default();
+    1 name "Name.";
+    2 narrow "1 for the layout of 32-bit x86 calls (abi 1); another of the same name holds for the others.";
+    3 size "Its bytes, and the step where several follow one another.";
+    4 fields "Its fields.";
+}
+
+record! { CaseDesc, CaseDesc::default();
+    1 value "The deciding argument & mask is this.";
+    2 holds "What the argument then holds: an argument without a name.";
+}
+
+record! { ChoiceDesc, ChoiceDesc::default();
+    1 name "Name.";
+    2 by "Name of the deciding argument.";
+    3 mask "See the cases.";
+    4 cases "Its cases.";
+    5 otherwise "What the argument holds in no case: an argument without a name.";
 }
 
 /// The name of a number of the format, as the file itself gives it.
@@ -238,11 +267,34 @@ record! { Name, Name::default();
     4 doc "A sentence.";
 }
 
-repeated!(ArgDesc, TypeDesc, FlagDesc, FlagSetDesc, Name);
+repeated!(
+    ArgDesc,
+    TypeDesc,
+    FlagDesc,
+    FlagSetDesc,
+    StructFieldDesc,
+    StructDesc,
+    CaseDesc,
+    ChoiceDesc,
+    Name
+);
+
+impl Field for ArgDesc {
+    const WIRE: &'static str = "record";
+    fn put(&self, tag: u64, out: &mut Vec<u8>) {
+        put_field(out, tag, &self.encode());
+    }
+    fn take(&mut self, value: &[u8]) -> Result<(), ErrorKind> {
+        *self = ArgDesc::decode(value)?;
+        Ok(())
+    }
+}
 
 record! { Schema, Schema::default();
     1 types "Event types; an event's type is a place in this list.";
     2 flag_sets "Flag sets.";
+    4 structs "Structures.";
+    5 choices "What another argument decides.";
 }
 
 /// The names in a schema block, read only when asked for: fields of the schema's record beside the schema's own.
@@ -396,13 +448,19 @@ record! { ZoneRecord, ZoneRecord::default();
 
 /// Every record by name, for the schema block and the documents.
 pub fn records() -> Vec<(&'static str, Vec<FieldRow>)> {
+    let mut schema = [Schema::rows(), Names::rows()].concat();
+    schema.sort_by_key(|row| row.tag);
     vec![
         ("header", [Manifest::rows(), Lineage::rows()].concat()),
-        ("schema", [Schema::rows(), Names::rows()].concat()),
+        ("schema", schema),
         ("type", TypeDesc::rows()),
         ("arg", ArgDesc::rows()),
         ("flag-set", FlagSetDesc::rows()),
         ("flag", FlagDesc::rows()),
+        ("struct", StructDesc::rows()),
+        ("struct-field", StructFieldDesc::rows()),
+        ("choice", ChoiceDesc::rows()),
+        ("case", CaseDesc::rows()),
         ("name", Name::rows()),
         ("process", Process::rows()),
         ("container", Container::rows()),

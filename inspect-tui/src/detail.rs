@@ -155,8 +155,9 @@ impl Detail {
         self.heading("arguments");
         for (at, arg) in args.iter().enumerate() {
             let value = ctx.event.args.get(at).unwrap_or(&Value::Absent);
-            let text = render::arg_text(ctx.schema, arg, value);
-            let says = meaning(ctx, arg, value);
+            let text = render::arg_text(ctx, at);
+            let holds = render::held(ctx, at).map_or(arg, |(holds, _)| holds);
+            let says = meaning(ctx, holds, value);
             let blob = match value {
                 Value::Bytes(blob) => Some(blob),
                 Value::Absent | Value::Num(_) => None,

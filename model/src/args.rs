@@ -99,7 +99,32 @@ coded! {
         TimeSpec = 27, "timespec", "Seconds and nanoseconds the caller gives; kept as nanoseconds.";
         Dev = 28, "dev", "A device number as user space writes it.";
         SockAddrLen = 29, "socklen", "The length of a socket address.";
-        StructIn = 30, "struct-in", "A structure or text the caller gives; the next argument is its size in bytes, whatever the result.";
+        StructIn = 30, "struct-in", "A structure or text the caller gives; the counting argument is its size in bytes, whatever the result.";
+        Given = 31, "given", "A structure the caller gives, as it is when the call returns; in a structure, one inside it.";
+        Filled = 32, "filled", "A structure the kernel fills when the call succeeds.";
+        FilledAbove = 33, "filled-above", "A structure the kernel fills when the result is above 0.";
+        FilledRest = 34, "filled-rest", "The time that is left, which the kernel writes when a signal ends the call.";
+        GivenArray = 35, "given-array", "Structures the caller gives, as they are when the call returns, one after another; the counting argument is their number.";
+        FilledArray = 36, "filled-array", "Structures the kernel fills, one after another; the result is their number.";
+        StructOut = 37, "struct-out", "A structure the kernel fills when the call succeeds; the counting argument is its size in bytes.";
+        StructOutLen = 38, "struct-out-len", "A structure the kernel fills when the call succeeds; the counting argument points at its size in bytes.";
+        BitSet = 39, "bit-set", "A set of numbers, one bit each, as it is when the call returns; the counting argument is one more than the largest.";
+        Choice = 40, "choice", "What it holds is decided by another argument.";
+        MsgName = 41, "msg-name", "The socket address inside the struct msghdr; no argument of the call's own.";
+        MsgControl = 42, "msg-control", "The control messages inside the struct msghdr; no argument of the call's own.";
+        MsgVecIn = 43, "msg-vec-in", "Messages (struct mmsghdr) the caller gives; the result is the number of those sent.";
+        MsgVecOut = 44, "msg-vec-out", "Messages (struct mmsghdr) the kernel fills; the result is their number.";
+        TimeVal = 45, "timeval", "Seconds and microseconds; a length of time.";
+        Stamp = 46, "stamp", "Seconds since 1970 and nanoseconds.";
+        StampUs = 47, "stamp-us", "Seconds since 1970 and microseconds.";
+        Epoch = 48, "epoch", "Seconds since 1970.";
+        SigSet = 49, "sigset", "A set of signals, signal 1 is bit 0.";
+        Caps = 50, "caps", "A set of capabilities, capability 0 is bit 0; in 16 bytes the lower half is the first word and the upper the last.";
+        WaitStatus = 51, "wait-status", "How a child ended or stopped.";
+        Bytes = 52, "bytes", "Bytes without a meaning here.";
+        Ioctl = 53, "ioctl", "A request of ioctl: its name, else direction, type, number and size.";
+        BitList = 54, "bit-list", "A set of numbers, one bit each.";
+        FileMode = 55, "file-mode", "File type and permission bits.";
     }
 }
 
@@ -107,26 +132,33 @@ impl ArgKind {
     /// Whether the recorder looks behind the value: at memory, or at the file of a descriptor.
     pub fn is_read(self) -> bool {
         use ArgKind::{
-            Dev, Enum, Flags, Gid, Hex, Int, Mode, Offset, Pid, Ptr, Signal, Size, SockAddrLen,
-            Uid, Uint,
+            Caps, Dev, Enum, Epoch, FileMode, Flags, Gid, Hex, Int, Ioctl, Mode, Offset, Pid, Ptr,
+            SigSet, Signal, Size, SockAddrLen, Uid, Uint, WaitStatus,
         };
-        !matches!(
-            self,
-            Int | Uint
-                | Hex
-                | Ptr
-                | Flags
-                | Enum
-                | Mode
-                | Pid
-                | Uid
-                | Gid
-                | Signal
-                | Size
-                | Offset
-                | Dev
-                | SockAddrLen
-        )
+        !self.is_part()
+            && !matches!(
+                self,
+                Int | Uint
+                    | Hex
+                    | Ptr
+                    | Flags
+                    | Enum
+                    | Ioctl
+                    | Mode
+                    | FileMode
+                    | Pid
+                    | Uid
+                    | Gid
+                    | Signal
+                    | SigSet
+                    | Caps
+                    | WaitStatus
+                    | Epoch
+                    | Size
+                    | Offset
+                    | Dev
+                    | SockAddrLen
+            )
     }
 
     /// Whether it is what a call read, wrote, sent or received.
@@ -139,6 +171,47 @@ impl ArgKind {
                 | ArgKind::IoVecOut
                 | ArgKind::MsgIn
                 | ArgKind::MsgOut
+                | ArgKind::MsgVecIn
+                | ArgKind::MsgVecOut
+        )
+    }
+
+    /// Whether the argument is none of the call's own but a part of one: it has no register.
+    pub fn is_part(self) -> bool {
+        matches!(self, ArgKind::MsgName | ArgKind::MsgControl)
+    }
+
+    /// Whether it holds one structure or several, laid out as the set says.
+    pub fn is_struct(self) -> bool {
+        matches!(
+            self,
+            ArgKind::StructIn
+                | ArgKind::Given
+                | ArgKind::Filled
+                | ArgKind::FilledAbove
+                | ArgKind::FilledRest
+                | ArgKind::GivenArray
+                | ArgKind::FilledArray
+                | ArgKind::StructOut
+                | ArgKind::StructOutLen
+        )
+    }
+
+    /// Whether another argument says how much there is; the next one where the row names none.
+    pub fn is_counted(self) -> bool {
+        matches!(
+            self,
+            ArgKind::BufIn
+                | ArgKind::BufOut
+                | ArgKind::SockAddrIn
+                | ArgKind::SockAddrOut
+                | ArgKind::IoVecIn
+                | ArgKind::IoVecOut
+                | ArgKind::StructIn
+                | ArgKind::GivenArray
+                | ArgKind::StructOut
+                | ArgKind::StructOutLen
+                | ArgKind::BitSet
         )
     }
 }
@@ -170,6 +243,8 @@ pub struct ArgSpec {
     pub name: &'static str,
     /// What it holds.
     pub kind: ArgKind,
-    /// Name of the flag set, for [`ArgKind::Flags`] and [`ArgKind::Enum`]; else empty.
+    /// Name of the flag set, of the structure or of the choice; else empty.
     pub set: &'static str,
+    /// Name of the argument that counts it, where that is not the next one; else empty.
+    pub by: &'static str,
 }

@@ -3,6 +3,7 @@
 use crate::args::{Abi, ArgKind, Class};
 use crate::fields::{Dependency, FIELDS};
 use crate::flags::FLAG_SETS;
+use crate::structs::{CHOICES, STRUCTS};
 use crate::syscalls::{HAPPENINGS, SYSCALLS, Syscall, When};
 use std::fmt::Write;
 
@@ -61,14 +62,52 @@ pub fn syscalls_md() -> String {
         let names = set.entries.iter().map(|entry| entry.0).collect::<Vec<_>>();
         let _ = writeln!(out, "| {} | {} |", set.name, names.join(" "));
     }
+    out.push_str("\n## Structures\n\nBytes are those that are read; behind the stroke those of 32-bit x86, where it differs.\n\n");
+    out.push_str("| Structure | Bytes | Fields | From |\n|---|---|---|---|\n");
+    for row in STRUCTS {
+        let fields = row.fields.iter().map(|field| {
+            named(field.name, field.kind, field.set, "")
+                .trim_start()
+                .to_owned()
+        });
+        let size = match row.has_narrow() {
+            true => format!("{} / {}", row.size, row.narrow_size),
+            false => row.size.to_string(),
+        };
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "| {} | {size} | {fields} | {} |", row.name, row.source);
+    }
+    out.push_str("\n## What another argument decides\n\n| Choice | By | Value: what the argument holds |\n|---|---|---|\n");
+    for row in CHOICES {
+        let holds = |spec: &crate::ArgSpec| named("", spec.kind, spec.set, spec.by);
+        let cases = row
+            .cases
+            .iter()
+            .map(|case| format!("`{}`:{}", case.value, holds(&case.holds)));
+        let cases = cases.chain([format!("else:{}", holds(&row.otherwise))]);
+        let cases = cases.collect::<Vec<_>>().join(", ");
+        let _ = writeln!(out, "| {} | `{}` | {cases} |", row.name, row.by);
+    }
     out
 }
 
-fn arguments(row: &Syscall) -> String {
-    let argument = |arg: &crate::ArgSpec| match arg.set {
-        "" => format!("`{}` {}", arg.name, arg.kind.name()),
-        set => format!("`{}` {} ({set})", arg.name, arg.kind.name()),
+/// `name` kind (set, by the argument that counts).
+fn named(name: &str, kind: ArgKind, set: &str, by: &str) -> String {
+    let name = match name {
+        "" => String::new(),
+        name => format!("`{name}`"),
     };
+    let brackets = match (set, by) {
+        ("", "") => String::new(),
+        (set, "") => format!(" ({set})"),
+        ("", by) => format!(" (by `{by}`)"),
+        (set, by) => format!(" ({set} by `{by}`)"),
+    };
+    format!("{name} {}{brackets}", kind.name())
+}
+
+fn arguments(row: &Syscall) -> String {
+    let argument = |arg: &crate::ArgSpec| named(arg.name, arg.kind, arg.set, arg.by);
     row.args.iter().map(argument).collect::<Vec<_>>().join(", ")
 }
 

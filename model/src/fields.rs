@@ -271,7 +271,7 @@ pub const FIELDS: &[Field] = fields! {
     "container.user" Str on Process: |c, _| container::text(c, |k| &k.user) => "The user the container was told to run as.";
     "evt.abi" Str on Event: |c, _| Some(FieldValue::str(c.event.abi.name())) => "The call convention: x86_64, i386, aarch64 or x32.";
     "evt.abspath" Str(Optional) on Event: |c, arg| evt::abspath(c, arg) => "The path argument made absolute; evt.abspath.src and evt.abspath.dst for calls with two.";
-    "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0; Falco's names res, fd, data, size and name are understood.";
+    "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0, or one field of the structure it points at (evt.arg.how.flags); Falco's names res, fd, data, size and name are understood.";
     "evt.args" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The result and all arguments as name=value.";
     "evt.buffer" Bytes on Event: |c, _| evt::buffer(c) => "The captured payload of a read or write.";
     "evt.buflen" Uint on Event: |c, _| evt::moved(c, None, None) => "Bytes that a read or write moved.";

@@ -29,6 +29,7 @@ pub mod manifest;
 pub mod render;
 pub mod schema;
 pub mod signal;
+pub mod structs;
 pub mod syscalls;
 pub mod text;
 pub mod time;
@@ -43,7 +44,11 @@ pub use fields::{Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue
 pub use flags::{FLAG_SETS, FlagSet};
 pub use gap::{Gap, GapCause, Loss};
 pub use manifest::{ClockPair, Manifest, Totals};
-pub use schema::{ArgDesc, FlagDesc, FlagSetDesc, Schema, TypeDesc};
+pub use schema::{
+    ArgDesc, CaseDesc, ChoiceDesc, FlagDesc, FlagSetDesc, Schema, StructDesc, StructFieldDesc,
+    TypeDesc,
+};
+pub use structs::{CHOICES, STRUCTS};
 pub use syscalls::{HAPPENINGS, SYSCALLS, Syscall};
 pub use text::Safe;
 pub use time::BootNs;

@@ -1,7 +1,9 @@
 //! Values as text: one place that knows how an argument of each kind is shown. Pure; the result may still hold captured
 //! bytes and must go through [`Safe`](crate::Safe) before it reaches a terminal.
 
-use crate::args::ArgKind;
+mod layout;
+
+use crate::args::{Abi, ArgKind};
 use crate::entity::File;
 use crate::errno;
 use crate::event::{Blob, Event, EventFlags, Value};
@@ -10,6 +12,7 @@ use crate::flags::flag_set;
 use crate::schema::{ArgDesc, Schema, TypeDesc};
 use crate::signal;
 use crate::syscalls;
+use std::borrow::Cow;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// `AT_FDCWD` of `include/uapi/linux/fcntl.h`.
@@ -33,7 +36,9 @@ pub fn number(kind: Option<ArgKind>, n: i64) -> i64 {
             | ArgKind::Signal
             | ArgKind::SockAddrLen,
         ) => i64::from(n as i32),
-        Some(ArgKind::Enum | ArgKind::Mode | ArgKind::Dev) => i64::from(n as u32),
+        Some(ArgKind::Enum | ArgKind::Mode | ArgKind::Dev | ArgKind::Ioctl | ArgKind::FileMode) => {
+            i64::from(n as u32)
+        }
         // All ones is -1, "leave it as it is"; other ids are unsigned.
         Some(ArgKind::Uid | ArgKind::Gid) if n as u32 == u32::MAX => -1,
         Some(ArgKind::Uid | ArgKind::Gid) => i64::from(n as u32),
@@ -41,32 +46,88 @@ pub fn number(kind: Option<ArgKind>, n: i64) -> i64 {
     }
 }
 
+/// What the argument at this place holds, and its value; `None` where the event's type has no such argument.
+pub fn held<'a>(ctx: &Ctx<'a>, at: usize) -> Option<(&'a ArgDesc, &'a Value)> {
+    let args = &ctx.event.args;
+    let number = |at: usize| match args.get(at) {
+        Some(Value::Num(n)) => Some(*n),
+        _ => None,
+    };
+    Some((ctx.schema.held(ctx.ty()?, at, number)?, args.get(at)?))
+}
+
 /// The text of one argument, as `evt.arg.<name>` compares it: flags by name joined with `|`, octal modes, addresses as
-/// `ip:port`, paths and payload as the captured bytes. `None` when the argument was not captured.
-pub fn arg_text(schema: &Schema, arg: &ArgDesc, value: &Value) -> Option<Vec<u8>> {
-    match value {
-        Value::Absent => None,
-        Value::Bytes(blob) => Some(bytes_text(arg.kind(), &blob.bytes)),
-        Value::Num(n) => Some(number_text(schema, arg, *n).into_bytes()),
+/// `ip:port`, structures as `{field=value, …}`, paths and payload as the captured bytes. `None` when the argument was not
+/// captured.
+pub fn arg_text(ctx: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
+    let (holds, value) = held(ctx, at)?;
+    held_text(ctx.schema, holds, value, ctx.event.abi)
+}
+
+/// The text of one field of a structure that an argument points at; `None` when it was not captured.
+pub fn arg_field_text(ctx: &Ctx<'_>, at: usize, field: &str) -> Option<Vec<u8>> {
+    let (holds, value) = held(ctx, at)?;
+    let (Some(kind), Value::Bytes(blob)) = (holds.kind(), value) else {
+        return None;
+    };
+    let fits = kind.is_struct() && !matches!(kind, ArgKind::GivenArray | ArgKind::FilledArray);
+    let row = ctx
+        .schema
+        .structure(&holds.set, ctx.event.abi)
+        .filter(|_| fits)?;
+    let field = row.fields.iter().find(|row| row.name == field)?;
+    layout::field_text(ctx.schema, field, &blob.bytes, ctx.event.abi, 0)
+}
+
+/// The payload in a captured value: the bytes themselves, or those of all messages one after another.
+pub fn payload(kind: ArgKind, bytes: &[u8]) -> Cow<'_, [u8]> {
+    match kind {
+        ArgKind::MsgVecIn | ArgKind::MsgVecOut => Cow::Owned(
+            layout::messages(bytes)
+                .flat_map(|message| message.payload)
+                .copied()
+                .collect(),
+        ),
+        _ => Cow::Borrowed(bytes),
     }
 }
 
-fn number_text(schema: &Schema, arg: &ArgDesc, n: i64) -> String {
-    let kind = arg.kind();
-    let seen = number(kind, n);
+/// The text of a value of this kind, in a call of this convention.
+pub fn held_text(schema: &Schema, holds: &ArgDesc, value: &Value, abi: Abi) -> Option<Vec<u8>> {
+    match value {
+        Value::Absent => None,
+        Value::Bytes(blob) => Some(bytes_text(schema, holds, &blob.bytes, abi)),
+        Value::Num(n) => {
+            let kind = holds.kind();
+            Some(number_text(schema, kind, &holds.set, number(kind, *n)).into_bytes())
+        }
+    }
+}
+
+/// A number that [`number`] has narrowed to its type.
+fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, seen: i64) -> String {
     match kind {
-        Some(ArgKind::Flags | ArgKind::Enum) => flags_text(schema, &arg.set, seen as u64),
+        Some(ArgKind::Flags | ArgKind::Enum) => flags_text(schema, set, seen as u64),
+        Some(ArgKind::Ioctl) => ioctl_text(schema, set, seen as u32),
         Some(ArgKind::Mode) if seen == 0 => "0".to_owned(),
         Some(ArgKind::Mode) => format!("0{seen:o}"),
+        Some(ArgKind::FileMode) => file_mode_text(seen as u32),
         Some(ArgKind::DirFd) if seen == AT_FDCWD => "AT_FDCWD".to_owned(),
         Some(ArgKind::Signal) => signal::name(seen),
+        Some(ArgKind::SigSet) => signal::set_text(seen as u64, 64),
+        Some(ArgKind::Caps) => caps_text(schema, seen as u64),
+        Some(ArgKind::WaitStatus) => signal::wait_status_text(seen as u32),
         Some(ArgKind::Dev) => device_text(seen as u32),
         Some(ArgKind::TimeSpec) => duration_text(seen),
-        Some(ArgKind::Uint | ArgKind::Size) => (seen as u64).to_string(),
+        Some(ArgKind::Epoch) => layout::stamp_text(seen, 0),
         Some(ArgKind::Hex) => format!("{seen:#x}"),
+        Some(ArgKind::Int | ArgKind::Uint | ArgKind::Size) => match name_of(schema, set, seen) {
+            Some(name) => name.to_owned(),
+            None if kind == Some(ArgKind::Int) => seen.to_string(),
+            None => (seen as u64).to_string(),
+        },
         Some(
-            ArgKind::Int
-            | ArgKind::Fd
+            ArgKind::Fd
             | ArgKind::DirFd
             | ArgKind::Pid
             | ArgKind::Uid
@@ -90,7 +151,26 @@ fn number_text(schema: &Schema, arg: &ArgDesc, n: i64) -> String {
             | ArgKind::MsgOut
             | ArgKind::FdPair
             | ArgKind::Argv
-            | ArgKind::StructIn,
+            | ArgKind::StructIn
+            | ArgKind::Given
+            | ArgKind::Filled
+            | ArgKind::FilledAbove
+            | ArgKind::FilledRest
+            | ArgKind::GivenArray
+            | ArgKind::FilledArray
+            | ArgKind::StructOut
+            | ArgKind::StructOutLen
+            | ArgKind::BitSet
+            | ArgKind::Choice
+            | ArgKind::MsgName
+            | ArgKind::MsgControl
+            | ArgKind::MsgVecIn
+            | ArgKind::MsgVecOut
+            | ArgKind::TimeVal
+            | ArgKind::Stamp
+            | ArgKind::StampUs
+            | ArgKind::Bytes
+            | ArgKind::BitList,
         ) => {
             if seen == 0 {
                 "NULL".to_owned()
@@ -101,15 +181,84 @@ fn number_text(schema: &Schema, arg: &ArgDesc, n: i64) -> String {
     }
 }
 
-fn bytes_text(kind: Option<ArgKind>, bytes: &[u8]) -> Vec<u8> {
-    match kind {
-        Some(ArgKind::SockAddrIn | ArgKind::SockAddrOut) => sockaddr_text(bytes),
+fn bytes_text(schema: &Schema, holds: &ArgDesc, bytes: &[u8], abi: Abi) -> Vec<u8> {
+    match holds.kind() {
+        Some(ArgKind::SockAddrIn | ArgKind::SockAddrOut | ArgKind::MsgName) => sockaddr_text(bytes),
         Some(ArgKind::FdPair) => fd_pair(bytes)
             .map_or_else(|| hex(bytes), |[a, b]| format!("[{a}, {b}]"))
             .into_bytes(),
         Some(ArgKind::Argv) => list_text(bytes),
+        Some(ArgKind::BitSet | ArgKind::BitList) => layout::bits_text(bytes).into_bytes(),
+        Some(ArgKind::Bytes) => hex(bytes).into_bytes(),
+        Some(ArgKind::MsgControl) => layout::control_text(schema, bytes, abi),
+        Some(ArgKind::MsgVecIn | ArgKind::MsgVecOut) => layout::messages_text(bytes),
+        // Without a set it is text or a layout nobody knows: the bytes as they are.
+        Some(kind) if kind.is_struct() && !holds.set.is_empty() => {
+            let several = matches!(kind, ArgKind::GivenArray | ArgKind::FilledArray);
+            layout::struct_text(schema, &holds.set, bytes, abi, several)
+        }
         _ => bytes.to_vec(),
     }
+}
+
+/// The name of a whole number in a set.
+fn name_of<'a>(schema: &'a Schema, set: &str, n: i64) -> Option<&'a str> {
+    if set.is_empty() {
+        return None;
+    }
+    let mut flags = schema.flag_set(set)?.flags.iter();
+    // Sets of 32-bit numbers have negative ones as the kernel's `unsigned` sees them.
+    let short = i32::try_from(n).map(|n| u64::from(n as u32));
+    let fits = |value: u64| value == n as u64 || short == Ok(value);
+    let flag = flags.find(|flag| flag.mask == u64::MAX && fits(flag.value))?;
+    Some(&flag.name)
+}
+
+/// A request of ioctl by name, else as `include/uapi/asm-generic/ioctl.h` takes it apart.
+fn ioctl_text(schema: &Schema, set: &str, request: u32) -> String {
+    if let Some(name) = name_of(schema, set, i64::from(request)) {
+        return name.to_owned();
+    }
+    let direction = match request >> 30 {
+        0 => "_IOC_NONE",
+        1 => "_IOC_WRITE",
+        2 => "_IOC_READ",
+        _ => "_IOC_READ|_IOC_WRITE",
+    };
+    format!(
+        "_IOC({direction}, {:#x}, {:#x}, {})",
+        request >> 8 & 0xff,
+        request & 0xff,
+        request >> 16 & 0x3fff
+    )
+}
+
+/// `S_IFREG|0644`: type (`include/uapi/linux/stat.h`) and permissions.
+fn file_mode_text(mode: u32) -> String {
+    let kind = match mode & 0o170_000 {
+        0o010_000 => "S_IFIFO",
+        0o020_000 => "S_IFCHR",
+        0o040_000 => "S_IFDIR",
+        0o060_000 => "S_IFBLK",
+        0o100_000 => "S_IFREG",
+        0o120_000 => "S_IFLNK",
+        0o140_000 => "S_IFSOCK",
+        _ => return format!("0{mode:o}"),
+    };
+    format!("{kind}|0{:o}", mode & 0o7777)
+}
+
+/// Capabilities by name, joined with `|`; `0` for none.
+fn caps_text(schema: &Schema, mask: u64) -> String {
+    if mask == 0 {
+        return "0".to_owned();
+    }
+    let name = |bit: u32| {
+        name_of(schema, "capability", i64::from(bit))
+            .map_or_else(|| format!("CAP_{bit}"), str::to_owned)
+    };
+    let held = (0..u64::BITS).filter(|bit| mask >> bit & 1 == 1);
+    held.map(name).collect::<Vec<_>>().join("|")
 }
 
 /// The two descriptors of a captured [`ArgKind::FdPair`]: two little-endian `int`s.
@@ -276,16 +425,17 @@ pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
             None => {}
         }
     }
-    for (arg, value) in ty.args.iter().zip(&event.args) {
-        let Some(text) = arg_text(ctx.schema, arg, value) else {
+    for (at, (arg, value)) in ty.args.iter().zip(&event.args).enumerate() {
+        let Some(text) = arg_text(ctx, at) else {
             continue;
         };
+        let kind = held(ctx, at).and_then(|(holds, _)| holds.kind());
         if !line.is_empty() {
             line.push(b' ');
         }
         line.extend_from_slice(arg.name.as_bytes());
         line.push(b'=');
-        append_cut(&mut line, &text, arg.kind(), value);
+        append_cut(&mut line, &text, kind, value);
         if arg.kind() == Some(ArgKind::Fd) {
             append_file(&mut line, behind.take());
         }
@@ -310,7 +460,9 @@ fn append_file(line: &mut Vec<u8>, file: Option<&File>) {
 
 fn append_cut(line: &mut Vec<u8>, text: &[u8], kind: Option<ArgKind>, value: &Value) {
     let bound = match kind {
-        Some(kind) if kind.is_payload() || kind == ArgKind::StructIn => LINE_PAYLOAD_BYTES,
+        Some(ArgKind::MsgVecIn | ArgKind::MsgVecOut) => LINE_TEXT_BYTES,
+        Some(ArgKind::StructIn) if text.first() != Some(&b'{') => LINE_PAYLOAD_BYTES,
+        Some(kind) if kind.is_payload() => LINE_PAYLOAD_BYTES,
         _ => LINE_TEXT_BYTES,
     };
     let shown = text.get(..bound).unwrap_or(text);
@@ -341,12 +493,14 @@ mod tests {
             name: "x".to_owned(),
             kind: kind as u8,
             set: set.to_owned(),
+            by: String::new(),
         }
     }
 
     fn shown(kind: ArgKind, set: &str, n: i64) -> String {
-        String::from_utf8(arg_text(Schema::current(), &arg(kind, set), &Value::Num(n)).unwrap())
-            .unwrap()
+        let (holds, value) = (arg(kind, set), Value::Num(n));
+        let text = held_text(Schema::current(), &holds, &value, Abi::x86_64).unwrap();
+        String::from_utf8(text).unwrap()
     }
 
     fn event(name: &str, result: i64, args: Vec<Value>) -> Event {
@@ -355,7 +509,7 @@ mod tests {
             cpu: 0,
             seq: 0,
             ty: current_type(name).unwrap(),
-            abi: crate::Abi::x86_64,
+            abi: Abi::x86_64,
             flags: EventFlags::default(),
             tid: 1,
             proc: ProcId(0),
@@ -482,10 +636,11 @@ mod tests {
     fn lists_pairs_and_vectors_are_readable() {
         let say = |kind, bytes: &[u8]| {
             String::from_utf8(
-                arg_text(
+                held_text(
                     Schema::current(),
                     &arg(kind, ""),
                     &Value::Bytes(Blob::whole(bytes)),
+                    Abi::x86_64,
                 )
                 .unwrap(),
             )
@@ -633,7 +788,11 @@ mod tests {
         fn any_bytes_render_for_every_kind(bytes in proptest::collection::vec(any::<u8>(), 0..64), n in any::<i64>()) {
             for (kind, ..) in ArgKind::ALL {
                 for value in [Value::Num(n), Value::Bytes(Blob::whole(bytes.clone()))] {
-                    prop_assert!(arg_text(Schema::current(), &arg(*kind, "open"), &value).is_some());
+                    for abi in [Abi::x86_64, Abi::i386] {
+                        for set in ["open", "stat", "unnamed", "futex_requeue"] {
+                            prop_assert!(held_text(Schema::current(), &arg(*kind, set), &value, abi).is_some());
+                        }
+                    }
                 }
             }
         }

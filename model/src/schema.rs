@@ -1,21 +1,28 @@
 //! The tables as data: what a capture file carries so that a reader who never heard of a call still names its arguments.
 
-use crate::args::{ArgKind, Class};
+use crate::args::{Abi, ArgKind, ArgSpec, Class};
 use crate::event::TypeId;
 use crate::flags::FLAG_SETS;
+use crate::render;
+use crate::structs::{CHOICES, STRUCTS, Struct, StructField};
 use crate::syscalls::{HAPPENINGS, SYSCALLS};
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-/// One argument of an event type.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How often a choice may lead to another one.
+pub const CHOICE_DEPTH: usize = 2;
+
+/// One argument of an event type, or what an argument holds in one case.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ArgDesc {
     /// Name.
     pub name: String,
     /// The number of its [`ArgKind`]; kept as a number so that kinds of later versions survive.
     pub kind: u8,
-    /// Name of its flag set; empty when it has none.
+    /// Name of its flag set, structure or choice; empty when it has none.
     pub set: String,
+    /// Name of the argument that counts it; empty when that is the next one, or when nothing does.
+    pub by: String,
 }
 
 impl ArgDesc {
@@ -23,6 +30,58 @@ impl ArgDesc {
     pub fn kind(&self) -> Option<ArgKind> {
         ArgKind::from_code(self.kind)
     }
+}
+
+/// One field of a structure.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StructFieldDesc {
+    /// Name; empty when the structure is a single value.
+    pub name: String,
+    /// First byte.
+    pub offset: u32,
+    /// Bytes.
+    pub width: u32,
+    /// The number of its [`ArgKind`].
+    pub kind: u8,
+    /// Name of its flag set or structure; empty when it has none.
+    pub set: String,
+}
+
+/// How a structure lies in memory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StructDesc {
+    /// Name, as [`ArgDesc::set`] refers to it.
+    pub name: String,
+    /// Whether this is the layout of 32-bit x86 calls only; the other one holds where there is no such.
+    pub narrow: bool,
+    /// Bytes that are captured of it; where several follow one another, also the step.
+    pub size: u32,
+    /// Fields in order.
+    pub fields: Vec<StructFieldDesc>,
+}
+
+/// What an argument holds for one value of the deciding argument.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CaseDesc {
+    /// The value, under the choice's mask.
+    pub value: u64,
+    /// What the argument holds; no name.
+    pub holds: ArgDesc,
+}
+
+/// What an argument holds, decided by another one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ChoiceDesc {
+    /// Name, as [`ArgDesc::set`] refers to it.
+    pub name: String,
+    /// Name of the deciding argument.
+    pub by: String,
+    /// Its bits that decide.
+    pub mask: u64,
+    /// Values.
+    pub cases: Vec<CaseDesc>,
+    /// What the argument holds for all others; no name.
+    pub otherwise: ArgDesc,
 }
 
 /// One event type. Its [`TypeId`] is its place in [`Schema::types`].
@@ -79,10 +138,44 @@ pub struct Schema {
     pub types: Vec<TypeDesc>,
     /// Flag sets.
     pub flag_sets: Vec<FlagSetDesc>,
+    /// Structures.
+    pub structs: Vec<StructDesc>,
+    /// What is decided by another argument.
+    pub choices: Vec<ChoiceDesc>,
+}
+
+fn describe(spec: &ArgSpec) -> ArgDesc {
+    ArgDesc {
+        name: spec.name.to_owned(),
+        kind: spec.kind as u8,
+        set: spec.set.to_owned(),
+        by: spec.by.to_owned(),
+    }
+}
+
+fn describe_struct(row: &Struct, narrow: bool) -> StructDesc {
+    let place = |field: &StructField| if narrow { field.narrow } else { field.wide };
+    StructDesc {
+        name: row.name.to_owned(),
+        narrow,
+        size: u32::from(if narrow { row.narrow_size } else { row.size }),
+        fields: row
+            .fields
+            .iter()
+            .filter(|field| place(field).1 > 0)
+            .map(|field| StructFieldDesc {
+                name: field.name.to_owned(),
+                offset: u32::from(place(field).0),
+                width: u32::from(place(field).1),
+                kind: field.kind as u8,
+                set: field.set.to_owned(),
+            })
+            .collect(),
+    }
 }
 
 impl Schema {
-    /// The schema of this version: `SYSCALLS`, then `HAPPENINGS`, then `FLAG_SETS`.
+    /// The schema of this version: `SYSCALLS`, then `HAPPENINGS`, then `FLAG_SETS`, `STRUCTS` and `CHOICES`.
     pub fn current() -> &'static Schema {
         static CURRENT: OnceLock<Schema> = OnceLock::new();
         CURRENT.get_or_init(|| Schema {
@@ -94,15 +187,7 @@ impl Schema {
                     name: row.name.to_owned(),
                     class: row.class as u8,
                     is_syscall,
-                    args: row
-                        .args
-                        .iter()
-                        .map(|arg| ArgDesc {
-                            name: arg.name.to_owned(),
-                            kind: arg.kind as u8,
-                            set: arg.set.to_owned(),
-                        })
-                        .collect(),
+                    args: row.args.iter().map(describe).collect(),
                     doc: row.doc.to_owned(),
                 })
                 .collect(),
@@ -121,6 +206,32 @@ impl Schema {
                         .collect(),
                 })
                 .collect(),
+            structs: STRUCTS
+                .iter()
+                .flat_map(|row| {
+                    let narrow = row.has_narrow().then(|| describe_struct(row, true));
+                    [describe_struct(row, false)].into_iter().chain(narrow)
+                })
+                .collect(),
+            choices: CHOICES
+                .iter()
+                .map(|row| ChoiceDesc {
+                    name: row.name.to_owned(),
+                    by: row.by.to_owned(),
+                    mask: row.mask,
+                    cases: row
+                        .cases
+                        .iter()
+                        .filter_map(|case| {
+                            Some(CaseDesc {
+                                value: row.number(case)?,
+                                holds: describe(&case.holds),
+                            })
+                        })
+                        .collect(),
+                    otherwise: describe(&row.otherwise),
+                })
+                .collect(),
         })
     }
 
@@ -136,6 +247,50 @@ impl Schema {
             .position(|ty| ty.name == name)
             .and_then(|at| u16::try_from(at).ok())
             .map(TypeId)
+    }
+
+    /// How the structure with this name lies in the memory of a caller of this convention.
+    pub fn structure(&self, name: &str, abi: Abi) -> Option<&StructDesc> {
+        let mut found = None;
+        for row in self.structs.iter().filter(|row| row.name == name) {
+            if row.narrow == (abi == Abi::i386) {
+                return Some(row);
+            }
+            if !row.narrow {
+                found = Some(row);
+            }
+        }
+        found
+    }
+
+    /// What the argument at this place of `ty` holds: its own description, or, where another argument decides, the case
+    /// that fits. `number` gives what the other arguments' registers hold.
+    pub fn held<'a>(
+        &'a self,
+        ty: &'a TypeDesc,
+        at: usize,
+        number: impl Fn(usize) -> Option<i64>,
+    ) -> Option<&'a ArgDesc> {
+        let mut holds = ty.args.get(at)?;
+        // A choice inside a choice is as deep as it goes; a file may claim otherwise.
+        for _ in 0..CHOICE_DEPTH {
+            if holds.kind() != Some(ArgKind::Choice) {
+                break;
+            }
+            let Some(choice) = self.choices.iter().find(|row| row.name == holds.set) else {
+                break;
+            };
+            let decides = ty.arg_index(&choice.by).and_then(|by| {
+                let kind = ty.args.get(by)?.kind();
+                Some(render::number(kind, number(by)?) as u64)
+            });
+            let case = decides.and_then(|n| {
+                let mut cases = choice.cases.iter();
+                cases.find(|case| case.value == n & choice.mask)
+            });
+            holds = case.map_or(&choice.otherwise, |case| &case.holds);
+        }
+        Some(holds)
     }
 
     /// The flag set with this name.

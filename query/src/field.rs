@@ -69,7 +69,9 @@ impl fmt::Display for FieldRef {
         let Some(arg) = &self.arg else { return Ok(()) };
         let dotted = format!("{}.{arg}", self.field.name);
         let is_word = arg.starts_with(|c: char| c.is_ascii_alphabetic())
-            && arg.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+            && arg
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.'))
             && fields::split_name(&dotted)
                 .is_some_and(|(field, rest)| field.name == self.field.name && rest == Some(arg));
         if is_word {

@@ -95,6 +95,7 @@ fn a_filter_prints_in_one_way() {
         ("fd.name = 'a b'", "fd.name=\"a b\""),
         ("evt.arg[flags] exists", "evt.arg.flags exists"),
         ("evt.arg.0=1", "evt.arg[0]=1"),
+        ("evt.arg[how.flags]=0", "evt.arg.how.flags=0"),
         ("evt.dir=>", "evt.dir=\">\""),
         ("proc.name in(sh,'x y')", "proc.name in (sh, \"x y\")"),
         (

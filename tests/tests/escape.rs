@@ -133,6 +133,15 @@ fn events() -> Vec<Event> {
             ArgKind::SockAddrIn | ArgKind::SockAddrOut => {
                 Value::Bytes(Blob::whole([b"\x01\x00".to_vec(), bytes("/sock")].concat()))
             }
+            kind if kind.is_struct()
+                || kind.is_part()
+                || matches!(
+                    kind,
+                    ArgKind::MsgVecIn | ArgKind::MsgVecOut | ArgKind::BitSet | ArgKind::Choice
+                ) =>
+            {
+                Value::Bytes(Blob::whole(bytes(arg.name)))
+            }
             _ => Value::Num(1),
         });
         let at = events.len() as u64;

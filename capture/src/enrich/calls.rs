@@ -2,17 +2,21 @@
 
 use super::quick::{Way, is_touched};
 use super::{Outcome, World, blank};
-use crate::decode::Record;
+use crate::decode::{Head, Message, Record};
 use crate::procfs;
 use crate::wire::{Kind, PathMark, Slot};
 use afterimage_format::Arg;
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
-    Abi, ArgKind, Blob, Event, EventFlags, FileId, FileKind, ProcId, Role, SYSCALLS, TypeId, Value,
+    Abi, ArgDesc, ArgKind, Blob, Event, EventFlags, FileId, FileKind, ProcId, Role, SYSCALLS,
+    Schema, TypeId, Value,
 };
 
 const CALL_STRIDE: usize = 1024;
+
+/// `__X32_SYSCALL_BIT` of `arch/x86/include/uapi/asm/unistd.h`.
+const X32_BIT: u32 = 0x4000_0000;
 
 pub(super) fn call_table() -> Vec<Option<(TypeId, &'static Syscall, Way)>> {
     let mut table = vec![None; 4 * CALL_STRIDE];
@@ -64,7 +68,12 @@ impl World {
             );
             event.abi = abi;
             event.result = result;
-            event.args.push(Value::Num(i64::from(head.nr as i32)));
+            // The kernel program takes the bit off that makes a number one of x32.
+            let nr = match abi {
+                Abi::x32 => head.nr | X32_BIT,
+                _ => head.nr,
+            };
+            event.args.push(Value::Num(i64::from(nr as i32)));
             event
                 .args
                 .extend(head.args.iter().take(5).map(|raw| Value::Num(*raw as i64)));
@@ -81,7 +90,20 @@ impl World {
             let raw = head.args.get(at).copied().unwrap_or(0);
             let blob = record.args.get(at).and_then(Option::as_ref);
             let bytes = blob.map(|blob| (blob.bytes.as_slice(), blob.full_len));
-            event.args.push(match value(spec.kind, raw, abi, bytes) {
+            let parts = match spec.kind {
+                ArgKind::MsgName => record.addr.as_deref().map(Blob::whole),
+                ArgKind::MsgControl => record.control.clone(),
+                ArgKind::MsgVecIn | ArgKind::MsgVecOut if !record.messages.is_empty() => {
+                    Some(joined(&record.messages, result))
+                }
+                _ => None,
+            };
+            if let Some(parts) = parts {
+                event.args.push(Value::Bytes(parts));
+                continue;
+            }
+            let kind = held(ty, spec.kind, at, head);
+            event.args.push(match value(kind, raw, abi, bytes) {
                 Arg::Absent => Value::Absent,
                 Arg::Num(number) => Value::Num(number),
                 Arg::Bytes(bytes, full_len) => Value::Bytes(Blob {
@@ -90,6 +112,7 @@ impl World {
                 }),
             });
         }
+        without_password(row, &mut event);
         mark(&mut event, record);
         event.file = self.touched(cpu, record, row, result, id, &mut event.flags);
         Outcome::Event(Box::new(event))
@@ -149,7 +172,12 @@ impl World {
             }
             _ => {}
         }
-        let claimed_end = record.addr.as_deref().or_else(|| {
+        let named = record.messages.first().map(|m| m.name.as_slice());
+        let named = record
+            .addr
+            .as_deref()
+            .or(named.filter(|name| !name.is_empty()));
+        let claimed_end = named.or_else(|| {
             let at = row
                 .args
                 .iter()
@@ -186,16 +214,18 @@ impl World {
             "listen" if result == 0 => self.objects.role(file, Role::Server),
             _ => {}
         }
-        let sends = row
-            .args
-            .iter()
-            .any(|arg| matches!(arg.kind, ArgKind::SockAddrIn | ArgKind::MsgIn))
-            && row.name != "bind";
-        let receives = row
-            .args
-            .iter()
-            .any(|arg| matches!(arg.kind, ArgKind::SockAddrOut | ArgKind::MsgOut))
-            && row.name.starts_with("recv");
+        let sends = row.args.iter().any(|arg| {
+            matches!(
+                arg.kind,
+                ArgKind::SockAddrIn | ArgKind::MsgIn | ArgKind::MsgVecIn
+            )
+        }) && row.name != "bind";
+        let receives = row.args.iter().any(|arg| {
+            matches!(
+                arg.kind,
+                ArgKind::SockAddrOut | ArgKind::MsgOut | ArgKind::MsgVecOut
+            )
+        }) && row.name.starts_with("recv");
         let end = claimed_end.filter(|_| sends || receives);
         let fd = fd_number(*slot as usize)?;
         let known = self.objects.known(file);
@@ -239,6 +269,58 @@ impl World {
                 .map(|p| p.cwd.clone())
                 .unwrap_or_default(),
         }
+    }
+}
+
+/// The kind of what an argument holds, also where another one decides it.
+pub(super) fn held(ty: TypeId, kind: ArgKind, at: usize, head: &Head) -> ArgKind {
+    if kind != ArgKind::Choice {
+        return kind;
+    }
+    let schema = Schema::current();
+    let register = |at: usize| head.args.get(at).map(|raw| *raw as i64);
+    let holds = schema.ty(ty).and_then(|ty| schema.held(ty, at, register));
+    holds.and_then(ArgDesc::kind).unwrap_or(ArgKind::Hex)
+}
+
+/// Several messages as one value: for each its length, the bytes of address and payload kept, then these.
+fn joined(messages: &[Message], result: i64) -> Blob {
+    let mut bytes = Vec::new();
+    let mut lost = 0;
+    for message in messages {
+        let kept = &message.payload.bytes;
+        for n in [
+            message.payload.full_len,
+            message.name.len() as u64,
+            kept.len() as u64,
+        ] {
+            bytes.extend((n as u32).to_le_bytes());
+        }
+        bytes.extend(&message.name);
+        bytes.extend(kept);
+        lost += message.payload.full_len.saturating_sub(kept.len() as u64);
+    }
+    // A message that was not kept at all is missing by one byte at least.
+    let missing = usize::try_from(result)
+        .unwrap_or(0)
+        .saturating_sub(messages.len());
+    let full_len = bytes.len() as u64 + lost + missing as u64;
+    Blob { bytes, full_len }
+}
+
+/// The value of a file system's parameter whose name says that it is a password is not kept.
+fn without_password(row: &Syscall, event: &mut Event) {
+    if row.name != "fsconfig" {
+        return;
+    }
+    let secret = match event.args.get(2) {
+        Some(Value::Bytes(key)) => key.bytes.windows(4).any(|four| four == b"pass"),
+        _ => true,
+    };
+    if let Some(value @ Value::Bytes(_)) = event.args.get_mut(3)
+        && secret
+    {
+        *value = Value::Absent;
     }
 }
 
@@ -294,7 +376,6 @@ pub(super) fn value<'a>(
         | ArgKind::Str
         | ArgKind::BufIn
         | ArgKind::BufOut
-        | ArgKind::StructIn
         | ArgKind::SockAddrIn
         | ArgKind::SockAddrOut
         | ArgKind::IoVecIn
@@ -302,7 +383,27 @@ pub(super) fn value<'a>(
         | ArgKind::MsgIn
         | ArgKind::MsgOut
         | ArgKind::FdPair
-        | ArgKind::Argv => bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len)),
+        | ArgKind::Argv
+        | ArgKind::MsgName
+        | ArgKind::MsgControl => {
+            bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len))
+        }
+        // What was not read is known by its address.
+        ArgKind::StructIn
+        | ArgKind::Given
+        | ArgKind::Filled
+        | ArgKind::FilledAbove
+        | ArgKind::FilledRest
+        | ArgKind::GivenArray
+        | ArgKind::FilledArray
+        | ArgKind::StructOut
+        | ArgKind::StructOutLen
+        | ArgKind::BitSet
+        | ArgKind::MsgVecIn
+        | ArgKind::MsgVecOut => match bytes {
+            Some((kept, full_len)) => Arg::Bytes(kept, full_len),
+            None => value(ArgKind::Ptr, raw, abi, None),
+        },
         ArgKind::TimeSpec => bytes
             .and_then(|(kept, _)| timespec_ns(kept))
             .map_or(Arg::Absent, Arg::Num),
@@ -312,6 +413,7 @@ pub(super) fn value<'a>(
         | ArgKind::Pid
         | ArgKind::Signal
         | ArgKind::Enum
+        | ArgKind::Ioctl
         | ArgKind::SockAddrLen => Arg::Num(i64::from(raw as i32)),
         // -1 means "leave as it is" and stays -1; every other id is unsigned.
         ArgKind::Uid | ArgKind::Gid => Arg::Num(if raw as u32 == u32::MAX {
@@ -319,7 +421,7 @@ pub(super) fn value<'a>(
         } else {
             i64::from(raw as u32)
         }),
-        ArgKind::Mode => Arg::Num(i64::from(raw as u32)),
+        ArgKind::Mode | ArgKind::FileMode => Arg::Num(i64::from(raw as u32)),
         // Most flags are C ints: a set top bit must not smear over the upper half.
         ArgKind::Flags => Arg::Num(if raw >> 32 == 0xffff_ffff {
             i64::from(raw as u32)
@@ -331,7 +433,17 @@ pub(super) fn value<'a>(
         | ArgKind::Ptr
         | ArgKind::Size
         | ArgKind::Offset
-        | ArgKind::Dev => Arg::Num(if narrow {
+        | ArgKind::Dev
+        | ArgKind::Choice
+        | ArgKind::TimeVal
+        | ArgKind::Stamp
+        | ArgKind::StampUs
+        | ArgKind::Epoch
+        | ArgKind::SigSet
+        | ArgKind::Caps
+        | ArgKind::WaitStatus
+        | ArgKind::Bytes
+        | ArgKind::BitList => Arg::Num(if narrow {
             i64::from(raw as u32)
         } else {
             raw as i64

@@ -2,7 +2,7 @@
 //! (a process not met before, a file told in full, a call that opens, connects or closes ranges) takes the long way.
 
 use super::World;
-use super::calls::value;
+use super::calls::{held, value};
 use crate::decode::Head;
 use crate::wire::{Kind, PartHead, Tag};
 use afterimage_format::{Arg, Row};
@@ -31,6 +31,8 @@ impl Way {
     pub fn of(row: &Syscall) -> Way {
         match row.name {
             "close" => Way::Close,
+            // A password is left out there.
+            "fsconfig" => Way::Long,
             // What these do to the descriptor table, or to who is server and who client, is looked at.
             "fcntl" | "fcntl64" | "close_range" | "pipe" | "pipe2" | "socketpair" | "connect"
             | "listen" => Way::Long,
@@ -185,7 +187,8 @@ impl World {
         };
         for (at, spec) in row.args.iter().enumerate() {
             let raw = head.args.get(at).copied().unwrap_or(0);
-            let arg = value(spec.kind, raw, abi, bytes.get(at).copied().flatten());
+            let kind = held(ty, spec.kind, at, head);
+            let arg = value(kind, raw, abi, bytes.get(at).copied().flatten());
             if let Arg::Bytes(kept, full_len) = arg
                 && full_len > kept.len() as u64
             {

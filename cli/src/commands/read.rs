@@ -8,7 +8,7 @@ use crate::moment::Look;
 use crate::output::Output;
 use crate::source::{Source, filter, not_a_capture, reader, unreadable};
 use afterimage_indexer::Progress;
-use afterimage_model::{ArgKind, Ctx, Safe, Value, render};
+use afterimage_model::{Ctx, Safe, Value, render};
 use afterimage_query::FieldRef;
 use clap::Args;
 use std::io::{self, Write};
@@ -276,8 +276,8 @@ fn json_line(ctx: &Ctx<'_>, fields: &[FieldRef]) -> String {
             object.field(&field.to_string(), &value);
         }
     }
-    for (desc, value) in ctx.ty().iter().flat_map(|ty| &ty.args).zip(&ctx.event.args) {
-        if let Some(text) = render::arg_text(ctx.schema, desc, value) {
+    for (at, desc) in ctx.ty().iter().flat_map(|ty| &ty.args).enumerate() {
+        if let Some(text) = render::arg_text(ctx, at) {
             object.text(&format!("evt.arg.{}", desc.name), text);
         }
     }
@@ -296,12 +296,14 @@ enum Bytes {
 fn print_bytes(out: &mut Output, ctx: &Ctx<'_>, form: Bytes) -> io::Result<()> {
     let Some(ty) = ctx.ty() else { return Ok(()) };
     for (desc, value) in ty.args.iter().zip(&ctx.event.args) {
-        let payload = desc.kind().is_some_and(ArgKind::is_payload);
-        let Value::Bytes(blob) = value else { continue };
-        if !payload || blob.bytes.is_empty() {
+        let kind = desc.kind().filter(|kind| kind.is_payload());
+        let (Some(kind), Value::Bytes(blob)) = (kind, value) else {
+            continue;
+        };
+        if blob.bytes.is_empty() {
             continue;
         }
-        for line in dump(&blob.bytes, form) {
+        for line in dump(&render::payload(kind, &blob.bytes), form) {
             writeln!(out, "    {line}")?;
         }
         if blob.is_cut() {

@@ -44,6 +44,19 @@ fn everything_in_a_small_capture_comes_back() {
 }
 
 #[test]
+fn the_whole_schema_of_this_version_comes_back_with_its_structures_and_choices() {
+    let story = Story {
+        schema: Schema::current().clone(),
+        ..Story::default()
+    };
+    let file = story.write();
+    let reader = Reader::from_bytes(file).unwrap();
+    assert_eq!(reader.schema(), Schema::current());
+    let sigaction = |abi| reader.schema().structure("sigaction", abi).unwrap().size;
+    assert_eq!((sigaction(Abi::x86_64), sigaction(Abi::i386)), (32, 20));
+}
+
+#[test]
 fn a_chunk_carries_the_ancestors_containers_files_and_users_of_its_events() {
     let story = story::story();
     let reader = Reader::from_bytes(story.write()).unwrap();

@@ -60,7 +60,7 @@ fn small_schema() -> Schema {
     let arg = |name: &str, kind: ArgKind| ArgDesc {
         name: name.into(),
         kind: kind as u8,
-        set: String::new(),
+        ..ArgDesc::default()
     };
     let ty = |name: &str, class: Class, args: Vec<ArgDesc>| TypeDesc {
         name: name.into(),
@@ -99,6 +99,7 @@ fn small_schema() -> Schema {
                 mask: 64,
             }],
         }],
+        ..Schema::default()
     }
 }
 

@@ -8,6 +8,7 @@ use crate::manifest::Manifest;
 use crate::render;
 use crate::schema::TypeDesc;
 use crate::time::Civil;
+use std::borrow::Cow;
 
 /// Seconds in nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
@@ -150,15 +151,12 @@ pub fn buffer<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
         .iter()
         .zip(&c.event.args)
         .find_map(|(arg, value)| match (arg.kind()?, value) {
-            (
-                ArgKind::BufIn
-                | ArgKind::BufOut
-                | ArgKind::IoVecIn
-                | ArgKind::IoVecOut
-                | ArgKind::MsgIn
-                | ArgKind::MsgOut,
-                Value::Bytes(blob),
-            ) => Some(FieldValue::str(&blob.bytes)),
+            (kind, Value::Bytes(blob)) if kind.is_payload() => {
+                Some(match render::payload(kind, &blob.bytes) {
+                    Cow::Borrowed(bytes) => FieldValue::str(bytes),
+                    Cow::Owned(bytes) => FieldValue::owned(bytes),
+                })
+            }
             _ => None,
         })
 }
@@ -167,6 +165,8 @@ pub fn buffer<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
 enum Found<'a> {
     /// An argument of the call, by its place.
     Arg(usize),
+    /// A field of the structure an argument points at.
+    Field(usize, String),
     /// The result.
     Result,
     /// The file's name.
@@ -206,15 +206,18 @@ fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
         "dev" => ty.arg_index("source").map(Found::Arg),
         "dir" => ty.arg_index("target").map(Found::Arg),
         _ if PATH_NAMES.contains(&name) => by_kind(&|kind| kind == ArgKind::Path),
-        _ => None,
+        _ => {
+            let (arg, field) = name.split_once('.')?;
+            Some(Found::Field(ty.arg_index(arg)?, field.to_owned()))
+        }
     }
 }
 
 /// `evt.arg`: one argument as text.
 pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
     match find_arg(c, name?)? {
-        Found::Arg(at) => render::arg_text(c.schema, c.ty()?.args.get(at)?, c.event.args.get(at)?)
-            .map(FieldValue::owned),
+        Found::Arg(at) => render::arg_text(c, at).map(FieldValue::owned),
+        Found::Field(at, field) => render::arg_field_text(c, at, &field).map(FieldValue::owned),
         Found::Result => match c.event.errno() {
             Some(_) => render::result_text(c.event).map(FieldValue::owned),
             None => Some(FieldValue::owned(c.event.result.to_string())),
@@ -234,7 +237,7 @@ pub fn raw_arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
             Value::Absent | Value::Bytes(_) => None,
         },
         Found::Result => Some(FieldValue::Int(c.event.result)),
-        Found::Tuple(_) => None,
+        Found::Tuple(_) | Found::Field(..) => None,
     }
 }
 

@@ -416,8 +416,14 @@ fn open_calls_tell_what_they_ask_for() {
     );
     w.expect(
         &openat2,
-        &[("evt.is_open_read", "false"), ("evt.is_open_write", "true")],
+        &[
+            ("evt.is_open_read", "false"),
+            ("evt.is_open_write", "true"),
+            ("evt.arg.how", "{flags=O_WRONLY, mode=0, resolve=0}"),
+            ("evt.arg.how.flags", "O_WRONLY"),
+        ],
     );
+    w.expect_none(&openat2, &["evt.arg.how.nothing", "evt.arg.path.flags"]);
     let read = event(
         "read",
         CURL,

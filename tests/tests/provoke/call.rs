@@ -1,7 +1,8 @@
 //! How a case makes its call and says what it did: each argument is given once, as the register's value and as what the
 //! event must say of it. What is told reaches the parent through shared memory, also when the call never returns.
 
-use afterimage_model::{Abi, ArgKind, Syscall};
+use afterimage_model::schema::current_type;
+use afterimage_model::{Abi, ArgKind, Schema, Syscall};
 use afterimage_tests::child::Shared;
 use serde_json::{Value as Json, json};
 use std::ffi::CStr;
@@ -53,6 +54,7 @@ pub struct Arg {
     raw: u64,
     told: Told,
     fill: Option<Fill>,
+    says: Option<&'static str>,
 }
 
 impl Arg {
@@ -61,7 +63,14 @@ impl Arg {
             raw,
             told,
             fill: None,
+            says: None,
         }
+    }
+
+    /// The text of the argument must hold this.
+    pub fn says(mut self, text: &'static str) -> Arg {
+        self.says = Some(text);
+        self
     }
 }
 
@@ -156,6 +165,8 @@ pub enum Outcome {
 pub struct Account {
     /// Arguments in order.
     pub args: Vec<Told>,
+    /// What the text of each must hold.
+    pub says: Vec<Option<String>>,
     /// The result.
     pub outcome: Outcome,
     /// Device and inode of the file the call was about: what it returned, or else its first descriptor.
@@ -201,6 +212,7 @@ impl<'a> Call<'a> {
             self.row.args
         );
         self.made = true;
+        let says: Vec<_> = args.iter().map(|arg| arg.says).collect();
         let args: Vec<Json> = args
             .iter()
             .map(|arg| match &arg.told {
@@ -217,7 +229,7 @@ impl<'a> Call<'a> {
             Outcome::Never => Json::Null,
         };
         self.shared.put(
-            json!({ "args": args, "outcome": outcome, "file": file.map(|(dev, ino)| [dev, ino]) })
+            json!({ "args": args, "says": says, "outcome": outcome, "file": file.map(|(dev, ino)| [dev, ino]) })
                 .to_string()
                 .as_bytes(),
         );
@@ -276,6 +288,13 @@ impl<'a> Call<'a> {
                     arg.told = Told::Pair(a, b);
                 }
                 _ => {}
+            }
+        }
+        for (at, arg) in args.iter_mut().enumerate() {
+            if let Told::Num(_) | Told::Any = arg.told
+                && let Some(told) = memory(self.row, &raw, at, result)
+            {
+                arg.told = told;
             }
         }
         let made = if self.row.returns_fd && result >= 0 {
@@ -338,6 +357,53 @@ fn identity(fd: i32) -> Option<(u64, u64)> {
     ))
 }
 
+/// What the event must say of a structure that an argument points at: the memory as it is after the call, as much of it
+/// as the row says; the address where the row says that nothing is read. `None` for what is no structure.
+fn memory(row: &Syscall, raw: &[u64; 6], at: usize, result: i64) -> Option<Told> {
+    let schema = Schema::current();
+    let ty = schema.ty(current_type(row.name)?)?;
+    let holds = schema.held(ty, at, |at| raw.get(at).map(|raw| *raw as i64))?;
+    let kind = holds.kind()?;
+    let count_at = match &*holds.by {
+        "" => at + 1,
+        by => ty.arg_index(by)?,
+    };
+    let (address, count) = (raw[at], raw.get(count_at).copied().unwrap_or(0));
+    let size = match kind {
+        ArgKind::BitSet => 0,
+        kind if kind.is_struct() && !holds.set.is_empty() => {
+            u64::from(schema.structure(&holds.set, ABI)?.size)
+        }
+        _ => return None,
+    };
+    if address == 0 {
+        return Some(Told::Null);
+    }
+    let read = match kind {
+        ArgKind::Given => size,
+        ArgKind::StructIn => count,
+        ArgKind::GivenArray => u64::from(count as u32) * size,
+        ArgKind::BitSet => u64::from(count as u32).div_ceil(64) * 8,
+        ArgKind::FilledRest if result == -i64::from(libc::EINTR) => size,
+        ArgKind::Filled if result >= 0 => size,
+        ArgKind::FilledAbove if result > 0 => size,
+        ArgKind::FilledArray if result > 0 && (holds.by.is_empty() || count > 0) => {
+            result as u64 * size
+        }
+        ArgKind::StructOut if result > 0 => size.min(count).min(result as u64),
+        ArgKind::StructOut if result == 0 => size.min(count),
+        // SAFETY: the call has written a length of 32 bits there.
+        ArgKind::StructOutLen if result >= 0 => u64::from(unsafe { *(count as *const u32) }),
+        _ => 0,
+    };
+    if read == 0 {
+        return Some(Told::Num(address as i64));
+    }
+    // SAFETY: the case has that much memory there: the call read or wrote it.
+    let bytes = unsafe { std::slice::from_raw_parts(address as *const u8, read as usize) };
+    Some(Told::Bytes(bytes.to_vec()))
+}
+
 fn registers(args: &[Arg]) -> [u64; 6] {
     let mut raw = [0; 6];
     for (register, arg) in raw.iter_mut().zip(args) {
@@ -386,8 +452,10 @@ pub fn account(bytes: &[u8]) -> Option<Account> {
             _ => Told::Any,
         })
     });
+    let says = told["says"].as_array()?.iter();
     Some(Account {
         args: args.collect::<Option<_>>()?,
+        says: says.map(|text| text.as_str().map(str::to_owned)).collect(),
         outcome: told["outcome"]
             .as_i64()
             .map_or(Outcome::Never, Outcome::Returned),

@@ -39,7 +39,7 @@ crate::cases! {
     }
     stat(call) {
         let mut room: Room = [0; 64];
-        call.make(&[text(c"/etc/passwd"), ptr(&raw mut room)]);
+        call.make(&[text(c"/etc/passwd"), ptr(&raw mut room).says("st_mode=S_IFREG|0644, st_nlink=1, st_uid=0, st_gid=0")]);
     }
     lstat(call) {
         let mut room: Room = [0; 64];
@@ -54,7 +54,7 @@ crate::cases! {
     }
     ioctl(call) {
         let mut pending = 0;
-        call.make(&[n(pipe()[0]), wide(libc::FIONREAD), ptr(&raw mut pending)]);
+        call.make(&[n(pipe()[0]), wide(libc::FIONREAD).says("FIONREAD"), ptr(&raw mut pending).says("0")]);
     }
     pread64(call) {
         let mut buf = [0u8; 4];
@@ -106,7 +106,7 @@ crate::cases! {
         call.make(&[n(file("f", b"")), n(78), n(libc::O_CLOEXEC)]);
     }
     fcntl(call) {
-        call.make(&[n(file("f", b"")), n(libc::F_SETFD), n(libc::FD_CLOEXEC)]);
+        call.make(&[n(file("f", b"")), n(libc::F_SETFD), n(libc::FD_CLOEXEC).says("FD_CLOEXEC")]);
     }
     flock(call) {
         call.make(&[n(file("f", b"")), n(libc::LOCK_EX | libc::LOCK_NB)]);
@@ -220,7 +220,7 @@ crate::cases! {
     }
     statfs(call) {
         let mut room: Room = [0; 64];
-        call.make(&[text(c"/proc"), ptr(&raw mut room)]);
+        call.make(&[text(c"/proc"), ptr(&raw mut room).says("type=PROC_SUPER_MAGIC")]);
     }
     fstatfs(call) {
         let mut room: Room = [0; 64];
@@ -235,7 +235,7 @@ crate::cases! {
     sendfile(call) {
         let (to, from) = (file("to", b""), file("from", b"0123456789"));
         let mut offset = 3i64;
-        call.make(&[n(to), n(from), ptr(&raw mut offset), n(4)]);
+        call.make(&[n(to), n(from), ptr(&raw mut offset).says("7"), n(4)]);
     }
     copy_file_range(call) {
         let (to, from) = (file("to", b""), file("from", b"0123456789"));
@@ -320,7 +320,7 @@ crate::cases! {
     }
     io_uring_setup(call) {
         let mut params = [0u64; 15];
-        call.make(&[n(4), ptr(&raw mut params)]);
+        call.make(&[n(4), ptr(&raw mut params).says("features=IORING_FEAT_SINGLE_MMAP|")]);
     }
     io_uring_enter(call) {
         let mut params = [0u64; 15];
@@ -340,7 +340,7 @@ crate::cases! {
     openat2(call) {
         file("f", b"");
         let how = [u64::from(O_RDONLY.unsigned_abs()), 0, 0x08];
-        call.make(&[n(AT_FDCWD), text(c"./f"), given(bytes_of(&how)), n(24)]);
+        call.make(&[n(AT_FDCWD), text(c"./f"), given(bytes_of(&how)).says("{flags=O_RDONLY, mode=0, resolve=RESOLVE_BENEATH}"), n(24)]);
     }
     open_by_handle_at(call) {
         let handle = [0u32; 8];

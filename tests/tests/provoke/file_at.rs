@@ -46,7 +46,7 @@ crate::cases! {
     }
     newfstatat(call) {
         let mut room: Room = [0; 64];
-        call.make(&[n(folder("/etc")), text(c"hosts"), ptr(&raw mut room), n(0)]);
+        call.make(&[n(folder("/etc")), text(c"hosts"), ptr(&raw mut room).says("st_mode=S_IFREG|0"), n(0)]);
     }
     unlinkat(call) {
         std::fs::create_dir("d").expect("a folder");
@@ -89,11 +89,12 @@ crate::cases! {
     utimensat(call) {
         file("f", b"");
         let times = [[5i64, 6], [7, 8]];
-        call.make(&[n(AT_FDCWD), text(c"f"), ptr(&raw const times), n(0)]);
+        let told = "{atime=1970-01-01T00:00:05.000000006+0000, mtime=1970-01-01T00:00:07.000000008+0000}";
+        call.make(&[n(AT_FDCWD), text(c"f"), ptr(&raw const times).says(told), n(0)]);
     }
     statx(call) {
         let mut room: Room = [0; 64];
-        call.make(&[n(AT_FDCWD), text(c"/proc/self/exe"), n(libc::AT_SYMLINK_NOFOLLOW), n(0xfff), ptr(&raw mut room)]);
+        call.make(&[n(AT_FDCWD), text(c"/proc/self/exe"), n(libc::AT_SYMLINK_NOFOLLOW), n(0xfff).says("STATX_MODE"), ptr(&raw mut room).says("mode=S_IFLNK|0777")]);
     }
     file_getattr(call) {
         file("f", b"");
@@ -205,8 +206,7 @@ crate::cases! {
     fsconfig(call) {
         let fd = c!(syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), 0));
         // 1: FSCONFIG_SET_STRING.
-        let value = c"4k";
-        call.make(&[n(fd), n(1), text(c"size"), ptr(value.as_ptr()), n(0)]);
+        call.make(&[n(fd), n(1), text(c"size"), text(c"4k"), n(0)]);
     }
     fsmount(call) {
         let fd = c!(syscall(libc::SYS_fsopen, c"tmpfs".as_ptr(), 0));
@@ -218,8 +218,9 @@ crate::cases! {
         call.make(&[n(AT_FDCWD), text(c"nowhere"), n(1)]);
     }
     mount_setattr(call) {
-        let attr = [1u64, 0, 0, 0];
-        call.make(&[n(AT_FDCWD), text(c"nowhere"), n(0), given(bytes_of(&attr)), n(32)]);
+        let attr = [1u64, 2, 1 << 18, 0];
+        let told = "{attr_set=MOUNT_ATTR_RDONLY, attr_clr=MOUNT_ATTR_NOSUID, propagation=MS_PRIVATE, userns_fd=0}";
+        call.make(&[n(AT_FDCWD), text(c"nowhere"), n(0), given(bytes_of(&attr)).says(told), n(32)]);
     }
     statmount(call) {
         let request = [24u64, 0, 0];

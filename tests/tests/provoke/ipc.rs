@@ -70,7 +70,7 @@ crate::cases! {
     semop(call) {
         let id = private(c!(semget(IPC_PRIVATE, 1, 0o600)));
         let mut operation = libc::sembuf { sem_num: 0, sem_op: 1, sem_flg: 0 };
-        call.make(&[n(id), ptr(&raw mut operation), n(1)]);
+        call.make(&[n(id), ptr(&raw mut operation).says("[{num=0, op=1, flg=0}]"), n(1)]);
         c!(semctl(id, 0, IPC_RMID));
     }
     semtimedop(call) {
@@ -128,7 +128,7 @@ crate::cases! {
     }
     mq_getsetattr(call) {
         let mut room: Room = [0; 64];
-        call.make(&[n(queue()), null(), ptr(&raw mut room)]);
+        call.make(&[n(queue()), null(), ptr(&raw mut room).says("{flags=O_NONBLOCK, maxmsg=")]);
     }
     eventfd(call) {
         call.make(&[n(3)]);
@@ -138,17 +138,20 @@ crate::cases! {
     }
     poll(call) {
         let mut waited = libc::pollfd { fd: pipe()[0], events: libc::POLLIN, revents: 0 };
-        call.make(&[ptr(&raw mut waited), n(1), n(1)]);
+        call.make(&[ptr(&raw mut waited).says("events=POLLIN, revents=0}]"), n(1), n(1)]);
     }
     ppoll(call) {
         let mut waited = libc::pollfd { fd: pipe()[1], events: libc::POLLOUT, revents: 0 };
         let mut time = [0i64, 1_000_000];
-        call.make(&[ptr(&raw mut waited), n(1), ptr(&raw mut time), null(), n(8)]);
+        call.make(&[ptr(&raw mut waited).says("events=POLLOUT, revents=POLLOUT}]"), n(1), ptr(&raw mut time), null(), n(8)]);
     }
     select(call) {
+        let [read, write] = pipe();
+        c!(write(write, c"x".as_ptr().cast(), 1));
         let mut set: Room = [0; 64];
+        set[0] = 1 << read;
         let mut time = [0i64, 1000];
-        call.make(&[n(0), ptr(&raw mut set), null(), null(), ptr(&raw mut time)]);
+        call.make(&[n(read + 1), ptr(&raw mut set).says("["), null(), null(), ptr(&raw mut time)]);
     }
     pselect6(call) {
         let mut set: Room = [0; 64];
@@ -164,11 +167,11 @@ crate::cases! {
     epoll_ctl(call) {
         let epoll = c!(epoll_create1(0));
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 7 };
-        call.make(&[n(epoll), n(libc::EPOLL_CTL_ADD), n(pipe()[0]), ptr(&raw mut event)]);
+        call.make(&[n(epoll), n(libc::EPOLL_CTL_ADD), n(pipe()[0]), ptr(&raw mut event).says("{events=EPOLLIN, data=0x7}")]);
     }
     epoll_wait(call) {
         let mut room: Room = [0; 64];
-        call.make(&[n(ready_epoll()), ptr(&raw mut room), n(4), n(100)]);
+        call.make(&[n(ready_epoll()), ptr(&raw mut room).says("[{events=EPOLLIN, data=0x0}]"), n(4), n(100)]);
     }
     epoll_pwait(call) {
         let mut room: Room = [0; 64];
@@ -200,6 +203,6 @@ crate::cases! {
         let word = 5u32;
         // value, address, flags.
         let waiters = [6u64, (&raw const word) as u64, 2];
-        call.make(&[ptr(&raw const waiters), n(1), n(0), null(), n(1)]);
+        call.make(&[ptr(&raw const waiters).says("[{val=6, uaddr=0x"), n(1), n(0), null(), n(1)]);
     }
 }

@@ -23,6 +23,45 @@ crate::cases! {
         // How many file systems there are.
         call.make(&[n(3), n(0), n(0)]);
     }
+    _sysctl(call) {
+        call.make(&[null()]);
+    }
+    create_module(call) {
+        call.make(&[text(c"no_such_module"), n(16)]);
+    }
+    get_kernel_syms(call) {
+        call.make(&[null()]);
+    }
+    query_module(call) {
+        call.make(&[text(c"no_such_module"), n(1), null(), n(0), null()]);
+    }
+    nfsservctl(call) {
+        call.make(&[n(0), null(), null()]);
+    }
+    getpmsg(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    putpmsg(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    afs_syscall(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    tuxcall(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    security(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    epoll_ctl_old(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    epoll_wait_old(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
+    vserver(call) {
+        call.make(&[wide(1), wide(2), wide(3), wide(4), wide(5)]);
+    }
     getrandom(call) {
         let mut room: Room = [0; 64];
         call.make(&[ptr(&raw mut room), n(16), n(1)]);
@@ -34,7 +73,7 @@ crate::cases! {
     bpf(call) {
         // A command no kernel has.
         let attr = [0x1122_3344_5566_7788u64, 0];
-        call.make(&[n(0x7fff), given(bytes_of(&attr)), n(16)]);
+        call.make(&[n(0x7fff), given(bytes_of(&attr)).says("8877665544332211"), n(16)]);
     }
     perf_event_open(call) {
         // A structure of size 0 is version 0; type 77 does not exist.
@@ -72,7 +111,7 @@ crate::cases! {
         call.make(&[text(c"no such file")]);
     }
     quotactl(call) {
-        call.make(&[wide(0x0080_0001), text(c"no such device"), n(0), null()]);
+        call.make(&[wide(0x8000_0701).says("Q_GETQUOTA|GRPQUOTA"), text(c"no such device"), n(0), null()]);
     }
     quotactl_fd(call) {
         call.make(&[n(-1), wide(0x0080_0001), n(0), null()]);

@@ -115,7 +115,7 @@ crate::cases! {
         let local = [libc::iovec { iov_base: to.as_mut_ptr().cast(), iov_len: 5 }];
         let remote = [libc::iovec { iov_base: from.as_ptr().cast_mut().cast(), iov_len: 5 }];
         let pid = c!(getpid());
-        call.make(&[n(pid), gathered(local.as_ptr(), b"there"), n(1), ptr(remote.as_ptr()), n(1), n(0)]);
+        call.make(&[n(pid), gathered(local.as_ptr(), b"there"), n(1), ptr(remote.as_ptr()).says("len=5}]"), n(1), n(0)]);
     }
     process_vm_writev(call) {
         let (from, mut to) = (*b"other", [0u8; 5]);

@@ -52,9 +52,24 @@ fn message(iov: &mut libc::iovec) -> libc::msghdr {
     message
 }
 
+/// A control message that passes one descriptor: length, level and type, the descriptor.
+fn rights(fd: i32) -> [u8; 24] {
+    let mut control = [0; 24];
+    control[..8].copy_from_slice(&20u64.to_ne_bytes());
+    control[8..12].copy_from_slice(&libc::SOL_SOCKET.to_ne_bytes());
+    control[12..16].copy_from_slice(&libc::SCM_RIGHTS.to_ne_bytes());
+    control[16..20].copy_from_slice(&fd.to_ne_bytes());
+    control
+}
+
+/// One message without an address, as an event keeps it.
+fn several(len: u32, payload: &[u8]) -> Vec<u8> {
+    [&len.to_le_bytes(), &[0; 4], &len.to_le_bytes(), payload].concat()
+}
+
 crate::cases! {
     socket(call) {
-        call.make(&[n(AF_INET), n(SOCK_STREAM | libc::SOCK_CLOEXEC), n(libc::IPPROTO_TCP)]);
+        call.make(&[n(AF_INET), n(SOCK_STREAM | libc::SOCK_CLOEXEC), n(libc::IPPROTO_TCP).says("IPPROTO_TCP")]);
     }
     socketpair(call) {
         let mut ends = [0; 2];
@@ -115,7 +130,13 @@ crate::cases! {
         let [a, _] = unix_pair(SOCK_STREAM);
         let mut iov = libc::iovec { iov_base: b"message".as_ptr().cast_mut().cast(), iov_len: 7 };
         let message = message(&mut iov);
-        call.make(&[n(a), gathered(&raw const message, b"message"), n(libc::MSG_NOSIGNAL)]);
+        let control = rights(a);
+        let mut message = message;
+        message.msg_control = control.as_ptr().cast_mut().cast();
+        message.msg_controllen = 20;
+        let parts = [null(), given(&control[..20]).says("type=SCM_RIGHTS, fds=[")];
+        let [name, passed] = parts;
+        call.make(&[n(a), gathered(&raw const message, b"message"), n(libc::MSG_NOSIGNAL), name, passed]);
     }
     recvmsg(call) {
         let [a, b] = unix_pair(SOCK_STREAM);
@@ -123,13 +144,14 @@ crate::cases! {
         let mut buf = [0u8; 32];
         let mut iov = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: 32 };
         let mut message = message(&mut iov);
-        call.make(&[n(a), gathered(&raw mut message, b"message"), n(0)]);
+        call.make(&[n(a), gathered(&raw mut message, b"message"), n(0), null(), null()]);
     }
     sendmmsg(call) {
         let [a, _] = unix_pair(SOCK_DGRAM);
         let mut iov = libc::iovec { iov_base: b"several".as_ptr().cast_mut().cast(), iov_len: 7 };
         let mut messages = [libc::mmsghdr { msg_hdr: message(&mut iov), msg_len: 0 }];
-        call.make(&[n(a), ptr(&raw mut messages), n(1), n(0)]);
+        let told = several(7, b"several");
+        call.make(&[n(a), gathered(&raw mut messages, &told).says("{len=7, data=\"several\"}"), n(1), n(0)]);
     }
     recvmmsg(call) {
         let [a, b] = unix_pair(SOCK_DGRAM);
@@ -137,7 +159,8 @@ crate::cases! {
         let mut buf = [0u8; 32];
         let mut iov = libc::iovec { iov_base: buf.as_mut_ptr().cast(), iov_len: 32 };
         let mut messages = [libc::mmsghdr { msg_hdr: message(&mut iov), msg_len: 0 }];
-        call.make(&[n(a), ptr(&raw mut messages), n(1), n(libc::MSG_DONTWAIT), null()]);
+        let told = several(7, b"several");
+        call.make(&[n(a), gathered(&raw mut messages, &told), n(1), n(libc::MSG_DONTWAIT), null()]);
     }
     shutdown(call) {
         let [a, _] = unix_pair(SOCK_STREAM);
@@ -146,11 +169,11 @@ crate::cases! {
     setsockopt(call) {
         let (listener, ..) = waiting();
         let value = 1i32;
-        call.make(&[n(listener.into_raw_fd()), n(libc::SOL_SOCKET), n(libc::SO_KEEPALIVE), given(bytes_of(&value)), n(4)]);
+        call.make(&[n(listener.into_raw_fd()), n(libc::SOL_SOCKET), n(libc::SO_KEEPALIVE).says("SO_KEEPALIVE"), given(bytes_of(&value)).says("1"), n(4)]);
     }
     getsockopt(call) {
         let (listener, ..) = waiting();
         let (mut value, mut len) = (0i32, 4u32);
-        call.make(&[n(listener.as_raw_fd()), n(libc::SOL_SOCKET), n(libc::SO_TYPE), ptr(&raw mut value), ptr(&raw mut len)]);
+        call.make(&[n(listener.as_raw_fd()), n(libc::SOL_SOCKET), n(libc::SO_TYPE).says("SO_TYPE"), ptr(&raw mut value).says("1"), ptr(&raw mut len).says("4")]);
     }
 }

@@ -53,7 +53,7 @@ crate::cases! {
     clone3(call) {
         // flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls: version 0 of the structure.
         let args = [0u64, 0, 0, 0, libc::SIGCHLD as u64, 0, 0, 0];
-        call.make_child(&[given(bytes_of(&args)), n(64)]);
+        call.make_child(&[given(bytes_of(&args)).says("{flags=0, pidfd=NULL, child_tid=NULL, parent_tid=NULL, exit_signal=SIGCHLD, stack=NULL"), n(64)]);
     }
     fork(call) {
         call.make_child(&[]);
@@ -86,13 +86,22 @@ crate::cases! {
     wait4(call) {
         let child = ended_child();
         let mut status = 0;
-        call.make(&[n(child), ptr(&raw mut status), n(0), null()]);
+        call.make(&[n(child), ptr(&raw mut status).says("exited(7)"), n(0), null()]);
     }
     waitid(call) {
         let child = ended_child();
         let mut room: Room = [0; 64];
         // 1: P_PID.
-        call.make(&[n(1), n(child), ptr(&raw mut room), n(libc::WEXITED), null()]);
+        call.make(&[n(1), n(child), ptr(&raw mut room).says("code=CLD_EXITED"), n(libc::WEXITED), null()]);
+    }
+    uretprobe(call) {
+        // Whoever is not the kernel's own trampoline is answered with SIGILL.
+        extern "C" fn nothing(_: i32) {}
+        c!(signal(libc::SIGILL, nothing as extern "C" fn(i32) as usize));
+        call.make(&[]);
+    }
+    uprobe(call) {
+        call.make(&[]);
     }
     getpid(call) {
         call.make(&[]);
@@ -124,7 +133,7 @@ crate::cases! {
     }
     setrlimit(call) {
         let limit = [64u64, 64];
-        call.make(&[n(libc::RLIMIT_NOFILE as i64), ptr(&raw const limit)]);
+        call.make(&[n(libc::RLIMIT_NOFILE as i64), ptr(&raw const limit).says("{cur=64, max=64}")]);
     }
     prlimit64(call) {
         let mut room: Room = [0; 64];
@@ -138,7 +147,7 @@ crate::cases! {
         call.make(&[wide(0xffff_ffff)]);
     }
     prctl(call) {
-        call.make(&[n(libc::PR_SET_DUMPABLE), n(0), n(0), n(0), n(0)]);
+        call.make(&[n(libc::PR_SET_DUMPABLE), n(0).says("SUID_DUMP_DISABLE"), n(0), n(0), n(0)]);
     }
     arch_prctl(call) {
         // ARCH_GET_FS.
@@ -178,7 +187,7 @@ crate::cases! {
     seccomp(call) {
         // 2: SECCOMP_GET_ACTION_AVAIL of SECCOMP_RET_LOG.
         let action = 0x7ffc_0000u32;
-        call.make(&[n(2), n(0), ptr(&raw const action)]);
+        call.make(&[n(2), n(0), ptr(&raw const action).says("SECCOMP_RET_LOG")]);
     }
     pidfd_open(call) {
         call.make(&[n(c!(getppid())), n(0)]);
@@ -200,7 +209,7 @@ crate::cases! {
     landlock_create_ruleset(call) {
         // LANDLOCK_ACCESS_FS_EXECUTE.
         let attr = [1u64];
-        call.make(&[given(bytes_of(&attr)), n(8), n(0)]);
+        call.make(&[given(bytes_of(&attr)).says("{handled_access_fs=LANDLOCK_ACCESS_FS_EXECUTE}"), n(8), n(0)]);
     }
     landlock_add_rule(call) {
         let rule = [0u64; 2];
@@ -219,7 +228,7 @@ crate::cases! {
     }
     sched_getaffinity(call) {
         let mut mask = [0u64; 16];
-        call.make(&[n(0), n(128), ptr(&raw mut mask)]);
+        call.make(&[n(0), n(128), ptr(&raw mut mask).says("[0")]);
     }
     sched_setparam(call) {
         let priority = 0;
@@ -238,7 +247,7 @@ crate::cases! {
     }
     sched_setattr(call) {
         let attr = [48u64, 0, 0, 0, 0, 0];
-        call.make(&[n(0), ptr(&raw const attr), n(0)]);
+        call.make(&[n(0), ptr(&raw const attr).says("{size=48, policy=SCHED_OTHER, flags=0, nice=0"), n(0)]);
     }
     sched_getattr(call) {
         let mut attr = [0u64; 16];

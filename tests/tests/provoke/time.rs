@@ -61,7 +61,7 @@ crate::cases! {
     }
     setitimer(call) {
         let timer = [0i64, 0, 100, 0];
-        call.make(&[n(ITIMER_VIRTUAL as i64), ptr(&raw const timer), null()]);
+        call.make(&[n(ITIMER_VIRTUAL as i64), ptr(&raw const timer).says("{interval=0s, value=100s}"), null()]);
     }
     alarm(call) {
         call.make(&[n(9)]);
@@ -92,7 +92,7 @@ crate::cases! {
     }
     clock_settime(call) {
         let time = [12i64, 34];
-        call.make(&[n(CLOCK_MONOTONIC), valued(&raw const time, 12_000_000_034)]);
+        call.make(&[n(CLOCK_MONOTONIC), ptr(&raw const time).says("1970-01-01T00:00:12.000000034+0000")]);
     }
     clock_gettime(call) {
         let mut room: Room = [0; 64];
@@ -105,11 +105,11 @@ crate::cases! {
     timer_create(call) {
         let mut id = -1;
         let mut event = [0u64, 1 << 32, 0, 0, 0, 0, 0, 0];
-        call.make(&[n(CLOCK_MONOTONIC), ptr(&raw mut event), ptr(&raw mut id)]);
+        call.make(&[n(CLOCK_MONOTONIC), ptr(&raw mut event).says("notify=SIGEV_NONE"), ptr(&raw mut id)]);
     }
     timer_settime(call) {
         let value = [0i64, 0, 50, 0];
-        call.make(&[n(timer()), n(0), ptr(&raw const value), null()]);
+        call.make(&[n(timer()), n(0), ptr(&raw const value).says("{interval=0s, value=50s}"), null()]);
     }
     timer_gettime(call) {
         let mut room: Room = [0; 64];
@@ -136,11 +136,12 @@ crate::cases! {
     }
     rt_sigaction(call) {
         let mut room: Room = [0; 64];
-        call.make(&[n(SIGUSR1), null(), ptr(&raw mut room), n(SIGSET)]);
+        ignore(SIGUSR1);
+        call.make(&[n(SIGUSR1), null(), ptr(&raw mut room).says("{handler=SIG_IGN, flags=SA_RESTORER|SA_RESTART, mask=[SIGUSR1]}"), n(SIGSET)]);
     }
     rt_sigprocmask(call) {
         let set = signal_set(SIGUSR2);
-        call.make(&[n(libc::SIG_BLOCK), ptr(&raw const set), null(), n(SIGSET)]);
+        call.make(&[n(libc::SIG_BLOCK), ptr(&raw const set).says("[SIGUSR2]"), null(), n(SIGSET)]);
     }
     rt_sigpending(call) {
         let mut room: Room = [0; 64];
@@ -154,7 +155,7 @@ crate::cases! {
     rt_sigqueueinfo(call) {
         ignore(SIGUSR1);
         let info = queued(SIGUSR1);
-        call.make(&[n(c!(getpid())), n(SIGUSR1), ptr(&raw const info)]);
+        call.make(&[n(c!(getpid())), n(SIGUSR1), ptr(&raw const info).says("{signo=SIGUSR1, errno=0, code=SI_QUEUE, pid=")]);
     }
     rt_tgsigqueueinfo(call) {
         ignore(SIGUSR1);

@@ -56,7 +56,7 @@ crate::cases! {
     }
     setgroups(call) {
         let ids = [10u32, 20, 30];
-        call.make(&[n(3), ptr(&raw const ids)]);
+        call.make(&[n(3), ptr(&raw const ids).says("[10, 20, 30]")]);
     }
     capget(call) {
         let mut head = [0x2008_0522u32, 0];
@@ -65,8 +65,8 @@ crate::cases! {
     }
     capset(call) {
         let mut head = [0x2008_0522u32, 0];
-        let data = [0u32; 6];
-        call.make(&[ptr(&raw mut head), ptr(&raw const data)]);
+        let data = [1u32 << 5, 1 << 5 | 1 << 21, 0, 1 << 8, 1 << 8, 0];
+        call.make(&[ptr(&raw mut head).says("_LINUX_CAPABILITY_VERSION_3"), ptr(&raw const data).says("{effective=CAP_KILL|CAP_CHECKPOINT_RESTORE, permitted=CAP_KILL|CAP_SYS_ADMIN|CAP_CHECKPOINT_RESTORE, inheritable=0}")]);
     }
     lsm_get_self_attr(call) {
         let mut room = [0u8; 256];
@@ -100,6 +100,6 @@ crate::cases! {
     }
     keyctl(call) {
         // KEYCTL_GET_KEYRING_ID of the process keyring, not to be created.
-        call.make(&[n(0), wide(-2i64 as u64), n(0), n(0), n(0)]);
+        call.make(&[n(0), wide(-2i64 as u64).says("KEY_SPEC_PROCESS_KEYRING"), n(0), n(0), n(0)]);
     }
 }

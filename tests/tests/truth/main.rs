@@ -8,6 +8,7 @@ mod identity;
 mod loss;
 mod opening;
 mod paths;
+mod structs;
 mod tracer;
 
 use afterimage_capture::{Options, Scope};
