@@ -141,6 +141,12 @@ impl Recorder {
     /// the rings; nothing has been written anywhere.
     pub fn arm(options: Options) -> Result<Recorder, Error> {
         host::check_rights()?;
+        if matches!(
+            options.scope,
+            Scope::AllContainers | Scope::Containers(_) | Scope::Cgroup(_)
+        ) {
+            host::check_groups()?;
+        }
         let (wanted, scope_mode, scope_unknown) = match &options.scope {
             Scope::Host => (Wanted::All, ScopeMode::HOST, 1),
             Scope::PidTree(pids) => (
