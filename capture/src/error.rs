@@ -32,20 +32,20 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn btf(why: impl fmt::Display) -> Error {
-        Error::Btf(why.to_string())
+    pub(crate) fn btf(why: &dyn std::error::Error) -> Error {
+        Error::Btf(chain(why))
     }
     /// Before Linux 5.11 maps count as locked memory: what is refused while that is limited, is refused for that.
     pub(crate) fn load(why: &aya::EbpfError, locked_memory: Option<u64>) -> Error {
         use aya::maps::MapError;
-        if let (
-            aya::EbpfError::MapError(MapError::CreateError { name, io_error }),
-            Some(limit),
-        ) = (why, locked_memory)
+        if let (aya::EbpfError::MapError(MapError::CreateError { name, io_error }), Some(limit)) =
+            (why, locked_memory)
             && io_error.raw_os_error() == Some(libc::EPERM)
         {
             return Error::Forbidden(
-                format!("the kernel refused the map {name}, with locked memory limited to {limit} bytes"),
+                format!(
+                    "the kernel refused the map {name}, with locked memory limited to {limit} bytes"
+                ),
                 "lift the limit: ulimit -l unlimited, or LimitMEMLOCK=infinity in a unit",
             );
         }
@@ -111,7 +111,7 @@ impl fmt::Display for Error {
             Error::Forbidden(what, _) => write!(f, "cannot record: {what}"),
             Error::Btf(why) => write!(
                 f,
-                "cannot record: the kernel has no type information at /sys/kernel/btf/vmlinux: {why}"
+                "cannot record: the kernel's type information cannot be had: {why}"
             ),
             Error::Kernel(why) => write!(
                 f,

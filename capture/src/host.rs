@@ -84,7 +84,8 @@ fn lockdown() -> String {
         .and_then(|rest| rest.split(']').next());
     chosen.unwrap_or_default().to_owned()
 }
-const UNLOCK: &str = "lockdown=confidentiality forbids eBPF to read kernel memory: boot with lockdown=integrity";
+const UNLOCK: &str =
+    "lockdown=confidentiality forbids eBPF to read kernel memory: boot with lockdown=integrity";
 
 /// Descriptors that maps, programs, their links and the look at /proc take at the same time.
 const DESCRIPTORS: u64 = 128;
@@ -187,7 +188,8 @@ pub fn check_rights() -> Result<(), Error> {
     Ok(())
 }
 
-const MOUNT_GROUPS: &str = "mount -t cgroup2 none /sys/fs/cgroup (beside version 1: /sys/fs/cgroup/unified)";
+const MOUNT_GROUPS: &str =
+    "mount -t cgroup2 none /sys/fs/cgroup (beside version 1: /sys/fs/cgroup/unified)";
 
 /// Refuses where containers cannot be told apart.
 pub fn check_groups() -> Result<(), Error> {

@@ -130,7 +130,7 @@ impl Kernel {
     /// Loads the object and fills in the plans. Nothing is attached yet.
     pub fn load(settings: &Settings) -> Result<(Kernel, Rings), Error> {
         let locked_memory = host::locked_memory();
-        let btf = Btf::from_sys_fs().map_err(Error::btf)?;
+        let btf = Btf::from_sys_fs().map_err(|why| Error::btf(&why))?;
         let segments = settings.segments();
         let cpus = u32::from(settings.cpus);
         let mut ebpf = EbpfLoader::new()

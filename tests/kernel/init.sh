@@ -4,8 +4,10 @@
 # or matrix=refusals, what recording says where it cannot be.
 
 /bin/busybox --install -s /bin
+# Not an applet: the suite gives it a name that busybox would look up.
+cp /tests/true /bin/true.new && mv /bin/true.new /bin/true
 export PATH=/bin HOME=/root TMPDIR=/tmp RUST_BACKTRACE=1
-mkdir -p /proc /sys /dev /tmp /root /etc /run
+mkdir -p /proc /sys /dev /tmp /root /etc /run /usr/bin /var
 mount -t proc proc /proc
 mount -t sysfs sys /sys
 mount -t devtmpfs dev /dev 2> /dev/null
@@ -17,6 +19,7 @@ mount -t tmpfs shm /dev/shm
 mount -t securityfs securityfs /sys/kernel/security
 ln -s /proc/self/fd /dev/fd
 echo 'root:x:0:0:root:/root:/bin/sh' > /etc/passwd
+echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >> /etc/passwd
 echo 'root:x:0:' > /etc/group
 ip link set lo up
 hostname guest
@@ -25,7 +28,7 @@ cd /tmp
 say() { echo "@@ $*"; }
 now() { cut -d ' ' -f 1 /proc/uptime; }
 since() { echo "$(now) $1" | awk '{ printf "%.2f", $1 - $2 }'; }
-part=$(sed -n 's/.*matrix=\([a-z]*\).*/\1/p' /proc/cmdline)
+word() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^$1=//p"; }
 say kernel "$(uname -r)"
 
 # Runs what has to be refused: exit code 1, one sentence and one remedy, no file, within a second.
@@ -60,7 +63,7 @@ suite() {
     mount --bind /tmp /sys/kernel/btf
     refused no-btf 'type information' $record
     umount /sys/kernel/btf
-    refused ordinary-user 'CAP_BPF' setpriv --reuid=1000 --clear-groups $record 2> /dev/null
+    refused ordinary-user 'CAP_BPF' su -s /bin/sh nobody -c "$record"
     refused pid-namespace 'pids' unshare -p -f $record
 
     afterimage doctor
@@ -84,7 +87,7 @@ suite() {
     # The capture as it is, for the machine outside.
     stty -F /dev/ttyS1 raw -echo && cat /tmp/story.aft > /dev/ttyS1 && say sent "$(wc -c < /tmp/story.aft)"
 
-    for test in provoke truth; do
+    for test in $(word tests | tr , ' '); do
         begun=$(now)
         /tests/$test --test-threads=1 --nocapture > /tmp/log 2>&1
         code=$?
@@ -95,7 +98,7 @@ suite() {
     done
 }
 
-case $part in
+case $(word matrix) in
     refusals) refusals ;;
     *) suite ;;
 esac
