@@ -223,7 +223,7 @@ impl Capture {
     ///
     /// # Panics
     /// When any part of it cannot be read.
-    pub fn open(path: &std::path::Path) -> Capture {
+    pub fn open(path: &Path) -> Capture {
         let reader = Reader::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let chunks = (0..reader.chunks().len())
             .map(|at| {

@@ -146,8 +146,16 @@ struct Ended {
     took: Duration,
 }
 
-fn run(args: &[&str], folder: &Path, take_away: fn() -> io::Result<()>) -> Ended {
-    let mut command = Command::new(harness::afterimage(env!("CARGO_BIN_EXE_workload")));
+/// The command where everybody may execute it.
+fn command_for_all(folder: &Path) -> PathBuf {
+    let copy = folder.join("afterimage");
+    let own = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
+    std::fs::copy(own, &copy).expect("a copy of the command");
+    copy
+}
+
+fn run(program: &Path, args: &[&str], folder: &Path, take_away: fn() -> io::Result<()>) -> Ended {
+    let mut command = Command::new(program);
     command
         .args(args)
         .current_dir(folder)
@@ -187,11 +195,13 @@ fn what_forbids_recording_is_named_with_its_remedy() {
         harness::skip(&why);
         return;
     }
+    let (_keep, bin) = open_folder();
+    let program = command_for_all(&bin);
     let mut wrong = Vec::new();
     for (what, take_away, args, word) in ROWS {
         let (_keep, folder) = open_folder();
         let record = [&["record", "-o", "never.aft"], *args].concat();
-        let ended = run(&record, &folder, *take_away);
+        let ended = run(&program, &record, &folder, *take_away);
         let lines: Vec<_> = ended.err.lines().collect();
         let told = match lines.as_slice() {
             [sentence, remedy] => sentence.contains(word) && remedy.starts_with("  try: "),
@@ -217,10 +227,12 @@ fn the_doctor_finds_what_is_missing() {
         harness::skip(&why);
         return;
     }
+    let (_keep, bin) = open_folder();
+    let program = command_for_all(&bin);
     let mut wrong = Vec::new();
     for (what, take_away, args, _) in ROWS {
         let (_keep, folder) = open_folder();
-        let ended = run(&["doctor"], &folder, *take_away);
+        let ended = run(&program, &["doctor"], &folder, *take_away);
         // Processes can be recorded where containers cannot be told apart.
         let (code, mark) = match *args == TREE {
             true => (1, "missing"),
@@ -251,6 +263,7 @@ fn a_small_limit_of_locked_memory_and_of_open_files_hinders_nothing_that_can_be_
         self::limit(libc::RLIMIT_MEMLOCK, 65_536)
     };
     let ended = run(
+        &harness::afterimage(env!("CARGO_BIN_EXE_workload")),
         &["record", "-o", "small.aft", "--", "true"],
         &folder,
         take_away,
