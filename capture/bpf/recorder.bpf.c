@@ -384,6 +384,7 @@ checked_once int put_bytes(__u32 tag_slot, __u64 address, __u64 full)
     __u32 keep = full > most ? most : (__u32)full;
     if (keep > PATH_BYTES)
         keep = PATH_BYTES;
+    OPAQUE(keep);
     tag_slot &= ~PAYLOAD;
     if (!ROOM(off, PATH_BYTES)) {
         cut(rec);
@@ -676,7 +677,6 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     struct file *file = file_of(current_task(), fd);
     if (!file)
         return 0;
-    __u64 off = offset(c);
     __u64 hash = (__u64)file * 0x9e3779b97f4a7c15;
     __u32 place = (hash >> 32) & (TOLD - 1);
     __u32 at = bpf_get_smp_processor_id() * TOLD + place;
@@ -689,7 +689,9 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     if (fresh)
         (*stamp)++;
     else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp) {
+        __u64 off = offset(c);
         if (ROOM(off, 0)) {
+            OPAQUE(off);
             head_of(rec + off, PART_TOLD, slot, 0, 0, place);
             c->off = off + sizeof(struct part_head);
         }
