@@ -688,7 +688,8 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     __u64 dentry = (__u64)READ(file, f_path.dentry), inode = (__u64)READ(file, f_inode);
     if (fresh)
         (*stamp)++;
-    else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp) {
+    else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp &&
+             t->ino == READ((struct inode *)inode, i_ino)) {
         __u64 off = offset(c);
         if (ROOM(off, 0)) {
             OPAQUE(off);
@@ -705,6 +706,7 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
         t->dentry = dentry;
         t->inode = inode;
         t->stamp = *stamp;
+        t->ino = READ((struct inode *)inode, i_ino);
     }
     return 0;
 }

@@ -463,6 +463,8 @@ wire! {
         inode: u64,
         /// The stamp of its place in `opened` then.
         stamp: u64,
+        /// Its inode's number: a pipe or socket that is made anew may lie where the last one lay, in all three places.
+        ino: u64,
     }
     /// One CPU's books and scratch, in shared memory.
     CpuState "cpu_state" {
