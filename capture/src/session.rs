@@ -116,6 +116,8 @@ pub struct Status {
 const NAP: Duration = Duration::from_millis(5);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
+/// How often an ended recording looks at the rings, at most, until all that was offered has come.
+const LAST_LOOKS: u32 = 40;
 /// How long an ended recording waits for container runtimes that still owe an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
@@ -356,7 +358,15 @@ impl Recorder {
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
         self.kernel.detach();
         let end_ns = host::boot_ns();
-        self.drain(&mut writer, u64::MAX)?;
+        // A program that was running when it was detached ends soon, and its record has a number already.
+        for _ in 0..LAST_LOOKS {
+            self.drain(&mut writer, u64::MAX)?;
+            let books = self.rings.books();
+            if books.offered == books.dropped + books.counted + self.books.handed {
+                break;
+            }
+            std::thread::sleep(NAP);
+        }
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
             writer.gap(&gap)?;
