@@ -4,10 +4,10 @@ CARGO ?= cargo
 SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 BIN   := target/debug/afterimage
 
-.PHONY: help setup build demo test samples bless fmt clean
+.PHONY: help setup build demo test kernel-matrix samples bless fmt clean
 
 help:  ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 16
 
 setup:  ## install what the tests need and is missing
 	.ci/setup test
@@ -22,6 +22,10 @@ demo:  ## break into a throw-away container, record it, remove it, and look at w
 
 test: setup  ## everything: format, lints, dependencies, tests, documents, end to end
 	.ci/test
+
+# KERNELS="5.10 6.12" for some; the others are 6.1 and newest.
+kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suite in each
+	tests/kernel/matrix.sh $(KERNELS)
 
 samples: build  ## record the samples anew, with their twins
 	mkdir -p samples/v1

@@ -25,6 +25,7 @@ static long (*const bpf_probe_read_user)(void *dst, __u32 size, const void *src)
 static long (*const bpf_probe_read_kernel)(void *dst, __u32 size, const void *src) = (void *)113;
 static long (*const bpf_probe_read_user_str)(void *dst, __u32 size, const void *src) = (void *)114;
 static long (*const bpf_probe_read_kernel_str)(void *dst, __u32 size, const void *src) = (void *)115;
+static void *(*const bpf_get_current_task)(void) = (void *)35;
 static __u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static void *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static long (*const bpf_task_pt_regs)(void *task) = (void *)175;
@@ -41,6 +42,22 @@ static long (*const bpf_task_pt_regs)(void *task) = (void *)175;
 #define FIELD_EXISTS(type, field) __builtin_preserve_field_info(((type *)0)->field, 2)
 #define TYPE_EXISTS(type) __builtin_preserve_type_info(*(type *)0, 0)
 #define TYPE_SIZE(type) __builtin_preserve_type_info(*(type *)0, 1)
+
+/*
+ * Whether this kernel has a helper: its own list of them says so. The answer is a constant to the verifier, which never
+ * looks at the other branch, so one object serves kernels that lack a helper.
+ */
+enum bpf_func_id {
+    BPF_FUNC_get_current_task_btf = 158, /* Linux 5.11 */
+    BPF_FUNC_task_pt_regs = 175,         /* Linux 5.15 */
+};
+#define HELPER_EXISTS(name) __builtin_preserve_enum_value(*(enum bpf_func_id *)BPF_FUNC_##name, 0)
+
+/* A field of a task that may be the current one: read in place where its pointer has a type, else through the helper. */
+#define OF(task, field) (HELPER_EXISTS(get_current_task_btf) ? (task)->field : READ(task, field))
+
+/* Bytes of a kernel stack, at whose end the registers lie (x86_64 without KASAN): for kernels without bpf_task_pt_regs. */
+#define STACK_BYTES 16384
 
 enum { MAP_HASH = 1, MAP_ARRAY = 2 };
 enum { MAP_MMAPABLE = 1 << 10, MAP_NO_PREALLOC = 1 };
@@ -77,8 +94,8 @@ struct nsproxy {
     struct mnt_namespace *mnt_ns;
     struct net *net_ns;
 };
+/* One number, or two halves of it (before Linux 6.3): read whole. */
 typedef struct {
-    __u64 val;
 } kernel_cap_t;
 struct cred {
     kuid_t uid, euid;
@@ -194,6 +211,7 @@ struct task_struct {
     struct css_set *cgroups;
     struct cred *cred;
     struct signal_struct *signal;
+    void *stack;
     kuid_t loginuid;
     char comm[16];
 };

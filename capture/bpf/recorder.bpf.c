@@ -117,9 +117,34 @@ struct writer {
     __u32 pos;
 };
 
+/* The task that runs: a typed pointer where the kernel has one to give, else a number. */
+inline_always struct task_struct *current_task(void)
+{
+    return HELPER_EXISTS(get_current_task_btf) ? bpf_get_current_task_btf() : bpf_get_current_task();
+}
+
+inline_always __u64 start_of(struct task_struct *task)
+{
+    if (HELPER_EXISTS(get_current_task_btf))
+        return task->group_leader->start_boottime;
+    struct task_struct *leader = READ(task, group_leader);
+    return READ(leader, start_boottime);
+}
+
+inline_always struct cgroup *group_of(struct task_struct *task)
+{
+    if (HELPER_EXISTS(get_current_task_btf))
+        return task->cgroups->dfl_cgrp;
+    struct css_set *set = READ(task, cgroups);
+    return READ(set, dfl_cgrp);
+}
+
 inline_always __u64 cgroup_id(struct task_struct *task)
 {
-    return task->cgroups->dfl_cgrp->kn->id;
+    if (HELPER_EXISTS(get_current_task_btf))
+        return task->cgroups->dfl_cgrp->kn->id;
+    struct kernfs_node *node = READ(group_of(task), kn);
+    return READ(node, id);
 }
 
 inline_always int in_scope(struct task_struct *task, __u64 cgroup)
@@ -127,7 +152,7 @@ inline_always int in_scope(struct task_struct *task, __u64 cgroup)
     if (scope_mode == SCOPE_HOST)
         return 1;
     if (scope_mode == SCOPE_TREE) {
-        __u32 tgid = task->tgid;
+        __u32 tgid = OF(task, tgid);
         return bpf_map_lookup_elem(&pid_scope, &tgid) != 0;
     }
     __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &cgroup);
@@ -150,7 +175,10 @@ inline_always char *front_of(char *at, __u8 kind, __u32 body)
 /* Where a record may still start in a segment: what precedes it must fit too. */
 #define START_MAX (SEGMENT_BYTES - RECORD_MAX - CONTEXT_BYTES - LOSS_BYTES)
 
-/* Keeps clang from folding a bounds check into an earlier one the verifier has forgotten. */
+/*
+ * Keeps clang from folding a bounds check into an earlier one the verifier has forgotten; and, behind a check, from
+ * spilling what was not checked yet: before Linux 5.17 a check does not reach the copy on the stack.
+ */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
 
 /* A record that is not kept: it has a number, and is counted by its class. */
@@ -197,15 +225,16 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
     OPAQUE(pos);
     if (!s || pos >= START_MAX)
         return 0;
+    OPAQUE(pos);
     c->busy = 1;
     char *rec = s->bytes + pos;
     if (!c->told) {
         struct task_context *x = (void *)front_of(rec, CONTEXT, sizeof(*x));
-        x->pid = task->tgid;
-        x->tid = task->pid;
-        x->start_ns = task->group_leader->start_boottime;
+        x->pid = OF(task, tgid);
+        x->tid = OF(task, pid);
+        x->start_ns = start_of(task);
         x->cgroup = cgroup_id(task);
-        x->exec_id = (__u32)task->self_exec_id;
+        x->exec_id = (__u32)OF(task, self_exec_id);
         x->pad = 0;
         rec += CONTEXT_BYTES;
         pos += CONTEXT_BYTES;
@@ -343,6 +372,7 @@ checked_once int put_string(__u32 slot, __u64 address)
         cut(rec);
         return 0;
     }
+    OPAQUE(off);
     char *at = rec + off;
     long n = bpf_probe_read_user_str(at + sizeof(struct part_head), PATH_BYTES, (void *)address);
     if (n < 0) {
@@ -368,11 +398,13 @@ checked_once int put_bytes(__u32 tag_slot, __u64 address, __u64 full)
     __u32 keep = full > most ? most : (__u32)full;
     if (keep > PATH_BYTES)
         keep = PATH_BYTES;
+    OPAQUE(keep);
     tag_slot &= ~PAYLOAD;
     if (!ROOM(off, PATH_BYTES)) {
         cut(rec);
         return 0;
     }
+    OPAQUE(off);
     char *at = rec + off;
     __u32 clamped = full > 0xfffffffe ? 0xfffffffe : (__u32)full;
     if (keep && bpf_probe_read_user(at + sizeof(struct part_head), keep, (void *)address) < 0) {
@@ -405,6 +437,7 @@ checked_once int put_area(__u32 tag, __u64 address, __u64 full)
         c->off = off + sizeof(struct part_head) + PADDED(keep & 0x7ff);
         return 0;
     }
+    OPAQUE(off);
     char *at = rec + off;
     if (bpf_probe_read_user(at + sizeof(struct part_head), keep, (void *)address) < 0)
         keep = 0;
@@ -422,6 +455,7 @@ checked_once int put_text(__u32 tag, __u64 address)
         cut(rec);
         return 0;
     }
+    OPAQUE(off);
     char *at = rec + off;
     long n = bpf_probe_read_kernel_str(at + sizeof(struct part_head), PATH_BYTES, (void *)address);
     __u32 len = n > 0 ? n - 1 : 0;
@@ -536,6 +570,7 @@ checked_once int put_unix(__u32 slot, __u64 socket, __u32 peer)
     __u64 off = offset(c);
     if (len <= 2 || !ROOM(off, 256))
         return 0;
+    OPAQUE(off);
     __u32 keep = (__u32)(len - 2) & 0x7f;
     char *at = rec + off;
     bpf_probe_read_kernel(at + sizeof(struct part_head), keep, (char *)addr + FIELD_OFFSET(struct unix_address, name) + 2);
@@ -552,6 +587,7 @@ checked_once int put_socket(__u32 slot, __u64 address)
     __u64 off = offset(c);
     if (!ROOM(off, sizeof(struct socket_part)))
         return 0;
+    OPAQUE(off);
     struct sock *sk = READ(socket, sk);
     if (!sk)
         return 0;
@@ -602,6 +638,7 @@ checked_once int put_file(__u32 slot, __u64 address, __u32 place)
         cut(rec);
         return 0;
     }
+    OPAQUE(off);
     struct inode *inode = READ(file, f_inode);
     struct super_block *sb = READ(inode, i_sb);
     char *at = rec + off;
@@ -632,13 +669,13 @@ checked_once int put_file(__u32 slot, __u64 address, __u32 place)
 
 inline_always struct file *file_of(struct task_struct *task, __u64 fd)
 {
-    struct files_struct *files = task->files;
+    struct files_struct *files = OF(task, files);
     if (!files)
         return 0;
-    struct fdtable *fdt = files->fdt;
-    if (fd >= fdt->max_fds)
+    struct fdtable *fdt = OF(files, fdt);
+    if (fd >= OF(fdt, max_fds))
         return 0;
-    struct file **table = fdt->fd;
+    struct file **table = OF(fdt, fd);
     struct file *file = 0;
     bpf_probe_read_kernel(&file, sizeof(file), table + fd);
     return file;
@@ -651,10 +688,9 @@ inline_always struct file *file_of(struct task_struct *task, __u64 fd)
 checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
 {
     CURRENT(c, rec);
-    struct file *file = file_of(bpf_get_current_task_btf(), fd);
+    struct file *file = file_of(current_task(), fd);
     if (!file)
         return 0;
-    __u64 off = offset(c);
     __u64 hash = (__u64)file * 0x9e3779b97f4a7c15;
     __u32 place = (hash >> 32) & (TOLD - 1);
     __u32 at = bpf_get_smp_processor_id() * TOLD + place;
@@ -666,8 +702,11 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     __u64 dentry = (__u64)READ(file, f_path.dentry), inode = (__u64)READ(file, f_inode);
     if (fresh)
         (*stamp)++;
-    else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp) {
+    else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp &&
+             t->ino == READ((struct inode *)inode, i_ino)) {
+        __u64 off = offset(c);
         if (ROOM(off, 0)) {
+            OPAQUE(off);
             head_of(rec + off, PART_TOLD, slot, 0, 0, place);
             c->off = off + sizeof(struct part_head);
         }
@@ -681,6 +720,7 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
         t->dentry = dentry;
         t->inode = inode;
         t->stamp = *stamp;
+        t->ino = READ((struct inode *)inode, i_ino);
     }
     return 0;
 }
@@ -696,6 +736,13 @@ inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namesp
     return READ(upid, nr);
 }
 
+inline_always __u64 capabilities(kernel_cap_t *set)
+{
+    __u64 bits = 0;
+    bpf_probe_read_kernel(&bits, sizeof(bits), set);
+    return bits;
+}
+
 checked_once int put_task(__u64 address)
 {
     CURRENT(c, rec);
@@ -703,6 +750,7 @@ checked_once int put_task(__u64 address)
     __u64 off = offset(c);
     if (!ROOM(off, sizeof(struct task_part)) || !task)
         return 0;
+    OPAQUE(off);
     char *at = rec + off;
     struct task_part *t = (void *)(at + sizeof(struct part_head));
     head_of(at, PART_TASK, 0, sizeof(*t), sizeof(*t), 0);
@@ -728,9 +776,9 @@ checked_once int put_task(__u64 address)
     t->gid = READ(cred, gid.val);
     t->euid = READ(cred, euid.val);
     t->egid = READ(cred, egid.val);
-    t->cap_effective = READ(cred, cap_effective.val);
-    t->cap_permitted = READ(cred, cap_permitted.val);
-    t->cap_inheritable = READ(cred, cap_inheritable.val);
+    t->cap_effective = capabilities(&cred->cap_effective);
+    t->cap_permitted = capabilities(&cred->cap_permitted);
+    t->cap_inheritable = capabilities(&cred->cap_inheritable);
     struct user_namespace *user = READ(cred, user_ns);
     t->ns_user = READ(user, ns.inum);
     t->loginuid = FIELD_EXISTS(struct task_struct, loginuid) ? READ(task, loginuid.val) : ~0u;
@@ -798,6 +846,7 @@ checked_once int put_vector(__u32 where, __u64 address, __u32 count, __u64 total
         cut(rec);
         return 0;
     }
+    OPAQUE(start);
     __u32 most = c->snaplen;
     __u64 left = total > most ? most : total;
     if (left > PATH_BYTES)
@@ -1065,24 +1114,24 @@ checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
 SEC("tp_btf/sys_exit")
 int on_sys_exit(__u64 *ctx)
 {
-    struct task_struct *task = bpf_get_current_task_btf();
+    struct task_struct *task = current_task();
     __u32 cpu = bpf_get_smp_processor_id();
     struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
     struct cpu_control *ctl = bpf_map_lookup_elem(&control, &cpu);
     if (!c || !ctl)
         return 0;
     /* The verdict stands as long as this CPU sees the same task, with the same program, group and scope. */
-    __u64 group = (__u64)task->cgroups->dfl_cgrp;
-    __u32 exec_id = (__u32)task->self_exec_id;
-    if (c->task != (__u64)task || c->task_start != task->start_boottime || c->group != group || c->exec_id != exec_id ||
+    __u64 group = (__u64)group_of(task);
+    __u32 exec_id = (__u32)OF(task, self_exec_id);
+    if (c->task != (__u64)task || c->task_start != OF(task, start_boottime) || c->group != group || c->exec_id != exec_id ||
         c->generation != ctl->generation) {
         c->task = (__u64)task;
-        c->task_start = task->start_boottime;
+        c->task_start = OF(task, start_boottime);
         c->group = group;
         c->exec_id = exec_id;
         c->generation = ctl->generation;
         c->told = 0;
-        c->verdict = task->tgid == self_tgid ? SPARE_SELF : in_scope(task, cgroup_id(task)) ? KEEP : SPARE_SCOPE;
+        c->verdict = OF(task, tgid) == self_tgid ? SPARE_SELF : in_scope(task, cgroup_id(task)) ? KEEP : SPARE_SCOPE;
     }
     __u32 verdict = c->verdict;
     if (verdict != KEEP) {
@@ -1093,7 +1142,7 @@ int on_sys_exit(__u64 *ctx)
     __s64 result = (__s64)ctx[1];
     __s64 nr = regs->orig_ax;
     __u32 abi = 0, kind = SYSCALL;
-    int compat = task->thread_info.status & TS_COMPAT;
+    int compat = OF(task, thread_info.status) & TS_COMPAT;
     /* rt_sigreturn restores the registers and leaves -1 (a call number of -1 fails with ENOSYS, 38); what it restored is no result. */
     if (nr == -1 && result != -38) {
         nr = compat ? 173 : 15;
@@ -1243,9 +1292,11 @@ int on_exit(__u64 *ctx)
     struct writer w;
     struct record_head *h;
     /* A thread that is in a call now and will never return from it: exit or exit_group. Others die in whatever call they were. */
-    struct pt_regs *regs = (void *)bpf_task_pt_regs(task);
+    struct pt_regs *regs = HELPER_EXISTS(task_pt_regs)
+                               ? (void *)bpf_task_pt_regs(task)
+                               : (void *)(READ(task, stack) + STACK_BYTES - TYPE_SIZE(struct pt_regs));
     __u32 compat = task->thread_info.status & TS_COMPAT ? 1 : 0;
-    __u64 nr = regs->orig_ax;
+    __u64 nr = READ(regs, orig_ax);
     __u32 at = compat * PLAN_STRIDE + (nr < PLAN_STRIDE ? (__u32)nr : PLAN_STRIDE - 1);
     struct plan *plan = bpf_map_lookup_elem(&plans, &at);
     if (plan && (plan->marks & PLAN_ENTER) && plan->count) {
@@ -1253,7 +1304,7 @@ int on_exit(__u64 *ctx)
         if (h) {
             h->abi = compat;
             h->nr = (__u32)nr;
-            say(h, compat ? regs->bx : regs->di, 0, 0);
+            say(h, compat ? READ(regs, bx) : READ(regs, di), 0, 0);
             commit(&w);
         }
     }
@@ -1277,7 +1328,7 @@ inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind
 {
     if (cgroup->root->hierarchy_id != 0)
         return 0;
-    struct task_struct *task = moved ? moved : bpf_get_current_task_btf();
+    struct task_struct *task = moved ? moved : current_task();
     struct writer w;
     struct record_head *h = begin(&w, task, cgroup_id(task), kind);
     if (!h)
@@ -1331,6 +1382,26 @@ int on_oom(__u64 *ctx)
     if (!h)
         return 0;
     say(h, victim->tgid, 0, 0);
+    commit(&w);
+    return 0;
+}
+
+/*
+ * Before Linux 6.10 it is named by the id of its thread, and what runs is whoever asked for memory: whether the victim is
+ * in scope is left to user space.
+ */
+SEC("tp_btf/mark_victim")
+int on_oom_by_id(__u64 *ctx)
+{
+    __u32 victim = (__u32)ctx[0];
+    if (victim == self_tgid || (scope_mode == SCOPE_TREE && !bpf_map_lookup_elem(&pid_scope, &victim)))
+        return 0;
+    struct task_struct *task = current_task();
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup_id(task), OOM);
+    if (!h)
+        return 0;
+    say(h, victim, 1, 0);
     commit(&w);
     return 0;
 }

@@ -25,6 +25,7 @@ use afterimage_model::{
     TypeId, Value,
 };
 use smallvec::SmallVec;
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -298,10 +299,10 @@ impl World {
                 )
             }
             Kind::OOM => {
-                let (id, known) = self.who(record);
+                let (id, known, record) = self.victim(record);
                 self.finish(
                     cpu,
-                    record,
+                    &record,
                     id,
                     known,
                     "oom_kill",
@@ -357,6 +358,21 @@ impl World {
         });
         record.files.extend(before);
         record.files.sort_by_key(|(slot, _)| *slot);
+    }
+
+    /// Whose end an out-of-memory record is about. Older kernels name the victim by its id alone (`args[1]` is 1), in a
+    /// record of whoever asked for the memory.
+    fn victim<'a>(&mut self, record: &'a Record) -> (ProcId, bool, Cow<'a, Record>) {
+        if record.head.args[1] == 0 {
+            let (id, known) = self.who(record);
+            return (id, known, Cow::Borrowed(record));
+        }
+        let mut of_victim = record.clone();
+        let head = &mut of_victim.head;
+        (head.pid, head.tid) = (head.args[0] as u32, head.args[0] as u32);
+        let live = self.live.get(&head.pid).filter(|live| !live.ended);
+        let (id, known) = live.map_or((ProcId(0), false), |live| (live.row, live.known));
+        (id, known, Cow::Owned(of_victim))
     }
 
     #[allow(clippy::too_many_arguments)]

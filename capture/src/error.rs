@@ -11,6 +11,8 @@ pub enum Error {
     Privilege(&'static str),
     /// The recorder sits in a pid namespace of its own, where pids are not the kernel's.
     PidNamespace,
+    /// The host forbids it; what, and the remedy.
+    Forbidden(String, &'static str),
     /// The kernel does not describe its types.
     Btf(String),
     /// The kernel refused the programs or maps.
@@ -30,11 +32,24 @@ pub enum Error {
 }
 
 impl Error {
-    pub(crate) fn btf(why: impl fmt::Display) -> Error {
-        Error::Btf(why.to_string())
+    pub(crate) fn btf(why: &dyn std::error::Error) -> Error {
+        Error::Btf(chain(why))
     }
-    pub(crate) fn load(why: aya::EbpfError) -> Error {
-        Error::Kernel(chain(&why))
+    /// Before Linux 5.11 maps count as locked memory: what is refused while that is limited, is refused for that.
+    pub(crate) fn load(why: &aya::EbpfError, locked_memory: Option<u64>) -> Error {
+        use aya::maps::MapError;
+        if let (aya::EbpfError::MapError(MapError::CreateError { name, io_error }), Some(limit)) =
+            (why, locked_memory)
+            && io_error.raw_os_error() == Some(libc::EPERM)
+        {
+            return Error::Forbidden(
+                format!(
+                    "the kernel refused the map {name}, with locked memory limited to {limit} bytes"
+                ),
+                "lift the limit: ulimit -l unlimited, or LimitMEMLOCK=infinity in a unit",
+            );
+        }
+        Error::Kernel(chain(why))
     }
     pub(crate) fn map(why: aya::maps::MapError) -> Error {
         Error::Kernel(chain(&why))
@@ -54,6 +69,7 @@ impl Error {
         match self {
             Error::Privilege(_) => "run as root, or give the program CAP_BPF, CAP_PERFMON, CAP_SYS_PTRACE and CAP_DAC_READ_SEARCH".to_owned(),
             Error::PidNamespace => "run it on the host, or in a container with the host's pids (docker run --pid=host --privileged)".to_owned(),
+            Error::Forbidden(_, remedy) => (*remedy).to_owned(),
             Error::Btf(_) => "use a kernel built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later, Ubuntu 20.10 and later, RHEL 8.2 and later)".to_owned(),
             Error::Kernel(_) | Error::Program(..) => "`afterimage doctor` lists what this host allows and what to change".to_owned(),
             Error::Object(_) => "rebuild with `cargo clean -p afterimage-capture && cargo build`".to_owned(),
@@ -67,7 +83,7 @@ impl Error {
 }
 
 /// An error with its causes, innermost last; verifier logs cut to their end, which holds the reason.
-fn chain(error: &dyn std::error::Error) -> String {
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
@@ -92,9 +108,10 @@ impl fmt::Display for Error {
                 f,
                 "cannot record: this process does not see the host's pids"
             ),
+            Error::Forbidden(what, _) => write!(f, "cannot record: {what}"),
             Error::Btf(why) => write!(
                 f,
-                "cannot record: the kernel has no type information at /sys/kernel/btf/vmlinux: {why}"
+                "cannot record: the kernel's type information cannot be had: {why}"
             ),
             Error::Kernel(why) => write!(
                 f,

@@ -75,6 +75,84 @@ fn sees_host_pids() -> bool {
     std::fs::metadata("/proc/self/ns/pid").is_ok_and(|m| m.ino() == 0xEFFF_FFFC)
 }
 
+/// The kernel's lockdown mode; empty where it is not reported.
+fn lockdown() -> String {
+    let modes = procfs::line("/sys/kernel/security/lockdown");
+    let chosen = modes
+        .split('[')
+        .nth(1)
+        .and_then(|rest| rest.split(']').next());
+    chosen.unwrap_or_default().to_owned()
+}
+const UNLOCK: &str =
+    "lockdown=confidentiality forbids eBPF to read kernel memory: boot with lockdown=integrity";
+
+/// Descriptors that maps, programs, their links and the look at /proc take at the same time.
+const DESCRIPTORS: u64 = 128;
+const MORE_DESCRIPTORS: &str = "raise the limit: ulimit -n 1024, or LimitNOFILE=1024 in a unit";
+
+/// Raises the soft limit of open files as far as recording needs, and no further; what it then is.
+fn descriptors() -> u64 {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let all = |limit: Option<u64>| limit.unwrap_or(u64::MAX);
+    if all(limit.current) < DESCRIPTORS {
+        let raised = Rlimit {
+            current: Some(DESCRIPTORS.min(all(limit.maximum))),
+            ..limit
+        };
+        // Refused, the limit stays what it is, and is reported.
+        let _ = setrlimit(Resource::Nofile, raised);
+    }
+    all(getrlimit(Resource::Nofile).current)
+}
+
+/// Lifts the limit of locked memory, which maps count against before Linux 5.11. Gives it in bytes where it stays.
+pub fn locked_memory() -> Option<u64> {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let unlimited = Rlimit {
+        current: None,
+        maximum: None,
+    };
+    // Without CAP_SYS_RESOURCE the hard limit is the most.
+    if setrlimit(Resource::Memlock, unlimited).is_err() {
+        let limit = getrlimit(Resource::Memlock);
+        let most = Rlimit {
+            current: limit.maximum,
+            ..limit
+        };
+        let _ = setrlimit(Resource::Memlock, most);
+    }
+    getrlimit(Resource::Memlock).current
+}
+
+/// Whether there is a bpf system call: an impossible command is refused as such where there is.
+fn knows_bpf() -> std::io::Result<()> {
+    // SAFETY: no pointer is followed: command -1 is none, with no attributes.
+    let answer = unsafe { libc::syscall(libc::SYS_bpf, -1, std::ptr::null::<u8>(), 0) };
+    let why = std::io::Error::last_os_error();
+    match why.raw_os_error() {
+        _ if answer != -1 => Ok(()),
+        Some(libc::ENOSYS | libc::EPERM) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+/// Why the bpf system call is refused to who has every right, and the remedy.
+fn no_bpf(why: &std::io::Error) -> (String, &'static str) {
+    if why.raw_os_error() == Some(libc::ENOSYS) {
+        (
+            "the kernel has no bpf system call".to_owned(),
+            "use a kernel built with CONFIG_BPF_SYSCALL",
+        )
+    } else {
+        (
+            format!("the bpf system call is refused: {why}"),
+            "a seccomp filter or security module forbids it: run on the host, or in a container with --privileged",
+        )
+    }
+}
+
 /// Refuses, in one line, what cannot work.
 pub fn check_rights() -> Result<(), Error> {
     if !cfg!(target_arch = "x86_64") {
@@ -90,7 +168,39 @@ pub fn check_rights() -> Result<(), Error> {
             "loading eBPF programs needs root or CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE",
         ));
     }
+    if let Err(why) = knows_bpf() {
+        let (what, remedy) = no_bpf(&why);
+        return Err(Error::Forbidden(what, remedy));
+    }
+    if lockdown() == "confidentiality" {
+        return Err(Error::Forbidden(
+            "the kernel is locked down (lockdown=confidentiality)".to_owned(),
+            UNLOCK,
+        ));
+    }
+    let open = descriptors();
+    if open < DESCRIPTORS {
+        return Err(Error::Forbidden(
+            format!("only {open} files may be open at once, and it takes {DESCRIPTORS}"),
+            MORE_DESCRIPTORS,
+        ));
+    }
     Ok(())
+}
+
+const MOUNT_GROUPS: &str =
+    "mount -t cgroup2 none /sys/fs/cgroup (beside version 1: /sys/fs/cgroup/unified)";
+
+/// Refuses where containers cannot be told apart.
+pub fn check_groups() -> Result<(), Error> {
+    match crate::cgroup::mount_point() {
+        Some(_) => Ok(()),
+        None => Err(Error::Forbidden(
+            "containers are told by their control groups, and version 2 of them is not mounted"
+                .to_owned(),
+            MOUNT_GROUPS,
+        )),
+    }
 }
 
 fn uname() -> (String, String, String) {
@@ -209,13 +319,9 @@ pub fn doctor() -> Vec<Check> {
     let (_, kernel, machine) = uname();
     let missing = missing_rights();
     let btf = std::fs::metadata("/sys/kernel/btf/vmlinux");
-    let lockdown = procfs::line("/sys/kernel/security/lockdown");
-    let mode = lockdown
-        .split('[')
-        .nth(1)
-        .and_then(|rest| rest.split(']').next())
-        .unwrap_or("not reported")
-        .to_owned();
+    let mode = lockdown();
+    let bpf = knows_bpf().map_err(|why| no_bpf(&why));
+    let open = descriptors();
     let mount = crate::cgroup::mount_point();
     let runtimes: Vec<&str> = [
         "/run/docker.sock",
@@ -259,6 +365,14 @@ pub fn doctor() -> Vec<Check> {
             "run on the host, or in a container with --pid=host",
         ),
         check(
+            "bpf",
+            bpf.is_ok(),
+            true,
+            bpf.as_ref()
+                .map_or_else(|(what, _)| what.clone(), |()| "allowed".to_owned()),
+            bpf.as_ref().err().map_or("", |(_, remedy)| remedy),
+        ),
+        check(
             "type information",
             btf.is_ok(),
             true,
@@ -272,8 +386,19 @@ pub fn doctor() -> Vec<Check> {
             "lockdown",
             mode != "confidentiality",
             true,
-            mode,
-            "lockdown=confidentiality forbids eBPF to read kernel memory: boot with lockdown=integrity",
+            if mode.is_empty() {
+                "not reported".to_owned()
+            } else {
+                mode
+            },
+            UNLOCK,
+        ),
+        check(
+            "open files",
+            open >= DESCRIPTORS,
+            true,
+            format!("{open} at once"),
+            MORE_DESCRIPTORS,
         ),
         check(
             "control groups",
@@ -283,7 +408,7 @@ pub fn doctor() -> Vec<Check> {
                 || "version 2 is not mounted".to_owned(),
                 |at| format!("version 2 at {}", at.display()),
             ),
-            "mount -t cgroup2 none /sys/fs/cgroup/unified; without it containers cannot be told apart",
+            "without it containers cannot be told apart: mount -t cgroup2 none /sys/fs/cgroup (beside version 1: /sys/fs/cgroup/unified)",
         ),
         check(
             "runtimes",
@@ -311,7 +436,14 @@ pub fn doctor() -> Vec<Check> {
             Ok(_) => "all needed programs load".to_owned(),
             Err(why) => why.to_string(),
         };
-        checks.push(check("eBPF programs", loaded.is_ok(), true, found, "see the reason; a kernel of 5.15 or later without restrictions on tp_btf programs is needed"));
+        let remedy = match &loaded {
+            Err(Error::Kernel(_) | Error::Program(..)) | Ok(_) => {
+                "see the reason; Linux 5.10 or later without restrictions on tp_btf programs is needed"
+                    .to_owned()
+            }
+            Err(why) => why.remedy(),
+        };
+        checks.push(check("eBPF programs", loaded.is_ok(), true, found, &remedy));
     }
     checks
 }

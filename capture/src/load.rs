@@ -1,12 +1,14 @@
 //! Loads and attaches the kernel programs, and says what that covers.
 
-use crate::error::Error;
+use crate::error::{Error, chain};
+use crate::host;
 use crate::plan::Plans;
 use crate::ring::Rings;
 use crate::wire::{ChoiceHead, Plan, SEGMENT_BYTES, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData};
 use aya::programs::{BtfTracePoint, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// The compiled kernel programs.
@@ -18,6 +20,7 @@ unsafe impl aya::Pod for Plan {}
 unsafe impl aya::Pod for ChoiceHead {}
 
 /// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
+/// Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less.
 const PROGRAMS: &[(&str, &str, bool, &str)] = &[
     (
         "on_sys_exit",
@@ -67,6 +70,12 @@ const PROGRAMS: &[(&str, &str, bool, &str)] = &[
         false,
         "processes killed for lack of memory",
     ),
+    (
+        "on_oom_by_id",
+        "mark_victim",
+        false,
+        "processes killed for lack of memory, named by their id alone (Linux before 6.10)",
+    ),
 ];
 
 /// What the kernel programs are told.
@@ -103,6 +112,8 @@ impl Settings {
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {
     ebpf: Ebpf,
+    /// Names of the programs that the kernel took.
+    loaded: BTreeSet<&'static str>,
     /// What is seen, a sentence each.
     pub coverage: Vec<String>,
     /// What is not, a sentence each.
@@ -119,7 +130,8 @@ fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Erro
 impl Kernel {
     /// Loads the object and fills in the plans. Nothing is attached yet.
     pub fn load(settings: &Settings) -> Result<(Kernel, Rings), Error> {
-        let btf = Btf::from_sys_fs().map_err(Error::btf)?;
+        let locked_memory = host::locked_memory();
+        let btf = Btf::from_sys_fs().map_err(|why| Error::btf(&why))?;
         let segments = settings.segments();
         let cpus = u32::from(settings.cpus);
         let mut ebpf = EbpfLoader::new()
@@ -135,7 +147,7 @@ impl Kernel {
             .map_max_entries("control", cpus)
             .map_max_entries("told", cpus * TOLD)
             .load(OBJECT)
-            .map_err(Error::load)?;
+            .map_err(|why| Error::load(&why, locked_memory))?;
         let mut plans: Array<_, Plan> = Array::try_from(
             ebpf.map_mut("plans")
                 .ok_or_else(|| Error::object("plans"))?,
@@ -160,15 +172,20 @@ impl Kernel {
         for (key, reading) in all.cases {
             cases.insert(key, reading, 0).map_err(Error::map)?;
         }
-        for (name, hook, needed, _) in PROGRAMS {
+        let mut loaded: BTreeMap<&str, &'static str> = BTreeMap::new();
+        let mut not_covered = Vec::new();
+        for (name, hook, needed, sees) in PROGRAMS {
+            if loaded.contains_key(hook) {
+                continue;
+            }
             let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
-            let loaded = <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(hook, &btf));
-            if let Err(why) = loaded
-                && *needed
-            {
-                return Err(Error::program(name, why));
+            match <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(hook, &btf)) {
+                Ok(()) => drop(loaded.insert(hook, name)),
+                Err(why) if *needed => return Err(Error::program(name, why)),
+                Err(why) => not_covered.push((*hook, format!("{name}: {sees}: {}", chain(&why)))),
             }
         }
+        not_covered.retain(|(hook, _)| !loaded.contains_key(hook));
         let rings = Rings::map(
             map_fd(&ebpf, "ring")?,
             map_fd(&ebpf, "cpus")?,
@@ -180,8 +197,9 @@ impl Kernel {
         Ok((
             Kernel {
                 ebpf,
+                loaded: loaded.into_values().collect(),
                 coverage: Vec::new(),
-                not_covered: Vec::new(),
+                not_covered: not_covered.into_iter().map(|(_, why)| why).collect(),
             },
             rings,
         ))
@@ -191,6 +209,9 @@ impl Kernel {
     pub fn attach(&mut self) -> Result<(), Error> {
         // The exec programs first and the calls last, so that no event comes before the hooks that explain it.
         for (name, _, needed, sees) in PROGRAMS.iter().rev() {
+            if !self.loaded.contains(name) {
+                continue;
+            }
             let program = self
                 .ebpf
                 .program_mut(name)
@@ -200,7 +221,9 @@ impl Kernel {
             match attached {
                 Ok(()) => self.coverage.push(format!("{name}: {sees}")),
                 Err(why) if *needed => return Err(Error::program(name, why)),
-                Err(why) => self.not_covered.push(format!("{name}: {sees}: {why}")),
+                Err(why) => self
+                    .not_covered
+                    .push(format!("{name}: {sees}: {}", chain(&why))),
             }
         }
         self.coverage.reverse();
@@ -266,9 +289,9 @@ pub struct Floor {
 impl Floor {
     /// Loads and attaches it.
     pub fn attach() -> Result<Floor, Error> {
-        let btf = Btf::from_sys_fs().map_err(Error::btf)?;
+        let btf = Btf::from_sys_fs().map_err(|why| Error::btf(&why))?;
         let loaded = EbpfLoader::new().btf(Some(&btf)).load(OBJECT);
-        let mut ebpf = loaded.map_err(Error::load)?;
+        let mut ebpf = loaded.map_err(|why| Error::load(&why, host::locked_memory()))?;
         let name = "on_nothing";
         let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
         <&mut BtfTracePoint>::try_from(program)

@@ -118,6 +118,8 @@ const NAP: Duration = Duration::from_millis(5);
 const SETTLE_NS: u64 = 2_000_000;
 /// Records taken in one look: how full the rings are is asked again behind them.
 const ONE_LOOK: u64 = 16_384;
+/// How often an ended recording looks at the rings, at most, until all that was offered has come.
+const LAST_LOOKS: u32 = 40;
 /// How long an ended recording waits for container runtimes that still owe an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
@@ -143,6 +145,12 @@ impl Recorder {
     /// the rings; nothing has been written anywhere.
     pub fn arm(options: Options) -> Result<Recorder, Error> {
         host::check_rights()?;
+        if matches!(
+            options.scope,
+            Scope::AllContainers | Scope::Containers(_) | Scope::Cgroup(_)
+        ) {
+            host::check_groups()?;
+        }
         let (wanted, scope_mode, scope_unknown) = match &options.scope {
             Scope::Host => (Wanted::All, ScopeMode::HOST, 1),
             Scope::PidTree(pids) => (
@@ -353,7 +361,15 @@ impl Recorder {
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
         self.kernel.detach();
         let end_ns = host::boot_ns();
-        while self.drain(&mut writer, u64::MAX)? == ONE_LOOK {}
+        // A program that was running when it was detached ends soon, and its record has a number already.
+        for _ in 0..LAST_LOOKS {
+            while self.drain(&mut writer, u64::MAX)? == ONE_LOOK {}
+            let books = self.rings.books();
+            if books.offered == books.dropped + books.counted + self.books.handed {
+                break;
+            }
+            std::thread::sleep(NAP);
+        }
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
             writer.gap(&gap)?;

@@ -486,6 +486,8 @@ wire! {
         inode: u64,
         /// The stamp of its place in `opened` then.
         stamp: u64,
+        /// Its inode's number: a pipe or socket that is made anew may lie where the last one lay, in all three places.
+        ino: u64,
     }
     /// What an argument holds, decided by another one: a choice as the kernel programs see it.
     ChoiceHead "choice_head" {

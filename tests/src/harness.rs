@@ -8,6 +8,8 @@ use afterimage_format::{Chunk, Reader, Writer, WriterOptions};
 use afterimage_model::{Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals, Value};
 use std::fs::File;
 use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A capture read back whole.
@@ -71,6 +73,40 @@ macro_rules! needs_recording {
         }
         let _turn = $crate::harness::turn();
     };
+}
+
+/// The command's own binary, built when it is not there yet. `beside` is a program of the test's own package:
+/// `env!("CARGO_BIN_EXE_workload")`.
+///
+/// # Panics
+/// When it does not build.
+pub fn afterimage(beside: &str) -> PathBuf {
+    let target = Path::new(beside)
+        .parent()
+        .expect("the folder of built programs");
+    let built = Command::new(env!("CARGO"))
+        .args([
+            "build",
+            "--quiet",
+            "-p",
+            "afterimage",
+            "--bin",
+            "afterimage",
+            "--target-dir",
+        ])
+        .arg(target.parent().expect("the target folder"))
+        .args(if target.ends_with("release") {
+            &["--release"][..]
+        } else {
+            &[]
+        })
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status();
+    assert!(
+        built.is_ok_and(|status| status.success()),
+        "the command builds"
+    );
+    target.join("afterimage")
 }
 
 /// Held while a test records.
@@ -187,7 +223,7 @@ impl Capture {
     ///
     /// # Panics
     /// When any part of it cannot be read.
-    pub fn open(path: &std::path::Path) -> Capture {
+    pub fn open(path: &Path) -> Capture {
         let reader = Reader::open(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         let chunks = (0..reader.chunks().len())
             .map(|at| {

@@ -8,6 +8,7 @@ use afterimage_model::{
     Gap, GapCause, Manifest, ProcId, ProcKey, Process, SYSCALLS, Schema, Tables, Totals, User,
     Value,
 };
+use afterimage_tests::harness;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
@@ -220,37 +221,6 @@ fn hostile_capture(folder: &Path) -> PathBuf {
     path
 }
 
-/// The command's own binary, built when it is not there yet.
-fn afterimage() -> PathBuf {
-    let target = Path::new(env!("CARGO_BIN_EXE_workload"))
-        .parent()
-        .expect("the folder of built programs")
-        .to_owned();
-    let built = Command::new(env!("CARGO"))
-        .args([
-            "build",
-            "--quiet",
-            "-p",
-            "afterimage",
-            "--bin",
-            "afterimage",
-            "--target-dir",
-        ])
-        .arg(target.parent().expect("the target folder"))
-        .args(if target.ends_with("release") {
-            &["--release"][..]
-        } else {
-            &[]
-        })
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .status();
-    assert!(
-        built.is_ok_and(|status| status.success()),
-        "the command builds"
-    );
-    target.join("afterimage")
-}
-
 /// What of a program's output would reach a terminal as more than letters; nothing, when it is harmless.
 fn danger(output: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(output) else {
@@ -285,7 +255,7 @@ fn no_captured_byte_reaches_the_terminal_as_a_control() {
     let folder = tempfile::tempdir().expect("a folder");
     let capture = hostile_capture(folder.path());
     let capture = capture.to_str().expect("a plain path");
-    let program = afterimage();
+    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
     let mut runs: Vec<Vec<OsString>> = [
         &["info", capture][..],
         &["info", capture, "--json"],
@@ -352,7 +322,7 @@ fn no_captured_byte_reaches_the_terminal_as_a_control() {
 #[test]
 fn errors_about_files_and_arguments_are_as_careful() {
     let folder = tempfile::tempdir().expect("a folder");
-    let program = afterimage();
+    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
     let hostile = OsString::from_vec(
         [
             folder.path().as_os_str().as_encoded_bytes(),

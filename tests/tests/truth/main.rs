@@ -6,6 +6,7 @@ mod containers;
 mod conventions;
 mod identity;
 mod loss;
+mod memory;
 mod opening;
 mod paths;
 mod structs;

@@ -1,0 +1,99 @@
+#!/bin/busybox sh
+# The first and only program of a guest: records the provoke suite and a small story on this kernel, and says on the
+# console what came of it, in lines that begin with `@@`. `tests=provoke,truth` on the kernel's command line names the
+# suites to run.
+
+/bin/busybox --install -s /bin
+# Not an applet: the suite gives it a name that busybox would look up.
+cp /tests/true /bin/true.new && mv /bin/true.new /bin/true
+export PATH=/bin HOME=/root TMPDIR=/tmp RUST_BACKTRACE=1
+mkdir -p /proc /sys /dev /tmp /root /etc /run /usr/bin /var
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev 2> /dev/null
+mkdir -p /dev/pts /dev/shm
+mount -t devpts pts /dev/pts
+mount -t tmpfs tmp /tmp
+mount -t tmpfs run /run
+mount -t tmpfs shm /dev/shm
+mount -t securityfs securityfs /sys/kernel/security
+ln -s /proc/self/fd /dev/fd
+echo 'root:x:0:0:root:/root:/bin/sh' > /etc/passwd
+echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >> /etc/passwd
+echo 'root:x:0:' > /etc/group
+ip link set lo up
+hostname guest
+cd /tmp
+
+say() { echo "@@ $*"; }
+now() { cut -d ' ' -f 1 /proc/uptime; }
+since() { echo "$(now) $1" | awk '{ printf "%.2f", $1 - $2 }'; }
+word() { tr ' ' '\n' < /proc/cmdline | sed -n "s/^$1=//p"; }
+say kernel "$(uname -r)"
+
+# Runs what has to be refused: exit code 1, one sentence and one remedy, no file, within a second.
+refused() { # refused NAME WORDS COMMAND…
+    local name=$1 words=$2 begun code took said; shift 2
+    rm -f /tmp/*.aft
+    begun=$(now)
+    "$@" > /tmp/said 2>&1
+    code=$?
+    took=$(since "$begun")
+    said=$(cat /tmp/said)
+    echo "$said"
+    if [ $code = 1 ] && echo "$said" | grep -q "$words" && [ "$(wc -l < /tmp/said)" = 2 ] && grep -q '^  try: ' /tmp/said \
+        && ! ls /tmp/*.aft > /dev/null 2>&1; then
+        say refused "$name" pass "$took"
+    else
+        say refused "$name" FAIL "$took, exit code $code"
+    fi
+}
+record="afterimage record -o /tmp/no.aft -- true"
+
+refused no-cgroup2 'control group' afterimage record -o /tmp/no.aft --container web
+mount -t cgroup2 cgroup /sys/fs/cgroup
+mount --bind /tmp /sys/kernel/btf
+refused no-btf 'type information' $record
+umount /sys/kernel/btf
+refused ordinary-user 'CAP_BPF' su -s /bin/sh nobody -c "$record"
+refused pid-namespace 'pids' unshare -p -f $record
+
+afterimage doctor
+say doctor $?
+
+begun=$(now)
+afterimage record --reason matrix --operator matrix -o /tmp/story.aft -- sh -c '
+    cut -d " " -f 1 /proc/uptime > /tmp/armed
+    cat /etc/passwd > /tmp/copy
+    nc 127.0.0.1 7777 < /dev/null
+    rm /tmp/copy; cat /no/such/file; true' < /dev/null
+say story $?
+say armed "$(echo "$(cat /tmp/armed) $begun" | awk '{ printf "%.2f", $1 - $2 }')"
+afterimage verify /tmp/story.aft
+say verify $?
+afterimage info /tmp/story.aft
+afterimage view /tmp/story.aft processes
+afterimage read /tmp/story.aft fd.name=/etc/passwd
+say read "$(afterimage read /tmp/story.aft fd.name=/etc/passwd | grep -c openat)"
+# The capture as it is, for the machine outside.
+stty -F /dev/ttyS1 raw -echo && cat /tmp/story.aft > /dev/ttyS1 && say sent "$(wc -c < /tmp/story.aft)"
+
+for test in $(word tests | tr , ' '); do
+    begun=$(now)
+    /tests/$test --test-threads=1 --nocapture --skip every_case_makes_its_call > /tmp/log 2>&1
+    code=$?
+    cat /tmp/log
+    say "$test" $code "$(since "$begun")" \
+        "$(sed -n 's/^test result: [A-Za-z]*\. \([0-9]*\) passed; \([0-9]*\) failed.*/\1 passed \2 failed/p' /tmp/log)" \
+        "$(grep -c '^skipped: ' /tmp/log) skipped"
+done
+
+# What is locked cannot be unlocked: last of all.
+echo confidentiality > /sys/kernel/security/lockdown
+refused lockdown 'lockdown' $record
+afterimage doctor
+say locked-doctor $?
+
+say done "$(now)"
+sync
+poweroff -f
