@@ -22,6 +22,7 @@ mod runtime;
 mod session;
 mod sink;
 mod sockets;
+mod usage;
 #[allow(
     dead_code,
     reason = "the build script, which shares this file, uses the rest"
@@ -30,5 +31,5 @@ mod wire;
 
 pub use error::Error;
 pub use host::{Check, doctor};
-pub use runtime::{Running, running};
+pub use runtime::{Endpoint, endpoints};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};
