@@ -4,10 +4,12 @@
 
 mod containers;
 mod conventions;
+mod engines;
 mod identity;
 mod loss;
 mod opening;
 mod paths;
+mod runtimes;
 mod tracer;
 
 use afterimage_capture::{Options, Scope};
