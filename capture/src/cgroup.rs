@@ -85,13 +85,14 @@ pub fn container_of(path: &str) -> Option<Named> {
                 pod_uid: String::new(),
             });
         }
-        if let Some(name) = part
-            .strip_prefix("machine-")
-            .and_then(|rest| rest.strip_suffix(".scope"))
-        {
+        let machine = [("machine-", ".scope"), ("systemd-nspawn@", ".service")]
+            .into_iter()
+            .find_map(|(before, after)| part.strip_prefix(before)?.strip_suffix(after));
+        if let Some(name) = machine {
             return Some(Named {
                 runtime: "nspawn",
-                id: name.to_owned(),
+                // systemd writes a hyphen in a name as an escape (man 5 systemd.unit).
+                id: name.replace("\\x2d", "-"),
                 pod_uid: String::new(),
             });
         }
@@ -103,6 +104,8 @@ pub fn container_of(path: &str) -> Option<Named> {
 pub const BUNDLES: &[&str] = &[
     "/run/containerd/io.containerd.runtime.v2.task",
     "/run/docker/containerd/daemon/io.containerd.runtime.v2.task",
+    "/run/k3s/containerd/io.containerd.runtime.v2.task",
+    "/var/snap/microk8s/common/run/containerd/io.containerd.runtime.v2.task",
 ];
 
 /// The container whose control group is `/<namespace>/<id>`, containerd's own default, where the id is any name: told by
@@ -211,10 +214,13 @@ mod tests {
             container_of("/lxc.payload.db").map(|n| n.id),
             Some("db".to_owned())
         );
-        assert_eq!(
-            container_of("/machine.slice/machine-box.scope").map(|n| n.id),
-            Some("box".to_owned())
-        );
+        for path in [
+            "/machine.slice/machine-my\\x2dbox.scope",
+            "/machine.slice/systemd-nspawn@my\\x2dbox.service/payload",
+        ] {
+            let named = container_of(path).map(|n| (n.runtime, n.id));
+            assert_eq!(named, Some(("nspawn", "my-box".to_owned())), "{path}");
+        }
     }
 
     #[test]

@@ -8,6 +8,9 @@ mod calls;
 mod groups;
 mod processes;
 mod quick;
+mod told;
+
+pub use groups::matches;
 
 pub use quick::{Args, Quick};
 
@@ -16,6 +19,7 @@ use crate::cgroup;
 use crate::decode::{Head, KernelFile, Record};
 use crate::objects::Objects;
 use crate::procfs;
+use crate::runtime::Question;
 use crate::sockets::Found;
 use crate::wire::{Kind, TOLD};
 use afterimage_model::schema::current_type;
@@ -24,6 +28,7 @@ use afterimage_model::{
     Abi, BootNs, ContainerId, Event, EventFlags, FileId, Mount, Origin, ProcId, Process, Tables,
     TypeId, Value,
 };
+use afterimage_query::Filter;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
@@ -71,10 +76,20 @@ pub enum Wanted {
     Tree(BTreeSet<u32>),
     /// Every container.
     Containers,
-    /// Containers with these whole ids.
-    Ids(Vec<String>),
+    /// Containers that match, also those that come later. What is known of those that run now is in the map: whether they do,
+    /// by whole id.
+    Matching(Box<Filter>, HashMap<String, bool>),
     /// The control group with this path, and those beneath it, as one container.
     Group(String),
+}
+
+/// Whether a container is recorded, where that depends on what it is called.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    /// Not known yet: its events are held back.
+    Pending,
+    In,
+    Out,
 }
 
 /// Mount tables kept of a snapshot: one a container and mount namespace.
@@ -96,8 +111,8 @@ pub enum Wish {
     Scope(u64, bool),
     /// Forget a control group.
     Forget(u64),
-    /// Ask the runtimes for a container.
-    Ask(String),
+    /// Ask for a container.
+    Ask(Question),
 }
 
 /// The recorded system.
@@ -124,6 +139,15 @@ pub struct World {
     next_proc: u32,
     calls: Vec<Option<(TypeId, &'static Syscall, Way)>>,
     rescans: u32,
+    verdicts: HashMap<ContainerId, Verdict>,
+    /// Rows that stand for no process, one for each container that a runtime told of.
+    nobodies: HashMap<Option<ContainerId>, ProcId>,
+    /// Number of the next event that is told.
+    next_told: u64,
+    /// Whether a container came, went or was judged since [`World::measured`] was asked.
+    pub changed: bool,
+    /// Whether a verdict was passed since it was last looked at.
+    pub judged: bool,
 }
 
 impl World {
@@ -146,6 +170,11 @@ impl World {
             next_proc: 1,
             calls: calls::call_table(),
             rescans: 0,
+            verdicts: HashMap::new(),
+            nobodies: HashMap::new(),
+            next_told: 0,
+            changed: true,
+            judged: false,
         }
     }
 
@@ -201,10 +230,25 @@ impl World {
         match &self.wanted {
             Wanted::All | Wanted::Tree(_) => true,
             Wanted::Containers | Wanted::Group(_) => container.is_some(),
-            Wanted::Ids(ids) => container
-                .and_then(|c| self.tables.container(c))
-                .is_some_and(|c| ids.contains(&c.full_id)),
+            Wanted::Matching(..) => container
+                .and_then(|c| self.verdicts.get(&c))
+                .is_some_and(|verdict| *verdict != Verdict::Out),
         }
+    }
+
+    /// Whether it is still open if an event's container is wanted.
+    pub fn is_pending(&self, proc: ProcId) -> bool {
+        matches!(self.wanted, Wanted::Matching(..))
+            && self
+                .tables
+                .proc(proc)
+                .and_then(|p| p.container)
+                .is_some_and(|c| self.verdicts.get(&c) == Some(&Verdict::Pending))
+    }
+
+    /// Whether an event's container is wanted for all that is known now.
+    pub fn wants_of(&self, proc: ProcId) -> bool {
+        self.in_scope(proc)
     }
 
     /// Whether a process belongs to a tree: it is a root or descends from one, or the kernel told of it.
@@ -232,14 +276,15 @@ impl World {
     /// The tables without what is out of scope: its containers and its processes, except ancestors of processes in scope.
     pub fn kept(&self) -> Tables {
         let mut tables = self.tables.clone();
+        tables.procs.retain(|_, row| !row.is_nobody());
         let in_scope: Box<dyn Fn(ProcId) -> bool> = match &self.wanted {
             Wanted::All => return tables,
             Wanted::Tree(roots) => Box::new(|id| self.in_tree(roots, id)),
-            _ => Box::new(|id| self.in_scope(id)),
+            _ => Box::new(|id| self.in_scope(id) && !self.is_pending(id)),
         };
         let mut processes = BTreeSet::new();
         let mut containers = BTreeSet::new();
-        for id in self.tables.procs.keys().copied().filter(|id| in_scope(*id)) {
+        for id in tables.procs.keys().copied().filter(|id| in_scope(*id)) {
             processes.insert(id);
             processes.extend(self.tables.ancestors(id).map(|p| p.id));
             containers.extend(self.tables.proc(id).and_then(|p| p.container));
@@ -247,7 +292,9 @@ impl World {
         if !matches!(self.wanted, Wanted::Tree(_)) {
             // A container may be wanted and have no process yet, or none any more.
             let all = self.tables.containers.keys().copied();
-            containers.extend(all.filter(|id| self.wants(Some(*id))));
+            containers.extend(all.filter(|id| {
+                self.wants(Some(*id)) && self.verdicts.get(id) != Some(&Verdict::Pending)
+            }));
         }
         let keeps = |container: &Option<ContainerId>| {
             container.is_none_or(|container| containers.contains(&container))
@@ -409,8 +456,8 @@ impl World {
         }
     }
 
-    /// Forgets what nothing living needs. To be called when the file holds all that was handed out.
-    pub fn trim(&mut self) {
+    /// Forgets what nothing living needs. To be called when the file holds all that was handed out, but for events of `held`.
+    pub fn trim(&mut self, held: &[Event]) {
         if self.tables.procs.len() + self.tables.files.len() < 65_536 {
             return;
         }
@@ -422,7 +469,12 @@ impl World {
                 keep.insert(*id);
             }
         }
+        for event in held {
+            keep.extend(self.tables.ancestors(event.proc).map(|p| p.id));
+            keep.insert(event.proc);
+        }
         self.tables.procs.retain(|id, _| keep.contains(id));
+        self.nobodies.retain(|_, id| keep.contains(id));
         let held: BTreeSet<FileId> = self
             .live
             .values()
@@ -434,6 +486,7 @@ impl World {
                     .flatten()
                     .filter_map(|told| told.id),
             )
+            .chain(held.iter().filter_map(|event| event.file))
             .collect();
         self.objects.trim(&mut self.tables, &held);
     }

@@ -21,8 +21,8 @@ pub enum Error {
     Program(&'static str, String),
     /// The compiled object lacks something: a broken build.
     Object(&'static str),
-    /// No running container matches.
-    NoContainer(String, Vec<String>),
+    /// The filter that chooses containers is none.
+    Filter(String),
     /// A file or folder of the system could not be used.
     System(PathBuf, std::io::Error),
     /// The capture could not be written.
@@ -73,8 +73,7 @@ impl Error {
             Error::Btf(_) => "use a kernel built with CONFIG_DEBUG_INFO_BTF (Debian 11 and later, Ubuntu 20.10 and later, RHEL 8.2 and later)".to_owned(),
             Error::Kernel(_) | Error::Program(..) => "`afterimage doctor` lists what this host allows and what to change".to_owned(),
             Error::Object(_) => "rebuild with `cargo clean -p afterimage-capture && cargo build`".to_owned(),
-            Error::NoContainer(_, running) if running.is_empty() => "no container is running; start it, or record --all-containers and let it come".to_owned(),
-            Error::NoContainer(_, running) => format!("running now: {}", running.join(", ")),
+            Error::Filter(_) => "list fields with `afterimage fields container`".to_owned(),
             Error::Stopped => "look for what it said before it ended".to_owned(),
             Error::System(..) => "check that it exists and may be used".to_owned(),
             Error::Write(_) => "check free space and permissions of the output's folder".to_owned(),
@@ -124,11 +123,7 @@ impl fmt::Display for Error {
             Error::Object(what) => {
                 write!(f, "cannot record: the compiled eBPF object has no {what}")
             }
-            Error::NoContainer(name, _) => write!(
-                f,
-                "no running container has the name, id or id prefix '{}'",
-                afterimage_model::Safe::new(name)
-            ),
+            Error::Filter(why) => write!(f, "choosing containers: {why}"),
             Error::System(path, why) => write!(
                 f,
                 "{}: {why}",

@@ -20,6 +20,11 @@ pub fn boot_ns() -> u64 {
     clock(ClockId::Boottime).unsigned_abs()
 }
 
+/// `CLOCK_REALTIME` now, ns since 1970.
+pub fn real_ns() -> i64 {
+    clock(ClockId::Realtime)
+}
+
 /// The three clocks at one instant: the tightest of a few readings.
 fn clock_pair() -> ClockPair {
     let read = || {
@@ -218,6 +223,7 @@ fn scope_text(scope: &Scope) -> String {
         Scope::AllContainers => "all containers".to_owned(),
         Scope::Host => "host".to_owned(),
         Scope::Containers(names) => format!("containers {}", names.join(", ")),
+        Scope::Matching(filter) => format!("containers where {filter}"),
         Scope::Cgroup(path) => format!("control group {}", path.display()),
         Scope::PidTree(pids) => format!(
             "process tree {}",
@@ -254,6 +260,12 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         ("argv_bytes", crate::wire::ARGV_MAX.to_string()),
         ("record_bytes", crate::wire::RECORD_MAX.to_string()),
     ];
+    let usage = options.usage_interval.map(|interval| {
+        [
+            ("usage_interval", format!("{interval:?}")),
+            ("usage_containers", crate::usage::MOST.to_string()),
+        ]
+    });
     Manifest {
         capture_id: random.iter().map(|byte| format!("{byte:02x}")).collect(),
         tool: format!("afterimage {}", env!("CARGO_PKG_VERSION")),
@@ -271,6 +283,7 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         not_covered: Vec::new(),
         limits: limits
             .into_iter()
+            .chain(usage.into_iter().flatten())
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         trigger: "by command".to_owned(),

@@ -23,6 +23,7 @@ mod runtime;
 mod session;
 mod sink;
 mod sockets;
+mod usage;
 #[allow(
     dead_code,
     reason = "the build script, which shares this file, uses the rest"
@@ -32,5 +33,5 @@ mod wire;
 pub use error::Error;
 pub use host::{Check, doctor};
 pub use load::Floor;
-pub use runtime::{Running, running};
+pub use runtime::{Endpoint, endpoints};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};

@@ -1,246 +1,90 @@
-//! Container runtimes: names, images and labels from the Docker-compatible API of Docker and Podman, or from the runtime's
-//! bundle on disk. All of it on a thread of its own: a slow, hung or absent daemon never delays an event.
+//! Container runtimes: what containers are called and may do, and what happens to them, from the Docker-compatible API of
+//! Docker and Podman and from what runtimes leave on disk. All of it on a thread of its own: a daemon that is slow, hung,
+//! absent or lies never delays an event.
 
-use crate::cgroup::BUNDLES;
+mod disk;
+mod docker;
+mod facts;
+mod http;
+
+pub use docker::Event;
+pub use facts::filled;
+
 use afterimage_model::Container;
-use bollard::models::ContainerInspectResponse;
-use bollard::query_parameters::{EventsOptions, InspectContainerOptions, ListContainersOptions};
-use bollard::{API_DEFAULT_VERSION, Docker};
 use futures_util::StreamExt;
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use futures_util::stream::FuturesUnordered;
+use http::{Lines, Trouble};
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::PathBuf;
+use std::rc::Rc;
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Longest wait for one answer.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// A daemon that let [`PATIENCE`] pass is not asked again for so long.
+const RESPITE: Duration = Duration::from_secs(5);
+/// Longest pause between attempts to hear a daemon's events.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// Pauses before further looks at the disk for a container that nobody knows.
+const SECOND_LOOKS: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+];
+/// Questions that are under way at a time.
+const MOST_ASKED: usize = 16;
+/// Containers remembered: announced, asked for, unanswered.
+const MOST_REMEMBERED: usize = 4_096;
+/// Messages that wait for the recorder; when there are more, the daemon has to wait, nothing is lost.
+const MOST_WAITING: usize = 4_096;
+/// Lines of events taken before others get a turn, and the pause then: what a daemon that floods may cost.
+const LINES_A_TURN: u32 = 256;
+const TURN: Duration = Duration::from_millis(10);
 
-/// Sockets that may speak the Docker API, with the runtime behind them.
-fn endpoints() -> Vec<(String, &'static str)> {
-    let mut all = Vec::new();
-    if let Some(path) = std::env::var("DOCKER_HOST")
-        .ok()
-        .and_then(|host| host.strip_prefix("unix://").map(str::to_owned))
-    {
-        all.push((path, "docker"));
-    }
-    all.extend(
-        [
-            ("/run/docker.sock", "docker"),
-            ("/run/podman/podman.sock", "podman"),
-        ]
-        .map(|(path, name)| (path.to_owned(), name)),
-    );
-    all.dedup();
-    all.retain(|(path, _)| Path::new(path).exists());
-    all
+/// A socket that may speak the Docker API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint {
+    /// The runtime behind it: `docker` or `podman`.
+    pub runtime: &'static str,
+    /// Its path.
+    pub socket: PathBuf,
 }
 
-fn text(value: Option<String>) -> String {
-    value.unwrap_or_default()
-}
-
-/// What an inspect answer says. Only fields that the answer holds are set.
-fn described(answer: ContainerInspectResponse, runtime: &str) -> Container {
-    let config = answer.config.unwrap_or_default();
-    let labels: BTreeMap<String, String> = config.labels.unwrap_or_default().into_iter().collect();
-    let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-    let mounts = answer.mounts.unwrap_or_default().into_iter().map(|m| {
-        let rw = m.rw.unwrap_or(false);
-        format!(
-            "{}:{}:{}:{rw}:{}",
-            text(m.source),
-            text(m.destination),
-            text(m.mode),
-            text(m.propagation)
-        )
-    });
-    let networks = answer
-        .network_settings
-        .and_then(|n| n.networks)
-        .unwrap_or_default();
-    Container {
-        full_id: text(answer.id),
-        runtime: runtime.to_owned(),
-        name: text(answer.name).trim_start_matches('/').to_owned(),
-        image: text(config.image),
-        image_id: text(answer.image),
-        env_names: config
-            .env
-            .unwrap_or_default()
-            .iter()
-            .map(|e| e.split('=').next().unwrap_or_default().to_owned())
-            .collect(),
-        mounts: mounts.collect(),
-        privileged: answer.host_config.and_then(|h| h.privileged),
-        user: text(config.user),
-        created_ns: answer
-            .created
-            .and_then(|at| unix_ns(&at.to_string()))
-            .unwrap_or(0),
-        ip: networks
-            .into_values()
-            .find_map(|n| n.ip_address.filter(|ip| !ip.is_empty()))
-            .unwrap_or_default(),
-        pod_name: label("io.kubernetes.pod.name"),
-        pod_namespace: label("io.kubernetes.pod.namespace"),
-        pod_uid: label("io.kubernetes.pod.uid"),
-        labels,
-        ..Container::default()
-    }
-}
-
-/// `2026-11-22T16:52:55.123456789Z` as nanoseconds since 1970.
-fn unix_ns(text: &str) -> Option<i64> {
-    let (date, rest) = text.split_once('T')?;
-    let mut date = date.split('-').map(|part| part.parse::<i64>().ok());
-    let (year, month, day) = (date.next()??, date.next()??, date.next()??);
-    let clock = rest.trim_end_matches('Z');
-    let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
-    let mut parts = whole.split(':').map(|part| part.parse::<i64>().ok());
-    let (hour, minute, second) = (parts.next()??, parts.next()??, parts.next()??);
-    let digits: String = fraction
-        .chars()
-        .take_while(char::is_ascii_digit)
-        .take(9)
-        .collect();
-    let nanos = format!("{digits:0<9}").parse::<i64>().ok()?;
-    // Days from civil date (years start in March).
-    let y = if month <= 2 { year - 1 } else { year };
-    let era = y.div_euclid(400);
-    let yoe = y.rem_euclid(400);
-    let doy = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    let days = era * 146_097 + yoe * 365 + yoe / 4 - yoe / 100 + doy - 719_468;
-    days.checked_mul(86_400)?
-        .checked_add(hour * 3600 + minute * 60 + second)?
-        .checked_mul(1_000_000_000)?
-        .checked_add(nanos)
-}
-
-async fn connect(path: &str) -> Option<Docker> {
-    let client = Docker::connect_with_unix(path, PATIENCE.as_secs(), API_DEFAULT_VERSION).ok()?;
-    tokio::time::timeout(PATIENCE, client.negotiate_version())
-        .await
-        .ok()?
-        .ok()
-}
-
-/// Asks every daemon for one container; the image's registry digest comes with a second question.
-async fn inspect(daemons: &[(Docker, &'static str)], id: &str) -> Option<Container> {
-    for (daemon, runtime) in daemons {
-        let asked = tokio::time::timeout(
-            PATIENCE,
-            daemon.inspect_container(id, None::<InspectContainerOptions>),
-        )
-        .await;
-        let Ok(Ok(answer)) = asked else { continue };
-        let mut container = described(answer, runtime);
-        if let Ok(Ok(image)) =
-            tokio::time::timeout(PATIENCE, daemon.inspect_image(&container.image_id)).await
-        {
-            let digests = image.repo_digests.unwrap_or_default();
-            container.image_digest = digests
-                .first()
-                .and_then(|d| d.split_once('@'))
-                .map(|(_, digest)| digest.to_owned())
-                .unwrap_or_default();
-        }
-        return Some(container);
-    }
-    None
-}
-
-/// What a bundle's `config.json` says: no API needed. `None` when there is none.
-fn from_bundle(id: &str) -> Option<Container> {
-    let podman = PathBuf::from("/run/containers/storage/overlay-containers")
-        .join(id)
-        .join("userdata/config.json");
-    let namespaces = BUNDLES
-        .iter()
-        .filter_map(|state| std::fs::read_dir(state).ok())
-        .flat_map(|entries| entries.flatten().map(|entry| entry.path()));
-    let path = namespaces
-        .map(|namespace| namespace.join(id).join("config.json"))
-        .chain([podman])
-        .find(|path| path.exists())?;
-    if std::fs::metadata(&path).ok()?.len() > 16 << 20 {
-        return None;
-    }
-    let config: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).ok()?).ok()?;
-    let note = |name: &str| {
-        config["annotations"][name]
-            .as_str()
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let env = config["process"]["env"]
-        .as_array()
+/// The sockets of this host, also those where nobody listens yet: named by `DOCKER_HOST`, and where runtimes put them.
+pub fn endpoints() -> Vec<Endpoint> {
+    let mut sockets = Vec::new();
+    let named = std::env::var("DOCKER_HOST").ok();
+    let named = named
+        .as_deref()
+        .and_then(|host| host.strip_prefix("unix://"));
+    sockets.extend(named.map(PathBuf::from));
+    sockets.extend(["/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from));
+    // Daemons of users without rights.
+    let users = std::fs::read_dir("/run/user")
         .into_iter()
         .flatten()
-        .filter_map(|e| e.as_str()?.split('=').next().map(str::to_owned));
-    Some(Container {
-        full_id: id.to_owned(),
-        name: match note("io.kubernetes.cri.container-name") {
-            name if name.is_empty() && id.len() < 32 => id.to_owned(),
-            name => name,
-        },
-        image: note("io.kubernetes.cri.image-name"),
-        pod_name: note("io.kubernetes.cri.sandbox-name"),
-        pod_namespace: note("io.kubernetes.cri.sandbox-namespace"),
-        pod_uid: note("io.kubernetes.cri.sandbox-uid"),
-        env_names: env.collect(),
-        ..Container::default()
-    })
-}
-
-/// A container that is running now.
-#[derive(Clone, Debug)]
-pub struct Running {
-    /// Its id.
-    pub full_id: String,
-    /// Its names, the first one its own.
-    pub names: Vec<String>,
-    /// Its image.
-    pub image: String,
-}
-
-/// The containers that answer now, for resolving a name before recording begins.
-pub fn running() -> Vec<Running> {
-    let Ok(engine) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
-        return Vec::new();
-    };
-    engine.block_on(async {
-        let mut all = Vec::new();
-        for (path, _) in endpoints() {
-            let Some(daemon) = connect(&path).await else {
-                continue;
-            };
-            let Ok(Ok(list)) = tokio::time::timeout(
-                PATIENCE,
-                daemon.list_containers(None::<ListContainersOptions>),
-            )
-            .await
-            else {
-                continue;
-            };
-            all.extend(list.into_iter().map(|c| {
-                Running {
-                    full_id: text(c.id),
-                    names: c
-                        .names
-                        .unwrap_or_default()
-                        .iter()
-                        .map(|n| n.trim_start_matches('/').to_owned())
-                        .collect(),
-                    image: text(c.image),
-                }
-            }));
+        .flatten();
+    for user in users.take(64).map(|entry| entry.path()) {
+        for socket in ["docker.sock", "podman/podman.sock"] {
+            sockets.extend(Some(user.join(socket)).filter(|path| path.exists()));
         }
-        all
-    })
+    }
+    let mut all: Vec<Endpoint> = Vec::new();
+    for socket in sockets {
+        let socket = std::fs::canonicalize(&socket).unwrap_or(socket);
+        if all.iter().all(|other| other.socket != socket) {
+            let podman = socket
+                .as_os_str()
+                .as_encoded_bytes()
+                .windows(6)
+                .any(|w| w == b"podman");
+            let runtime = if podman { "podman" } else { "docker" };
+            all.push(Endpoint { runtime, socket });
+        }
+    }
+    all
 }
 
 /// An answer about one container.
@@ -250,35 +94,110 @@ pub struct Answer {
     pub id: String,
     /// What is known; `Err` says why nothing is.
     pub container: Result<Container, String>,
+    /// Whether the question is settled; before that, what was at hand is told at once, and later there may be news.
+    pub last: bool,
+    /// A daemon that may know it has not answered.
+    pub open: bool,
 }
 
-/// The thread that asks. Dropping it ends the thread.
+/// What a runtime tells without being asked.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// Which runtime.
+    pub runtime: &'static str,
+    /// Its socket.
+    pub socket: PathBuf,
+    /// When it was heard, ns since boot.
+    pub heard_ns: u64,
+    /// What.
+    pub news: News,
+}
+
+/// See [`Told`].
+#[derive(Clone, Debug)]
+pub enum News {
+    /// Its events are heard from now on.
+    Connected,
+    /// They are no longer heard; why.
+    Disconnected(String),
+    /// An event.
+    Event(Event),
+}
+
+/// The containers that daemons list now, for resolving a name before recording begins. All daemons are asked at once.
+pub fn running(endpoints: &[Endpoint]) -> Vec<Container> {
+    let Ok(engine) = engine() else {
+        return Vec::new();
+    };
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&engine, async {
+        let asked: FuturesUnordered<_> = endpoints
+            .iter()
+            .map(|endpoint| async move {
+                let list = http::get(&endpoint.socket, "/containers/json").await;
+                let list = list.unwrap_or_default();
+                let entries = list.as_array().into_iter().flatten();
+                entries
+                    .filter_map(|entry| docker::listed(entry, endpoint.runtime))
+                    .collect::<Vec<_>>()
+            })
+            .collect();
+        asked.collect::<Vec<_>>().await.concat()
+    })
+}
+
+/// What is on disk of a container.
+pub fn on_disk(id: &str, runtime: &str) -> Option<Container> {
+    disk::find(id, runtime)
+}
+
+fn engine() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+}
+
+/// A container that is asked for, as its control group tells of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// Its id.
+    pub id: String,
+    /// The runtime that makes groups of this shape.
+    pub runtime: String,
+    /// Path of its group; empty while it has none.
+    pub group: String,
+}
+
+/// The thread that asks and listens. Dropping it ends the thread.
 pub struct Runtimes {
-    ask: tokio::sync::mpsc::UnboundedSender<String>,
+    ask: tokio::sync::mpsc::UnboundedSender<Question>,
     answers: mpsc::Receiver<Answer>,
-    /// Questions not answered yet.
-    pub pending: usize,
+    told: mpsc::Receiver<Told>,
+    /// Questions not settled yet.
+    pending: usize,
 }
 
 impl Runtimes {
     /// Starts the thread.
-    pub fn start() -> Runtimes {
+    pub fn start(endpoints: Vec<Endpoint>) -> Runtimes {
         let (ask, questions) = tokio::sync::mpsc::unbounded_channel();
         let (reply, answers) = mpsc::channel();
+        let (tell, told) = mpsc::sync_channel(MOST_WAITING);
         // Detached: it ends when its question channel closes, or with the program when a daemon hangs.
         let _ = std::thread::Builder::new()
             .name("runtimes".to_owned())
-            .spawn(move || serve(questions, &reply));
+            .spawn(move || serve(endpoints, questions, reply, tell));
         Runtimes {
             ask,
             answers,
+            told,
             pending: 0,
         }
     }
 
-    /// Asks for a container. The answer comes by [`Runtimes::answers`], some time.
-    pub fn ask(&mut self, id: &str) {
-        if self.ask.send(id.to_owned()).is_ok() {
+    /// Asks for a container. Answers come by [`Runtimes::answers`], some time.
+    pub fn ask(&mut self, question: Question) {
+        if self.ask.send(question).is_ok() {
             self.pending += 1;
         }
     }
@@ -286,103 +205,387 @@ impl Runtimes {
     /// The answers that have arrived.
     pub fn answers(&mut self) -> Vec<Answer> {
         let arrived: Vec<_> = self.answers.try_iter().collect();
-        self.pending = self.pending.saturating_sub(arrived.len());
+        self.settle(&arrived);
         arrived
+    }
+
+    fn settle(&mut self, arrived: &[Answer]) {
+        let settled = arrived.iter().filter(|answer| answer.last).count();
+        self.pending = self.pending.saturating_sub(settled);
+    }
+
+    /// What was told since, at most so many.
+    pub fn told(&mut self, most: usize) -> Vec<Told> {
+        self.told.try_iter().take(most).collect()
     }
 
     /// Waits for the answers still missing, but not longer than `patience`.
     pub fn wait(&mut self, patience: Duration) -> Vec<Answer> {
-        let until = std::time::Instant::now() + patience;
+        let until = Instant::now() + patience;
         let mut arrived = self.answers();
         while self.pending > 0 {
-            let left = until.saturating_duration_since(std::time::Instant::now());
+            let left = until.saturating_duration_since(Instant::now());
             let Ok(answer) = self.answers.recv_timeout(left) else {
                 break;
             };
-            self.pending -= 1;
+            self.settle(std::slice::from_ref(&answer));
             arrived.push(answer);
         }
         arrived
     }
 }
 
+/// A daemon and what is known of its manners.
+struct Daemon {
+    endpoint: Endpoint,
+    /// It let the time pass: not asked before this instant.
+    rests_until: Cell<Option<Instant>>,
+}
+
+impl Daemon {
+    async fn get(&self, target: &str) -> Result<serde_json::Value, Trouble> {
+        if self
+            .rests_until
+            .get()
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return Err(Trouble::Silent);
+        }
+        let answer = http::get(&self.endpoint.socket, target).await;
+        let silent = answer == Err(Trouble::Silent);
+        self.rests_until
+            .set(silent.then(|| Instant::now() + RESPITE));
+        answer
+    }
+}
+
+/// What the tasks of the thread share.
+struct House {
+    daemons: Vec<Daemon>,
+    reply: mpsc::Sender<Answer>,
+    tell: mpsc::SyncSender<Told>,
+    /// What events told, kept for containers that are gone before they can be asked about.
+    announced: RefCell<BTreeMap<String, Container>>,
+    /// Containers the recorder asked for: news of others are of no interest.
+    asked: RefCell<BTreeMap<String, Question>>,
+    /// Those for which no daemon could speak yet.
+    unanswered: RefCell<BTreeSet<String>>,
+    digests: RefCell<BTreeMap<String, String>>,
+    turns: tokio::sync::Semaphore,
+}
+
+/// Adds to a table that must not grow without bound: the first goes.
+fn remember<V>(table: &RefCell<BTreeMap<String, V>>, key: String, value: V) {
+    let mut table = table.borrow_mut();
+    if table.len() >= MOST_REMEMBERED && !table.contains_key(&key) {
+        table.pop_first();
+    }
+    table.insert(key, value);
+}
+
 fn serve(
-    mut questions: tokio::sync::mpsc::UnboundedReceiver<String>,
-    reply: &mpsc::Sender<Answer>,
+    endpoints: Vec<Endpoint>,
+    mut questions: tokio::sync::mpsc::UnboundedReceiver<Question>,
+    reply: mpsc::Sender<Answer>,
+    tell: mpsc::SyncSender<Told>,
 ) {
-    let Ok(engine) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
+    let Ok(engine) = engine() else {
         return;
     };
+    let house = Rc::new(House {
+        daemons: endpoints
+            .into_iter()
+            .map(|endpoint| Daemon {
+                endpoint,
+                rests_until: Cell::new(None),
+            })
+            .collect(),
+        reply,
+        tell,
+        announced: RefCell::default(),
+        asked: RefCell::default(),
+        unanswered: RefCell::default(),
+        digests: RefCell::default(),
+        turns: tokio::sync::Semaphore::new(MOST_ASKED),
+    });
     let local = tokio::task::LocalSet::new();
     local.block_on(&engine, async move {
-        let mut daemons: Vec<(Docker, &'static str)> = Vec::new();
-        for (path, runtime) in endpoints() {
-            if let Some(daemon) = connect(&path).await {
-                daemons.push((daemon, runtime));
-            }
+        for at in 0..house.daemons.len() {
+            tokio::task::spawn_local(listen(house.clone(), at));
         }
-        let daemons = std::rc::Rc::new(daemons);
-        // What the daemons announced, kept for containers that are gone before they can be asked about.
-        let announced =
-            std::rc::Rc::new(std::cell::RefCell::new(BTreeMap::<String, Container>::new()));
-        for at in 0..daemons.len() {
-            let (daemons, announced) = (daemons.clone(), announced.clone());
-            tokio::task::spawn_local(async move {
-                let Some((daemon, runtime)) = daemons.get(at) else {
-                    return;
-                };
-                let mut events = std::pin::pin!(daemon.events(None::<EventsOptions>));
-                while let Some(Ok(event)) = events.next().await {
-                    let Some(actor) = event.actor else { continue };
-                    let (Some(id), attributes) = (actor.id, actor.attributes.unwrap_or_default())
-                    else {
-                        continue;
-                    };
-                    if event.action.as_deref() != Some("create") {
-                        continue;
-                    }
-                    let labels = attributes
-                        .iter()
-                        .filter(|(k, _)| !matches!(k.as_str(), "name" | "image"))
-                        .map(|(k, v)| (k.clone(), v.clone()));
-                    let container = Container {
-                        full_id: id.clone(),
-                        runtime: (*runtime).to_owned(),
-                        name: attributes.get("name").cloned().unwrap_or_default(),
-                        image: attributes.get("image").cloned().unwrap_or_default(),
-                        labels: labels.collect(),
-                        ..Container::default()
-                    };
-                    let mut announced = announced.borrow_mut();
-                    if announced.len() >= 4096 {
-                        announced.pop_first();
-                    }
-                    announced.insert(id, container);
-                }
-            });
-        }
-        while let Some(id) = questions.recv().await {
-            let (daemons, announced, reply) = (daemons.clone(), announced.clone(), reply.clone());
-            tokio::task::spawn_local(async move {
-                let mut found = inspect(&daemons, &id).await;
-                if found.is_none() {
-                    found = announced.borrow().get(&id).cloned();
-                }
-                let container =
-                    found
-                        .or_else(|| from_bundle(&id))
-                        .ok_or_else(|| match daemons.is_empty() {
-                            true => "no container runtime answered".to_owned(),
-                            false => "no container runtime knew this id".to_owned(),
-                        });
-                // The recorder may have ended meanwhile.
-                let _ = reply.send(Answer { id, container });
-            });
+        tokio::task::spawn_local(retry(house.clone()));
+        while let Some(question) = questions.recv().await {
+            let id = question.id.clone();
+            remember(&house.asked, id.clone(), question);
+            tokio::task::spawn_local(settle(house.clone(), id));
         }
     });
+}
+
+impl House {
+    fn answer(&self, id: &str, container: Result<Container, String>, last: bool, open: bool) {
+        // The recorder may have ended meanwhile.
+        let _ = self.reply.send(Answer {
+            id: id.to_owned(),
+            container: container.map(facts::bounded),
+            last,
+            open,
+        });
+    }
+
+    /// Tells, and lets the daemon wait when the recorder is not done with what it was told before. `false` when it has ended.
+    async fn tell(&self, daemon: &Daemon, news: News) -> bool {
+        let mut told = Told {
+            runtime: daemon.endpoint.runtime,
+            socket: daemon.endpoint.socket.clone(),
+            heard_ns: crate::host::boot_ns(),
+            news,
+        };
+        loop {
+            match self.tell.try_send(told) {
+                Ok(()) => return true,
+                Err(mpsc::TrySendError::Disconnected(_)) => return false,
+                Err(mpsc::TrySendError::Full(back)) => told = back,
+            }
+            tokio::time::sleep(TURN).await;
+        }
+    }
+
+    /// What is at hand without asking: what was announced, and what is on disk.
+    fn at_hand(&self, id: &str) -> Option<Container> {
+        let announced = self.announced.borrow().get(id).cloned();
+        let question = self.asked.borrow().get(id).cloned()?;
+        let stored = disk::find(id, &question.runtime).or_else(|| {
+            let group = Some(&question.group).filter(|group| !group.is_empty())?;
+            disk::find_by_member(group, id)
+        });
+        match (announced, stored) {
+            (Some(announced), Some(stored)) => Some(filled(announced, &stored)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// Asks all daemons at once: the first that knows it is believed, and one that hangs holds nobody up.
+    async fn inspect(&self, id: &str) -> Result<(Container, usize), Trouble> {
+        // Ids come from control groups; whatever else a group is called must not become part of a request.
+        if !id
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        {
+            return Err(Trouble::Unknown);
+        }
+        let target = format!("/containers/{id}/json");
+        let target = target.as_str();
+        let mut asked: FuturesUnordered<_> = (0..)
+            .zip(&self.daemons)
+            .map(|(at, daemon)| async move {
+                let answer = daemon.get(target).await?;
+                docker::described(&answer, daemon.endpoint.runtime)
+                    // A short id may be the beginning of another's, and a name anybody's.
+                    .filter(|container| container.full_id == id)
+                    .map(|container| (container, at))
+                    .ok_or(Trouble::Unknown)
+            })
+            .collect();
+        let mut why = Trouble::Absent;
+        while let Some(answer) = asked.next().await {
+            match answer {
+                Ok(found) => return Ok(found),
+                // What speaks of hope for later weighs more than what does not.
+                Err(trouble @ (Trouble::Silent | Trouble::Useless(_))) => why = trouble,
+                Err(Trouble::Unknown) if why == Trouble::Absent => why = Trouble::Unknown,
+                Err(_) => {}
+            }
+        }
+        Err(why)
+    }
+
+    /// The digest of an image, which takes a question of its own, once for each image.
+    async fn digest(&self, image_id: &str, daemon: usize) -> Option<String> {
+        let known = self.digests.borrow().get(image_id).cloned();
+        if known.is_some() {
+            return known;
+        }
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b == b':';
+        (!image_id.is_empty() && image_id.bytes().all(plain)).then_some(())?;
+        let image = self.daemons.get(daemon)?;
+        let image = image.get(&format!("/images/{image_id}/json")).await.ok()?;
+        let digest = docker::digest(&image);
+        remember(&self.digests, image_id.to_owned(), digest.clone());
+        Some(digest)
+    }
+
+    /// Asks again for a container that was asked for, because something about it has changed.
+    async fn refresh(&self, id: &str) {
+        if !self.asked.borrow().contains_key(id) {
+            return;
+        }
+        let Ok(_turn) = self.turns.acquire().await else {
+            return;
+        };
+        if let Ok((container, _)) = self.inspect(id).await {
+            // Its first program may run only now, and with it the bundle can be found, which says what it may do.
+            let container = match self.at_hand(id) {
+                Some(at_hand) => filled(container, &at_hand),
+                None => container,
+            };
+            self.answer(id, Ok(container), false, false);
+        }
+    }
+}
+
+/// Answers one question, piece by piece.
+async fn settle(house: Rc<House>, id: String) {
+    let at_hand = house.at_hand(&id);
+    if let Some(at_hand) = &at_hand {
+        house.answer(&id, Ok(at_hand.clone()), false, true);
+    }
+    let Ok(_turn) = house.turns.acquire().await else {
+        return;
+    };
+    match house.inspect(&id).await {
+        Ok((container, daemon)) => {
+            let container = match &at_hand {
+                Some(at_hand) => filled(container, at_hand),
+                None => container,
+            };
+            let image_id = container.image_id.clone();
+            house.answer(&id, Ok(container), false, false);
+            // Only the digest is new: what was said before may be outdated by now.
+            let digest = house.digest(&image_id, daemon).await;
+            let digest = Container {
+                full_id: id.clone(),
+                image_digest: digest.unwrap_or_default(),
+                ..Container::default()
+            };
+            house.answer(&id, Ok(digest), true, false);
+        }
+        Err(trouble) => {
+            let open = !matches!(trouble, Trouble::Unknown | Trouble::Absent);
+            if open {
+                let mut unanswered = house.unanswered.borrow_mut();
+                if unanswered.len() < MOST_REMEMBERED {
+                    unanswered.insert(id.clone());
+                }
+            }
+            // An event may have told of it while the daemon was asked; or its first program starts only now.
+            let mut known = house.at_hand(&id).or(at_hand);
+            for pause in SECOND_LOOKS {
+                if known.is_none() {
+                    tokio::time::sleep(pause).await;
+                    known = house.at_hand(&id);
+                }
+            }
+            let container = known.ok_or_else(|| match trouble {
+                Trouble::Absent => "no container runtime answered".to_owned(),
+                Trouble::Unknown => "no container runtime knew this id".to_owned(),
+                other => format!("the container runtime: {other}"),
+            });
+            house.answer(&id, container, true, open);
+        }
+    }
+}
+
+/// Asks again and again for what no daemon could answer: metadata is attached when it arrives, however late.
+async fn retry(house: Rc<House>) {
+    loop {
+        tokio::time::sleep(RESPITE).await;
+        let waiting: Vec<String> = house
+            .unanswered
+            .borrow()
+            .iter()
+            .take(256)
+            .cloned()
+            .collect();
+        for id in waiting {
+            match house.inspect(&id).await {
+                Ok((container, _)) => house.answer(&id, Ok(container), false, false),
+                Err(Trouble::Silent | Trouble::Useless(_)) => break,
+                Err(_) => {}
+            }
+            house.unanswered.borrow_mut().remove(&id);
+        }
+    }
+}
+
+/// Listens to a daemon's events, for ever: it may come later, and it may be restarted.
+async fn listen(house: Rc<House>, at: usize) {
+    let Some(daemon) = house.daemons.get(at) else {
+        return;
+    };
+    let now = || crate::host::real_ns();
+    let (mut since, mut pause) = (now(), TURN);
+    // Events heard before the connection broke are told again by the next one.
+    let mut heard: VecDeque<Event> = VecDeque::new();
+    loop {
+        let target = format!(
+            "/events?since={}.{:09}",
+            since.div_euclid(1_000_000_000),
+            since.rem_euclid(1_000_000_000)
+        );
+        match Lines::open(&daemon.endpoint.socket, &target).await {
+            Err(_) => {}
+            Ok(mut lines) => {
+                if !house.tell(daemon, News::Connected).await {
+                    return;
+                }
+                let mut taken = 0_u32;
+                let why = loop {
+                    let event = match lines.next().await {
+                        Ok(line) => Event::of(&line),
+                        Err(why) => break why,
+                    };
+                    // Who speaks sense is called back at once when the connection breaks.
+                    pause = TURN;
+                    taken = taken.wrapping_add(1);
+                    if taken.is_multiple_of(LINES_A_TURN) {
+                        tokio::time::sleep(TURN).await;
+                    }
+                    let Some(event) = event.filter(|event| !heard.contains(event)) else {
+                        continue;
+                    };
+                    if heard.len() >= 256 {
+                        heard.pop_front();
+                    }
+                    heard.push_back(event.clone());
+                    // A daemon that lies about the time is not asked for the future.
+                    since = since.max(event.unix_ns.min(now()));
+                    digest_event(&house, daemon, &event);
+                    if !house.tell(daemon, News::Event(event)).await {
+                        return;
+                    }
+                };
+                if !house
+                    .tell(daemon, News::Disconnected(why.to_string()))
+                    .await
+                {
+                    return;
+                }
+            }
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(LONGEST_PAUSE);
+    }
+}
+
+/// What an event means for what is known of containers.
+fn digest_event(house: &Rc<House>, daemon: &Daemon, event: &Event) {
+    if event.object != "container" || event.id.is_empty() {
+        return;
+    }
+    match event.action.as_str() {
+        "create" => remember(
+            &house.announced,
+            event.id.clone(),
+            event.described(daemon.endpoint.runtime),
+        ),
+        // Address and ports are there when it runs; names and limits may change at any time.
+        "start" | "rename" | "update" => {
+            let (house, id) = (house.clone(), event.id.clone());
+            tokio::task::spawn_local(async move { house.refresh(&id).await });
+        }
+        _ => {}
+    }
 }
 
 #[cfg(test)]
@@ -390,21 +593,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn creation_times_are_read_to_the_nanosecond() {
-        assert_eq!(unix_ns("1970-01-01T00:00:01.5Z"), Some(1_500_000_000));
-        assert_eq!(
-            unix_ns("2026-11-22T16:52:55.123456789Z"),
-            Some(1_795_366_375_123_456_789)
-        );
-        assert_eq!(unix_ns("yesterday"), None);
-    }
-
-    #[test]
     fn a_thread_without_any_daemon_answers_that_none_did() {
-        let mut runtimes = Runtimes::start();
-        runtimes.ask("0000000000000000000000000000000000000000000000000000000000000000");
+        let mut runtimes = Runtimes::start(Vec::new());
+        runtimes.ask(Question {
+            id: "0".repeat(64),
+            runtime: "docker".to_owned(),
+            group: String::new(),
+        });
         let answers = runtimes.wait(Duration::from_secs(10));
         assert_eq!(answers.len(), 1);
         assert!(answers[0].container.is_err());
+    }
+
+    #[test]
+    fn a_table_that_is_full_forgets_the_first() {
+        let table = RefCell::default();
+        for n in 0..=MOST_REMEMBERED {
+            remember(&table, format!("{n:08}"), ());
+        }
+        assert_eq!(table.borrow().len(), MOST_REMEMBERED);
+        assert!(!table.borrow().contains_key("00000000"));
     }
 }

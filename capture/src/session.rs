@@ -2,18 +2,24 @@
 
 use crate::cgroup;
 use crate::decode::{Head, decode};
-use crate::enrich::{Args, Outcome, Quick, Wanted, Wish, World};
+use crate::enrich::{Args, Outcome, Quick, Wanted, Wish, World, matches};
 use crate::error::Error;
 use crate::host;
 use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
 use crate::ring::{Item, Loss, Missed, Rings};
-use crate::runtime::{Runtimes, running};
+use crate::runtime::{self, Endpoint, Runtimes};
 use crate::sink::{self, Sink};
+use crate::usage::Usage;
 use crate::wire::ScopeMode;
 use afterimage_format::{Arg, Batch, Place, Row, Writer, WriterOptions};
-use afterimage_model::{BootNs, Class, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_model::schema::current_type;
+use afterimage_model::{
+    BootNs, Class, Container, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables,
+    Totals, Value,
+};
 use afterimage_query::Filter;
+use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -27,8 +33,10 @@ pub enum Scope {
     AllContainers,
     /// Everything on the host.
     Host,
-    /// Running containers by name, id or id prefix.
+    /// Containers by name, id or id prefix, also those that come later.
     Containers(Vec<String>),
+    /// Containers that a filter on `container.*` and `k8s.*` matches, also those that come later: text in the filter language.
+    Matching(String),
     /// A control group by its folder or its path from the mount point, as one container.
     Cgroup(PathBuf),
     /// Processes and all their descendants.
@@ -61,6 +69,10 @@ pub struct Options {
     pub ring_bytes: usize,
     /// When to end.
     pub limits: Limits,
+    /// How often it is looked at what containers use; `None` for never.
+    pub usage_interval: Option<Duration>,
+    /// Container runtimes to ask and to listen to.
+    pub runtimes: Vec<Endpoint>,
     /// Who records.
     pub operator: String,
     /// Why.
@@ -80,6 +92,8 @@ impl Default for Options {
             snaplen: 256,
             ring_bytes: 16 << 20,
             limits: Limits::default(),
+            usage_interval: None,
+            runtimes: runtime::endpoints(),
             operator: String::new(),
             reason: String::new(),
             case_id: String::new(),
@@ -120,6 +134,10 @@ const SETTLE_NS: u64 = 2_000_000;
 const ONE_LOOK: u64 = 16_384;
 /// How often an ended recording looks at the rings, at most, until all that was offered has come.
 const LAST_LOOKS: u32 = 40;
+/// Events held back, and their bytes, while it is open whether their containers are meant.
+const MOST_HELD: (usize, usize) = (65_536, 64 << 20);
+/// What runtimes told that is taken in between two looks at the rings.
+const TOLD_A_LOOK: usize = 512;
 /// How long an ended recording waits for container runtimes that still owe an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
@@ -134,6 +152,13 @@ pub struct Recorder {
     started: Instant,
     first_ns: u64,
     books: Taken,
+    told: u64,
+    sampled: u64,
+    usage: Option<Usage>,
+    /// Events of containers of which it is open whether they are meant, and their bytes.
+    held: Vec<Event>,
+    held_bytes: usize,
+    awaited: Vec<String>,
     batch: Batch,
     format: WriterOptions,
     ladder: Ladder,
@@ -145,12 +170,10 @@ impl Recorder {
     /// the rings; nothing has been written anywhere.
     pub fn arm(options: Options) -> Result<Recorder, Error> {
         host::check_rights()?;
-        if matches!(
-            options.scope,
-            Scope::AllContainers | Scope::Containers(_) | Scope::Cgroup(_)
-        ) {
+        if !matches!(options.scope, Scope::Host | Scope::PidTree(_)) {
             host::check_groups()?;
         }
+        let mut awaited = Vec::new();
         let (wanted, scope_mode, scope_unknown) = match &options.scope {
             Scope::Host => (Wanted::All, ScopeMode::HOST, 1),
             Scope::PidTree(pids) => (
@@ -159,7 +182,21 @@ impl Recorder {
                 0,
             ),
             Scope::AllContainers => (Wanted::Containers, ScopeMode::CGROUPS, 1),
-            Scope::Containers(names) => (Wanted::Ids(resolve(names)?), ScopeMode::CGROUPS, 0),
+            Scope::Containers(names) => {
+                let chosen = resolve(names, &options.runtimes)?;
+                awaited = chosen.missing;
+                let wanted = Wanted::Matching(Box::new(chosen.filter), chosen.known);
+                (wanted, ScopeMode::CGROUPS, 1)
+            }
+            Scope::Matching(text) => {
+                let filter = Filter::parse(text).map_err(|why| Error::Filter(why.to_string()))?;
+                let known = present(&options.runtimes)
+                    .into_iter()
+                    .map(|c| (c.full_id.clone(), matches(&filter, &c)))
+                    .collect();
+                let wanted = Wanted::Matching(Box::new(filter), known);
+                (wanted, ScopeMode::CGROUPS, 1)
+            }
             Scope::Cgroup(path) => (Wanted::Group(group_path(path)?), ScopeMode::CGROUPS, 0),
         };
         let settings = Settings {
@@ -182,11 +219,19 @@ impl Recorder {
         world.snapshot(manifest.clock.boot_ns);
         manifest.coverage = kernel.coverage.clone();
         manifest.not_covered = kernel.not_covered.clone();
+        let runtimes = Runtimes::start(options.runtimes.clone());
+        let usage = options.usage_interval.map(Usage::start);
         let mut recorder = Recorder {
             kernel,
             rings,
             world,
-            runtimes: Runtimes::start(),
+            runtimes,
+            usage,
+            told: 0,
+            sampled: 0,
+            held: Vec::new(),
+            held_bytes: 0,
+            awaited,
             manifest,
             options,
             started: Instant::now(),
@@ -209,6 +254,11 @@ impl Recorder {
     /// What is known so far of processes, files and containers.
     pub fn tables(&self) -> &Tables {
         &self.world.tables
+    }
+
+    /// Names of [`Scope::Containers`] that no container has now: they are recorded when they come.
+    pub fn awaited(&self) -> &[String] {
+        &self.awaited
     }
 
     /// Adds a process and its descendants to come to a [`Scope::PidTree`].
@@ -234,7 +284,7 @@ impl Recorder {
                     scope_changed = true;
                 }
                 Wish::Forget(id) => self.kernel.forget_cgroup(id),
-                Wish::Ask(id) => self.runtimes.ask(&id),
+                Wish::Ask(question) => self.runtimes.ask(question),
             }
         }
         if scope_changed {
@@ -243,7 +293,106 @@ impl Recorder {
         for answer in self.runtimes.answers() {
             self.world.answered(answer);
         }
+        if let Some(usage) = &self.usage
+            && let Some(containers) = self.world.measured()
+        {
+            usage.look_at(containers);
+        }
         Ok(())
+    }
+
+    /// Whether the user's filter keeps an event.
+    fn keeps(&self, event: &Event) -> bool {
+        self.options.filter.as_ref().is_none_or(|filter| {
+            filter.matches(&Ctx {
+                manifest: &self.manifest,
+                schema: Schema::current(),
+                tables: &self.world.tables,
+                event,
+                num: self.books.written + 1,
+                first_ns: self.first_ns,
+                previous_ns: event.time.0,
+            })
+        })
+    }
+
+    /// Takes in what runtimes told and what was measured. It is heard of after it happened, and put where it belongs.
+    fn listen(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+        for told in self.runtimes.told(TOLD_A_LOOK) {
+            if let Some(event) = self.world.told(&told) {
+                self.beside(sink, event)?;
+            }
+        }
+        let samples = self.usage.as_ref().map(Usage::samples);
+        for sample in samples.into_iter().flatten() {
+            if let Some(event) = self.world.sampled(sample) {
+                self.beside(sink, event)?;
+            }
+        }
+        if self.held.len() >= MOST_HELD.0 || self.held_bytes >= MOST_HELD.1 {
+            self.world.judge_all();
+        }
+        if std::mem::take(&mut self.world.judged) {
+            self.release(sink)?;
+        }
+        Ok(())
+    }
+
+    /// Writes an event that the kernel programs did not offer, or holds it back.
+    fn beside(&mut self, sink: &mut impl Sink, event: Event) -> Result<(), Error> {
+        if self.world.is_pending(event.proc) {
+            self.held_bytes += bytes_of(&event);
+            self.held.push(event);
+            return Ok(());
+        }
+        if !self.keeps(&event) {
+            return Ok(());
+        }
+        let sample = current_type("container_usage") == Some(event.ty);
+        self.place(sink, &event)?;
+        match sample {
+            true => self.sampled += 1,
+            false => self.told += 1,
+        }
+        Ok(())
+    }
+
+    /// Writes what was held back and is meant, and counts what is not.
+    fn release(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+        self.held_bytes = 0;
+        for event in std::mem::take(&mut self.held) {
+            if self.world.is_pending(event.proc) {
+                self.held_bytes += bytes_of(&event);
+                self.held.push(event);
+                continue;
+            }
+            let meant = self.world.wants_of(event.proc);
+            if event.flags.has(EventFlags::TOLD) {
+                if meant {
+                    self.beside(sink, event)?;
+                }
+                continue;
+            }
+            let most = self.options.limits.events;
+            if meant && most.is_none_or(|most| self.books.written < most) && self.keeps(&event) {
+                self.place(sink, &event)?;
+                self.books.written += 1;
+            } else {
+                self.books.filtered += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts an event at its place in time; a full batch goes on its way first.
+    fn place(&mut self, sink: &mut impl Sink, event: &Event) -> Result<(), Error> {
+        let args: Args<'_> = event.args.iter().map(Arg::from).collect();
+        let row = Row::from(event);
+        if self.format.is_full(&self.batch, &row, &args) {
+            self.flush(sink)?;
+        }
+        let placed = self.batch.place(row, &args, &self.world.tables);
+        placed.map_err(unwritable)
     }
 
     /// Takes everything stamped before `until_ns` out of the rings and hands it on.
@@ -266,6 +415,8 @@ impl Recorder {
             until_ns,
             first_ns: &mut self.first_ns,
             books: &mut self.books,
+            held: &mut self.held,
+            held_bytes: &mut self.held_bytes,
         };
         self.rings
             .drain(until_ns, ONE_LOOK, |item| intake.take(item, sink))
@@ -316,10 +467,11 @@ impl Recorder {
         loop {
             let handed = self.drain(sink, host::boot_ns().saturating_sub(SETTLE_NS))?;
             self.grant()?;
+            self.listen(sink)?;
             if flushed.elapsed() >= Duration::from_secs(1) {
                 // A second is the most that a crash may take.
                 self.flush(sink)?;
-                self.world.trim();
+                self.world.trim(&self.held);
                 flushed = Instant::now();
             }
             let written_bytes = bytes.load(Ordering::Relaxed);
@@ -394,6 +546,10 @@ impl Recorder {
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
         }
+        self.listen(&mut writer)?;
+        // Who is meant was not said in time.
+        self.world.judge_all();
+        self.release(&mut writer)?;
         let taken = self.books;
         let offered = books.offered + books.nested;
         let dropped = books.dropped + books.counted + books.nested + taken.undecodable;
@@ -407,6 +563,8 @@ impl Recorder {
                 .saturating_sub(taken.written + taken.filtered + taken.undecodable),
             spared_self: books.spared_self,
             spared_scope: books.spared_scope,
+            told: self.told,
+            sampled: self.sampled,
         };
         self.flush(&mut writer)?;
         writer.state(BootNs(end_ns), &self.world.kept())?;
@@ -436,6 +594,9 @@ struct Intake<'a> {
     until_ns: u64,
     first_ns: &'a mut u64,
     books: &'a mut Taken,
+    /// Events of containers of which it is open whether they are meant.
+    held: &'a mut Vec<Event>,
+    held_bytes: &'a mut usize,
 }
 
 impl Intake<'_> {
@@ -486,6 +647,11 @@ impl Intake<'_> {
             self.books.filtered += 1;
             return Ok(());
         };
+        if self.world.is_pending(event.proc) {
+            *self.held_bytes += bytes_of(&event);
+            self.held.push(*event);
+            return Ok(());
+        }
         let first_ns = if *self.first_ns == 0 {
             event.time.0
         } else {
@@ -528,16 +694,19 @@ impl Intake<'_> {
             hand_over(self.batch, tables, sink)?;
         }
         let pushed = self.batch.push(row, args, tables);
-        pushed.map_err(|kind| {
-            Error::Write(afterimage_format::Error {
-                place: Place::Output,
-                offset: None,
-                kind,
-            })
-        })?;
+        pushed.map_err(unwritable)?;
         self.books.written += 1;
         Ok(())
     }
+}
+
+/// What a batch does not take.
+fn unwritable(kind: afterimage_format::ErrorKind) -> Error {
+    Error::Write(afterimage_format::Error {
+        place: Place::Output,
+        offset: None,
+        kind,
+    })
 }
 
 /// Hands a batch on, with what it needs, and leaves an empty one.
@@ -577,53 +746,90 @@ fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
     }
 }
 
-/// Names, ids and prefixes as whole container ids.
-fn resolve(names: &[String]) -> Result<Vec<String>, Error> {
-    let answered = running();
-    let on_disk = cgroup::mount_point()
+/// Bytes that an event's arguments hold.
+fn bytes_of(event: &Event) -> usize {
+    let bytes = |value: &Value| match value {
+        Value::Bytes(blob) => blob.bytes.len(),
+        _ => 0,
+    };
+    size_of::<Event>() + event.args.iter().map(bytes).sum::<usize>()
+}
+
+/// The containers there are now: those that daemons list, and those that only their control groups and files tell of.
+fn present(endpoints: &[Endpoint]) -> Vec<Container> {
+    let mut known = runtime::running(endpoints);
+    let groups = cgroup::mount_point()
         .map(|mount| cgroup::scan(&mount))
         .unwrap_or_default();
-    let mut known: Vec<(String, Vec<String>)> =
-        answered.into_iter().map(|c| (c.full_id, c.names)).collect();
-    for named in on_disk
+    for named in groups
         .values()
         .filter_map(|path| cgroup::container_of(path).or_else(|| cgroup::bundled(path)))
     {
-        if !known.iter().any(|(id, _)| *id == named.id) {
-            known.push((named.id, Vec::new()));
+        if !known.iter().any(|c| c.full_id == named.id)
+            && let Some(found) = runtime::on_disk(&named.id, named.runtime)
+        {
+            known.push(found);
         }
     }
-    let mut ids = Vec::new();
+    known
+}
+
+/// Containers chosen by name.
+struct Chosen {
+    /// Those to come.
+    filter: Filter,
+    /// Of those there are, by whole id: whether they are chosen.
+    known: HashMap<String, bool>,
+    /// Names that none has.
+    missing: Vec<String>,
+}
+
+/// Names, ids and prefixes as a filter for containers to come, and a verdict on those there are.
+fn resolve(names: &[String], endpoints: &[Endpoint]) -> Result<Chosen, Error> {
+    let known = present(endpoints);
+    let groups = cgroup::mount_point()
+        .map(|mount| cgroup::scan(&mount))
+        .unwrap_or_default();
+    let mut ids: HashMap<String, bool> = known.iter().map(|c| (c.full_id.clone(), false)).collect();
+    let named = groups
+        .values()
+        .filter_map(|path| cgroup::container_of(path).or_else(|| cgroup::bundled(path)));
+    ids.extend(named.map(|named| (named.id, false)));
+    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
+    let (mut later, mut missing) = (Vec::new(), Vec::new());
     for name in names {
-        let exact = known
-            .iter()
-            .filter(|(id, names)| id == name || names.contains(name))
-            .map(|(id, _)| id.clone())
-            .collect::<Vec<_>>();
-        let found = if exact.is_empty() && name.len() >= 3 {
-            known
-                .iter()
-                .filter(|(id, _)| id.starts_with(name.as_str()))
-                .map(|(id, _)| id.clone())
+        let exact: Vec<String> = ids
+            .keys()
+            .filter(|id| *id == name || known.iter().any(|c| c.full_id == **id && c.name == *name))
+            .cloned()
+            .collect();
+        let found: Vec<String> = if exact.is_empty() && name.len() >= 3 {
+            ids.keys()
+                .filter(|id| id.starts_with(name.as_str()))
+                .cloned()
                 .collect()
         } else {
             exact
         };
         if found.is_empty() {
-            let shown = |(id, names): &(String, Vec<String>)| {
-                names
-                    .first()
-                    .cloned()
-                    .unwrap_or_else(|| id.get(..12).unwrap_or(id).to_owned())
-            };
-            return Err(Error::NoContainer(
-                name.clone(),
-                known.iter().map(shown).collect(),
-            ));
+            missing.push(name.clone());
         }
-        ids.extend(found);
+        for id in found {
+            ids.insert(id, true);
+        }
+        later.push(format!("container.name = {}", quoted(name)));
+        // Short beginnings of ids are for what is there to choose from; a container to come may begin with anything.
+        if name.len() >= 12 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
+            later.push(format!("container.full_id startswith {}", quoted(name)));
+        }
     }
-    Ok(ids)
+    let filter =
+        Filter::parse(&later.join(" or ")).map_err(|why| Error::Filter(why.to_string()))?;
+    Ok(Chosen {
+        filter,
+        known: ids,
+        missing,
+    })
 }
 
 /// The path of a control group from the mount point, from either form.

@@ -186,8 +186,16 @@ pub fn books(t: &Totals) -> String {
             show_count(sum)
         )
     };
+    let beside = match (t.told, t.sampled) {
+        (0, 0) => String::new(),
+        (told, sampled) => format!(
+            "; beside them: {} told by runtimes, {} of use",
+            show_count(told),
+            plural(sampled, "sample")
+        ),
+    };
     format!(
-        "{} offered = {}{verdict}; spared in the kernel: {} out of scope, {} of the recorder itself",
+        "{} offered = {}{verdict}{beside}; spared in the kernel: {} out of scope, {} of the recorder itself",
         show_count(t.offered),
         list.join(" + "),
         show_count(t.spared_scope),
@@ -349,6 +357,13 @@ mod tests {
         assert!(
             books(&totals)
                 .starts_with("10 offered = 6 written + 1 dropped + 2 filtered + 1 unsealed;"),
+            "{}",
+            books(&totals)
+        );
+        (totals.told, totals.sampled) = (3, 1);
+        assert!(
+            books(&totals)
+                .contains("1 unsealed; beside them: 3 told by runtimes, 1 sample of use;"),
             "{}",
             books(&totals)
         );

@@ -283,6 +283,20 @@ impl Batch {
         Ok(())
     }
 
+    /// As [`Batch::push`], for what is heard of late: the event is put at its place in time.
+    ///
+    /// # Errors
+    /// As of [`Batch::push`].
+    pub fn place(&mut self, row: Row, args: &[Arg<'_>], tables: &Tables) -> Result<(), ErrorKind> {
+        self.push(row, args, tables)?;
+        let before = self.lines.iter().rev().skip(1);
+        let after = before.take_while(|line| line.row.time > row.time).count();
+        if let Some(moved) = self.lines.len().checked_sub(after + 1) {
+            self.lines[moved..].rotate_right(1);
+        }
+        Ok(())
+    }
+
     fn note_ids(&mut self, proc: ProcId, args: &[Arg<'_>], marks: TypeMarks) {
         for (at, arg) in args.iter().enumerate() {
             let Arg::Num(id) = arg else { continue };

@@ -238,5 +238,11 @@ fn totals(totals: &Totals) -> String {
     ] {
         object.number(key, value);
     }
+    // Of later minor versions: not there in captures that have none.
+    for (key, value) in [("told", totals.told), ("sampled", totals.sampled)] {
+        if value > 0 {
+            object.number(key, value);
+        }
+    }
     wrapped("totals", object)
 }

@@ -282,12 +282,25 @@ impl<W: Write> Writer<W> {
     /// `tables` must hold every row its events need (process with all recorded ancestors, container, file, users): the chunk
     /// takes its own copies.
     pub fn push(&mut self, event: Event, tables: &Tables) -> Result<(), Error> {
+        self.add(&event, tables, false)
+    }
+
+    /// As [`Writer::push`], for what is heard of late: the event is put at its place in time among those of the chunk that
+    /// is being made. It cannot come before chunks that are written.
+    pub fn place(&mut self, event: Event, tables: &Tables) -> Result<(), Error> {
+        self.add(&event, tables, true)
+    }
+
+    fn add(&mut self, event: &Event, tables: &Tables, in_time: bool) -> Result<(), Error> {
         let args: SmallVec<[Arg<'_>; 8]> = event.args.iter().map(Arg::from).collect();
-        let row = Row::from(&event);
+        let row = Row::from(event);
         if self.options.is_full(&self.batch, &row, &args) {
             self.flush(tables)?;
         }
-        let pushed = self.batch.push(row, &args, tables);
+        let pushed = match in_time {
+            true => self.batch.place(row, &args, tables),
+            false => self.batch.push(row, &args, tables),
+        };
         pushed.map_err(|kind| self.blocks.error(kind))?;
         if self.batch.len() >= self.options.chunk_events {
             self.flush(tables)?;

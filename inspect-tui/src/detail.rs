@@ -113,12 +113,14 @@ impl Detail {
                 self.line("result", event.result.to_string(), "");
             }
         }
-        self.line("abi", event.abi.name(), "");
-        self.line(
-            "thread",
-            event.tid.to_string(),
-            format!("cpu {}, number {} on that cpu", event.cpu, event.seq),
-        );
+        if !event.flags.has(EventFlags::TOLD) {
+            self.line("abi", event.abi.name(), "");
+            self.line(
+                "thread",
+                event.tid.to_string(),
+                format!("cpu {}, number {} on that cpu", event.cpu, event.seq),
+            );
+        }
         for (mask, name, says) in [
             (
                 EventFlags::CLAIM_DIFFERS,
@@ -139,6 +141,11 @@ impl Detail {
                 EventFlags::SNAPSHOT,
                 "snapshot",
                 "read from /proc when the recording began, not seen happening",
+            ),
+            (
+                EventFlags::TOLD,
+                "told",
+                "a container runtime or a sample says so; no process did it",
             ),
         ] {
             if event.flags.has(mask) {
@@ -271,6 +278,33 @@ impl Detail {
         self.line("id", container.short_id(), container.runtime.as_str());
         self.some("image", container.image.as_str());
         self.some("digest", container.image_digest.as_str());
+        if !container.pod_name.is_empty() {
+            let pod = format!("{}/{}", container.pod_namespace, container.pod_name);
+            self.line("pod", pod, "namespace and name");
+        }
+        self.some("command", container.command.join(" "));
+        if container.privileged == Some(true) {
+            self.line("privileged", "yes", "started with every privilege")
+                .notable = true;
+        }
+        self.some("added", container.cap_add.join(" "));
+        self.some("taken", container.cap_drop.join(" "));
+        self.some("seccomp", container.seccomp.as_str());
+        self.some("apparmor", container.apparmor.as_str());
+        self.some("ports", container.ports.join(" "));
+        for (name, limit) in [
+            ("memory limit", container.limits.memory),
+            ("pids limit", container.limits.pids),
+        ] {
+            if let Some(limit) = limit.filter(|limit| *limit > 0) {
+                self.line(name, limit.to_string(), "");
+            }
+        }
+        if let Some(code) = container.exit_code {
+            let oom = container.oom_killed == Some(true);
+            let says = if oom { "killed for lack of memory" } else { "" };
+            self.line("exit code", code.to_string(), says);
+        }
         self.some("unresolved", container.unresolved.as_str());
     }
 

@@ -151,6 +151,14 @@ impl Facts {
             ] {
                 add(name, &show::count(count));
             }
+            for (name, count) in [
+                ("told by runtimes", totals.told),
+                ("samples of use", totals.sampled),
+            ] {
+                if count > 0 {
+                    add(name, &show::count(count));
+                }
+            }
         }
         for (name, value) in &m.limits {
             add("limit", &format!("{name} = {value}"));

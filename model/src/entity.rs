@@ -128,6 +128,11 @@ impl Process {
     /// The program lies in a lower layer of an overlay: part of the image.
     pub const EXE_LOWER: u32 = 1 << 3;
 
+    /// Whether this row only says which container an event belongs to: a runtime told of it, and no process is known.
+    pub fn is_nobody(&self) -> bool {
+        self.origin == Origin::Runtime && self.key.pid == 0
+    }
+
     /// The arguments one by one, `argv[0]` first.
     pub fn args(&self) -> impl Iterator<Item = &[u8]> {
         let argv = self.argv.strip_suffix(b"\0").unwrap_or(&self.argv);
@@ -183,6 +188,69 @@ pub struct Container {
     pub pod_uid: String,
     /// Why there is no name or image, our own words; empty when there is one.
     pub unresolved: String,
+    /// Program and arguments it was told to run.
+    pub command: Vec<String>,
+    /// Its host name.
+    pub hostname: String,
+    /// Capabilities added to the runtime's own choice, as given.
+    pub cap_add: Vec<String>,
+    /// Capabilities taken from it, as given.
+    pub cap_drop: Vec<String>,
+    /// Effective capabilities of its first program (capability 0 is bit 0); `None` when not known.
+    pub cap_effective: Option<u64>,
+    /// `default`, `unconfined`, the name of a profile, or `filter` when there is one without a name.
+    pub seccomp: String,
+    /// AppArmor profile; empty when none or not known.
+    pub apparmor: String,
+    /// Whether its programs can gain no privileges by exec; `None` when not known.
+    pub no_new_privileges: Option<bool>,
+    /// Whether its root cannot be written; `None` when not known.
+    pub read_only: Option<bool>,
+    /// Published ports: `address:port->port/protocol`, or `port/protocol` when exposed only.
+    pub ports: Vec<String>,
+    /// Network: `none`, `host`, `bridge`, `container:…`, the name of a network.
+    pub network_mode: String,
+    /// Pid namespace: `private`, `host`, `container:…`.
+    pub pid_mode: String,
+    /// Ipc namespace: as for pids.
+    pub ipc_mode: String,
+    /// User namespace: `private`, `host`; empty when not known.
+    pub userns_mode: String,
+    /// Restart policy, with the count where it has one: `on-failure:3`.
+    pub restart_policy: String,
+    /// What it may use.
+    pub limits: ContainerLimits,
+    /// Annotations of the runtime or of Kubernetes.
+    pub annotations: BTreeMap<String, String>,
+    /// Whole id of its pod's sandbox; empty outside Kubernetes.
+    pub sandbox_id: String,
+    /// When its first program last started, ns since 1970; 0 when not known.
+    pub started_ns: i64,
+    /// When it last ended, ns since 1970; 0 while it runs or when not known.
+    pub finished_ns: i64,
+    /// Exit code of its first program; `None` while it runs or when not known.
+    pub exit_code: Option<i64>,
+    /// Whether the kernel killed it for lack of memory; `None` when not known.
+    pub oom_killed: Option<bool>,
+    /// What a runtime said was too long and was cut.
+    pub cut: bool,
+}
+
+/// What a container may use. `None` when not known, 0 for no limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ContainerLimits {
+    /// Memory, bytes.
+    pub memory: Option<u64>,
+    /// Memory and swap together, bytes; -1 for no limit.
+    pub memory_swap: Option<i64>,
+    /// Processor time, thousandths of a CPU.
+    pub cpu_milli: Option<u64>,
+    /// Weight against other containers, 1024 is usual.
+    pub cpu_shares: Option<u64>,
+    /// Processes and threads.
+    pub pids: Option<u64>,
+    /// CPUs it may run on, as a list; empty for all.
+    pub cpuset: String,
 }
 
 impl Container {

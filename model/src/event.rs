@@ -61,6 +61,9 @@ impl EventFlags {
     pub const PROCESS_UNKNOWN: u16 = 1 << 3;
     /// Not seen by the kernel programs but read from /proc at the start.
     pub const SNAPSHOT: u16 = 1 << 4;
+    /// Told by a container runtime, or read from control groups, and not seen by the kernel programs: it has no process
+    /// and no CPU, and its instant is the teller's.
+    pub const TOLD: u16 = 1 << 5;
 
     /// Whether all bits of `mask` are set.
     pub fn has(self, mask: u16) -> bool {
@@ -78,7 +81,7 @@ impl EventFlags {
 pub struct Event {
     /// When: for a call, the instant it returned.
     pub time: BootNs,
-    /// The CPU it was recorded on.
+    /// The CPU it was recorded on; [`Event::NO_CPU`] for what no CPU recorded.
     pub cpu: u16,
     /// Its number among the events offered on that CPU, from 0; a jump is a loss.
     pub seq: u64,
@@ -101,6 +104,9 @@ pub struct Event {
 }
 
 impl Event {
+    /// Stands for the CPU of events that the kernel programs did not see; their numbers count by themselves.
+    pub const NO_CPU: u16 = u16::MAX;
+
     /// The errno of a failed call: results from -4095 to -1 are errors (Linux `IS_ERR_VALUE`).
     pub fn errno(&self) -> Option<u32> {
         (!self.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&self.result))

@@ -49,9 +49,11 @@ impl<'a> Ctx<'a> {
         self.schema.ty(self.event.ty)
     }
 
-    /// The event's process.
+    /// The event's process; `None` for what a runtime told, which no process did.
     pub fn proc(&self) -> Option<&'a Process> {
-        self.tables.proc(self.event.proc)
+        self.tables
+            .proc(self.event.proc)
+            .filter(|row| !row.is_nobody())
     }
 
     /// The event's process, unless only its pid is sure: then nothing but the pid may be said of it.
@@ -62,7 +64,8 @@ impl<'a> Ctx<'a> {
 
     /// The event's container.
     pub fn container(&self) -> Option<&'a Container> {
-        self.tables.container(self.proc()?.container?)
+        self.tables
+            .container(self.tables.proc(self.event.proc)?.container?)
     }
 
     /// The file or socket the event touched.
@@ -244,31 +247,72 @@ macro_rules! fields {
 /// Every field, sorted by name: name, type (and whether it takes an argument), what decides it, getter, sentence.
 #[rustfmt::skip]
 pub const FIELDS: &[Field] = fields! {
+    "container.annotation" Str(Required) on Process: |c, arg| container::entry(c, |k| &k.annotations, arg) => "One annotation of the container, by key: container.annotation[io.kubernetes.cri.container-type].";
+    "container.annotations" Str on Process: |c, _| container::pairs(c, |k| &k.annotations) => "All annotations of the container as key:value.";
+    "container.apparmor" Str on Process: |c, _| container::text(c, |k| &k.apparmor) => "AppArmor profile of the container.";
+    "container.cap_add" Str on Process: |c, _| container::list(c, |k| &k.cap_add, ",") => "Capabilities that were added to the runtime's own choice.";
+    "container.cap_drop" Str on Process: |c, _| container::list(c, |k| &k.cap_drop, ",") => "Capabilities that were taken from the runtime's own choice.";
+    "container.cap_effective" Str on Process: |c, _| c.container()?.cap_effective.map(|caps| FieldValue::owned(capability::names(caps))) => "Effective capabilities of the container's first program, by name.";
     "container.cgroup" Str on Process: |c, _| container::text(c, |k| &k.cgroup) => "Path of the container's control group.";
+    "container.command" Str on Process: |c, _| container::list(c, |k| &k.command, " ") => "Program and arguments the container was told to run.";
+    "container.cpu.percent" Uint on Event: |c, _| container::sampled(c, "cpu_percent") => "Processor time used since the sample before, as percent of one CPU.";
+    "container.cpu.pressure" Uint on Event: |c, _| container::sampled(c, "cpu_some") => "Share of the last ten seconds in which something waited for a CPU, in hundredths of a percent.";
+    "container.cpu.throttled" Uint on Event: |c, _| container::sampled(c, "throttled") => "Periods in which the container was held back by its limit, since it was made.";
+    "container.cpu.throttled_time" RelTime on Event: |c, _| container::sampled(c, "throttled_ns") => "Time for which the container was held back by its limit, since it was made.";
+    "container.cpu.time" RelTime on Event: |c, _| container::sampled(c, "cpu_ns") => "Processor time the container has used since it was made.";
     "container.duration" RelTime on Event: |c, _| u64::try_from(evt::wall_ns(c).saturating_sub(container::start_ns(c)?)).ok().map(FieldValue::Uint) => "Time since the container was made.";
+    "container.exit_code" Int on Process: |c, _| c.container()?.exit_code.map(FieldValue::Int) => "Exit code of the container's first program.";
     "container.full_id" Str on Process: |c, _| container::or_host(c, |k| &k.full_id) => "The whole id of the container, or \"host\".";
+    "container.hostname" Str on Process: |c, _| container::text(c, |k| &k.hostname) => "The container's host name.";
     "container.id" Str on Process: |c, _| container::or_host(c, Container::short_id) => "The first 12 characters of the container's id, or \"host\" outside containers.";
     "container.image" Str on Process: |c, _| container::text(c, |k| &k.image) => "The image as the runtime was told, with tag.";
     "container.image.digest" Str on Process: |c, _| container::text(c, |k| &k.image_digest) => "Digest of the image in its registry.";
     "container.image.id" Str on Process: |c, _| container::text(c, container::short_image_id) => "The first 12 characters of the image's id.";
     "container.image.repository" Str on Process: |c, _| container::text(c, container::repository) => "The image without tag and digest.";
     "container.image.tag" Str on Process: |c, _| container::text(c, container::tag) => "Tag of the image.";
+    "container.io.pressure" Uint on Event: |c, _| container::sampled(c, "io_some") => "Share of the last ten seconds in which something waited for I/O, in hundredths of a percent.";
+    "container.io.read" Uint on Event: |c, _| container::sampled(c, "io_read") => "Bytes read from disks since the container was made.";
+    "container.io.write" Uint on Event: |c, _| container::sampled(c, "io_write") => "Bytes written to disks since the container was made.";
     "container.ip" Str on Process: |c, _| container::text(c, |k| &k.ip) => "The container's primary address.";
-    "container.label" Str(Required) on Process: |c, arg| container::label(c, arg) => "One label of the container, by key: container.label.app.";
-    "container.labels" Str on Process: |c, _| container::labels(c) => "All labels of the container as key:value.";
+    "container.ipc_mode" Str on Process: |c, _| container::text(c, |k| &k.ipc_mode) => "Ipc namespace of the container: private, shareable, host, container:….";
+    "container.label" Str(Required) on Process: |c, arg| container::entry(c, |k| &k.labels, arg) => "One label of the container, by key: container.label.app.";
+    "container.labels" Str on Process: |c, _| container::pairs(c, |k| &k.labels) => "All labels of the container as key:value.";
+    "container.limit.cpu" Uint on Process: |c, _| c.container()?.limits.cpu_milli.map(FieldValue::Uint) => "Processor time the container may use, in thousandths of a CPU; 0 for no limit.";
+    "container.limit.cpu_shares" Uint on Process: |c, _| c.container()?.limits.cpu_shares.map(FieldValue::Uint) => "Weight of the container against others; 1024 is usual.";
+    "container.limit.cpuset" Str on Process: |c, _| container::text(c, |k| &k.limits.cpuset) => "CPUs the container may run on.";
+    "container.limit.memory" Uint on Process: |c, _| c.container()?.limits.memory.map(FieldValue::Uint) => "Bytes of memory the container may use; 0 for no limit.";
+    "container.limit.memory_swap" Int on Process: |c, _| c.container()?.limits.memory_swap.map(FieldValue::Int) => "Bytes of memory and swap the container may use; -1 for no limit.";
+    "container.limit.pids" Uint on Process: |c, _| c.container()?.limits.pids.map(FieldValue::Uint) => "Processes and threads the container may have; 0 for no limit.";
+    "container.memory.current" Uint on Event: |c, _| container::sampled(c, "memory") => "Bytes of memory in use.";
+    "container.memory.limit" Uint on Event: |c, _| container::sampled(c, "memory_limit") => "Bytes of memory that could be used when the sample was taken; 0 for no limit.";
+    "container.memory.oom_kills" Uint on Event: |c, _| container::sampled(c, "oom_kills") => "Processes killed for lack of memory since the container was made.";
+    "container.memory.peak" Uint on Event: |c, _| container::sampled(c, "memory_peak") => "Most bytes of memory ever in use.";
+    "container.memory.percent" Uint on Event: |c, _| container::memory_percent(c) => "Memory in use as percent of its limit; none where there is no limit.";
+    "container.memory.pressure" Uint on Event: |c, _| container::sampled(c, "memory_some") => "Share of the last ten seconds in which something waited for memory, in hundredths of a percent.";
+    "container.memory.swap" Uint on Event: |c, _| container::sampled(c, "swap") => "Bytes of swap in use.";
     "container.mount" Str(Required) on Process: |c, arg| container::mount(c, None, arg) => "One mount, by number or by a pattern that its source matches.";
     "container.mount.dest" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Destination), arg) => "Where a mount is, by number or by a pattern that its source matches.";
     "container.mount.mode" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Mode), arg) => "Mode of a mount, by number or by a pattern that its source matches.";
     "container.mount.propagation" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Propagation), arg) => "Propagation of a mount, by number or by a pattern that its source matches.";
     "container.mount.rdwr" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::ReadWrite), arg) => "Whether a mount can be written, by number or by a pattern that its source matches.";
     "container.mount.source" Str(Required) on Process: |c, arg| container::mount(c, Some(MountPart::Source), arg) => "What a mount shows, by number or by a pattern that its destination matches.";
-    "container.mounts" Str on Process: |c, _| container::mounts(c) => "All mounts as source:destination:mode:rw:propagation.";
+    "container.mounts" Str on Process: |c, _| container::list(c, |k| &k.mounts, ",") => "All mounts as source:destination:mode:rw:propagation.";
     "container.name" Str on Process: |c, _| container::or_host(c, |k| &k.name) => "The container's name, or \"host\" outside containers.";
+    "container.network_mode" Str on Process: |c, _| container::text(c, |k| &k.network_mode) => "Network of the container: none, host, bridge, container:…, or the name of a network.";
+    "container.no_new_privileges" Bool on Process: |c, _| c.container()?.no_new_privileges.map(FieldValue::Bool) => "Whether the container's programs can gain no privileges by exec.";
+    "container.oom_killed" Bool on Process: |c, _| c.container()?.oom_killed.map(FieldValue::Bool) => "Whether the runtime says the container was killed for lack of memory.";
+    "container.pid_mode" Str on Process: |c, _| container::text(c, |k| &k.pid_mode) => "Pid namespace of the container: private, host, container:….";
+    "container.pids.current" Uint on Event: |c, _| container::sampled(c, "pids") => "Processes and threads.";
+    "container.ports" Str on Process: |c, _| container::list(c, |k| &k.ports, ",") => "Published ports as address:port->port/protocol.";
     "container.privileged" Bool on Process: |c, _| c.container()?.privileged.map(FieldValue::Bool) => "Whether the container was started with every privilege.";
+    "container.read_only" Bool on Process: |c, _| c.container()?.read_only.map(FieldValue::Bool) => "Whether the container's root cannot be written.";
+    "container.restart_policy" Str on Process: |c, _| container::text(c, |k| &k.restart_policy) => "What the runtime does when the container ends: no, always, unless-stopped, on-failure:3.";
+    "container.seccomp" Str on Process: |c, _| container::text(c, |k| &k.seccomp) => "Seccomp profile: default, unconfined, the name of one, or filter when it has no name.";
     "container.start_ts" AbsTime on Process: |c, _| container::start_ns(c).map(FieldValue::Int) => "When the container was made, or first seen.";
     "container.type" Str on Process: |c, _| container::or_host(c, |k| &k.runtime) => "The runtime: docker, containerd, cri-o, podman, lxc, or \"host\".";
     "container.unresolved" Str on Process: |c, _| container::text(c, |k| &k.unresolved) => "Why the container has no name or image.";
     "container.user" Str on Process: |c, _| container::text(c, |k| &k.user) => "The user the container was told to run as.";
+    "container.userns_mode" Str on Process: |c, _| container::text(c, |k| &k.userns_mode) => "User namespace of the container: private or host.";
     "evt.abi" Str on Event: |c, _| Some(FieldValue::str(c.event.abi.name())) => "The call convention: x86_64, i386, aarch64 or x32.";
     "evt.abspath" Str(Optional) on Event: |c, arg| evt::abspath(c, arg) => "The path argument made absolute; evt.abspath.src and evt.abspath.dst for calls with two.";
     "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0, or one field of the structure it points at (evt.arg.how.flags); Falco's names res, fd, data, size and name are understood.";
@@ -291,7 +335,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.count.error.memory" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Memory) => "1 for a memory call that failed.";
     "evt.count.error.net" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Net) => "1 for a network call that failed.";
     "evt.count.error.other" Uint on Event: |c, _| evt::error_count(c, |class| !matches!(class, Class::File | Class::Memory | Class::Net)) => "1 for any other call that failed.";
-    "evt.cpu" Uint on Event: |c, _| Some(FieldValue::Uint(u64::from(c.event.cpu))) => "The CPU the event was recorded on.";
+    "evt.cpu" Uint on Event: |c, _| Some(c.event.cpu).filter(|cpu| *cpu != Event::NO_CPU).map(|cpu| FieldValue::Uint(u64::from(cpu))) => "The CPU the event was recorded on; none for what a runtime told.";
     "evt.datetime" Str on Event: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
     "evt.datetime.s" Str on Event: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
     "evt.deltatime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns())) => "Time since the event before.";
@@ -311,6 +355,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.is_open_read" Bool on Event: |c, _| evt::is_open_read(c) => "For open calls, whether they ask to read.";
     "evt.is_open_write" Bool on Event: |c, _| evt::is_open_write(c) => "For open calls, whether they ask to write.";
     "evt.is_snapshot" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::SNAPSHOT))) => "Whether the event was read from /proc when the recording began.";
+    "evt.is_told" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::TOLD))) => "Whether the event comes from a container runtime or a sample, and not from the kernel programs.";
     "evt.num" Uint on Event: |c, _| Some(FieldValue::Uint(c.num)) => "The event's number in the capture, from 1.";
     "evt.rawarg" Int(Required) on Event: |c, arg| evt::raw_arg(c, arg) => "One argument as the number it was, by name or by index from 0.";
     "evt.rawres" Int on Event: |c, _| c.result().map(FieldValue::Int) => "The result as a number; errors are negative.";
@@ -371,8 +416,10 @@ pub const FIELDS: &[Field] = fields! {
     "group.gid" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.egid))) => "Effective group id, as the host numbers it.";
     "group.name" Str on Process: |c, _| proc::filled(&proc::group(c)?.name) => "Name of that group in the container's own list, or the host's.";
     "k8s.ns.name" Str on Process: |c, _| container::text(c, |k| &k.pod_namespace) => "Kubernetes namespace of the pod.";
+    "k8s.pod.full_sandbox_id" Str on Process: |c, _| container::text(c, |k| &k.sandbox_id) => "The whole id of the pod's sandbox.";
     "k8s.pod.id" Str on Process: |c, _| container::text(c, |k| &k.pod_uid) => "The same as k8s.pod.uid.";
     "k8s.pod.name" Str on Process: |c, _| container::text(c, |k| &k.pod_name) => "Kubernetes pod name.";
+    "k8s.pod.sandbox_id" Str on Process: |c, _| container::text(c, |k| k.sandbox_id.get(..12).unwrap_or(&k.sandbox_id)) => "The first 12 characters of the id of the pod's sandbox.";
     "k8s.pod.uid" Str on Process: |c, _| container::text(c, |k| &k.pod_uid) => "Kubernetes pod uid.";
     "proc.aargs" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| Some(FieldValue::owned(proc::args(p)))) => "Arguments of an ancestor: [1] is the parent; without a number, of any.";
     "proc.acmdline" Str(Optional) on Process: |c, arg| proc::ancestor(c, arg, |p| Some(FieldValue::owned(proc::cmdline(p)))) => "Command line of an ancestor: [1] is the parent; without a number, of any.";
@@ -429,7 +476,7 @@ pub const FIELDS: &[Field] = fields! {
     "thread.cgroup" Str on Process: |c, _| proc::filled(&c.proc()?.cgroup) => "Path of the control group in the default hierarchy.";
     "thread.cgroups" Str on Process: |c, _| proc::filled(&c.proc()?.cgroup) => "The same as thread.cgroup.";
     "thread.ismain" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.tid == c.proc()?.key.pid)) => "Whether the thread is the main one of its process.";
-    "thread.tid" Int on Event: |c, _| Some(FieldValue::Int(i64::from(c.event.tid))) => "Thread id, as the host numbers it.";
+    "thread.tid" Int on Event: |c, _| Some(c.event).filter(|event| !event.flags.has(EventFlags::TOLD)).map(|event| FieldValue::Int(i64::from(event.tid))) => "Thread id, as the host numbers it.";
     "user.homedir" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.home) => "Home directory of the user.";
     "user.loginname" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.loginuid)?.name) => "Name of the user who logged in.";
     "user.loginuid" Int on Process: |c, _| Some(FieldValue::Int(proc::login_uid(c.known_proc()?))) => "Id of the user who logged in; -1 for processes nobody's login led to.";

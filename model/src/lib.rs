@@ -36,8 +36,8 @@ pub mod time;
 
 pub use args::{Abi, ArgKind, ArgSpec, Class};
 pub use entity::{
-    Container, ContainerId, Descriptor, File, FileId, FileKind, Flow, Group, Mount, Origin, ProcId,
-    ProcKey, Process, Protocol, Role, Tables, User,
+    Container, ContainerId, ContainerLimits, Descriptor, File, FileId, FileKind, Flow, Group,
+    Mount, Origin, ProcId, ProcKey, Process, Protocol, Role, Tables, User,
 };
 pub use event::{Blob, Event, EventFlags, TypeId, Value};
 pub use fields::{Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue};

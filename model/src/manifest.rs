@@ -68,12 +68,13 @@ impl Manifest {
 }
 
 /// The books: what was offered by the kernel programs and what became of it.
-/// `offered = written + dropped + unsealed` holds exactly after every recording.
+/// `offered = written + dropped + filtered + unsealed` holds exactly after every recording. A file holds
+/// `written + told + sampled` events.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Totals {
     /// Records the kernel programs tried to hand over.
     pub offered: u64,
-    /// Events written to the file.
+    /// Events of the kernel programs written to the file.
     pub written: u64,
     /// Events lost in the ring, all counted in gaps.
     pub dropped: u64,
@@ -85,4 +86,8 @@ pub struct Totals {
     pub spared_self: u64,
     /// Events out of scope that were spared in the kernel.
     pub spared_scope: u64,
+    /// Events that container runtimes told and that were written: nothing the kernel programs offered.
+    pub told: u64,
+    /// Samples of what containers used that were written; as `told`.
+    pub sampled: u64,
 }

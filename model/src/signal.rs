@@ -76,9 +76,26 @@ pub fn wait_status_text(status: u32) -> String {
     }
 }
 
+/// The number of a signal by its name, with or without `SIG`; `None` for other words.
+pub fn number(name: &str) -> Option<i64> {
+    let name = name.strip_prefix("SIG").unwrap_or(name);
+    (1..)
+        .zip(NAMES)
+        .find(|(_, known)| known.strip_prefix("SIG") == Some(name))
+        .map(|(number, _)| number)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_signal_is_found_by_either_spelling() {
+        assert_eq!(
+            ["SIGTERM", "KILL", "HUP", "x"].map(number),
+            [Some(15), Some(9), Some(1), None]
+        );
+    }
 
     #[test]
     fn signals_have_the_names_kill_prints() {

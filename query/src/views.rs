@@ -355,11 +355,29 @@ pub const VIEWS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
     } "Failed calls by process.";
 
-    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill)" => Some("events"), "evt.num={}" sorted by 0 {
+    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_" => Some("events"), "evt.num={}" sorted by 0 {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "EVENT" "evt.type" 16 First Plain "What happened.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "DETAIL" "evt.args" 0 First Plain "Arguments.";
-    } "Starts and ends of containers, and kills for lack of memory.";
+    } "Starts and ends of containers as the kernel saw them, kills for lack of memory, and what runtimes told.";
+
+    "usage" 'M' "Use of resources" Table "evt.type=container_usage" => Some("events"), "container.id={}" sorted by 3 {
+        "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
+        "NAME" "container.name" 20 Last Plain "Name.";
+        "CPU%" "container.cpu.percent" 5 Avg Plain "Mean share of one CPU.";
+        "CPU TIME" "container.cpu.time" 9 Max Duration "Processor time used since it was made.";
+        "CPU MAX%" "container.cpu.percent" 8 Max Plain "Largest share of one CPU between two samples.";
+        "THROTTLED" "container.cpu.throttled_time" 9 Max Duration "How long its limit held it back.";
+        "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
+        "PEAK" "container.memory.peak" 8 Max Bytes "Most memory in use.";
+        "LIMIT" "container.memory.limit" 8 Last Bytes "Memory it may use; 0 for no limit.";
+        "MEM%" "container.memory.percent" 5 Max Plain "Largest share of its limit.";
+        "OOM" "container.memory.oom_kills" 5 Max Plain "Processes killed for lack of memory.";
+        "PIDS" "container.pids.current" 6 Max Plain "Most processes and threads.";
+        "READ" "container.io.read" 8 Max Bytes "Bytes read from disks.";
+        "WRITTEN" "container.io.write" 8 Max Bytes "Bytes written to disks.";
+        "SAMPLES" "evt.count" 8 Sum Plain "Samples taken.";
+    } "What containers used, against what they may use.";
 };

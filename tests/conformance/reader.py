@@ -403,7 +403,10 @@ def gap(body, schema):
 def totals(body):
     rec = record(body)
     names = ["offered", "written", "dropped", "filtered", "unsealed", "spared_self", "spared_scope"]
-    return {name: uint(rec, tag) for tag, name in enumerate(names, 1)}
+    later = {"told": 8, "sampled": 9}
+    total = {name: uint(rec, tag) for tag, name in enumerate(names, 1)}
+    total.update({name: uint(rec, tag) for name, tag in later.items() if uint(rec, tag)})
+    return total
 
 
 def twin(data):

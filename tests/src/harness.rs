@@ -264,8 +264,8 @@ impl Capture {
         );
         assert_eq!(
             self.events().count() as u64,
-            t.written,
-            "the file holds what was written: {t:?}"
+            t.written + t.told + t.sampled,
+            "the file holds what was written, told and sampled: {t:?}"
         );
         let in_gaps: u64 = self
             .gaps

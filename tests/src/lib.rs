@@ -6,4 +6,5 @@
 
 pub mod cgroup;
 pub mod child;
+pub mod daemon;
 pub mod harness;

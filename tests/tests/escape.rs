@@ -4,9 +4,9 @@
 use afterimage_format::{Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{
-    Abi, ArgKind, Blob, BootNs, Container, ContainerId, Event, EventFlags, File, FileId, FileKind,
-    Gap, GapCause, Manifest, ProcId, ProcKey, Process, SYSCALLS, Schema, Tables, Totals, User,
-    Value,
+    Abi, ArgKind, Blob, BootNs, Container, ContainerId, ContainerLimits, Event, EventFlags, File,
+    FileId, FileKind, Gap, GapCause, Manifest, ProcId, ProcKey, Process, SYSCALLS, Schema, Tables,
+    Totals, User, Value,
 };
 use afterimage_tests::harness;
 use std::ffi::OsString;
@@ -64,6 +64,24 @@ fn tables() -> Tables {
         pod_namespace: text("namespace"),
         pod_uid: text("uid"),
         unresolved: text("unresolved"),
+        command: vec![text("command")],
+        hostname: text("hostname"),
+        cap_add: vec![text("cap_add")],
+        cap_drop: vec![text("cap_drop")],
+        seccomp: text("seccomp"),
+        apparmor: text("apparmor"),
+        ports: vec![text("port")],
+        network_mode: text("network_mode"),
+        pid_mode: text("pid_mode"),
+        ipc_mode: text("ipc_mode"),
+        userns_mode: text("userns_mode"),
+        restart_policy: text("restart"),
+        limits: ContainerLimits {
+            cpuset: text("cpuset"),
+            ..ContainerLimits::default()
+        },
+        annotations: [(text("annotation"), text("note"))].into(),
+        sandbox_id: text("sandbox"),
         ..Container::default()
     };
     tables.containers.insert(container.id, Arc::new(container));

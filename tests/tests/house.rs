@@ -52,7 +52,7 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// Libraries of others that only one place may know: the crate's name, and who may name it.
 const CONFINED: &[(&str, &[&str])] = &[
     ("aya", &["capture"]),
-    ("bollard", &["capture"]),
+    ("hyper", &["capture"]),
     ("memmap2", &["format"]),
     ("tantivy", &["indexer"]),
     ("ratatui", &["inspect-tui"]),

@@ -1,13 +1,37 @@
 //! Control groups and containers: which are recorded, what they are called, whose users they have.
 
-use super::{Known, Outcome, Wanted, Wish, World, blank};
+use super::{Known, Outcome, Verdict, Wanted, Wish, World, blank, told};
 use crate::cgroup;
 use crate::decode::Record;
 use crate::procfs;
+use crate::runtime::{Answer, Question, filled};
 use crate::wire::Kind;
 use afterimage_model::schema::current_type;
-use afterimage_model::{Blob, Container, ContainerId, EventFlags, Group, Process, User, Value};
+use afterimage_model::{
+    Blob, Container, ContainerId, Ctx, Event, EventFlags, Group, Manifest, Process, Schema, Tables,
+    User, Value,
+};
+use afterimage_query::Filter;
 use std::sync::Arc;
+
+/// Whether a container matches a filter that asks for what it is called.
+pub fn matches(filter: &Filter, container: &Container) -> bool {
+    let nobody = told::nobody(Some(container));
+    let (proc, row) = (nobody.id, Arc::new(container.clone()));
+    let mut tables = Tables::default();
+    tables.procs.insert(proc, Arc::new(nobody));
+    tables.containers.insert(container.id, row);
+    let event: Event = told::event("runtime_start", 0, 0, proc, []);
+    filter.matches(&Ctx {
+        manifest: &Manifest::default(),
+        schema: Schema::current(),
+        tables: &tables,
+        event: &event,
+        num: 1,
+        first_ns: 0,
+        previous_ns: 0,
+    })
+}
 
 impl World {
     /// Reads the user and group list of the host (`None`) or of a container, through the root of one of its processes.
@@ -75,13 +99,8 @@ impl World {
                 }),
             _ => cgroup::container_of(path).or_else(|| cgroup::bundled(path)),
         };
-        let keep = match (&self.wanted, &named) {
-            (Wanted::All | Wanted::Tree(_), _) => true,
-            (_, None) => false,
-            (Wanted::Containers | Wanted::Group(_), Some(_)) => true,
-            (Wanted::Ids(ids), Some(named)) => ids.contains(&named.id),
-        };
         let container = named.map(|named| self.learn_container(named, id, path, at_ns));
+        let keep = self.wants(container);
         self.groups.insert(
             id,
             Known {
@@ -102,8 +121,21 @@ impl World {
         path: &str,
         at_ns: u64,
     ) -> ContainerId {
-        if let Some(id) = self.by_full_id.get(&named.id) {
-            return *id;
+        if let Some(id) = self.by_full_id.get(&named.id).copied() {
+            // Told of before its group was made, or started again: it has a group of its own again.
+            if let Some(row) = self.tables.containers.get_mut(&id)
+                && !path.is_empty()
+                && (row.cgroup.is_empty() || (row.cgroup == path && row.cgroup_id != cgroup_id))
+            {
+                *row = Arc::new(Container {
+                    cgroup: path.to_owned(),
+                    cgroup_id,
+                    removed_ns: 0,
+                    ..row.as_ref().clone()
+                });
+                self.changed = true;
+            }
+            return id;
         }
         let id = ContainerId(self.by_full_id.len() as u32 + 1);
         let asked = named.runtime != "cgroup";
@@ -129,48 +161,107 @@ impl World {
         };
         self.tables.containers.insert(id, Arc::new(row));
         self.by_full_id.insert(named.id.clone(), id);
+        self.changed = true;
+        if let Wanted::Matching(_, known) = &self.wanted {
+            let verdict = match known.get(&named.id) {
+                Some(true) => Verdict::In,
+                Some(false) => Verdict::Out,
+                None => Verdict::Pending,
+            };
+            self.verdicts.insert(id, verdict);
+        }
         if asked {
-            self.wishes.push(Wish::Ask(named.id));
+            self.wishes.push(Wish::Ask(Question {
+                id: named.id,
+                runtime: named.runtime.to_owned(),
+                group: path.to_owned(),
+            }));
         }
         id
     }
 
-    /// Fills in what a runtime said of a container.
-    pub fn answered(&mut self, answer: crate::runtime::Answer) {
-        let Some(row) = self
-            .by_full_id
-            .get(&answer.id)
-            .and_then(|id| self.tables.containers.get_mut(id))
-        else {
+    /// Judges a container by what is known of it now. What is recorded once stays recorded; what is not may still come to match.
+    fn judge(&mut self, id: ContainerId, last: bool, open: bool) {
+        let Wanted::Matching(filter, _) = &self.wanted else {
             return;
         };
-        let old = row.as_ref().clone();
+        let before = self.verdicts.get(&id).copied();
+        let Some(row) = self.tables.container(id) else {
+            return;
+        };
+        let verdict = match before {
+            Some(Verdict::In) => return,
+            _ if matches(filter, row) => Verdict::In,
+            // Nobody can say whether it is meant: too much is better than nothing.
+            _ if last && open => Verdict::In,
+            Some(Verdict::Pending) if !last => return,
+            _ => Verdict::Out,
+        };
+        if before == Some(verdict) {
+            return;
+        }
+        self.verdicts.insert(id, verdict);
+        (self.changed, self.judged) = (true, true);
+        self.changes += 1;
+        let own = self
+            .groups
+            .iter()
+            .filter(|(_, known)| known.container == Some(id));
+        let wishes = own.map(|(group, _)| Wish::Scope(*group, verdict == Verdict::In));
+        self.wishes.extend(wishes);
+    }
+
+    /// Takes every container in about which nothing was decided yet.
+    pub fn judge_all(&mut self) {
+        let open = self.verdicts.iter();
+        let open = open.filter(|(_, verdict)| **verdict == Verdict::Pending);
+        for id in open.map(|(id, _)| *id).collect::<Vec<_>>() {
+            self.judge(id, true, true);
+        }
+    }
+
+    /// Fills in what a runtime said of a container.
+    pub fn answered(&mut self, answer: Answer) {
+        let Some(id) = self.by_full_id.get(&answer.id).copied() else {
+            return;
+        };
+        let Some(row) = self.tables.containers.get_mut(&id) else {
+            return;
+        };
+        let old = row.as_ref();
         *row = Arc::new(match answer.container {
+            // What was learnt some other way stays.
             Err(why) => Container {
-                unresolved: why,
-                ..old
-            },
-            Ok(told) => Container {
-                id: old.id,
-                full_id: old.full_id,
-                runtime: if told.runtime.is_empty() {
-                    old.runtime
+                unresolved: if old.name.is_empty() && old.image.is_empty() {
+                    why
                 } else {
-                    told.runtime.clone()
+                    String::new()
                 },
-                first_seen_ns: old.first_seen_ns,
-                removed_ns: old.removed_ns,
-                cgroup: old.cgroup,
-                cgroup_id: old.cgroup_id,
-                pod_uid: if told.pod_uid.is_empty() {
-                    old.pod_uid
-                } else {
-                    told.pod_uid.clone()
-                },
-                unresolved: String::new(),
-                ..told
+                ..old.clone()
             },
+            Ok(told) => {
+                let told = Container {
+                    id: old.id,
+                    full_id: old.full_id.clone(),
+                    first_seen_ns: old.first_seen_ns,
+                    removed_ns: old.removed_ns,
+                    cgroup: old.cgroup.clone(),
+                    cgroup_id: old.cgroup_id,
+                    ..told
+                };
+                let mut joined = filled(told, old);
+                joined.unresolved = match joined.name.is_empty() && joined.image.is_empty() {
+                    true => old.unresolved.clone(),
+                    false => String::new(),
+                };
+                // It was started again: how it ended before is over.
+                if joined.started_ns > joined.finished_ns {
+                    (joined.finished_ns, joined.exit_code) = (0, None);
+                }
+                joined
+            }
         });
+        self.judge(id, answer.last, answer.open);
     }
 
     /// The control group with this id, found on disk when its creation was not seen.
@@ -220,12 +311,7 @@ impl World {
         let Some(container) = container.filter(|_| keep) else {
             return Outcome::OutOfScope;
         };
-        if let Wanted::Ids(ids) = &self.wanted
-            && self
-                .tables
-                .container(container)
-                .is_none_or(|c| !ids.contains(&c.full_id))
-        {
+        if !self.wants(Some(container)) {
             return Outcome::OutOfScope;
         }
         let own = self
@@ -249,6 +335,7 @@ impl World {
                         removed_ns: head.time_ns,
                         ..row.as_ref().clone()
                     });
+                    self.changed = true;
                 }
                 let id = self
                     .tables

@@ -75,6 +75,10 @@ impl World {
             return;
         };
         let proc = live.threads.get(&head.tid).copied().unwrap_or(live.row);
+        // Events that are held back are whole events.
+        if self.is_pending(proc) {
+            return;
+        }
         let task = Task {
             pid: head.pid,
             tid: head.tid,

@@ -9,12 +9,17 @@ use crate::recording::books;
 use crate::source::{Source, each, unreadable};
 use crate::table::{Align, Table};
 use crate::units::{plural, show_count};
-use afterimage_indexer::{Progress, duration_text};
-use afterimage_model::{Class, Container, Ctx, Safe};
+use afterimage_indexer::{Progress, Session, duration_text};
+use afterimage_model::fields::by_name;
+use afterimage_model::{
+    Abi, BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, Origin,
+    ProcId, Process, Safe, Tables, TypeId,
+};
 use clap::Args;
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -241,8 +246,8 @@ fn print(
         table.write(out)?;
         for container in containers.values() {
             let name = safe(container.short_id());
-            if !container.image_digest.is_empty() {
-                writeln!(out, "{name}  digest {}", safe(&container.image_digest))?;
+            for (label, value) in facts(session, container) {
+                writeln!(out, "{name}  {label} {value}")?;
             }
             for (label, value) in &container.labels {
                 writeln!(out, "{name}  label {}={}", safe(label), safe(value))?;
@@ -250,6 +255,97 @@ fn print(
         }
     }
     Ok(())
+}
+
+/// Fields that `info` prints of each container, with their titles; what is not known, or usual, is not worth a line.
+const FACTS: &[(&str, &str)] = &[
+    ("digest", "container.image.digest"),
+    ("pod", "k8s.pod.name"),
+    ("namespace", "k8s.ns.name"),
+    ("command", "container.command"),
+    ("user", "container.user"),
+    ("host name", "container.hostname"),
+    ("privileged", "container.privileged"),
+    ("added", "container.cap_add"),
+    ("taken", "container.cap_drop"),
+    ("capabilities", "container.cap_effective"),
+    ("seccomp", "container.seccomp"),
+    ("AppArmor", "container.apparmor"),
+    ("read-only", "container.read_only"),
+    ("no new privileges", "container.no_new_privileges"),
+    ("network", "container.network_mode"),
+    ("pids", "container.pid_mode"),
+    ("users", "container.userns_mode"),
+    ("address", "container.ip"),
+    ("ports", "container.ports"),
+    ("mounts", "container.mounts"),
+    ("memory limit", "container.limit.memory"),
+    ("CPU limit, thousandths", "container.limit.cpu"),
+    ("CPUs", "container.limit.cpuset"),
+    ("pids limit", "container.limit.pids"),
+    ("restarts", "container.restart_policy"),
+    ("exit code", "container.exit_code"),
+    ("out of memory", "container.oom_killed"),
+];
+
+/// A row that is in a container and stands for no process: what fields of containers are asked of.
+struct Asked {
+    tables: Tables,
+    event: Event,
+}
+
+impl Asked {
+    fn about(container: &Container) -> Asked {
+        let nobody = Process {
+            container: Some(container.id),
+            origin: Origin::Runtime,
+            ..Process::default()
+        };
+        let mut tables = Tables::default();
+        tables
+            .containers
+            .insert(container.id, Arc::new(container.clone()));
+        tables.procs.insert(nobody.id, Arc::new(nobody));
+        let event = Event {
+            time: BootNs(container.first_seen_ns),
+            cpu: Event::NO_CPU,
+            seq: 0,
+            ty: TypeId(u16::MAX),
+            abi: Abi::x86_64,
+            flags: EventFlags(EventFlags::TOLD),
+            tid: 0,
+            proc: ProcId::default(),
+            file: None,
+            result: 0,
+            args: Default::default(),
+        };
+        Asked { tables, event }
+    }
+
+    fn ctx<'a>(&'a self, session: &'a Session) -> Ctx<'a> {
+        Ctx {
+            manifest: session.manifest(),
+            schema: session.schema(),
+            tables: &self.tables,
+            event: &self.event,
+            num: 0,
+            first_ns: 0,
+            previous_ns: 0,
+        }
+    }
+}
+
+/// What is worth telling of a container beyond its row, safe to print.
+fn facts(session: &Session, container: &Container) -> Vec<(&'static str, String)> {
+    let asked = Asked::about(container);
+    let ctx = asked.ctx(session);
+    let usual = ["", "0", "false", "private", "no"];
+    let all = FACTS.iter().filter_map(|(title, name)| {
+        let value = (by_name(name)?.get)(&ctx, None)?;
+        let text = Safe::new(value.text().as_ref()).to_string();
+        (!usual.contains(&text.as_str())).then_some((*title, text))
+    });
+    all.collect()
 }
 
 fn container_row(c: &Container, time: impl Fn(u64) -> String) -> [String; 6] {
@@ -310,6 +406,8 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
             ("unsealed", t.unsealed),
             ("spared_self", t.spared_self),
             ("spared_scope", t.spared_scope),
+            ("told", t.told),
+            ("sampled", t.sampled),
         ] {
             o.number(&format!("totals.{name}"), n);
         }
@@ -348,13 +446,13 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         .state()
         .containers
         .values()
-        .map(|c| container_json(c))
+        .map(|c| container_json(session, c))
         .collect();
     o.raw("containers", &format!("[{}]", containers.join(",")));
     o.end()
 }
 
-fn container_json(c: &Container) -> String {
+fn container_json(session: &Session, c: &Container) -> String {
     let mut o = Object::new();
     for (name, value) in [
         ("container.full_id", &c.full_id),
@@ -373,8 +471,41 @@ fn container_json(c: &Container) -> String {
             o.text(name, value);
         }
     }
+    let asked = Asked::about(c);
+    let ctx = asked.ctx(session);
+    // Every other field that the container alone decides.
+    let said = [
+        "container.full_id",
+        "container.name",
+        "container.type",
+        "container.image",
+        "container.image.id",
+        "container.image.digest",
+        "container.ip",
+        "container.cgroup",
+        "container.labels",
+        "container.annotations",
+        "container.unresolved",
+        "k8s.pod.name",
+        "k8s.ns.name",
+    ];
+    let more = FIELDS.iter().filter(|field| {
+        let about = field.name.starts_with("container.") || field.name.starts_with("k8s.");
+        about
+            && field.on == Dependency::Process
+            && field.arg == FieldArg::None
+            && !said.contains(&field.name)
+    });
+    for field in more {
+        if let Some(value) = (field.get)(&ctx, None) {
+            o.field(field.name, &value);
+        }
+    }
     for (name, value) in &c.labels {
         o.text(&format!("container.label.{name}"), value);
+    }
+    for (name, value) in &c.annotations {
+        o.text(&format!("container.annotation.{name}"), value);
     }
     o.end()
 }

@@ -38,7 +38,7 @@ pub struct Record {
     #[arg(short, long, visible_short_alias = 'w', value_name = "FILE")]
     output: Option<PathBuf>,
 
-    /// A container, by name, id or the beginning of its id; may be repeated
+    /// A container, by name, id or the beginning of its id, also one that starts later; may be repeated
     #[arg(long, value_name = "NAME|ID", help_heading = "Scope")]
     container: Vec<String>,
     /// All containers, which is the default
@@ -61,14 +61,14 @@ pub struct Record {
     /// Also the children of --pid, and theirs
     #[arg(long, help_heading = "Scope", requires = "pid")]
     tree: bool,
-    /// Only containers of images that match
-    #[arg(long, value_name = "GLOB", help_heading = "Scope")]
+    /// Only containers of images that match, also those that start later
+    #[arg(long, value_name = "GLOB", help_heading = "Scope", conflicts_with_all = ["host", "cgroup", "pid", "all_containers"])]
     image: Option<String>,
     /// Only the containers of a Kubernetes pod
-    #[arg(long, value_name = "NS/NAME", help_heading = "Scope")]
+    #[arg(long, value_name = "NS/NAME", help_heading = "Scope", conflicts_with_all = ["host", "cgroup", "pid", "all_containers"])]
     pod: Option<String>,
     /// Only containers with this label
-    #[arg(long, value_name = "KEY=VALUE", help_heading = "Scope")]
+    #[arg(long, value_name = "KEY=VALUE", help_heading = "Scope", conflicts_with_all = ["host", "cgroup", "pid", "all_containers"])]
     label: Option<String>,
     /// Only events that match, in the language of `afterimage read`
     #[arg(
@@ -93,6 +93,9 @@ pub struct Record {
     /// Room between the kernel and the recorder, per CPU
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
     ring: Option<u64>,
+    /// How often to look at what containers use; 0 for never
+    #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_interval, default_value = "1s")]
+    usage_interval: Duration,
 
     /// Why it is recorded; kept in the capture
     #[arg(
@@ -143,6 +146,7 @@ impl Record {
             ));
         }
         let follow = !self.command.is_empty() && self.names_no_scope();
+        let scope = self.scope()?;
         target.check()?;
         let stop = recording::stop_on_signals()?;
         let waiting = match self.command.is_empty() {
@@ -158,8 +162,9 @@ impl Record {
             scope: if follow {
                 Scope::PidTree(Vec::new())
             } else {
-                self.scope()
+                scope
             },
+            usage_interval: Some(self.usage_interval).filter(|interval| !interval.is_zero()),
             filter,
             filter_text,
             snaplen: u32::try_from(self.snaplen).unwrap_or(u32::MAX),
@@ -192,6 +197,14 @@ impl Record {
                     "recording into {}; Ctrl-C seals",
                     crate::failure::shown(path)
                 ));
+            }
+            if !quiet {
+                for name in recorder.awaited() {
+                    say(format_args!(
+                        "no container is called {} now; it is recorded when it starts",
+                        Safe::new(name)
+                    ));
+                }
             }
             let Some(waiting) = waiting else {
                 return Ok(());
@@ -226,8 +239,11 @@ impl Record {
             && self.label.is_none()
     }
 
-    fn scope(&self) -> Scope {
-        if !self.container.is_empty() {
+    fn scope(&self) -> Result<Scope, Failure> {
+        let chosen = self.chosen()?;
+        Ok(if !chosen.is_empty() {
+            Scope::Matching(chosen)
+        } else if !self.container.is_empty() {
             Scope::Containers(self.container.clone())
         } else if let Some(path) = &self.cgroup {
             Scope::Cgroup(path.clone())
@@ -237,16 +253,13 @@ impl Record {
             Scope::Host
         } else {
             Scope::AllContainers
-        }
+        })
     }
 
-    /// The user's filter and what the scope options add to it, as one text in the filter language.
-    fn filter_text(&self) -> Result<String, Failure> {
+    /// What containers are called that are chosen by more than their names, as a text in the filter language; empty when
+    /// they are not.
+    fn chosen(&self) -> Result<String, Failure> {
         let mut parts = Vec::new();
-        let user = self.filter.join(" ");
-        if !user.trim().is_empty() {
-            parts.push(user);
-        }
         if let Some(glob) = &self.image {
             parts.push(format!("container.image glob {}", quoted(glob)));
         }
@@ -278,19 +291,54 @@ impl Record {
             }
             parts.push(format!("container.label[{key}] = {}", quoted(value)));
         }
+        if !parts.is_empty() && !self.container.is_empty() {
+            let named = self.container.iter().map(|name| {
+                let name = quoted(name);
+                format!("container.name = {name} or container.full_id startswith {name}")
+            });
+            parts.push(named.collect::<Vec<_>>().join(" or "));
+        }
+        Ok(all_of(&parts))
+    }
+
+    /// The user's filter and what the scope options add to it, as one text in the filter language.
+    fn filter_text(&self) -> Result<String, Failure> {
+        let mut parts = Vec::new();
+        let user = self.filter.join(" ");
+        if !user.trim().is_empty() {
+            parts.push(user);
+        }
         if !self.pid.is_empty() && !self.tree {
             let pids: Vec<String> = self.pid.iter().map(u32::to_string).collect();
             parts.push(format!("proc.pid in ({})", pids.join(", ")));
         }
-        Ok(match parts.as_slice() {
-            [] => String::new(),
-            [one] => one.clone(),
-            many => many
-                .iter()
-                .map(|part| format!("({part})"))
-                .collect::<Vec<_>>()
-                .join(" and "),
-        })
+        Ok(all_of(&parts))
+    }
+}
+
+/// Filters joined by and.
+fn all_of(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        many => many
+            .iter()
+            .map(|part| format!("({part})"))
+            .collect::<Vec<_>>()
+            .join(" and "),
+    }
+}
+
+/// A duration between two samples; 0 is never.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    /// Often enough for anything, and no burden.
+    const SHORTEST: Duration = Duration::from_millis(100);
+    if text.trim() == "0" {
+        return Ok(Duration::ZERO);
+    }
+    match parse_duration(text)? {
+        interval if interval.is_zero() || interval >= SHORTEST => Ok(interval),
+        _ => Err("expected 100ms or more, or 0 for never".to_owned()),
     }
 }
 
@@ -376,16 +424,10 @@ mod tests {
 
     #[test]
     fn scope_options_and_the_users_filter_are_joined_by_and() {
-        let record = parse(&[
-            "--image",
-            "nginx:*",
-            "evt.type=open",
-            "or",
-            "evt.type=openat",
-        ]);
+        let record = parse(&["--pid", "7", "evt.type=open", "or", "evt.type=openat"]);
         assert_eq!(
             record.filter_text().ok().as_deref(),
-            Some("(evt.type=open or evt.type=openat) and (container.image glob \"nginx:*\")")
+            Some("(evt.type=open or evt.type=openat) and (proc.pid in (7))")
         );
         assert_eq!(
             parse(&["--pid", "7"]).filter_text().ok().as_deref(),
@@ -398,13 +440,34 @@ mod tests {
                 .as_deref(),
             Some("")
         );
-        assert_eq!(
-            parse(&["--label", "a=b\"c"]).filter_text().ok().as_deref(),
-            Some("container.label[a] = \"b\\\"c\"")
+    }
+
+    #[test]
+    fn containers_are_chosen_by_what_they_are_called_and_the_filter_stays_the_users() {
+        let record = parse(&["--image", "nginx:*", "--label", "a=b\"c", "evt.type=open"]);
+        assert_eq!(record.filter_text().ok().as_deref(), Some("evt.type=open"));
+        let chosen = "(container.image glob \"nginx:*\") and (container.label[a] = \"b\\\"c\")";
+        assert_eq!(record.chosen().ok().as_deref(), Some(chosen));
+        assert!(matches!(record.scope(), Ok(Scope::Matching(text)) if text == chosen));
+        let both = parse(&["--container", "web", "--pod", "shop/web-0"]).chosen();
+        let text = both.ok().unwrap_or_default();
+        assert!(
+            afterimage_query::Filter::parse(&text).is_ok() && text.contains("k8s.pod.name"),
+            "{text}"
         );
         for bad in [["--label", "nokey"], ["--label", "a]=b"], ["--pod", "web"]] {
-            assert!(parse(&bad).filter_text().is_err(), "{bad:?}");
+            assert!(parse(&bad).scope().is_err(), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn samples_may_be_turned_off_but_not_taken_all_the_time() {
+        assert_eq!(parse(&[]).usage_interval, Duration::from_secs(1));
+        assert_eq!(
+            parse(&["--usage-interval", "0"]).usage_interval,
+            Duration::ZERO
+        );
+        assert!(Line::try_parse_from(["record", "--usage-interval", "1ms"]).is_err());
     }
 
     #[test]
@@ -412,10 +475,10 @@ mod tests {
         assert!(parse(&["--", "make", "-j2"]).names_no_scope());
         assert!(!parse(&["--container", "web", "--", "sleep", "5"]).names_no_scope());
         assert!(
-            matches!(parse(&["--container", "web"]).scope(), Scope::Containers(names) if names == ["web"])
+            matches!(parse(&["--container", "web"]).scope(), Ok(Scope::Containers(names)) if names == ["web"])
         );
-        assert!(matches!(parse(&[]).scope(), Scope::AllContainers));
-        assert!(matches!(parse(&["--host"]).scope(), Scope::Host));
+        assert!(matches!(parse(&[]).scope(), Ok(Scope::AllContainers)));
+        assert!(matches!(parse(&["--host"]).scope(), Ok(Scope::Host)));
     }
 
     #[test]
@@ -424,6 +487,7 @@ mod tests {
             &["--host", "--container", "web"][..],
             &["--all-containers", "--pid", "1"],
             &["--tree"],
+            &["--host", "--image", "nginx"],
         ] {
             assert!(
                 Line::try_parse_from(["record"].iter().chain(words)).is_err(),

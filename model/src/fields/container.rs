@@ -2,10 +2,12 @@
 
 use super::{Ctx, FieldValue};
 use crate::entity::Container;
+use crate::event::Value;
+use std::collections::BTreeMap;
 
 /// A text of the container; `host` for a process that is in none; `None` when the process is not known.
 pub fn or_host<'a>(c: &Ctx<'a>, text: fn(&'a Container) -> &'a str) -> Option<FieldValue<'a>> {
-    match c.proc()?.container {
+    match c.tables.proc(c.event.proc)?.container {
         Some(_) => filled(text(c.container()?)),
         None => c.known_proc().map(|_| FieldValue::str("host")),
     }
@@ -50,33 +52,60 @@ pub fn short_image_id(container: &Container) -> &str {
     id.get(..12).unwrap_or(id)
 }
 
-/// All labels as `key:value`.
-pub fn labels<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
-    let labels = &c.container()?.labels;
-    let all = labels
+/// Labels or annotations as `key:value`.
+pub fn pairs<'a>(
+    c: &Ctx<'a>,
+    of: fn(&'a Container) -> &'a BTreeMap<String, String>,
+) -> Option<FieldValue<'a>> {
+    let all = of(c.container()?)
         .iter()
         .map(|(key, value)| format!("{key}:{value}"))
         .collect::<Vec<_>>();
-    if all.is_empty() {
-        None
-    } else {
-        Some(FieldValue::owned(all.join(", ")))
+    (!all.is_empty()).then(|| FieldValue::owned(all.join(", ")))
+}
+
+/// One label or annotation.
+pub fn entry<'a>(
+    c: &Ctx<'a>,
+    of: fn(&'a Container) -> &'a BTreeMap<String, String>,
+    key: Option<&str>,
+) -> Option<FieldValue<'a>> {
+    of(c.container()?).get(key?).map(FieldValue::str)
+}
+
+/// A list with something between its entries.
+pub fn list<'a>(
+    c: &Ctx<'a>,
+    of: fn(&'a Container) -> &'a Vec<String>,
+    between: &str,
+) -> Option<FieldValue<'a>> {
+    let all = of(c.container()?);
+    (!all.is_empty()).then(|| FieldValue::owned(all.join(between)))
+}
+
+/// The number a sample of use has under this name; `None` for other events and for what could not be read.
+fn sample(c: &Ctx<'_>, name: &str) -> Option<u64> {
+    if c.ty()?.name != "container_usage" {
+        return None;
+    }
+    match c.arg(name)? {
+        Value::Num(n) => Some(*n as u64),
+        _ => None,
     }
 }
 
-/// One label.
-pub fn label<'a>(c: &Ctx<'a>, key: Option<&str>) -> Option<FieldValue<'a>> {
-    c.container()?.labels.get(key?).map(FieldValue::str)
+/// As [`sample`], as a field.
+pub fn sampled<'a>(c: &Ctx<'a>, name: &str) -> Option<FieldValue<'a>> {
+    sample(c, name).map(FieldValue::Uint)
 }
 
-/// All mounts.
-pub fn mounts<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
-    let mounts = &c.container()?.mounts;
-    if mounts.is_empty() {
-        None
-    } else {
-        Some(FieldValue::owned(mounts.join(",")))
-    }
+/// Memory in use against its limit.
+pub fn memory_percent<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let limit = sample(c, "memory_limit").filter(|limit| *limit > 0)?;
+    let used = sample(c, "memory")?;
+    u64::try_from(u128::from(used) * 100 / u128::from(limit))
+        .ok()
+        .map(FieldValue::Uint)
 }
 
 /// The parts of a mount, in the order they are written.

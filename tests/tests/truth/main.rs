@@ -4,11 +4,13 @@
 
 mod containers;
 mod conventions;
+mod engines;
 mod identity;
 mod loss;
 mod memory;
 mod opening;
 mod paths;
+mod runtimes;
 mod structs;
 mod tracer;
 

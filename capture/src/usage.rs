@@ -1,0 +1,456 @@
+//! What containers use, read from their control groups once an interval on a thread of its own: version 2, version 1, or
+//! both side by side. What a host does not count is left out, not guessed.
+
+use crate::cgroup;
+use crate::host;
+use afterimage_model::{ContainerId, Value};
+use std::collections::HashMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+/// Containers measured in one interval at the most; when there are more they take turns.
+pub const MOST: usize = 512;
+/// Bytes read of one file.
+const MOST_BYTES: u64 = 64 << 10;
+
+/// One look at one container.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    /// Which.
+    pub container: ContainerId,
+    /// When, ns since boot.
+    pub at_ns: u64,
+    /// The arguments of `container_usage`, in the order of its row.
+    pub values: Vec<Value>,
+}
+
+/// The thread that looks. Dropping it ends the thread.
+pub struct Usage {
+    containers: mpsc::Sender<Vec<(ContainerId, String)>>,
+    samples: mpsc::Receiver<Sample>,
+}
+
+impl Usage {
+    /// Starts the thread.
+    pub fn start(interval: Duration) -> Usage {
+        let (containers, listed) = mpsc::channel();
+        // When the recorder is behind, the thread waits: samples are fewer then, and none is lost.
+        let (tell, samples) = mpsc::sync_channel(2 * MOST);
+        let _ = std::thread::Builder::new()
+            .name("usage".to_owned())
+            .spawn(move || look(interval, &listed, &tell));
+        Usage {
+            containers,
+            samples,
+        }
+    }
+
+    /// Says which containers to look at from now on: their control groups' paths from the mount point.
+    pub fn look_at(&self, containers: Vec<(ContainerId, String)>) {
+        // The thread lives as long as this end does.
+        let _ = self.containers.send(containers);
+    }
+
+    /// The samples taken since.
+    pub fn samples(&self) -> Vec<Sample> {
+        self.samples.try_iter().take(MOST).collect()
+    }
+}
+
+fn look(
+    interval: Duration,
+    listed: &mpsc::Receiver<Vec<(ContainerId, String)>>,
+    tell: &mpsc::SyncSender<Sample>,
+) {
+    let mounts = Mounts::find();
+    let mut containers: Vec<(ContainerId, String)> = Vec::new();
+    let mut known: HashMap<ContainerId, Known> = HashMap::new();
+    let mut turn = 0;
+    let mut next = Instant::now();
+    loop {
+        match listed.recv_timeout(next.saturating_duration_since(Instant::now())) {
+            Ok(list) => {
+                known.retain(|id, _| list.iter().any(|(listed, _)| listed == id));
+                containers = list;
+                continue;
+            }
+            Err(RecvTimeoutError::Disconnected) => return,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let count = containers.len().min(MOST);
+        let chosen = containers.iter().cycle().skip(turn).take(count);
+        for (id, path) in chosen {
+            let known = known
+                .entry(*id)
+                .or_insert_with(|| Known::find(&mounts, path));
+            if let Some(sample) = known.sample(*id)
+                && tell.send(sample).is_err()
+            {
+                return;
+            }
+        }
+        turn = (turn + count).checked_rem(containers.len()).unwrap_or(0);
+        // A pause of the machine does not have to be made up for.
+        next = (next + interval).max(Instant::now());
+    }
+}
+
+/// Where hierarchies are mounted.
+#[derive(Default)]
+struct Mounts {
+    unified: Option<PathBuf>,
+    /// Version 1, by controller.
+    legacy: HashMap<String, PathBuf>,
+}
+
+impl Mounts {
+    fn find() -> Mounts {
+        let mounts = std::fs::read_to_string("/proc/mounts").unwrap_or_default();
+        let mut legacy = HashMap::new();
+        for line in mounts.lines() {
+            if let [_, point, "cgroup", options, ..] =
+                line.split(' ').collect::<Vec<_>>().as_slice()
+            {
+                for option in options.split(',') {
+                    legacy
+                        .entry(option.to_owned())
+                        .or_insert_with(|| PathBuf::from(point));
+                }
+            }
+        }
+        Mounts {
+            unified: cgroup::mount_point(),
+            legacy,
+        }
+    }
+}
+
+/// Controllers of version 1 that are read.
+const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "memory", "pids", "blkio"];
+
+/// A container's folders, and what it had used before.
+#[derive(Default)]
+struct Known {
+    unified: Option<PathBuf>,
+    legacy: HashMap<&'static str, PathBuf>,
+    before: Option<(u64, u64)>,
+}
+
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path).ok()?;
+    file.take(MOST_BYTES).read_to_string(&mut text).ok()?;
+    Some(text)
+}
+
+/// A file with one number; `max` and what version 1 writes for "no limit" are 0.
+fn number(folder: Option<&PathBuf>, name: &str) -> Option<u64> {
+    /// The largest multiple of a page, and what larger pages make of it.
+    const UNLIMITED: u64 = 0x7fff_ffff_0000_0000;
+    let text = read(&folder?.join(name))?;
+    match text.trim() {
+        "max" => Some(0),
+        digits => digits
+            .parse()
+            .ok()
+            .map(|n| if n >= UNLIMITED { 0 } else { n }),
+    }
+}
+
+/// A number in a file of lines `name number`.
+fn entry(text: Option<&String>, name: &str) -> Option<u64> {
+    text?.lines().find_map(|line| {
+        let (key, value) = line.split_once(' ')?;
+        (key == name).then(|| value.trim().parse().ok())?
+    })
+}
+
+/// Reads and writes of `io.stat`: `8:0 rbytes=1 wbytes=2 …`, a line for each device.
+fn io_stat(text: Option<&String>, name: &str) -> Option<u64> {
+    let words = text?.split_whitespace();
+    Some(
+        words
+            .filter_map(|word| {
+                word.strip_prefix(name)?
+                    .strip_prefix('=')?
+                    .parse::<u64>()
+                    .ok()
+            })
+            .fold(0, u64::saturating_add),
+    )
+}
+
+/// Reads and writes of `blkio.throttle.io_service_bytes`: `8:0 Read 1`, a line for each device and kind.
+fn blkio(text: Option<&String>, kind: &str) -> Option<u64> {
+    let lines = text?.lines();
+    Some(
+        lines
+            .filter_map(|line| {
+                let mut words = line.split_whitespace().skip(1);
+                (words.next()? == kind).then(|| words.next()?.parse::<u64>().ok())?
+            })
+            .fold(0, u64::saturating_add),
+    )
+}
+
+/// Ten seconds' average of a pressure file (Documentation/accounting/psi.rst), in hundredths of a percent.
+fn pressure(folder: Option<&PathBuf>, file: &str, line: &str) -> Option<u64> {
+    let text = read(&folder?.join(file))?;
+    let line = text.lines().find_map(|l| l.strip_prefix(line))?;
+    let average = line
+        .split_whitespace()
+        .find_map(|w| w.strip_prefix("avg10="))?;
+    let (whole, part) = average.split_once('.')?;
+    let hundredths: u64 = format!("{part:0<2}").get(..2)?.parse().ok()?;
+    whole
+        .parse::<u64>()
+        .ok()?
+        .checked_mul(100)?
+        .checked_add(hundredths)
+}
+
+impl Known {
+    fn find(mounts: &Mounts, path: &str) -> Known {
+        let relative = path.trim_start_matches('/');
+        let unified = mounts.unified.as_ref().map(|at| at.join(relative));
+        // In version 1 a container may be elsewhere in each hierarchy: one of its processes tells.
+        let member = unified.as_ref().and_then(|at| {
+            let members = read(&at.join("cgroup.procs"))?;
+            read(Path::new(&format!(
+                "/proc/{}/cgroup",
+                members.lines().next()?
+            )))
+        });
+        let told = |controller: &str| {
+            member.as_ref()?.lines().find_map(|line| {
+                let (_, rest) = line.split_once(':')?;
+                let (controllers, path) = rest.split_once(':')?;
+                controllers
+                    .split(',')
+                    .any(|name| name == controller)
+                    .then(|| path.trim_start_matches('/').to_owned())
+            })
+        };
+        let legacy = CONTROLLERS.iter().filter_map(|controller| {
+            let mount = mounts.legacy.get(*controller)?;
+            let relative = told(controller).unwrap_or_else(|| relative.to_owned());
+            // The root of a hierarchy counts everybody.
+            (!relative.is_empty()).then(|| (*controller, mount.join(relative)))
+        });
+        Known {
+            legacy: legacy.collect(),
+            unified,
+            before: None,
+        }
+    }
+
+    /// Reads everything; `None` when the container is gone.
+    fn sample(&mut self, container: ContainerId) -> Option<Sample> {
+        let v2 = self.unified.as_ref();
+        let v1 = |controller: &str| self.legacy.get(controller);
+        let text = |folder: Option<&PathBuf>, name: &str| read(&folder?.join(name));
+        let at_ns = host::boot_ns();
+
+        let stat = text(v2, "cpu.stat");
+        let micros = |name: &str| entry(stat.as_ref(), name)?.checked_mul(1_000);
+        let old = text(v1("cpu"), "cpu.stat");
+        let cpu = number(v1("cpuacct"), "cpuacct.usage").or_else(|| micros("usage_usec"));
+        let user = number(v1("cpuacct"), "cpuacct.usage_user").or_else(|| micros("user_usec"));
+        let system = number(v1("cpuacct"), "cpuacct.usage_sys").or_else(|| micros("system_usec"));
+        let throttled =
+            entry(old.as_ref(), "nr_throttled").or_else(|| entry(stat.as_ref(), "nr_throttled"));
+        let throttled_ns =
+            entry(old.as_ref(), "throttled_time").or_else(|| micros("throttled_usec"));
+        let percent = cpu.zip(self.before).and_then(|(now, (before, then))| {
+            let span = u128::from(at_ns.checked_sub(then)?);
+            let used = u128::from(now.checked_sub(before)?);
+            u64::try_from((used * 100).checked_div(span)?).ok()
+        });
+
+        let events = text(v2, "memory.events");
+        let control = text(v1("memory"), "memory.oom_control");
+        let legacy = |name: &str| number(v1("memory"), name);
+        let memory = number(v2, "memory.current").or_else(|| legacy("memory.usage_in_bytes"));
+        let peak = number(v2, "memory.peak").or_else(|| legacy("memory.max_usage_in_bytes"));
+        let limit = number(v2, "memory.max").or_else(|| legacy("memory.limit_in_bytes"));
+        let swap = number(v2, "memory.swap.current").or_else(|| {
+            let both = legacy("memory.memsw.usage_in_bytes")?;
+            Some(both.saturating_sub(memory?))
+        });
+        let kills =
+            entry(events.as_ref(), "oom_kill").or_else(|| entry(control.as_ref(), "oom_kill"));
+
+        let pids = number(v2, "pids.current").or_else(|| number(v1("pids"), "pids.current"));
+        let pids_limit = number(v2, "pids.max").or_else(|| number(v1("pids"), "pids.max"));
+
+        let io = text(v2, "io.stat");
+        let served = text(v1("blkio"), "blkio.throttle.io_service_bytes_recursive");
+        let read_bytes = io_stat(io.as_ref(), "rbytes").or_else(|| blkio(served.as_ref(), "Read"));
+        let written = io_stat(io.as_ref(), "wbytes").or_else(|| blkio(served.as_ref(), "Write"));
+
+        if [cpu, memory, pids].iter().all(Option::is_none) {
+            return None;
+        }
+        let values = [
+            cpu,
+            user,
+            system,
+            percent,
+            throttled,
+            throttled_ns,
+            memory,
+            peak,
+            limit,
+            swap,
+            kills,
+            pids,
+            pids_limit,
+            read_bytes,
+            written,
+            pressure(v2, "cpu.pressure", "some"),
+            pressure(v2, "memory.pressure", "some"),
+            pressure(v2, "memory.pressure", "full"),
+            pressure(v2, "io.pressure", "some"),
+            pressure(v2, "io.pressure", "full"),
+        ];
+        let value = |n: Option<u64>| n.map_or(Value::Absent, |n| Value::Num(n as i64));
+        let values = values.into_iter().map(value).collect();
+        self.before = cpu.map(|cpu| (cpu, at_ns));
+        Some(Sample {
+            container,
+            at_ns,
+            values,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number that a sample has under a name of the row.
+    fn value(sample: &Sample, name: &str) -> Option<u64> {
+        let row = afterimage_model::syscalls::by_name("container_usage").expect("the row");
+        assert_eq!(row.args.len(), sample.values.len());
+        let at = row
+            .args
+            .iter()
+            .position(|arg| arg.name == name)
+            .expect(name);
+        match sample.values.get(at) {
+            Some(Value::Num(n)) => Some(*n as u64),
+            _ => None,
+        }
+    }
+
+    fn folder(tag: &str, files: &[(&str, &str)]) -> PathBuf {
+        let path =
+            std::env::temp_dir().join(format!("afterimage-usage-{tag}-{}", std::process::id()));
+        std::fs::create_dir_all(&path).expect("a folder");
+        for (name, text) in files {
+            std::fs::write(path.join(name), text).expect("a file");
+        }
+        path
+    }
+
+    #[test]
+    fn the_files_of_version_2_are_read_and_what_is_not_there_is_left_out() {
+        let at = folder(
+            "v2",
+            &[
+                (
+                    "cpu.stat",
+                    "usage_usec 5000\nuser_usec 3000\nsystem_usec 2000\nnr_throttled 7\nthrottled_usec 9\n",
+                ),
+                ("memory.current", "1000\n"),
+                ("memory.max", "max\n"),
+                ("memory.events", "low 0\noom 2\noom_kill 1\n"),
+                ("pids.current", "3\n"),
+                ("pids.max", "50\n"),
+                (
+                    "io.stat",
+                    "8:0 rbytes=10 wbytes=20 rios=1\n8:16 rbytes=5 wbytes=1\n",
+                ),
+                (
+                    "memory.pressure",
+                    "some avg10=12.30 avg60=0.00 avg300=0.00 total=5\nfull avg10=0.07 avg60=0.00 avg300=0.00 total=1\n",
+                ),
+            ],
+        );
+        let mut known = Known {
+            unified: Some(at.clone()),
+            ..Known::default()
+        };
+        let sample = known.sample(ContainerId(1)).expect("a sample");
+        for (name, expected) in [
+            ("cpu_ns", Some(5_000_000)),
+            ("cpu_user_ns", Some(3_000_000)),
+            ("cpu_percent", None),
+            ("throttled", Some(7)),
+            ("throttled_ns", Some(9_000)),
+            ("memory", Some(1_000)),
+            ("memory_peak", None),
+            ("memory_limit", Some(0)),
+            ("oom_kills", Some(1)),
+            ("pids", Some(3)),
+            ("pids_limit", Some(50)),
+            ("io_read", Some(15)),
+            ("io_write", Some(21)),
+            ("memory_some", Some(1_230)),
+            ("memory_full", Some(7)),
+            ("io_some", None),
+        ] {
+            assert_eq!(value(&sample, name), expected, "{name}");
+        }
+        let later = known.sample(ContainerId(1)).expect("a sample");
+        assert_eq!(value(&later, "cpu_percent"), Some(0));
+        std::fs::remove_dir_all(&at).expect("it goes");
+        assert_eq!(known.sample(ContainerId(1)), None);
+    }
+
+    #[test]
+    fn the_files_of_version_1_are_read() {
+        let at = folder(
+            "v1",
+            &[
+                ("cpuacct.usage", "5000\n"),
+                (
+                    "cpu.stat",
+                    "nr_periods 9\nnr_throttled 2\nthrottled_time 77\n",
+                ),
+                ("memory.usage_in_bytes", "1000\n"),
+                ("memory.limit_in_bytes", "9223372036854771712\n"),
+                ("memory.memsw.usage_in_bytes", "1200\n"),
+                (
+                    "memory.oom_control",
+                    "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n",
+                ),
+                (
+                    "blkio.throttle.io_service_bytes_recursive",
+                    "8:0 Read 10\n8:0 Write 20\n8:16 Read 1\nTotal 31\n",
+                ),
+            ],
+        );
+        let mut known = Known {
+            legacy: CONTROLLERS.map(|name| (name, at.clone())).into(),
+            ..Known::default()
+        };
+        let sample = known.sample(ContainerId(1)).expect("a sample");
+        for (name, expected) in [
+            ("cpu_ns", Some(5_000)),
+            ("throttled", Some(2)),
+            ("throttled_ns", Some(77)),
+            ("memory_limit", Some(0)),
+            ("swap", Some(200)),
+            ("oom_kills", Some(3)),
+            ("io_read", Some(11)),
+            ("io_write", Some(20)),
+            ("pids", None),
+        ] {
+            assert_eq!(value(&sample, name), expected, "{name}");
+        }
+        std::fs::remove_dir_all(&at).expect("it goes");
+    }
+}
