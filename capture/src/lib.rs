@@ -12,6 +12,7 @@ mod cgroup;
 mod decode;
 mod enrich;
 mod error;
+mod hash;
 mod host;
 mod load;
 mod objects;

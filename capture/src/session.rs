@@ -4,15 +4,20 @@ use crate::cgroup;
 use crate::decode::decode;
 use crate::enrich::{Outcome, Wanted, Wish, World};
 use crate::error::Error;
+use crate::hash::Hasher;
 use crate::host;
 use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
 use crate::ring::{Item, Loss, Missed, Rings};
 use crate::runtime::{Runtimes, running};
-use crate::wire::ScopeMode;
+use crate::wire::{Context, RecordHead, ScopeMode};
 use afterimage_format::Writer;
-use afterimage_model::{BootNs, Class, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_model::{
+    BootNs, Class, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals,
+};
 use afterimage_query::Filter;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -124,14 +129,16 @@ pub struct Recorder {
     rings: Rings,
     world: World,
     runtimes: Runtimes,
+    hasher: Hasher,
+    /// Records that came beside the rings, the earliest first.
+    beside: BinaryHeap<Reverse<(u64, Vec<u8>)>>,
+    /// Of those, how many were lost when last asked, and when that was.
+    beside_dropped: u64,
+    beside_looked_ns: u64,
     manifest: Manifest,
     options: Options,
     started: Instant,
-    first_ns: u64,
-    written: u64,
-    filtered: u64,
-    undecodable: u64,
-    handed: u64,
+    intake: IntakeBooks,
     ladder: Ladder,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
@@ -177,14 +184,14 @@ impl Recorder {
             rings,
             world,
             runtimes: Runtimes::start(),
+            hasher: Hasher::start(),
+            beside: BinaryHeap::new(),
+            beside_dropped: 0,
+            beside_looked_ns: host::boot_ns(),
             manifest,
             options,
             started: Instant::now(),
-            first_ns: 0,
-            written: 0,
-            filtered: 0,
-            undecodable: 0,
-            handed: 0,
+            intake: IntakeBooks::default(),
             ladder: Ladder::default(),
             status: None,
         };
@@ -226,10 +233,14 @@ impl Recorder {
                 }
                 Wish::Forget(id) => self.kernel.forget_cgroup(id),
                 Wish::Ask(id) => self.runtimes.ask(&id),
+                Wish::Hash(job) => self.hasher.ask(job),
             }
         }
         if scope_changed {
             self.rings.scope_changed();
+        }
+        for done in self.hasher.answers() {
+            self.world.hashed(done);
         }
         for answer in self.runtimes.answers() {
             self.world.answered(answer);
@@ -246,73 +257,41 @@ impl Recorder {
                 writer.gap(&gap)?;
             }
         }
-        let (world, rings) = (&mut self.world, &mut self.rings);
-        let (filter, manifest) = (&self.options.filter, &self.manifest);
-        let (written, filtered, undecodable) =
-            (&mut self.written, &mut self.filtered, &mut self.undecodable);
-        let (handed, first_ns) = (&mut self.handed, &mut self.first_ns);
-        let left = self
-            .options
-            .limits
-            .events
-            .map(|most| most.saturating_sub(*written));
-        let before = *written;
-        rings.drain(until_ns, |item| -> Result<(), Error> {
-            let (cpu, seq, context, bytes) = match item {
-                Item::Loss(loss) => {
-                    world.lost();
-                    return Ok(writer.gap(&ring_gap(&loss, until_ns))?);
-                }
+        while let Some(bytes) = self.kernel.side_record() {
+            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
+            let time_ns = front.map_or(0, |front| front.time_ns);
+            self.beside.push(Reverse((time_ns, bytes)));
+        }
+        let left = self.options.limits.events;
+        let mut intake = Intake {
+            world: &mut self.world,
+            books: &mut self.intake,
+            filter: &self.options.filter,
+            manifest: &self.manifest,
+            most: left.unwrap_or(u64::MAX),
+            writer,
+            until_ns,
+        };
+        let beside = &mut self.beside;
+        let handed = self.rings.drain(until_ns, |item| -> Result<(), Error> {
+            match item {
+                Item::Loss(loss) => intake.lost(&loss),
                 Item::Record {
                     cpu,
                     seq,
                     context,
                     bytes,
-                } => (cpu, seq, context, bytes),
-            };
-            *handed += 1;
-            let mut record = match decode(bytes, context, seq) {
-                Ok(record) => record,
-                Err(why) => {
-                    *undecodable += 1;
-                    let gap = Gap {
-                        cause: GapCause::Undecodable,
-                        start: BootNs(until_ns),
-                        end: BootNs(until_ns),
-                        cpu: Some(cpu),
-                        count: Some(1),
-                        first_seq: None,
-                        detail: why.to_string(),
-                    };
-                    return Ok(writer.gap(&gap)?);
+                } => {
+                    if !beside.is_empty() {
+                        let time_ns = RecordHead::read(bytes).map_or(0, |head| head.time_ns);
+                        intake.beside(beside, time_ns)?;
+                    }
+                    intake.record(cpu, bytes, context, seq)
                 }
-            };
-            let Outcome::Event(event) = world.record(cpu, &mut record) else {
-                *filtered += 1;
-                return Ok(());
-            };
-            if *first_ns == 0 {
-                *first_ns = event.time.0;
             }
-            let wanted = filter.as_ref().is_none_or(|filter| {
-                filter.matches(&Ctx {
-                    manifest,
-                    schema: Schema::current(),
-                    tables: &world.tables,
-                    event: &event,
-                    num: *written + 1,
-                    first_ns: *first_ns,
-                    previous_ns: event.time.0,
-                })
-            });
-            if !wanted || left.is_some_and(|left| *written - before >= left) {
-                *filtered += 1;
-                return Ok(());
-            }
-            writer.push(*event, &world.tables)?;
-            *written += 1;
-            Ok(())
-        })
+        })?;
+        intake.beside(beside, until_ns)?;
+        Ok(handed)
     }
 
     /// Records until `stop` is set or a limit is reached.
@@ -331,6 +310,8 @@ impl Recorder {
             if flushed.elapsed() >= Duration::from_secs(1) {
                 // A second is the most that a crash may take.
                 writer.flush(&self.world.tables)?;
+                self.late_hashes(writer)?;
+                self.side_gap(writer, host::boot_ns())?;
                 self.world.trim();
                 flushed = Instant::now();
             }
@@ -339,7 +320,7 @@ impl Recorder {
             {
                 told = Instant::now();
                 tell(Status {
-                    written: self.written,
+                    written: self.intake.written,
                     dropped: {
                         let books = self.rings.books();
                         books.dropped + books.counted
@@ -360,7 +341,10 @@ impl Recorder {
             if limits.bytes.is_some_and(|most| writer.bytes() >= most) {
                 return Ok(StopReason::Bytes);
             }
-            if limits.events.is_some_and(|most| self.written >= most) {
+            if limits
+                .events
+                .is_some_and(|most| self.intake.written >= most)
+            {
                 return Ok(StopReason::Events);
             }
             // A full look was handed over: there is more, so no nap.
@@ -370,7 +354,38 @@ impl Recorder {
         }
     }
 
-    /// Detaches, takes what is left in the rings, waits shortly for names still missing, and seals the file.
+    /// Writes rows again whose hash came after they were written.
+    fn late_hashes<W: Write>(&mut self, writer: &mut Writer<W>) -> Result<(), Error> {
+        let late = self.world.late();
+        if !late.procs.is_empty() {
+            writer.state(BootNs(host::boot_ns()), &late)?;
+        }
+        Ok(())
+    }
+
+    /// Says of records lost beside the rings that they are.
+    fn side_gap<W: Write>(&mut self, writer: &mut Writer<W>, end_ns: u64) -> Result<(), Error> {
+        let dropped = self.kernel.side_books()?.dropped;
+        let count = dropped.saturating_sub(self.beside_dropped);
+        if count > 0 {
+            let gap = Gap {
+                cause: GapCause::RingFull,
+                start: BootNs(self.beside_looked_ns),
+                end: BootNs(end_ns),
+                cpu: None,
+                count: Some(count),
+                first_seq: None,
+                detail: "signals or changes of sockets, which have a buffer of their own"
+                    .to_owned(),
+            };
+            writer.gap(&gap)?;
+        }
+        (self.beside_dropped, self.beside_looked_ns) = (dropped, end_ns);
+        Ok(())
+    }
+
+    /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
+    /// and seals the file.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
         self.kernel.detach();
         let end_ns = host::boot_ns();
@@ -382,6 +397,7 @@ impl Recorder {
         for loss in self.rings.tail_losses() {
             writer.gap(&ring_gap(&loss, end_ns))?;
         }
+        self.side_gap(&mut writer, end_ns)?;
         let books = self.rings.books();
         if books.nested > 0 {
             let gap = Gap {
@@ -396,19 +412,37 @@ impl Recorder {
             };
             writer.gap(&gap)?;
         }
+        let most = self.options.limits.events.unwrap_or(u64::MAX);
+        let mut intake = Intake {
+            world: &mut self.world,
+            books: &mut self.intake,
+            filter: &self.options.filter,
+            manifest: &self.manifest,
+            most,
+            writer: &mut writer,
+            until_ns: end_ns,
+        };
+        intake.end()?;
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
         }
-        let offered = books.offered + books.nested;
-        let dropped = books.dropped + books.counted + books.nested + self.undecodable;
+        for done in self.hasher.wait(LAST_ANSWERS) {
+            self.world.hashed(done);
+        }
+        let side = self.kernel.side_books()?;
+        let mine = self.intake;
+        // A record that only continues another is no event; a call found in flight is one without a record.
+        let offered =
+            (books.offered + books.nested + side.offered + mine.found).saturating_sub(mine.parts);
+        let dropped =
+            books.dropped + books.counted + books.nested + side.dropped + mine.undecodable;
         let totals = Totals {
             offered,
-            written: self.written,
+            written: mine.written,
             dropped,
-            filtered: self.filtered,
-            unsealed: self
-                .handed
-                .saturating_sub(self.written + self.filtered + self.undecodable),
+            filtered: mine.filtered,
+            unsealed: (mine.handed + mine.found)
+                .saturating_sub(mine.written + mine.filtered + mine.undecodable + mine.parts),
             spared_self: books.spared_self,
             spared_scope: books.spared_scope,
         };
@@ -416,6 +450,144 @@ impl Recorder {
         writer.state(BootNs(end_ns), &self.world.kept())?;
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
+    }
+}
+
+/// What became of the records that were handed over.
+#[derive(Clone, Copy, Debug, Default)]
+struct IntakeBooks {
+    /// Records out of the rings and from beside them.
+    handed: u64,
+    /// Events without a record: calls found in flight.
+    found: u64,
+    /// Events in the file.
+    written: u64,
+    /// Events out of scope, or not wanted by the filter.
+    filtered: u64,
+    /// Records that are none.
+    undecodable: u64,
+    /// Records that belong to the event of another.
+    parts: u64,
+    /// Instant of the first event.
+    first_ns: u64,
+}
+
+/// The way of records into the file.
+struct Intake<'a, W: Write> {
+    world: &'a mut World,
+    books: &'a mut IntakeBooks,
+    filter: &'a Option<Filter>,
+    manifest: &'a Manifest,
+    /// Most events.
+    most: u64,
+    writer: &'a mut Writer<W>,
+    until_ns: u64,
+}
+
+impl<W: Write> Intake<'_, W> {
+    fn lost(&mut self, loss: &Loss) -> Result<(), Error> {
+        self.world.lost();
+        self.ready()?;
+        Ok(self.writer.gap(&ring_gap(loss, self.until_ns))?)
+    }
+
+    /// Records beside the rings up to an instant.
+    fn beside(
+        &mut self,
+        beside: &mut BinaryHeap<Reverse<(u64, Vec<u8>)>>,
+        until_ns: u64,
+    ) -> Result<(), Error> {
+        while beside.peek().is_some_and(|Reverse((ns, _))| *ns < until_ns)
+            && let Some(Reverse((_, bytes))) = beside.pop()
+        {
+            // Who it is about comes first, as nothing before it says so.
+            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
+            if let (Some(context), Some(front)) = (Context::read(&bytes), front) {
+                let bytes = bytes.get(Context::BYTES..).unwrap_or_default();
+                self.record(front.nr as u16, bytes, &context, u64::from(front.seq))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, cpu: u16, bytes: &[u8], context: &Context, seq: u64) -> Result<(), Error> {
+        self.books.handed += 1;
+        let mut record = match decode(bytes, context, seq) {
+            Ok(record) => record,
+            Err(why) => {
+                self.books.undecodable += 1;
+                let gap = Gap {
+                    cause: GapCause::Undecodable,
+                    start: BootNs(self.until_ns),
+                    end: BootNs(self.until_ns),
+                    cpu: Some(cpu),
+                    count: Some(1),
+                    first_seq: None,
+                    detail: why.to_string(),
+                };
+                return Ok(self.writer.gap(&gap)?);
+            }
+        };
+        let outcome = self.world.record(cpu, &mut record);
+        self.ready()?;
+        match outcome {
+            Outcome::Event(event) => self.event(*event),
+            Outcome::OutOfScope => {
+                self.books.filtered += 1;
+                Ok(())
+            }
+            Outcome::Part => {
+                self.books.parts += 1;
+                Ok(())
+            }
+        }
+    }
+
+    /// Events of earlier records, which were counted as parts until now.
+    fn ready(&mut self) -> Result<(), Error> {
+        if self.world.ready.is_empty() {
+            return Ok(());
+        }
+        for event in std::mem::take(&mut self.world.ready) {
+            self.books.parts = self.books.parts.saturating_sub(1);
+            self.event(event)?;
+        }
+        Ok(())
+    }
+
+    /// What was waiting for more, and what is still going on.
+    fn end(&mut self) -> Result<(), Error> {
+        self.world.end();
+        self.ready()?;
+        for event in self.world.in_flight(self.until_ns) {
+            self.books.found += 1;
+            self.event(event)?;
+        }
+        Ok(())
+    }
+
+    fn event(&mut self, event: Event) -> Result<(), Error> {
+        if self.books.first_ns == 0 {
+            self.books.first_ns = event.time.0;
+        }
+        let wanted = self.filter.as_ref().is_none_or(|filter| {
+            filter.matches(&Ctx {
+                manifest: self.manifest,
+                schema: Schema::current(),
+                tables: &self.world.tables,
+                event: &event,
+                num: self.books.written + 1,
+                first_ns: self.books.first_ns,
+                previous_ns: event.time.0,
+            })
+        });
+        if !wanted || self.books.written >= self.most {
+            self.books.filtered += 1;
+            return Ok(());
+        }
+        self.writer.push(event, &self.world.tables)?;
+        self.books.written += 1;
+        Ok(())
     }
 }
 

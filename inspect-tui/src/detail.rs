@@ -140,6 +140,11 @@ impl Detail {
                 "snapshot",
                 "read from /proc when the recording began, not seen happening",
             ),
+            (
+                EventFlags::IN_FLIGHT,
+                "in flight",
+                "it had not ended when the recording did",
+            ),
         ] {
             if event.flags.has(mask) {
                 self.line("mark", name, says).notable = true;

@@ -61,6 +61,8 @@ impl EventFlags {
     pub const PROCESS_UNKNOWN: u16 = 1 << 3;
     /// Not seen by the kernel programs but read from /proc at the start.
     pub const SNAPSHOT: u16 = 1 << 4;
+    /// Had not ended when the recording did: a call a thread was still in, an operation that had not completed.
+    pub const IN_FLIGHT: u16 = 1 << 5;
 
     /// Whether all bits of `mask` are set.
     pub fn has(self, mask: u16) -> bool {
@@ -80,7 +82,8 @@ pub struct Event {
     pub time: BootNs,
     /// The CPU it was recorded on.
     pub cpu: u16,
-    /// Its number among the events offered on that CPU, from 0; a jump is a loss.
+    /// Its number among the events offered on that CPU, from 0; a jump is a loss. Events that may interrupt others, of
+    /// signals that are sent and of TCP, are numbered apart, all CPUs together.
     pub seq: u64,
     /// What it is: a row of the schema.
     pub ty: TypeId,

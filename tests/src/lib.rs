@@ -7,3 +7,4 @@
 pub mod cgroup;
 pub mod child;
 pub mod harness;
+pub mod uring;

@@ -168,6 +168,7 @@ impl World {
                 self.objects.role(file, Role::Server);
             }
             let made = self.objects.of(&mut self.tables, file, None);
+            self.tcp.owned(file, id);
             if let Some(live) = self.live.get_mut(&pid) {
                 live.fds.insert(result as i32, made);
             }
@@ -185,7 +186,10 @@ impl World {
         match row.name {
             // A connect that fails at once never made this end the client of anything.
             "connect" if result == 0 || result == -115 => self.objects.role(file, Role::Client),
-            "listen" if result == 0 => self.objects.role(file, Role::Server),
+            "listen" if result == 0 => {
+                self.objects.role(file, Role::Server);
+                self.tcp.owned(file, id);
+            }
             _ => {}
         }
         let sends = row
@@ -278,7 +282,7 @@ pub(super) fn mark(event: &mut Event, record: &Record) {
 }
 
 /// An argument's value: the register narrowed to its C type, or the bytes it pointed at.
-fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
+pub(super) fn value(kind: ArgKind, raw: u64, abi: Abi, bytes: Option<&Blob>) -> Value {
     let narrow = abi == Abi::i386;
     match kind {
         ArgKind::Path

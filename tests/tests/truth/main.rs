@@ -5,9 +5,12 @@
 mod containers;
 mod conventions;
 mod identity;
+mod kernel;
 mod loss;
 mod opening;
 mod paths;
+mod programs;
+mod rings;
 mod tracer;
 
 use afterimage_capture::{Options, Scope};
