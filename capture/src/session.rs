@@ -120,6 +120,8 @@ pub struct Status {
 const NAP: Duration = Duration::from_millis(5);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
+/// How many milliseconds an ended recording waits for records that were begun before its end.
+const LAST_RECORDS: u32 = 50;
 /// How long an ended recording waits for container runtimes that still owe an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
@@ -135,6 +137,8 @@ pub struct Recorder {
     /// Of those, how many were lost when last asked, and when that was.
     beside_dropped: u64,
     beside_looked_ns: u64,
+    /// Records taken from beside the rings.
+    beside_taken: u64,
     manifest: Manifest,
     options: Options,
     started: Instant,
@@ -188,6 +192,7 @@ impl Recorder {
             beside: BinaryHeap::new(),
             beside_dropped: 0,
             beside_looked_ns: host::boot_ns(),
+            beside_taken: 0,
             manifest,
             options,
             started: Instant::now(),
@@ -261,6 +266,7 @@ impl Recorder {
             let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
             let time_ns = front.map_or(0, |front| front.time_ns);
             self.beside.push(Reverse((time_ns, bytes)));
+            self.beside_taken += 1;
         }
         let left = self.options.limits.events;
         let mut intake = Intake {
@@ -311,7 +317,7 @@ impl Recorder {
                 // A second is the most that a crash may take.
                 writer.flush(&self.world.tables)?;
                 self.late_hashes(writer)?;
-                self.side_gap(writer, host::boot_ns())?;
+                self.side_gap(writer, host::boot_ns(), false)?;
                 self.world.trim();
                 flushed = Instant::now();
             }
@@ -364,8 +370,21 @@ impl Recorder {
     }
 
     /// Says of records lost beside the rings that they are.
-    fn side_gap<W: Write>(&mut self, writer: &mut Writer<W>, end_ns: u64) -> Result<(), Error> {
-        let dropped = self.kernel.side_books()?.dropped;
+    fn side_gap<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        end_ns: u64,
+        ended: bool,
+    ) -> Result<(), Error> {
+        let side = self.kernel.side_books()?;
+        // What is neither taken nor counted as lost is on its way, until nothing is any more.
+        let missing = if ended {
+            side.offered
+                .saturating_sub(side.dropped + self.beside_taken)
+        } else {
+            0
+        };
+        let dropped = side.dropped + missing;
         let count = dropped.saturating_sub(self.beside_dropped);
         if count > 0 {
             let gap = Gap {
@@ -390,6 +409,15 @@ impl Recorder {
         self.kernel.detach();
         let end_ns = host::boot_ns();
         self.drain(&mut writer, u64::MAX)?;
+        // A program that was detached may still be running on another CPU: what it has begun to hand over is waited for.
+        for _ in 0..LAST_RECORDS {
+            let side = self.kernel.side_books()?;
+            if self.beside_taken + side.dropped >= side.offered {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            self.drain(&mut writer, u64::MAX)?;
+        }
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
             writer.gap(&gap)?;
@@ -397,7 +425,7 @@ impl Recorder {
         for loss in self.rings.tail_losses() {
             writer.gap(&ring_gap(&loss, end_ns))?;
         }
-        self.side_gap(&mut writer, end_ns)?;
+        self.side_gap(&mut writer, end_ns, true)?;
         let books = self.rings.books();
         if books.nested > 0 {
             let gap = Gap {
@@ -435,7 +463,7 @@ impl Recorder {
         let offered =
             (books.offered + books.nested + side.offered + mine.found).saturating_sub(mine.parts);
         let dropped =
-            books.dropped + books.counted + books.nested + side.dropped + mine.undecodable;
+            books.dropped + books.counted + books.nested + self.beside_dropped + mine.undecodable;
         let totals = Totals {
             offered,
             written: mine.written,
