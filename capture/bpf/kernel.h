@@ -29,6 +29,8 @@ static void *(*const bpf_get_current_task)(void) = (void *)35;
 static __u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static void *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static long (*const bpf_task_pt_regs)(void *task) = (void *)175;
+static void *(*const bpf_ringbuf_reserve)(void *map, __u64 size, __u64 flags) = (void *)131;
+static void (*const bpf_ringbuf_submit)(void *record, __u64 flags) = (void *)132;
 
 /* Relocated reads: the value of src->field, through the fault-tolerant helper. */
 #define READ_INTO(dst, src, field) bpf_probe_read_kernel((dst), sizeof(*(dst)), __builtin_preserve_access_index(&(src)->field))
@@ -59,7 +61,7 @@ enum bpf_func_id {
 /* Bytes of a kernel stack, at whose end the registers lie (x86_64 without KASAN): for kernels without bpf_task_pt_regs. */
 #define STACK_BYTES 16384
 
-enum { MAP_HASH = 1, MAP_ARRAY = 2 };
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_RINGBUF = 27 };
 enum { MAP_MMAPABLE = 1 << 10, MAP_NO_PREALLOC = 1 };
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) __typeof__(value) *name
@@ -90,9 +92,25 @@ struct mnt_namespace {
 struct net {
     struct ns_common ns;
 };
+struct uts_namespace {
+    struct ns_common ns;
+};
+struct ipc_namespace {
+    struct ns_common ns;
+};
+struct cgroup_namespace {
+    struct ns_common ns;
+};
+struct time_namespace {
+    struct ns_common ns;
+};
 struct nsproxy {
+    struct uts_namespace *uts_ns;
+    struct ipc_namespace *ipc_ns;
     struct mnt_namespace *mnt_ns;
     struct net *net_ns;
+    struct time_namespace *time_ns;
+    struct cgroup_namespace *cgroup_ns;
 };
 /* One number, or two halves of it (before Linux 6.3): read whole. */
 typedef struct {
@@ -100,7 +118,8 @@ typedef struct {
 struct cred {
     kuid_t uid, euid;
     kgid_t gid, egid;
-    kernel_cap_t cap_inheritable, cap_permitted, cap_effective;
+    unsigned securebits;
+    kernel_cap_t cap_inheritable, cap_permitted, cap_effective, cap_bset, cap_ambient;
     struct user_namespace *user_ns;
 };
 struct upid {
@@ -118,9 +137,15 @@ struct tty_struct {
     struct tty_driver *driver;
     int index;
 };
+typedef struct {
+    int counter;
+} atomic_t;
 struct signal_struct {
+    atomic_t live;
     struct pid *pids[4];
     struct tty_struct *tty;
+    __u64 utime, stime;
+    unsigned long nvcsw, nivcsw, min_flt, maj_flt, maxrss;
 };
 struct qstr {
     __u32 len;
@@ -152,11 +177,22 @@ struct super_block {
     __u32 s_dev;
     unsigned long s_magic;
 };
+struct timespec64 {
+    __s64 tv_sec;
+    long tv_nsec;
+};
 struct inode {
     unsigned short i_mode;
     struct super_block *i_sb;
     unsigned long i_ino;
     __u32 i_rdev;
+    __s64 i_size;
+    __s64 i_mtime_sec, i_ctime_sec;
+    __u32 i_mtime_nsec, i_ctime_nsec;
+};
+/* Up to Linux 6.10; the second name of the time of change is that of 6.6 to 6.10. */
+struct inode___old {
+    struct timespec64 i_mtime, i_ctime, __i_mtime, __i_ctime;
 };
 struct file {
     struct path f_path;
@@ -212,11 +248,13 @@ struct task_struct {
     struct cred *cred;
     struct signal_struct *signal;
     void *stack;
+    __u64 utime, stime;
+    unsigned long nvcsw, nivcsw, min_flt, maj_flt;
     kuid_t loginuid;
     char comm[16];
 };
 struct linux_binprm {
-    const char *filename, *fdpath;
+    const char *filename, *interp, *fdpath;
     struct file *file;
 };
 struct in6_addr {
@@ -233,13 +271,25 @@ struct sock_common {
     struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
     possible_net_t skc_net;
 };
+struct sock_cgroup_data {
+    struct cgroup *cgroup;
+};
+struct socket;
 struct sock {
     struct sock_common __sk_common;
     __u16 sk_protocol;
+    struct socket *sk_socket;
+    struct pid *sk_peer_pid;
+    struct cred *sk_peer_cred;
+    struct sock_cgroup_data sk_cgrp_data;
 };
 struct socket {
     short type;
     struct sock *sk;
+};
+struct socket_alloc {
+    struct socket socket; /* first, so a socket is its allocation */
+    struct inode vfs_inode;
 };
 struct sockaddr_un {
     unsigned short sun_family;
@@ -252,6 +302,142 @@ struct unix_address {
 struct unix_sock {
     struct unix_address *addr;
     struct sock *peer;
+};
+struct sockaddr_vm {
+    __u32 svm_port, svm_cid;
+};
+struct vsock_sock {
+    struct sockaddr_vm local_addr, remote_addr;
+};
+struct kernel_siginfo {
+    int si_signo, si_errno, si_code;
+};
+struct sigaction {
+    void *sa_handler;
+    unsigned long sa_flags;
+};
+struct k_sigaction {
+    struct sigaction sa;
+};
+
+/* io_uring. A request's command area lies at its start, and each operation lays its own structure over it. */
+struct filename {
+    const char *name;
+};
+struct io_cqe {
+    __u64 user_data;
+    __s32 res;
+    __u32 flags;
+    int fd;
+};
+struct io_rsrc_node {
+    unsigned long file_ptr;
+};
+struct io_rsrc_data {
+    unsigned int nr;
+    struct io_rsrc_node **nodes;
+};
+struct io_file_table {
+    struct io_rsrc_data data;
+};
+struct io_ring_ctx {
+    struct io_file_table file_table;
+};
+struct io_uring_task {
+    struct task_struct *task;
+};
+struct io_kiocb {
+    struct file *file;
+    __u8 opcode;
+    __u32 flags;
+    struct io_cqe cqe;
+    struct io_ring_ctx *ctx;
+    struct io_uring_task *tctx; /* from Linux 6.13 */
+    struct task_struct *task;   /* before */
+    void *async_data;
+};
+struct io_uring_sqe {
+    __u8 opcode, flags;
+    __s32 fd;
+};
+struct io_uring_cqe {
+    __u64 user_data;
+    __s32 res;
+    __u32 flags;
+};
+struct open_how {
+    __u64 flags, mode;
+};
+struct io_open {
+    int dfd;
+    __u32 file_slot;
+    struct filename *filename;
+    struct open_how how;
+};
+struct io_close {
+    int fd;
+};
+struct io_rename {
+    int old_dfd;
+    struct filename *oldpath, *newpath;
+    int flags;
+};
+struct io_link {
+    int old_dfd;
+    struct filename *oldpath, *newpath;
+    int flags;
+};
+struct io_unlink {
+    int dfd, flags;
+    struct filename *filename;
+};
+struct io_mkdir {
+    int dfd;
+    unsigned short mode;
+    struct filename *filename;
+};
+struct io_statx {
+    int dfd;
+    unsigned int flags;
+    struct filename *filename;
+};
+struct io_xattr {
+    struct filename *filename;
+};
+struct kiocb {
+    __s64 ki_pos;
+};
+struct io_rw {
+    struct kiocb kiocb;
+    __u64 addr;
+    __u32 len;
+};
+struct io_sr_msg {
+    void *umsg, *buf;
+    int len;
+    unsigned int msg_flags;
+};
+struct io_connect {
+    int addr_len;
+};
+struct io_bind {
+    int addr_len;
+};
+struct io_accept {
+    __u32 file_slot;
+};
+struct io_socket {
+    int domain, type, protocol;
+    __u32 file_slot;
+};
+struct sockaddr_bytes {
+    char bytes[128];
+};
+struct io_async_msghdr {
+    struct sockaddr_bytes addr;
+};
+struct io_async_connect {
+    struct sockaddr_bytes address;
 };
 
 #pragma clang attribute pop
@@ -275,4 +461,5 @@ struct user_msghdr32 {
 };
 
 /* include/uapi/linux/stat.h, magic.h; arch/x86/include/asm/thread_info.h */
+enum { AF_VSOCK = 40 }; /* include/linux/socket.h */
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, OVERLAYFS_MAGIC = 0x794c7630, TS_COMPAT = 2, X32_BIT = 0x40000000 };

@@ -417,7 +417,7 @@ checked_once int put_bytes(__u32 tag_slot, __u64 address, __u64 full)
     return 0;
 }
 
-/* The start of the arguments or environment of a new program. */
+/* The start of the arguments or environment of a new program; gives the number of bytes kept. */
 checked_once int put_area(__u32 tag, __u64 address, __u64 full)
 {
     CURRENT(c, rec);
@@ -435,7 +435,7 @@ checked_once int put_area(__u32 tag, __u64 address, __u64 full)
             keep = 0;
         head_of(at, tag, 0, keep, (__u32)full, 0);
         c->off = off + sizeof(struct part_head) + PADDED(keep & 0x7ff);
-        return 0;
+        return keep;
     }
     OPAQUE(off);
     char *at = rec + off;
@@ -443,7 +443,7 @@ checked_once int put_area(__u32 tag, __u64 address, __u64 full)
         keep = 0;
     head_of(at, tag, 0, keep, (__u32)full, 0);
     c->off = off + sizeof(struct part_head) + PADDED(keep & 0x3fff);
-    return 0;
+    return keep;
 }
 
 /* Text in kernel memory. */
@@ -579,6 +579,17 @@ checked_once int put_unix(__u32 slot, __u64 socket, __u32 peer)
     return 1;
 }
 
+inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namespace **ns)
+{
+    if (!pid)
+        return 0;
+    __u32 level = innermost ? READ(pid, level) & 31 : 0;
+    struct upid *upid = (void *)pid + FIELD_OFFSET(struct pid, numbers) + level * TYPE_SIZE(struct upid);
+    if (ns)
+        *ns = READ(upid, ns);
+    return READ(upid, nr);
+}
+
 /* Returns 1 when the socket's ends will not change without a call that names them. */
 checked_once int put_socket(__u32 slot, __u64 address)
 {
@@ -603,6 +614,16 @@ checked_once int put_socket(__u32 slot, __u64 address)
     s->remote_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
     struct net *net = READ(sk, __sk_common.skc_net.net);
     s->netns = READ(net, ns.inum);
+    s->peer_pid = 0;
+    s->peer_uid = 0;
+    if (family == 1) {
+        struct pid *peer = READ(sk, sk_peer_pid);
+        if (peer) {
+            struct cred *cred = READ(sk, sk_peer_cred);
+            s->peer_pid = pid_number(peer, 0, 0);
+            s->peer_uid = READ(cred, euid.val);
+        }
+    }
     if (family == 10) {
         READ_INTO(&s->local, sk, __sk_common.skc_v6_rcv_saddr);
         READ_INTO(&s->remote, sk, __sk_common.skc_v6_daddr);
@@ -612,6 +633,13 @@ checked_once int put_socket(__u32 slot, __u64 address)
         if (family == 2) {
             *(__u32 *)s->local = READ(sk, __sk_common.skc_rcv_saddr);
             *(__u32 *)s->remote = READ(sk, __sk_common.skc_daddr);
+        }
+        if (family == AF_VSOCK && FIELD_EXISTS(struct vsock_sock, local_addr)) {
+            struct vsock_sock *vsk = (void *)sk;
+            *(__u32 *)s->local = READ(vsk, local_addr.svm_cid);
+            *(__u32 *)(s->local + 4) = READ(vsk, local_addr.svm_port);
+            *(__u32 *)s->remote = READ(vsk, remote_addr.svm_cid);
+            *(__u32 *)(s->remote + 4) = READ(vsk, remote_addr.svm_port);
         }
     }
     c->off = off + sizeof(struct part_head) + sizeof(*s);
@@ -725,15 +753,30 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     return 0;
 }
 
-inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namespace **ns)
+/* Each may be left out of a kernel. */
+inline_always void put_more_namespaces(struct task_part *t, struct nsproxy *nsproxy)
 {
-    if (!pid)
-        return 0;
-    __u32 level = innermost ? READ(pid, level) & 31 : 0;
-    struct upid *upid = (void *)pid + FIELD_OFFSET(struct pid, numbers) + level * TYPE_SIZE(struct upid);
-    if (ns)
-        *ns = READ(upid, ns);
-    return READ(upid, nr);
+    t->ns_uts = 0;
+    t->ns_ipc = 0;
+    t->ns_cgroup = 0;
+    t->ns_time = 0;
+    t->pad = 0;
+    if (FIELD_EXISTS(struct uts_namespace, ns)) {
+        struct uts_namespace *uts = READ(nsproxy, uts_ns);
+        t->ns_uts = READ(uts, ns.inum);
+    }
+    if (FIELD_EXISTS(struct ipc_namespace, ns)) {
+        struct ipc_namespace *ipc = READ(nsproxy, ipc_ns);
+        t->ns_ipc = READ(ipc, ns.inum);
+    }
+    if (FIELD_EXISTS(struct cgroup_namespace, ns)) {
+        struct cgroup_namespace *group = READ(nsproxy, cgroup_ns);
+        t->ns_cgroup = READ(group, ns.inum);
+    }
+    if (FIELD_EXISTS(struct time_namespace, ns)) {
+        struct time_namespace *time = READ(nsproxy, time_ns);
+        t->ns_time = READ(time, ns.inum);
+    }
 }
 
 inline_always __u64 capabilities(kernel_cap_t *set)
@@ -787,6 +830,10 @@ checked_once int put_task(__u64 address)
     struct net *net = READ(nsproxy, net_ns);
     t->ns_mnt = READ(mnt, ns.inum);
     t->ns_net = READ(net, ns.inum);
+    t->cap_bounding = capabilities(&cred->cap_bset);
+    t->cap_ambient = capabilities(&cred->cap_ambient);
+    t->securebits = READ(cred, securebits);
+    put_more_namespaces(t, nsproxy);
     READ_INTO(&t->comm, task, comm);
     c->off = off + sizeof(struct part_head) + sizeof(*t);
     return 0;
@@ -1217,6 +1264,94 @@ int on_nothing(__u64 *ctx)
     return 0;
 }
 
+/* Time stamps of an inode: their fields were renamed twice. */
+checked_once int put_exe(__u64 address)
+{
+    CURRENT(c, rec);
+    struct file *file = (void *)address;
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(struct exe_part)))
+        return 0;
+    struct inode *inode = READ(file, f_inode);
+    char *at = rec + off;
+    struct exe_part *e = (void *)(at + sizeof(struct part_head));
+    head_of(at, PART_EXE, SLOT_EXE, sizeof(*e), sizeof(*e), 0);
+    e->size = READ(inode, i_size);
+    e->mtime_ns = 0;
+    e->ctime_ns = 0;
+    struct inode___old *old = (void *)inode;
+    if (FIELD_EXISTS(struct inode, i_mtime_sec))
+        e->mtime_ns = READ(inode, i_mtime_sec) * 1000000000ull + READ(inode, i_mtime_nsec);
+    else if (FIELD_EXISTS(struct inode___old, __i_mtime))
+        e->mtime_ns = READ(old, __i_mtime.tv_sec) * 1000000000ull + READ(old, __i_mtime.tv_nsec);
+    else if (FIELD_EXISTS(struct inode___old, i_mtime))
+        e->mtime_ns = READ(old, i_mtime.tv_sec) * 1000000000ull + READ(old, i_mtime.tv_nsec);
+    if (FIELD_EXISTS(struct inode, i_ctime_sec))
+        e->ctime_ns = READ(inode, i_ctime_sec) * 1000000000ull + READ(inode, i_ctime_nsec);
+    else if (FIELD_EXISTS(struct inode___old, __i_ctime))
+        e->ctime_ns = READ(old, __i_ctime.tv_sec) * 1000000000ull + READ(old, __i_ctime.tv_nsec);
+    else if (FIELD_EXISTS(struct inode___old, i_ctime))
+        e->ctime_ns = READ(old, i_ctime.tv_sec) * 1000000000ull + READ(old, i_ctime.tv_nsec);
+    c->off = off + sizeof(struct part_head) + sizeof(*e);
+    return 0;
+}
+
+/* Of a process the threads that have ended are in the signal structure, the one that ends now is not yet. */
+checked_once int put_usage(__u64 address)
+{
+    CURRENT(c, rec);
+    struct task_struct *task = (void *)address;
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(struct usage_part)) || !task)
+        return 0;
+    char *at = rec + off;
+    struct usage_part *u = (void *)(at + sizeof(struct part_head));
+    head_of(at, PART_USAGE, 0, sizeof(*u), sizeof(*u), 0);
+    struct signal_struct *signal = READ(task, signal);
+    u->threads = READ(signal, live.counter);
+    u->utime_ns = READ(task, utime);
+    u->stime_ns = READ(task, stime);
+    u->minflt = READ(task, min_flt);
+    u->majflt = READ(task, maj_flt);
+    u->nvcsw = READ(task, nvcsw);
+    u->nivcsw = READ(task, nivcsw);
+    u->maxrss = 0;
+    if (!u->threads) {
+        u->utime_ns += READ(signal, utime);
+        u->stime_ns += READ(signal, stime);
+        u->minflt += READ(signal, min_flt);
+        u->majflt += READ(signal, maj_flt);
+        u->nvcsw += READ(signal, nvcsw);
+        u->nivcsw += READ(signal, nivcsw);
+        u->maxrss = READ(signal, maxrss);
+    }
+    c->off = off + sizeof(struct part_head) + sizeof(*u);
+    return 0;
+}
+
+/* One piece of the arguments or the environment of the program that this task has just executed, as a record. */
+checked_once int put_piece(__u32 tag, __u64 address, __u64 at, __u64 full)
+{
+    struct task_struct *task = current_task();
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup_id(task), EXEC_MORE);
+    if (!h)
+        return 0;
+    say(h, tag, at, full);
+    put_area(tag, address + at, full - at);
+    commit(&w);
+    return 0;
+}
+
+inline_always void put_rest(__u32 tag, __u64 address, __u64 at, __u64 full)
+{
+    for (__u32 i = 0; i <= WHOLE_BYTES / ARGV_BYTES; i++, at += ARGV_BYTES) {
+        if (at >= full || at >= WHOLE_BYTES)
+            break;
+        put_piece(tag, address, at, full);
+    }
+}
+
 SEC("tp_btf/sched_process_exec")
 int on_exec(__u64 *ctx)
 {
@@ -1241,16 +1376,26 @@ int on_exec(__u64 *ctx)
     put_task(number_of(task));
     struct mm_struct *mm = READ(task, mm);
     struct file *exe = READ(bprm, file);
-    if (exe)
+    if (exe) {
         put_file(SLOT_EXE, (__u64)exe, 0);
+        put_exe((__u64)exe);
+    }
+    const char *named = READ(bprm, filename), *interp = READ(bprm, interp);
+    if (interp != named)
+        put_text(PART_INTERP, (__u64)interp);
     put_cwd(task);
+    __u64 args = 0, args_bytes = 0, env = 0, env_bytes = 0;
+    __u32 args_kept = 0, env_kept = 0;
     if (mm) {
-        __u64 from = READ(mm, arg_start), to = READ(mm, arg_end);
-        put_area(PART_ARGV, from, to - from);
-        from = READ(mm, env_start), to = READ(mm, env_end);
-        put_area(PART_ENV, from, to - from);
+        args = READ(mm, arg_start), args_bytes = READ(mm, arg_end) - args;
+        env = READ(mm, env_start), env_bytes = READ(mm, env_end) - env;
+        args_kept = put_area(PART_ARGV, args, args_bytes);
+        env_kept = put_area(PART_ENV, env, env_bytes);
     }
     commit(&w);
+    /* What did not fit: each piece is a record, and the first record says how much there is. */
+    put_rest(PART_ARGV, args, args_kept, args_bytes);
+    put_rest(PART_ENV, env, env_kept, env_bytes);
     return 0;
 }
 
@@ -1311,6 +1456,7 @@ int on_exit(__u64 *ctx)
     h = begin(&w, task, cgroup, EXIT);
     if (h) {
         say(h, (__u32)task->exit_code, task->pid == task->tgid, 0);
+        put_usage(number_of(task));
         commit(&w);
     }
     if (scope_mode == SCOPE_TREE && task->pid == task->tgid) {
@@ -1405,3 +1551,4 @@ int on_oom_by_id(__u64 *ctx)
     commit(&w);
     return 0;
 }
+#include "sources.bpf.h"

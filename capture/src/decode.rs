@@ -1,8 +1,8 @@
 //! Kernel records as values. Pure: bytes in, a [`Record`] out, or the reason why not.
 
 use crate::wire::{
-    Context, DENTRY_BYTES, FilePart, Kind, PartHead, PathMark, RecordHead, RecordMark, Slot,
-    SocketPart, Tag, TaskPart,
+    Context, DENTRY_BYTES, ExePart, FilePart, Kind, PartHead, PathMark, RecordHead, RecordMark,
+    Slot, SocketPart, Tag, TaskPart, UsagePart,
 };
 use afterimage_model::Blob;
 use smallvec::SmallVec;
@@ -137,8 +137,14 @@ pub struct Record {
     pub control: Option<Blob>,
     /// Messages of a call that takes several.
     pub messages: Vec<Message>,
-    /// A control group's path.
+    /// A control group's path, or a thread's name.
     pub text: Option<Vec<u8>>,
+    /// What the executed file was.
+    pub exe: Option<ExePart>,
+    /// The interpreter a script named.
+    pub interp: Option<Vec<u8>>,
+    /// What a thread that ends has used.
+    pub usage: Option<UsagePart>,
 }
 
 impl Record {
@@ -186,7 +192,10 @@ impl Head {
     /// Reads the head; returns it with the place where the record's parts begin.
     pub fn read(bytes: &[u8], context: &Context, seq: u64) -> Result<(Head, usize), DecodeError> {
         let front = RecordHead::read(bytes).ok_or(DecodeError::Short(bytes.len()))?;
-        if !(Kind::SYSCALL..=Kind::OOM).contains(&u32::from(front.kind)) {
+        let kind = u32::from(front.kind);
+        if !(Kind::SYSCALL..=Kind::OOM).contains(&kind)
+            && !(Kind::URING_SUBMIT..=Kind::TASK_RENAME).contains(&kind)
+        {
             return Err(DecodeError::Kind(front.kind));
         }
         let argc = usize::from(front.argc).min(6);
@@ -232,6 +241,9 @@ pub fn decode(bytes: &[u8], context: &Context, seq: u64) -> Result<Record, Decod
         control: None,
         messages: Vec::new(),
         text: None,
+        exe: None,
+        interp: None,
+        usage: None,
     };
     while let Some(part) = bytes.get(at..).and_then(PartHead::read) {
         let from = at + PartHead::BYTES;
@@ -321,6 +333,9 @@ fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
                 }),
             }
         }
+        Tag::EXE => record.exe = ExePart::read(data),
+        Tag::INTERP => record.interp = Some(data.to_vec()),
+        Tag::USAGE => record.usage = UsagePart::read(data),
         _ => {}
     }
 }

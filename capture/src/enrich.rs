@@ -6,17 +6,23 @@
 
 mod calls;
 mod groups;
+mod operations;
 mod processes;
 mod quick;
+mod signals;
+mod tcp;
 mod told;
 
 pub use groups::matches;
-
 pub use quick::{Args, Quick};
 
+use self::operations::Operations;
 use self::quick::{Fds, Task, Way};
+use self::signals::Signals;
+use self::tcp::Tcp;
 use crate::cgroup;
 use crate::decode::{Head, KernelFile, Record};
+use crate::hash::{Hashes, Job};
 use crate::objects::Objects;
 use crate::procfs;
 use crate::runtime::Question;
@@ -102,6 +108,8 @@ pub enum Outcome {
     Event(Box<Event>),
     /// Not in the scope.
     OutOfScope,
+    /// No event of its own: it belongs to one that comes later, or to one in [`World::ready`].
+    Part,
 }
 
 /// What the kernel programs and the runtimes are to be told.
@@ -113,6 +121,8 @@ pub enum Wish {
     Forget(u64),
     /// Ask for a container.
     Ask(Question),
+    /// Compute the hash of an executed file.
+    Hash(Job),
 }
 
 /// The recorded system.
@@ -121,6 +131,16 @@ pub struct World {
     pub tables: Tables,
     /// To be taken and acted on after each batch.
     pub wishes: Vec<Wish>,
+    /// Events of earlier records that have become whole: they come before that of the record just taken in.
+    pub ready: Vec<Event>,
+    /// Programs whose arguments are still coming in, by thread.
+    starting: HashMap<u32, (u16, Record)>,
+    operations: Operations,
+    signals: Signals,
+    tcp: Tcp,
+    hashes: Hashes,
+    /// Bytes of arguments and environments in rows, as far as they are long.
+    bulk: usize,
     wanted: Wanted,
     mount: Option<PathBuf>,
     live: hashbrown::HashMap<u32, Live>,
@@ -148,6 +168,8 @@ pub struct World {
     pub changed: bool,
     /// Whether a verdict was passed since it was last looked at.
     pub judged: bool,
+    /// Kilobytes of a page.
+    page_kb: u64,
 }
 
 impl World {
@@ -156,6 +178,13 @@ impl World {
         World {
             tables: Tables::default(),
             wishes: Vec::new(),
+            ready: Vec::new(),
+            starting: HashMap::new(),
+            operations: Operations::default(),
+            signals: Signals::default(),
+            tcp: Tcp::default(),
+            hashes: Hashes::default(),
+            bulk: 0,
             wanted,
             mount: cgroup::mount_point(),
             live: hashbrown::HashMap::new(),
@@ -175,6 +204,7 @@ impl World {
             next_told: 0,
             changed: true,
             judged: false,
+            page_kb: (rustix::param::page_size() >> 10) as u64,
         }
     }
 
@@ -316,8 +346,16 @@ impl World {
     }
 
     fn take(&mut self, cpu: u16, record: &Record) -> Outcome {
-        match u32::from(record.head.kind) {
-            Kind::EXEC => self.exec(cpu, record),
+        let kind = u32::from(record.head.kind);
+        if !self.starting.is_empty() && kind != Kind::EXEC_MORE {
+            // The thread goes on: what has not come of its arguments will not come.
+            if let Some((cpu, exec)) = self.starting.remove(&record.head.tid) {
+                self.whole(cpu, &exec);
+            }
+        }
+        match kind {
+            Kind::EXEC => self.starts(cpu, record),
+            Kind::EXEC_MORE => self.goes_on(record),
             Kind::FORK => self.fork(cpu, record),
             Kind::CGROUP_MKDIR | Kind::CGROUP_RMDIR | Kind::CGROUP_ATTACH => {
                 self.group_event(cpu, record)
@@ -325,25 +363,32 @@ impl World {
             Kind::EXIT => {
                 let (id, known) = self.who(record);
                 let code = record.head.args[0] as i64;
-                let args = [
-                    Value::Num((code >> 8) & 0xff),
-                    Value::Num(code & 0x7f),
-                    Value::Num((code >> 7) & 1),
-                ];
+                let mut args: SmallVec<[Value; 6]> = SmallVec::new();
+                args.push(Value::Num((code >> 8) & 0xff));
+                args.push(Value::Num(code & 0x7f));
+                args.push(Value::Num((code >> 7) & 1));
+                if let Some(usage) = &record.usage {
+                    let kilobytes = usage.maxrss.saturating_mul(self.page_kb);
+                    args.extend(
+                        [
+                            usage.utime_ns,
+                            usage.stime_ns,
+                            kilobytes,
+                            usage.minflt,
+                            usage.majflt,
+                            usage.nvcsw,
+                            usage.nivcsw,
+                            usage.threads,
+                        ]
+                        .map(|n| Value::Num(n as i64)),
+                    );
+                }
                 if record.head.args[1] == 1
                     && let Some(live) = self.live.get_mut(&record.head.pid)
                 {
                     live.ended = true;
                 }
-                self.finish(
-                    cpu,
-                    record,
-                    id,
-                    known,
-                    "procexit",
-                    args.into_iter().collect(),
-                    None,
-                )
+                self.finish(cpu, record, id, known, "procexit", args, None)
             }
             Kind::OOM => {
                 let (id, known, record) = self.victim(record);
@@ -359,6 +404,15 @@ impl World {
                     None,
                 )
             }
+            Kind::URING_SUBMIT => self.submitted(cpu, record),
+            Kind::URING_COMPLETE => self.completed(cpu, record),
+            Kind::SIGNAL_GENERATE => self.signal_generate(cpu, record),
+            Kind::SIGNAL_DELIVER => self.signal_deliver(cpu, record),
+            Kind::SOCK_STATE
+            | Kind::TCP_RETRANSMIT
+            | Kind::TCP_RECEIVE_RESET
+            | Kind::TCP_SEND_RESET => self.tcp_event(cpu, record),
+            Kind::TASK_RENAME => self.renamed(cpu, record),
             _ => self.call(cpu, record),
         }
     }
@@ -372,6 +426,21 @@ impl World {
         {
             told.id = Some(id);
         }
+    }
+
+    /// Takes in what an exec record, whole now, has to say.
+    fn whole(&mut self, cpu: u16, exec: &Record) {
+        if let Outcome::Event(event) = self.exec(cpu, exec) {
+            self.ready.push(*event);
+        }
+    }
+
+    /// The recording ends: what was waiting for more is handed over as it is, in [`World::ready`].
+    pub fn end(&mut self) {
+        for (_, (cpu, exec)) in std::mem::take(&mut self.starting) {
+            self.whole(cpu, &exec);
+        }
+        self.unfinished();
     }
 
     /// Puts in the files that a CPU told before, and remembers those it tells now.
@@ -451,6 +520,9 @@ impl World {
 
     /// Records were lost: descriptor tables may have changed unseen.
     pub fn lost(&mut self) {
+        for (_, (cpu, exec)) in std::mem::take(&mut self.starting) {
+            self.whole(cpu, &exec);
+        }
         for live in self.live.values_mut() {
             live.fds.clear();
         }
@@ -458,7 +530,7 @@ impl World {
 
     /// Forgets what nothing living needs. To be called when the file holds all that was handed out, but for events of `held`.
     pub fn trim(&mut self, held: &[Event]) {
-        if self.tables.procs.len() + self.tables.files.len() < 65_536 {
+        if self.tables.procs.len() + self.tables.files.len() < 65_536 && self.bulk < MOST_BULK / 2 {
             return;
         }
         self.live.retain(|_, live| !live.ended);
@@ -475,6 +547,7 @@ impl World {
         }
         self.tables.procs.retain(|id, _| keep.contains(id));
         self.nobodies.retain(|_, id| keep.contains(id));
+        self.bulk = self.tables.procs.values().map(|row| bulk_of(row)).sum();
         let held: BTreeSet<FileId> = self
             .live
             .values()
@@ -490,6 +563,18 @@ impl World {
             .collect();
         self.objects.trim(&mut self.tables, &held);
     }
+}
+
+/// Most bytes of long arguments and environments in memory; past it, only their beginnings are kept.
+const MOST_BULK: usize = 64 << 20;
+/// Arguments and environments up to this length do not count as long.
+const SHORT: usize = crate::wire::ARGV_MAX as usize;
+
+fn bulk_of(row: &Process) -> usize {
+    let long = |bytes: &[u8]| {
+        if bytes.len() > SHORT { bytes.len() } else { 0 }
+    };
+    long(&row.argv) + long(&row.env)
 }
 
 fn blank(cpu: u16, head: &Head, proc: ProcId, known: bool, ty: TypeId) -> Event {
@@ -526,6 +611,14 @@ mod tests {
             "container_stop",
             "cgroup_attach",
             "oom_kill",
+            "io_uring_op",
+            "signal_generate",
+            "signaldeliver",
+            "inet_sock_set_state",
+            "tcp_retransmit_skb",
+            "tcp_receive_reset",
+            "tcp_send_reset",
+            "task_rename",
         ] {
             assert!(current_type(name).is_some(), "{name}");
         }

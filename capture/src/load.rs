@@ -4,8 +4,8 @@ use crate::error::{Error, chain};
 use crate::host;
 use crate::plan::Plans;
 use crate::ring::Rings;
-use crate::wire::{ChoiceHead, Plan, SEGMENT_BYTES, TOLD};
-use aya::maps::{Array, HashMap as BpfHash, Map, MapData};
+use crate::wire::{ChoiceHead, Plan, SEGMENT_BYTES, SideBooks, TOLD};
+use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
 use aya::programs::{BtfTracePoint, Program};
 use aya::{Btf, Ebpf, EbpfLoader};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,9 +18,12 @@ static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
 unsafe impl aya::Pod for Plan {}
 // SAFETY: as above.
 unsafe impl aya::Pod for ChoiceHead {}
+// SAFETY: as above.
+unsafe impl aya::Pod for SideBooks {}
 
 /// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
-/// Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less.
+/// Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less. Optional
+/// rows that see the same are for different kernels: one of them is enough.
 const PROGRAMS: &[(&str, &str, bool, &str)] = &[
     (
         "on_sys_exit",
@@ -76,7 +79,82 @@ const PROGRAMS: &[(&str, &str, bool, &str)] = &[
         false,
         "processes killed for lack of memory, named by their id alone (Linux before 6.10)",
     ),
+    (
+        "on_uring_submit",
+        "io_uring_submit_req",
+        false,
+        URING_SUBMITTED,
+    ),
+    (
+        "on_uring_submit_old",
+        "io_uring_submit_sqe",
+        false,
+        URING_SUBMITTED,
+    ),
+    (
+        "on_uring_refused",
+        "io_uring_req_failed",
+        false,
+        "operations of an io_uring that are refused before they begin",
+    ),
+    (
+        "on_uring_complete",
+        "io_uring_complete",
+        false,
+        URING_COMPLETED,
+    ),
+    (
+        "on_uring_complete_old",
+        "io_uring_complete",
+        false,
+        URING_COMPLETED,
+    ),
+    (
+        "on_signal_generate",
+        "signal_generate",
+        false,
+        "signals that are sent",
+    ),
+    (
+        "on_signal_deliver",
+        "signal_deliver",
+        false,
+        "signals that reach a thread",
+    ),
+    (
+        "on_sock_state",
+        "inet_sock_set_state",
+        false,
+        "changes of state of TCP sockets",
+    ),
+    (
+        "on_tcp_retransmit",
+        "tcp_retransmit_skb",
+        false,
+        "TCP segments that are sent again",
+    ),
+    (
+        "on_tcp_receive_reset",
+        "tcp_receive_reset",
+        false,
+        "TCP connections that the other end resets",
+    ),
+    (
+        "on_tcp_send_reset",
+        "tcp_send_reset",
+        false,
+        "TCP connections that this end resets",
+    ),
+    (
+        "on_task_rename",
+        "task_rename",
+        false,
+        "threads that are given a name from outside",
+    ),
 ];
+
+const URING_SUBMITTED: &str = "operations submitted through an io_uring";
+const URING_COMPLETED: &str = "completions of operations submitted through an io_uring";
 
 /// What the kernel programs are told.
 #[derive(Clone, Copy, Debug)]
@@ -114,6 +192,8 @@ pub struct Kernel {
     ebpf: Ebpf,
     /// Names of the programs that the kernel took.
     loaded: BTreeSet<&'static str>,
+    /// Records of sources that may interrupt another record.
+    side: RingBuf<MapData>,
     /// What is seen, a sentence each.
     pub coverage: Vec<String>,
     /// What is not, a sentence each.
@@ -182,10 +262,15 @@ impl Kernel {
             match <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(hook, &btf)) {
                 Ok(()) => drop(loaded.insert(hook, name)),
                 Err(why) if *needed => return Err(Error::program(name, why)),
-                Err(why) => not_covered.push((*hook, format!("{name}: {sees}: {}", chain(&why)))),
+                Err(why) => not_covered.push((*sees, format!("{name}: {sees}: {}", chain(&why)))),
             }
         }
-        not_covered.retain(|(hook, _)| !loaded.contains_key(hook));
+        let seen = |name: &&str| loaded.values().any(|program| program == name);
+        let seen: Vec<_> = (PROGRAMS.iter())
+            .filter(|(name, _, _, _)| seen(name))
+            .map(|(_, hook, _, sees)| (*hook, *sees))
+            .collect();
+        not_covered.retain(|(sees, _)| !seen.iter().any(|row| row.1 == *sees));
         let rings = Rings::map(
             map_fd(&ebpf, "ring")?,
             map_fd(&ebpf, "cpus")?,
@@ -194,10 +279,13 @@ impl Kernel {
             segments,
         )
         .map_err(Error::rings)?;
+        let side = ebpf.take_map("side").ok_or_else(|| Error::object("side"))?;
+        let side = RingBuf::try_from(side).map_err(Error::map)?;
         Ok((
             Kernel {
                 ebpf,
                 loaded: loaded.into_values().collect(),
+                side,
                 coverage: Vec::new(),
                 not_covered: not_covered.into_iter().map(|(_, why)| why).collect(),
             },
@@ -208,6 +296,7 @@ impl Kernel {
     /// Attaches every program; recording begins. Optional ones that are refused are noted in `not_covered`.
     pub fn attach(&mut self) -> Result<(), Error> {
         // The exec programs first and the calls last, so that no event comes before the hooks that explain it.
+        let (mut seen, mut refused) = (Vec::new(), Vec::new());
         for (name, _, needed, sees) in PROGRAMS.iter().rev() {
             if !self.loaded.contains(name) {
                 continue;
@@ -219,21 +308,24 @@ impl Kernel {
             let attached =
                 <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()));
             match attached {
-                Ok(()) => self.coverage.push(format!("{name}: {sees}")),
+                Ok(()) => {
+                    seen.push(*sees);
+                    self.coverage.push(format!("{name}: {sees}"));
+                }
                 Err(why) if *needed => return Err(Error::program(name, why)),
-                Err(why) => self
-                    .not_covered
-                    .push(format!("{name}: {sees}: {}", chain(&why))),
+                Err(why) => refused.push((*sees, format!("{name}: {sees}: {}", chain(&why)))),
             }
         }
         self.coverage.reverse();
-        self.not_covered.push("io_uring: operations submitted through a ring are not system calls; only io_uring_setup and io_uring_enter are seen".to_owned());
+        let refused = refused.into_iter().filter(|row| !seen.contains(&row.0));
+        self.not_covered.extend(refused.map(|row| row.1));
+        if !seen.contains(&URING_SUBMITTED) {
+            self.not_covered.push("io_uring: operations submitted through a ring are not system calls; only io_uring_setup and io_uring_enter are seen".to_owned());
+        }
         self.not_covered.push(
             "vDSO: clock_gettime, gettimeofday, time and getcpu usually do not enter the kernel"
                 .to_owned(),
         );
-        self.not_covered
-            .push("calls still in flight when the recording ends".to_owned());
         Ok(())
     }
 
@@ -245,6 +337,22 @@ impl Kernel {
                 let _ = p.unload();
             }
         }
+    }
+
+    /// The next record that came beside the rings. Records of one processor come in the order of their time.
+    pub fn side_record(&mut self) -> Option<Vec<u8>> {
+        self.side.next().map(|bytes| bytes.to_vec())
+    }
+
+    /// The books of what comes beside the rings.
+    pub fn side_books(&self) -> Result<SideBooks, Error> {
+        let map = self
+            .ebpf
+            .map("side_totals")
+            .ok_or_else(|| Error::object("side_totals"))?;
+        Array::<&MapData, SideBooks>::try_from(map)
+            .and_then(|map| map.get(&0, 0))
+            .map_err(Error::map)
     }
 
     /// Sets what becomes of a control group.

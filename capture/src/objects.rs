@@ -3,7 +3,7 @@
 use crate::decode::{KernelFile, sockaddr, socket_ends};
 use crate::procfs::OpenFd;
 use crate::sockets::Found;
-use crate::wire::PathMark;
+use crate::wire::{PathMark, SocketPart};
 use afterimage_model::{File, FileId, FileKind, Flow, Origin, Protocol, Role, Tables};
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::SocketAddr;
@@ -16,6 +16,34 @@ const MOST: usize = 1 << 18;
 const ANON_INODE: u32 = 0x0904_1934;
 const PIDFS: u32 = 0x5049_4446;
 const TCP_LISTEN: u16 = 10;
+
+/// include/linux/socket.h
+const NETLINK: u16 = 16;
+const VSOCK: u16 = 40;
+
+/// include/uapi/linux/netlink.h
+const NETLINK_PROTOCOLS: &[(u16, &str)] = &[
+    (0, "NETLINK_ROUTE"),
+    (2, "NETLINK_USERSOCK"),
+    (3, "NETLINK_FIREWALL"),
+    (4, "NETLINK_SOCK_DIAG"),
+    (5, "NETLINK_NFLOG"),
+    (6, "NETLINK_XFRM"),
+    (7, "NETLINK_SELINUX"),
+    (8, "NETLINK_ISCSI"),
+    (9, "NETLINK_AUDIT"),
+    (10, "NETLINK_FIB_LOOKUP"),
+    (11, "NETLINK_CONNECTOR"),
+    (12, "NETLINK_NETFILTER"),
+    (13, "NETLINK_IP6_FW"),
+    (15, "NETLINK_KOBJECT_UEVENT"),
+    (16, "NETLINK_GENERIC"),
+    (18, "NETLINK_SCSITRANSPORT"),
+    (19, "NETLINK_ECRYPTFS"),
+    (20, "NETLINK_RDMA"),
+    (21, "NETLINK_CRYPTO"),
+    (22, "NETLINK_SMC"),
+];
 
 /// Rows of files, found again by object, by inode and by content.
 #[derive(Default)]
@@ -82,6 +110,12 @@ impl Objects {
             row.path = name.clone();
         }
         row.flow = self.flow(file, end);
+        if let Some(socket) = &file.socket {
+            (row.peer_pid, row.peer_uid) = (socket.peer_pid, socket.peer_uid);
+            if row.path.is_empty() {
+                row.path = socket_name(socket);
+            }
+        }
         let id = self.add(tables, row);
         if file.socket.is_none() {
             self.by_object.insert(key(file), id);
@@ -145,7 +179,10 @@ impl Objects {
             if self.roles.len() >= MOST {
                 self.roles.clear();
             }
-            self.roles.insert(file.part.ino, role);
+            // A socket that no descriptor leads to yet has no inode.
+            if file.part.ino != 0 {
+                self.roles.insert(file.part.ino, role);
+            }
         }
     }
 
@@ -193,6 +230,30 @@ fn plain(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(address.ip().to_canonical(), address.port())
 }
 
+/// What a socket without a path or ends is called: the protocol of netlink, the ends of vsock as `cid:port->cid:port`.
+fn socket_name(socket: &SocketPart) -> Vec<u8> {
+    match socket.family {
+        NETLINK => NETLINK_PROTOCOLS
+            .iter()
+            .find(|row| row.0 == socket.protocol)
+            .map_or_else(
+                || format!("netlink {}", socket.protocol),
+                |row| row.1.to_owned(),
+            ),
+        VSOCK => {
+            let word = |raw: &[u8; 16], at: usize| {
+                let bytes = raw.get(at..).and_then(|rest| rest.first_chunk());
+                bytes.map_or(0, |bytes| u32::from_le_bytes(*bytes))
+            };
+            // VMADDR_CID_ANY and VMADDR_PORT_ANY are -1.
+            let end = |raw| format!("{}:{}", word(raw, 0) as i32, word(raw, 4) as i32);
+            format!("{}->{}", end(&socket.local), end(&socket.remote))
+        }
+        _ => String::new(),
+    }
+    .into_bytes()
+}
+
 /// A /proc link as a path: the marks of /proc taken off.
 fn shown_target(target: &[u8]) -> Vec<u8> {
     if let Some(name) = target.strip_prefix(b"anon_inode:") {
@@ -237,8 +298,9 @@ fn kind_of(file: &KernelFile) -> FileKind {
                 }
                 _ => FileKind::Ipv6,
             },
-            16 => FileKind::Netlink,
+            NETLINK => FileKind::Netlink,
             17 => FileKind::Packet,
+            VSOCK => FileKind::Vsock,
             _ => FileKind::Socket,
         };
     }
@@ -279,7 +341,7 @@ fn kind_of_mode(mode: u32, target: &[u8]) -> FileKind {
 mod tests {
     use super::*;
     use crate::decode::KernelPath;
-    use crate::wire::{FilePart, SocketPart};
+    use crate::wire::FilePart;
 
     fn regular(object: u64, ino: u64, path: Option<&[u8]>) -> KernelFile {
         let part = FilePart {
@@ -315,6 +377,19 @@ mod tests {
             None,
             "the address was used again for another inode"
         );
+    }
+
+    #[test]
+    fn sockets_without_a_path_are_called_by_what_they_speak() {
+        let mut socket = SocketPart::read(&[0; SocketPart::BYTES]).unwrap();
+        (socket.family, socket.protocol) = (NETLINK, 9);
+        assert_eq!(socket_name(&socket), b"NETLINK_AUDIT");
+        socket.protocol = 77;
+        assert_eq!(socket_name(&socket), b"netlink 77");
+        (socket.family, socket.protocol) = (VSOCK, 0);
+        socket.local[..8].copy_from_slice(&[3, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]);
+        socket.remote[..8].copy_from_slice(&[2, 0, 0, 0, 0xd2, 4, 0, 0]);
+        assert_eq!(socket_name(&socket), b"3:-1->2:1234");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Everything read here is a claim by a moment that may be over: rows made from it say so by their origin.
 
-use afterimage_model::Mount;
+use afterimage_model::{Abi, Mount};
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -167,6 +167,54 @@ fn cgroup(dir: &Path) -> Option<String> {
         .find_map(|line| line.strip_prefix("0::").map(str::to_owned))
 }
 
+/// A call that a thread is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Calling {
+    /// The thread.
+    pub tid: u32,
+    /// The convention it was made by.
+    pub abi: Abi,
+    /// Its number.
+    pub nr: u32,
+    /// Its argument registers.
+    pub args: [u64; 6],
+}
+
+/// The calls that the threads of a process are waiting in, when its start is the one that is meant.
+pub fn calls(pid: u32, is_it: impl Fn(u64) -> bool) -> Vec<Calling> {
+    let dir = Path::new("/proc").join(pid.to_string());
+    if !stat(&dir, pid).is_some_and(|p| is_it(p.start_ns)) {
+        return Vec::new();
+    }
+    // e_ident[EI_CLASS] of the program says how its threads call: ELFCLASS32 is 1 (include/uapi/linux/elf.h).
+    let mut ident = [0; 5];
+    let narrow = fs::File::open(dir.join("exe"))
+        .and_then(|mut exe| exe.read_exact(&mut ident))
+        .is_ok_and(|()| ident == *b"\x7fELF\x01");
+    let abi = if narrow { Abi::i386 } else { Abi::x86_64 };
+    let Ok(threads) = fs::read_dir(dir.join("task")) else {
+        return Vec::new();
+    };
+    let tids = threads.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
+    tids.filter_map(|tid| {
+        let text = read(dir.join("task").join(tid.to_string()).join("syscall"))?;
+        calling(&String::from_utf8_lossy(&text), tid, abi)
+    })
+    .collect()
+}
+
+/// A line of /proc/PID/syscall (man 5 proc_pid_syscall): number, six registers, stack and instruction pointer; -1 outside
+/// of calls, `running` when it cannot be told.
+fn calling(text: &str, tid: u32, abi: Abi) -> Option<Calling> {
+    let mut words = text.split_whitespace();
+    let nr = words.next()?.parse().ok()?;
+    let mut args = [0; 6];
+    for arg in &mut args {
+        *arg = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
+    }
+    Some(Calling { tid, abi, nr, args })
+}
+
 /// A table of a process's network namespace: `tcp`, `udp6`, `unix` … Empty when it cannot be read.
 pub fn net_table(pid: u32, name: &str) -> Vec<u8> {
     read_most(format!("/proc/{pid}/net/{name}"), 8 << 20)
@@ -282,9 +330,18 @@ pub fn descriptor(pid: u32, fd: i32) -> Option<OpenFd> {
     })
 }
 
-/// Opens a file beneath a process's own root, as that process would see it: no link leads out of it, nothing but a
-/// regular file is read, and no more than a mebibyte.
-pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
+/// Opens for reading without a trace in the file's time of access, where the kernel allows that.
+pub fn open_quietly(
+    open: impl Fn(rustix::fs::OFlags) -> rustix::io::Result<std::os::fd::OwnedFd>,
+) -> Option<fs::File> {
+    use rustix::fs::OFlags;
+    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let file = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
+    file.ok().map(fs::File::from)
+}
+
+/// Opens a file as a process sees it, for reading, never leaving its root.
+pub fn open_in_root(pid: u32, path: &[u8]) -> Option<fs::File> {
     use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
     let root = open(
         format!("/proc/{pid}/root"),
@@ -292,19 +349,22 @@ pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
         Mode::empty(),
     )
     .ok()?;
-    let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let file = openat2(
-        &root,
-        path,
-        flags,
-        Mode::empty(),
-        ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-    )
-    .ok()?;
-    let file = fs::File::from(file);
-    if !file.metadata().ok()?.is_file() {
-        return None;
-    }
+    let file = open_quietly(|flags| {
+        openat2(
+            &root,
+            path,
+            flags,
+            Mode::empty(),
+            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
+        )
+    })?;
+    file.metadata().ok()?.is_file().then_some(file)
+}
+
+/// Opens a file beneath a process's own root, as that process would see it: no link leads out of it, nothing but a
+/// regular file is read, and no more than a mebibyte.
+pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
+    let file = open_in_root(pid, path.as_bytes())?;
     let mut bytes = Vec::new();
     file.take(1 << 20).read_to_end(&mut bytes).ok()?;
     Some(bytes)
@@ -342,6 +402,17 @@ pub fn line(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_call_that_waits_is_a_number_and_six_registers() {
+        let line = "7 0x7ffd 0x1 0xffffffffffffffff 0x0 0x0 0x0 0x7ffc 0x7f00\n";
+        let call = calling(line, 5, Abi::x86_64).unwrap();
+        assert_eq!((call.tid, call.nr), (5, 7));
+        assert_eq!(call.args, [0x7ffd, 1, u64::MAX, 0, 0, 0]);
+        for none in ["running\n", "-1 0x7ffc 0x7f00\n", "", "7 0x1 z"] {
+            assert_eq!(calling(none, 5, Abi::x86_64), None, "{none}");
+        }
+    }
 
     #[test]
     fn this_process_is_read_as_it_is() {

@@ -1,24 +1,25 @@
 //! A recording from arming to seal: options, the drain loop, the books.
 
 use crate::cgroup;
-use crate::decode::{Head, decode};
-use crate::enrich::{Args, Outcome, Quick, Wanted, Wish, World, matches};
+use crate::enrich::{Wanted, Wish, World, matches};
 use crate::error::Error;
+use crate::hash::Hasher;
 use crate::host;
+use crate::intake::{Beside, Intake, Taken, bytes_of, hand_over, ring_gap, unwritable};
 use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
-use crate::ring::{Item, Loss, Missed, Rings};
+use crate::ring::Rings;
 use crate::runtime::{self, Endpoint, Runtimes};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
-use crate::wire::ScopeMode;
-use afterimage_format::{Arg, Batch, Place, Row, Writer, WriterOptions};
+use crate::wire::{Context, RecordHead, ScopeMode};
+use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{
-    BootNs, Class, Container, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables,
-    Totals, Value,
+    BootNs, Container, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
 };
 use afterimage_query::Filter;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
@@ -147,6 +148,12 @@ pub struct Recorder {
     rings: Rings,
     world: World,
     runtimes: Runtimes,
+    hasher: Hasher,
+    beside: Beside,
+    /// Records beside the rings: counted as lost, since when, and taken.
+    beside_dropped: u64,
+    beside_looked_ns: u64,
+    beside_taken: u64,
     manifest: Manifest,
     options: Options,
     started: Instant,
@@ -226,6 +233,11 @@ impl Recorder {
             rings,
             world,
             runtimes,
+            hasher: Hasher::start(),
+            beside: Beside::new(),
+            beside_dropped: 0,
+            beside_looked_ns: host::boot_ns(),
+            beside_taken: 0,
             usage,
             told: 0,
             sampled: 0,
@@ -285,10 +297,14 @@ impl Recorder {
                 }
                 Wish::Forget(id) => self.kernel.forget_cgroup(id),
                 Wish::Ask(question) => self.runtimes.ask(question),
+                Wish::Hash(job) => self.hasher.ask(job),
             }
         }
         if scope_changed {
             self.rings.scope_changed();
+        }
+        for done in self.hasher.answers() {
+            self.world.hashed(done);
         }
         for answer in self.runtimes.answers() {
             self.world.answered(answer);
@@ -386,7 +402,7 @@ impl Recorder {
 
     /// Puts an event at its place in time; a full batch goes on its way first.
     fn place(&mut self, sink: &mut impl Sink, event: &Event) -> Result<(), Error> {
-        let args: Args<'_> = event.args.iter().map(Arg::from).collect();
+        let args: Vec<Arg<'_>> = event.args.iter().map(Arg::from).collect();
         let row = Row::from(event);
         if self.format.is_full(&self.batch, &row, &args) {
             self.flush(sink)?;
@@ -405,6 +421,13 @@ impl Recorder {
             }
         }
         let left = (self.options.limits.events).map(|most| most.saturating_sub(self.books.written));
+        while let Some(bytes) = self.kernel.side_record() {
+            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
+            let time_ns = front.map_or(0, |front| front.time_ns);
+            self.beside.push(Reverse((time_ns, bytes)));
+            self.beside_taken += 1;
+        }
+        let beside = &mut self.beside;
         let mut intake = Intake {
             world: &mut self.world,
             batch: &mut self.batch,
@@ -418,8 +441,14 @@ impl Recorder {
             held: &mut self.held,
             held_bytes: &mut self.held_bytes,
         };
-        self.rings
-            .drain(until_ns, ONE_LOOK, |item| intake.take(item, sink))
+        let handed = self
+            .rings
+            .drain(until_ns, ONE_LOOK, |item| intake.take(item, beside, sink))?;
+        if handed < ONE_LOOK {
+            // Nothing that came before is left in the rings.
+            intake.beside(beside, until_ns, sink)?;
+        }
+        Ok(handed)
     }
 
     /// Closes the chunk, so that its events are on their way into the file.
@@ -471,6 +500,8 @@ impl Recorder {
             if flushed.elapsed() >= Duration::from_secs(1) {
                 // A second is the most that a crash may take.
                 self.flush(sink)?;
+                self.late_hashes(sink)?;
+                self.side_gap(sink, host::boot_ns(), false)?;
                 self.world.trim(&self.held);
                 flushed = Instant::now();
             }
@@ -509,19 +540,64 @@ impl Recorder {
         }
     }
 
-    /// Detaches, takes what is left in the rings, waits shortly for names still missing, and seals the file.
-    pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
-        self.kernel.detach();
-        let end_ns = host::boot_ns();
-        // A program that was running when it was detached ends soon, and its record has a number already.
+    /// Writes rows again whose hash came after they were written.
+    fn late_hashes(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+        let late = self.world.late();
+        if !late.procs.is_empty() {
+            sink.state(BootNs(host::boot_ns()), late)?;
+        }
+        Ok(())
+    }
+
+    /// Says of records lost beside the rings that they are.
+    fn side_gap(&mut self, sink: &mut impl Sink, end_ns: u64, ended: bool) -> Result<(), Error> {
+        let side = self.kernel.side_books()?;
+        // What is neither taken nor counted as lost is on its way, until nothing is any more.
+        let missing = if ended {
+            side.offered
+                .saturating_sub(side.dropped + self.beside_taken)
+        } else {
+            0
+        };
+        let dropped = side.dropped + missing;
+        let count = dropped.saturating_sub(self.beside_dropped);
+        if count > 0 {
+            sink.gap(Gap {
+                cause: GapCause::RingFull,
+                start: BootNs(self.beside_looked_ns),
+                end: BootNs(end_ns),
+                cpu: None,
+                count: Some(count),
+                first_seq: None,
+                detail: "signals or changes of sockets, which have a buffer of their own"
+                    .to_owned(),
+            })?;
+        }
+        (self.beside_dropped, self.beside_looked_ns) = (dropped, end_ns);
+        Ok(())
+    }
+
+    /// Takes what is in the rings, until all that has a number has come: a program that was running when it was detached
+    /// ends soon.
+    fn take_the_rest(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
         for _ in 0..LAST_LOOKS {
-            while self.drain(&mut writer, u64::MAX)? == ONE_LOOK {}
-            let books = self.rings.books();
-            if books.offered == books.dropped + books.counted + self.books.handed {
+            while self.drain(sink, u64::MAX)? == ONE_LOOK {}
+            let (books, side) = (self.rings.books(), self.kernel.side_books()?);
+            let come = books.dropped + books.counted + side.dropped + self.books.handed;
+            if come >= books.offered + side.offered {
                 break;
             }
             std::thread::sleep(NAP);
         }
+        Ok(())
+    }
+
+    /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
+    /// and seals the file.
+    pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
+        self.kernel.detach();
+        let end_ns = host::boot_ns();
+        self.take_the_rest(&mut writer)?;
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
             writer.gap(&gap)?;
@@ -529,6 +605,7 @@ impl Recorder {
         for loss in self.rings.tail_losses() {
             writer.gap(&ring_gap(&loss, end_ns))?;
         }
+        self.side_gap(&mut writer, end_ns, true)?;
         let books = self.rings.books();
         if books.nested > 0 {
             let gap = Gap {
@@ -543,24 +620,44 @@ impl Recorder {
             };
             writer.gap(&gap)?;
         }
+        let left = (self.options.limits.events).map(|most| most.saturating_sub(self.books.written));
+        let mut intake = Intake {
+            world: &mut self.world,
+            batch: &mut self.batch,
+            format: &self.format,
+            filter: self.options.filter.as_ref(),
+            manifest: &self.manifest,
+            left,
+            until_ns: end_ns,
+            first_ns: &mut self.first_ns,
+            books: &mut self.books,
+            held: &mut self.held,
+            held_bytes: &mut self.held_bytes,
+        };
+        intake.end(&mut writer)?;
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
         }
         self.listen(&mut writer)?;
+        for done in self.hasher.wait(LAST_ANSWERS) {
+            self.world.hashed(done);
+        }
         // Who is meant was not said in time.
         self.world.judge_all();
         self.release(&mut writer)?;
+        let side = self.kernel.side_books()?;
         let taken = self.books;
-        let offered = books.offered + books.nested;
-        let dropped = books.dropped + books.counted + books.nested + taken.undecodable;
+        // A record that only continues another is no event; a call found in flight is one without a record.
+        let offered =
+            (books.offered + books.nested + side.offered + taken.found).saturating_sub(taken.parts);
+        let dropped =
+            books.dropped + books.counted + books.nested + self.beside_dropped + taken.undecodable;
         let totals = Totals {
             offered,
             written: taken.written,
             dropped,
             filtered: taken.filtered,
-            unsealed: taken
-                .handed
-                .saturating_sub(taken.written + taken.filtered + taken.undecodable),
+            unsealed: taken.unsealed(),
             spared_self: books.spared_self,
             spared_scope: books.spared_scope,
             told: self.told,
@@ -571,188 +668,6 @@ impl Recorder {
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
     }
-}
-
-/// What became of the records that were taken out of the rings.
-#[derive(Clone, Copy, Debug, Default)]
-struct Taken {
-    handed: u64,
-    written: u64,
-    filtered: u64,
-    undecodable: u64,
-}
-
-/// Everything a record passes on its way from a ring into a batch.
-struct Intake<'a> {
-    world: &'a mut World,
-    batch: &'a mut Batch,
-    format: &'a WriterOptions,
-    filter: Option<&'a Filter>,
-    manifest: &'a Manifest,
-    /// Events that may still be written; `None` for any number.
-    left: Option<u64>,
-    until_ns: u64,
-    first_ns: &'a mut u64,
-    books: &'a mut Taken,
-    /// Events of containers of which it is open whether they are meant.
-    held: &'a mut Vec<Event>,
-    held_bytes: &'a mut usize,
-}
-
-impl Intake<'_> {
-    fn take(&mut self, item: Item<'_>, sink: &mut impl Sink) -> Result<(), Error> {
-        let (cpu, seq, context, bytes) = match item {
-            Item::Loss(loss) => {
-                self.world.lost();
-                return sink.gap(ring_gap(&loss, self.until_ns));
-            }
-            Item::Record {
-                cpu,
-                seq,
-                context,
-                bytes,
-            } => (cpu, seq, context, bytes),
-        };
-        self.books.handed += 1;
-        if self.filter.is_none()
-            && let Ok((head, at)) = Head::read(bytes, context, seq)
-        {
-            let mut args = Args::new();
-            let parts = bytes.get(at..).unwrap_or_default();
-            match self.world.quick(cpu, &head, parts, &mut args) {
-                Quick::Row(row) => return self.keep(row, &args, sink),
-                Quick::OutOfScope => {
-                    self.books.filtered += 1;
-                    return Ok(());
-                }
-                Quick::Long => {}
-            }
-        }
-        let mut record = match decode(bytes, context, seq) {
-            Ok(record) => record,
-            Err(why) => {
-                self.books.undecodable += 1;
-                return sink.gap(Gap {
-                    cause: GapCause::Undecodable,
-                    start: BootNs(self.until_ns),
-                    end: BootNs(self.until_ns),
-                    cpu: Some(cpu),
-                    count: Some(1),
-                    first_seq: None,
-                    detail: why.to_string(),
-                });
-            }
-        };
-        let Outcome::Event(event) = self.world.record(cpu, &mut record) else {
-            self.books.filtered += 1;
-            return Ok(());
-        };
-        if self.world.is_pending(event.proc) {
-            *self.held_bytes += bytes_of(&event);
-            self.held.push(*event);
-            return Ok(());
-        }
-        let first_ns = if *self.first_ns == 0 {
-            event.time.0
-        } else {
-            *self.first_ns
-        };
-        let wanted = self.filter.is_none_or(|filter| {
-            filter.matches(&Ctx {
-                manifest: self.manifest,
-                schema: Schema::current(),
-                tables: &self.world.tables,
-                event: &event,
-                num: self.books.written + 1,
-                first_ns,
-                previous_ns: event.time.0,
-            })
-        });
-        if !wanted {
-            *self.first_ns = first_ns;
-            self.books.filtered += 1;
-            return Ok(());
-        }
-        let args: Args<'_> = event.args.iter().map(Arg::from).collect();
-        self.keep(Row::from(&*event), &args, sink)
-    }
-
-    /// Puts a row into the batch; a full batch goes on its way.
-    fn keep(&mut self, row: Row, args: &[Arg<'_>], sink: &mut impl Sink) -> Result<(), Error> {
-        if *self.first_ns == 0 {
-            *self.first_ns = row.time.0;
-        }
-        if let Some(left) = &mut self.left {
-            if *left == 0 {
-                self.books.filtered += 1;
-                return Ok(());
-            }
-            *left -= 1;
-        }
-        let tables = &self.world.tables;
-        if self.format.is_full(self.batch, &row, args) {
-            hand_over(self.batch, tables, sink)?;
-        }
-        let pushed = self.batch.push(row, args, tables);
-        pushed.map_err(unwritable)?;
-        self.books.written += 1;
-        Ok(())
-    }
-}
-
-/// What a batch does not take.
-fn unwritable(kind: afterimage_format::ErrorKind) -> Error {
-    Error::Write(afterimage_format::Error {
-        place: Place::Output,
-        offset: None,
-        kind,
-    })
-}
-
-/// Hands a batch on, with what it needs, and leaves an empty one.
-fn hand_over(batch: &mut Batch, tables: &Tables, sink: &mut impl Sink) -> Result<(), Error> {
-    if batch.is_empty() {
-        return Ok(());
-    }
-    let needs = batch.needs(tables);
-    let full = std::mem::replace(batch, Batch::new(Schema::current()));
-    *batch = sink.chunk(full, needs)?;
-    Ok(())
-}
-
-fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
-    let classes: Vec<String> = (loss.classes.iter().enumerate())
-        .filter(|(_, count)| **count > 0)
-        .map(|(class, count)| {
-            let class = Class::from_code(class as u8).map_or("other", Class::name);
-            format!("{class} {count}")
-        })
-        .collect();
-    Gap {
-        cause: match loss.why {
-            Missed::Full => GapCause::RingFull,
-            Missed::Counted => GapCause::Counted,
-        },
-        start: BootNs(loss.after_ns),
-        end: BootNs(if loss.before_ns == 0 {
-            now_ns
-        } else {
-            loss.before_ns
-        }),
-        cpu: Some(loss.cpu),
-        count: Some(loss.count),
-        first_seq: Some(loss.first_seq),
-        detail: classes.join(", "),
-    }
-}
-
-/// Bytes that an event's arguments hold.
-fn bytes_of(event: &Event) -> usize {
-    let bytes = |value: &Value| match value {
-        Value::Bytes(blob) => blob.bytes.len(),
-        _ => 0,
-    };
-    size_of::<Event>() + event.args.iter().map(bytes).sum::<usize>()
 }
 
 /// The containers there are now: those that daemons list, and those that only their control groups and files tell of.

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use afterimage_format::{Batch, Writer};
-use afterimage_model::{Gap, Schema, Tables};
+use afterimage_model::{BootNs, Gap, Schema, Tables};
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
@@ -17,6 +17,8 @@ pub trait Sink {
     fn chunk(&mut self, batch: Batch, needs: Tables) -> Result<Batch, Error>;
     /// A gap.
     fn gap(&mut self, gap: Gap) -> Result<(), Error>;
+    /// Rows as they are at an instant.
+    fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error>;
 }
 
 impl<W: Write> Sink for Writer<W> {
@@ -29,11 +31,16 @@ impl<W: Write> Sink for Writer<W> {
     fn gap(&mut self, gap: Gap) -> Result<(), Error> {
         Ok(Writer::gap(self, &gap)?)
     }
+
+    fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {
+        Ok(Writer::state(self, at, &tables)?)
+    }
 }
 
 enum Message {
-    Chunk(Batch, Tables),
+    Chunk(Box<Batch>, Tables),
     Gap(Gap),
+    State(BootNs, Tables),
 }
 
 /// The near end of a writing thread. Dropping it lets the thread end.
@@ -69,11 +76,12 @@ impl Encoder {
         for message in self.messages {
             match message {
                 Message::Chunk(batch, needs) => {
-                    let batch = Sink::chunk(writer, batch, needs)?;
+                    let batch = Sink::chunk(writer, *batch, needs)?;
                     // Nobody has to want it back.
                     let _ = self.empty.send(batch);
                 }
                 Message::Gap(gap) => writer.gap(&gap)?,
+                Message::State(at, tables) => writer.state(at, &tables)?,
             }
             bytes.store(writer.bytes(), Ordering::Relaxed);
         }
@@ -90,7 +98,7 @@ impl Remote {
 
 impl Sink for Remote {
     fn chunk(&mut self, batch: Batch, needs: Tables) -> Result<Batch, Error> {
-        self.send(Message::Chunk(batch, needs))?;
+        self.send(Message::Chunk(Box::new(batch), needs))?;
         match self.empty.try_recv() {
             Ok(batch) => Ok(batch),
             Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
@@ -101,5 +109,9 @@ impl Sink for Remote {
 
     fn gap(&mut self, gap: Gap) -> Result<(), Error> {
         self.send(Message::Gap(gap))
+    }
+
+    fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {
+        self.send(Message::State(at, tables))
     }
 }

@@ -19,6 +19,9 @@ pub const STRUCT_MAX: u32 = 512;
 pub const CHOICES_MAX: u32 = 256;
 /// Rows of the `cases` map.
 pub const CASES_MAX: u32 = 8_192;
+/// Bytes kept of all arguments, and of the whole environment, of a program: what Linux takes with the usual limit of the
+/// stack.
+pub const WHOLE_MAX: u32 = 2 << 20;
 /// Rows of one call convention in the `plans` map.
 pub const PLAN_STRIDE: u32 = 1_024;
 /// Open files that each CPU remembers having told in full: elements of `told` per CPU, a power of two.
@@ -42,6 +45,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("STRUCT_BYTES", STRUCT_MAX),
     ("CHOICES_MAX", CHOICES_MAX),
     ("CASES_MAX", CASES_MAX),
+    ("WHOLE_BYTES", WHOLE_MAX),
     ("PLAN_STRIDE", PLAN_STRIDE),
     ("TOLD", TOLD),
     ("OPENED", OPENED),
@@ -59,6 +63,16 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("OOM", Kind::OOM),
     ("CONTEXT", Kind::CONTEXT),
     ("LOSS", Kind::LOSS),
+    ("URING_SUBMIT", Kind::URING_SUBMIT),
+    ("URING_COMPLETE", Kind::URING_COMPLETE),
+    ("EXEC_MORE", Kind::EXEC_MORE),
+    ("SIGNAL_GENERATE", Kind::SIGNAL_GENERATE),
+    ("SIGNAL_DELIVER", Kind::SIGNAL_DELIVER),
+    ("SOCK_STATE", Kind::SOCK_STATE),
+    ("TCP_RETRANSMIT", Kind::TCP_RETRANSMIT),
+    ("TCP_RECEIVE_RESET", Kind::TCP_RECEIVE_RESET),
+    ("TCP_SEND_RESET", Kind::TCP_SEND_RESET),
+    ("TASK_RENAME", Kind::TASK_RENAME),
     ("PART_ARG", Tag::ARG),
     ("PART_FILE", Tag::FILE),
     ("PART_PATH", Tag::PATH),
@@ -74,6 +88,9 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("PART_CONTROL", Tag::CONTROL),
     ("PART_MESSAGE_NAME", Tag::MESSAGE_NAME),
     ("PART_MESSAGE", Tag::MESSAGE),
+    ("PART_EXE", Tag::EXE),
+    ("PART_INTERP", Tag::INTERP),
+    ("PART_USAGE", Tag::USAGE),
     ("SLOT_RESULT", Slot::RESULT),
     ("SLOT_CWD", Slot::CWD),
     ("SLOT_EXE", Slot::EXE),
@@ -129,6 +146,26 @@ numbers! {
         CGROUP_ATTACH = 8,
         /// The kernel chose a victim for lack of memory.
         OOM = 9,
+        /// An io_uring operation was submitted.
+        URING_SUBMIT = 32,
+        /// An io_uring operation completed.
+        URING_COMPLETE = 33,
+        /// A further piece of the arguments or the environment of the program just executed.
+        EXEC_MORE = 34,
+        /// A signal was sent.
+        SIGNAL_GENERATE = 35,
+        /// A signal reached its thread.
+        SIGNAL_DELIVER = 36,
+        /// A TCP socket changed its state.
+        SOCK_STATE = 37,
+        /// A TCP segment was sent again.
+        TCP_RETRANSMIT = 38,
+        /// A TCP reset came in.
+        TCP_RECEIVE_RESET = 39,
+        /// A TCP reset was sent.
+        TCP_SEND_RESET = 40,
+        /// A thread's name changed.
+        TASK_RENAME = 41,
         /// Whose records follow on this CPU: a [`Context`], no event of its own.
         CONTEXT = 128,
         /// What was not recorded on this CPU since the record before: a [`LossCounts`], no event of its own.
@@ -169,6 +206,12 @@ numbers! {
         MESSAGE = 22,
         /// An open file that this CPU has told in full before: `extra` is the place where.
         TOLD = 32,
+        /// [`ExePart`].
+        EXE = 40,
+        /// The interpreter that `#!` or binfmt_misc named.
+        INTERP = 41,
+        /// [`UsagePart`].
+        USAGE = 42,
     }
 }
 numbers! {
@@ -404,6 +447,10 @@ wire! {
         remote_port: u16,
         /// Network namespace.
         netns: u32,
+        /// Peer of a unix socket, as it connected: pid in the initial namespace.
+        peer_pid: u32,
+        /// Its effective user id.
+        peer_uid: u32,
         /// Local address; IPv4 in the first four bytes.
         local: u8[16],
         /// Remote address.
@@ -419,6 +466,10 @@ wire! {
         cap_permitted: u64,
         /// Inheritable capabilities.
         cap_inheritable: u64,
+        /// Capabilities that can still be gained.
+        cap_bounding: u64,
+        /// Capabilities kept over an exec.
+        cap_ambient: u64,
         /// Parent's thread-group id.
         ppid: u32,
         /// Thread-group id in the innermost pid namespace.
@@ -447,8 +498,55 @@ wire! {
         ns_net: u32,
         /// User namespace.
         ns_user: u32,
+        /// UTS namespace.
+        ns_uts: u32,
+        /// IPC namespace.
+        ns_ipc: u32,
+        /// Control group namespace.
+        ns_cgroup: u32,
+        /// Time namespace.
+        ns_time: u32,
+        /// `cred.securebits`.
+        securebits: u32,
+        /// Unused.
+        pad: u32,
         /// Name, NUL-padded.
         comm: u8[16],
+    }
+    /// What the executed file was when it was executed.
+    ExePart "exe_part" {
+        /// Bytes of the file.
+        size: u64,
+        /// Last change of its contents, ns since 1970.
+        mtime_ns: u64,
+        /// Last change of its inode, ns since 1970.
+        ctime_ns: u64,
+    }
+    /// What a thread, or with its last thread a process, has used.
+    UsagePart "usage_part" {
+        /// CPU time in user mode, ns.
+        utime_ns: u64,
+        /// CPU time in the kernel, ns.
+        stime_ns: u64,
+        /// Page faults without I/O.
+        minflt: u64,
+        /// Page faults with I/O.
+        majflt: u64,
+        /// Times it gave up the processor.
+        nvcsw: u64,
+        /// Times the processor was taken from it.
+        nivcsw: u64,
+        /// Largest resident set, pages; 0 while the process lives.
+        maxrss: u64,
+        /// Threads left.
+        threads: u64,
+    }
+    /// The books of the sources that may interrupt another record.
+    SideBooks "side_books" {
+        /// Records offered.
+        offered: u64,
+        /// Records that found no room.
+        dropped: u64,
     }
     /// How a call's arguments are read: a row of `SYSCALLS` as the kernel programs see it.
     Plan "plan" {

@@ -18,6 +18,7 @@ use afterimage_model::{BootNs, Container, Event, Gap, GapCause, Manifest, Schema
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the index says of one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -179,7 +180,19 @@ impl Reader {
                 });
             }
         }
-        body.decode()
+        let mut chunk = body.decode()?;
+        // The hash of a program may have been computed when the chunk had been written.
+        for row in chunk.tables.procs.values_mut() {
+            if row.exe_sha256.is_empty()
+                && let Some(later) = self.state.proc(row.id)
+                && !later.exe_sha256.is_empty()
+                && later.key == row.key
+                && (later.exe_dev, later.exe_ino) == (row.exe_dev, row.exe_ino)
+            {
+                Arc::make_mut(row).exe_sha256 = later.exe_sha256.clone();
+            }
+        }
+        Ok(chunk)
     }
 
     /// The gap that stands for a chunk that cannot be read.

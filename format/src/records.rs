@@ -54,6 +54,19 @@ record! { Process, Process::default();
     34 ns_net "Inode of the network namespace.";
     35 ns_user "Inode of the user namespace.";
     36 origin "0 kernel events, 1 /proc, 2 a container runtime.";
+    37 cap_bounding "Capabilities that can still be gained.";
+    38 cap_ambient "Capabilities kept over an exec.";
+    39 securebits "Secure bits.";
+    40 ns_uts "Inode of the UTS namespace.";
+    41 ns_ipc "Inode of the IPC namespace.";
+    42 ns_cgroup "Inode of the control group namespace.";
+    43 ns_time "Inode of the time namespace.";
+    44 exe_size "Bytes of the executed file.";
+    45 exe_mtime_ns "Last change of the executed file's contents, ns since 1970.";
+    46 exe_ctime_ns "Last change of the executed file's inode, ns since 1970.";
+    47 exe_sha256 "SHA-256 of the executed file, 32 bytes; may come in a later state.";
+    48 script "The script as it was named, when the executed file is its interpreter.";
+    49 interp "The interpreter as the script named it.";
 }
 
 record! { Container, Container::default();
@@ -147,6 +160,8 @@ record! { File, File::default();
     5 ino "Inode number.";
     6 flow "The ends of an inet socket.";
     7 origin "As of a process.";
+    8 peer_pid "Pid at the other end of a unix socket, as it connected.";
+    9 peer_uid "Effective user id at the other end of a unix socket.";
 }
 
 record! { User, User::default();
@@ -435,7 +450,7 @@ pub(crate) struct Footer {
 }
 
 record! { Footer, Footer::default();
-    1 totals.offered "Records the kernel programs tried to hand over.";
+    1 totals.offered "Records the kernel programs tried to hand over, less those that continue another, and calls found in flight.";
     2 totals.written "Events written.";
     3 totals.dropped "Events lost in the ring.";
     4 totals.filtered "Events filtered out in user space.";

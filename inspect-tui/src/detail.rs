@@ -147,6 +147,11 @@ impl Detail {
                 "told",
                 "a container runtime or a sample says so; no process did it",
             ),
+            (
+                EventFlags::IN_FLIGHT,
+                "in flight",
+                "it had not ended when the recording did",
+            ),
         ] {
             if event.flags.has(mask) {
                 self.line("mark", name, says).notable = true;

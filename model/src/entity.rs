@@ -45,7 +45,7 @@ pub enum Origin {
 
 /// A process as it was from one change to the next: an exec, a change of credentials, name, directory or container makes
 /// a new row with the same `key.pid` and `key.start_ns`. Rows never change, so whatever is true of a row is true of all
-/// its events. The one exception is `exit`, filled in when known.
+/// its events. The one exception is `exe_sha256`, filled in when known.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Process {
     /// Row number.
@@ -116,6 +116,32 @@ pub struct Process {
     pub ns_user: u32,
     /// How this row was learnt.
     pub origin: Origin,
+    /// Capabilities that can still be gained (bounding set).
+    pub cap_bounding: u64,
+    /// Capabilities kept over an exec (ambient set).
+    pub cap_ambient: u64,
+    /// Secure bits (`include/uapi/linux/securebits.h`).
+    pub securebits: u32,
+    /// Inode number of the UTS namespace; 0 when not known, as of the three below.
+    pub ns_uts: u32,
+    /// Inode number of the IPC namespace.
+    pub ns_ipc: u32,
+    /// Inode number of the control group namespace.
+    pub ns_cgroup: u32,
+    /// Inode number of the time namespace.
+    pub ns_time: u32,
+    /// Bytes of the executed file, as at exec.
+    pub exe_size: u64,
+    /// Last change of the executed file's contents, ns since 1970, as at exec; 0 when not known.
+    pub exe_mtime_ns: u64,
+    /// Last change of the executed file's inode, ns since 1970, as at exec; 0 when not known.
+    pub exe_ctime_ns: u64,
+    /// SHA-256 of the executed file; empty when it was not, or not yet, computed.
+    pub exe_sha256: Vec<u8>,
+    /// The script, as it was named, when the executed file is the interpreter of one.
+    pub script: Vec<u8>,
+    /// The interpreter as the last `#!` line or binfmt_misc named it; empty without one.
+    pub interp: Vec<u8>,
 }
 
 impl Process {
@@ -314,6 +340,8 @@ pub enum FileKind {
     Socket = 22,
     /// A fanotify, perf or other anonymous inode.
     Anon = 23,
+    /// A vsock socket: between a virtual machine and its host.
+    Vsock = 24,
 }
 
 impl FileKind {
@@ -343,6 +371,7 @@ impl FileKind {
         (FileKind::Pidfd, "pidfd", 'P'),
         (FileKind::Socket, "socket", 'o'),
         (FileKind::Anon, "anon", 'o'),
+        (FileKind::Vsock, "vsock", 'v'),
     ];
 
     /// The name `fd.type` shows.
@@ -467,6 +496,10 @@ pub struct File {
     pub flow: Option<Flow>,
     /// How it was learnt.
     pub origin: Origin,
+    /// Of a connected unix socket: who is at the other end, host numbering, as it was when they connected; 0 when not known.
+    pub peer_pid: u32,
+    /// Its effective user id then.
+    pub peer_uid: u32,
 }
 
 impl File {

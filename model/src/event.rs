@@ -64,6 +64,8 @@ impl EventFlags {
     /// Told by a container runtime, or read from control groups, and not seen by the kernel programs: it has no process
     /// and no CPU, and its instant is the teller's.
     pub const TOLD: u16 = 1 << 5;
+    /// Had not ended when the recording did: a call a thread was still in, an operation that had not completed.
+    pub const IN_FLIGHT: u16 = 1 << 6;
 
     /// Whether all bits of `mask` are set.
     pub fn has(self, mask: u16) -> bool {
@@ -83,7 +85,8 @@ pub struct Event {
     pub time: BootNs,
     /// The CPU it was recorded on; [`Event::NO_CPU`] for what no CPU recorded.
     pub cpu: u16,
-    /// Its number among the events offered on that CPU, from 0; a jump is a loss.
+    /// Its number among the events offered on that CPU, from 0; a jump is a loss. Events that may interrupt others, of
+    /// signals that are sent and of TCP, are numbered apart, all CPUs together.
     pub seq: u64,
     /// What it is: a row of the schema.
     pub ty: TypeId,

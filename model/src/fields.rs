@@ -4,6 +4,7 @@
 //! JSON keys, completion and documents all read it here.
 
 mod container;
+mod dns;
 mod evt;
 mod fd;
 mod proc;
@@ -313,6 +314,10 @@ pub const FIELDS: &[Field] = fields! {
     "container.unresolved" Str on Process: |c, _| container::text(c, |k| &k.unresolved) => "Why the container has no name or image.";
     "container.user" Str on Process: |c, _| container::text(c, |k| &k.user) => "The user the container was told to run as.";
     "container.userns_mode" Str on Process: |c, _| container::text(c, |k| &k.userns_mode) => "User namespace of the container: private or host.";
+    "dns.answers" Str on Event: |c, _| dns::answers(c) => "Addresses, names and texts in an answer of a name server; any of them may match.";
+    "dns.question" Str on Event: |c, _| dns::questions(c) => "The name that a name server is asked for.";
+    "dns.question.type" Str on Event: |c, _| dns::types(c) => "The type of record that a name server is asked for, such as AAAA.";
+    "dns.rcode" Str on Event: |c, _| dns::code(c) => "What a name server answered, such as NXDOMAIN.";
     "evt.abi" Str on Event: |c, _| Some(FieldValue::str(c.event.abi.name())) => "The call convention: x86_64, i386, aarch64 or x32.";
     "evt.abspath" Str(Optional) on Event: |c, arg| evt::abspath(c, arg) => "The path argument made absolute; evt.abspath.src and evt.abspath.dst for calls with two.";
     "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0, or one field of the structure it points at (evt.arg.how.flags); Falco's names res, fd, data, size and name are understood.";
@@ -347,6 +352,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.info" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The same as evt.args.";
     "evt.io_dir" Str on Type: |c, _| evt::direction(c).map(|way| FieldValue::str(if way == Direction::In { "r" } else { "w" })) => "\"r\" for calls that read, \"w\" for calls that write.";
     "evt.is_cut" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::CUT))) => "Whether a text or payload of the event was too long to be kept whole.";
+    "evt.is_in_flight" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::IN_FLIGHT))) => "Whether the event had not ended when the recording did.";
     "evt.is_io" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c).is_some())) => "Whether the call reads or writes a descriptor.";
     "evt.is_io_read" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::In))) => "Whether the call reads a descriptor.";
     "evt.is_io_write" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::Out))) => "Whether the call writes a descriptor.";
@@ -396,6 +402,8 @@ pub const FIELDS: &[Field] = fields! {
     "fd.nameraw" Str on Event: |c, _| evt::raw_path(c).or_else(|| fd::name(c.file()?).map(FieldValue::owned)) => "The path as the program passed it, else the file's name.";
     "fd.net" Net on File: |c, _| fd::ends(c, fd::ip) => "Address of either end, compared with a block of addresses.";
     "fd.num" Int on Event: |c, _| fd::num(c).map(FieldValue::Int) => "The descriptor: the new one that a call returned, else the first it was given.";
+    "fd.peer.pid" Int on File: |c, _| Some(c.file()?.peer_pid).filter(|pid| *pid != 0).map(|pid| FieldValue::Int(i64::from(pid))) => "Process at the other end of a unix socket, as it connected.";
+    "fd.peer.uid" Int on File: |c, _| Some(c.file()?).filter(|f| f.peer_pid != 0).map(|f| FieldValue::Int(i64::from(f.peer_uid))) => "Effective user id at the other end of a unix socket, as it connected.";
     "fd.port" Port on File: |c, _| fd::ends(c, fd::port) => "Port of either end.";
     "fd.rip" Ip on File: |c, _| fd::end(c, End::Remote).map(fd::ip) => "Address of the other end.";
     "fd.rnet" Net on File: |c, _| fd::end(c, End::Remote).map(fd::ip) => "Address of the other end, compared with a block of addresses.";
@@ -436,10 +444,15 @@ pub const FIELDS: &[Field] = fields! {
     "proc.duration" RelTime on Event: |c, _| Some(FieldValue::Uint(proc::age(c, c.known_proc()?))) => "Time since the process started.";
     "proc.env" Str(Optional) on Process: |c, arg| proc::env(c.proc()?, arg) => "The environment as NAME=value, or the value of one name: proc.env[PATH].";
     "proc.exe" Str on Process: |c, _| proc::exe(c.proc()?).map(FieldValue::str) => "The first argument (argv[0]), which the program that executed it chose.";
+    "proc.exe_hash.sha256" Str on Process: |c, _| proc::sha256(c.proc()?).map(FieldValue::owned) => "SHA-256 of the executed file, hex; missing when it was too large, or gone before it could be read.";
     "proc.exe_ino" Uint on Process: |c, _| Some(c.proc()?.exe_ino).filter(|ino| *ino != 0).map(FieldValue::Uint) => "Inode number of the executed file.";
+    "proc.exe_ino.ctime" AbsTime on Process: |c, _| proc::instant(c.proc()?.exe_ctime_ns) => "Last change of the executed file's inode.";
+    "proc.exe_ino.mtime" AbsTime on Process: |c, _| proc::instant(c.proc()?.exe_mtime_ns) => "Last change of the executed file's contents.";
+    "proc.exe_size" Uint on Process: |c, _| Some(c.proc()?).filter(|p| p.exe_mtime_ns != 0).map(|p| FieldValue::Uint(p.exe_size)) => "Bytes of the executed file when it was executed.";
     "proc.exec_count" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.key.exec))) => "How many programs the process has executed since it was first seen.";
     "proc.exeline" Str on Process: |c, _| proc::exeline(c.proc()?).map(FieldValue::owned) => "All arguments, with argv[0].";
     "proc.exepath" Str on Process: |c, _| proc::exepath(c.proc()?).map(FieldValue::str) => "The kernel's path of the executed file.";
+    "proc.interp" Str on Process: |c, _| proc::filled(&c.proc()?.interp) => "The interpreter that the executed script named.";
     "proc.is_exe_deleted" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_DELETED) => "Whether the executed file had been unlinked.";
     "proc.is_exe_from_memfd" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_MEMFD) => "Whether the executed file was in anonymous memory.";
     "proc.is_exe_lower_layer" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_LOWER) => "Whether the executed file is part of the container's image.";
@@ -463,6 +476,7 @@ pub const FIELDS: &[Field] = fields! {
     "proc.ppid.duration" RelTime on Event: |c, _| Some(FieldValue::Uint(proc::age(c, proc::parent(c)?))) => "Time since the parent started.";
     "proc.ppid.ts" AbsTime on Process: |c, _| Some(FieldValue::Int(c.manifest.wall_ns(proc::parent(c)?.key.start_ns))) => "When the parent started.";
     "proc.pvpid" Int on Process: |c, _| proc::known(proc::parent(c)?.vpid) => "The parent's pid inside its own pid namespace.";
+    "proc.script" Str on Process: |c, _| proc::filled(&c.proc()?.script) => "The script, as it was named, when the executed file is its interpreter.";
     "proc.sid" Int on Process: |c, _| proc::known(c.proc()?.sid) => "Session id, as the host numbers it.";
     "proc.sid.exe" Str on Process: |c, _| proc::exe(proc::leader(c, |p| p.sid)?).map(FieldValue::str) => "First argument (argv[0]) of the session's leader, where it is the process or an ancestor.";
     "proc.sid.exepath" Str on Process: |c, _| proc::exepath(proc::leader(c, |p| p.sid)?).map(FieldValue::str) => "Program of the session's leader, where it is the process or an ancestor.";
@@ -470,6 +484,8 @@ pub const FIELDS: &[Field] = fields! {
     "proc.tty" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.tty))) => "Controlling terminal as the kernel numbers it; 0 for none.";
     "proc.vpid" Int on Process: |c, _| proc::known(c.proc()?.vpid) => "Process id inside its own pid namespace.";
     "syscall.type" Str on Type: |c, _| c.ty().filter(|ty| ty.is_syscall).map(|ty| FieldValue::str(&ty.name)) => "The name of the call; none for happenings.";
+    "thread.cap_ambient" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_ambient))) => "Capabilities kept over an exec.";
+    "thread.cap_bounding" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_bounding))) => "Capabilities that can still be gained.";
     "thread.cap_effective" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_effective))) => "Effective capabilities, by name.";
     "thread.cap_inheritable" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_inheritable))) => "Inheritable capabilities, by name.";
     "thread.cap_permitted" Str on Process: |c, _| Some(FieldValue::owned(capability::names(c.known_proc()?.cap_permitted))) => "Permitted capabilities, by name.";

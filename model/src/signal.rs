@@ -85,6 +85,71 @@ pub fn number(name: &str) -> Option<i64> {
         .map(|(number, _)| number)
 }
 
+/// What a `si_code` says of where a signal came from, by its name in `include/uapi/asm-generic/siginfo.h`; a number without
+/// a name stays one. Codes up to 0 and 128 mean the same for every signal, the others depend on it.
+pub fn code_name(signal: i64, code: i64) -> String {
+    let of_signal: &[&str] = match signal {
+        4 => &[
+            "ILL_ILLOPC",
+            "ILL_ILLOPN",
+            "ILL_ILLADR",
+            "ILL_ILLTRP",
+            "ILL_PRVOPC",
+            "ILL_PRVREG",
+            "ILL_COPROC",
+            "ILL_BADSTK",
+        ],
+        5 => &["TRAP_BRKPT", "TRAP_TRACE", "TRAP_BRANCH", "TRAP_HWBKPT"],
+        7 => &[
+            "BUS_ADRALN",
+            "BUS_ADRERR",
+            "BUS_OBJERR",
+            "BUS_MCEERR_AR",
+            "BUS_MCEERR_AO",
+        ],
+        8 => &[
+            "FPE_INTDIV",
+            "FPE_INTOVF",
+            "FPE_FLTDIV",
+            "FPE_FLTOVF",
+            "FPE_FLTUND",
+            "FPE_FLTRES",
+            "FPE_FLTINV",
+            "FPE_FLTSUB",
+        ],
+        11 => &["SEGV_MAPERR", "SEGV_ACCERR", "SEGV_BNDERR", "SEGV_PKUERR"],
+        17 => &[
+            "CLD_EXITED",
+            "CLD_KILLED",
+            "CLD_DUMPED",
+            "CLD_TRAPPED",
+            "CLD_STOPPED",
+            "CLD_CONTINUED",
+        ],
+        29 => &[
+            "POLL_IN", "POLL_OUT", "POLL_MSG", "POLL_ERR", "POLL_PRI", "POLL_HUP",
+        ],
+        31 => &["SYS_SECCOMP", "SYS_USER_DISPATCH"],
+        _ => &[],
+    };
+    let name = match code {
+        0 => Some("SI_USER"),
+        0x80 => Some("SI_KERNEL"),
+        -1 => Some("SI_QUEUE"),
+        -2 => Some("SI_TIMER"),
+        -3 => Some("SI_MESGQ"),
+        -4 => Some("SI_ASYNCIO"),
+        -5 => Some("SI_SIGIO"),
+        -6 => Some("SI_TKILL"),
+        -7 => Some("SI_DETHREAD"),
+        -60 => Some("SI_ASYNCNL"),
+        _ => usize::try_from(code)
+            .ok()
+            .and_then(|n| of_signal.get(n.checked_sub(1)?).copied()),
+    };
+    name.map_or_else(|| code.to_string(), str::to_owned)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +194,16 @@ mod tests {
                 "continued"
             ]
         );
+    }
+
+    #[test]
+    fn a_code_is_named_by_its_signal() {
+        assert_eq!(code_name(11, 1), "SEGV_MAPERR");
+        assert_eq!(code_name(17, 1), "CLD_EXITED");
+        assert_eq!(code_name(15, 0), "SI_USER");
+        assert_eq!(code_name(15, 1), "1");
+        assert_eq!(code_name(9, 0x80), "SI_KERNEL");
+        assert_eq!(code_name(11, i64::MIN), i64::MIN.to_string());
     }
 
     #[test]

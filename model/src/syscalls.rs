@@ -659,7 +659,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
 /// rows go at the end.
 pub const HAPPENINGS: &[Syscall] = syscalls! {
     unknown {} Other (nr: Uint, arg0: Hex, arg1: Hex, arg2: Hex, arg3: Hex, arg4: Hex) "A call whose number has no row; its raw arguments.";
-    procexit {} Process (status: Int, signal: Signal, core: Uint) "A thread ended; when it was the last of its process, so did the process.";
+    procexit {} Process (status: Int, signal: Signal, core: Uint, utime_ns: Uint, stime_ns: Uint, maxrss_kb: Uint, minflt: Uint, majflt: Uint, nvcsw: Uint, nivcsw: Uint, threads: Uint) "A thread ended; when it was the last of its process, so did the process.";
     clone_child {} Process (parent_tid: Pid, pid: Pid) "A new process or thread, as the scheduler announced it.";
     container_start {} Process (id: Str, cgroup: Path) "A container's control group was created.";
     container_stop {} Process (id: Str, cgroup: Path) "A container's control group was removed.";
@@ -685,6 +685,14 @@ pub const HAPPENINGS: &[Syscall] = syscalls! {
     runtime_destroy {} Process (name: Str, image: Str) "A runtime removed a container.";
     runtime_pull {} System (image: Str) "A runtime fetched an image.";
     runtime_event {} System (object: Str, action: Str, name: Str) "A runtime told of something without a row of its own: health checks, copies, networks, volumes, other images.";
+    io_uring_op {} File (opcode: Enum("io_uring_op"), flags: Flags("io_uring_sqe"), fd: Fd, path: Path, newpath: Path, op_flags: Hex, addr: SockAddrIn, data: BufOut, size: Size, offset: Offset, user_data: Hex, cqe_flags: Flags("io_uring_cqe"), latency_ns: Uint) "An operation that was submitted through an io_uring; its result is that of its completion.";
+    signal_generate {} Signal (sig: Signal, spid: Pid, dpid: Pid, code: Str, result: Enum("signal_result")) "A signal was sent by the process spid, or by the kernel (0), to the process dpid.";
+    signaldeliver {} Signal (spid: Pid, dpid: Pid, sig: Signal, code: Str, handler: Enum("signal_handler"), flags: Flags("sa_flags")) "A signal reached a thread of the process dpid, which handles it in this way.";
+    inet_sock_set_state {} Net (oldstate: Enum("tcp_state"), newstate: Enum("tcp_state"), latency_ns: Uint) "A TCP socket changed its state; latency_ns is the time it took to connect.";
+    tcp_retransmit_skb {} Net (state: Enum("tcp_state")) "A TCP segment was sent again.";
+    tcp_receive_reset {} Net (state: Enum("tcp_state")) "The other end reset a TCP connection.";
+    tcp_send_reset {} Net (state: Enum("tcp_state")) "This end reset a TCP connection.";
+    task_rename {} Process (tid: Pid, comm: Str) "A thread's name was changed by another way than exec or prctl.";
 };
 
 /// The row with this name, call or happening.

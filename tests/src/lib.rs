@@ -8,3 +8,4 @@ pub mod cgroup;
 pub mod child;
 pub mod daemon;
 pub mod harness;
+pub mod uring;

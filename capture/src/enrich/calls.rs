@@ -103,14 +103,7 @@ impl World {
                 continue;
             }
             let kind = held(ty, spec.kind, at, head);
-            event.args.push(match value(kind, raw, abi, bytes) {
-                Arg::Absent => Value::Absent,
-                Arg::Num(number) => Value::Num(number),
-                Arg::Bytes(bytes, full_len) => Value::Bytes(Blob {
-                    bytes: bytes.to_vec(),
-                    full_len,
-                }),
-            });
+            event.args.push(owned(value(kind, raw, abi, bytes)));
         }
         without_password(row, &mut event);
         mark(&mut event, record);
@@ -194,6 +187,7 @@ impl World {
             }
             let made = self.objects.of(&mut self.tables, file, None);
             self.tell(cpu, file, made);
+            self.tcp.owned(file, id);
             if let Some(live) = self.live.get_mut(&pid) {
                 live.fds.insert(result as i32, made);
             }
@@ -211,7 +205,10 @@ impl World {
         match row.name {
             // A connect that fails at once never made this end the client of anything.
             "connect" if result == 0 || result == -115 => self.objects.role(file, Role::Client),
-            "listen" if result == 0 => self.objects.role(file, Role::Server),
+            "listen" if result == 0 => {
+                self.objects.role(file, Role::Server);
+                self.tcp.owned(file, id);
+            }
             _ => {}
         }
         let sends = row.args.iter().any(|arg| {
@@ -360,6 +357,18 @@ pub(super) fn mark(event: &mut Event, record: &Record) {
         .any(|arg| matches!(arg, Value::Bytes(blob) if blob.is_cut()));
     if cut || record.head.cut {
         event.flags.set(EventFlags::CUT);
+    }
+}
+
+/// A value with bytes of its own.
+pub(super) fn owned(arg: Arg<'_>) -> Value {
+    match arg {
+        Arg::Absent => Value::Absent,
+        Arg::Num(number) => Value::Num(number),
+        Arg::Bytes(bytes, full_len) => Value::Bytes(Blob {
+            bytes: bytes.to_vec(),
+            full_len,
+        }),
     }
 }
 

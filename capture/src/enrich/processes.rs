@@ -2,14 +2,17 @@
 
 use super::calls::{differs, mark};
 use super::quick::Fds;
-use super::{Live, Outcome, Wanted, World, blank};
+use super::{Live, MOST_BULK, Outcome, SHORT, Wanted, Wish, World, blank, bulk_of};
 use crate::decode::{Head, KernelPath, Record};
+use crate::hash::{Done, Identity, Job};
 use crate::procfs;
 use crate::sockets;
-use crate::wire::{Kind, PathMark, Slot, TaskPart};
+use crate::wire::{Kind, PathMark, Slot, TaskPart, WHOLE_MAX};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::by_name;
-use afterimage_model::{Abi, ArgKind, Blob, EventFlags, Origin, ProcId, ProcKey, Process, Value};
+use afterimage_model::{
+    Abi, ArgKind, Blob, EventFlags, Origin, ProcId, ProcKey, Process, Role, Tables, Value,
+};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -92,8 +95,13 @@ impl World {
                 let socket = sockets
                     .get(&open.id.1)
                     .filter(|_| open.target.starts_with(b"socket:["));
-                let id = self.objects.found(&mut self.tables, &open, socket, netns);
-                fds.insert(open.fd, id);
+                let file = self.objects.found(&mut self.tables, &open, socket, netns);
+                fds.insert(open.fd, file);
+                if let Some(flow) = socket.and_then(|socket| socket.flow) {
+                    let listens = (flow.role == Role::Server && !flow.is_connected())
+                        .then_some((netns, flow.local.port()));
+                    self.tcp.own(open.id.1, listens, id);
+                }
             }
         }
         let live = Live {
@@ -117,6 +125,13 @@ impl World {
         let id = ProcId(self.next_proc);
         self.next_proc += 1;
         row.id = id;
+        let bulk = bulk_of(&row);
+        if self.bulk + bulk > MOST_BULK {
+            // The full lengths still say how much there was.
+            row.argv.truncate(SHORT);
+            row.env.truncate(SHORT);
+        }
+        self.bulk += bulk_of(&row);
         self.tables.procs.insert(id, Arc::new(row));
         id
     }
@@ -247,6 +262,44 @@ impl World {
         Some(self.admit(p))
     }
 
+    /// A program was executed. When its arguments did not fit into one record the rest follows, before the thread does anything.
+    pub(super) fn starts(&mut self, cpu: u16, record: &Record) -> Outcome {
+        if !lacks(record.argv.as_ref()) && !lacks(record.env.as_ref()) {
+            return self.exec(cpu, record);
+        }
+        if self.starting.len() >= MOST_STARTING {
+            for (_, (cpu, exec)) in std::mem::take(&mut self.starting) {
+                self.whole(cpu, &exec);
+            }
+        }
+        self.starting.insert(record.head.tid, (cpu, record.clone()));
+        Outcome::Part
+    }
+
+    /// A further piece of the arguments or the environment of a new program.
+    pub(super) fn goes_on(&mut self, record: &Record) -> Outcome {
+        let Some((_, exec)) = self.starting.get_mut(&record.head.tid) else {
+            return Outcome::Part;
+        };
+        let at = record.head.args[1] as usize;
+        for (whole, piece) in [(&mut exec.argv, &record.argv), (&mut exec.env, &record.env)] {
+            // Pieces come in order; behind one that is missing nothing can be joined.
+            if let (Some(whole), Some(piece)) = (whole, piece)
+                && whole.bytes.len() == at
+                && at + piece.bytes.len() <= WHOLE_MAX as usize + SHORT
+            {
+                whole.bytes.extend_from_slice(&piece.bytes);
+            }
+        }
+        if lacks(exec.argv.as_ref()) || lacks(exec.env.as_ref()) {
+            return Outcome::Part;
+        }
+        match self.starting.remove(&record.head.tid) {
+            Some((cpu, exec)) => self.exec(cpu, &exec),
+            None => Outcome::Part,
+        }
+    }
+
     pub(super) fn exec(&mut self, cpu: u16, record: &Record) -> Outcome {
         let head = &record.head;
         let (old, _) = self.who(record);
@@ -285,6 +338,19 @@ impl World {
             .filter(|(set, _)| *set)
             .fold(0, |bits, (_, bit)| bits | bit);
             row.exe_path = path.bytes;
+            let stamps = record.exe.as_ref();
+            row.exe_size = stamps.map_or(0, |exe| exe.size);
+            row.exe_mtime_ns = stamps.map_or(0, |exe| exe.mtime_ns);
+            row.exe_ctime_ns = stamps.map_or(0, |exe| exe.ctime_ns);
+            row.exe_sha256.clear();
+        }
+        row.interp = record.interp.clone().unwrap_or_default();
+        row.script = match &record.claim {
+            Some(claim) if record.interp.is_some() => claim.bytes.clone(),
+            _ => Vec::new(),
+        };
+        if exe.is_some() && self.in_scope(old) {
+            self.hash(&mut row);
         }
         let file = exe.map(|exe| self.objects.of(&mut self.tables, exe, None));
         let id = self.replace(head.pid, row);
@@ -335,6 +401,58 @@ impl World {
             event.flags.set(EventFlags::CLAIM_DIFFERS);
         }
         Outcome::Event(Box::new(event))
+    }
+
+    /// Gives a row the hash of its executed file, or asks for it.
+    fn hash(&mut self, row: &mut Process) {
+        let Some(identity) = Identity::of(row) else {
+            return;
+        };
+        if let Some(hash) = self.hashes.get(&identity) {
+            row.exe_sha256 = hash.to_vec();
+        } else if self.hashes.ask(&identity) {
+            let mut holders = vec![row.key.pid];
+            let line = row.parent.into_iter().flat_map(|parent| {
+                let parents = self.tables.ancestors(parent);
+                self.tables.proc(parent).into_iter().chain(parents)
+            });
+            holders.extend(
+                line.filter(|above| above.ns_mnt == row.ns_mnt)
+                    .map(|above| above.key.pid)
+                    .take(8),
+            );
+            let path = row.exe_path.clone();
+            self.wishes.push(Wish::Hash(Job {
+                identity,
+                path,
+                holders,
+            }));
+        }
+    }
+
+    /// A hash has been computed: every row of that file gets it.
+    pub fn hashed(&mut self, done: Done) {
+        let (identity, hash) = done;
+        self.hashes.learn(done);
+        for (id, row) in &mut self.tables.procs {
+            if row.exe_sha256.is_empty() && Identity::of(row) == Some(identity) {
+                Arc::make_mut(row).exe_sha256 = hash.to_vec();
+                self.hashes.late.insert(*id);
+            }
+        }
+    }
+
+    /// Rows that got their hash since this was last asked; the file may have them without it.
+    pub fn late(&mut self) -> Tables {
+        let mut tables = Tables::default();
+        for id in std::mem::take(&mut self.hashes.late) {
+            if self.in_scope(id)
+                && let Some(row) = self.tables.procs.get(&id)
+            {
+                tables.procs.insert(id, Arc::clone(row));
+            }
+        }
+        tables
     }
 
     pub(super) fn fork(&mut self, cpu: u16, record: &Record) -> Outcome {
@@ -477,6 +595,14 @@ impl World {
     }
 }
 
+/// Programs whose arguments are coming in at once: each holds its processor until they are in.
+const MOST_STARTING: usize = 64;
+
+/// Whether a further piece will follow.
+fn lacks(area: Option<&Blob>) -> bool {
+    area.is_some_and(|area| (area.bytes.len() as u64) < area.full_len.min(u64::from(WHOLE_MAX)))
+}
+
 /// What execveat was given, from the kernel's `/dev/fd/N` or `/dev/fd/N/path`.
 fn by_fd_path(claim: Blob) -> (Option<i64>, Option<Blob>) {
     let Some(rest) = claim.bytes.strip_prefix(b"/dev/fd/") else {
@@ -511,6 +637,13 @@ fn apply_task(row: &mut Process, task: &TaskPart) {
     row.ns_mnt = task.ns_mnt;
     row.ns_net = task.ns_net;
     row.ns_user = task.ns_user;
+    row.ns_uts = task.ns_uts;
+    row.ns_ipc = task.ns_ipc;
+    row.ns_cgroup = task.ns_cgroup;
+    row.ns_time = task.ns_time;
+    row.cap_bounding = task.cap_bounding;
+    row.cap_ambient = task.cap_ambient;
+    row.securebits = task.securebits;
     row.comm = task
         .comm
         .split(|b| *b == 0)

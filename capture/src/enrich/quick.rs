@@ -107,7 +107,8 @@ impl World {
         parts: &'a [u8],
         args: &mut Args<'a>,
     ) -> Quick {
-        if u32::from(head.kind) != Kind::SYSCALL {
+        // A program whose arguments are still coming in comes before its thread's next call.
+        if u32::from(head.kind) != Kind::SYSCALL || !self.starting.is_empty() {
             return Quick::Long;
         }
         let Some(Some(task)) = self.tasks.get(usize::from(cpu)).copied() else {
@@ -252,6 +253,14 @@ impl Fds {
         }
         if let Some(slot) = self.low.get_mut(at) {
             *slot = file;
+        }
+    }
+
+    /// What a descriptor is.
+    pub fn get(&self, fd: i32) -> Option<FileId> {
+        match usize::try_from(fd).ok().and_then(|at| self.low.get(at)) {
+            Some(id) => Some(*id).filter(|id| id.0 != 0),
+            None => self.high.get(&fd).copied(),
         }
     }
 

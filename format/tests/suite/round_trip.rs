@@ -359,6 +359,9 @@ prop_compose! {
             cap_permitted: long[0], cap_inheritable: long[1], container: container.map(ContainerId), cgroup_id: long[2],
             cgroup: bytes[0].clone(), ns_pid: numbers[1], ns_mnt: numbers[2], ns_net: numbers[3], ns_user: numbers[4],
             origin: [Origin::Kernel, Origin::Procfs, Origin::Runtime][(numbers[5] % 3) as usize],
+            cap_bounding: long[3], cap_ambient: long[4], securebits: numbers[6], ns_uts: numbers[7], ns_ipc: numbers[8],
+            ns_cgroup: numbers[9], ns_time: numbers[10], exe_size: long[5], exe_mtime_ns: long[0], exe_ctime_ns: long[1],
+            exe_sha256: bytes[1].clone(), script: bytes[2].clone(), interp: bytes[3].clone(),
         }
     }
 }

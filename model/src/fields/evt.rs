@@ -95,6 +95,7 @@ pub fn is_socket(file: &File) -> bool {
             | FileKind::Unix
             | FileKind::Netlink
             | FileKind::Packet
+            | FileKind::Vsock
             | FileKind::Socket
     )
 }

@@ -19,6 +19,21 @@ pub fn exepath(p: &Process) -> Option<&[u8]> {
     Some(p.exe_path.as_slice()).filter(|path| !path.is_empty())
 }
 
+/// The hash of the executed file, hex.
+pub fn sha256(p: &Process) -> Option<Vec<u8>> {
+    let digit = |half: u8| char::from_digit(u32::from(half), 16).map_or(b'?', |c| c as u8);
+    let hex = p.exe_sha256.iter().flat_map(|b| [b >> 4, b & 15]);
+    Some(hex.map(digit).collect()).filter(|hex: &Vec<u8>| !hex.is_empty())
+}
+
+/// An instant that is 0 when not known.
+pub fn instant(ns: u64) -> Option<FieldValue<'static>> {
+    i64::try_from(ns)
+        .ok()
+        .filter(|ns| *ns != 0)
+        .map(FieldValue::Int)
+}
+
 /// The arguments after `argv[0]` with blanks between them; empty where there is none, as the peers do.
 pub fn args(p: &Process) -> Vec<u8> {
     p.args().skip(1).collect::<Vec<_>>().join(&b' ')

@@ -81,7 +81,9 @@ fn a_small_ring_with_a_running_consumer_loses_nothing_uncounted() {
         .count() as u64;
     // On each CPU the recorded numbers and the ranges of the gaps lie side by side; only what user space filtered is missing.
     let mut seen: BTreeMap<u16, BTreeSet<u64>> = BTreeMap::new();
-    for event in capture.events() {
+    // Signals have a buffer of their own, and so numbers of their own.
+    let in_rings = capture.events().filter(|e| e.name() != "signal_generate");
+    for event in in_rings {
         let fresh = seen
             .entry(event.event.cpu)
             .or_default()
