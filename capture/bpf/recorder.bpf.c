@@ -211,15 +211,16 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
     __u64 segment = c->head >> 32;
     __u32 pos = (__u32)c->head;
     if (pos >= START_MAX) {
-        __u64 used = segment + 1 - *(volatile __u64 *)&ctl->tail;
-        if (used >= segments || (!critical && used + reserve >= segments)) {
-            lose(c, class, 1);
-            return 0;
-        }
         segment++;
         pos = 0;
-        c->told = 0;
     }
+    /* What yields leaves the last segments to what never does, also when that has begun to use them. */
+    if (segment - *(volatile __u64 *)&ctl->tail >= (critical ? segments : segments - reserve)) {
+        lose(c, class, 1);
+        return 0;
+    }
+    if (!pos)
+        c->told = 0;
     __u32 at = cpu * segments + (segment & (segments - 1));
     struct segment *s = bpf_map_lookup_elem(&ring, &at);
     OPAQUE(pos);
@@ -654,6 +655,24 @@ checked_once int put_socket(__u32 slot, __u64 address)
 }
 
 /*
+ * One read for fields that lie close together, instead of one for each: the bytes from `from` on, as far as they are
+ * looked at. Where a kernel has them further apart, each is read by itself.
+ */
+#define BLOCK 96
+#define BLOCK_READ(block, src, type, from)                                                                             \
+    bpf_probe_read_kernel(block, BLOCK, (char *)(src) + FIELD_OFFSET(type, from))
+#define IN_BLOCK(block, src, type, from, field)                                                                        \
+    ({                                                                                                                 \
+        __typeof__(((type *)0)->field) value_ = 0;                                                                     \
+        __u32 at_ = FIELD_OFFSET(type, field) - FIELD_OFFSET(type, from);                                              \
+        if (at_ <= BLOCK - sizeof(value_))                                                                             \
+            __builtin_memcpy(&value_, (block) + at_, sizeof(value_));                                                  \
+        else                                                                                                           \
+            READ_INTO(&value_, (type *)(src), field);                                                                  \
+        value_;                                                                                                        \
+    })
+
+/*
  * The kernel's file: its identity, its path, both ends when it is a socket. `place` is 1 + where this CPU remembers it.
  * Returns 1 when it may be remembered.
  */
@@ -668,16 +687,18 @@ checked_once int put_file(__u32 slot, __u64 address, __u32 place)
     }
     OPAQUE(off);
     struct inode *inode = READ(file, f_inode);
-    struct super_block *sb = READ(inode, i_sb);
+    char block[BLOCK];
+    BLOCK_READ(block, inode, struct inode, i_mode);
+    struct super_block *sb = IN_BLOCK(block, inode, struct inode, i_mode, i_sb);
     char *at = rec + off;
     struct file_part *f = (void *)(at + sizeof(struct part_head));
     head_of(at, PART_FILE, slot, sizeof(*f), sizeof(*f), place);
-    __u32 mode = READ(inode, i_mode);
+    __u32 mode = IN_BLOCK(block, inode, struct inode, i_mode, i_mode);
     __u32 magic = (__u32)READ(sb, s_magic);
     f->file = (__u64)file;
-    f->ino = READ(inode, i_ino);
+    f->ino = IN_BLOCK(block, inode, struct inode, i_mode, i_ino);
     f->dev = READ(sb, s_dev);
-    f->rdev = READ(inode, i_rdev);
+    f->rdev = IN_BLOCK(block, inode, struct inode, i_mode, i_rdev);
     f->mode = mode;
     f->flags = READ(file, f_flags);
     f->magic = magic;
@@ -727,7 +748,17 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     __u64 *stamp = bpf_map_lookup_elem(&opened, &stamp_at);
     if (!t || !stamp)
         return 0;
-    __u64 dentry = (__u64)READ(file, f_path.dentry), inode = (__u64)READ(file, f_inode);
+    char block[BLOCK];
+    __u64 dentry, inode;
+    if (FIELD_OFFSET(struct file, f_path.dentry) < FIELD_OFFSET(struct file, f_inode)) {
+        BLOCK_READ(block, file, struct file, f_path.dentry);
+        dentry = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_path.dentry);
+        inode = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_inode);
+    } else {
+        BLOCK_READ(block, file, struct file, f_inode);
+        dentry = (__u64)IN_BLOCK(block, file, struct file, f_inode, f_path.dentry);
+        inode = (__u64)IN_BLOCK(block, file, struct file, f_inode, f_inode);
+    }
     if (fresh)
         (*stamp)++;
     else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp &&

@@ -348,7 +348,7 @@ checked_once int put_given(__u64 request, __u64 owner, __u32 opcode, __s64 resul
     case OP_WRITEV: {
         struct io_rw *rw = (void *)request;
         if (with_memory && result > 0)
-            put_vector(SLOT_DATA, READ(rw, addr), READ(rw, len), result);
+            put_vector((PART_ARG << 16) | SLOT_DATA, READ(rw, addr), READ(rw, len), result);
         return 0;
     }
     case OP_RECV: {
@@ -365,8 +365,8 @@ checked_once int put_given(__u64 request, __u64 owner, __u32 opcode, __s64 resul
         if (!with_memory || result < 0 || bpf_probe_read_user(&m, sizeof(m), READ(message, umsg)) < 0)
             return 0;
         if (m.name && m.namelen)
-            put_bytes((PART_ADDR << 16) | SLOT_DATA, m.name, m.namelen > 128 ? 128 : m.namelen);
-        put_vector(SLOT_DATA, m.iov, (__u32)m.iovlen, result);
+            put_struct((PART_ADDR << 16) | SLOT_DATA, m.name, m.namelen > 128 ? 128 : m.namelen);
+        put_vector((PART_ARG << 16) | SLOT_DATA, m.iov, (__u32)m.iovlen, result);
         return 0;
     }
     default:

@@ -305,6 +305,17 @@ fn time_zone() -> String {
         .unwrap_or_else(|| "UTC".to_owned())
 }
 
+/// Returns when every program that ran at the call has ended: what they record is in the rings then. Programs at tracepoints
+/// run inside of what the kernel waits for here (`synchronize_rcu`, man 2 membarrier).
+pub fn quiesce() {
+    // SAFETY: takes no memory.
+    let done = unsafe { libc::syscall(libc::SYS_membarrier, libc::MEMBARRIER_CMD_GLOBAL, 0, 0) };
+    if done != 0 {
+        // Refused with nohz_full: programs take microseconds, this is long for them.
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+}
+
 /// One thing that recording needs or uses.
 #[derive(Clone, Debug)]
 pub struct Check {

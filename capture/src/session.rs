@@ -133,8 +133,6 @@ const NAP: Duration = Duration::from_millis(5);
 const SETTLE_NS: u64 = 2_000_000;
 /// Records taken in one look: how full the rings are is asked again behind them.
 const ONE_LOOK: u64 = 16_384;
-/// How often an ended recording looks at the rings, at most, until all that was offered has come.
-const LAST_LOOKS: u32 = 40;
 /// Events held back, and their bytes, while it is open whether their containers are meant.
 const MOST_HELD: (usize, usize) = (65_536, 64 << 20);
 /// What runtimes told that is taken in between two looks at the rings.
@@ -577,27 +575,13 @@ impl Recorder {
         Ok(())
     }
 
-    /// Takes what is in the rings, until all that has a number has come: a program that was running when it was detached
-    /// ends soon.
-    fn take_the_rest(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
-        for _ in 0..LAST_LOOKS {
-            while self.drain(sink, u64::MAX)? == ONE_LOOK {}
-            let (books, side) = (self.rings.books(), self.kernel.side_books()?);
-            let come = books.dropped + books.counted + side.dropped + self.books.handed;
-            if come >= books.offered + side.offered {
-                break;
-            }
-            std::thread::sleep(NAP);
-        }
-        Ok(())
-    }
-
     /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
     /// and seals the file.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
         self.kernel.detach();
+        host::quiesce();
         let end_ns = host::boot_ns();
-        self.take_the_rest(&mut writer)?;
+        while self.drain(&mut writer, u64::MAX)? == ONE_LOOK {}
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
             writer.gap(&gap)?;
