@@ -316,9 +316,11 @@ impl Rings {
             let jump = low.wrapping_sub(cursor.next_seq as u32);
             let seq = cursor.next_seq + u64::from(jump);
             let lost = cursor.lost.take();
-            let losses = (jump > 0)
-                .then(|| losses(cpu, cursor, u64::from(jump), lost, ns))
-                .unwrap_or_default();
+            let losses = if jump > 0 {
+                losses(cpu, cursor, u64::from(jump), lost, ns)
+            } else {
+                Default::default()
+            };
             cursor.next_seq = seq + 1;
             cursor.last_ns = ns;
             cursor.pos += len;
