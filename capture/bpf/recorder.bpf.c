@@ -730,6 +730,43 @@ inline_always struct file *file_of(struct task_struct *task, __u64 fd)
     return file;
 }
 
+/* An open file as this CPU may have told it. */
+struct seen {
+    struct told_file *told;
+    __u64 *stamp;
+    __u64 dentry, inode;
+    __u32 place;
+};
+
+/* Looks an open file up among those this CPU has told. Returns whether it is there. */
+inline_always int is_told(struct seen *s, struct file *file, __u32 cpu)
+{
+    __u64 hash = (__u64)file * 0x9e3779b97f4a7c15;
+    s->place = (hash >> 32) & (TOLD - 1);
+    __u32 at = cpu * TOLD + s->place;
+    __u32 stamp_at = (hash >> 48) & (OPENED - 1);
+    s->told = bpf_map_lookup_elem(&told, &at);
+    s->stamp = bpf_map_lookup_elem(&opened, &stamp_at);
+    if (!s->told || !s->stamp)
+        return 0;
+    char block[BLOCK];
+    if (FIELD_OFFSET(struct file, f_path.dentry) < FIELD_OFFSET(struct file, f_inode)) {
+        BLOCK_READ(block, file, struct file, f_path.dentry);
+        s->dentry = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_path.dentry);
+        s->inode = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_inode);
+    } else {
+        BLOCK_READ(block, file, struct file, f_inode);
+        s->dentry = (__u64)IN_BLOCK(block, file, struct file, f_inode, f_path.dentry);
+        s->inode = (__u64)IN_BLOCK(block, file, struct file, f_inode, f_inode);
+    }
+    struct told_file *t = s->told;
+    if (t->file != (__u64)file || t->dentry != s->dentry || t->inode != s->inode || t->stamp != *s->stamp)
+        return 0;
+    /* Files with a path of their own are opened by calls, which leave a stamp. */
+    struct inode *inode = (void *)s->inode;
+    return !t->ino || t->ino == READ(inode, i_ino);
+}
+
 /*
  * The file behind a descriptor: in full when this CPU has not told it yet, or `fresh` says that the call opened it or
  * changed what it is; else where it was told.
@@ -740,46 +777,33 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     struct file *file = file_of(current_task(), fd);
     if (!file)
         return 0;
-    __u64 hash = (__u64)file * 0x9e3779b97f4a7c15;
-    __u32 place = (hash >> 32) & (TOLD - 1);
-    __u32 at = bpf_get_smp_processor_id() * TOLD + place;
-    __u32 stamp_at = (hash >> 48) & (OPENED - 1);
-    struct told_file *t = bpf_map_lookup_elem(&told, &at);
-    __u64 *stamp = bpf_map_lookup_elem(&opened, &stamp_at);
-    if (!t || !stamp)
+    struct seen s = {};
+    int known = is_told(&s, file, bpf_get_smp_processor_id());
+    struct told_file *t = s.told;
+    if (!t || !s.stamp)
         return 0;
-    char block[BLOCK];
-    __u64 dentry, inode;
-    if (FIELD_OFFSET(struct file, f_path.dentry) < FIELD_OFFSET(struct file, f_inode)) {
-        BLOCK_READ(block, file, struct file, f_path.dentry);
-        dentry = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_path.dentry);
-        inode = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_inode);
-    } else {
-        BLOCK_READ(block, file, struct file, f_inode);
-        dentry = (__u64)IN_BLOCK(block, file, struct file, f_inode, f_path.dentry);
-        inode = (__u64)IN_BLOCK(block, file, struct file, f_inode, f_inode);
-    }
-    if (fresh)
-        (*stamp)++;
-    else if (t->file == (__u64)file && t->dentry == dentry && t->inode == inode && t->stamp == *stamp &&
-             t->ino == READ((struct inode *)inode, i_ino)) {
+    if (fresh) {
+        (*s.stamp)++;
+    } else if (known) {
         __u64 off = offset(c);
         if (ROOM(off, 0)) {
             OPAQUE(off);
-            head_of(rec + off, PART_TOLD, slot, 0, 0, place);
+            head_of(rec + off, PART_TOLD, slot, 0, 0, s.place);
             c->off = off + sizeof(struct part_head);
         }
         return 0;
     }
     t->file = 0;
-    int remember = put_file(slot, (__u64)file, place + 1);
+    int remember = put_file(slot, (__u64)file, s.place + 1);
     struct record_head *h = (void *)rec;
     if (remember && !(h->marks & MARK_CUT)) {
         t->file = (__u64)file;
-        t->dentry = dentry;
-        t->inode = inode;
-        t->stamp = *stamp;
-        t->ino = READ((struct inode *)inode, i_ino);
+        t->dentry = s.dentry;
+        t->inode = s.inode;
+        t->stamp = *s.stamp;
+        struct inode *inode = (void *)s.inode;
+        __u32 format = READ(inode, i_mode) & S_IFMT;
+        t->ino = format == S_IFREG || format == S_IFDIR || format == S_IFCHR ? 0 : READ(inode, i_ino);
     }
     return 0;
 }
@@ -1189,6 +1213,9 @@ checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
     return 0;
 }
 
+/* Bytes of a buffer up to which it is read where the record is begun. */
+#define INLINE_BYTES 256
+
 SEC("tp_btf/sys_exit")
 int on_sys_exit(__u64 *ctx)
 {
@@ -1273,6 +1300,35 @@ int on_sys_exit(__u64 *ctx)
     c->off = sizeof(struct record_front) + argc * 8;
     if (reads) {
         c->snaplen = pressure >= HEADS ? 0 : snaplen;
+        /* By far the most calls begin with a descriptor whose file has been told: without a call of a function. */
+        if ((reads & 1) && (__u8)plan->readings[0] == KIND_FD && !(marks & PLAN_NAMES_SOCKET)) {
+            struct file *file = file_of(task, (__u32)h->args[0]);
+            struct seen s = {};
+            if (!file) {
+                reads &= ~1u;
+            } else if (is_told(&s, file, cpu)) {
+                __u64 off = sizeof(struct record_front) + (argc & 7) * 8;
+                head_of(w.rec + off, PART_TOLD, 0, 0, 0, s.place);
+                off += sizeof(struct part_head);
+                c->off = off;
+                reads &= ~1u;
+                /* And the next is a buffer, of which nothing or a little is kept. */
+                __u8 second = (__u8)plan->readings[1];
+                __u64 full = result >= 0 ? (__u64)result : h->args[2];
+                if ((reads & 2) && !abi && (second == KIND_BUF_OUT || second == KIND_BUF_IN) && full <= c->snaplen &&
+                    full <= INLINE_BYTES) {
+                    __u32 keep = (__u32)full & (2 * INLINE_BYTES - 1);
+                    char *part = w.rec + off;
+                    if (second == KIND_BUF_OUT && result <= 0) {
+                        reads &= ~2u;
+                    } else if (bpf_probe_read_user(part + sizeof(struct part_head), keep, (void *)h->args[1]) == 0) {
+                        head_of(part, PART_ARG, 1, keep, keep, 0);
+                        c->off = off + sizeof(struct part_head) + PADDED(keep);
+                        reads &= ~2u;
+                    }
+                }
+            }
+        }
         for (__u32 i = 0; i < 6; i++) {
             if (reads & (1 << i))
                 put_arg(plan->readings[i], i, marks);

@@ -72,7 +72,8 @@ impl Plans {
         }
         Plan {
             present: 1,
-            count: row.args.len() as u8,
+            // What is part of another argument has no register of its own.
+            count: row.args.len().min(6) as u8,
             marks: marks as u8,
             reads,
             class: row.class as u32,

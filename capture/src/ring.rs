@@ -89,6 +89,8 @@ struct Cursor {
     context: Context,
     /// What the kernel side says it did not record before the next record.
     lost: Option<LossCounts>,
+    /// Whether what comes before the next record has been taken: then the record lies in the same segment, wherever it starts.
+    introduced: bool,
 }
 
 /// Why records were not kept.
@@ -199,6 +201,7 @@ impl Rings {
                     context: Context::read(&[0; Context::BYTES])
                         .unwrap_or_else(|| unreachable!("as many bytes as it has")),
                     lost: None,
+                    introduced: false,
                 })
                 .collect(),
         };
@@ -246,10 +249,9 @@ impl Rings {
 
     /// Stamp of the next record of a CPU, past what is no event: whose records follow, what was lost.
     fn peek(&mut self, cpu: usize) -> Option<u64> {
-        let mut first = true;
         loop {
             let cursor = self.cursors.get_mut(cpu)?;
-            if first && cursor.pos >= START_MAX {
+            if !cursor.introduced && cursor.pos >= START_MAX {
                 // No record starts here any more: the kernel has left this segment, or will before it writes again.
                 cursor.segment += 1;
                 cursor.pos = 0;
@@ -258,7 +260,6 @@ impl Rings {
                     .word(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, tail))
                     .store(cursor.segment, Ordering::Release);
             }
-            first = false;
             if (cursor.segment, cursor.pos) >= (cursor.head >> 32, cursor.head as u32) {
                 return None;
             }
@@ -270,12 +271,14 @@ impl Rings {
                     let context = Context::read(self.ring.published(body, Context::BYTES))?;
                     let cursor = self.cursors.get_mut(cpu)?;
                     cursor.context = context;
+                    cursor.introduced = true;
                     cursor.pos += (RecordHead::BYTES + Context::BYTES) as u32;
                 }
                 Kind::LOSS => {
                     let lost = LossCounts::read(self.ring.published(body, LossCounts::BYTES));
                     let cursor = self.cursors.get_mut(cpu)?;
                     cursor.lost = lost;
+                    cursor.introduced = true;
                     cursor.pos += (RecordHead::BYTES + LossCounts::BYTES) as u32;
                 }
                 _ => return Some(front.time_ns),
@@ -323,6 +326,7 @@ impl Rings {
             };
             cursor.next_seq = seq + 1;
             cursor.last_ns = ns;
+            cursor.introduced = false;
             cursor.pos += len;
             for loss in losses.into_iter().flatten() {
                 each(Item::Loss(loss))?;
