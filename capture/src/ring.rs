@@ -412,3 +412,65 @@ fn losses(
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs::File;
+    use std::os::fd::AsFd;
+    use std::os::unix::fs::FileExt;
+
+    /// Shared memory as a map has it.
+    fn memory(bytes: usize) -> File {
+        let fd = rustix::fs::memfd_create(c"map", rustix::fs::MemfdFlags::CLOEXEC).unwrap();
+        let file = File::from(fd);
+        file.set_len(bytes as u64).unwrap();
+        file
+    }
+
+    fn front(kind: u32, len: usize, time_ns: u64, seq: u32) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        bytes[..4].copy_from_slice(&(len as u32).to_le_bytes());
+        bytes[4] = kind as u8;
+        bytes[8..16].copy_from_slice(&time_ns.to_le_bytes());
+        bytes[20..24].copy_from_slice(&seq.to_le_bytes());
+        bytes
+    }
+
+    #[test]
+    fn a_record_introduced_at_the_end_of_a_segment_is_handed_over_whenever_the_look_ends() {
+        let (ring, cpus) = (memory(2 * SEGMENT_BYTES as usize), memory(4096));
+        let control = memory(4096);
+        let mut rings = Rings::map(ring.as_fd(), cpus.as_fd(), control.as_fd(), 1, 2).unwrap();
+        // Records up to the last place where another may start, and one that is introduced there.
+        let start = START_MAX as usize / 8 * 8 - 8;
+        let context = RecordHead::BYTES + Context::BYTES;
+        let mut bytes = Vec::new();
+        let mut at = 0;
+        for seq in 0..4 {
+            let len = if seq < 3 { 12_000 } else { start - at };
+            bytes.extend(front(Kind::SYSCALL, len, 1, seq));
+            at += len;
+        }
+        bytes.extend(front(Kind::CONTEXT, context, 0, 0));
+        bytes.extend(front(Kind::SYSCALL, RecordHead::BYTES, 9, 4));
+        assert!(start < START_MAX as usize && start + context >= START_MAX as usize);
+        ring.write_all_at(&bytes, 0).unwrap();
+        let head = bytes.len() as u64;
+        let head_at = std::mem::offset_of!(CpuState, head) as u64;
+        cpus.write_all_at(&head.to_le_bytes(), head_at).unwrap();
+        rings.refresh();
+        let mut seen = Vec::new();
+        for until_ns in [5, u64::MAX] {
+            let each = |item: Item<'_>| {
+                match item {
+                    Item::Record { seq, .. } => seen.push(seq),
+                    Item::Loss(loss) => panic!("nothing was lost: {loss:?}"),
+                }
+                Ok::<(), ()>(())
+            };
+            rings.drain(until_ns, u64::MAX, each).unwrap();
+        }
+        assert_eq!(seen, [0, 1, 2, 3, 4]);
+    }
+}
