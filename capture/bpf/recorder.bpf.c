@@ -687,7 +687,7 @@ checked_once int put_file(__u32 slot, __u64 address, __u32 place)
     }
     OPAQUE(off);
     struct inode *inode = READ(file, f_inode);
-    char block[BLOCK];
+    char *block = (char *)c->scratch;
     BLOCK_READ(block, inode, struct inode, i_mode);
     struct super_block *sb = IN_BLOCK(block, inode, struct inode, i_mode, i_sb);
     char *at = rec + off;
@@ -739,7 +739,7 @@ struct seen {
 };
 
 /* Looks an open file up among those this CPU has told. Returns whether it is there. */
-inline_always int is_told(struct seen *s, struct file *file, __u32 cpu)
+inline_always int is_told(struct seen *s, struct file *file, struct cpu_state *c, __u32 cpu)
 {
     __u64 hash = (__u64)file * 0x9e3779b97f4a7c15;
     s->place = (hash >> 32) & (TOLD - 1);
@@ -749,7 +749,7 @@ inline_always int is_told(struct seen *s, struct file *file, __u32 cpu)
     s->stamp = bpf_map_lookup_elem(&opened, &stamp_at);
     if (!s->told || !s->stamp)
         return 0;
-    char block[BLOCK];
+    char *block = (char *)c->scratch;
     if (FIELD_OFFSET(struct file, f_path.dentry) < FIELD_OFFSET(struct file, f_inode)) {
         BLOCK_READ(block, file, struct file, f_path.dentry);
         s->dentry = (__u64)IN_BLOCK(block, file, struct file, f_path.dentry, f_path.dentry);
@@ -778,7 +778,7 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     if (!file)
         return 0;
     struct seen s = {};
-    int known = is_told(&s, file, bpf_get_smp_processor_id());
+    int known = is_told(&s, file, c, bpf_get_smp_processor_id());
     struct told_file *t = s.told;
     if (!t || !s.stamp)
         return 0;
@@ -1306,7 +1306,7 @@ int on_sys_exit(__u64 *ctx)
             struct seen s = {};
             if (!file) {
                 reads &= ~1u;
-            } else if (is_told(&s, file, cpu)) {
+            } else if (is_told(&s, file, c, cpu)) {
                 __u64 off = sizeof(struct record_front) + (argc & 7) * 8;
                 head_of(w.rec + off, PART_TOLD, 0, 0, 0, s.place);
                 off += sizeof(struct part_head);

@@ -636,6 +636,8 @@ wire! {
         snaplen: u32,
         /// Whether one of the two lists below is not all zeros.
         losses: u32,
+        /// Where fields of a structure of the kernel lie while they are looked at: the stack is small before Linux 6.
+        scratch: u64[12],
         /// What was not recorded since the last record.
         lost: u32[16],
         /// What was only counted since the last record.
