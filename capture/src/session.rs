@@ -409,24 +409,10 @@ impl Recorder {
         placed.map_err(unwritable)
     }
 
-    /// Takes everything stamped before `until_ns` out of the rings and hands it on.
-    fn drain(&mut self, sink: &mut impl Sink, until_ns: u64) -> Result<u64, Error> {
-        let full = self.rings.refresh();
-        if let Some(step) = self.ladder.look(full, host::boot_ns()) {
-            self.rings.press(step.pressure);
-            if let Some(gap) = step.ended {
-                sink.gap(gap)?;
-            }
-        }
+    /// What records pass on their way into the batch, and where they come from.
+    fn way_in(&mut self, until_ns: u64) -> (Intake<'_>, &mut Rings, &mut Beside) {
         let left = (self.options.limits.events).map(|most| most.saturating_sub(self.books.written));
-        while let Some(bytes) = self.kernel.side_record() {
-            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
-            let time_ns = front.map_or(0, |front| front.time_ns);
-            self.beside.push(Reverse((time_ns, bytes)));
-            self.beside_taken += 1;
-        }
-        let beside = &mut self.beside;
-        let mut intake = Intake {
+        let intake = Intake {
             world: &mut self.world,
             batch: &mut self.batch,
             format: &self.format,
@@ -439,9 +425,26 @@ impl Recorder {
             held: &mut self.held,
             held_bytes: &mut self.held_bytes,
         };
-        let handed = self
-            .rings
-            .drain(until_ns, ONE_LOOK, |item| intake.take(item, beside, sink))?;
+        (intake, &mut self.rings, &mut self.beside)
+    }
+
+    /// Takes everything stamped before `until_ns` out of the rings and hands it on.
+    fn drain(&mut self, sink: &mut impl Sink, until_ns: u64) -> Result<u64, Error> {
+        let full = self.rings.refresh();
+        if let Some(step) = self.ladder.look(full, host::boot_ns()) {
+            self.rings.press(step.pressure);
+            if let Some(gap) = step.ended {
+                sink.gap(gap)?;
+            }
+        }
+        while let Some(bytes) = self.kernel.side_record() {
+            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
+            let time_ns = front.map_or(0, |front| front.time_ns);
+            self.beside.push(Reverse((time_ns, bytes)));
+            self.beside_taken += 1;
+        }
+        let (mut intake, rings, beside) = self.way_in(until_ns);
+        let handed = rings.drain(until_ns, ONE_LOOK, |item| intake.take(item, beside, sink))?;
         if handed < ONE_LOOK {
             // Nothing that came before is left in the rings.
             intake.beside(beside, until_ns, sink)?;
@@ -604,20 +607,7 @@ impl Recorder {
             };
             writer.gap(&gap)?;
         }
-        let left = (self.options.limits.events).map(|most| most.saturating_sub(self.books.written));
-        let mut intake = Intake {
-            world: &mut self.world,
-            batch: &mut self.batch,
-            format: &self.format,
-            filter: self.options.filter.as_ref(),
-            manifest: &self.manifest,
-            left,
-            until_ns: end_ns,
-            first_ns: &mut self.first_ns,
-            books: &mut self.books,
-            held: &mut self.held,
-            held_bytes: &mut self.held_bytes,
-        };
+        let (mut intake, _, _) = self.way_in(end_ns);
         intake.end(&mut writer)?;
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
