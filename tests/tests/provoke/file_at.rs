@@ -46,7 +46,7 @@ crate::cases! {
     }
     newfstatat(call) {
         let mut room: Room = [0; 64];
-        call.make(&[n(folder("/etc")), text(c"hosts"), ptr(&raw mut room).says("st_mode=S_IFREG|0"), n(0)]);
+        call.make(&[n(folder("/etc")), text(c"passwd"), ptr(&raw mut room).says("st_mode=S_IFREG|0"), n(0)]);
     }
     unlinkat(call) {
         std::fs::create_dir("d").expect("a folder");
