@@ -236,6 +236,7 @@ struct task_struct {
     struct thread_info thread_info;
     int pid, tgid;
     int exit_code;
+    __u32 flags;
     __u64 start_boottime;
     __u64 self_exec_id;
     struct task_struct *group_leader, *real_parent;

@@ -14,6 +14,9 @@
 #include "kernel.h"
 #include "contract.h"
 
+/* ENOSYS: what the kernel's entry puts where the result of a call will be. */
+#define NOT_A_CALL 38
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 volatile const __u32 self_tgid = 0;
@@ -99,6 +102,13 @@ struct {
     __type(key, __u32);
     __type(value, __u32);
 } pid_scope SEC(".maps");
+/* Since when the call of a thread waits, by thread id. */
+struct {
+    __uint(type, MAP_HASH);
+    __uint(max_entries, WAITING_MAX);
+    __type(key, __u32);
+    __type(value, struct wait_begun);
+} waiting SEC(".maps");
 /* Where a part may still start, given its largest size. */
 #define ROOM(off, bytes) ((off) <= RECORD_MAX - sizeof(struct part_head) - (bytes))
 #define PADDED(n) (((n) + 7) & ~7u)
@@ -145,6 +155,13 @@ inline_always __u64 cgroup_id(struct task_struct *task)
         return task->cgroups->dfl_cgrp->kn->id;
     struct kernfs_node *node = READ(group_of(task), kn);
     return READ(node, id);
+}
+
+/* The registers a task came into the kernel with. */
+inline_always struct pt_regs *registers_of(struct task_struct *task)
+{
+    return HELPER_EXISTS(task_pt_regs) ? (void *)bpf_task_pt_regs(task)
+                                       : (void *)(READ(task, stack) + STACK_BYTES - TYPE_SIZE(struct pt_regs));
 }
 
 inline_always int in_scope(struct task_struct *task, __u64 cgroup)
@@ -1213,6 +1230,19 @@ checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
     return 0;
 }
 
+/* How long the call has taken from where it first gave up the CPU. */
+inline_always void put_latency(struct writer *w, __u64 latency_ns)
+{
+    __u64 off = w->cpu->off;
+    if (off > RECORD_MAX - sizeof(struct part_head)) {
+        cut(w->rec);
+        return;
+    }
+    OPAQUE(off);
+    head_of(w->rec + off, PART_LATENCY, 0, 0, (__u32)latency_ns, latency_ns >> 32);
+    w->cpu->off = off + sizeof(struct part_head);
+}
+
 /* Bytes of a buffer up to which it is read where the record is begun. */
 #define INLINE_BYTES 256
 
@@ -1225,6 +1255,14 @@ int on_sys_exit(__u64 *ctx)
     struct cpu_control *ctl = bpf_map_lookup_elem(&control, &cpu);
     if (!c || !ctl)
         return 0;
+    /* A call that has waited is timed: whoever is on a CPU now has its stamp there. */
+    __u64 since = c->since;
+    if (since) {
+        __u32 tid = OF(task, pid);
+        c->since = 0;
+        bpf_map_delete_elem(&waiting, &tid);
+    }
+    c->left = (__s64)ctx[1] == -NOT_A_CALL ? (__u64)task : 0;
     /* The verdict stands as long as this CPU sees the same task, with the same program, group and scope. */
     __u64 group = (__u64)group_of(task);
     __u32 exec_id = (__u32)OF(task, self_exec_id);
@@ -1248,8 +1286,8 @@ int on_sys_exit(__u64 *ctx)
     __s64 nr = regs->orig_ax;
     __u32 abi = 0, kind = SYSCALL;
     int compat = OF(task, thread_info.status) & TS_COMPAT;
-    /* rt_sigreturn restores the registers and leaves -1 (a call number of -1 fails with ENOSYS, 38); what it restored is no result. */
-    if (nr == -1 && result != -38) {
+    /* rt_sigreturn restores the registers and leaves -1 (a call number of -1 fails with ENOSYS); what it restored is no result. */
+    if (nr == -1 && result != -NOT_A_CALL) {
         nr = compat ? 173 : 15;
         kind = SYSCALL_ENTER;
         result = 0;
@@ -1340,6 +1378,8 @@ int on_sys_exit(__u64 *ctx)
         put_task(number_of(task));
         put_cwd(task);
     }
+    if (since)
+        put_latency(&w, h->time_ns - since);
     commit(&w);
     return 0;
 }
@@ -1479,6 +1519,8 @@ int on_exec(__u64 *ctx)
         args_kept = put_area(PART_ARGV, args, args_bytes);
         env_kept = put_area(PART_ENV, env, env_bytes);
     }
+    if (w.cpu->since)
+        put_latency(&w, h->time_ns - w.cpu->since);
     commit(&w);
     /* What did not fit: each piece is a record, and the first record says how much there is. */
     put_rest(PART_ARGV, args, args_kept, args_bytes);
@@ -1524,9 +1566,7 @@ int on_exit(__u64 *ctx)
     struct writer w;
     struct record_head *h;
     /* A thread that is in a call now and will never return from it: exit or exit_group. Others die in whatever call they were. */
-    struct pt_regs *regs = HELPER_EXISTS(task_pt_regs)
-                               ? (void *)bpf_task_pt_regs(task)
-                               : (void *)(READ(task, stack) + STACK_BYTES - TYPE_SIZE(struct pt_regs));
+    struct pt_regs *regs = registers_of(task);
     __u32 compat = task->thread_info.status & TS_COMPAT ? 1 : 0;
     __u64 nr = READ(regs, orig_ax);
     __u32 at = compat * PLAN_STRIDE + (nr < PLAN_STRIDE ? (__u32)nr : PLAN_STRIDE - 1);

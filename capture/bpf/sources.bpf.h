@@ -683,3 +683,36 @@ int on_task_rename(__u64 *ctx)
     commit(&w);
     return 0;
 }
+
+/* PF_EXITING: the thread will not return from its call. */
+#define EXITING 4
+
+/*
+ * Time in calls. Where a thread first gives up the CPU within a call, voluntarily or not, the instant is noted; whichever CPU
+ * it comes back to is told, so that the return of a call that did not wait costs a comparison. A thread is in a call while the
+ * registers it came with hold a number and, for the result, what the entry put there; ENOSYS may also be a result, which
+ * `left` tells apart.
+ */
+SEC("tp_btf/sched_switch")
+int on_switch(__u64 *ctx)
+{
+    struct task_struct *before = (void *)ctx[1], *next = (void *)ctx[2];
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+    if (!c)
+        return 0;
+    if (!c->since && before->mm && !(before->flags & EXITING) && c->left != (__u64)before) {
+        struct pt_regs *regs = registers_of(before);
+        __s64 nr = (__s64)READ(regs, orig_ax), result = (__s64)READ(regs, ax);
+        if (nr >= 0 && result == -NOT_A_CALL && before->tgid != self_tgid && in_scope(before, cgroup_id(before))) {
+            struct wait_begun begun = {.since_ns = bpf_ktime_get_boot_ns(), .task_start = before->start_boottime};
+            __u32 tid = before->pid;
+            if (bpf_map_update_elem(&waiting, &tid, &begun, 0))
+                c->untimed++;
+        }
+    }
+    __u32 tid = next->pid;
+    struct wait_begun *begun = tid ? bpf_map_lookup_elem(&waiting, &tid) : 0;
+    c->since = begun && begun->task_start == next->start_boottime ? begun->since_ns : 0;
+    return 0;
+}

@@ -184,6 +184,8 @@ pub struct Head {
     pub nr: u32,
     /// Result.
     pub result: u64,
+    /// How long it took once it had waited, ns; 0 when it did not.
+    pub latency_ns: u64,
     /// Raw argument registers; those behind the call's own are 0.
     pub args: [u64; 6],
 }
@@ -217,6 +219,7 @@ impl Head {
             exec_id: context.exec_id,
             nr: front.nr,
             result: front.result,
+            latency_ns: 0,
             args,
         };
         Ok((head, RecordHead::BYTES + argc * 8))
@@ -335,9 +338,15 @@ fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
         }
         Tag::EXE => record.exe = ExePart::read(data),
         Tag::INTERP => record.interp = Some(data.to_vec()),
+        Tag::LATENCY => record.head.latency_ns = latency_ns(part),
         Tag::USAGE => record.usage = UsagePart::read(data),
         _ => {}
     }
+}
+
+/// What a part of latency says.
+pub fn latency_ns(part: &PartHead) -> u64 {
+    u64::from(part.extra) << 32 | u64::from(part.full_len)
 }
 
 /// A unix socket's name: a path up to its NUL, or `@` and an abstract name.

@@ -593,6 +593,7 @@ fn blank(cpu: u16, head: &Head, proc: ProcId, known: bool, ty: TypeId) -> Event 
         proc,
         file: None,
         result: 0,
+        latency_ns: head.latency_ns,
         args: SmallVec::new(),
     }
 }

@@ -454,6 +454,7 @@ pub fn doctor() -> Vec<Check> {
             snaplen: 256,
             ring_bytes: 64 << 10,
             cpus: possible_cpus(),
+            latency: true,
         };
         let loaded = crate::load::Kernel::load(&settings);
         let found = match &loaded {

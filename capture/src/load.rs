@@ -151,7 +151,10 @@ const PROGRAMS: &[(&str, &str, bool, &str)] = &[
         false,
         "threads that are given a name from outside",
     ),
+    ("on_switch", "sched_switch", false, TIMED),
 ];
+
+const TIMED: &str = "how long calls take that wait";
 
 const URING_SUBMITTED: &str = "operations submitted through an io_uring";
 const URING_COMPLETED: &str = "completions of operations submitted through an io_uring";
@@ -171,6 +174,8 @@ pub struct Settings {
     pub ring_bytes: usize,
     /// CPUs that may exist.
     pub cpus: u16,
+    /// Whether calls that wait are timed.
+    pub latency: bool,
 }
 
 impl Settings {
@@ -256,6 +261,10 @@ impl Kernel {
         let mut not_covered = Vec::new();
         for (name, hook, needed, sees) in PROGRAMS {
             if loaded.contains_key(hook) {
+                continue;
+            }
+            if *sees == TIMED && !settings.latency {
+                not_covered.push((*sees, format!("{name}: {sees}: switched off")));
                 continue;
             }
             let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;

@@ -155,6 +155,8 @@ pub struct Books {
     pub counted: u64,
     /// Records refused because the CPU was writing another.
     pub nested: u64,
+    /// Calls that waited and were not timed, because too many threads waited.
+    pub untimed: u64,
     /// Calls of the recorder that were spared.
     pub spared_self: u64,
     /// Calls out of scope that were spared.
@@ -376,6 +378,7 @@ impl Rings {
             books.dropped += word(std::mem::offset_of!(CpuState, dropped));
             books.counted += word(std::mem::offset_of!(CpuState, counted));
             books.nested += word(std::mem::offset_of!(CpuState, nested));
+            books.untimed += word(std::mem::offset_of!(CpuState, untimed));
             books.spared_self += spared(Verdict::SELF);
             books.spared_scope += spared(Verdict::SCOPE);
         }

@@ -12,7 +12,7 @@ use crate::ring::Rings;
 use crate::runtime::{self, Endpoint, Runtimes};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
-use crate::wire::{Context, RecordHead, ScopeMode};
+use crate::wire::{Context, RecordHead, ScopeMode, WAITING_MAX};
 use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{
@@ -70,6 +70,8 @@ pub struct Options {
     pub ring_bytes: usize,
     /// When to end.
     pub limits: Limits,
+    /// Whether calls that wait are timed.
+    pub latency: bool,
     /// How often it is looked at what containers use; `None` for never.
     pub usage_interval: Option<Duration>,
     /// Container runtimes to ask and to listen to.
@@ -93,6 +95,7 @@ impl Default for Options {
             snaplen: 256,
             ring_bytes: 16 << 20,
             limits: Limits::default(),
+            latency: true,
             usage_interval: None,
             runtimes: runtime::endpoints(),
             operator: String::new(),
@@ -211,6 +214,7 @@ impl Recorder {
             snaplen: options.snaplen.min(crate::wire::PATH_MAX),
             ring_bytes: options.ring_bytes,
             cpus: host::possible_cpus(),
+            latency: options.latency,
         };
         let (mut kernel, rings) = Kernel::load(&settings)?;
         if let Scope::PidTree(pids) = &options.scope {
@@ -606,6 +610,20 @@ impl Recorder {
                     .to_owned(),
             };
             writer.gap(&gap)?;
+        }
+        if books.untimed > 0 {
+            writer.gap(&Gap {
+                cause: GapCause::Degraded,
+                start: BootNs(self.manifest.clock.boot_ns),
+                end: BootNs(end_ns),
+                cpu: None,
+                count: None,
+                first_seq: None,
+                detail: format!(
+                    "{} calls that waited were not timed: more than {WAITING_MAX} threads waited",
+                    books.untimed
+                ),
+            })?;
         }
         let (mut intake, _, _) = self.way_in(end_ns);
         intake.end(&mut writer)?;

@@ -30,6 +30,8 @@ pub const TOLD: u32 = 1_024;
 pub const OPENED: u32 = 4_096;
 /// Bytes of a dentry that a step of a path carries: parent, name, inode and the name itself when it is short.
 pub const DENTRY_BYTES: u32 = 72;
+/// Threads whose waiting calls are timed at once.
+pub const WAITING_MAX: u32 = 32_768;
 /// Classes that losses are counted by: one more than there may be in `afterimage_model::Class`.
 pub const CLASSES: u32 = 16;
 
@@ -50,6 +52,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("TOLD", TOLD),
     ("OPENED", OPENED),
     ("DENTRY_BYTES", DENTRY_BYTES),
+    ("WAITING_MAX", WAITING_MAX),
     ("CLASSES", CLASSES),
     ("CLASS_PROCESS", Class::Process as u32),
     ("SYSCALL", Kind::SYSCALL),
@@ -91,6 +94,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("PART_EXE", Tag::EXE),
     ("PART_INTERP", Tag::INTERP),
     ("PART_USAGE", Tag::USAGE),
+    ("PART_LATENCY", Tag::LATENCY),
     ("SLOT_RESULT", Slot::RESULT),
     ("SLOT_CWD", Slot::CWD),
     ("SLOT_EXE", Slot::EXE),
@@ -212,6 +216,8 @@ numbers! {
         INTERP = 41,
         /// [`UsagePart`].
         USAGE = 42,
+        /// How long the call took from where it first gave up the CPU, ns: `full_len` the low half, `extra` the high one.
+        LATENCY = 43,
     }
 }
 numbers! {
@@ -596,6 +602,13 @@ wire! {
         /// How it is read in no case; see [`Plan`].
         otherwise: u32,
     }
+    /// A thread that gave up the CPU within a call.
+    WaitBegun "wait_begun" {
+        /// When it first did, ns since boot.
+        since_ns: u64,
+        /// Its own start, ns since boot: an id is used again.
+        task_start: u64,
+    }
     /// One CPU's books and scratch, in shared memory.
     CpuState "cpu_state" {
         /// Segment number << 32 | bytes written in it. Written last, read by user space.
@@ -626,6 +639,12 @@ wire! {
         verdict: u32,
         /// Whether the task's [`Context`] is in the ring and nothing was lost since.
         told: u32,
+        /// Since when the call of the task that runs has waited, ns since boot; 0 when it has not.
+        since: u64,
+        /// Address of the task whose last call ended with ENOSYS, which looks like a call that is still running; 0 for none.
+        left: u64,
+        /// Waits that were not timed because too many threads waited.
+        untimed: u64,
         /// Where the next part goes; kept in memory so that the verifier sees one state.
         off: u64,
         /// Element of the `ring` map that is being written.

@@ -119,6 +119,7 @@ fn event(
         proc: ProcId(proc),
         file,
         result,
+        latency_ns: 0,
         args: row.args.iter().map(|arg| value(arg.name)).collect(),
     }
 }

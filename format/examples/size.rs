@@ -86,6 +86,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 } else {
                     (random & 7) as i64
                 },
+                latency_ns: 0,
                 args: args.into_iter().collect(),
             }
         })

@@ -55,6 +55,8 @@ pub struct Row {
     pub file: Option<FileId>,
     /// Its result.
     pub result: i64,
+    /// How long it took once it had waited, ns; 0 when that is not known.
+    pub latency_ns: u64,
 }
 
 impl From<&Event> for Row {
@@ -70,6 +72,7 @@ impl From<&Event> for Row {
             proc: event.proc,
             file: event.file,
             result: event.result,
+            latency_ns: event.latency_ns,
         }
     }
 }

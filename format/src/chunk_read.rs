@@ -310,6 +310,7 @@ impl<'a> Body<'a> {
         let flags: Vec<u16> = self.small(column::FLAGS, count)?;
         let proc: Vec<usize> = self.small(column::PROC, count)?;
         let file: Vec<usize> = self.small(column::FILE, count)?;
+        let latency = self.ints(column::LATENCY, count)?;
         let files = take_steps(&self.bytes_of(column::FILE_LIST)?, u64::from(u32::MAX))?;
         let thread_bytes = self.bytes_of(column::THREAD)?;
         let mut threads = Cursor::new(&thread_bytes);
@@ -322,8 +323,9 @@ impl<'a> Body<'a> {
             .zip(&abi)
             .zip(&flags)
             .zip(&proc)
-            .zip(&file);
-        for (((((cpu, ty), abi), flags), proc), file) in columns {
+            .zip(&file)
+            .zip(&latency);
+        for ((((((cpu, ty), abi), flags), proc), file), latency) in columns {
             if run == 0 {
                 let step =
                     u32::try_from(threads.varint()?).map_err(|_| malformed("thread column"))?;
@@ -350,6 +352,7 @@ impl<'a> Body<'a> {
                 proc: *self.zone.procs.get(*proc).ok_or(malformed("proc column"))?,
                 file,
                 result: 0,
+                latency_ns: *latency as u64,
                 args: Default::default(),
             });
         }

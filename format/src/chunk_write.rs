@@ -108,8 +108,8 @@ impl ChunkEncoder {
         let mut rows_of_type: Vec<Vec<u32>> = vec![Vec::new(); types.list().len()];
         let (mut thread, mut time) = (Vec::new(), Vec::with_capacity(lines.len() * 3));
         let (mut last_tid, mut run, mut last_time) = (0_u32, 0_u64, start);
-        let mut lists: [Vec<i64>; 6] = std::array::from_fn(|_| Vec::with_capacity(lines.len()));
-        let [cpu, ty, abi, flags, proc, file] = &mut lists;
+        let mut lists: [Vec<i64>; 7] = std::array::from_fn(|_| Vec::with_capacity(lines.len()));
+        let [cpu, ty, abi, flags, proc, file, latency] = &mut lists;
         let mut failed = 0_u64;
         for (at, line) in order.iter().enumerate() {
             let row = &lines[*line as usize].row;
@@ -134,6 +134,7 @@ impl ChunkEncoder {
             flags.push(i64::from(row.flags.0));
             proc.push(procs.place(row.proc.0) as i64);
             file.push(row.file.map_or(0, |file| files.place(file.0) as i64 + 1));
+            latency.push(row.latency_ns as i64);
             failed += u64::from(
                 !row.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&row.result),
             );
@@ -150,6 +151,7 @@ impl ChunkEncoder {
             column::FLAGS,
             column::PROC,
             column::FILE,
+            column::LATENCY,
         ]
         .iter()
         .zip(&lists)

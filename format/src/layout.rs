@@ -70,6 +70,7 @@ pub mod column {
         SEQ = 11, "seq", "Jumps of the per-CPU number, in file order.";
         ARGS = 12, "args", "Arguments of one type, or of all types without a column of their own.";
         FILE_LIST = 13, "file-list", "The file rows used, ascending.";
+        LATENCY = 14, "latency", "Nanoseconds from where a call first waited to its return; 0 for none.";
         TEXT_LEN = 16, "text-len", "Lengths of the distinct strings.";
         TEXT_CUT = 17, "text-cut", "Which strings were cut, and by how much.";
         TEXT_BYTES = 18, "text-bytes", "The distinct strings, one after another.";

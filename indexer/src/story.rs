@@ -147,6 +147,7 @@ pub(crate) fn event(
         proc: ProcId(proc),
         file: file.map(FileId),
         result,
+        latency_ns: 0,
         args: args.into(),
     }
 }

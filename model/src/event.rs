@@ -102,6 +102,9 @@ pub struct Event {
     pub file: Option<FileId>,
     /// The call's result: a count, a descriptor, or a negated errno. 0 with [`EventFlags::NO_RESULT`].
     pub result: i64,
+    /// How long the call took from where it first gave up the CPU to its return, ns; 0 for a call that never did, and where
+    /// that was not recorded.
+    pub latency_ns: u64,
     /// Arguments in the order of the schema's row.
     pub args: SmallVec<[Value; 6]>,
 }

@@ -515,6 +515,7 @@ mod tests {
             proc: ProcId(0),
             file: None,
             result,
+            latency_ns: 0,
             args: args.into(),
         }
     }

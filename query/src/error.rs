@@ -65,14 +65,6 @@ pub struct FilterError {
 /// Names that readers of sysdig and Falco know and that cannot be answered here, with the reason.
 const FOREIGN: &[(&str, &str)] = &[
     (
-        "evt.latency",
-        "a call is recorded once, when it returns; how long it took is not in the capture",
-    ),
-    (
-        "evt.wait_latency",
-        "a call is recorded once, when it returns; how long it waited is not in the capture",
-    ),
-    (
         "evt.around",
         "use the time span of the reader: --from and --to",
     ),

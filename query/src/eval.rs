@@ -258,6 +258,7 @@ impl Filter {
             proc: ProcId::default(),
             file: None,
             result: 0,
+            latency_ns: 0,
             args: Default::default(),
         };
         let ctx = Ctx {

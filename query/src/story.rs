@@ -37,6 +37,7 @@ fn event(name: &str, proc: u32, file: Option<u32>, result: i64, args: Vec<Value>
         proc: ProcId(proc),
         file: file.map(FileId),
         result,
+        latency_ns: 0,
         args: args.into(),
     }
 }

@@ -121,10 +121,10 @@ fn errors_name_the_place_and_the_remedy() {
             "did you mean proc.name?",
         ),
         (
-            "evt.type=a and evt.latency>1",
-            "evt.latency",
-            "unknown field `evt.latency`",
-            "a call is recorded once",
+            "evt.type=a and evt.around=1",
+            "evt.around",
+            "unknown field `evt.around`",
+            "--from and --to",
         ),
         ("proc.name", "", "expected an operator", "for example"),
         (

@@ -175,6 +175,7 @@ fn events() -> Vec<Event> {
             proc: ProcId(2),
             file: Some(FileId(1 + (at % 4) as u32)),
             result: if at.is_multiple_of(7) { -2 } else { 0 },
+            latency_ns: 0,
             args: args.collect(),
         });
     }

@@ -328,6 +328,7 @@ impl World {
                     proc: row,
                     file: fd.and_then(|at| live.fds.get(*call.args.get(at)? as i32)),
                     result: 0,
+                    latency_ns: 0,
                     args,
                 });
             }

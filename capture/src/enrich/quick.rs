@@ -3,7 +3,7 @@
 
 use super::World;
 use super::calls::{held, value};
-use crate::decode::Head;
+use crate::decode::{self, Head};
 use crate::wire::{Kind, PartHead, Tag};
 use afterimage_format::{Arg, Row};
 use afterimage_model::syscalls::Syscall;
@@ -140,6 +140,7 @@ impl World {
         }
         let mut bytes: [Option<(&[u8], u64)>; 6] = [None; 6];
         let mut touched: Option<(u32, u32)> = None;
+        let mut latency_ns = 0;
         let mut at = 0;
         while let Some(part) = parts.get(at..).and_then(PartHead::read) {
             let from = at + PartHead::BYTES;
@@ -160,6 +161,7 @@ impl World {
                         touched = Some((slot, part.extra));
                     }
                 }
+                Tag::LATENCY => latency_ns = decode::latency_ns(&part),
                 _ => return Quick::Long,
             }
             at = from + (part.len as usize).next_multiple_of(8);
@@ -215,6 +217,7 @@ impl World {
             proc: task.proc,
             file,
             result,
+            latency_ns,
         })
     }
 }

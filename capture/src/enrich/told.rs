@@ -51,6 +51,7 @@ pub(super) fn event(
         proc,
         file: None,
         result: 0,
+        latency_ns: 0,
         args: args.into_iter().collect(),
     }
 }

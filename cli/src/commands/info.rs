@@ -317,6 +317,7 @@ impl Asked {
             proc: ProcId::default(),
             file: None,
             result: 0,
+            latency_ns: 0,
             args: Default::default(),
         };
         Asked { tables, event }

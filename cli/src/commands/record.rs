@@ -96,6 +96,9 @@ pub struct Record {
     /// How often to look at what containers use; 0 for never
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_interval, default_value = "1s")]
     usage_interval: Duration,
+    /// Do not time calls that wait: no evt.latency
+    #[arg(long, help_heading = "Limits")]
+    no_latency: bool,
 
     /// Why it is recorded; kept in the capture
     #[arg(
@@ -173,6 +176,7 @@ impl Record {
                 bytes: self.size,
                 events: self.events,
             },
+            latency: !self.no_latency,
             operator: self.operator.clone().unwrap_or_else(operator),
             reason: self.reason.clone(),
             case_id: self.case.clone(),

@@ -322,11 +322,12 @@ prop_compose! {
         proc in prop_oneof![any::<u32>(), 0..9_u32],
         file in prop::option::of(prop_oneof![any::<u32>(), 0..9_u32]),
         result in any::<i64>(),
+        latency_ns in prop_oneof![Just(0), any::<u64>()],
         args in prop::collection::vec(value(), 0..8),
     ) -> Event {
         Event {
             time: BootNs(time), cpu, seq, ty: TypeId(ty), abi: Abi::from_code(abi).unwrap(), flags: EventFlags(flags), tid,
-            proc: ProcId(proc), file: file.map(FileId), result, args: args.into_iter().collect(),
+            proc: ProcId(proc), file: file.map(FileId), result, latency_ns, args: args.into_iter().collect(),
         }
     }
 }

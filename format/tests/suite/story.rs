@@ -256,6 +256,7 @@ pub fn event(at: u64) -> Event {
         },
         file: [None, Some(FileId(2)), Some(FileId(4)), Some(FileId(6))][(at % 4) as usize],
         result: if at.is_multiple_of(6) { -13 } else { at as i64 },
+        latency_ns: 0,
         args: args.into_iter().collect(),
     }
 }

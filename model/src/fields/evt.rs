@@ -10,6 +10,25 @@ use crate::schema::TypeDesc;
 use crate::time::Civil;
 use std::borrow::Cow;
 
+/// How long the event's call took, if it waited.
+pub fn latency(c: &Ctx<'_>) -> Option<u64> {
+    Some(c.event.latency_ns).filter(|ns| *ns > 0)
+}
+
+/// A duration with the unit that suits it and two decimals.
+pub fn human(ns: u64) -> String {
+    let units = [(SECOND, "s"), (1_000_000, "ms"), (1_000, "us")];
+    match units.iter().find(|(unit, _)| ns >= *unit) {
+        Some((unit, name)) => format!("{}.{:02}{name}", ns / unit, ns % unit * 100 / unit),
+        None => format!("{ns}ns"),
+    }
+}
+
+/// Ten times the decimal logarithm of a duration in nanoseconds.
+pub fn quantized(ns: u64) -> u64 {
+    (10.0 * (ns.max(1) as f64).log10()) as u64
+}
+
 /// Seconds in nanoseconds.
 pub const SECOND: u64 = 1_000_000_000;
 

@@ -168,6 +168,7 @@ fn event(name: &str, proc: ProcId, file: Option<FileId>, result: i64, args: Vec<
         proc,
         file,
         result,
+        latency_ns: 0,
         args: args.into(),
     }
 }

@@ -192,6 +192,7 @@ impl Tale {
             proc,
             file,
             result,
+            latency_ns: 0,
             args: values.into_iter().collect(),
         });
         let last = self.events.len() - 1;

@@ -16,6 +16,7 @@ mod rings;
 mod runtimes;
 mod structs;
 mod tracer;
+mod waits;
 
 use afterimage_capture::{Options, Scope};
 use afterimage_tests::cgroup::Cgroup;
