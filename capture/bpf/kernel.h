@@ -405,6 +405,31 @@ struct io_statx {
 struct io_xattr {
     struct filename *filename;
 };
+/* From Linux 7.0 requests hold their paths one step further away. */
+struct delayed_filename {
+    struct filename *__incomplete_filename;
+};
+struct io_open___delayed {
+    struct delayed_filename filename;
+};
+struct io_statx___delayed {
+    struct delayed_filename filename;
+};
+struct io_unlink___delayed {
+    struct delayed_filename filename;
+};
+struct io_mkdir___delayed {
+    struct delayed_filename filename;
+};
+struct io_xattr___delayed {
+    struct delayed_filename filename;
+};
+struct io_rename___delayed {
+    struct delayed_filename oldpath, newpath;
+};
+struct io_link___delayed {
+    struct delayed_filename oldpath, newpath;
+};
 struct kiocb {
     __s64 ki_pos;
 };

@@ -107,6 +107,11 @@ enum { SLOT_PATH = 1, SLOT_NEW_PATH = 2, SLOT_DATA = 3 };
 #define DATA_SLOT (PAYLOAD | (PART_ARG << 16) | SLOT_DATA)
 enum { ARG_REQUEST, ARG_RING, ARG_USER_DATA, ARG_FLAGS, ARG_OFFSET, ARG_SIZE };
 
+/* The kernel's copy of a path that a request holds. */
+#define PATH_OF(type, request, field)                                                                                  \
+    (TYPE_EXISTS(struct delayed_filename) ? (__u64)READ((struct type##___delayed *)(request), field.__incomplete_filename)  \
+                                          : (__u64)READ((struct type *)(request), field))
+
 /* What an operation asks for. */
 checked_once int put_asked(__u64 request, __u32 opcode)
 {
@@ -119,7 +124,7 @@ checked_once int put_asked(__u64 request, __u32 opcode)
         struct io_open *open = (void *)request;
         h->result = (__s64)READ(open, dfd);
         h->args[ARG_OFFSET] = READ(open, how.flags);
-        path = (__u64)READ(open, filename);
+        path = PATH_OF(io_open, request, filename);
         break;
     }
     case OP_CLOSE: {
@@ -130,29 +135,29 @@ checked_once int put_asked(__u64 request, __u32 opcode)
     case OP_STATX: {
         struct io_statx *statx = (void *)request;
         h->result = (__s64)READ(statx, dfd);
-        path = (__u64)READ(statx, filename);
+        path = PATH_OF(io_statx, request, filename);
         break;
     }
     case OP_UNLINKAT: {
         struct io_unlink *unlink = (void *)request;
         h->result = (__s64)READ(unlink, dfd);
         h->args[ARG_OFFSET] = (__u32)READ(unlink, flags);
-        path = (__u64)READ(unlink, filename);
+        path = PATH_OF(io_unlink, request, filename);
         break;
     }
     case OP_MKDIRAT: {
         struct io_mkdir *mkdir = (void *)request;
         h->result = (__s64)READ(mkdir, dfd);
         h->args[ARG_OFFSET] = READ(mkdir, mode);
-        path = (__u64)READ(mkdir, filename);
+        path = PATH_OF(io_mkdir, request, filename);
         break;
     }
     case OP_RENAMEAT: {
         struct io_rename *rename = (void *)request;
         h->result = (__s64)READ(rename, old_dfd);
         h->args[ARG_OFFSET] = (__u32)READ(rename, flags);
-        path = (__u64)READ(rename, oldpath);
-        new_path = (__u64)READ(rename, newpath);
+        path = PATH_OF(io_rename, request, oldpath);
+        new_path = PATH_OF(io_rename, request, newpath);
         break;
     }
     case OP_SYMLINKAT:
@@ -160,16 +165,14 @@ checked_once int put_asked(__u64 request, __u32 opcode)
         struct io_link *link = (void *)request;
         h->result = (__s64)(opcode == OP_LINKAT ? READ(link, old_dfd) : -100);
         h->args[ARG_OFFSET] = (__u32)READ(link, flags);
-        path = (__u64)READ(link, oldpath);
-        new_path = (__u64)READ(link, newpath);
+        path = PATH_OF(io_link, request, oldpath);
+        new_path = PATH_OF(io_link, request, newpath);
         break;
     }
     case OP_SETXATTR:
-    case OP_GETXATTR: {
-        struct io_xattr *xattr = (void *)request;
-        path = (__u64)READ(xattr, filename);
+    case OP_GETXATTR:
+        path = PATH_OF(io_xattr, request, filename);
         break;
-    }
     case OP_READV:
     case OP_READV_FIXED:
     case OP_READ_FIXED:
@@ -452,15 +455,15 @@ int on_uring_complete_old(__u64 *ctx)
     return uring_complete(ctx[0], ctx[1], ctx[2], (__s32)ctx[3], (__u32)ctx[4]);
 }
 
-/* The head of a record beside the rings: as `begin` writes it. */
-inline_always void side_head(struct side_record *r, struct task_struct *task, __u64 cgroup, __u8 kind, __u32 len, __u64 seq)
+/* The head of a record beside the rings: as `begin` writes it. User space numbers them. */
+inline_always void side_head(struct side_record *r, struct task_struct *task, __u64 cgroup, __u8 kind, __u32 len)
 {
     struct task_context *x = &r->context;
-    x->pid = task->tgid;
-    x->tid = task->pid;
-    x->start_ns = task->group_leader->start_boottime;
+    x->pid = OF(task, tgid);
+    x->tid = OF(task, pid);
+    x->start_ns = start_of(task);
     x->cgroup = cgroup;
-    x->exec_id = (__u32)task->self_exec_id;
+    x->exec_id = (__u32)OF(task, self_exec_id);
     x->pad = 0;
     struct record_head *h = &r->head;
     h->len = len;
@@ -468,20 +471,20 @@ inline_always void side_head(struct side_record *r, struct task_struct *task, __
     h->abi = 0;
     h->marks = 0;
     h->argc = 6;
-    h->seq = (__u32)seq;
+    h->seq = 0;
     h->time_ns = bpf_ktime_get_boot_ns();
     h->nr = bpf_get_smp_processor_id();
     h->result = 0;
 }
 
-/* Room for a record beside the rings; 0 when there is none, which is counted. */
-inline_always struct side_record *side_room(__u64 *seq)
+/* Room for a record beside the rings; 0 when there is none, which is counted. (Before Linux 5.12 atomic sums give nothing back.) */
+inline_always struct side_record *side_room(void)
 {
     __u32 zero = 0;
     struct side_books *books = bpf_map_lookup_elem(&side_totals, &zero);
     if (!books)
         return 0;
-    *seq = __sync_fetch_and_add(&books->offered, 1);
+    __sync_fetch_and_add(&books->offered, 1);
     struct side_record *r = bpf_ringbuf_reserve(&side, sizeof(*r), 0);
     if (!r)
         __sync_fetch_and_add(&books->dropped, 1);
@@ -506,7 +509,8 @@ int on_signal_generate(__u64 *ctx)
 {
     struct task_struct *receiver = (void *)ctx[2];
     struct task_struct *sender = current_task();
-    if (sender->tgid == self_tgid)
+    __u32 sender_tgid = OF(sender, tgid);
+    if (sender_tgid == self_tgid)
         return 0;
     __u64 info = 0;
     bpf_probe_read_kernel(&info, sizeof(info), &ctx[1]);
@@ -517,16 +521,15 @@ int on_signal_generate(__u64 *ctx)
     int by_sender = sent && in_scope(sender, from);
     if (!by_sender && (receiver->tgid == self_tgid || !in_scope(receiver, to)))
         return 0;
-    __u64 seq = 0;
-    struct side_record *r = side_room(&seq);
+    struct side_record *r = side_room();
     if (!r)
         return 0;
     if (by_sender)
-        side_head(r, sender, from, SIGNAL_GENERATE, sizeof(r->head), seq);
+        side_head(r, sender, from, SIGNAL_GENERATE, sizeof(r->head));
     else
-        side_head(r, receiver, to, SIGNAL_GENERATE, sizeof(r->head), seq);
+        side_head(r, receiver, to, SIGNAL_GENERATE, sizeof(r->head));
     r->head.args[0] = (__u32)sig;
-    r->head.args[1] = sent ? sender->tgid : 0;
+    r->head.args[1] = sent ? sender_tgid : 0;
     r->head.args[2] = receiver->tgid;
     r->head.args[3] = (__u64)(__s64)code;
     r->head.args[4] = (__u32)ctx[4];
@@ -540,7 +543,7 @@ int on_signal_deliver(__u64 *ctx)
 {
     struct task_struct *task = current_task();
     struct k_sigaction *action = (void *)ctx[2];
-    if (task->tgid == self_tgid)
+    if (OF(task, tgid) == self_tgid)
         return 0;
     __u64 cgroup = cgroup_id(task);
     if (!in_scope(task, cgroup))
@@ -584,11 +587,10 @@ inline_always int tcp_event(__u64 *socket_argument, __u8 kind, __u64 first, __u6
         if (!(verdict ? *verdict : scope_unknown))
             return 0;
     }
-    __u64 seq = 0;
-    struct side_record *r = side_room(&seq);
+    struct side_record *r = side_room();
     if (!r)
         return 0;
-    side_head(r, current_task(), cgroup, kind, sizeof(*r), seq);
+    side_head(r, current_task(), cgroup, kind, sizeof(*r));
     r->head.args[0] = first;
     r->head.args[1] = second;
     r->head.args[2] = address;
@@ -658,9 +660,9 @@ int on_tcp_send_reset(__u64 *ctx)
 inline_always int names_itself(void)
 {
     struct task_struct *current = current_task();
-    struct pt_regs *regs = (void *)bpf_task_pt_regs(current);
-    __u64 nr = regs->orig_ax;
-    if (current->thread_info.status & TS_COMPAT)
+    struct pt_regs *regs = registers_of(current);
+    __u64 nr = READ(regs, orig_ax);
+    if (OF(current, thread_info.status) & TS_COMPAT)
         return nr == 11 || nr == 358 || nr == 172;
     return nr == 59 || nr == 322 || nr == 157;
 }

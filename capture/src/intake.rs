@@ -38,7 +38,7 @@ impl Taken {
 }
 
 /// Records that came beside the rings, the earliest first: their instant and their bytes.
-pub type Beside = BinaryHeap<Reverse<(u64, Vec<u8>)>>;
+pub type Beside = BinaryHeap<Reverse<(u64, u64, Vec<u8>)>>;
 
 /// Everything a record passes on its way from a ring into a batch.
 pub struct Intake<'a> {
@@ -93,15 +93,16 @@ impl Intake<'_> {
         until_ns: u64,
         sink: &mut impl Sink,
     ) -> Result<(), Error> {
-        while beside.peek().is_some_and(|Reverse((ns, _))| *ns < until_ns)
-            && let Some(Reverse((_, bytes))) = beside.pop()
+        while beside
+            .peek()
+            .is_some_and(|Reverse((ns, _, _))| *ns < until_ns)
+            && let Some(Reverse((_, seq, bytes))) = beside.pop()
         {
             // Who it is about comes first, as nothing before it says so.
             let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
             if let (Some(context), Some(front)) = (Context::read(&bytes), front) {
                 let bytes = bytes.get(Context::BYTES..).unwrap_or_default();
-                let (cpu, seq) = (front.nr as u16, u64::from(front.seq));
-                self.record(cpu, bytes, &context, seq, sink)?;
+                self.record(front.nr as u16, bytes, &context, seq, sink)?;
             }
         }
         Ok(())

@@ -444,7 +444,8 @@ impl Recorder {
         while let Some(bytes) = self.kernel.side_record() {
             let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
             let time_ns = front.map_or(0, |front| front.time_ns);
-            self.beside.push(Reverse((time_ns, bytes)));
+            self.beside
+                .push(Reverse((time_ns, self.beside_taken, bytes)));
             self.beside_taken += 1;
         }
         let (mut intake, rings, beside) = self.way_in(until_ns);

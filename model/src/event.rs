@@ -86,7 +86,7 @@ pub struct Event {
     /// The CPU it was recorded on; [`Event::NO_CPU`] for what no CPU recorded.
     pub cpu: u16,
     /// Its number among the events offered on that CPU, from 0; a jump is a loss. Events that may interrupt others, of
-    /// signals that are sent and of TCP, are numbered apart, all CPUs together.
+    /// signals that are sent and of TCP, are numbered apart, all CPUs together, as they were taken: losses are in gaps alone.
     pub seq: u64,
     /// What it is: a row of the schema.
     pub ty: TypeId,
