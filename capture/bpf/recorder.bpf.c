@@ -17,6 +17,9 @@
 /* ENOSYS: what the kernel's entry puts where the result of a call will be. */
 #define NOT_A_CALL 38
 
+/* Stands where the instant does since when a thread waits. */
+#define UNTIMED 1
+
 char LICENSE[] SEC("license") = "Dual MIT/GPL";
 
 volatile const __u32 self_tgid = 0;
@@ -133,28 +136,35 @@ inline_always struct task_struct *current_task(void)
     return HELPER_EXISTS(get_current_task_btf) ? bpf_get_current_task_btf() : bpf_get_current_task();
 }
 
+/*
+ * Pointers are followed by the helper, also where they have types: for each step along a typed one the verifier looks for names
+ * among all types of the kernel, which takes it longer than the rest of a program. Only what runs at every call is read in place.
+ */
 inline_always __u64 start_of(struct task_struct *task)
 {
-    if (HELPER_EXISTS(get_current_task_btf))
-        return task->group_leader->start_boottime;
     struct task_struct *leader = READ(task, group_leader);
     return READ(leader, start_boottime);
 }
 
-inline_always struct cgroup *group_of(struct task_struct *task)
+inline_always __u64 id_of(struct cgroup *group)
 {
-    if (HELPER_EXISTS(get_current_task_btf))
-        return task->cgroups->dfl_cgrp;
-    struct css_set *set = READ(task, cgroups);
-    return READ(set, dfl_cgrp);
+    struct kernfs_node *node = READ(group, kn);
+    return READ(node, id);
 }
 
 inline_always __u64 cgroup_id(struct task_struct *task)
 {
+    struct css_set *set = READ(task, cgroups);
+    return id_of(READ(set, dfl_cgrp));
+}
+
+/* Stands for a task's control group for as long as it is in it. */
+inline_always __u64 group_of(struct task_struct *task)
+{
     if (HELPER_EXISTS(get_current_task_btf))
-        return task->cgroups->dfl_cgrp->kn->id;
-    struct kernfs_node *node = READ(group_of(task), kn);
-    return READ(node, id);
+        return (__u64)task->cgroups->dfl_cgrp;
+    struct css_set *set = READ(task, cgroups);
+    return (__u64)READ(set, dfl_cgrp);
 }
 
 /* The registers a task came into the kernel with. */
@@ -164,16 +174,19 @@ inline_always struct pt_regs *registers_of(struct task_struct *task)
                                        : (void *)(READ(task, stack) + STACK_BYTES - TYPE_SIZE(struct pt_regs));
 }
 
-inline_always int in_scope(struct task_struct *task, __u64 cgroup)
+inline_always int tgid_in_scope(__u32 tgid, __u64 cgroup)
 {
     if (scope_mode == SCOPE_HOST)
         return 1;
-    if (scope_mode == SCOPE_TREE) {
-        __u32 tgid = OF(task, tgid);
+    if (scope_mode == SCOPE_TREE)
         return bpf_map_lookup_elem(&pid_scope, &tgid) != 0;
-    }
     __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &cgroup);
     return verdict ? *verdict : scope_unknown;
+}
+
+inline_always int in_scope(struct task_struct *task, __u64 cgroup)
+{
+    return tgid_in_scope(OF(task, tgid), cgroup);
 }
 
 /* Writes a record that is no event: what comes behind it on this CPU is to be read by it. Returns where the next one goes. */
@@ -197,6 +210,12 @@ inline_always char *front_of(char *at, __u8 kind, __u32 body)
  * spilling what was not checked yet: before Linux 5.17 a check does not reach the copy on the stack.
  */
 #define OPAQUE(x) asm volatile("" : "+r"(x))
+
+/*
+ * What has just been stored, read back: the verifier takes it for anything, so that it need not follow what comes next once for
+ * every value it may have.
+ */
+#define FORGET(field) (*(volatile __typeof__(field) *)&(field))
 
 /* A record that is not kept: it has a number, and is counted by its class. */
 inline_always void lose(struct cpu_state *c, __u32 class, int full)
@@ -271,11 +290,17 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
     }
     c->slot = at;
     c->pos = pos;
+    pos = FORGET(c->pos);
+    if (pos >= SEGMENT_BYTES - RECORD_MAX) {
+        c->busy = 0;
+        return 0;
+    }
+    OPAQUE(pos);
     w->cpu = c;
     w->segment = segment;
     w->pos = pos;
-    w->rec = rec;
-    struct record_head *h = (void *)rec;
+    w->rec = s->bytes + pos;
+    struct record_head *h = (void *)w->rec;
     h->marks = 0;
     h->seq = (__u32)c->seq;
     h->time_ns = bpf_ktime_get_boot_ns();
@@ -360,11 +385,12 @@ inline_always char *current_record(struct cpu_state **cpu)
  * find the record by themselves, which keeps loading fast and every caller small.
  */
 #define checked_once __attribute__((noinline))
-#define CURRENT(c, rec)                                                                                                \
+#define CURRENT_OR(c, rec, otherwise)                                                                                  \
     struct cpu_state *c;                                                                                               \
     char *rec = current_record(&c);                                                                                    \
     if (!rec)                                                                                                          \
-    return 0
+    return otherwise
+#define CURRENT(c, rec) CURRENT_OR(c, rec, 0)
 
 inline_always void cut(char *rec)
 {
@@ -483,7 +509,7 @@ checked_once int put_text(__u32 tag, __u64 address)
 }
 
 /* Most steps of a path: names and mount points. */
-#define WALK_MAX 96
+#define WALK_MAX 72
 /* Where a dentry's own place for a short name is: behind the inode (include/linux/dcache.h, 5.10 to 6.18). */
 #define SHORT_NAME (FIELD_OFFSET(struct dentry, d_inode) + sizeof(void *))
 /* Whether what a step carries lies together: parent, name, inode, short name. */
@@ -956,6 +982,31 @@ checked_once int put_struct(__u32 tag_slot, __u64 address, __u64 full)
 #define COMPAT 0x100
 #define NAMED 0x200
 
+/* The entry of a vector at an address: keeps up to `left` bytes of its buffer, and gives how many; -1 when it cannot be read. */
+checked_once __s64 put_entry(__u64 address, __u32 compat, __u64 left)
+{
+    struct user_iovec v = {};
+    if (compat) {
+        struct user_iovec32 narrow = {};
+        if (bpf_probe_read_user(&narrow, sizeof(narrow), (void *)address) < 0)
+            return -1;
+        v.base = narrow.base;
+        v.len = narrow.len;
+    } else if (bpf_probe_read_user(&v, sizeof(v), (void *)address) < 0) {
+        return -1;
+    }
+    CURRENT_OR(c, rec, -1);
+    __u32 n = v.len > left ? (__u32)left : (__u32)v.len;
+    __u64 off = offset(c);
+    OPAQUE(n);
+    if (off > RECORD_MAX - PATH_BYTES || n > PATH_BYTES)
+        return -1;
+    if (bpf_probe_read_user(rec + off, n, (void *)v.base) < 0)
+        return -1;
+    c->off = off + n;
+    return n;
+}
+
 /* The head of what a vector of buffers holds. `where` is the slot, with marks, and the tag in the upper half. */
 checked_once int put_vector(__u32 where, __u64 address, __u32 count, __u64 total)
 {
@@ -967,38 +1018,23 @@ checked_once int put_vector(__u32 where, __u64 address, __u32 count, __u64 total
     }
     OPAQUE(start);
     __u32 most = c->snaplen;
-    __u64 left = total > most ? most : total;
-    if (left > PATH_BYTES)
-        left = PATH_BYTES;
-    __u64 want = left;
+    __u64 want = total > most ? most : total, kept = 0;
+    if (want > PATH_BYTES)
+        want = PATH_BYTES;
+    __u32 compat = where & COMPAT, step = compat ? sizeof(struct user_iovec32) : sizeof(struct user_iovec);
     c->off = start + sizeof(struct part_head);
     for (__u32 i = 0; i < IOVECS; i++) {
-        if (i >= count || left == 0)
+        if (i >= count || kept >= want)
             break;
-        struct user_iovec v = {};
-        if (where & COMPAT) {
-            struct user_iovec32 narrow = {};
-            if (bpf_probe_read_user(&narrow, sizeof(narrow), (void *)(address + i * sizeof(narrow))) < 0)
-                break;
-            v.base = narrow.base;
-            v.len = narrow.len;
-        } else if (bpf_probe_read_user(&v, sizeof(v), (void *)(address + i * sizeof(v))) < 0) {
+        __s64 n = put_entry(address + i * step, compat, want - kept);
+        if (n < 0)
             break;
-        }
-        __u32 n = v.len > left ? (__u32)left : (__u32)v.len;
-        __u64 off = offset(c);
-        OPAQUE(n);
-        if (off > RECORD_MAX - PATH_BYTES || n > PATH_BYTES)
-            break;
-        if (bpf_probe_read_user(rec + off, n, (void *)v.base) < 0)
-            break;
-        c->off = off + n;
-        left -= n;
+        kept += n;
     }
     OPAQUE(start);
     if (start > RECORD_MAX - 512)
         return 0;
-    head_of(rec + start, where >> 16, where & 0xff, want - left, (__u32)total, where & NAMED ? 1 : 0);
+    head_of(rec + start, where >> 16, where & 0xff, (__u32)kept, (__u32)total, where & NAMED ? 1 : 0);
     c->off = PADDED(offset(c));
     return 0;
 }
@@ -1230,6 +1266,19 @@ checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
     return 0;
 }
 
+/* Those arguments of a call that point at something: bit n of `reads` is argument n. */
+checked_once int put_args(__u32 at, __u32 reads)
+{
+    struct plan *plan = bpf_map_lookup_elem(&plans, &at);
+    if (!plan)
+        return 0;
+    for (__u32 i = 0; i < 6; i++) {
+        if (reads & (1 << i))
+            put_arg(plan->readings[i], i, plan->marks);
+    }
+    return 0;
+}
+
 /* How long the call has taken from where it first gave up the CPU. */
 inline_always void put_latency(struct writer *w, __u64 latency_ns)
 {
@@ -1256,15 +1305,15 @@ int on_sys_exit(__u64 *ctx)
     if (!c || !ctl)
         return 0;
     /* A call that has waited is timed: whoever is on a CPU now has its stamp there. */
-    __u64 since = c->since;
-    if (since) {
+    c->waited = c->since == UNTIMED ? 0 : c->since;
+    if (c->since) {
         __u32 tid = OF(task, pid);
         c->since = 0;
         bpf_map_delete_elem(&waiting, &tid);
     }
     c->left = (__s64)ctx[1] == -NOT_A_CALL ? (__u64)task : 0;
     /* The verdict stands as long as this CPU sees the same task, with the same program, group and scope. */
-    __u64 group = (__u64)group_of(task);
+    __u64 group = group_of(task);
     __u32 exec_id = (__u32)OF(task, self_exec_id);
     if (c->task != (__u64)task || c->task_start != OF(task, start_boottime) || c->group != group || c->exec_id != exec_id ||
         c->generation != ctl->generation) {
@@ -1298,6 +1347,10 @@ int on_sys_exit(__u64 *ctx)
         abi = 3;
         nr &= ~(__s64)X32_BIT;
     }
+    c->abi = abi | kind << 8;
+    abi = FORGET(c->abi);
+    kind = abi >> 8;
+    abi &= 3;
     __u32 at = abi * PLAN_STRIDE + ((__u64)nr < PLAN_STRIDE ? (__u32)nr : PLAN_STRIDE - 1);
     struct plan *plan = bpf_map_lookup_elem(&plans, &at);
     if (!plan)
@@ -1367,10 +1420,8 @@ int on_sys_exit(__u64 *ctx)
                 }
             }
         }
-        for (__u32 i = 0; i < 6; i++) {
-            if (reads & (1 << i))
-                put_arg(plan->readings[i], i, marks);
-        }
+        if (reads)
+            put_args(at, reads);
     }
     if ((marks & PLAN_RETURNS_FD) && result >= 0)
         put_fd(SLOT_RESULT, (__u32)result, 1);
@@ -1378,8 +1429,8 @@ int on_sys_exit(__u64 *ctx)
         put_task(number_of(task));
         put_cwd(task);
     }
-    if (since)
-        put_latency(&w, h->time_ns - since);
+    if (c->waited)
+        put_latency(&w, h->time_ns - c->waited);
     commit(&w);
     return 0;
 }
@@ -1470,13 +1521,14 @@ checked_once int put_piece(__u32 tag, __u64 address, __u64 at, __u64 full)
     return 0;
 }
 
-inline_always void put_rest(__u32 tag, __u64 address, __u64 at, __u64 full)
+checked_once int put_rest(__u32 tag, __u64 address, __u64 at, __u64 full)
 {
     for (__u32 i = 0; i <= WHOLE_BYTES / ARGV_BYTES; i++, at += ARGV_BYTES) {
         if (at >= full || at >= WHOLE_BYTES)
             break;
         put_piece(tag, address, at, full);
     }
+    return 0;
 }
 
 SEC("tp_btf/sched_process_exec")
@@ -1519,7 +1571,7 @@ int on_exec(__u64 *ctx)
         args_kept = put_area(PART_ARGV, args, args_bytes);
         env_kept = put_area(PART_ENV, env, env_bytes);
     }
-    if (w.cpu->since)
+    if (w.cpu->since > UNTIMED)
         put_latency(&w, h->time_ns - w.cpu->since);
     commit(&w);
     /* What did not fit: each piece is a record, and the first record says how much there is. */
@@ -1548,7 +1600,7 @@ int on_fork(__u64 *ctx)
     struct record_head *h = begin(&w, child, cgroup, FORK);
     if (!h)
         return 0;
-    say(h, parent->pid, parent->tgid, parent->group_leader->start_boottime);
+    say(h, parent->pid, parent->tgid, start_of(parent));
     put_task(number_of(child));
     commit(&w);
     return 0;
@@ -1597,16 +1649,22 @@ int on_exit(__u64 *ctx)
  * Control groups are announced whatever the scope: they are how containers come and go. Only those of the default
  * hierarchy (0): on hybrid hosts the others repeat the same moves.
  */
+inline_always int in_default_hierarchy(struct cgroup *cgroup)
+{
+    struct cgroup_root *root = READ(cgroup, root);
+    return READ(root, hierarchy_id) == 0;
+}
+
 inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind, struct task_struct *moved)
 {
-    if (cgroup->root->hierarchy_id != 0)
+    if (!in_default_hierarchy(cgroup))
         return 0;
     struct task_struct *task = moved ? moved : current_task();
     struct writer w;
     struct record_head *h = begin(&w, task, cgroup_id(task), kind);
     if (!h)
         return 0;
-    say(h, cgroup->kn->id, 0, 0);
+    say(h, id_of(cgroup), 0, 0);
     put_text(PART_TEXT, (__u64)path);
     put_task(number_of(task));
     commit(&w);
@@ -1617,12 +1675,9 @@ SEC("tp_btf/cgroup_mkdir")
 int on_cgroup_mkdir(__u64 *ctx)
 {
     struct cgroup *cgroup = (void *)ctx[0];
-    if (cgroup->root->hierarchy_id == 0) {
+    if (in_default_hierarchy(cgroup)) {
         struct cgroup *parent = (void *)cgroup->self.parent;
-        __u64 id = cgroup->kn->id, up = 0;
-        struct kernfs_node *kn = parent ? READ(parent, kn) : 0;
-        if (kn)
-            up = READ(kn, id);
+        __u64 id = id_of(cgroup), up = parent ? id_of(parent) : 0;
         __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &up), one = 1;
         if (verdict && *verdict)
             bpf_map_update_elem(&cgroup_scope, &id, &one, 0);

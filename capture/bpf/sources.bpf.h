@@ -32,23 +32,6 @@ struct side_record {
     struct socket_part socket;
 };
 
-/* Whether a task is recorded, known by address alone. */
-inline_always int number_in_scope(__u64 address, __u32 tgid, __u64 *cgroup)
-{
-    struct task_struct *task = (void *)address;
-    struct css_set *set = READ(task, cgroups);
-    struct cgroup *group = READ(set, dfl_cgrp);
-    struct kernfs_node *kn = READ(group, kn);
-    __u64 id = READ(kn, id);
-    *cgroup = id;
-    if (scope_mode == SCOPE_HOST)
-        return 1;
-    if (scope_mode == SCOPE_TREE)
-        return bpf_map_lookup_elem(&pid_scope, &tgid) != 0;
-    __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &id);
-    return verdict ? *verdict : scope_unknown;
-}
-
 /*
  * io_uring. An operation is a record when it is submitted, with what was asked, and one when it completes, with what came of
  * it; user space joins them by the address of the request. Both may be in a kernel thread: the owner is the request's own.
@@ -414,8 +397,8 @@ inline_always int uring_complete(__u64 ring, __u64 request, __u64 user_data, __s
     }
     struct task_struct *task = (void *)owner;
     __u32 tgid = READ(task, tgid);
-    __u64 cgroup = 0;
-    if (tgid == self_tgid || !number_in_scope(owner, tgid, &cgroup))
+    __u64 cgroup = cgroup_id(task);
+    if (tgid == self_tgid || !tgid_in_scope(tgid, cgroup))
         return 0;
     struct writer w;
     struct record_head *h = begin(&w, current, cgroup, URING_COMPLETE);
@@ -693,7 +676,7 @@ int on_task_rename(__u64 *ctx)
  * Time in calls. Where a thread first gives up the CPU within a call, voluntarily or not, the instant is noted; whichever CPU
  * it comes back to is told, so that the return of a call that did not wait costs a comparison. A thread is in a call while the
  * registers it came with hold a number and, for the result, what the entry put there; ENOSYS may also be a result, which
- * `left` tells apart.
+ * `left` tells apart: a thread that gives up the CPU behind such a call is not timed before its next call has returned.
  */
 SEC("tp_btf/sched_switch")
 int on_switch(__u64 *ctx)
@@ -703,11 +686,12 @@ int on_switch(__u64 *ctx)
     struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
     if (!c)
         return 0;
-    if (!c->since && before->mm && !(before->flags & EXITING) && c->left != (__u64)before) {
+    if (!c->since && before->mm && !(before->flags & EXITING)) {
         struct pt_regs *regs = registers_of(before);
         __s64 nr = (__s64)READ(regs, orig_ax), result = (__s64)READ(regs, ax);
         if (nr >= 0 && result == -NOT_A_CALL && before->tgid != self_tgid && in_scope(before, cgroup_id(before))) {
-            struct wait_begun begun = {.since_ns = bpf_ktime_get_boot_ns(), .task_start = before->start_boottime};
+            int left = c->left == (__u64)before;
+            struct wait_begun begun = {.since_ns = left ? UNTIMED : bpf_ktime_get_boot_ns(), .task_start = before->start_boottime};
             __u32 tid = before->pid;
             if (bpf_map_update_elem(&waiting, &tid, &begun, 0))
                 c->untimed++;

@@ -6,10 +6,11 @@ use crate::plan::Plans;
 use crate::ring::Rings;
 use crate::wire::{ChoiceHead, Plan, SEGMENT_BYTES, SideBooks, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
-use aya::programs::{BtfTracePoint, Program};
+use aya::programs::{BtfTracePoint, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use std::collections::{BTreeMap, BTreeSet};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The compiled kernel programs.
 static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
@@ -24,7 +25,7 @@ unsafe impl aya::Pod for SideBooks {}
 /// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
 /// Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less. Optional
 /// rows that see the same are for different kernels: one of them is enough.
-const PROGRAMS: &[(&str, &str, bool, &str)] = &[
+const PROGRAMS: &[Row] = &[
     (
         "on_sys_exit",
         "sys_exit",
@@ -212,6 +213,82 @@ fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Erro
     }
 }
 
+/// A row of [`PROGRAMS`].
+type Row = (&'static str, &'static str, bool, &'static str);
+
+/// Why a program is not loaded.
+enum NotLoaded {
+    SwitchedOff,
+    Refused(ProgramError),
+}
+
+/// What became of a row.
+type Tried = (&'static Row, Result<(), NotLoaded>);
+
+/// Loads the programs, on several processors at once: the kernel's check of them is most of the time that arming takes. Gives
+/// what became of those that were tried, in the order of their table.
+fn load_all(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    settings: &Settings,
+) -> Result<Vec<Tried>, Error> {
+    let mut programs: BTreeMap<String, &mut Program> = (ebpf.programs_mut())
+        .map(|(name, program)| (name.to_owned(), program))
+        .collect();
+    // What hangs on one tracepoint is tried in turn, until the kernel takes one.
+    let mut hooks: Vec<Vec<(usize, &mut Program)>> = Vec::new();
+    for (at, (name, hook, _, _)) in PROGRAMS.iter().enumerate() {
+        let program = programs.remove(*name).ok_or_else(|| Error::object(name))?;
+        let same = |group: &&mut Vec<(usize, _)>| {
+            let row = group.first().and_then(|(at, _)| PROGRAMS.get(*at));
+            row.is_some_and(|row| row.1 == *hook)
+        };
+        match hooks.iter_mut().find(same) {
+            Some(group) => group.push((at, program)),
+            None => hooks.push(vec![(at, program)]),
+        }
+    }
+    let hooks = Mutex::new(hooks.into_iter());
+    let tried = Mutex::new(BTreeMap::new());
+    let work = || {
+        while let Some(group) = lock(&hooks).next() {
+            for (at, program) in group {
+                let Some((_, hook, _, sees)) = PROGRAMS.get(at) else {
+                    continue;
+                };
+                let result = if *sees == TIMED && !settings.latency {
+                    Err(NotLoaded::SwitchedOff)
+                } else {
+                    <&mut BtfTracePoint>::try_from(program)
+                        .and_then(|program| program.load(hook, btf))
+                        .map_err(NotLoaded::Refused)
+                };
+                let taken = result.is_ok();
+                lock(&tried).insert(at, result);
+                if taken {
+                    break;
+                }
+            }
+        }
+    };
+    let workers = std::thread::available_parallelism().map_or(1, |cpus| cpus.get().min(4));
+    std::thread::scope(|scope| {
+        for _ in 1..workers {
+            scope.spawn(work);
+        }
+        work();
+    });
+    let tried = tried.into_inner().unwrap_or_else(PoisonError::into_inner);
+    Ok(tried
+        .into_iter()
+        .filter_map(|(at, result)| Some((PROGRAMS.get(at)?, result)))
+        .collect())
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Kernel {
     /// Loads the object and fills in the plans. Nothing is attached yet.
     pub fn load(settings: &Settings) -> Result<(Kernel, Rings), Error> {
@@ -259,19 +336,16 @@ impl Kernel {
         }
         let mut loaded: BTreeMap<&str, &'static str> = BTreeMap::new();
         let mut not_covered = Vec::new();
-        for (name, hook, needed, sees) in PROGRAMS {
-            if loaded.contains_key(hook) {
-                continue;
-            }
-            if *sees == TIMED && !settings.latency {
-                not_covered.push((*sees, format!("{name}: {sees}: switched off")));
-                continue;
-            }
-            let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
-            match <&mut BtfTracePoint>::try_from(program).and_then(|p| p.load(hook, &btf)) {
+        for ((name, hook, needed, sees), tried) in load_all(&mut ebpf, &btf, settings)? {
+            match tried {
                 Ok(()) => drop(loaded.insert(hook, name)),
-                Err(why) if *needed => return Err(Error::program(name, why)),
-                Err(why) => not_covered.push((*sees, format!("{name}: {sees}: {}", chain(&why)))),
+                Err(NotLoaded::SwitchedOff) => {
+                    not_covered.push((*sees, format!("{name}: {sees}: switched off")));
+                }
+                Err(NotLoaded::Refused(why)) if *needed => return Err(Error::program(name, why)),
+                Err(NotLoaded::Refused(why)) => {
+                    not_covered.push((*sees, format!("{name}: {sees}: {}", chain(&why))));
+                }
             }
         }
         let seen = |name: &&str| loaded.values().any(|program| program == name);

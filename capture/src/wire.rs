@@ -641,6 +641,8 @@ wire! {
         told: u32,
         /// Since when the call of the task that runs has waited, ns since boot; 0 when it has not.
         since: u64,
+        /// The same of the call that is being recorded.
+        waited: u64,
         /// Address of the task whose last call ended with ENOSYS, which looks like a call that is still running; 0 for none.
         left: u64,
         /// Waits that were not timed because too many threads waited.
@@ -655,6 +657,10 @@ wire! {
         snaplen: u32,
         /// Whether one of the two lists below is not all zeros.
         losses: u32,
+        /// Call convention of the call that is being recorded, and the record's kind << 8.
+        abi: u32,
+        /// Unused.
+        pad: u32,
         /// Where fields of a structure of the kernel lie while they are looked at: the stack is small before Linux 6.
         scratch: u64[12],
         /// What was not recorded since the last record.

@@ -125,6 +125,7 @@ coded! {
         Ioctl = 53, "ioctl", "A request of ioctl: its name, else direction, type, number and size.";
         BitList = 54, "bit-list", "A set of numbers, one bit each.";
         FileMode = 55, "file-mode", "File type and permission bits.";
+        OtherFile = 56, "other-file", "The full name of the file or socket behind the call's last descriptor; no argument of the call's own.";
     }
 }
 
@@ -178,7 +179,10 @@ impl ArgKind {
 
     /// Whether the argument is none of the call's own but a part of one: it has no register.
     pub fn is_part(self) -> bool {
-        matches!(self, ArgKind::MsgName | ArgKind::MsgControl)
+        matches!(
+            self,
+            ArgKind::MsgName | ArgKind::MsgControl | ArgKind::OtherFile
+        )
     }
 
     /// Whether it holds one structure or several, laid out as the set says.

@@ -164,6 +164,7 @@ fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, seen: i64) -> 
             | ArgKind::Choice
             | ArgKind::MsgName
             | ArgKind::MsgControl
+            | ArgKind::OtherFile
             | ArgKind::MsgVecIn
             | ArgKind::MsgVecOut
             | ArgKind::TimeVal

@@ -213,7 +213,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     alarm { x86_64: 37, i386: 27 } Time (seconds: Uint) "Ask for a SIGALRM later.";
     setitimer { x86_64: 38, aarch64: 103, i386: 104 } Time (which: Enum("itimer"), new_value: Given("itimerval"), old_value: Filled("itimerval")) "Set an interval timer.";
     getpid { x86_64: 39, aarch64: 172, i386: 20 } Process () "Ask for the caller's pid.";
-    sendfile { x86_64: 40, aarch64: 71, i386: 187 } File (out_fd: Fd, in_fd: Fd, offset: Given("off_t"), count: Size) "Copy from one descriptor to another.";
+    sendfile { x86_64: 40, aarch64: 71, i386: 187 } File (out_fd: Fd, in_fd: Fd, offset: Given("off_t"), count: Size, in_file: OtherFile) "Copy from one descriptor to another.";
     socket { x86_64: 41, aarch64: 198, i386: 359 } Net (domain: Enum("domain"), type: Flags("socket_type"), protocol: Choice("socket_protocol")) -> Fd "Create a socket.";
     connect { x86_64: 42, aarch64: 203, i386: 362 } Net (fd: Fd, addr: SockAddrIn, addrlen: SockAddrLen) "Connect a socket.";
     accept { x86_64: 43, aarch64: 202 } Net (fd: Fd, addr: SockAddrOut, addrlen: Filled("u32")) -> Fd "Accept a connection.";
@@ -406,7 +406,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     clock_nanosleep { x86_64: 230, aarch64: 115, i386: 267 } Time (clockid: Enum("clockid"), flags: Flags("timer"), t: TimeSpec, remain: FilledRest("timespec")) "Sleep on a clock.";
     exit_group { x86_64: 231, aarch64: 94, i386: 252 } Process (status: Int) @Enter "End all threads of the process.";
     epoll_wait { x86_64: 232, i386: 256 } Wait (epfd: Fd, events: FilledArray("epoll_event"), maxevents: Int, timeout: Int) "Wait for events on an epoll instance.";
-    epoll_ctl { x86_64: 233, aarch64: 21, i386: 255 } Wait (epfd: Fd, op: Enum("epoll_ctl"), fd: Fd, event: Given("epoll_event")) "Change what an epoll instance watches.";
+    epoll_ctl { x86_64: 233, aarch64: 21, i386: 255 } Wait (epfd: Fd, op: Enum("epoll_ctl"), fd: Fd, event: Given("epoll_event"), file: OtherFile) "Change what an epoll instance watches.";
     tgkill { x86_64: 234, aarch64: 131, i386: 270 } Signal (tgid: Pid, tid: Pid, sig: Signal) "Send a signal to a thread of a process.";
     utimes { x86_64: 235, i386: 271 } File (path: Path, times: Given("stamp_us_pair")) "Change a file's times.";
     vserver { x86_64: 236, i386: 273 } Other (arg0: Hex, arg1: Hex, arg2: Hex, arg3: Hex, arg4: Hex) "A number kept for Linux-VServer; Linux never had it.";
@@ -448,8 +448,8 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     unshare { x86_64: 272, aarch64: 97, i386: 310 } Namespace (flags: Flags("unshare")) @Task "Leave shared namespaces or resources.";
     set_robust_list { x86_64: 273, aarch64: 99, i386: 311 } Process (head: Ptr, len: Size) "Set the list of robust futexes.";
     get_robust_list { x86_64: 274, aarch64: 100, i386: 312 } Process (pid: Pid, head_ptr: Filled("pointer"), sizep: Filled("size")) "Ask for a thread's list of robust futexes.";
-    splice { x86_64: 275, aarch64: 76, i386: 313 } File (fd_in: Fd, off_in: Given("loff_t"), fd_out: Fd, off_out: Given("loff_t"), size: Size, flags: Flags("splice")) "Move data between a pipe and a descriptor.";
-    tee { x86_64: 276, aarch64: 77, i386: 315 } Ipc (fd_in: Fd, fd_out: Fd, size: Size, flags: Flags("splice")) "Copy data between pipes.";
+    splice { x86_64: 275, aarch64: 76, i386: 313 } File (fd_in: Fd, off_in: Given("loff_t"), fd_out: Fd, off_out: Given("loff_t"), size: Size, flags: Flags("splice"), out_file: OtherFile) "Move data between a pipe and a descriptor.";
+    tee { x86_64: 276, aarch64: 77, i386: 315 } Ipc (fd_in: Fd, fd_out: Fd, size: Size, flags: Flags("splice"), out_file: OtherFile) "Copy data between pipes.";
     sync_file_range { x86_64: 277, aarch64: 84 } File (fd: Fd, offset: Offset, nbytes: Offset, flags: Flags("sync_file_range")) "Write part of a file through to disk.";
     vmsplice { x86_64: 278, aarch64: 75, i386: 316 } Ipc (fd: Fd, iov: IoVecIn, nr_segs: Size, flags: Flags("splice")) "Move memory into a pipe.";
     move_pages { x86_64: 279, aarch64: 239, i386: 317 } Memory (pid: Pid, count: Uint, pages: GivenArray("pointer" by count), nodes: GivenArray("int" by count), status: GivenArray("int" by count), flags: Flags("mbind")) "Move pages of a process to other memory nodes.";
@@ -499,7 +499,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     userfaultfd { x86_64: 323, aarch64: 282, i386: 374 } Memory (flags: Flags("userfaultfd")) -> Fd "Create a descriptor that handles page faults.";
     membarrier { x86_64: 324, aarch64: 283, i386: 375 } Sched (cmd: Enum("membarrier"), flags: Flags("membarrier_flags"), cpu_id: Int) "Order memory accesses between threads.";
     mlock2 { x86_64: 325, aarch64: 284, i386: 376 } Memory (addr: Ptr, len: Size, flags: Flags("mlock2")) "Keep memory from being swapped out, with flags.";
-    copy_file_range { x86_64: 326, aarch64: 285, i386: 377 } File (fd_in: Fd, off_in: Given("loff_t"), fd_out: Fd, off_out: Given("loff_t"), size: Size, flags: Hex) "Copy from one file to another.";
+    copy_file_range { x86_64: 326, aarch64: 285, i386: 377 } File (fd_in: Fd, off_in: Given("loff_t"), fd_out: Fd, off_out: Given("loff_t"), size: Size, flags: Hex, out_file: OtherFile) "Copy from one file to another.";
     preadv2 { x86_64: 327, aarch64: 286, i386: 378 } File (fd: Fd, iov: IoVecOut, iovcnt: Int, pos_l: Hex, pos_h: Hex, flags: Flags("rwf")) "Read at a position into several buffers, with flags.";
     pwritev2 { x86_64: 328, aarch64: 287, i386: 379 } File (fd: Fd, iov: IoVecIn, iovcnt: Int, pos_l: Hex, pos_h: Hex, flags: Flags("rwf")) "Write several buffers at a position, with flags.";
     pkey_mprotect { x86_64: 329, aarch64: 288, i386: 380 } Memory (addr: Ptr, len: Size, prot: Flags("prot"), pkey: Int) "Change protection and protection key of memory.";
@@ -623,7 +623,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     setfsgid32 { i386: 216 } Cred (fsgid: Gid) @Task "Set the group id used for file access.";
     fcntl64 { i386: 221 } File (fd: Fd, op: Enum("fcntl"), arg: Choice("fcntl_arg")) "Control a descriptor.";
     ia32_readahead { i386: 225 } File (fd: Fd, off_lo: Hex, off_hi: Hex, count: Size) "Read a file into the page cache: readahead of 32-bit programs.";
-    sendfile64 { i386: 239 } File (out_fd: Fd, in_fd: Fd, offset: Given("loff_t"), count: Size) "Copy from one descriptor to another.";
+    sendfile64 { i386: 239 } File (out_fd: Fd, in_fd: Fd, offset: Given("loff_t"), count: Size, in_file: OtherFile) "Copy from one descriptor to another.";
     ia32_fadvise64 { i386: 250 } File (fd: Fd, offset_lo: Hex, offset_hi: Hex, size: Size, advice: Enum("fadvise")) "Say how a file will be read: fadvise64 of 32-bit programs.";
     ia32_lookup_dcookie { i386: 253 } File (cookie_lo: Hex, cookie_hi: Hex, buffer: BufOut, size: Size) "Ask for the path of a directory cookie: lookup_dcookie of 32-bit programs.";
     statfs64 { i386: 268 } File (path: Path, size: Size, buf: Filled("statfs64")) "Ask for a file system's attributes.";
@@ -864,7 +864,8 @@ mod tests {
         for row in SYSCALLS.iter().chain(HAPPENINGS) {
             // Six registers; what user space makes may say more, within what the file format takes.
             let most = if row.numbers.is_empty() { 32 } else { 6 };
-            assert!(row.args.len() <= most, "{}", row.name);
+            let own = row.args.iter().filter(|arg| !arg.kind.is_part());
+            assert!(own.count() <= most, "{}", row.name);
             let names = row.args.iter().map(|arg| arg.name).collect::<BTreeSet<_>>();
             assert_eq!(
                 names.len(),

@@ -93,6 +93,7 @@ impl World {
             let parts = match spec.kind {
                 ArgKind::MsgName => record.addr.as_deref().map(Blob::whole),
                 ArgKind::MsgControl => record.control.clone(),
+                ArgKind::OtherFile => self.other_file(cpu, record, row),
                 ArgKind::MsgVecIn | ArgKind::MsgVecOut if !record.messages.is_empty() => {
                     Some(joined(&record.messages, result))
                 }
@@ -109,6 +110,23 @@ impl World {
         mark(&mut event, record);
         event.file = self.touched(cpu, record, row, result, id, &mut event.flags);
         Outcome::Event(Box::new(event))
+    }
+
+    /// The name of the file behind the last of several descriptors.
+    fn other_file(&mut self, cpu: u16, record: &Record, row: &Syscall) -> Option<Blob> {
+        let slot = row.args.iter().rposition(|arg| arg.kind == ArgKind::Fd)?;
+        let file = record.file(slot as u32)?;
+        let id = self.objects.known(file);
+        let id = id.unwrap_or_else(|| self.objects.of(&mut self.tables, file, None));
+        self.tell(cpu, file, id);
+        let file = self.tables.file(id)?;
+        let name = file.name();
+        // Pipes have none: as /proc shows them.
+        Some(Blob::whole(if name.is_empty() {
+            format!("{}:[{}]", file.kind.name(), file.ino).into_bytes()
+        } else {
+            name
+        }))
     }
 
     /// The file or socket a call touched, and what the call did to the descriptor table.
@@ -394,7 +412,8 @@ pub(super) fn value<'a>(
         | ArgKind::FdPair
         | ArgKind::Argv
         | ArgKind::MsgName
-        | ArgKind::MsgControl => {
+        | ArgKind::MsgControl
+        | ArgKind::OtherFile => {
             bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len))
         }
         // What was not read is known by its address.

@@ -36,6 +36,7 @@ impl Way {
             // What these do to the descriptor table, or to who is server and who client, is looked at.
             "fcntl" | "fcntl64" | "close_range" | "pipe" | "pipe2" | "socketpair" | "connect"
             | "listen" => Way::Long,
+            _ if row.args.iter().any(|arg| arg.kind == ArgKind::OtherFile) => Way::Long,
             _ if row.changes_task => Way::Long,
             _ if row.returns_fd => Way::ShortIfFailed,
             _ => Way::Short,

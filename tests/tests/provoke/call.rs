@@ -104,6 +104,12 @@ pub fn null() -> Arg {
     Arg::new(0, Told::Null)
 }
 
+/// What is behind a descriptor, by name: no argument of the call's own.
+pub fn behind(fd: i32) -> Arg {
+    let name = std::fs::read_link(format!("/proc/self/fd/{fd}")).unwrap_or_default();
+    Arg::new(0, Told::Bytes(name.into_os_string().into_encoded_bytes()))
+}
+
 /// Bytes the caller gives: payload, socket address.
 pub fn given(bytes: &[u8]) -> Arg {
     Arg::new(bytes.as_ptr() as u64, Told::Bytes(bytes.to_vec()))

@@ -2,7 +2,7 @@
 
 use crate::c;
 use crate::call::{
-    bytes_of, file, filled, folder, gathered, given, n, null, pair, pipe, ptr, text, wide,
+    behind, bytes_of, file, filled, folder, gathered, given, n, null, pair, pipe, ptr, text, wide,
 };
 use libc::{AT_FDCWD, O_CREAT, O_RDONLY, O_RDWR};
 
@@ -235,16 +235,17 @@ crate::cases! {
     sendfile(call) {
         let (to, from) = (file("to", b""), file("from", b"0123456789"));
         let mut offset = 3i64;
-        call.make(&[n(to), n(from), ptr(&raw mut offset).says("7"), n(4)]);
+        call.make(&[n(to), n(from), ptr(&raw mut offset).says("7"), n(4), behind(from)]);
     }
     copy_file_range(call) {
         let (to, from) = (file("to", b""), file("from", b"0123456789"));
         let mut offset = 3i64;
-        call.make(&[n(from), ptr(&raw mut offset), n(to), null(), n(4), n(0)]);
+        call.make(&[n(from), ptr(&raw mut offset), n(to), null(), n(4), n(0), behind(to)]);
     }
     splice(call) {
         let from = file("from", b"0123456789");
-        call.make(&[n(from), null(), n(pipe()[1]), null(), n(6), n(libc::SPLICE_F_MOVE)]);
+        let to = pipe()[1];
+        call.make(&[n(from), null(), n(to), null(), n(6), n(libc::SPLICE_F_MOVE), behind(to)]);
     }
     memfd_create(call) {
         call.make(&[text(c"payload \x07"), n(libc::MFD_CLOEXEC)]);
@@ -364,7 +365,7 @@ crate::cases! {
     tee(call) {
         let (from, to) = (pipe(), pipe());
         c!(write(from[1], c"abc".as_ptr().cast(), 3));
-        call.make(&[n(from[0]), n(to[1]), n(3), n(libc::SPLICE_F_NONBLOCK)]);
+        call.make(&[n(from[0]), n(to[1]), n(3), n(libc::SPLICE_F_NONBLOCK), behind(to[1])]);
     }
     vmsplice(call) {
         let mut a = *b"abcd";

@@ -1,7 +1,7 @@
 //! Queues, semaphores, shared memory, event descriptors, and waiting for any of them.
 
 use crate::c;
-use crate::call::{filled, given, n, null, pipe, ptr, text, valued, wide};
+use crate::call::{behind, filled, given, n, null, pipe, ptr, text, valued, wide};
 use libc::{IPC_CREAT, IPC_PRIVATE, IPC_RMID, IPC_STAT};
 
 /// Room for any structure the kernel fills.
@@ -167,7 +167,9 @@ crate::cases! {
     epoll_ctl(call) {
         let epoll = c!(epoll_create1(0));
         let mut event = libc::epoll_event { events: libc::EPOLLIN as u32, u64: 7 };
-        call.make(&[n(epoll), n(libc::EPOLL_CTL_ADD), n(pipe()[0]), ptr(&raw mut event).says("{events=EPOLLIN, data=0x7}")]);
+        let read = pipe()[0];
+        let shown = ptr(&raw mut event).says("{events=EPOLLIN, data=0x7}");
+        call.make(&[n(epoll), n(libc::EPOLL_CTL_ADD), n(read), shown, behind(read)]);
     }
     epoll_wait(call) {
         let mut room: Room = [0; 64];

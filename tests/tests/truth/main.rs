@@ -5,6 +5,7 @@
 mod containers;
 mod conventions;
 mod engines;
+mod evasion;
 mod identity;
 mod kernel;
 mod loss;

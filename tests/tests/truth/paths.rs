@@ -18,7 +18,8 @@ fn twenty_thousand_opens_of_a_path_that_flips_are_recorded_as_what_was_opened() 
     for name in ["a", "b"] {
         std::fs::write(folder.path().join(name), name).expect("a file");
     }
-    let told = Shared::new(OPENS * 8 + 4096).expect("shared memory");
+    // Not on this thread's stack, which in the child is given to the thread it starts.
+    let told = Box::new(Shared::new(OPENS * 8 + 4096).expect("shared memory"));
     let cgroup = Cgroup::fresh("flip").expect("a control group");
     // The consumer waits, so that the thread that opens and the one that flips each have a CPU.
     let (capture, (pid, end)) = harness::record_with(inside(&cgroup), Consumer::Stalled, || {

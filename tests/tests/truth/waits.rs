@@ -22,13 +22,13 @@ fn waits() -> Vec<u64> {
     });
     let slept: Vec<u64> = slept.collect();
     let (mut from, mut to) = std::io::pipe().expect("a pipe");
-    let feeder = std::thread::spawn(move || {
+    let feeder = child::fork(move || {
         std::thread::sleep(SLEEP);
-        to.write_all(b"late")
+        i32::from(to.write_all(b"late").is_err())
     });
     let mut late = [0; 4];
-    from.read_exact(&mut late).expect("what the thread writes");
-    feeder.join().expect("the thread").expect("it wrote");
+    from.read_exact(&mut late).expect("what the child writes");
+    assert_eq!(feeder.expect("fork").wait(), End::Exited(0));
     slept
 }
 
