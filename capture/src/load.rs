@@ -227,11 +227,7 @@ type Tried = (&'static Row, Result<(), NotLoaded>);
 
 /// Loads the programs, on several processors at once: the kernel's check of them is most of the time that arming takes. Gives
 /// what became of those that were tried, in the order of their table.
-fn load_all(
-    ebpf: &mut Ebpf,
-    btf: &Btf,
-    settings: &Settings,
-) -> Result<Vec<Tried>, Error> {
+fn load_all(ebpf: &mut Ebpf, btf: &Btf, settings: &Settings) -> Result<Vec<Tried>, Error> {
     let mut programs: BTreeMap<String, &mut Program> = (ebpf.programs_mut())
         .map(|(name, program)| (name.to_owned(), program))
         .collect();

@@ -8,6 +8,7 @@ use afterimage_model::{
     TypeId, Value,
 };
 use hashbrown::{DefaultHashBuilder, HashTable};
+use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::hash::BuildHasher;
 
@@ -134,6 +135,18 @@ impl Dictionary {
             hash_of(&all[range], full)
         });
         place
+    }
+
+    fn at(&self, place: u32) -> Arg<'_> {
+        let place = place as usize;
+        let from = place
+            .checked_sub(1)
+            .and_then(|before| self.entries.get(before));
+        let from = from.map_or(0, |before| before.0);
+        let Some((end, full_len)) = self.entries.get(place) else {
+            return Arg::Absent;
+        };
+        Arg::Bytes(self.bytes.get(from..*end).unwrap_or_default(), *full_len)
     }
 
     /// Length and length before any cut of each string.
@@ -298,6 +311,21 @@ impl Batch {
             self.lines[moved..].rotate_right(1);
         }
         Ok(())
+    }
+
+    /// Its events, in their order.
+    pub fn rows(&self) -> impl Iterator<Item = (Row, SmallVec<[Arg<'_>; 8]>)> {
+        self.lines.iter().map(|line| {
+            let cells = self.cells.get(line.values as usize..).unwrap_or_default();
+            let args = cells.iter().take(usize::from(line.count));
+            let args = args.map(|cell| match cell {
+                Cell::Absent => Arg::Absent,
+                Cell::Num(number) => Arg::Num(*number),
+                Cell::Text(place) => self.text.at(*place),
+                Cell::Data(place) => self.data.at(*place),
+            });
+            (line.row, args.collect())
+        })
     }
 
     fn note_ids(&mut self, proc: ProcId, args: &[Arg<'_>], marks: TypeMarks) {

@@ -56,9 +56,87 @@ impl Columns {
     }
 }
 
+/// A chunk that is encoded and compressed and in no file yet: it can be written to several, at any place.
+pub struct Pressed {
+    zone: ZoneRecord,
+    columns: Columns,
+}
+
+impl Pressed {
+    /// Events in it.
+    pub fn events(&self) -> u64 {
+        self.zone.events
+    }
+
+    /// Its first and its last instant.
+    pub fn span(&self) -> (BootNs, BootNs) {
+        (self.zone.start, self.zone.end)
+    }
+
+    /// Bytes it takes.
+    pub fn bytes(&self) -> usize {
+        size_of::<Pressed>()
+            + self.columns.directory.len()
+            + self.columns.frames.len()
+            + self.zone.types.len()
+            + self.zone.procs.len()
+            + self.zone.containers.len()
+    }
+
+    /// The body of a chunk whose first event has this number, and its zone map.
+    pub(crate) fn body(&self, first_num: u64) -> (ZoneRecord, Vec<u8>) {
+        let zone = ZoneRecord {
+            first_num,
+            ..self.zone.clone()
+        };
+        let Columns {
+            directory,
+            frames,
+            count,
+        } = &self.columns;
+        let zone_bytes = zone.encode();
+        let mut body = Vec::with_capacity(12 + zone_bytes.len() + directory.len() + frames.len());
+        body.extend_from_slice(&(zone_bytes.len() as u32).to_le_bytes());
+        body.extend_from_slice(&count.to_le_bytes());
+        let crc = crc32c::crc32c(&body);
+        let crc = crc32c::crc32c_append(crc, &zone_bytes);
+        let crc = crc32c::crc32c_append(crc, directory);
+        body.extend_from_slice(&crc.to_le_bytes());
+        body.extend_from_slice(&zone_bytes);
+        body.extend_from_slice(directory);
+        body.extend_from_slice(frames);
+        (zone, body)
+    }
+}
+
 /// Turns events into chunk bodies, one after another, with one compression context.
 pub(crate) struct ChunkEncoder {
     encoder: Encoder,
+}
+
+/// Presses batches into chunks that are kept.
+pub struct Press {
+    chunks: ChunkEncoder,
+}
+
+impl Press {
+    /// With a zstd level.
+    ///
+    /// # Errors
+    /// When zstd has no memory.
+    pub fn new(level: i32) -> io::Result<Press> {
+        Ok(Press {
+            chunks: ChunkEncoder::new(level)?,
+        })
+    }
+
+    /// A chunk of a batch that is not empty, and of the rows it needs.
+    ///
+    /// # Errors
+    /// When zstd fails.
+    pub fn press(&mut self, batch: &Batch, needs: &Tables) -> io::Result<Pressed> {
+        self.chunks.encode(batch, needs)
+    }
 }
 
 impl ChunkEncoder {
@@ -75,13 +153,8 @@ impl ChunkEncoder {
         Ok((framed && out.len() < raw.len()).then_some(out))
     }
 
-    /// The body of a chunk. The batch is in file order and not empty; `rows` is what it needs.
-    pub(crate) fn encode(
-        &mut self,
-        batch: &Batch,
-        first_num: u64,
-        rows: &Tables,
-    ) -> io::Result<(ZoneRecord, Vec<u8>)> {
+    /// A chunk. The batch is in file order and not empty; `rows` is what it needs.
+    pub(crate) fn encode(&mut self, batch: &Batch, rows: &Tables) -> io::Result<Pressed> {
         let lines = &batch.lines;
         let order = by_thread(lines);
 
@@ -204,7 +277,6 @@ impl ChunkEncoder {
 
         let mut zone = ZoneRecord {
             events: lines.len() as u64,
-            first_num,
             start: BootNs(start),
             end: BootNs(end),
             failed,
@@ -229,20 +301,7 @@ impl ChunkEncoder {
             .collect();
         put_steps(&mut zone.containers, containers);
 
-        let zone_bytes = zone.encode();
-        let mut body = Vec::with_capacity(
-            12 + zone_bytes.len() + columns.directory.len() + columns.frames.len(),
-        );
-        body.extend_from_slice(&(zone_bytes.len() as u32).to_le_bytes());
-        body.extend_from_slice(&columns.count.to_le_bytes());
-        let crc = crc32c::crc32c(&body);
-        let crc = crc32c::crc32c_append(crc, &zone_bytes);
-        let crc = crc32c::crc32c_append(crc, &columns.directory);
-        body.extend_from_slice(&crc.to_le_bytes());
-        body.extend_from_slice(&zone_bytes);
-        body.extend_from_slice(&columns.directory);
-        body.extend_from_slice(&columns.frames);
-        Ok((zone, body))
+        Ok(Pressed { zone, columns })
     }
 }
 

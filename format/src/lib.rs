@@ -41,6 +41,7 @@ mod write;
 
 pub use batch::{Arg, Batch, Row};
 pub use chunk_read::Zone;
+pub use chunk_write::{Press, Pressed};
 pub use error::{Digest, Error, ErrorKind, Place};
 pub use read::{Chunk, ChunkInfo, Reader};
 pub use records::{Artifact, Checkpoint, Lineage, Name, Note, records};

@@ -2,7 +2,7 @@
 
 use crate::batch::{Arg, Batch, Row};
 use crate::block::{BlockHead, Chain, FileHead, put_block};
-use crate::chunk_write::ChunkEncoder;
+use crate::chunk_write::{ChunkEncoder, Pressed};
 use crate::error::{Error, ErrorKind, Place, limit};
 use crate::layout::{
     BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
@@ -323,10 +323,16 @@ impl<W: Write> Writer<W> {
         if batch.is_empty() {
             return Ok(());
         }
-        let encoded = self.chunks.encode(batch, self.next_num, needs);
-        let (zone, body) = encoded.map_err(|error| self.blocks.error(ErrorKind::Io(error)))?;
+        let pressed = self.chunks.encode(batch, needs);
+        let pressed = pressed.map_err(|error| self.blocks.error(ErrorKind::Io(error)))?;
+        self.pressed(&pressed)
+    }
+
+    /// Writes a chunk that was encoded elsewhere, of events that the same schema describes.
+    pub fn pressed(&mut self, chunk: &Pressed) -> Result<(), Error> {
+        let (zone, body) = chunk.body(self.next_num);
         self.blocks.append(block::CHUNK, 0, &body, &zone)?;
-        self.next_num += batch.len() as u64;
+        self.next_num += zone.events;
         Ok(())
     }
 
