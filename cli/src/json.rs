@@ -69,6 +69,7 @@ fn field(value: &FieldValue<'_>) -> String {
         FieldValue::Str(bytes) => json_text(bytes),
         FieldValue::Int(n) => n.to_string(),
         FieldValue::Uint(n) => n.to_string(),
+        FieldValue::Double(n) => n.to_string(),
         FieldValue::Bool(b) => b.to_string(),
         FieldValue::Ip(ip) => format!("\"{ip}\""),
         FieldValue::Any(all) => {

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::moment::{Look, Zone};
 use crate::source::bad_filter;
 use afterimage_model::Ctx;
-use afterimage_query::{FieldRef, PRESETS, Template};
+use afterimage_query::{PRESETS, Shown, Template};
 
 /// The placeholder that stands for the reader's own time format.
 const TIME: &str = "%evt.outputtime";
@@ -73,13 +73,13 @@ fn preset(format: Option<&str>) -> Option<&'static str> {
 }
 
 /// The fields a user's own format names, for `--json`; `None` for presets.
-pub fn named_fields(format: &str) -> Result<Option<Vec<FieldRef>>, Failure> {
+pub fn named_fields(format: &str) -> Result<Option<Vec<Shown>>, Failure> {
     if preset(Some(format)).is_some() {
         return Ok(None);
     }
     let template = Template::parse(&format.replace(TIME, "%evt.rawtime"))
         .map_err(|error| bad_filter(&error))?;
-    Ok(Some(template.fields().cloned().collect()))
+    Ok(Some(template.shown().cloned().collect()))
 }
 
 #[cfg(test)]

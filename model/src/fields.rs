@@ -106,6 +106,10 @@ pub enum FieldType {
     Int,
     /// An unsigned number.
     Uint,
+    /// A number with a fraction.
+    Double,
+    /// Several texts, all of which belong to the value.
+    List,
     /// Yes or no.
     Bool,
     /// An address.
@@ -128,6 +132,8 @@ impl FieldType {
             FieldType::Bytes => "bytes",
             FieldType::Int => "number",
             FieldType::Uint => "unsigned number",
+            FieldType::Double => "number with a fraction",
+            FieldType::List => "list of texts",
             FieldType::Bool => "true or false",
             FieldType::Ip => "address",
             FieldType::Net => "address block",
@@ -171,6 +177,8 @@ pub enum FieldValue<'a> {
     Int(i64),
     /// An unsigned number.
     Uint(u64),
+    /// A number with a fraction.
+    Double(f64),
     /// Yes or no.
     Bool(bool),
     /// An address.
@@ -196,6 +204,7 @@ impl<'a> FieldValue<'a> {
             FieldValue::Str(s) => Cow::Borrowed(s),
             FieldValue::Int(n) => Cow::Owned(n.to_string().into_bytes()),
             FieldValue::Uint(n) => Cow::Owned(n.to_string().into_bytes()),
+            FieldValue::Double(n) => Cow::Owned(format!("{n:.1}").into_bytes()),
             FieldValue::Bool(b) => Cow::Borrowed(if *b { b"true" } else { b"false" }),
             FieldValue::Ip(ip) => Cow::Owned(ip.to_string().into_bytes()),
             FieldValue::Any(all) => Cow::Owned(

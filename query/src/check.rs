@@ -1,11 +1,12 @@
 //! A comparison's values against its field's type, compiled to what evaluation needs.
 
 use crate::error::FilterErrorKind;
-use crate::lexer::Token;
-use crate::ops::Op;
+use crate::ops::{Modifier, Op};
 use crate::pattern::{Glob, PathPrefix, contains, contains_any_case};
-use crate::values::{Cidr, duration_ns, instant_ns, number, port};
-use afterimage_model::{Field, FieldArg, FieldType, FieldValue};
+use crate::source::Source;
+use crate::syntax::{Check, Literal, Right};
+use crate::values::{Cidr, duration_ns, fraction, instant_ns, number, port};
+use afterimage_model::{Ctx, FieldArg, FieldType, FieldValue};
 use regex::bytes::{Regex, RegexBuilder};
 use std::borrow::Cow;
 use std::cmp::Ordering;
@@ -23,9 +24,12 @@ pub(crate) enum Matcher {
     Exists,
     Text(HashSet<Vec<u8>>),
     Number(Vec<i128>),
+    Fraction(Vec<f64>),
     Bool(bool, bool),
     Address(Vec<Cidr>),
     Order(Op, i128),
+    FractionOrder(Op, f64),
+    TextOrder(Op, Vec<u8>),
     Contains(Vec<u8>),
     ContainsAnyCase(Vec<u8>),
     StartsWith(Vec<u8>),
@@ -33,46 +37,119 @@ pub(crate) enum Matcher {
     Glob(Glob),
     Regex(Regex),
     Under(Vec<PathPrefix>),
-    /// There, and the inner one matches none of the values.
-    Differs(Box<Matcher>),
+    /// There, and the inner one does not match: of several values, with `every`, none; else one of them.
+    Differs { inner: Box<Matcher>, every: bool },
+    /// Every member of a list matches.
+    All(Box<Matcher>),
+    /// So many of these match.
+    Members(Modifier, Vec<Matcher>),
+    /// Compared with what another source says of the event.
+    Against(Op, Source),
 }
 
 type Refused = (Range<usize>, FilterErrorKind);
 
+/// Whether a field's several values are the ends of one connection, of which `!=` asks both.
+fn are_ends(ty: FieldType) -> bool {
+    matches!(ty, FieldType::Ip | FieldType::Net | FieldType::Port)
+}
+
 impl Matcher {
-    /// Whether `op` orders an argument of a call, which is text for one call and a number for another.
-    pub fn is_numeric_argument(field: &Field, op: Op) -> bool {
-        matches!(op, Op::Lt | Op::Le | Op::Gt | Op::Ge)
-            && field.ty == FieldType::Str
-            && field.arg == FieldArg::Required
+    /// Whether what is ordered is an argument of a call, which is text for one call and a number for another: whoever
+    /// compares it with a number means the number.
+    fn is_argument(left: &Source) -> bool {
+        left.field().is_some_and(|field| {
+            field.field().ty == FieldType::Str && field.field().arg == FieldArg::Required
+        })
     }
 
-    pub fn compile(field: &Field, op: Op, values: &[Token]) -> Result<Matcher, Refused> {
-        let first = || values.first().ok_or((0..0, FilterErrorKind::ExpectedValue));
+    /// Compiles a comparison whose left side is known.
+    pub fn compile(left: &Source, check: &Check) -> Result<Matcher, Refused> {
+        let (op, ty) = (check.op, left.ty());
+        if !op.fits(ty) {
+            return Err((
+                check.op_span.clone(),
+                FilterErrorKind::OperatorMisfit(op, ty),
+            ));
+        }
+        let values = match &check.right {
+            Right::Nothing => return Ok(Matcher::Exists),
+            Right::Value(value) | Right::Name(value) => std::slice::from_ref(value),
+            Right::List(values) => values.as_slice(),
+            Right::Term(term) => return Matcher::against(left, check, term),
+        };
+        if let Some(modifier) = check.modifier {
+            let each = values
+                .iter()
+                .map(|value| Matcher::plain(left, check, std::slice::from_ref(value)));
+            return Ok(Matcher::Members(modifier, each.collect::<Result<_, _>>()?));
+        }
+        Matcher::plain(left, check, values)
+    }
+
+    fn against(left: &Source, check: &Check, term: &crate::syntax::Term) -> Result<Matcher, Refused> {
+        let right = Source::resolve(term)?;
+        let place = term.span();
+        if matches!(check.op, Op::Regex | Op::Pmatch) || left.ty() == FieldType::Net {
+            return Err((place, FilterErrorKind::NoRightField(check.op)));
+        }
+        if let Some(field) = [left, &right]
+            .into_iter()
+            .filter(|source| source.is_apart())
+            .find_map(Source::field)
+        {
+            return Err((place, FilterErrorKind::FieldApart(field.field().name)));
+        }
+        let family = |ty: FieldType| match ty {
+            FieldType::Uint | FieldType::Double => FieldType::Int,
+            other => other,
+        };
+        if family(left.ty()) != family(right.ty()) {
+            return Err((
+                place,
+                FilterErrorKind::TypesDiffer(left.ty(), right.ty()),
+            ));
+        }
+        Ok(Matcher::Against(check.op, right))
+    }
+
+    fn plain(left: &Source, check: &Check, values: &[Literal]) -> Result<Matcher, Refused> {
+        let (op, ty) = (check.op, left.ty());
+        let first = || {
+            values
+                .first()
+                .ok_or((check.op_span.clone(), FilterErrorKind::ExpectedValue))
+        };
         let text = || first().map(|token| token.bytes.clone());
         let refuse =
             |kind: FilterErrorKind| first().map_or_else(|e| e, |token| (token.span.clone(), kind));
         Ok(match op {
             Op::Exists => Matcher::Exists,
-            Op::Ne => Matcher::Differs(Box::new(Matcher::equal(field.ty, values)?)),
-            Op::Eq | Op::In | Op::Intersects => Matcher::equal(field.ty, values)?,
-            Op::Lt | Op::Le | Op::Gt | Op::Ge => {
-                let ty = if field.ty == FieldType::Str {
-                    FieldType::Int
-                } else {
-                    field.ty
-                };
-                Matcher::Order(op, Matcher::numeric(ty, first()?)?)
+            Op::Ne => Matcher::Differs {
+                inner: Box::new(Matcher::equal(ty, values)?),
+                every: are_ends(ty),
+            },
+            Op::In if ty == FieldType::List => {
+                Matcher::All(Box::new(Matcher::equal(ty, values)?))
             }
+            Op::Eq | Op::In | Op::Intersects => Matcher::equal(ty, values)?,
+            Op::Lt | Op::Le | Op::Gt | Op::Ge => match ty {
+                FieldType::Double => {
+                    Matcher::FractionOrder(op, Matcher::fraction(first()?, |n| Some(n))?)
+                }
+                FieldType::Str if !Matcher::is_argument(left) => Matcher::TextOrder(op, text()?),
+                FieldType::Str => Matcher::Order(op, Matcher::numeric(FieldType::Int, first()?)?),
+                ty => Matcher::Order(op, Matcher::numeric(ty, first()?)?),
+            },
             Op::Contains => Matcher::Contains(text()?),
             Op::Icontains => Matcher::ContainsAnyCase(text()?),
             Op::Startswith => Matcher::StartsWith(text()?),
             Op::Endswith => Matcher::EndsWith(text()?),
             Op::Bcontains => Matcher::Contains(
-                Matcher::hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?,
+                hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?,
             ),
             Op::Bstartswith => Matcher::StartsWith(
-                Matcher::hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?,
+                hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?,
             ),
             Op::Glob | Op::Iglob => Matcher::Glob(
                 Glob::compile(&text()?, op == Op::Iglob)
@@ -93,10 +170,10 @@ impl Matcher {
         })
     }
 
-    fn equal(ty: FieldType, values: &[Token]) -> Result<Matcher, Refused> {
-        let refuse = |token: &Token| (token.span.clone(), FilterErrorKind::BadValue(ty));
+    fn equal(ty: FieldType, values: &[Literal]) -> Result<Matcher, Refused> {
+        let refuse = |token: &Literal| (token.span.clone(), FilterErrorKind::BadValue(ty));
         Ok(match ty {
-            FieldType::Str | FieldType::Bytes => {
+            FieldType::Str | FieldType::Bytes | FieldType::List => {
                 Matcher::Text(values.iter().map(|token| token.bytes.clone()).collect())
             }
             FieldType::Bool => {
@@ -121,6 +198,18 @@ impl Matcher {
                     })
                     .collect::<Result<_, _>>()?,
             ),
+            // What was computed is hardly ever equal to a fraction: whole numbers only, as the peers have it.
+            FieldType::Double => Matcher::Fraction(
+                values
+                    .iter()
+                    .map(|token| {
+                        Matcher::fraction(token, |n| {
+                            let text = std::str::from_utf8(&token.bytes).ok()?;
+                            number(text).map(|_| n)
+                        })
+                    })
+                    .collect::<Result<_, _>>()?,
+            ),
             _ => Matcher::Number(
                 values
                     .iter()
@@ -130,7 +219,18 @@ impl Matcher {
         })
     }
 
-    fn numeric(ty: FieldType, token: &Token) -> Result<i128, Refused> {
+    fn fraction(token: &Literal, fits: impl Fn(f64) -> Option<f64>) -> Result<f64, Refused> {
+        std::str::from_utf8(&token.bytes)
+            .ok()
+            .and_then(fraction)
+            .and_then(fits)
+            .ok_or((
+                token.span.clone(),
+                FilterErrorKind::BadValue(FieldType::Double),
+            ))
+    }
+
+    fn numeric(ty: FieldType, token: &Literal) -> Result<i128, Refused> {
         let parse = match ty {
             FieldType::Port => port,
             FieldType::RelTime => duration_ns,
@@ -141,18 +241,6 @@ impl Matcher {
             .ok()
             .and_then(parse)
             .ok_or((token.span.clone(), FilterErrorKind::BadValue(ty)))
-    }
-
-    fn hex(text: &[u8]) -> Option<Vec<u8>> {
-        if text.is_empty()
-            || !text.len().is_multiple_of(2)
-            || !text.iter().all(u8::is_ascii_hexdigit)
-        {
-            return None;
-        }
-        text.chunks(2)
-            .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
-            .collect()
     }
 
     /// Matches the whole value; the crate's automata take time linear in it, whatever the expression.
@@ -172,10 +260,43 @@ impl Matcher {
         build(&format!("\\A(?:{pattern})\\z")).or_else(|| build(&format!("\\A(?:{pattern}\n)\\z")))
     }
 
+    /// The source it compares with, where that is not a value.
+    pub fn right(&self) -> Option<&Source> {
+        match self {
+            Matcher::Against(_, source) => Some(source),
+            _ => None,
+        }
+    }
+
+    /// Whether the event's value matches.
+    pub fn holds(&self, ctx: &Ctx<'_>, value: &FieldValue<'_>) -> bool {
+        match self {
+            Matcher::Against(op, source) => source
+                .value(ctx)
+                .is_some_and(|right| compare(*op, value, &right)),
+            _ => self.matches(value),
+        }
+    }
+
     /// Whether a value matches; for several values, whether one does.
     pub fn matches(&self, value: &FieldValue<'_>) -> bool {
-        if let Matcher::Differs(inner) = self {
-            return !inner.matches(value);
+        match self {
+            Matcher::Differs { inner, every: true } => return !inner.matches(value),
+            Matcher::All(inner) => {
+                return match value {
+                    FieldValue::Any(all) => all.iter().all(|one| inner.matches(one)),
+                    one => inner.matches(one),
+                };
+            }
+            Matcher::Members(modifier, members) => {
+                let mut found = members.iter().map(|member| member.matches(value));
+                return match modifier {
+                    Modifier::Oneof => found.filter(|found| *found).count() == 1,
+                    Modifier::Anyof => found.any(|found| found),
+                    Modifier::Allof => !members.is_empty() && found.all(|found| found),
+                };
+            }
+            _ => {}
         }
         if let FieldValue::Any(all) = value {
             return all.iter().any(|one| self.matches(one));
@@ -184,6 +305,7 @@ impl Matcher {
             Matcher::Exists => true,
             Matcher::Text(set) => set.contains(value.text().as_ref()),
             Matcher::Number(set) => as_number(value).is_some_and(|n| set.contains(&n)),
+            Matcher::Fraction(set) => as_fraction(value).is_some_and(|n| set.contains(&n)),
             Matcher::Bool(yes, no) => match value {
                 FieldValue::Bool(true) => *yes,
                 FieldValue::Bool(false) => *no,
@@ -193,15 +315,15 @@ impl Matcher {
                 FieldValue::Ip(ip) => blocks.iter().any(|block| block.holds(*ip)),
                 _ => false,
             },
-            Matcher::Order(op, limit) => as_number(value).is_some_and(|n| {
-                let order = n.cmp(limit);
-                match op {
-                    Op::Lt => order == Ordering::Less,
-                    Op::Le => order != Ordering::Greater,
-                    Op::Gt => order == Ordering::Greater,
-                    _ => order != Ordering::Less,
-                }
-            }),
+            Matcher::Order(op, limit) => {
+                as_number(value).is_some_and(|n| ordered(*op, n.cmp(limit)))
+            }
+            Matcher::FractionOrder(op, limit) => as_fraction(value)
+                .and_then(|n| n.partial_cmp(limit))
+                .is_some_and(|order| ordered(*op, order)),
+            Matcher::TextOrder(op, limit) => {
+                ordered(*op, value.text().as_ref().cmp(limit.as_slice()))
+            }
             Matcher::Contains(part) => contains(&value.text(), part),
             Matcher::ContainsAnyCase(part) => contains_any_case(&value.text(), part),
             Matcher::StartsWith(part) => value.text().starts_with(part),
@@ -212,8 +334,78 @@ impl Matcher {
                 let text: Cow<'_, [u8]> = value.text();
                 prefixes.iter().any(|prefix| prefix.matches(&text))
             }
-            Matcher::Differs(_) => false,
+            Matcher::Differs { inner, .. } => !inner.matches(value),
+            Matcher::All(_) | Matcher::Members(..) | Matcher::Against(..) => false,
         }
+    }
+}
+
+/// An even number of hex digits as bytes.
+fn hex(text: &[u8]) -> Option<Vec<u8>> {
+    if text.is_empty()
+        || !text.len().is_multiple_of(2)
+        || !text.iter().all(u8::is_ascii_hexdigit)
+    {
+        return None;
+    }
+    text.chunks(2)
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok())
+        .collect()
+}
+
+fn ordered(op: Op, order: Ordering) -> bool {
+    match op {
+        Op::Lt => order == Ordering::Less,
+        Op::Le => order != Ordering::Greater,
+        Op::Gt => order == Ordering::Greater,
+        _ => order != Ordering::Less,
+    }
+}
+
+/// Two values of one event.
+fn compare(op: Op, left: &FieldValue<'_>, right: &FieldValue<'_>) -> bool {
+    let members = |value: &FieldValue<'_>| match value {
+        FieldValue::Any(all) => all.iter().map(|one| one.text().into_owned()).collect(),
+        one => vec![one.text().into_owned()],
+    };
+    let order = || match (left, right) {
+        (FieldValue::Str(left), FieldValue::Str(right)) => Some(left.cmp(right)),
+        _ => match (as_number(left), as_number(right)) {
+            (Some(left), Some(right)) => Some(left.cmp(&right)),
+            _ => as_fraction(left)?.partial_cmp(&as_fraction(right)?),
+        },
+    };
+    let (a, b) = (|| left.text(), || right.text());
+    match op {
+        Op::Exists => true,
+        Op::Eq | Op::Ne => {
+            let equal = match order() {
+                Some(order) => order == Ordering::Equal,
+                None => a() == b(),
+            };
+            equal == (op == Op::Eq)
+        }
+        Op::Lt | Op::Le | Op::Gt | Op::Ge => order().is_some_and(|order| ordered(op, order)),
+        Op::In => {
+            let right: Vec<Vec<u8>> = members(right);
+            let left: Vec<Vec<u8>> = members(left);
+            left.iter().all(|one| right.contains(one))
+        }
+        Op::Intersects => {
+            let right: Vec<Vec<u8>> = members(right);
+            let left: Vec<Vec<u8>> = members(left);
+            left.iter().any(|one| right.contains(one))
+        }
+        Op::Contains => contains(&a(), &b()),
+        Op::Icontains => contains_any_case(&a(), &b()),
+        Op::Startswith => a().starts_with(&b()),
+        Op::Endswith => a().ends_with(&b()),
+        Op::Bcontains => hex(&b()).is_some_and(|part| contains(&a(), &part)),
+        Op::Bstartswith => hex(&b()).is_some_and(|part| a().starts_with(&part)),
+        Op::Glob | Op::Iglob => {
+            Glob::compile(&b(), op == Op::Iglob).is_some_and(|glob| glob.matches(&a()))
+        }
+        Op::Regex | Op::Pmatch => false,
     }
 }
 
@@ -224,5 +416,12 @@ fn as_number(value: &FieldValue<'_>) -> Option<i128> {
         FieldValue::Uint(n) => Some(i128::from(*n)),
         FieldValue::Str(text) => number(std::str::from_utf8(text).ok()?),
         _ => None,
+    }
+}
+
+fn as_fraction(value: &FieldValue<'_>) -> Option<f64> {
+    match value {
+        FieldValue::Double(n) => Some(*n),
+        other => as_number(other).map(|n| n as f64),
     }
 }

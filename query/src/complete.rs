@@ -1,8 +1,9 @@
 //! What could stand at the cursor of a filter that is being typed. The parser itself says what it would welcome.
 
 use crate::lexer::Expect;
-use crate::ops::OPERATORS;
+use crate::ops::{FUNCTIONS, OPERATORS};
 use crate::parse::expected;
+use crate::source::Source;
 use crate::values::{SERVICES, print_value};
 use afterimage_model::{
     Class, FIELDS, FieldArg, FieldType, FileKind, HAPPENINGS, SYSCALLS, errno::ERRNOS,
@@ -49,19 +50,32 @@ pub fn complete(text: &str, cursor: usize) -> Vec<Candidate> {
                 };
                 (format!("{}{open}", field.name), field.doc)
             });
+            let functions = FUNCTIONS
+                .iter()
+                .map(|row| (format!("{}(", row.text), row.doc));
             names
                 .chain([("not ".to_owned(), "The opposite of what follows.")])
+                .chain(functions)
                 .collect()
         }
-        Expect::Operator(field) => {
-            let ty = field.field().ty;
+        Expect::Operator(term) => {
+            let Ok(source) = Source::resolve(&term) else {
+                return Vec::new();
+            };
+            let ty = source.ty();
             OPERATORS
                 .iter()
                 .filter(|row| row.op.fits(ty))
                 .map(|row| (row.text.to_owned(), row.doc))
                 .collect()
         }
-        Expect::Value(field) => values(field.field().name, field.field().ty),
+        Expect::Value(term) => match Source::resolve(&term) {
+            Ok(source) => values(
+                source.field().map_or("", |field| field.field().name),
+                source.ty(),
+            ),
+            Err(_) => return Vec::new(),
+        },
         Expect::Connective => vec![
             ("and ".to_owned(), "Both must hold."),
             ("or ".to_owned(), "One of both must hold."),

@@ -1,6 +1,6 @@
 //! Why a text is not a filter or a template: the place, the reason, the remedy.
 
-use crate::ops::{OPERATORS, Op, type_name};
+use crate::ops::{FUNCTIONS, OPERATORS, Op, type_name};
 use crate::{MAX_DEPTH, MAX_TEXT};
 use afterimage_model::{FIELDS, FieldType, Safe};
 use std::fmt;
@@ -19,8 +19,30 @@ pub enum FilterErrorKind {
     ExpectedField,
     /// There is no such field.
     UnknownField,
-    /// Functions around fields are not part of the language.
-    Function,
+    /// There is no such function.
+    UnknownFunction,
+    /// The function does not take what it is given; the text says what it takes.
+    BadCall(&'static str, &'static str),
+    /// What stands in brackets behind `getopt(…)` is not the letter of one option.
+    BadOption,
+    /// Nothing in brackets may stand behind this function.
+    NoIndex(&'static str),
+    /// No function takes this field.
+    NoFunction(&'static str),
+    /// An argument of a function was expected.
+    ExpectedArgument,
+    /// The operator is not followed by another field.
+    NoRightField(Op),
+    /// The field is not compared with other fields.
+    FieldApart(&'static str),
+    /// What is compared holds different things.
+    TypesDiffer(FieldType, FieldType),
+    /// A number was expected.
+    ExpectedNumber,
+    /// A blank was expected.
+    ExpectedBlank,
+    /// A backslash in quotes is followed by nothing that has a meaning.
+    BadEscape,
     /// The field needs an argument.
     MissingArgument(&'static str),
     /// The field takes no argument.
@@ -89,6 +111,15 @@ impl FilterError {
         }
     }
 
+    /// The same error in a longer text, in which this one's begins at a place.
+    pub(crate) fn within(self, text: &str, at: usize) -> FilterError {
+        FilterError {
+            text: text.to_owned(),
+            span: self.span.start + at..self.span.end + at,
+            kind: self.kind,
+        }
+    }
+
     /// What is wrong.
     pub fn kind(&self) -> &FilterErrorKind {
         &self.kind
@@ -113,9 +144,24 @@ impl FilterError {
             TooDeep => format!("brackets are nested deeper than {MAX_DEPTH}"),
             ExpectedField => "expected a field".to_owned(),
             UnknownField => format!("unknown field `{word}`"),
-            Function => {
-                format!("`{word}` is not a field, and functions are not part of the language")
+            UnknownFunction => format!("unknown function `{word}`"),
+            BadCall(name, takes) => format!("`{name}` takes {takes}"),
+            BadOption => "the option in brackets is not one letter".to_owned(),
+            NoIndex(name) => format!("`{name}` takes nothing in brackets"),
+            NoFunction(field) => format!("`{field}` cannot be given to a function"),
+            ExpectedArgument => {
+                "expected a field, a function, a text in quotes or a number".to_owned()
             }
+            NoRightField(op) => format!("`{}` does not compare two fields", op.text()),
+            FieldApart(field) => format!("`{field}` cannot be compared with another field"),
+            TypesDiffer(left, right) => format!(
+                "{} cannot be compared with {}",
+                type_name(*left),
+                type_name(*right)
+            ),
+            ExpectedNumber => format!("`{word}` is not a number"),
+            ExpectedBlank => "expected a blank".to_owned(),
+            BadEscape => format!("`{word}` means nothing in quotes"),
             MissingArgument(field) => format!("`{field}` needs an argument"),
             UnexpectedArgument(field) => format!("`{field}` takes no argument"),
             BadArgument => "the argument in brackets is empty or not closed".to_owned(),
@@ -156,7 +202,31 @@ impl FilterError {
                 (None, Some(name)) => format!("did you mean {name}?"),
                 (None, None) => "`afterimage fields` lists all fields".to_owned(),
             },
-            Function => "to ignore case use icontains or iglob".to_owned(),
+            UnknownFunction => match nearest(word, FUNCTIONS.iter().map(|row| row.text)) {
+                Some(name) => format!("did you mean {name}?"),
+                None => format!(
+                    "the functions are {}",
+                    FUNCTIONS
+                        .iter()
+                        .map(|row| row.text)
+                        .collect::<Vec<_>>()
+                        .join(" ")
+                ),
+            },
+            BadCall(name, _) => FUNCTIONS
+                .iter()
+                .find(|row| row.text == *name)
+                .map(|row| format!("for example: {}", row.example))
+                .unwrap_or_default(),
+            BadOption => "for example: getopt(proc.args, 'lp:')[p]".to_owned(),
+            NoIndex(_) => "only getopt takes the letter of an option in brackets".to_owned(),
+            NoFunction(_) | FieldApart(_) => "it may stand for several values".to_owned(),
+            ExpectedArgument => "for example: proc.name".to_owned(),
+            NoRightField(_) => "write a text or a list instead".to_owned(),
+            TypesDiffer(..) => "both sides must hold the same".to_owned(),
+            ExpectedNumber => "for example: 42, -1, 0x10, 1.5".to_owned(),
+            ExpectedBlank => "put a blank behind the operator".to_owned(),
+            BadEscape => "write \\\\ for a backslash".to_owned(),
             MissingArgument(field) => format!("for example: {field}[0]"),
             UnexpectedArgument(field) => format!("write {field}"),
             BadArgument => "for example: evt.arg[0]".to_owned(),

@@ -3,7 +3,7 @@
 
 use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
-use crate::field::FieldRef;
+use crate::source::{Source, both};
 use afterimage_model::{
     Abi, BootNs, Ctx, Dependency, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeId,
 };
@@ -24,7 +24,7 @@ enum Node {
     Or(Vec<Node>),
     And(Vec<Node>),
     Not(Box<Node>),
-    Test(FieldRef, Arc<Matcher>),
+    Test(Dependency, Arc<Source>, Arc<Matcher>),
     /// A part that one row decides.
     Once(Dependency, usize, Box<Node>),
 }
@@ -51,10 +51,11 @@ impl Plan {
     fn node(expr: &Expr, slots: &mut usize) -> (Dependency, Node) {
         match expr {
             Expr::All => (Dependency::Type, Node::All),
-            Expr::Test(test) => (
-                test.field.field().on,
-                Node::Test(test.field.clone(), test.matcher.clone()),
-            ),
+            Expr::Test(test) => {
+                let right = test.matcher.right().map_or(Dependency::Type, Source::on);
+                let on = both(test.left.on(), right);
+                (on, Node::Test(on, test.left.clone(), test.matcher.clone()))
+            }
             Expr::Not(inner) => {
                 let (on, node) = Plan::node(inner, slots);
                 (on, Node::Not(Box::new(node)))
@@ -122,9 +123,9 @@ impl Node {
             Node::Or(parts) => parts.iter().any(|part| part.matches(ctx, once)),
             Node::And(parts) => parts.iter().all(|part| part.matches(ctx, once)),
             Node::Not(inner) => !inner.matches(ctx, once),
-            Node::Test(field, matcher) => field
+            Node::Test(_, left, matcher) => left
                 .value(ctx)
-                .is_some_and(|value| matcher.matches(&value)),
+                .is_some_and(|value| matcher.holds(ctx, &value)),
             // Inside a part that one row decides there is no other such part.
             Node::Once(on, slot, node) => once(*on, *slot, node, &mut |node| {
                 node.matches(ctx, &mut |_, _, inner, ask| ask(inner))
@@ -153,7 +154,7 @@ impl Node {
             Node::Or(parts) => join(parts, true),
             Node::And(parts) => join(parts, false),
             Node::Not(inner) => inner.by_type(ctx).map(|answer| !answer),
-            Node::Test(field, _) if field.field().on != Dependency::Type => None,
+            Node::Test(on, ..) if *on != Dependency::Type => None,
             Node::Test(..) => Some(self.matches(ctx, &mut |_, _, node, ask| ask(node))),
             Node::Once(_, _, node) => node.by_type(ctx),
         }

@@ -1,22 +1,27 @@
 //! The tree of a filter and its canonical text.
 
 use crate::check::Matcher;
-use crate::error::FilterError;
+use crate::error::{FilterError, FilterErrorKind};
 use crate::eval::Plan;
 use crate::field::FieldRef;
-use crate::ops::{Op, Operand};
+use crate::note::{self, Note};
+use crate::ops::{Modifier, Op, Operand};
 use crate::parse;
+use crate::source::Source;
+use crate::syntax::{Check, Node, Right, Syntax};
 use crate::values::print_value;
 use afterimage_model::Ctx;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 use std::sync::Arc;
 
 /// One comparison.
 #[derive(Clone)]
 pub(crate) struct Test {
-    pub field: FieldRef,
+    pub left: Arc<Source>,
     pub op: Op,
+    pub modifier: Option<Modifier>,
     pub values: Vec<Vec<u8>>,
     pub matcher: Arc<Matcher>,
 }
@@ -32,6 +37,31 @@ pub(crate) enum Expr {
 }
 
 impl Expr {
+    /// The tree with its names looked up and its values read.
+    fn of(text: &str, node: &Node) -> Result<Expr, FilterError> {
+        let parts = |parts: &[Node]| {
+            parts
+                .iter()
+                .map(|part| Expr::of(text, part))
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match node {
+            Node::Or(inner) => Expr::any(parts(inner)?),
+            Node::And(inner) => Expr::all(parts(inner)?),
+            Node::Not(inner) => Expr::of(text, inner)?.negate(),
+            Node::Check(check) => Expr::Test(
+                Test::of(check).map_err(|(span, kind)| FilterError::new(text, span, kind))?,
+            ),
+            Node::Macro(name) => {
+                return Err(FilterError::new(
+                    text,
+                    name.span.clone(),
+                    FilterErrorKind::UnknownField,
+                ));
+            }
+        })
+    }
+
     /// Joins alternatives, flattening.
     pub fn any(parts: Vec<Expr>) -> Expr {
         let mut flat = Vec::with_capacity(parts.len());
@@ -118,12 +148,45 @@ impl fmt::Display for Expr {
     }
 }
 
+impl Test {
+    fn of(check: &Check) -> Result<Test, (Range<usize>, FilterErrorKind)> {
+        let left = Source::resolve(&check.left)?;
+        let matcher = Matcher::compile(&left, check)?;
+        let values = match &check.right {
+            Right::Nothing | Right::Term(_) => Vec::new(),
+            Right::Value(value) | Right::Name(value) => vec![value.bytes.clone()],
+            Right::List(values) => values.iter().map(|value| value.bytes.clone()).collect(),
+        };
+        Ok(Test {
+            left: Arc::new(left),
+            op: check.op,
+            modifier: check.modifier,
+            values,
+            matcher: Arc::new(matcher),
+        })
+    }
+}
+
 impl fmt::Display for Test {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let blank = if self.op.is_word() { " " } else { "" };
-        write!(f, "{}{blank}{}", self.field, self.op.text())?;
+        let worded = self.op.is_word() || self.modifier.is_some();
+        let blank = if worded { " " } else { "" };
+        write!(f, "{}{blank}{}", self.left, self.op.text())?;
+        if let Some(modifier) = self.modifier {
+            write!(f, " {}", modifier.text())?;
+        }
+        if let Some(right) = self.matcher.right() {
+            return match right {
+                Source::Field(field) => write!(f, "{blank}val({field})"),
+                other => write!(f, "{blank}{other}"),
+            };
+        }
         let values = || self.values.iter().map(|value| print_value(value));
-        match self.op.operand() {
+        let operand = match self.modifier {
+            Some(_) => Operand::List,
+            None => self.op.operand(),
+        };
+        match operand {
             Operand::None => Ok(()),
             Operand::Value => write!(f, "{blank}{}", values().next().unwrap_or_default()),
             Operand::List => write!(f, "{blank}({})", values().collect::<Vec<_>>().join(", ")),
@@ -139,7 +202,11 @@ impl fmt::Debug for Test {
 
 impl PartialEq for Test {
     fn eq(&self, other: &Test) -> bool {
-        self.field == other.field && self.op == other.op && self.values == other.values
+        self.left == other.left
+            && self.op == other.op
+            && self.modifier == other.modifier
+            && self.values == other.values
+            && self.matcher.right() == other.matcher.right()
     }
 }
 
@@ -148,19 +215,41 @@ impl PartialEq for Test {
 pub struct Filter {
     pub(crate) expr: Arc<Expr>,
     pub(crate) plan: Arc<Plan>,
+    notes: Arc<[Note]>,
 }
 
 impl Filter {
     /// Parses and checks. Blank text is the filter that every event passes.
     pub fn parse(text: &str) -> Result<Filter, FilterError> {
-        Ok(Filter::of(parse::parse(text)?))
+        let (node, mut notes) = parse::known(text)?;
+        let expr = match &node {
+            Some(node) => Expr::of(text, node)?,
+            None => Expr::All,
+        };
+        if let Some(node) = node {
+            let syntax = Syntax { node };
+            for check in syntax.checks() {
+                note::of_values(check, &mut notes);
+            }
+        }
+        notes.sort_by_key(|note| note.span.start);
+        Ok(Filter {
+            notes: notes.into(),
+            ..Filter::of(expr)
+        })
     }
 
     fn of(expr: Expr) -> Filter {
         Filter {
             plan: Arc::new(Plan::of(&expr)),
             expr: Arc::new(expr),
+            notes: Arc::default(),
         }
+    }
+
+    /// What a reader of the text might have meant otherwise, in the order of the text.
+    pub fn notes(&self) -> &[Note] {
+        &self.notes
     }
 
     /// Whether an event matches. To ask about many events, use an [`Evaluator`](crate::Evaluator).
@@ -178,7 +267,11 @@ impl Filter {
     /// This filter without those of its conditions that ask only about `known` fields: what is left to ask of events that
     /// passed the filter once the values of those fields are fixed.
     pub fn beyond(&self, known: &[FieldRef]) -> Filter {
-        let keep = |part: &Expr| !matches!(part, Expr::Test(test) if known.contains(&test.field));
+        let fixed = |test: &Test| {
+            test.matcher.right().is_none()
+                && test.left.field().is_some_and(|field| known.contains(field))
+        };
+        let keep = |part: &Expr| !matches!(part, Expr::Test(test) if fixed(test));
         Filter::of(match &*self.expr {
             Expr::And(parts) => {
                 Expr::all(parts.iter().filter(|part| keep(part)).cloned().collect())

@@ -1,8 +1,8 @@
 //! One field with its argument, resolved against the table `FIELDS`.
 
 use crate::error::{FilterError, FilterErrorKind};
-use crate::lexer::Lexer;
-use crate::values::print_value;
+use crate::parse;
+use crate::syntax::{Term, print_argument};
 use afterimage_model::{Ctx, Field, FieldArg, FieldValue, fields};
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -17,12 +17,16 @@ pub struct FieldRef {
 impl FieldRef {
     /// Parses a field alone.
     pub fn parse(text: &str) -> Result<FieldRef, FilterError> {
-        let mut lexer = Lexer::new(text);
-        let field = lexer.field()?;
-        if !lexer.rest().is_empty() {
-            return Err(lexer.error(lexer.at()..text.len(), FilterErrorKind::UnknownField));
+        let refused = |span, kind| FilterError::new(text, span, kind);
+        match parse::term(text)? {
+            (Term::Field { name, arg, .. }, end) if end == text.len() => {
+                FieldRef::resolve(&name, arg).map_err(|kind| refused(0..end, kind))
+            }
+            (Term::Field { .. }, end) => {
+                Err(refused(end..text.len(), FilterErrorKind::UnknownField))
+            }
+            (_, end) => Err(refused(0..end, FilterErrorKind::ExpectedField)),
         }
-        Ok(field)
     }
 
     /// The row with this name, and the argument if the row allows it.
@@ -77,7 +81,7 @@ impl fmt::Display for FieldRef {
         if is_word {
             write!(f, ".{arg}")
         } else {
-            write!(f, "[{}]", print_value(arg.as_bytes()))
+            write!(f, "[{}]", print_argument(arg))
         }
     }
 }

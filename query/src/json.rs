@@ -1,12 +1,12 @@
 //! JSON objects out of events, by hand: keys are the dotted field names, and nothing captured is lost or left unescaped.
 
-use crate::field::FieldRef;
+use crate::template::Shown;
 use afterimage_model::{Ctx, FieldValue};
 use std::fmt::Write;
 
 /// One object with a key for every field, in order; `null` where the event has no value, an array where it has several.
 /// Text that is not UTF-8 becomes `{"hex":"…"}`.
-pub fn json_line(fields: &[FieldRef], ctx: &Ctx<'_>) -> String {
+pub fn json_line(fields: &[Shown], ctx: &Ctx<'_>) -> String {
     let mut out = String::from("{");
     for (at, field) in fields.iter().enumerate() {
         if at > 0 {
@@ -34,7 +34,10 @@ fn push_value(out: &mut String, value: &FieldValue<'_>) {
     match value {
         FieldValue::Str(bytes) => push_bytes(out, bytes),
         FieldValue::Ip(ip) => push_text(out, &ip.to_string()),
-        FieldValue::Int(_) | FieldValue::Uint(_) | FieldValue::Bool(_) => {
+        FieldValue::Int(_)
+        | FieldValue::Uint(_)
+        | FieldValue::Double(_)
+        | FieldValue::Bool(_) => {
             out.push_str(&String::from_utf8_lossy(&value.text()))
         }
         FieldValue::Any(all) => {

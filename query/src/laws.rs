@@ -27,16 +27,30 @@ fn comparison() -> impl Strategy<Value = String> {
         .prop_map(|((field, ty), op, text, n)| {
             let fitting: Vec<_> = OPERATORS.iter().filter(|row| row.op.fits(ty)).collect();
             let row = fitting[op % fitting.len()];
+            let left = match (ty, n) {
+                (FieldType::Str, 7) if Filter::parse(&format!("tolower({field}) exists")).is_ok() => {
+                    format!("tolower({field})")
+                }
+                (FieldType::Str, 8) if Filter::parse(&format!("tolower({field}) exists")).is_ok() => {
+                    format!("join('-', ({field}, evt.num))")
+                }
+                _ => field.to_owned(),
+            };
+            let field = left;
             let value = match (ty, row.op) {
                 (_, Op::Exists) => return format!("{field} exists"),
                 (_, Op::Regex) => "'s.*'".to_owned(),
                 (_, Op::Bcontains | Op::Bstartswith) => "2f".to_owned(),
-                (FieldType::Str | FieldType::Bytes, _) => text,
+                (_, Op::Lt | Op::Le | Op::Gt | Op::Ge) => n.to_string(),
+                (FieldType::Str | FieldType::Bytes | FieldType::List, _) => text,
                 (FieldType::Bool, _) => (n % 2 == 0).to_string(),
                 (FieldType::Ip | FieldType::Net, _) => format!("10.0.0.{n}/{}", n * 4),
                 _ => n.to_string(),
             };
             match row.op {
+                _ if n == 6 && row.op.takes_modifier() => {
+                    format!("{field} {} anyof ({value}, {value})", row.text)
+                }
                 Op::In | Op::Intersects | Op::Pmatch => {
                     format!("{field} {} ({value}, {value})", row.text)
                 }
@@ -139,11 +153,14 @@ proptest! {
 
     #[test]
     fn no_broken_filter_makes_the_parsers_panic(parts in proptest::collection::vec(proptest::sample::select(vec![
-        "proc.name", "evt.arg", "evt.num", "fd.ip", "[", "]", "(", ")", "=", "!=", "in", "and", "or", "not", " ", "'", "\"", "\\", ",", "x", "0x", "é", "%", "*", "exists", "regex",
+        "proc.name", "evt.arg", "evt.num", "fd.ip", "tolower(", "val(", "join(", "oneof ", "1", "<", "[", "]", "(", ")", "=", "!=", "in", "and", "or", "not", " ", "'", "\"", "\\", ",", "x", "0x", "é", "%", "*", "exists", "regex",
     ]), 0..20)) {
         let text = parts.concat();
         if let Ok(filter) = Filter::parse(&text) {
             prop_assert_eq!(Filter::parse(&filter.print()).unwrap(), filter);
+        }
+        if let Ok(syntax) = Syntax::parse(&text) {
+            prop_assert_eq!(Syntax::parse(&syntax.to_string()).unwrap(), syntax);
         }
         let _ = Template::parse(&text).map_err(|e| e.to_string());
         for cursor in 0..=text.len() {

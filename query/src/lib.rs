@@ -2,7 +2,8 @@
 //!
 //! A [`Filter`] is a parsed and checked filter in the language of Falco and sysdig: `and` binds tighter than `or`, `not`
 //! toggles, a comparison with a field the event does not have is false (also `!=`), and a field with several values
-//! (both ends of `fd.ip`, all ancestors of `proc.aname`) matches when one of them does; `!=` is true when none is equal.
+//! (both ends of `fd.ip`, all ancestors of `proc.aname`) matches when one of them does; `!=` asks both ends of a connection.
+//! A [`Syntax`] is the same text before its names are looked up: rule files, which have macros and lists, are made of them.
 //! An [`Evaluator`] answers for many events and asks a process, file or type only once. A [`Template`] is an output
 //! format, a [`FieldRef`] one field with its argument.
 //!
@@ -40,17 +41,22 @@ mod json;
 #[cfg(test)]
 mod laws;
 mod lexer;
+mod note;
 mod ops;
 mod parse;
 mod pattern;
+mod source;
 #[cfg(test)]
 mod story;
 mod stranger;
+mod syntax;
 mod template;
 #[cfg(test)]
 mod tests;
 mod tiles;
 mod values;
+#[cfg(test)]
+mod vectors;
 mod views;
 
 pub use complete::{Candidate, complete};
@@ -60,9 +66,13 @@ pub use eval::Evaluator;
 pub use expr::Filter;
 pub use field::FieldRef;
 pub use json::{json_line, json_text};
-pub use ops::{OPERATORS, Op, OperatorRow};
+pub use note::{Note, NoteKind};
+pub use ops::{
+    FUNCTIONS, Function, FunctionRow, MODIFIERS, Modifier, ModifierRow, OPERATORS, Op, OperatorRow,
+};
 pub use stranger::Stranger;
-pub use template::{PRESETS, Preset, Template};
+pub use syntax::{Check, Literal, Node, Right, Syntax, Term};
+pub use template::{PRESETS, Preset, Shown, Template};
 pub use tiles::{Counted, TILES, Tile, tile};
 pub use values::{print_value, quote};
 pub use views::{Aggregate, Column, Shape, Unit, VIEWS, View, view};

@@ -1,4 +1,4 @@
-//! The operators: one table read by the parser, the checker, completion and the documents.
+//! The operators, their modifiers and the functions: tables read by the parser, the checker, completion and the documents.
 
 use afterimage_model::FieldType;
 
@@ -76,15 +76,15 @@ macro_rules! operators {
 
 /// Every operator. Symbols that begin with another symbol stand before it.
 pub const OPERATORS: &[OperatorRow] = operators! {
-    Ne          "!="          []     "proc.name!=sh"                     "The event has the field, and none of its values is equal.";
+    Ne          "!="          []     "proc.name!=sh"                     "The event has the field, and it differs.";
     Le          "<="          []     "evt.num<=100"                      "Less or equal.";
     Ge          ">="          []     "evt.buflen>=4096"                  "Greater or equal.";
     Eq          "="           ["=="] "proc.name=sh"                      "Equal: text byte for byte, addresses also by CIDR block, ports also by service name.";
-    Lt          "<"           []     "fd.sport<1024"                     "Less.";
+    Lt          "<"           []     "fd.sport<1024"                     "Less; texts are ordered byte by byte.";
     Gt          ">"           []     "evt.rawres>0"                      "Greater.";
     Exists      "exists"      []     "fd.name exists"                    "The event has the field.";
     Contains    "contains"    []     "fd.name contains shadow"           "The value contains the text.";
-    Icontains   "icontains"   []     "evt.buffer icontains password"     "The value contains the text, whatever the case of ASCII letters.";
+    Icontains   "icontains"   []     "fd.name icontains password"        "The value contains the text, whatever the case of ASCII letters.";
     Bcontains   "bcontains"   []     "evt.buffer bcontains 7f454c46"     "The value contains the bytes, given in hex.";
     Startswith  "startswith"  []     "fd.name startswith /etc"           "The value begins with the text.";
     Bstartswith "bstartswith" []     "evt.buffer bstartswith 7f454c46"   "The value begins with the bytes, given in hex.";
@@ -92,7 +92,7 @@ pub const OPERATORS: &[OperatorRow] = operators! {
     Glob        "glob"        []     "fd.name glob '/home/*/.ssh/*'"     "The whole value matches a pattern of *, ? and [a-z]; * also crosses slashes.";
     Iglob       "iglob"       []     "proc.name iglob 'PYTHON*'"         "As glob, whatever the case of ASCII letters.";
     Regex       "regex"       []     "proc.name regex 'python[23]?'"     "The whole value matches a regular expression; matching takes linear time.";
-    In          "in"          []     "proc.name in (sh, bash)"           "Equal to one of the list.";
+    In          "in"          []     "proc.name in (sh, bash)"           "Equal to one of the list; of a field that is a list, all values are.";
     Intersects  "intersects"  []     "proc.aname intersects (sshd, sudo)" "One of the values is equal to one of the list.";
     Pmatch      "pmatch"      []     "fd.name pmatch (/etc, /usr/*/bin)" "The path is one of the list or lies under one; a component may be a pattern.";
 };
@@ -131,20 +131,190 @@ impl Op {
 
     /// Whether it can be asked of a field that holds `ty`.
     pub fn fits(self, ty: FieldType) -> bool {
+        use FieldType::{AbsTime, Bytes, Double, Int, List, Port, RelTime, Str, Uint};
         match self {
-            Op::Exists | Op::Eq | Op::Ne | Op::In | Op::Intersects => true,
+            Op::Exists | Op::In | Op::Intersects => true,
+            Op::Eq | Op::Ne => ty != List,
             Op::Lt | Op::Le | Op::Gt | Op::Ge => {
-                matches!(
-                    ty,
-                    FieldType::Int
-                        | FieldType::Uint
-                        | FieldType::Port
-                        | FieldType::RelTime
-                        | FieldType::AbsTime
-                )
+                matches!(ty, Str | Int | Uint | Double | Port | RelTime | AbsTime)
             }
-            _ => matches!(ty, FieldType::Str | FieldType::Bytes),
+            Op::Contains | Op::Startswith | Op::Endswith => matches!(ty, Str | Bytes),
+            Op::Bcontains | Op::Bstartswith => ty == Bytes,
+            Op::Icontains | Op::Glob | Op::Iglob | Op::Regex | Op::Pmatch => ty == Str,
         }
+    }
+
+    /// Whether `oneof`, `anyof` or `allof` may follow it.
+    pub fn takes_modifier(self) -> bool {
+        self.operand() == Operand::Value && !matches!(self, Op::Lt | Op::Le | Op::Gt | Op::Ge)
+    }
+}
+
+/// How many members of a list a comparison has to hold for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Modifier {
+    /// Exactly one.
+    Oneof,
+    /// At least one.
+    Anyof,
+    /// All; false for an empty list.
+    Allof,
+}
+
+/// A row of [`MODIFIERS`].
+#[derive(Clone, Copy, Debug)]
+pub struct ModifierRow {
+    /// The modifier.
+    pub modifier: Modifier,
+    /// How it is written.
+    pub text: &'static str,
+    /// How it is used.
+    pub example: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// Every modifier. It stands between an operator that takes one value and a list.
+pub const MODIFIERS: &[ModifierRow] = &[
+    ModifierRow {
+        modifier: Modifier::Oneof,
+        text: "oneof",
+        example: "proc.name startswith oneof (ssh, sudo)",
+        doc: "The comparison holds for exactly one member of the list.",
+    },
+    ModifierRow {
+        modifier: Modifier::Anyof,
+        text: "anyof",
+        example: "fd.name endswith anyof (.sh, .py)",
+        doc: "The comparison holds for at least one member of the list.",
+    },
+    ModifierRow {
+        modifier: Modifier::Allof,
+        text: "allof",
+        example: "proc.cmdline contains allof (curl, '-o')",
+        doc: "The comparison holds for all members of the list, of which there is at least one.",
+    },
+];
+
+impl Modifier {
+    /// How it is written.
+    pub fn text(self) -> &'static str {
+        MODIFIERS
+            .iter()
+            .find(|row| row.modifier == self)
+            .map_or("", |row| row.text)
+    }
+
+    /// The modifier whose name is `text`.
+    pub fn by_text(text: &str) -> Option<Modifier> {
+        MODIFIERS
+            .iter()
+            .find(|row| row.text == text)
+            .map(|row| row.modifier)
+    }
+}
+
+/// What can be made of a field before it is compared or printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Function {
+    /// ASCII letters to lower case.
+    Tolower,
+    /// ASCII letters to upper case.
+    Toupper,
+    /// Base64 decoded.
+    B64,
+    /// The part after the last slash.
+    Basename,
+    /// Bytes of a text, members of a list.
+    Len,
+    /// Members of a list with a text between them.
+    Join,
+    /// Texts, one after another.
+    Concat,
+    /// Options of a command line.
+    Getopt,
+}
+
+/// A row of [`FUNCTIONS`].
+#[derive(Clone, Copy, Debug)]
+pub struct FunctionRow {
+    /// The function.
+    pub function: Function,
+    /// How it is written.
+    pub text: &'static str,
+    /// How it is used.
+    pub example: &'static str,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// Every function.
+pub const FUNCTIONS: &[FunctionRow] = &[
+    FunctionRow {
+        function: Function::Tolower,
+        text: "tolower",
+        example: "tolower(proc.name)=curl",
+        doc: "The text with ASCII letters in lower case.",
+    },
+    FunctionRow {
+        function: Function::Toupper,
+        text: "toupper",
+        example: "toupper(fd.name) startswith /ETC",
+        doc: "The text with ASCII letters in upper case.",
+    },
+    FunctionRow {
+        function: Function::B64,
+        text: "b64",
+        example: "b64(evt.buffer) contains secret",
+        doc: "The text or bytes decoded from base64; missing when they are not base64.",
+    },
+    FunctionRow {
+        function: Function::Basename,
+        text: "basename",
+        example: "basename(proc.exepath)=curl",
+        doc: "What follows the last slash.",
+    },
+    FunctionRow {
+        function: Function::Len,
+        text: "len",
+        example: "len(proc.cmdline)>1000",
+        doc: "Bytes of a text, or members of a list.",
+    },
+    FunctionRow {
+        function: Function::Join,
+        text: "join",
+        example: "join(':', (proc.name, proc.pid))='sh:4'",
+        doc: "The members of a list with a text between them.",
+    },
+    FunctionRow {
+        function: Function::Concat,
+        text: "concat",
+        example: "concat(fd.directory, '/x')=/etc/x",
+        doc: "Two texts or more, one after another.",
+    },
+    FunctionRow {
+        function: Function::Getopt,
+        text: "getopt",
+        example: "getopt(proc.args, 'lp:')[p]=4444",
+        doc: "The short options of a command line and their values as getopt(3) finds them; in brackets, the value of one.",
+    },
+];
+
+impl Function {
+    /// How it is written.
+    pub fn text(self) -> &'static str {
+        FUNCTIONS
+            .iter()
+            .find(|row| row.function == self)
+            .map_or("", |row| row.text)
+    }
+
+    /// The function whose name is `text`.
+    pub fn by_text(text: &str) -> Option<Function> {
+        FUNCTIONS
+            .iter()
+            .find(|row| row.text == text)
+            .map(|row| row.function)
     }
 }
 
@@ -153,7 +323,8 @@ pub(crate) fn type_name(ty: FieldType) -> &'static str {
     match ty {
         FieldType::Str => "text",
         FieldType::Bytes => "bytes",
-        FieldType::Int | FieldType::Uint => "a number",
+        FieldType::List => "a list of texts",
+        FieldType::Int | FieldType::Uint | FieldType::Double => "a number",
         FieldType::Bool => "true or false",
         FieldType::Ip => "an address",
         FieldType::Net => "an address or a CIDR block",

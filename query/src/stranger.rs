@@ -47,8 +47,11 @@ fn collect(expr: &Expr, schema: &Schema, found: &mut Vec<Stranger>) {
         }
         Expr::Not(inner) => collect(inner, schema, found),
         Expr::Test(test) => {
-            let named = matches!(test.field.field().name, "evt.type" | "syscall.type");
-            if !named || !matches!(test.op, Op::Eq | Op::Ne | Op::In) {
+            let named = test
+                .left
+                .field()
+                .is_some_and(|field| matches!(field.field().name, "evt.type" | "syscall.type"));
+            if !named || !matches!(test.op, Op::Eq | Op::Ne | Op::In | Op::Intersects) {
                 return;
             }
             for value in &test.values {

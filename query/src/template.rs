@@ -3,8 +3,11 @@
 use crate::MAX_TEXT;
 use crate::error::{FilterError, FilterErrorKind};
 use crate::field::FieldRef;
-use crate::lexer::Lexer;
-use afterimage_model::{Ctx, Safe, fields};
+use crate::ops::Function;
+use crate::parse;
+use crate::source::Source;
+use afterimage_model::{Ctx, FieldValue, Safe, fields};
+use std::fmt;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Widest column a template may ask for.
@@ -47,10 +50,38 @@ pub const PRESETS: &[Preset] = &[
 enum Piece {
     Literal(String),
     Field {
-        field: FieldRef,
+        shown: Shown,
         width: usize,
         optional: bool,
     },
+}
+
+/// What one place of a template shows: a field, or a function of fields.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown(Source);
+
+impl Shown {
+    /// The event's value; `None` when it has none.
+    pub fn value<'a>(&self, ctx: &Ctx<'a>) -> Option<FieldValue<'a>> {
+        self.0.value(ctx)
+    }
+
+    /// The field, where it is nothing but one.
+    pub fn field(&self) -> Option<&FieldRef> {
+        self.0.field()
+    }
+}
+
+impl From<FieldRef> for Shown {
+    fn from(field: FieldRef) -> Shown {
+        Shown(Source::Field(field))
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)
+    }
 }
 
 /// An output format like `%evt.num %-12proc.name *%fd.name`.
@@ -89,12 +120,12 @@ impl Template {
                 }
             };
             let start = text.len() - field_text.len();
-            let (field, width, len) = Template::field(text, start, field_text)?;
+            let (source, width, len) = Template::field(text, start, field_text)?;
             if !literal.is_empty() {
                 pieces.push(Piece::Literal(std::mem::take(&mut literal)));
             }
             pieces.push(Piece::Field {
-                field,
+                shown: Shown(source),
                 width,
                 optional: optional || all_optional,
             });
@@ -121,7 +152,7 @@ impl Template {
         text: &str,
         start: usize,
         rest: &str,
-    ) -> Result<(FieldRef, usize, usize), FilterError> {
+    ) -> Result<(Source, usize, usize), FilterError> {
         let unsigned = rest.strip_prefix('-').unwrap_or(rest);
         let name = unsigned.trim_start_matches(|c: char| c.is_ascii_digit());
         let digits = unsigned
@@ -132,6 +163,21 @@ impl Template {
             .find(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == '.'))
             .unwrap_or(name.len());
         let mut len = run;
+        let place = start + before;
+        let term = || {
+            let moved = |e: FilterError| e.within(text, place);
+            let (term, taken) = parse::term(name).map_err(moved)?;
+            let source = Source::resolve(&term).map_err(|(span, kind)| {
+                FilterError::new(text, place + span.start..place + span.end, kind)
+            })?;
+            let width = digits.parse::<usize>().unwrap_or(0).min(WIDEST);
+            Ok((source, width, before + taken))
+        };
+        let word = name.get(..run).unwrap_or_default();
+        let calls = name.get(run..).is_some_and(|after| after.starts_with('('));
+        if calls && Function::by_text(word).is_some() {
+            return term();
+        }
         // `%evt.type.` ends a sentence: the longest part up to a dot that is a field counts.
         loop {
             let word = name.get(..len).unwrap_or_default();
@@ -161,32 +207,19 @@ impl Template {
         }
         let word = name.get(..len).unwrap_or_default();
         let bracketed = name.get(len..).is_some_and(|after| after.starts_with('['));
-        let place = start + before;
-        let (field, taken) = if bracketed {
-            let mut lexer = Lexer::new(name);
-            let field = lexer.field().map_err(|e| {
-                FilterError::new(
-                    text,
-                    place + e.span().start..place + e.span().end,
-                    e.kind().clone(),
-                )
-            })?;
-            (field, lexer.at())
-        } else {
-            (
-                FieldRef::resolve(word, None)
-                    .map_err(|kind| FilterError::new(text, place..place + len, kind))?,
-                len,
-            )
-        };
+        if bracketed {
+            return term();
+        }
+        let field = FieldRef::resolve(word, None)
+            .map_err(|kind| FilterError::new(text, place..place + len, kind))?;
         let width = digits.parse::<usize>().unwrap_or(0).min(WIDEST);
-        Ok((field, width, before + taken))
+        Ok((Source::Field(field), width, before + len))
     }
 
-    /// The fields, in order.
-    pub fn fields(&self) -> impl Iterator<Item = &FieldRef> {
+    /// What it shows, in order.
+    pub fn shown(&self) -> impl Iterator<Item = &Shown> {
         self.pieces.iter().filter_map(|piece| match piece {
-            Piece::Field { field, .. } => Some(field),
+            Piece::Field { shown, .. } => Some(shown),
             Piece::Literal(_) => None,
         })
     }
@@ -198,11 +231,11 @@ impl Template {
             match piece {
                 Piece::Literal(text) => line.push_str(text),
                 Piece::Field {
-                    field,
+                    shown,
                     width,
                     optional,
                 } => {
-                    let value = match field.value(ctx) {
+                    let value = match shown.value(ctx) {
                         Some(value) => Safe::new(&value.text()).to_string(),
                         None if *optional => MISSING.to_owned(),
                         None => return None,

@@ -43,7 +43,30 @@ fn filters_select_what_they_say() {
         ("evt.failed=true", vec![3]),
         ("evt.res=ENOENT", vec![3]),
         ("evt.buffer contains \"GET /\"", vec![5]),
-        ("evt.buffer icontains 'get /'", vec![5]),
+        ("fd.name < /etd and fd.name > /etc", vec![2]),
+        ("tolower(proc.name)=sh and evt.type=connect", vec![4]),
+        ("toupper(basename(fd.name)) = SHADOW", vec![2]),
+        ("len(fd.name) = 11", vec![2]),
+        ("len(evt.buffer)=val(evt.rawres)", vec![5, 8]),
+        ("b64('R0VU') = GET and evt.buffer startswith GET", vec![5]),
+        ("proc.name=val(proc.pname)", vec![]),
+        ("proc.name!=val(proc.pname)", vec![2, 4, 5, 6, 7]),
+        ("proc.ppid < val(proc.pid)", vec![1, 2, 3, 4, 5, 6, 7, 8, 9]),
+        ("proc.exe=val(proc.name) and evt.num>3", vec![4, 5, 6, 7, 8, 9]),
+        ("join('-', (proc.name, evt.num)) = 'sh-2'", vec![2]),
+        ("concat(fd.directory, '/', fd.filename) = /etc/shadow", vec![2]),
+        ("getopt(proc.args, 'c:')[c] = id and evt.num=2", vec![2]),
+        ("getopt(proc.args, 'g') intersects (g)", vec![1, 3, 9]),
+        ("proc.name startswith oneof (s, ss)", vec![2, 4, 5, 6, 7]),
+        ("proc.name startswith anyof (ss, ng)", vec![1, 3, 8, 9]),
+        ("proc.name startswith allof (s, ss)", vec![8]),
+        ("proc.name startswith allof ()", vec![]),
+        ("proc.name != allof (sh, sshd)", vec![1, 3, 9]),
+        ("proc.name = oneof and evt.num=1", vec![]),
+        ("proc.name in sh", vec![2, 4, 5, 6, 7]),
+        ("proc.name in ()", vec![]),
+        ("evt.num>3and(evt.num<5)", vec![4]),
+        ("fd.name existsand evt.num<3", vec![2]),
         ("evt.buffer bcontains 48545450", vec![5]),
         ("evt.buffer bstartswith 5353482D", vec![8]),
         ("fd.name startswith /etc", vec![2]),
@@ -103,7 +126,26 @@ fn a_filter_prints_in_one_way() {
             "container.label[\"a.b/c d\"]=1",
         ),
         ("container.label.a.b/c=1", "container.label[a.b/c]=1"),
-        ("proc.name regex '\\d+'", "proc.name regex \"\\\\d+\""),
+        ("proc.name regex '\\\\d+'", "proc.name regex \"\\\\d+\""),
+        ("fd.name='a\\x5c'", "fd.name=\"a\\x5c\""),
+        (
+            "join( \",\" ,(proc.name,proc.pid ))=x",
+            "join(\",\", (proc.name, proc.pid))=x",
+        ),
+        (
+            "getopt(proc.args,'ab:')['a'] exists",
+            "getopt(proc.args, \"ab:\")[a] exists",
+        ),
+        ("proc.name = val( proc.pname )", "proc.name=val(proc.pname)"),
+        (
+            "proc.name=tolower(proc.pname)",
+            "proc.name=tolower(proc.pname)",
+        ),
+        (
+            "proc.name == anyof (sh,b)",
+            "proc.name = anyof (sh, b)",
+        ),
+        ("fd.name endswith allof sh", "fd.name endswith allof (sh)"),
     ] {
         let filter = Filter::parse(text).unwrap_or_else(|e| panic!("{e}"));
         assert_eq!(filter.print(), printed);
@@ -140,10 +182,16 @@ fn errors_name_the_place_and_the_remedy() {
             "did you mean startswith?",
         ),
         (
-            "proc.name<3",
+            "fd.ip<3",
             "<",
-            "`<` does not fit a field that holds text",
-            "contains",
+            "`<` does not fit a field that holds an address",
+            "exists",
+        ),
+        (
+            "evt.buffer icontains a",
+            "icontains",
+            "`icontains` does not fit a field that holds bytes",
+            "bcontains",
         ),
         (
             "evt.num contains 3",
@@ -165,7 +213,83 @@ fn errors_name_the_place_and_the_remedy() {
             "10.0.0.1",
         ),
         ("fd.port=70000", "70000", "`70000` is not a port", "65535"),
-        ("evt.reltime>soon", "soon", "`soon` is not a duration", "ms"),
+        ("evt.reltime>soon", "soon", "`soon` is not a number", "0x10"),
+        ("evt.reltime=soon", "soon", "`soon` is not a duration", "ms"),
+        (
+            "proc.name = 'a\\d'",
+            "\\d",
+            "means nothing in quotes",
+            "\\\\ for a backslash",
+        ),
+        ("thread.cpu = 1.5", "1.5", "`1.5` is not a number", "0x10"),
+        (
+            "proc.name contains(sh)",
+            "",
+            "expected a blank",
+            "behind the operator",
+        ),
+        (
+            "lower(proc.name)=sh",
+            "lower",
+            "unknown function `lower`",
+            "did you mean tolower?",
+        ),
+        (
+            "tolower(proc.pid)=1",
+            "tolower(proc.pid)",
+            "`tolower` takes one text",
+            "tolower(proc.name)=curl",
+        ),
+        (
+            "tolower(proc.nam)=1",
+            "proc.nam",
+            "unknown field",
+            "proc.name",
+        ),
+        (
+            "len(proc.aname)=1",
+            "len(proc.aname)",
+            "`proc.aname` cannot be given to a function",
+            "several",
+        ),
+        (
+            "proc.aname=val(proc.name)",
+            "proc.name",
+            "`proc.aname` cannot be compared with another field",
+            "several",
+        ),
+        (
+            "proc.name=val(proc.pid)",
+            "proc.pid",
+            "text cannot be compared with a number",
+            "both sides",
+        ),
+        (
+            "proc.name regex val(proc.exe)",
+            "proc.exe",
+            "`regex` does not compare two fields",
+            "a text or a list",
+        ),
+        (
+            "tolower(proc.name)[a]=x",
+            "tolower(proc.name)[a]",
+            "`tolower` takes nothing in brackets",
+            "getopt",
+        ),
+        (
+            "join('-', proc.name)=x",
+            "join('-', proc.name)",
+            "`join` takes a text to put between, and a list",
+            "join(",
+        ),
+        (
+            "b64(proc.name",
+            "(",
+            "this bracket is not closed",
+            "closing bracket",
+        ),
+        ("val(proc.name)=a", "val", "unknown function `val`", "tolower"),
+        ("shell=1", "shell", "unknown field `shell`", "fields"),
         (
             "evt.buffer bcontains 7f4",
             "7f4",
@@ -186,8 +310,8 @@ fn errors_name_the_place_and_the_remedy() {
         ),
         ("proc.name=", "", "expected a value", "quotes"),
         (
-            "proc.name in sh",
-            "sh",
+            "proc.name in 'sh'",
+            "'sh'",
             "`in` needs a list in brackets",
             "proc.name in (sh, bash)",
         ),
@@ -238,12 +362,6 @@ fn errors_name_the_place_and_the_remedy() {
             "evt.arg[=1",
             "the argument in brackets is empty or not closed",
             "evt.arg[0]",
-        ),
-        (
-            "tolower(proc.name)=sh",
-            "tolower",
-            "`tolower` is not a field",
-            "icontains",
         ),
         ("not", "", "expected a field", "proc.name=sh"),
         ("proc.name=a or", "", "expected a field", "proc.name=sh"),
@@ -359,6 +477,11 @@ fn templates_print_pad_cut_and_leave_out() {
         Some("/etc/shadow|/etc/shadow|nginx")
     );
     assert_eq!(
+        print("%toupper(proc.name) [%4basename(fd.name)]%join(',', (proc.pid, evt.num))", 1)
+            .as_deref(),
+        Some("SH [shad]102,2")
+    );
+    assert_eq!(
         print("%fd.name", 5).as_deref(),
         Some(r#"/tmp/"a b"\xff\x1b\n\\"#)
     );
@@ -372,6 +495,8 @@ fn template_errors_name_the_place() {
         ("%5 x", ""),
         ("x %evt.arg", "evt.arg"),
         ("%evt.num %proc.name[3]", "proc.name[3]"),
+        ("x %len(proc.pid)", "len(proc.pid)"),
+        ("x %tolower(proc.nam)", "proc.nam"),
     ] {
         let error = Template::parse(text).unwrap_err();
         assert_eq!(&text[error.span()], place, "{error}");
@@ -389,7 +514,7 @@ fn json_keeps_every_byte_and_shows_none_raw() {
         "fd.port",
         "fd.ip",
     ]
-    .map(|name| FieldRef::parse(name).unwrap());
+    .map(|name| Shown::from(FieldRef::parse(name).unwrap()));
     assert_eq!(
         json_line(&fields, &story.ctx(3)),
         r#"{"evt.num":4,"proc.name":"sh","fd.name":"10.0.0.5:40000->93.184.216.34:443","evt.failed":false,"fd.port":[40000,443],"fd.ip":["10.0.0.5","93.184.216.34"]}"#
@@ -419,6 +544,10 @@ fn completion_offers_what_the_parser_would_take() {
     assert!(offers("").contains(&"proc.name".to_owned()));
     assert!(offers("proc.na").starts_with(&["proc.name".to_owned()]));
     assert!(offers("evt.type=a and (fd.na").contains(&"fd.name".to_owned()));
+    assert!(offers("tolow").starts_with(&["tolower(".to_owned()]));
+    assert!(offers("tolower(proc.na").starts_with(&["proc.name".to_owned()]));
+    assert!(offers("len(proc.name) ").contains(&"<".to_owned()));
+    assert!(offers("proc.name=val(proc.pna").starts_with(&["proc.pname".to_owned()]));
     assert!(offers("proc.name sta").starts_with(&["startswith".to_owned()]));
     assert!(!offers("evt.num ").contains(&"contains".to_owned()));
     assert!(offers("evt.type=opena").starts_with(&["openat".to_owned()]));
@@ -448,4 +577,48 @@ fn a_type_is_ruled_out_only_by_what_it_alone_decides() {
     assert!(!may("not (evt.type=read or proc.name=sh)", "read"));
     assert!(may("not (evt.type=read and proc.name=sh)", "read"));
     assert!(may("", "read"));
+}
+
+#[test]
+fn an_unclear_text_says_how_it_was_read() {
+    let notes = |text: &str| {
+        let filter = Filter::parse(text).unwrap_or_else(|e| panic!("{e}"));
+        let say = |note: &Note| format!("{}: {}", &text[note.span.clone()], note.message());
+        filter.notes().iter().map(say).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        notes("evt.num=1 or evt.num=2 and evt.num=3"),
+        [
+            "evt.num=1 or evt.num=2 and evt.num=3: `and` binds tighter than `or`: put brackets where something else is meant"
+        ]
+    );
+    assert!(notes("evt.num=1 or (evt.num=2 and evt.num=3)").is_empty());
+    assert_eq!(notes("not not evt.num=1").len(), 1);
+    for (text, number) in [
+        ("evt.source = evt.plugininfo", 1),
+        ("evt.source = 'tolower(evt.plugininfo)'", 1),
+        ("evt.source regex syscall", 1),
+        ("evt.source regex ^syscall$", 1),
+        ("evt.source regex .*syscall", 1),
+        ("evt.source regex syscall.?", 1),
+        ("evt.source regex .+syscall.+", 1),
+        ("evt.source = unknown.field", 0),
+        ("evt.source = tolower", 0),
+        ("evt.source = tolower(evt.plugininfo)", 0),
+        ("evt.source = 'tolow(evt.plugininfo)'", 0),
+        ("evt.source regex syscall.{1}", 0),
+        ("evt.source regex syscall\\.*", 0),
+        ("evt.source regex s.*l", 0),
+    ] {
+        assert_eq!(notes(text).len(), number, "{text}");
+    }
+}
+
+#[test]
+fn every_example_of_a_function_and_a_modifier_parses() {
+    let examples = FUNCTIONS.iter().map(|row| (row.text, row.example));
+    for (text, example) in examples.chain(MODIFIERS.iter().map(|row| (row.text, row.example))) {
+        assert!(example.contains(text));
+        Filter::parse(example).unwrap_or_else(|e| panic!("{e}"));
+    }
 }

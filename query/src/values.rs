@@ -1,12 +1,42 @@
 //! Values as text: quoting and escapes, and numbers, durations, instants, addresses and ports out of what a user wrote.
 
 use afterimage_model::Safe;
+use std::fmt::Write;
 use std::net::IpAddr;
+use std::ops::Range;
 
 /// Captured bytes as a quoted value of the filter language. Parsing it gives the same bytes; it holds no control
 /// character and nothing that is not UTF-8.
 pub fn quote(bytes: &[u8]) -> String {
-    format!("\"{}\"", Safe::new(bytes).to_string().replace('"', "\\\""))
+    let mut out = String::from("\"");
+    for chunk in bytes.utf8_chunks() {
+        let valid = chunk.valid();
+        for (at, c) in valid.char_indices() {
+            let mut room = [0; 4];
+            let text: &str = c.encode_utf8(&mut room);
+            let ends = chunk.invalid().is_empty() && at + c.len_utf8() == valid.len();
+            match c {
+                '"' => out.push_str("\\\""),
+                // A quote right behind a backslash would not close.
+                '\\' if ends => out.push_str("\\x5c"),
+                '\\' => out.push_str("\\\\"),
+                '\n' => out.push_str("\\n"),
+                '\r' => out.push_str("\\r"),
+                '\t' => out.push_str("\\t"),
+                _ if Safe::new(text).to_string() == text => out.push(c),
+                _ => push_hex(&mut out, text.as_bytes()),
+            }
+        }
+        push_hex(&mut out, chunk.invalid());
+    }
+    out.push('"');
+    out
+}
+
+fn push_hex(out: &mut String, bytes: &[u8]) {
+    for byte in bytes {
+        let _ = write!(out, "\\x{byte:02x}");
+    }
 }
 
 /// A value as the canonical text has it: bare where that is possible, else quoted.
@@ -24,60 +54,71 @@ pub fn print_value(bytes: &[u8]) -> String {
     }
 }
 
-/// Undoes what [`Safe`] does, plus `\"` and `\'`. An escape without a meaning is kept as it is, so that a regular
-/// expression may say `\d`.
-pub(crate) fn unescape(text: &str) -> Vec<u8> {
+/// What is between quotes, escapes undone: those of the peers, and `\u{N}` as [`Safe`] shows characters. Another escape is
+/// an error; its place in the text is given.
+pub(crate) fn unescape(text: &str, quote: char) -> Result<Vec<u8>, Range<usize>> {
     let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (plain, escape) = rest.split_at(at);
-        out.extend_from_slice(plain.as_bytes());
-        let (bytes, len) = escaped(escape);
+    let mut done = 0;
+    while let Some(at) = text.get(done..).and_then(|rest| rest.find('\\')) {
+        let at = done + at;
+        out.extend_from_slice(text.get(done..at).unwrap_or_default().as_bytes());
+        let escape = text.get(at..).unwrap_or_default();
+        let shown = escape.chars().take(2).map(char::len_utf8).sum::<usize>();
+        let (bytes, len) = escaped(escape, quote).ok_or(at..at + shown)?;
         out.extend_from_slice(&bytes);
-        rest = escape.get(len..).unwrap_or_default();
+        done = at + len;
     }
-    out.extend_from_slice(rest.as_bytes());
-    out
+    out.extend_from_slice(text.get(done..).unwrap_or_default().as_bytes());
+    Ok(out)
 }
 
 /// The bytes of the escape at the start of `text`, and its length.
-fn escaped(text: &str) -> (Vec<u8>, usize) {
-    let simple = match text.as_bytes().get(1) {
-        Some(b'n') => Some(b'\n'),
-        Some(b'r') => Some(b'\r'),
-        Some(b't') => Some(b'\t'),
-        Some(c @ (b'\\' | b'"' | b'\'')) => Some(*c),
+fn escaped(text: &str, quote: char) -> Option<(Vec<u8>, usize)> {
+    let simple = match *text.as_bytes().get(1)? {
+        b'b' => Some(8),
+        b'f' => Some(12),
+        b'n' => Some(b'\n'),
+        b'r' => Some(b'\r'),
+        b't' => Some(b'\t'),
+        b'/' => Some(b'/'),
+        // Rules of old end a text with a backslash before a blank; the peers read a backslash.
+        b'\\' | b' ' => Some(b'\\'),
+        c if char::from(c) == quote => Some(c),
         _ => None,
     };
     if let Some(byte) = simple {
-        return (vec![byte], 2);
+        return Some((vec![byte], 2));
     }
     let is_hex = |digits: &str| digits.bytes().all(|b| b.is_ascii_hexdigit());
-    if let Some(digits) = text.strip_prefix("\\x").and_then(|rest| rest.get(..2))
-        && is_hex(digits)
-        && let Ok(byte) = u8::from_str_radix(digits, 16)
-    {
-        return (vec![byte], 4);
+    if let Some(digits) = text.strip_prefix("\\x").and_then(|rest| rest.get(..2)) {
+        let byte = is_hex(digits).then(|| u8::from_str_radix(digits, 16).ok());
+        return Some((vec![byte??], 4));
     }
-    if let Some((digits, _)) = text
-        .strip_prefix("\\u{")
-        .and_then(|rest| rest.split_once('}'))
-        && digits.len() <= 6
-        && is_hex(digits)
-        && let Some(c) = u32::from_str_radix(digits, 16)
-            .ok()
-            .and_then(char::from_u32)
-    {
-        return (c.to_string().into_bytes(), digits.len() + 4);
+    let (digits, _) = text.strip_prefix("\\u{")?.split_once('}')?;
+    let c = (digits.len() <= 6 && is_hex(digits))
+        .then(|| u32::from_str_radix(digits, 16).ok())
+        .flatten()
+        .and_then(char::from_u32)?;
+    Some((c.to_string().into_bytes(), digits.len() + 4))
+}
+
+/// A number that may have a fraction.
+pub(crate) fn fraction(text: &str) -> Option<f64> {
+    match number(text) {
+        Some(n) => Some(n as f64),
+        None => text
+            .starts_with(|c: char| c.is_ascii_digit() || c == '-' || c == '+')
+            .then(|| text.parse().ok())
+            .flatten()
+            .filter(|n: &f64| n.is_finite()),
     }
-    (vec![b'\\'], 1)
 }
 
 /// Decimal, `0x` hex, or with an exponent (`1e9`) where the result is whole.
 pub(crate) fn number(text: &str) -> Option<i128> {
     let (sign, digits) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
-        None => (1, text),
+        None => (1, text.strip_prefix('+').unwrap_or(text)),
     };
     if !digits.starts_with(|c: char| c.is_ascii_digit()) {
         return None;
@@ -302,6 +343,7 @@ mod tests {
     fn numbers_are_whole_and_bounded() {
         assert_eq!(number("42"), Some(42));
         assert_eq!(number("-1"), Some(-1));
+        assert_eq!(number("+1"), Some(1));
         assert_eq!(number("0x10"), Some(16));
         assert_eq!(number("1e9"), Some(1_000_000_000));
         assert_eq!(number("1.5e3"), Some(1500));
@@ -309,7 +351,7 @@ mod tests {
         for bad in [
             "",
             "-",
-            "+1",
+            "+-1",
             "1.5",
             "0x",
             "0xg",
@@ -394,11 +436,23 @@ mod tests {
     }
 
     #[test]
-    fn an_escape_without_a_meaning_is_kept() {
+    fn an_escape_without_a_meaning_is_an_error_at_its_place() {
         assert_eq!(
-            unescape(r"\d+\\\x41\u{e9}\xzz\u{zz}\"),
-            b"\\d+\\A\xc3\xa9\\xzz\\u{zz}\\"
+            unescape(r"a\\\x41\u{e9}\/\b\ x", '"').unwrap(),
+            b"a\\A\xc3\xa9/\x08\\x"
         );
+        for (text, place) in [
+            (r"a\d+", 1..3),
+            (r"\xzz", 0..2),
+            (r"\x4", 0..2),
+            (r"\u{zz}", 0..2),
+            (r"\'", 0..2),
+            (r"ab\", 2..3),
+            (r"\é", 0..3),
+        ] {
+            assert_eq!(unescape(text, '"'), Err(place), "{text}");
+        }
+        assert_eq!(unescape(r"\'", '\'').unwrap(), b"'");
     }
 
     proptest! {
@@ -406,7 +460,7 @@ mod tests {
         fn any_bytes_survive_quoting_and_show_no_control_character(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
             let text = quote(&bytes);
             prop_assert!(text.chars().all(|c| !c.is_control()));
-            prop_assert_eq!(unescape(&text[1..text.len() - 1]), bytes.clone());
+            prop_assert_eq!(unescape(&text[1..text.len() - 1], '"').unwrap(), bytes.clone());
             let token = crate::lexer::Lexer::new(&print_value(&bytes)).value().unwrap();
             prop_assert_eq!(token.bytes, bytes);
         }

@@ -9,7 +9,7 @@ use crate::output::Output;
 use crate::source::{Source, filter, not_a_capture, reader, unreadable};
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Value, render};
-use afterimage_query::FieldRef;
+use afterimage_query::{FieldRef, Shown};
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -221,7 +221,7 @@ impl Read {
     }
 
     /// The fields of JSON lines, and whether the user chose them.
-    fn json_fields(&self) -> Result<(Vec<FieldRef>, bool), Failure> {
+    fn json_fields(&self) -> Result<(Vec<Shown>, bool), Failure> {
         if let Some(fields) = self
             .format
             .as_deref()
@@ -233,7 +233,8 @@ impl Read {
         }
         let fields = JSON_FIELDS
             .iter()
-            .filter_map(|name| FieldRef::parse(name).ok());
+            .filter_map(|name| FieldRef::parse(name).ok())
+            .map(Shown::from);
         Ok((fields.collect(), false))
     }
 }
@@ -269,7 +270,7 @@ fn split<'a>(file: Option<&Path>, words: &'a [String]) -> Result<(PathBuf, &'a [
 }
 
 /// One event as a JSON object: the usual fields as far as it has them, and its arguments by name.
-fn json_line(ctx: &Ctx<'_>, fields: &[FieldRef]) -> String {
+fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
     let mut object = Object::new();
     for field in fields {
         if let Some(value) = field.value(ctx) {

@@ -833,7 +833,10 @@ fn a_value_has_the_type_its_field_says() {
             };
             for value in values {
                 let fits = match row.ty {
-                    FieldType::Str | FieldType::Bytes => matches!(value, FieldValue::Str(_)),
+                    FieldType::Str | FieldType::Bytes | FieldType::List => {
+                        matches!(value, FieldValue::Str(_))
+                    }
+                    FieldType::Double => matches!(value, FieldValue::Double(_)),
                     FieldType::Int | FieldType::AbsTime => matches!(value, FieldValue::Int(_)),
                     FieldType::Uint | FieldType::Port | FieldType::RelTime => {
                         matches!(value, FieldValue::Uint(_))
