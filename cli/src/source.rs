@@ -50,6 +50,9 @@ impl Source {
         for stranger in strangers {
             say(format_args!("afterimage: warning: {stranger}"));
         }
+        for note in filter.map_or(&[][..], Filter::notes) {
+            say(format_args!("afterimage: note: {}", note.message()));
+        }
     }
 
     /// The span asked for with `--from` and `--to`.

@@ -28,6 +28,7 @@ pub mod gap;
 pub mod manifest;
 pub mod render;
 pub mod schema;
+pub mod services;
 pub mod signal;
 pub mod structs;
 pub mod syscalls;

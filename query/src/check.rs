@@ -38,7 +38,10 @@ pub(crate) enum Matcher {
     Regex(Regex),
     Under(Vec<PathPrefix>),
     /// There, and the inner one does not match: of several values, with `every`, none; else one of them.
-    Differs { inner: Box<Matcher>, every: bool },
+    Differs {
+        inner: Box<Matcher>,
+        every: bool,
+    },
     /// Every member of a list matches.
     All(Box<Matcher>),
     /// So many of these match.
@@ -66,6 +69,22 @@ impl Matcher {
     /// Compiles a comparison whose left side is known.
     pub fn compile(left: &Source, check: &Check) -> Result<Matcher, Refused> {
         let (op, ty) = (check.op, left.ty());
+        // `evt.around[instant]=5` is the one comparison of that field: within 5 ms.
+        if left
+            .field()
+            .is_some_and(|field| field.field().name == "evt.around")
+        {
+            return match (&check.right, op, check.modifier) {
+                (Right::Value(value), Op::Eq, None) => {
+                    let ms = Matcher::numeric(FieldType::Uint, value)?;
+                    Ok(Matcher::Order(Op::Le, ms.saturating_mul(1_000_000)))
+                }
+                _ => Err((
+                    check.op_span.clone(),
+                    FilterErrorKind::OperatorMisfit(op, ty),
+                )),
+            };
+        }
         if !op.fits(ty) {
             return Err((
                 check.op_span.clone(),
@@ -87,7 +106,11 @@ impl Matcher {
         Matcher::plain(left, check, values)
     }
 
-    fn against(left: &Source, check: &Check, term: &crate::syntax::Term) -> Result<Matcher, Refused> {
+    fn against(
+        left: &Source,
+        check: &Check,
+        term: &crate::syntax::Term,
+    ) -> Result<Matcher, Refused> {
         let right = Source::resolve(term)?;
         let place = term.span();
         if matches!(check.op, Op::Regex | Op::Pmatch) || left.ty() == FieldType::Net {
@@ -105,10 +128,7 @@ impl Matcher {
             other => other,
         };
         if family(left.ty()) != family(right.ty()) {
-            return Err((
-                place,
-                FilterErrorKind::TypesDiffer(left.ty(), right.ty()),
-            ));
+            return Err((place, FilterErrorKind::TypesDiffer(left.ty(), right.ty())));
         }
         Ok(Matcher::Against(check.op, right))
     }
@@ -129,14 +149,10 @@ impl Matcher {
                 inner: Box::new(Matcher::equal(ty, values)?),
                 every: are_ends(ty),
             },
-            Op::In if ty == FieldType::List => {
-                Matcher::All(Box::new(Matcher::equal(ty, values)?))
-            }
+            Op::In if ty == FieldType::List => Matcher::All(Box::new(Matcher::equal(ty, values)?)),
             Op::Eq | Op::In | Op::Intersects => Matcher::equal(ty, values)?,
             Op::Lt | Op::Le | Op::Gt | Op::Ge => match ty {
-                FieldType::Double => {
-                    Matcher::FractionOrder(op, Matcher::fraction(first()?, |n| Some(n))?)
-                }
+                FieldType::Double => Matcher::FractionOrder(op, Matcher::fraction(first()?, Some)?),
                 FieldType::Str if !Matcher::is_argument(left) => Matcher::TextOrder(op, text()?),
                 FieldType::Str => Matcher::Order(op, Matcher::numeric(FieldType::Int, first()?)?),
                 ty => Matcher::Order(op, Matcher::numeric(ty, first()?)?),
@@ -145,12 +161,12 @@ impl Matcher {
             Op::Icontains => Matcher::ContainsAnyCase(text()?),
             Op::Startswith => Matcher::StartsWith(text()?),
             Op::Endswith => Matcher::EndsWith(text()?),
-            Op::Bcontains => Matcher::Contains(
-                hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?,
-            ),
-            Op::Bstartswith => Matcher::StartsWith(
-                hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?,
-            ),
+            Op::Bcontains => {
+                Matcher::Contains(hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?)
+            }
+            Op::Bstartswith => {
+                Matcher::StartsWith(hex(&text()?).ok_or_else(|| refuse(FilterErrorKind::BadHex))?)
+            }
             Op::Glob | Op::Iglob => Matcher::Glob(
                 Glob::compile(&text()?, op == Op::Iglob)
                     .ok_or_else(|| refuse(FilterErrorKind::BadPattern(op)))?,
@@ -342,10 +358,7 @@ impl Matcher {
 
 /// An even number of hex digits as bytes.
 fn hex(text: &[u8]) -> Option<Vec<u8>> {
-    if text.is_empty()
-        || !text.len().is_multiple_of(2)
-        || !text.iter().all(u8::is_ascii_hexdigit)
-    {
+    if text.is_empty() || !text.len().is_multiple_of(2) || !text.iter().all(u8::is_ascii_hexdigit) {
         return None;
     }
     text.chunks(2)

@@ -4,9 +4,9 @@ use crate::lexer::Expect;
 use crate::ops::{FUNCTIONS, OPERATORS};
 use crate::parse::expected;
 use crate::source::Source;
-use crate::values::{SERVICES, print_value};
+use crate::values::print_value;
 use afterimage_model::{
-    Class, FIELDS, FieldArg, FieldType, FileKind, HAPPENINGS, SYSCALLS, errno::ERRNOS,
+    Class, FIELDS, FieldArg, FieldType, FileKind, HAPPENINGS, SYSCALLS, errno::ERRNOS, services,
 };
 use std::ops::Range;
 
@@ -125,9 +125,9 @@ fn values(field: &str, ty: FieldType) -> Vec<(String, &'static str)> {
             .map(owned)
             .collect(),
         _ if ty == FieldType::Bool => [("true", "Yes."), ("false", "No.")].map(owned).to_vec(),
-        _ if ty == FieldType::Port => SERVICES
+        _ if ty == FieldType::Port => services::SERVICES
             .iter()
-            .map(|row| (row.0.to_owned(), "A well-known port."))
+            .map(|row| (row.1.to_owned(), "A well-known port."))
             .collect(),
         _ => Vec::new(),
     }

@@ -1,6 +1,6 @@
 //! The documents that are printed from this crate's tables: `docs/views.md` and `docs/query.md`.
 
-use crate::ops::{OPERATORS, type_name};
+use crate::ops::{FUNCTIONS, MODIFIERS, OPERATORS, type_name};
 use crate::template::PRESETS;
 use crate::tiles::{Counted, TILES};
 use crate::views::{Aggregate, Shape, Unit, VIEWS};
@@ -89,21 +89,34 @@ pub fn query_md() -> String {
     let mut out = String::from(
         "# The filter language\n\nThe language of Falco and sysdig. Generated from the tables of the crate `query`.\n\n\
          ```text\n\
-         filter     = alternative { \"or\" alternative }\n\
+         filter      = alternative { \"or\" alternative }\n\
          alternative = condition { \"and\" condition }\n\
-         condition  = { \"not\" } ( \"(\" filter \")\" | field operator [ value | \"(\" value { \",\" value } \")\" ] )\n\
-         field      = name | name \"[\" argument \"]\" | name \".\" argument\n\
-         value      = bare text without blanks, brackets, commas, quotes or = | \"…\" | '…'\n\
+         condition   = { \"not\" } ( \"(\" filter \")\" | term comparison )\n\
+         comparison  = \"exists\" | operator ( value | right ) | operator modifier list | list-operator ( list | right )\n\
+         term        = field | function \"(\" argument { \",\" argument } \")\" [ \"[\" option \"]\" ]\n\
+         argument    = term | \"…\" | '…' | number | \"(\" [ argument { \",\" argument } ] \")\"\n\
+         right       = \"val(\" field \")\" | function \"(\" … \")\"\n\
+         list        = \"(\" [ value { \",\" value } ] \")\" | word\n\
+         field       = name | name \"[\" argument \"]\" | name \".\" argument\n\
+         value       = bare text without blanks, brackets, commas, quotes or = | \"…\" | '…'\n\
          ```\n\n",
     );
     let _ = writeln!(
         out,
-        "- `and` binds tighter than `or`; `not` toggles. Text is at most {MAX_TEXT} bytes, brackets at most {MAX_DEPTH} deep.\n\
+        "- `and` binds tighter than `or`; `not` toggles. Brackets need no blanks around them. Text is at most {MAX_TEXT} bytes,\n  \
+         brackets at most {MAX_DEPTH} deep.\n\
          - A comparison with a field the event does not have is false, also `!=`; `not` of it is true.\n\
-         - A field with several values (`fd.ip`, `fd.port`, `proc.aname`) matches when one of them does; `!=` when none is equal.\n\
-         - In quotes `\\\\`, `\\\"`, `\\'`, `\\n`, `\\r`, `\\t`, `\\xNN` (a byte) and `\\u{{N}}` (a character) are escapes; any other `\\` is itself.\n\
+         - A field with several values (`fd.ip`, `fd.port`, `proc.aname`) matches when one of them does. `!=` is true of `fd.ip`,\n  \
+         `fd.port`, `fd.net` and their kin when neither end is equal, and of ancestors when one of them differs: to ask that none\n  \
+         is a shell write `not proc.aname=sh`.\n\
+         - `<` and its kin take a number, a length of time, an instant or a text in quotes; an argument of a call (`evt.arg`) is\n  \
+         compared as the number it shows, any other text byte by byte.\n\
+         - In quotes `\\\\`, `\\/`, `\\b`, `\\f`, `\\n`, `\\r`, `\\t`, `\\xNN` (a byte), `\\u{{N}}` (a character) and a backslash before the quote\n  \
+         itself are escapes. Bare text has none: `\\d` in a regular expression is `\\\\d` in quotes.\n\
          - Numbers are decimal, `0x` hex or `1e9`; durations take `ns us ms s m h`; instants are ns since 1970 or `2026-01-31T12:00:00Z`;\n  \
          ports take service names; addresses take CIDR blocks.\n\
+         - Both sides of a comparison of two fields hold the same: text, a number, an address.\n\
+         - Fields of tracers, Mesos and Marathon are read and match nothing; a note says what to ask for instead.\n\
          - Blank text is the filter that every event passes.\n\n## Operators\n\n| Operator | Example | |\n|---|---|---|"
     );
     for row in OPERATORS {
@@ -118,9 +131,18 @@ pub fn query_md() -> String {
             row.text, row.example, row.doc
         );
     }
+    out.push_str("\n## Modifiers\n\nBetween an operator that takes one value (but not `<` and its kin) and a list.\n\n| Modifier | Example | |\n|---|---|---|\n");
+    for row in MODIFIERS {
+        let _ = writeln!(out, "| `{}` | `{}` | {} |", row.text, row.example, row.doc);
+    }
+    out.push_str("\n## Functions\n\n| Function | Example | |\n|---|---|---|\n");
+    for row in FUNCTIONS {
+        let _ = writeln!(out, "| `{}` | `{}` | {} |", row.text, row.example, row.doc);
+    }
     out.push_str("\n## What fits what\n\n| A field that holds | takes |\n|---|---|\n");
     let types = [
         FieldType::Str,
+        FieldType::List,
         FieldType::Bytes,
         FieldType::Int,
         FieldType::Bool,
@@ -139,7 +161,7 @@ pub fn query_md() -> String {
         let _ = writeln!(out, "| {} | {} |", type_name(ty), names.join(" "));
     }
     out.push_str(
-        "\n# Output templates\n\n`%field` prints a field, `%12field` in 12 columns, `%%` a percent sign. An event that lacks a field is not printed, \
+        "\n# Output templates\n\n`%field` prints a field, `%12field` in 12 columns, `%toupper(field)` what a function makes of it, `%%` a percent sign. An event that lacks a field is not printed, \
          unless the template begins with `*`, or a `*` stands right before that `%`: then `<NA>` is printed.\n\n| Preset | Template | |\n|---|---|---|\n",
     );
     for preset in PRESETS {

@@ -86,20 +86,10 @@ pub struct FilterError {
 
 /// Names that readers of sysdig and Falco know and that cannot be answered here, with the reason.
 const FOREIGN: &[(&str, &str)] = &[
-    (
-        "evt.around",
-        "use the time span of the reader: --from and --to",
-    ),
-    ("evtin.", "tracer spans are not recorded"),
-    ("span.", "tracer spans are not recorded"),
-    ("mesos.", "Mesos is not recorded"),
-    ("marathon.", "Marathon is not recorded"),
-    (
-        "syslog.",
-        "syslog lines are writes to /dev/log: fd.name=/dev/log and evt.is_io_write=true",
-    ),
-    ("thread.cpu", "CPU usage is not recorded"),
     ("ka.", "Kubernetes audit events are not recorded"),
+    ("ct.", "events of CloudTrail are not recorded"),
+    ("json.", "events of plug-ins are not recorded"),
+    ("jevt.", "events of plug-ins are not recorded"),
 ];
 
 impl FilterError {

@@ -4,12 +4,13 @@ use crate::check::Matcher;
 use crate::error::{FilterError, FilterErrorKind};
 use crate::eval::Plan;
 use crate::field::FieldRef;
+use crate::lexer::is_bare_number;
 use crate::note::{self, Note};
 use crate::ops::{Modifier, Op, Operand};
 use crate::parse;
 use crate::source::Source;
 use crate::syntax::{Check, Node, Right, Syntax};
-use crate::values::print_value;
+use crate::values::{print_value, quote};
 use afterimage_model::Ctx;
 use std::fmt;
 use std::ops::Range;
@@ -181,7 +182,15 @@ impl fmt::Display for Test {
                 other => write!(f, "{blank}{other}"),
             };
         }
-        let values = || self.values.iter().map(|value| print_value(value));
+        let print = |value: &Vec<u8>| {
+            let printed = print_value(value);
+            if self.op.orders() && !is_bare_number(&printed) {
+                quote(value)
+            } else {
+                printed
+            }
+        };
+        let values = || self.values.iter().map(print);
         let operand = match self.modifier {
             Some(_) => Operand::List,
             None => self.op.operand(),
@@ -229,7 +238,7 @@ impl Filter {
         if let Some(node) = node {
             let syntax = Syntax { node };
             for check in syntax.checks() {
-                note::of_values(check, &mut notes);
+                note::of_check(check, &mut notes);
             }
         }
         notes.sort_by_key(|note| note.span.start);

@@ -34,10 +34,7 @@ fn push_value(out: &mut String, value: &FieldValue<'_>) {
     match value {
         FieldValue::Str(bytes) => push_bytes(out, bytes),
         FieldValue::Ip(ip) => push_text(out, &ip.to_string()),
-        FieldValue::Int(_)
-        | FieldValue::Uint(_)
-        | FieldValue::Double(_)
-        | FieldValue::Bool(_) => {
+        FieldValue::Int(_) | FieldValue::Uint(_) | FieldValue::Double(_) | FieldValue::Bool(_) => {
             out.push_str(&String::from_utf8_lossy(&value.text()))
         }
         FieldValue::Any(all) => {

@@ -28,10 +28,14 @@ fn comparison() -> impl Strategy<Value = String> {
             let fitting: Vec<_> = OPERATORS.iter().filter(|row| row.op.fits(ty)).collect();
             let row = fitting[op % fitting.len()];
             let left = match (ty, n) {
-                (FieldType::Str, 7) if Filter::parse(&format!("tolower({field}) exists")).is_ok() => {
+                (FieldType::Str, 7)
+                    if Filter::parse(&format!("tolower({field}) exists")).is_ok() =>
+                {
                     format!("tolower({field})")
                 }
-                (FieldType::Str, 8) if Filter::parse(&format!("tolower({field}) exists")).is_ok() => {
+                (FieldType::Str, 8)
+                    if Filter::parse(&format!("tolower({field}) exists")).is_ok() =>
+                {
                     format!("join('-', ({field}, evt.num))")
                 }
                 _ => field.to_owned(),
@@ -41,6 +45,7 @@ fn comparison() -> impl Strategy<Value = String> {
                 (_, Op::Exists) => return format!("{field} exists"),
                 (_, Op::Regex) => "'s.*'".to_owned(),
                 (_, Op::Bcontains | Op::Bstartswith) => "2f".to_owned(),
+                (FieldType::Str, Op::Lt | Op::Le) => quote(text.as_bytes()),
                 (_, Op::Lt | Op::Le | Op::Gt | Op::Ge) => n.to_string(),
                 (FieldType::Str | FieldType::Bytes | FieldType::List, _) => text,
                 (FieldType::Bool, _) => (n % 2 == 0).to_string(),

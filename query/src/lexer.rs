@@ -269,16 +269,24 @@ impl<'t> Lexer<'t> {
         })
     }
 
-    /// A quoted text. As the peers read it, a quote right behind a backslash never closes.
+    /// A quoted text. As the peers read it, a quote right behind a backslash never closes; where that leaves none to close
+    /// it, one behind a backslash that is itself escaped does.
     pub fn quoted(&mut self) -> Result<Literal, FilterError> {
         let start = self.at;
         let quote = self.rest().chars().next().unwrap_or('"');
         let mut before = quote;
-        let close = self.rest().char_indices().skip(1).find(|(_, c)| {
+        let mut escaped = false;
+        let mut lenient = None;
+        let close = self.rest().char_indices().skip(1).find(|(at, c)| {
             let closes = before != '\\' && *c == quote;
+            if !escaped && *c == quote && lenient.is_none() {
+                lenient = Some((*at, *c));
+            }
+            escaped = !escaped && *c == '\\';
             before = *c;
             closes
         });
+        let close = close.or(lenient);
         let Some((close, _)) = close else {
             return Err(self.error(start..self.text.len(), FilterErrorKind::OpenQuote));
         };
@@ -297,7 +305,8 @@ impl<'t> Lexer<'t> {
 
 /// How many bytes at the start of a text are a number: hex, or decimal with sign, fraction and exponent.
 fn number_len(text: &str) -> usize {
-    let digits = |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let digits =
+        |text: &str| text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     if let Some(hex) = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")) {
         let rest = hex.trim_start_matches(|c: char| c.is_ascii_hexdigit());
         if rest.len() < hex.len() {
@@ -321,6 +330,12 @@ fn number_len(text: &str) -> usize {
         }
     }
     text.len() - rest.len()
+}
+
+/// Whether a text can stand bare after `<` and its kin.
+pub(crate) fn is_bare_number(text: &str) -> bool {
+    let mut lexer = Lexer::new(text);
+    !text.starts_with(['"', '\'']) && lexer.number().is_ok() && lexer.rest().is_empty()
 }
 
 /// Whether a word is a length of time with a unit, or begins as a date does.

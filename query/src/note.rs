@@ -2,8 +2,9 @@
 
 use crate::field::FieldRef;
 use crate::ops::{FUNCTIONS, Op};
-use crate::syntax::{Check, Right};
+use crate::syntax::{Check, Right, Term};
 use afterimage_model::Safe;
+use afterimage_model::fields::{self, RETIRED};
 use std::ops::Range;
 
 /// Something to tell about a filter that is none the less right.
@@ -27,6 +28,8 @@ pub enum NoteKind {
     FieldAsValue(String),
     /// A value that looks like a function.
     FunctionAsValue(String),
+    /// A field of old that no capture has; the text says what to ask for instead.
+    Retired(&'static str, &'static str),
     /// A regular expression that a simpler operator can do.
     SimpleRegex(String),
 }
@@ -36,7 +39,8 @@ impl Note {
     pub fn message(&self) -> String {
         match &self.kind {
             NoteKind::Mixed => {
-                "`and` binds tighter than `or`: put brackets where something else is meant".to_owned()
+                "`and` binds tighter than `or`: put brackets where something else is meant"
+                    .to_owned()
             }
             NoteKind::ManyNots => "each `not` turns the one after it round".to_owned(),
             NoteKind::FieldAsValue(text) => format!(
@@ -47,6 +51,7 @@ impl Note {
                 "'{}' may be a valid field transformer misused as a const string value",
                 Safe::new(text)
             ),
+            NoteKind::Retired(name, instead) => format!("{name} matches nothing: {instead}"),
             NoteKind::SimpleRegex(text) => format!(
                 "regex check with '{}' may be optimized with simpler operators such as '=', 'contains', 'startswith', 'endswith'",
                 Safe::new(text)
@@ -55,8 +60,12 @@ impl Note {
     }
 }
 
-/// What there is to tell of the values of a comparison.
-pub(crate) fn of_values(check: &Check, notes: &mut Vec<Note>) {
+/// What there is to tell of a comparison: of its fields, and of its values.
+pub(crate) fn of_check(check: &Check, notes: &mut Vec<Note>) {
+    of_term(&check.left, notes);
+    if let Right::Term(term) = &check.right {
+        of_term(term, notes);
+    }
     let values = match &check.right {
         Right::Value(value) | Right::Name(value) => std::slice::from_ref(value),
         Right::List(values) => values.as_slice(),
@@ -76,18 +85,40 @@ pub(crate) fn of_values(check: &Check, notes: &mut Vec<Note>) {
             say(NoteKind::SimpleRegex(text.to_owned()));
         }
         let packed: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let is_field = packed.len() < 256 && packed.contains('.') && FieldRef::parse(&packed).is_ok();
+        let is_field =
+            packed.len() < 256 && packed.contains('.') && FieldRef::parse(&packed).is_ok();
         if is_field {
             say(NoteKind::FieldAsValue(text.to_owned()));
         }
         let functions = FUNCTIONS.iter().map(|row| row.text).chain(["val"]);
         let is_call = packed.ends_with(')')
-            && functions
-                .into_iter()
-                .any(|name| packed.strip_prefix(name).is_some_and(|rest| rest.starts_with('(')));
+            && functions.into_iter().any(|name| {
+                packed
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.starts_with('('))
+            });
         if is_call {
             say(NoteKind::FunctionAsValue(text.to_owned()));
         }
+    }
+}
+
+fn of_term(term: &Term, notes: &mut Vec<Note>) {
+    match term {
+        Term::Field { name, span, .. } => {
+            let old = fields::split_name(name).map(|(field, _)| field);
+            let old = old.and_then(|field| RETIRED.iter().find(|row| row.name == field.name));
+            if let Some(field) = old {
+                notes.push(Note {
+                    span: span.clone(),
+                    kind: NoteKind::Retired(field.name, field.doc),
+                });
+            }
+        }
+        Term::Call { args, .. } | Term::List(args, _) => {
+            args.iter().for_each(|arg| of_term(arg, notes));
+        }
+        Term::Literal(_) => {}
     }
 }
 

@@ -144,9 +144,14 @@ impl Op {
         }
     }
 
+    /// Whether it asks which of two is the greater.
+    pub(crate) fn orders(self) -> bool {
+        matches!(self, Op::Lt | Op::Le | Op::Gt | Op::Ge)
+    }
+
     /// Whether `oneof`, `anyof` or `allof` may follow it.
     pub fn takes_modifier(self) -> bool {
-        self.operand() == Operand::Value && !matches!(self, Op::Lt | Op::Le | Op::Gt | Op::Ge)
+        self.operand() == Operand::Value && !self.orders()
     }
 }
 

@@ -31,9 +31,7 @@ pub(crate) fn term(text: &str) -> Result<(Term, usize), FilterError> {
     let mut parser = Parser::new(text, true);
     match parser.term()? {
         Ok(term) => Ok((term, parser.lexer.at())),
-        Err(word) => Err(parser
-            .lexer
-            .error(word.span, FilterErrorKind::UnknownField)),
+        Err(word) => Err(parser.lexer.error(word.span, FilterErrorKind::UnknownField)),
     }
 }
 
@@ -295,9 +293,7 @@ impl<'t> Parser<'t> {
         let left = match self.term()? {
             Ok(term) => term,
             Err(word) if self.strict => {
-                return Err(self
-                    .lexer
-                    .error(word.span, FilterErrorKind::UnknownField));
+                return Err(self.lexer.error(word.span, FilterErrorKind::UnknownField));
             }
             Err(word) => return Ok(Node::Macro(word)),
         };
@@ -347,7 +343,9 @@ impl<'t> Parser<'t> {
             let at = self.lexer.at();
             let name = self.lexer.name();
             if !name.contains('.') || self.lexer.rest().starts_with('(') {
-                return Err(self.lexer.error(at..self.lexer.at(), FilterErrorKind::ExpectedField));
+                return Err(self
+                    .lexer
+                    .error(at..self.lexer.at(), FilterErrorKind::ExpectedField));
             }
             let field = self.field(at, name)?;
             self.blanks(Expect::Nothing);

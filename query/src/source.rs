@@ -78,10 +78,7 @@ impl Source {
             } => {
                 let call = Call {
                     function: *function,
-                    args: args
-                        .iter()
-                        .map(Source::resolve)
-                        .collect::<Result<_, _>>()?,
+                    args: args.iter().map(Source::resolve).collect::<Result<_, _>>()?,
                     index: index.clone(),
                 };
                 call.check().map_err(|kind| (place, kind))?;
@@ -216,7 +213,12 @@ impl Call {
         use FieldType::{Bytes, List, Str};
         let name = self.function.text();
         let wrong = |needs| Err(FilterErrorKind::BadCall(name, needs));
-        if let Some(field) = self.args.iter().filter(|arg| arg.is_apart()).find_map(Source::field) {
+        if let Some(field) = self
+            .args
+            .iter()
+            .filter(|arg| arg.is_apart())
+            .find_map(Source::field)
+        {
             return Err(FilterErrorKind::NoFunction(field.field().name));
         }
         let types: Vec<_> = self.args.iter().map(Source::ty).collect();

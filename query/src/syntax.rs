@@ -2,9 +2,10 @@
 //! files are made of these trees; a [`Filter`](crate::Filter) is one whose words were found.
 
 use crate::error::FilterError;
+use crate::lexer::is_bare_number;
 use crate::ops::{Function, Modifier, Op};
 use crate::parse;
-use crate::values::print_value;
+use crate::values::{print_value, quote};
 use std::fmt;
 use std::ops::Range;
 
@@ -237,6 +238,8 @@ impl fmt::Display for Node {
         match self {
             Node::Or(parts) => group(parts, " or ", f),
             Node::And(parts) => group(parts, " and ", f),
+            // Side by side they would be read as none.
+            Node::Not(inner) if matches!(**inner, Node::Not(_)) => write!(f, "not ({inner})"),
             Node::Not(inner) => write!(f, "not {inner}"),
             Node::Macro(name) => write!(f, "{}", String::from_utf8_lossy(&name.bytes)),
             Node::Check(check) => write!(f, "{check}"),
@@ -252,7 +255,14 @@ impl fmt::Display for Check {
         }
         match &self.right {
             Right::Nothing => Ok(()),
-            Right::Value(value) => write!(f, " {}", print_literal(&value.bytes)),
+            Right::Value(value) => {
+                let printed = print_literal(&value.bytes);
+                if self.op.orders() && !is_bare_number(&printed) {
+                    write!(f, " {}", quote(&value.bytes))
+                } else {
+                    write!(f, " {printed}")
+                }
+            }
             Right::Name(name) => write!(f, " {}", String::from_utf8_lossy(&name.bytes)),
             Right::List(values) => {
                 let values: Vec<_> = values.iter().map(|v| print_literal(&v.bytes)).collect();
@@ -279,9 +289,15 @@ impl fmt::Display for Term {
                 ..
             } => {
                 let args: Vec<_> = args.iter().map(ToString::to_string).collect();
-                write!(f, "{}({}){}", function.text(), args.join(","), bracket(index))
+                write!(
+                    f,
+                    "{}({}){}",
+                    function.text(),
+                    args.join(","),
+                    bracket(index)
+                )
             }
-            Term::Literal(literal) => write!(f, "{}", crate::values::quote(&literal.bytes)),
+            Term::Literal(literal) => write!(f, "{}", quote(&literal.bytes)),
             Term::List(terms, _) => {
                 let terms: Vec<_> = terms.iter().map(ToString::to_string).collect();
                 write!(f, "({})", terms.join(","))
@@ -301,7 +317,11 @@ fn print_literal(bytes: &[u8]) -> String {
         {
             // What a terminal would act on is escaped, and what is escaped is quoted.
             let safe = afterimage_model::Safe::new(text).to_string();
-            if safe == text { safe } else { print_value(bytes) }
+            if safe == text {
+                safe
+            } else {
+                print_value(bytes)
+            }
         }
         _ => print_value(bytes),
     }
@@ -312,7 +332,7 @@ pub(crate) fn print_argument(arg: &str) -> String {
     let special = |c: char| c.is_whitespace() || "[]\"'\\".contains(c);
     let safe = afterimage_model::Safe::new(arg).to_string();
     if arg.is_empty() || arg.contains(special) || safe != arg {
-        crate::values::quote(arg.as_bytes())
+        quote(arg.as_bytes())
     } else {
         safe
     }

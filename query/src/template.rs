@@ -148,11 +148,7 @@ impl Template {
     }
 
     /// The field after a `%`, its width, and the bytes it took.
-    fn field(
-        text: &str,
-        start: usize,
-        rest: &str,
-    ) -> Result<(Source, usize, usize), FilterError> {
+    fn field(text: &str, start: usize, rest: &str) -> Result<(Source, usize, usize), FilterError> {
         let unsigned = rest.strip_prefix('-').unwrap_or(rest);
         let name = unsigned.trim_start_matches(|c: char| c.is_ascii_digit());
         let digits = unsigned

@@ -1,6 +1,6 @@
 //! Values as text: quoting and escapes, and numbers, durations, instants, addresses and ports out of what a user wrote.
 
-use afterimage_model::Safe;
+use afterimage_model::{Safe, services};
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::ops::Range;
@@ -294,42 +294,10 @@ impl Cidr {
     }
 }
 
-/// Names of well-known ports (IANA), for filters; values are always shown as numbers.
-pub(crate) const SERVICES: &[(&str, u16)] = &[
-    ("amqp", 5672),
-    ("dns", 53),
-    ("docker", 2375),
-    ("domain", 53),
-    ("elasticsearch", 9200),
-    ("etcd", 2379),
-    ("ftp", 21),
-    ("http", 80),
-    ("http-alt", 8080),
-    ("https", 443),
-    ("imap", 143),
-    ("imaps", 993),
-    ("kafka", 9092),
-    ("kubelet", 10250),
-    ("ldap", 389),
-    ("ldaps", 636),
-    ("memcached", 11211),
-    ("mongodb", 27017),
-    ("mysql", 3306),
-    ("ntp", 123),
-    ("pop3", 110),
-    ("postgresql", 5432),
-    ("redis", 6379),
-    ("smtp", 25),
-    ("ssh", 22),
-    ("submission", 587),
-    ("syslog", 514),
-    ("telnet", 23),
-];
-
 /// A port by number or by service name.
 pub(crate) fn port(text: &str) -> Option<i128> {
-    if let Some((_, port)) = SERVICES.iter().find(|(name, _)| *name == text) {
-        return Some(i128::from(*port));
+    if let Some(port) = services::port(text) {
+        return Some(i128::from(port));
     }
     number(text).filter(|n| (0..=65_535).contains(n))
 }
@@ -429,8 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn services_are_sorted_and_named_once() {
-        assert!(SERVICES.windows(2).all(|pair| pair[0].0 < pair[1].0));
+    fn ports_go_by_number_and_by_name() {
         assert_eq!(port("https"), Some(443));
         assert_eq!(port("65536"), None);
     }

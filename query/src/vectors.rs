@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::path::PathBuf;
 
 /// The vectors in a file, or nothing where the file is not there.
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
 fn vectors(name: &str) -> Vec<Value> {
     let folder = std::env::var_os("AFTERIMAGE_FIXTURES").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),

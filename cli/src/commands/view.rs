@@ -269,7 +269,13 @@ fn align(column: &Column) -> Align {
     let ty = fields::split_name(column.field).map(|(field, _)| field.ty);
     let number = matches!(
         ty,
-        Some(FieldType::Int | FieldType::Uint | FieldType::Double | FieldType::RelTime | FieldType::Port)
+        Some(
+            FieldType::Int
+                | FieldType::Uint
+                | FieldType::Double
+                | FieldType::RelTime
+                | FieldType::Port
+        )
     );
     if column.unit != Unit::Time && (counted || number) {
         Align::Right

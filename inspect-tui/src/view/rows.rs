@@ -51,7 +51,13 @@ fn is_number(column: &Column) -> bool {
     let field = fields::split_name(column.field).map(|(field, _)| field.ty);
     let number = matches!(
         field,
-        Some(FieldType::Int | FieldType::Uint | FieldType::Double | FieldType::Port | FieldType::RelTime)
+        Some(
+            FieldType::Int
+                | FieldType::Uint
+                | FieldType::Double
+                | FieldType::Port
+                | FieldType::RelTime
+        )
     );
     let gap = matches!(column.field, "gap.count" | "gap.cpu");
     column.unit != Unit::Time

@@ -18,6 +18,18 @@ pub fn text<'a>(c: &Ctx<'a>, text: fn(&'a Container) -> &'a str) -> Option<Field
     filled(text(c.container()?))
 }
 
+/// Whether a mode that is empty when not known is the host's.
+pub fn is_host(c: &Ctx<'_>, mode: fn(&Container) -> &String) -> Option<FieldValue<'static>> {
+    let mode = mode(c.container()?);
+    (!mode.is_empty()).then(|| FieldValue::Bool(mode == "host"))
+}
+
+/// A label of the pod, which some runtimes keep among the container's own.
+pub fn pod_label<'a>(c: &Ctx<'a>, key: Option<&str>) -> Option<FieldValue<'a>> {
+    let container = c.container().filter(|k| !k.pod_name.is_empty())?;
+    container.labels.get(key?).map(FieldValue::str)
+}
+
 fn filled(text: &str) -> Option<FieldValue<'_>> {
     Some(text)
         .filter(|text| !text.is_empty())

@@ -70,6 +70,19 @@ const OPENS: &[&str] = &["creat", "open", "open_by_handle_at", "openat", "openat
 /// Calls whose result is a count of messages, not of bytes; sorted.
 const COUNT_MESSAGES: &[&str] = &["recvmmsg", "recvmmsg_time64", "sendmmsg"];
 
+/// Calls that wait, as the peers mark them, with their later forms; sorted.
+const WAITS: &[&str] = &[
+    "clock_nanosleep",
+    "epoll_pwait",
+    "epoll_pwait2",
+    "epoll_wait",
+    "nanosleep",
+    "poll",
+    "ppoll",
+    "pselect6",
+    "select",
+];
+
 /// Which way a call moves payload.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Direction {
@@ -98,6 +111,29 @@ pub fn moved_bytes(c: &Ctx<'_>) -> Option<u64> {
         return None;
     }
     c.result().and_then(|result| u64::try_from(result).ok())
+}
+
+/// Whether the call is one that waits.
+pub fn waits(c: &Ctx<'_>) -> bool {
+    c.ty()
+        .is_some_and(|ty| ty.is_syscall && WAITS.binary_search(&ty.name.as_str()).is_ok())
+}
+
+/// How far the event is from an instant in ns since 1970.
+pub fn distance(c: &Ctx<'_>, instant: &str) -> Option<u64> {
+    Some(instant.parse::<i64>().ok()?.abs_diff(wall_ns(c)))
+}
+
+/// The name of what no thread did: what a runtime told, and samples.
+pub fn async_type<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let name = c.ty().filter(|ty| !ty.is_syscall)?.name.as_str();
+    let injected = ["async", "container"];
+    (name.starts_with("container_") || injected.contains(&name)).then(|| FieldValue::str(name))
+}
+
+/// 1 for a sample of a thread, as another recorder takes them.
+pub fn procinfo(c: &Ctx<'_>) -> Option<u64> {
+    (c.ty()?.name == "procinfo").then_some(1)
 }
 
 /// Whether the event's file is a socket.
@@ -542,7 +578,7 @@ mod tests {
 
     #[test]
     fn the_lists_of_calls_are_sorted_and_name_rows() {
-        for list in [READS, WRITES, OPENS, COUNT_MESSAGES] {
+        for list in [READS, WRITES, OPENS, COUNT_MESSAGES, WAITS] {
             assert!(list.is_sorted());
             for name in list {
                 assert!(crate::syscalls::by_name(name).is_some(), "{name}");

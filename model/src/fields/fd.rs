@@ -7,6 +7,7 @@ use crate::entity::{File, FileKind, Flow, Role};
 use crate::errno;
 use crate::event::Value;
 use crate::render;
+use crate::services;
 use std::net::SocketAddr;
 
 /// The descriptor: a new one that the call returned, else the first it was given.
@@ -116,6 +117,49 @@ pub fn ip(address: SocketAddr) -> FieldValue<'static> {
 /// A port as a value.
 pub fn port(address: SocketAddr) -> FieldValue<'static> {
     FieldValue::Uint(u64::from(address.port()))
+}
+
+/// A port by its service's name, else by number.
+pub fn service(address: SocketAddr) -> FieldValue<'static> {
+    match services::name(address.port()) {
+        Some(name) => FieldValue::str(name),
+        None => FieldValue::owned(address.port().to_string()),
+    }
+}
+
+/// Types of the descriptors the event is about, or of the one with this number.
+pub fn types<'a>(c: &Ctx<'a>, number: Option<&str>) -> Option<FieldValue<'a>> {
+    let file = match number {
+        None => c.file()?,
+        Some(number) => {
+            let wanted: i64 = number.parse().ok()?;
+            let listed = u32::try_from(wanted)
+                .ok()
+                .and_then(|fd| c.tables.descriptors.get(&(c.event.proc, fd)));
+            match listed {
+                Some(file) => c.tables.file(*file)?,
+                None => c.file().filter(|_| num(c) == Some(wanted))?,
+            }
+        }
+    };
+    Some(FieldValue::Any(vec![FieldValue::str(file.kind.name())]))
+}
+
+/// Numbers of the descriptors in the array of poll and ppoll (`struct pollfd`: number, events asked for and found).
+pub fn polled(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    if !matches!(c.ty()?.name.as_str(), "poll" | "ppoll") {
+        return None;
+    }
+    let Value::Bytes(array) = c.event.args.first()? else {
+        return None;
+    };
+    let numbers: Vec<_> = array
+        .bytes
+        .chunks_exact(8)
+        .filter_map(|row| row.first_chunk())
+        .map(|fd| i32::from_le_bytes(*fd).to_string())
+        .collect();
+    (!numbers.is_empty()).then(|| FieldValue::owned(numbers.join(" ")))
 }
 
 /// Whether an inet socket has a peer.

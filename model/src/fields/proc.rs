@@ -1,7 +1,7 @@
 //! Getters of `proc.*`, `thread.*`, `user.*` and `group.*`: who did it, and their ancestors.
 
 use super::{Ctx, FieldValue};
-use crate::entity::{Group, Process, User};
+use crate::entity::{File, Group, Process, User};
 use crate::render;
 
 /// The process as its identity is written: pid, start (ns since boot) and count of execs.
@@ -136,6 +136,26 @@ pub fn login_shell(c: &Ctx<'_>) -> Option<i64> {
 /// Nanoseconds from a process's start to the event.
 pub fn age(c: &Ctx<'_>, p: &Process) -> u64 {
     c.event.time.0.saturating_sub(p.key.start_ns)
+}
+
+/// Nanoseconds from the last change of the executed file's inode to the start of the process; none for a file that was
+/// changed later.
+pub fn since_ctime(c: &Ctx<'_>) -> Option<u64> {
+    let p = c.known_proc().filter(|p| p.exe_ctime_ns != 0)?;
+    let started = u64::try_from(c.manifest.wall_ns(p.key.start_ns)).ok()?;
+    started.checked_sub(p.exe_ctime_ns)
+}
+
+/// What is behind a descriptor of the process, where a state block or the event itself says it.
+pub fn stream<'a>(c: &Ctx<'a>, fd: u32) -> Option<&'a File> {
+    let listed = c.tables.descriptors.get(&(c.event.proc, fd));
+    c.tables.file(*listed?)
+}
+
+/// The thread id inside the pid namespace, of main threads: it is the process id there.
+pub fn virtual_tid(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let p = c.proc().filter(|p| p.key.pid == c.event.tid)?;
+    known(p.vpid)
 }
 
 /// A number that is 0 when not known.
