@@ -276,6 +276,11 @@ impl Matcher {
         build(&format!("\\A(?:{pattern})\\z")).or_else(|| build(&format!("\\A(?:{pattern}\n)\\z")))
     }
 
+    /// Whether no number but 0 matches.
+    pub fn is_only_zero(&self) -> bool {
+        matches!(self, Matcher::Number(set) if set.iter().all(|n| *n == 0))
+    }
+
     /// The source it compares with, where that is not a value.
     pub fn right(&self) -> Option<&Source> {
         match self {

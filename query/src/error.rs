@@ -115,6 +115,11 @@ impl FilterError {
         &self.kind
     }
 
+    /// The text that is wrong.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Which bytes of the text are meant.
     pub fn span(&self) -> Range<usize> {
         self.span.clone()

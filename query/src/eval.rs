@@ -154,6 +154,13 @@ impl Node {
             Node::Or(parts) => join(parts, true),
             Node::And(parts) => join(parts, false),
             Node::Not(inner) => inner.by_type(ctx).map(|answer| !answer),
+            // Events are numbered from 1: rule files write `evt.num=0` for never.
+            Node::Test(_, left, matcher)
+                if left.field().is_some_and(|f| f.field().name == "evt.num")
+                    && matcher.is_only_zero() =>
+            {
+                Some(false)
+            }
             Node::Test(on, ..) if *on != Dependency::Type => None,
             Node::Test(..) => Some(self.matches(ctx, &mut |_, _, node, ask| ask(node))),
             Node::Once(_, _, node) => node.by_type(ctx),

@@ -63,6 +63,39 @@ impl Expr {
         })
     }
 
+    /// As [`Expr::of`], each comparison with its own text.
+    fn of_tree(node: &Node) -> Result<Expr, FilterError> {
+        let parts = |parts: &[Node]| {
+            parts
+                .iter()
+                .map(Expr::of_tree)
+                .collect::<Result<Vec<_>, _>>()
+        };
+        Ok(match node {
+            Node::Or(inner) => Expr::any(parts(inner)?),
+            Node::And(inner) => Expr::all(parts(inner)?),
+            Node::Not(inner) => Expr::of_tree(inner)?.negate(),
+            Node::Check(check) => match Test::of(check) {
+                Ok(test) => Expr::Test(test),
+                // Read again by itself, so that the place is one in the text that is shown.
+                Err((_, kind)) => {
+                    let text = check.to_string();
+                    return Err(Filter::parse(&text)
+                        .err()
+                        .unwrap_or_else(|| FilterError::new(&text, 0..text.len(), kind)));
+                }
+            },
+            Node::Macro(name) => {
+                let text = String::from_utf8_lossy(&name.bytes);
+                return Err(FilterError::new(
+                    &text,
+                    0..text.len(),
+                    FilterErrorKind::UnknownField,
+                ));
+            }
+        })
+    }
+
     /// Joins alternatives, flattening.
     pub fn any(parts: Vec<Expr>) -> Expr {
         let mut flat = Vec::with_capacity(parts.len());
@@ -245,6 +278,19 @@ impl Filter {
         Ok(Filter {
             notes: notes.into(),
             ..Filter::of(expr)
+        })
+    }
+
+    /// From a tree of words. An error shows the comparison that is wrong, not the text it once stood in: a tree may be put
+    /// together from several.
+    pub fn from_syntax(syntax: &Syntax) -> Result<Filter, FilterError> {
+        let mut notes = Vec::new();
+        for check in syntax.checks() {
+            note::of_check(check, &mut notes);
+        }
+        Ok(Filter {
+            notes: notes.into(),
+            ..Filter::of(Expr::of_tree(&syntax.node)?)
         })
     }
 

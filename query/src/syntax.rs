@@ -194,6 +194,24 @@ impl Syntax {
 }
 
 impl Node {
+    /// How many comparisons, macros and joints there are.
+    pub fn size(&self) -> usize {
+        let mut size = 0usize;
+        self.each(&mut |_| size = size.saturating_add(1));
+        size
+    }
+
+    /// How deep they are nested.
+    pub fn depth(&self) -> usize {
+        match self {
+            Node::Or(parts) | Node::And(parts) => {
+                1 + parts.iter().map(Node::depth).max().unwrap_or(0)
+            }
+            Node::Not(inner) => 1 + inner.depth(),
+            Node::Macro(_) | Node::Check(_) => 1,
+        }
+    }
+
     fn each<'n>(&'n self, see: &mut dyn FnMut(&'n Node)) {
         see(self);
         match self {

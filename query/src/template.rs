@@ -88,7 +88,7 @@ impl fmt::Display for Shown {
 ///
 /// `%12proc.name` pads and cuts to 12 columns. A `*` at the very start makes every field optional, one right before a `%`
 /// makes that field optional: a missing value prints as `<NA>`. `%%` is a percent sign.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Template {
     pieces: Vec<Piece>,
 }
