@@ -55,7 +55,7 @@ fn meant(message: &str) -> &str {
 const BASE: &str = "
 - rule: test_rule
   desc: test rule
-  condition: proc.cmdline contains curl
+  condition: evt.type = open
   output: command=%proc.cmdline
   priority: INFO
 ";

@@ -271,7 +271,12 @@ impl Matcher {
                 .build()
                 .ok()
         };
-        build(pattern)?;
+        let literal = literal_braces(pattern);
+        let pattern = match build(pattern) {
+            Some(_) => pattern,
+            // RE2 takes a brace that begins no repetition for itself.
+            None => build(&literal).map(|_| literal.as_str())?,
+        };
         // On a line of its own the closing bracket cannot end up inside a comment of `(?x)`.
         build(&format!("\\A(?:{pattern})\\z")).or_else(|| build(&format!("\\A(?:{pattern}\n)\\z")))
     }
@@ -359,6 +364,41 @@ impl Matcher {
             Matcher::All(_) | Matcher::Members(..) | Matcher::Against(..) => false,
         }
     }
+}
+
+/// The same expression with a backslash before every brace that begins neither a repetition nor what follows an escape.
+fn literal_braces(pattern: &str) -> String {
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut class = false;
+    let mut rest = pattern.chars();
+    while let Some(c) = rest.next() {
+        match c {
+            '\\' => {
+                out.push(c);
+                let escaped = rest.next();
+                out.extend(escaped);
+                if matches!(escaped, Some('p' | 'P' | 'x' | 'u')) && rest.as_str().starts_with('{') {
+                    out.extend(rest.next());
+                }
+                continue;
+            }
+            '[' => class = true,
+            ']' => class = false,
+            '{' if !class => {
+                let repeats = rest.as_str().split_once('}').is_some_and(|(inside, _)| {
+                    let (least, most) = inside.split_once(',').unwrap_or((inside, "0"));
+                    let number = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
+                    !least.is_empty() && number(least) && number(most)
+                });
+                if !repeats {
+                    out.push('\\');
+                }
+            }
+            _ => {}
+        }
+        out.push(c);
+    }
+    out
 }
 
 /// An even number of hex digits as bytes.
