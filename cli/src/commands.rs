@@ -2,6 +2,7 @@
 
 mod completions;
 mod demo;
+mod detect;
 mod doctor;
 mod fields;
 mod info;
@@ -52,6 +53,7 @@ pub enum Command {
     Record(record::Record),
     Read(read::Read),
     View(view::View),
+    Detect(detect::Detect),
     Info(info::Info),
     Verify(verify::Verify),
     Recover(recover::Recover),
@@ -73,6 +75,7 @@ impl Command {
             Command::Record(args) => args.run(out),
             Command::Read(args) => args.run(out),
             Command::View(args) => args.run(out),
+            Command::Detect(args) => args.run(out),
             Command::Info(args) => args.run(out),
             Command::Verify(args) => args.run(out),
             Command::Recover(args) => args.run(),

@@ -10,6 +10,7 @@ const SUBCOMMANDS: &[&str] = &[
     "record",
     "read",
     "view",
+    "detect",
     "info",
     "verify",
     "recover",

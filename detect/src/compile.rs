@@ -446,7 +446,9 @@ fn compile_rule(
             report.warnings.push(problem);
         }
     }
-    let unknown = |message: String, report: &mut Report| {
+    let unknown = |word: &str, message: String, report: &mut Report| {
+        let at = condition.find(word).unwrap_or_default();
+        let expression = info.condition_context.in_condition(at, &condition);
         let skipped = info.skip_if_unknown_filter;
         let code = match skipped {
             true => Code::UnknownFilter,
@@ -464,7 +466,8 @@ fn compile_rule(
     let filter = match Filter::from_syntax(&syntax) {
         Ok(filter) => filter,
         Err(error) if *error.kind() == FilterErrorKind::UnknownField => {
-            return unknown(peer_message(&error), report);
+            let word = error.text().get(error.span()).unwrap_or_default();
+            return unknown(word, peer_message(&error), report);
         }
         Err(error) => {
             return Err(Box::new(Problem::new(
@@ -475,7 +478,7 @@ fn compile_rule(
         }
     };
     if let Some(name) = unknown_event(&syntax) {
-        return unknown(format!("unknown event type {name}"), report);
+        return unknown(&name, format!("unknown event type {name}"), report);
     }
     for note in filter.notes() {
         report.warnings.push(Problem::new(

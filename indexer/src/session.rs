@@ -31,7 +31,11 @@ const KEPT_CHUNKS: usize = 4;
 const GLANCE: u64 = 1024;
 
 /// What an answer is made by: told of every matching event, and of every change of tables.
-pub(crate) trait Visitor {
+pub trait Visitor {
+    /// Whether events of a type are of interest; parts of a capture without such a type are not decoded.
+    fn wants(&mut self, _schema: &Schema, _ty: TypeId) -> bool {
+        true
+    }
     /// Events with other tables follow.
     fn chunk(&mut self) {}
     /// A matching event; false ends the walk.
@@ -159,6 +163,18 @@ impl Session {
             .looked)
     }
 
+    /// Shows every matching event of a span to the visitor, in order, until it returns false. Returns the number of events
+    /// looked at.
+    pub fn visit(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> u64 {
+        self.walk(filter, span, 1, progress, visitor).looked
+    }
+
     /// One event by number.
     pub fn event<R>(&self, num: u64, look: impl FnOnce(&Ctx<'_>) -> R) -> Result<Option<R>, Error> {
         let after = self.chunks().partition_point(|info| info.first_num <= num);
@@ -268,6 +284,13 @@ impl Session {
                 .is_some_and(|types| !types.iter().any(may_match))
     }
 
+    /// Whether a chunk holds no type that the visitor wants.
+    fn is_unwanted(&self, visitor: &mut dyn Visitor, at: usize) -> bool {
+        self.source
+            .types(at)
+            .is_some_and(|types| !types.iter().any(|ty| visitor.wants(self.schema(), *ty)))
+    }
+
     /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type that could match, are
     /// not decoded; chunks that cannot be decoded are noted and skipped.
     pub(crate) fn walk(
@@ -297,7 +320,8 @@ impl Session {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             }
-            let ruled_out = filter.is_some_and(|filter| self.is_ruled_out(filter, at));
+            let ruled_out = filter.is_some_and(|filter| self.is_ruled_out(filter, at))
+                || self.is_unwanted(visitor, at);
             let chunk = if ruled_out { None } else { self.chunk(at).ok() };
             let Some(chunk) = chunk else {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);

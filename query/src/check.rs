@@ -377,7 +377,8 @@ fn literal_braces(pattern: &str) -> String {
                 out.push(c);
                 let escaped = rest.next();
                 out.extend(escaped);
-                if matches!(escaped, Some('p' | 'P' | 'x' | 'u')) && rest.as_str().starts_with('{') {
+                if matches!(escaped, Some('p' | 'P' | 'x' | 'u')) && rest.as_str().starts_with('{')
+                {
                     out.extend(rest.next());
                 }
                 continue;

@@ -91,7 +91,10 @@ fn filters_select_what_they_say() {
         ("proc.name regex 'ss?hd?'", vec![2, 4, 5, 6, 7, 8]),
         ("proc.name regex s", vec![]),
         ("proc.name regex 's{1}h' and evt.num<4", vec![2]),
-        ("proc.name regex 's{2' or fd.name regex '/[a-z]{3}/sh.*'", vec![2]),
+        (
+            "proc.name regex 's{2' or fd.name regex '/[a-z]{3}/sh.*'",
+            vec![2],
+        ),
         ("fd.name pmatch (/etc, /var)", vec![2]),
         ("proc.aname intersects (nginx, x)", vec![2, 4, 5, 6, 7]),
         ("proc.aname[1]=nginx", vec![2, 4, 5, 6, 7]),

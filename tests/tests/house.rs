@@ -60,6 +60,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
     ("anyhow", &["cli"]),
     ("object_store", &["archive"]),
+    ("saphyr-parser", &["detect"]),
 ];
 
 /// Where code may be unsafe; everywhere else the crate root forbids it.
