@@ -3,7 +3,7 @@
 use crate::collect::{Collector, Entry, Exception, Outcome, RuleInfo, ensure, takes_list};
 use crate::report::{Code, Context, Problem, Report};
 use crate::rules::{Rule, is_event};
-use afterimage_model::Schema;
+use afterimage_model::{Safe, Schema};
 use afterimage_query::{
     Filter, FilterError, FilterErrorKind, Node, Op, Right, Syntax, Template, Term,
 };
@@ -269,8 +269,8 @@ fn put_macros(
         let mut syntax = Syntax { node: node.clone() };
         let mut named: Vec<(String, usize)> = Vec::new();
         for literal in syntax.macros() {
-            let name = String::from_utf8_lossy(&literal.bytes).into_owned();
-            named.push((name, literal.span.start));
+            let name = literal.text().unwrap_or_default();
+            named.push((name.to_owned(), literal.span.start));
         }
         if named.is_empty() {
             return Ok(());
@@ -386,6 +386,19 @@ fn exception_value(value: &Entry, list: bool) -> String {
     }
 }
 
+/// A text with everything escaped that a terminal would act on; a backslash stays what it is.
+fn printable(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c == '\\' {
+            out.push(c);
+        } else {
+            out.push_str(&Safe::new(c.encode_utf8(&mut [0; 4]).as_bytes()).to_string());
+        }
+    }
+    out
+}
+
 /// What stands for `%container.info` in outputs of old.
 const CONTAINER_INFO: &str = "container_id=%container.id container_name=%container.name";
 
@@ -406,7 +419,7 @@ fn compile_rule(
         true => info.condition.clone(),
         false => with_exceptions(&info.condition, &info.exceptions)?,
     };
-    let text = info.output.replace("%container.info", CONTAINER_INFO);
+    let text = printable(&info.output.replace("%container.info", CONTAINER_INFO));
     let format = match text.starts_with('*') {
         true => text.clone(),
         false => format!("*{text}"),
@@ -527,8 +540,9 @@ fn unknown_event(syntax: &Syntax) -> Option<String> {
         Right::Nothing | Right::Term(_) => &[],
     });
     values
-        .map(|value| String::from_utf8_lossy(&value.bytes).into_owned())
+        .filter_map(|value| value.text())
         .find(|name| !is_event(name))
+        .map(str::to_owned)
 }
 
 #[cfg(test)]

@@ -178,13 +178,23 @@ impl Context {
         while at > 0 && (at >= bytes.len() || bytes.get(at) == Some(&b'\n')) {
             at -= 1;
         }
-        let inside = |b: &&u8| **b != b'\n';
-        let left = bytes.get(..at).unwrap_or_default();
-        let before = left.iter().rev().take_while(inside).take(WIDTH / 2).count();
-        let right = bytes.get(at..).unwrap_or_default();
-        let after = right.iter().take_while(inside).take(WIDTH / 2).count();
-        let shown = bytes.get(at - before..at + after).unwrap_or_default();
-        let mut line = String::from_utf8_lossy(shown).into_owned();
+        while at > 0 && !text.is_char_boundary(at) {
+            at -= 1;
+        }
+        let (left, right) = (
+            text.get(..at).unwrap_or_default(),
+            text.get(at..).unwrap_or_default(),
+        );
+        let inside = |c: &char| *c != '\n';
+        let before = left
+            .chars()
+            .rev()
+            .take_while(inside)
+            .take(WIDTH / 2)
+            .count();
+        let shown = left.chars().rev().take(before).collect::<Vec<_>>();
+        let after = right.chars().take_while(inside).take(WIDTH / 2);
+        let mut line: String = shown.into_iter().rev().chain(after).collect();
         if line.is_empty() {
             return "<No context available>\n".to_owned();
         }

@@ -18,6 +18,13 @@ pub struct Literal {
     pub span: Range<usize>,
 }
 
+impl Literal {
+    /// What it means as text; `None` where that is not UTF-8.
+    pub fn text(&self) -> Option<&str> {
+        std::str::from_utf8(&self.bytes).ok()
+    }
+}
+
 impl PartialEq for Literal {
     fn eq(&self, other: &Literal) -> bool {
         self.bytes == other.bytes
