@@ -19,7 +19,7 @@ use afterimage_model::{
     Abi, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Tables, TypeId, Value,
 };
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Bytes before the zone map: its length, the number of columns, a checksum.
 pub(crate) const CHUNK_HEAD: usize = 12;
@@ -267,27 +267,58 @@ impl<'a> Body<'a> {
 
     /// Everything.
     pub(crate) fn decode(&self) -> Result<Chunk, ErrorKind> {
+        let (mut rows, order) = self.heads()?;
+        self.fill_values(&mut rows, None)?;
         Ok(Chunk {
             first_num: self.zone.first_num,
-            events: self.events()?,
+            events: self.in_order(rows, &order)?,
             tables: self.tables()?,
         })
     }
 
-    fn events(&self) -> Result<Vec<Event>, ErrorKind> {
+    /// As [`Body::decode`], but only events that are chosen by what is known without their arguments and results have those;
+    /// columns that only the others need are not decompressed. `None` when nothing is chosen.
+    pub(crate) fn decode_chosen(
+        &self,
+        choose: &mut dyn FnMut(&mut Chunk) -> Vec<bool>,
+    ) -> Result<Option<(Chunk, Vec<bool>)>, ErrorKind> {
+        let (mut rows, order) = self.heads()?;
+        let mut chunk = Chunk {
+            first_num: self.zone.first_num,
+            events: self.in_order(rows.clone(), &order)?,
+            tables: self.tables()?,
+        };
+        let chosen = choose(&mut chunk);
+        if !chosen.contains(&true) {
+            return Ok(None);
+        }
+        let pairs = chunk.events.iter().zip(&chosen);
+        let types: BTreeSet<TypeId> = pairs
+            .filter_map(|(event, chosen)| chosen.then_some(event.ty))
+            .collect();
+        self.fill_values(&mut rows, Some(&types))?;
+        chunk.events = self.in_order(rows, &order)?;
+        Ok(Some((chunk, chosen)))
+    }
+
+    /// The events without results and arguments, thread by thread, and for each file position the row that stands there.
+    fn heads(&self) -> Result<(Vec<Event>, Vec<usize>), ErrorKind> {
         let count = usize::try_from(self.zone.events).map_err(|_| malformed("zone map"))?;
         let time_bytes = self.bytes_of(column::TIME)?;
         limit("events of a chunk", count as u64, time_bytes.len() as u64)?;
-        let mut events = self.rows(count, &time_bytes)?;
-        let order = self.order(&events)?;
-        self.fill_values(&mut events)?;
+        let rows = self.rows(count, &time_bytes)?;
+        let order = self.order(&rows)?;
+        Ok((rows, order))
+    }
 
-        // Rows to file order.
-        let mut rows: Vec<Option<Event>> = events.into_iter().map(Some).collect();
+    /// Rows to file order.
+    fn in_order(&self, rows: Vec<Event>, order: &[usize]) -> Result<Vec<Event>, ErrorKind> {
+        let count = rows.len();
+        let mut rows: Vec<Option<Event>> = rows.into_iter().map(Some).collect();
         let mut events = Vec::with_capacity(count);
         for row in order {
             events.push(
-                rows.get_mut(row)
+                rows.get_mut(*row)
                     .and_then(Option::take)
                     .ok_or(malformed("order column"))?,
             );
@@ -384,8 +415,12 @@ impl<'a> Body<'a> {
             .collect()
     }
 
-    /// Results and arguments, type by type.
-    fn fill_values(&self, events: &mut [Event]) -> Result<(), ErrorKind> {
+    /// Results and arguments, type by type; with `wanted`, arguments only where they are cheap or the type is wanted.
+    fn fill_values(
+        &self,
+        events: &mut [Event],
+        wanted: Option<&BTreeSet<TypeId>>,
+    ) -> Result<(), ErrorKind> {
         let mut rows_of_type: Vec<Vec<usize>> = self
             .zone
             .types
@@ -430,7 +465,12 @@ impl<'a> Body<'a> {
                     event.result = result;
                 }
             }
-            match self.column(column::ARGS, u32::from(ty.0).saturating_add(1))? {
+            let key = u32::from(ty.0).saturating_add(1);
+            let own = self.entries.contains_key(&(column::ARGS, key));
+            if own && wanted.is_some_and(|wanted| !wanted.contains(ty)) {
+                continue;
+            }
+            match self.column(column::ARGS, key)? {
                 Some(own) => {
                     let mut own = Cursor::new(&own);
                     values.take_args(&mut own, rows, events)?;

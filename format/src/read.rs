@@ -158,7 +158,36 @@ impl Reader {
             .map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
     }
 
+    /// Decodes what is asked of one chunk: `choose` sees its events without arguments and results, and says for each whether
+    /// those are needed. Gives the chunk, in which the others may lack them, and what was chosen; `None` when nothing was.
+    /// Columns that nobody needs are neither decompressed nor checked.
+    pub fn chunk_chosen(
+        &self,
+        at: usize,
+        choose: &mut dyn FnMut(&Chunk) -> Vec<bool>,
+    ) -> Result<Option<(Chunk, Vec<bool>)>, Error> {
+        let info = self.info(at)?;
+        let decode = |body: &Body<'_>| {
+            body.decode_chosen(&mut |chunk| {
+                self.fill_late(chunk);
+                choose(chunk)
+            })
+        };
+        let chosen = self.with_body(info, decode);
+        chosen.map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
+    }
+
     fn decode(&self, info: &ChunkInfo) -> Result<Chunk, ErrorKind> {
+        let mut chunk = self.with_body(info, |body| body.decode())?;
+        self.fill_late(&mut chunk);
+        Ok(chunk)
+    }
+
+    fn with_body<T>(
+        &self,
+        info: &ChunkInfo,
+        decode: impl FnOnce(&Body<'_>) -> Result<T, ErrorKind>,
+    ) -> Result<T, ErrorKind> {
         let block = self.source.block(info.offset, self.tag)?;
         if block.head.ty != block::CHUNK {
             return Err(malformed("chunk"));
@@ -180,8 +209,11 @@ impl Reader {
                 });
             }
         }
-        let mut chunk = body.decode()?;
-        // The hash of a program may have been computed when the chunk had been written.
+        decode(&body)
+    }
+
+    /// The hash of a program may have been computed when the chunk had been written.
+    fn fill_late(&self, chunk: &mut Chunk) {
         for row in chunk.tables.procs.values_mut() {
             if row.exe_sha256.is_empty()
                 && let Some(later) = self.state.proc(row.id)
@@ -192,7 +224,6 @@ impl Reader {
                 Arc::make_mut(row).exe_sha256 = later.exe_sha256.clone();
             }
         }
-        Ok(chunk)
     }
 
     /// The gap that stands for a chunk that cannot be read.

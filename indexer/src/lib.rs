@@ -52,5 +52,5 @@ pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 pub use error::Error;
 pub use overview::{Overview, TileTotal};
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
-pub use session::{Progress, Session, Span, Visitor};
+pub use session::{Progress, Session, Span, Visitor, Work};
 pub use timeline::{Histogram, LANES};

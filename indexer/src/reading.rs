@@ -41,7 +41,7 @@ impl FieldReader {
             Dependency::Type => Some(u32::from(ctx.event.ty.0)),
             Dependency::Process => Some(ctx.event.proc.0),
             Dependency::File => ctx.event.file.map(|id| id.0),
-            Dependency::Event => None,
+            Dependency::Event | Dependency::Head => None,
         }
     }
 
@@ -98,6 +98,6 @@ impl FieldReader {
 
     /// Whether one row of a table decides the value.
     pub fn is_of_a_row(&self) -> bool {
-        self.field.field().on != Dependency::Event
+        !matches!(self.field.field().on, Dependency::Event | Dependency::Head)
     }
 }

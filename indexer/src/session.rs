@@ -4,13 +4,61 @@ use crate::error::Error;
 use crate::source::Source;
 use afterimage_format::{Chunk, ChunkInfo, Reader};
 use afterimage_model::{
-    BootNs, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeId,
+    BootNs, ContainerId, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeId,
 };
-use afterimage_query::Filter;
+use afterimage_query::{Evaluator, Filter};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What a piece of work had to do, and what it could pass over.
+#[derive(Debug, Default)]
+pub struct Work {
+    /// Parts of the capture (chunks).
+    pub chunks: AtomicU64,
+    /// Chunks outside the span.
+    pub outside: AtomicU64,
+    /// Chunks that hold no type of event that could match.
+    pub by_type: AtomicU64,
+    /// Chunks that hold no container whose events could match.
+    pub by_container: AtomicU64,
+    /// Chunks in which no event could match by what is known without arguments and results; those were not read.
+    pub by_head: AtomicU64,
+    /// Chunks that could not be read.
+    pub unreadable: AtomicU64,
+    /// Chunks whose events were read, at least those of the types that could match.
+    pub read: AtomicU64,
+    /// Events in chunks that were looked into.
+    pub events: AtomicU64,
+    /// Those of them that were asked with their arguments and results.
+    pub asked: AtomicU64,
+    /// Those that matched.
+    pub matched: AtomicU64,
+}
+
+impl Work {
+    fn add(counter: &AtomicU64, n: u64) {
+        counter.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Each count with what it is of, in the order of the work.
+    pub fn counts(&self) -> [(&'static str, u64); 10] {
+        [
+            ("chunks", &self.chunks),
+            ("skipped: outside the time span", &self.outside),
+            ("skipped: by the types of their events", &self.by_type),
+            ("skipped: by their containers", &self.by_container),
+            ("skipped: by their rows, arguments not read", &self.by_head),
+            ("unreadable", &self.unreadable),
+            ("read", &self.read),
+            ("events in chunks that were looked into", &self.events),
+            ("events asked with their arguments", &self.asked),
+            ("events that matched", &self.matched),
+        ]
+        .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
+    }
+}
 
 /// Lets another thread watch and stop a piece of work.
 #[derive(Clone, Debug, Default)]
@@ -19,7 +67,12 @@ pub struct Progress {
     pub cancel: Arc<AtomicBool>,
     /// Events looked at so far.
     pub done: Arc<AtomicU64>,
+    /// What had to be done for that.
+    pub work: Arc<Work>,
 }
+
+/// A chunk and which of its events are to be asked; `None` when none is.
+type Asked = Option<(Arc<Chunk>, Vec<bool>)>;
 
 /// Which part of a capture: boot-clock ns, both ends included; `None` for all.
 pub type Span = Option<(u64, u64)>;
@@ -34,6 +87,15 @@ const GLANCE: u64 = 1024;
 pub trait Visitor {
     /// Whether events of a type are of interest; parts of a capture without such a type are not decoded.
     fn wants(&mut self, _schema: &Schema, _ty: TypeId) -> bool {
+        true
+    }
+    /// Whether [`Visitor::may_want`] leaves anything out.
+    fn sifts(&self) -> bool {
+        false
+    }
+    /// Whether an event is of interest, asked before its arguments and its result are there; only to leave out what certainly
+    /// is not.
+    fn may_want(&mut self, _ctx: &Ctx<'_>) -> bool {
         true
     }
     /// Events with other tables follow.
@@ -274,25 +336,89 @@ impl Session {
         }
     }
 
-    /// Whether no event of a chunk can match, by the types it holds.
-    fn is_ruled_out(&self, filter: &Filter, at: usize) -> bool {
-        let may_match = |ty: &TypeId| filter.may_match_type(self.schema(), *ty);
-        !filter.is_all()
-            && self
-                .source
-                .types(at)
-                .is_some_and(|types| !types.iter().any(may_match))
+    /// Whether no event of a chunk can match or is wanted, by the types and containers it holds; counts why.
+    fn is_ruled_out(
+        &self,
+        filter: Option<&Filter>,
+        visitor: &mut dyn Visitor,
+        work: &Work,
+        at: usize,
+    ) -> bool {
+        let Some((types, containers)) = self.source.zone(at) else {
+            return false;
+        };
+        let may_match = |ty: TypeId| filter.is_none_or(|f| f.may_match_type(self.schema(), ty));
+        let mut may = |ty: &TypeId| may_match(*ty) && visitor.wants(self.schema(), *ty);
+        if !types.iter().any(&mut may) {
+            Work::add(&work.by_type, 1);
+            return true;
+        }
+        let may = |container: &Option<ContainerId>| {
+            filter.is_none_or(|f| {
+                f.may_match_container(self.manifest(), self.schema(), self.state(), *container)
+            })
+        };
+        if !containers.is_empty() && !containers.iter().any(may) {
+            Work::add(&work.by_container, 1);
+            return true;
+        }
+        false
     }
 
-    /// Whether a chunk holds no type that the visitor wants.
-    fn is_unwanted(&self, visitor: &mut dyn Visitor, at: usize) -> bool {
-        self.source
-            .types(at)
-            .is_some_and(|types| !types.iter().any(|ty| visitor.wants(self.schema(), *ty)))
+    /// A chunk, and which of its events are to be asked; `None` when none is.
+    fn chosen(
+        &self,
+        at: usize,
+        evaluator: &mut Option<Evaluator>,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Asked, String> {
+        if evaluator.is_none() && !visitor.sifts() {
+            let chunk = self.chunk(at)?;
+            visitor.chunk();
+            let all = vec![true; chunk.events.len()];
+            return Ok(Some((chunk, all)));
+        }
+        let kept = lock(&self.kept)
+            .iter()
+            .find(|(have, _)| *have == at)
+            .map(|(_, chunk)| chunk.clone());
+        let mut choose = |chunk: &Chunk| -> Vec<bool> {
+            visitor.chunk();
+            if let Some(evaluator) = evaluator {
+                evaluator.forget();
+            }
+            let events = chunk.events.iter().enumerate();
+            events
+                .map(|(place, event)| {
+                    let num = chunk.first_num.saturating_add(place as u64);
+                    let ctx = self.ctx(chunk, event, num, None);
+                    evaluator
+                        .as_mut()
+                        .is_none_or(|evaluator| evaluator.by_head(&ctx) != Some(false))
+                        && visitor.may_want(&ctx)
+                })
+                .collect()
+        };
+        if let Some(chunk) = kept {
+            let chosen = choose(&chunk);
+            return Ok(chosen.contains(&true).then_some((chunk, chosen)));
+        }
+        if let Some(why) = lock(&self.unreadable).get(&at) {
+            return Err(why.clone());
+        }
+        match self.source.chunk_chosen(at, &mut choose) {
+            Ok(found) => Ok(found.map(|(chunk, chosen)| (Arc::new(chunk), chosen))),
+            Err(error) => {
+                let why = error.to_string();
+                lock(&self.unreadable).insert(at, why.clone());
+                Err(why)
+            }
+        }
     }
 
-    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type that could match, are
-    /// not decoded; chunks that cannot be decoded are noted and skipped.
+    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
+    /// could match, are not read; of the others first what decides most filters: the rows of processes and files, and the
+    /// columns without arguments and results. Chunks that cannot be read are noted and skipped.
     pub(crate) fn walk(
         &self,
         filter: Option<&Filter>,
@@ -301,9 +427,9 @@ impl Session {
         progress: &Progress,
         visitor: &mut dyn Visitor,
     ) -> Walked {
-        let mut evaluator = filter
-            .filter(|filter| !filter.is_all())
-            .map(Filter::evaluator);
+        let filter = filter.filter(|filter| !filter.is_all());
+        let mut evaluator = filter.map(Filter::evaluator);
+        let work = &*progress.work;
         let mut looked = 0u64;
         let mut previous_ns = None;
         let cancelled = || progress.cancel.load(Ordering::Relaxed);
@@ -314,24 +440,36 @@ impl Session {
                     complete: false,
                 };
             }
+            Work::add(&work.chunks, 1);
             let (first, last) = bounds(info);
             let outside = span.is_some_and(|(start, end)| last < start || first > end);
             if outside || info.first_num.saturating_add(info.events) <= from {
+                Work::add(&work.outside, 1);
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             }
-            let ruled_out = filter.is_some_and(|filter| self.is_ruled_out(filter, at))
-                || self.is_unwanted(visitor, at);
-            let chunk = if ruled_out { None } else { self.chunk(at).ok() };
-            let Some(chunk) = chunk else {
+            let ruled_out = self.is_ruled_out(filter, visitor, work, at);
+            let found = if ruled_out {
+                None
+            } else {
+                Work::add(&work.events, info.events);
+                self.chosen(at, &mut evaluator, visitor)
+                    .inspect_err(|_| Work::add(&work.unreadable, 1))
+                    .inspect(|found| {
+                        let counter = if found.is_some() {
+                            &work.read
+                        } else {
+                            &work.by_head
+                        };
+                        Work::add(counter, 1);
+                    })
+                    .unwrap_or_default()
+            };
+            let Some((chunk, chosen)) = found else {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             };
-            visitor.chunk();
-            if let Some(evaluator) = &mut evaluator {
-                evaluator.forget();
-            }
-            for (place, event) in chunk.events.iter().enumerate() {
+            for ((place, event), chosen) in chunk.events.iter().enumerate().zip(chosen) {
                 let num = chunk.first_num.saturating_add(place as u64);
                 looked += 1;
                 if looked.is_multiple_of(GLANCE) {
@@ -343,16 +481,19 @@ impl Session {
                         };
                     }
                 }
-                if num < from
+                if !chosen
+                    || num < from
                     || span.is_some_and(|(start, end)| !(start..=end).contains(&event.time.0))
                 {
                     continue;
                 }
                 let ctx = self.ctx(&chunk, event, num, previous_ns);
+                Work::add(&work.asked, 1);
                 if evaluator
                     .as_mut()
                     .is_none_or(|evaluator| evaluator.matches(&ctx))
                 {
+                    Work::add(&work.matched, 1);
                     previous_ns = Some(event.time.0);
                     if !visitor.event(&ctx) {
                         progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);

@@ -1,7 +1,7 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
 use afterimage_format::{Chunk, ChunkInfo, Reader};
-use afterimage_model::{Gap, Manifest, Schema, Tables, Totals, TypeId};
+use afterimage_model::{ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
 pub(crate) trait Source: Send + Sync {
@@ -12,9 +12,22 @@ pub(crate) trait Source: Send + Sync {
     fn totals(&self) -> Option<&Totals>;
     fn chunks(&self) -> &[ChunkInfo];
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>>;
-    /// The types of a chunk's events, where that can be told without decoding it.
-    fn types(&self, at: usize) -> Option<Vec<TypeId>>;
+    /// A chunk in which only events that `choose` wants, by what is known without arguments and results, need have those.
+    fn chunk_chosen(
+        &self,
+        at: usize,
+        choose: &mut dyn FnMut(&Chunk) -> Vec<bool>,
+    ) -> Result<Chosen, Box<dyn std::error::Error + Send + Sync>> {
+        let chunk = self.chunk(at)?;
+        let chosen = choose(&chunk);
+        Ok(chosen.contains(&true).then_some((chunk, chosen)))
+    }
+    /// The types of a chunk's events and the containers of their processes, where that can be told without decoding it.
+    fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)>;
 }
+
+/// A chunk and which of its events were chosen; `None` when none was.
+pub(crate) type Chosen = Option<(Chunk, Vec<bool>)>;
 
 impl Source for Reader {
     fn manifest(&self) -> &Manifest {
@@ -45,8 +58,17 @@ impl Source for Reader {
         Ok(self.chunk(at)?)
     }
 
-    fn types(&self, at: usize) -> Option<Vec<TypeId>> {
+    fn chunk_chosen(
+        &self,
+        at: usize,
+        choose: &mut dyn FnMut(&Chunk) -> Vec<bool>,
+    ) -> Result<Chosen, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.chunk_chosen(at, choose)?)
+    }
+
+    fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)> {
         let zone = self.zone(at).ok()?;
-        Some(zone.types.into_iter().map(|(ty, _)| ty).collect())
+        let types = zone.types.into_iter().map(|(ty, _)| ty).collect();
+        Some((types, zone.containers))
     }
 }

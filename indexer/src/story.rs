@@ -61,15 +61,15 @@ impl Source for Memory {
         })
     }
 
-    fn types(&self, at: usize) -> Option<Vec<TypeId>> {
-        Some(
-            self.chunks[at]
-                .iter()
-                .map(|event| event.ty)
-                .collect::<BTreeSet<_>>()
-                .into_iter()
-                .collect(),
-        )
+    fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)> {
+        let events = self.chunks[at].iter();
+        let types: BTreeSet<_> = events.clone().map(|event| event.ty).collect();
+        let rows = events.map(|event| self.tables.proc(event.proc));
+        let containers: BTreeSet<_> = rows.map(|row| row.and_then(|row| row.container)).collect();
+        Some((
+            types.into_iter().collect(),
+            containers.into_iter().collect(),
+        ))
     }
 }
 

@@ -158,6 +158,7 @@ pub fn fields_md() -> String {
 fn decided_by(on: Dependency) -> &'static str {
     match on {
         Dependency::Event => "event",
+        Dependency::Head => "head",
         Dependency::Type => "type",
         Dependency::Process => "process",
         Dependency::File => "file",

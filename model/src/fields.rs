@@ -164,6 +164,8 @@ pub enum FieldArg {
 pub enum Dependency {
     /// The event itself.
     Event,
+    /// The event without its arguments and result: its number, instant, CPU, thread and marks, and the rows it points at.
+    Head,
     /// Its type.
     Type,
     /// Its process row (and that row's ancestors and container).
@@ -275,7 +277,7 @@ pub const FIELDS: &[Field] = fields! {
     "container.cpu.throttled" Uint on Event: |c, _| container::sampled(c, "throttled") => "Periods in which the container was held back by its limit, since it was made.";
     "container.cpu.throttled_time" RelTime on Event: |c, _| container::sampled(c, "throttled_ns") => "Time for which the container was held back by its limit, since it was made.";
     "container.cpu.time" RelTime on Event: |c, _| container::sampled(c, "cpu_ns") => "Processor time the container has used since it was made.";
-    "container.duration" RelTime on Event: |c, _| u64::try_from(evt::wall_ns(c).saturating_sub(container::start_ns(c)?)).ok().map(FieldValue::Uint) => "Time since the container was made.";
+    "container.duration" RelTime on Head: |c, _| u64::try_from(evt::wall_ns(c).saturating_sub(container::start_ns(c)?)).ok().map(FieldValue::Uint) => "Time since the container was made.";
     "container.exit_code" Int on Process: |c, _| c.container()?.exit_code.map(FieldValue::Int) => "Exit code of the container's first program.";
     "container.full_id" Str on Process: |c, _| container::or_host(c, |k| &k.full_id) => "The whole id of the container, or \"host\".";
     "container.healthcheck" Str on Event: |c, _| told::text(c, "container.healthcheck") => "Command of the container's health check.";
@@ -338,11 +340,11 @@ pub const FIELDS: &[Field] = fields! {
     "dns.question" Str on Event: |c, _| dns::questions(c) => "The name that a name server is asked for.";
     "dns.question.type" Str on Event: |c, _| dns::types(c) => "The type of record that a name server is asked for, such as AAAA.";
     "dns.rcode" Str on Event: |c, _| dns::code(c) => "What a name server answered, such as NXDOMAIN.";
-    "evt.abi" Str on Event: |c, _| Some(FieldValue::str(c.event.abi.name())) => "The call convention: x86_64, i386, aarch64 or x32.";
+    "evt.abi" Str on Head: |c, _| Some(FieldValue::str(c.event.abi.name())) => "The call convention: x86_64, i386, aarch64 or x32.";
     "evt.abspath" Str(Optional) on Event: |c, arg| evt::abspath(c, arg) => "The path argument made absolute; evt.abspath.src and evt.abspath.dst for calls with two.";
     "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0, or one field of the structure it points at (evt.arg.how.flags); Falco's names res, fd, data, size and name are understood.";
     "evt.args" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The result and all arguments as name=value.";
-    "evt.around" RelTime(Required) on Event: |c, arg| evt::distance(c, arg?).map(FieldValue::Uint) => "How far the event is from an instant (ns since 1970); evt.around[…]=5 is true within 5 ms of it.";
+    "evt.around" RelTime(Required) on Head: |c, arg| evt::distance(c, arg?).map(FieldValue::Uint) => "How far the event is from an instant (ns since 1970); evt.around[…]=5 is true within 5 ms of it.";
     "evt.asynctype" Str on Type: |c, _| evt::async_type(c) => "Name of an event that did not come from a thread.";
     "evt.buffer" Bytes on Event: |c, _| evt::buffer(c) => "The captured payload of a read or write.";
     "evt.buflen" Uint on Event: |c, _| evt::moved(c, None, None) => "Bytes that a read or write moved.";
@@ -354,7 +356,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.buflen.net.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), Some(true)) => "Bytes received on sockets.";
     "evt.buflen.net.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), Some(true)) => "Bytes sent on sockets.";
     "evt.buflen.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), None) => "Bytes written.";
-    "evt.category" Str on Event: |c, _| evt::category(c).map(|class| FieldValue::str(class.name())) => "What the event is about: file, net, process, memory …; for reads and writes, what they went through.";
+    "evt.category" Str on Head: |c, _| evt::category(c).map(|class| FieldValue::str(class.name())) => "What the event is about: file, net, process, memory …; for reads and writes, what they went through.";
     "evt.claimed_path" Str on Event: |c, _| if c.event.flags.has(EventFlags::CLAIM_DIFFERS) { evt::raw_path(c) } else { None } => "The path the program passed, where the kernel acted on another.";
     "evt.count" Uint on Type: |_, _| Some(FieldValue::Uint(1)) => "Always 1, for sums.";
     "evt.count.error" Uint on Event: |c, _| evt::error_count(c, |_| true) => "1 for a call that failed.";
@@ -362,16 +364,16 @@ pub const FIELDS: &[Field] = fields! {
     "evt.count.error.memory" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Memory) => "1 for a memory call that failed.";
     "evt.count.error.net" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Net) => "1 for a network call that failed.";
     "evt.count.error.other" Uint on Event: |c, _| evt::error_count(c, |class| !matches!(class, Class::File | Class::Memory | Class::Net)) => "1 for any other call that failed.";
-    "evt.count.exit" Uint on Event: |c, _| evt::dir(c).filter(|dir| *dir == FieldValue::str("<")).map(|_| FieldValue::Uint(1)) => "1 for what was recorded when it was done.";
-    "evt.count.procinfo" Uint on Event: |c, _| evt::procinfo(c).filter(|_| c.proc().is_some_and(|p| p.key.pid == c.event.tid)).map(FieldValue::Uint) => "1 for a sample of a process that another recorder took.";
-    "evt.count.threadinfo" Uint on Event: |c, _| evt::procinfo(c).map(FieldValue::Uint) => "1 for a sample of a thread that another recorder took.";
-    "evt.cpu" Uint on Event: |c, _| Some(c.event.cpu).filter(|cpu| *cpu != Event::NO_CPU).map(|cpu| FieldValue::Uint(u64::from(cpu))) => "The CPU the event was recorded on; none for what a runtime told.";
-    "evt.datetime" Str on Event: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
-    "evt.datetime.s" Str on Event: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
+    "evt.count.exit" Uint on Head: |c, _| evt::dir(c).filter(|dir| *dir == FieldValue::str("<")).map(|_| FieldValue::Uint(1)) => "1 for what was recorded when it was done.";
+    "evt.count.procinfo" Uint on Head: |c, _| evt::procinfo(c).filter(|_| c.proc().is_some_and(|p| p.key.pid == c.event.tid)).map(FieldValue::Uint) => "1 for a sample of a process that another recorder took.";
+    "evt.count.threadinfo" Uint on Head: |c, _| evt::procinfo(c).map(FieldValue::Uint) => "1 for a sample of a thread that another recorder took.";
+    "evt.cpu" Uint on Head: |c, _| Some(c.event.cpu).filter(|cpu| *cpu != Event::NO_CPU).map(|cpu| FieldValue::Uint(u64::from(cpu))) => "The CPU the event was recorded on; none for what a runtime told.";
+    "evt.datetime" Str on Head: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
+    "evt.datetime.s" Str on Head: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
     "evt.deltatime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns())) => "Time since the event before.";
     "evt.deltatime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.deltatime.";
     "evt.deltatime.s" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() / evt::SECOND)) => "Whole seconds of evt.deltatime.";
-    "evt.dir" Str on Event: |c, _| evt::dir(c) => "\"<\" for what was recorded when it was done, \">\" for calls that never return.";
+    "evt.dir" Str on Head: |c, _| evt::dir(c) => "\"<\" for what was recorded when it was done, \">\" for calls that never return.";
     "evt.failed" Bool on Event: |c, _| c.result().map(|_| FieldValue::Bool(c.event.errno().is_some())) => "Whether the call failed.";
     "evt.hostname" Str on Type: |c, _| proc::filled(&c.manifest.host) => "Name of the recorded host.";
     "evt.info" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The same as evt.args.";
@@ -381,8 +383,8 @@ pub const FIELDS: &[Field] = fields! {
     "evt.infra.docker.name" Str on Event: |c, _| told::text(c, "evt.infra.docker.name") => "Name of an event of the docker daemon.";
     "evt.io_dir" Str on Type: |c, _| evt::direction(c).map(|way| FieldValue::str(if way == Direction::In { "r" } else { "w" })) => "\"r\" for calls that read, \"w\" for calls that write.";
     "evt.is_async" Bool on Type: |c, _| Some(FieldValue::Bool(evt::async_type(c).is_some())) => "Whether the event did not come from a thread.";
-    "evt.is_cut" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::CUT))) => "Whether a text or payload of the event was too long to be kept whole.";
-    "evt.is_in_flight" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::IN_FLIGHT))) => "Whether the event had not ended when the recording did.";
+    "evt.is_cut" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::CUT))) => "Whether a text or payload of the event was too long to be kept whole.";
+    "evt.is_in_flight" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::IN_FLIGHT))) => "Whether the event had not ended when the recording did.";
     "evt.is_io" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c).is_some())) => "Whether the call reads or writes a descriptor.";
     "evt.is_io_read" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::In))) => "Whether the call reads a descriptor.";
     "evt.is_io_write" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::Out))) => "Whether the call writes a descriptor.";
@@ -390,42 +392,42 @@ pub const FIELDS: &[Field] = fields! {
     "evt.is_open_exec" Bool on Event: |c, _| evt::is_open_exec(c) => "For open calls, whether a file may have been created with an execute bit.";
     "evt.is_open_read" Bool on Event: |c, _| evt::is_open_read(c) => "For open calls, whether they ask to read.";
     "evt.is_open_write" Bool on Event: |c, _| evt::is_open_write(c) => "For open calls, whether they ask to write.";
-    "evt.is_snapshot" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::SNAPSHOT))) => "Whether the event was read from /proc when the recording began.";
-    "evt.is_syslog" Bool on Event: |c, _| Some(FieldValue::Bool(syslog::is_syslog(c))) => "Whether the event writes to /dev/log.";
-    "evt.is_told" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::TOLD))) => "Whether the event comes from a container runtime or a sample, and not from the kernel programs.";
+    "evt.is_snapshot" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::SNAPSHOT))) => "Whether the event was read from /proc when the recording began.";
+    "evt.is_syslog" Bool on Head: |c, _| Some(FieldValue::Bool(syslog::is_syslog(c))) => "Whether the event writes to /dev/log.";
+    "evt.is_told" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::TOLD))) => "Whether the event comes from a container runtime or a sample, and not from the kernel programs.";
     "evt.is_wait" Bool on Type: |c, _| Some(FieldValue::Bool(evt::waits(c))) => "Whether the call is one that waits: poll, select, epoll_wait, nanosleep and their kin.";
-    "evt.latency" RelTime on Event: |c, _| evt::latency(c).map(FieldValue::Uint) => "How long a call took that gave up the processor, from where it first did to its return.";
-    "evt.latency.human" Str on Event: |c, _| evt::latency(c).map(|ns| FieldValue::owned(evt::human(ns))) => "evt.latency for people, with a unit: 1.53ms.";
-    "evt.latency.ns" Uint on Event: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns % evt::SECOND)) => "Nanoseconds within the second of evt.latency.";
-    "evt.latency.quantized" Uint on Event: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(evt::quantized(ns))) => "Ten times the logarithm to base 10 of evt.latency in nanoseconds, for charts.";
-    "evt.latency.s" Uint on Event: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns / evt::SECOND)) => "Whole seconds of evt.latency.";
-    "evt.num" Uint on Event: |c, _| Some(FieldValue::Uint(c.num)) => "The event's number in the capture, from 1.";
-    "evt.outputtime" Str on Event: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "The time as the reader wants it (-t); elsewhere the same as evt.time.";
+    "evt.latency" RelTime on Head: |c, _| evt::latency(c).map(FieldValue::Uint) => "How long a call took that gave up the processor, from where it first did to its return.";
+    "evt.latency.human" Str on Head: |c, _| evt::latency(c).map(|ns| FieldValue::owned(evt::human(ns))) => "evt.latency for people, with a unit: 1.53ms.";
+    "evt.latency.ns" Uint on Head: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns % evt::SECOND)) => "Nanoseconds within the second of evt.latency.";
+    "evt.latency.quantized" Uint on Head: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(evt::quantized(ns))) => "Ten times the logarithm to base 10 of evt.latency in nanoseconds, for charts.";
+    "evt.latency.s" Uint on Head: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns / evt::SECOND)) => "Whole seconds of evt.latency.";
+    "evt.num" Uint on Head: |c, _| Some(FieldValue::Uint(c.num)) => "The event's number in the capture, from 1.";
+    "evt.outputtime" Str on Head: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "The time as the reader wants it (-t); elsewhere the same as evt.time.";
     "evt.plugininfo" Str on Event: |c, _| told::text(c, "evt.plugininfo") => "What a plug-in says of its event in one line.";
     "evt.pluginname" Str on Event: |c, _| told::text(c, "evt.pluginname") => "The plug-in that the event comes from.";
     "evt.rawarg" Int(Required) on Event: |c, arg| evt::raw_arg(c, arg) => "One argument as the number it was, by name or by index from 0.";
     "evt.rawres" Int on Event: |c, _| c.result().map(FieldValue::Int) => "The result as a number; errors are negative.";
-    "evt.rawtime" AbsTime on Event: |c, _| Some(FieldValue::Int(evt::wall_ns(c))) => "When, in nanoseconds since 1970.";
-    "evt.rawtime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(evt::wall_ns(c).rem_euclid(evt::SECOND as i64) as u64)) => "Nanoseconds within the second of evt.rawtime.";
-    "evt.rawtime.s" Int on Event: |c, _| Some(FieldValue::Int(evt::wall_ns(c).div_euclid(evt::SECOND as i64))) => "Whole seconds of evt.rawtime.";
-    "evt.reltime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_first_ns())) => "Time since the first event of the capture.";
-    "evt.reltime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_first_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.reltime.";
-    "evt.reltime.s" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_first_ns() / evt::SECOND)) => "Whole seconds of evt.reltime.";
+    "evt.rawtime" AbsTime on Head: |c, _| Some(FieldValue::Int(evt::wall_ns(c))) => "When, in nanoseconds since 1970.";
+    "evt.rawtime.ns" Uint on Head: |c, _| Some(FieldValue::Uint(evt::wall_ns(c).rem_euclid(evt::SECOND as i64) as u64)) => "Nanoseconds within the second of evt.rawtime.";
+    "evt.rawtime.s" Int on Head: |c, _| Some(FieldValue::Int(evt::wall_ns(c).div_euclid(evt::SECOND as i64))) => "Whole seconds of evt.rawtime.";
+    "evt.reltime" RelTime on Head: |c, _| Some(FieldValue::Uint(c.since_first_ns())) => "Time since the first event of the capture.";
+    "evt.reltime.ns" Uint on Head: |c, _| Some(FieldValue::Uint(c.since_first_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.reltime.";
+    "evt.reltime.s" Uint on Head: |c, _| Some(FieldValue::Uint(c.since_first_ns() / evt::SECOND)) => "Whole seconds of evt.reltime.";
     "evt.res" Str on Event: |c, _| render::result_text(c.event).map(FieldValue::owned) => "SUCCESS, or the name of the error.";
-    "evt.seq" Uint on Event: |c, _| Some(FieldValue::Uint(c.event.seq)) => "The event's number among those offered on its CPU, from 0; a jump is a loss.";
+    "evt.seq" Uint on Head: |c, _| Some(FieldValue::Uint(c.event.seq)) => "The event's number among those offered on its CPU, from 0; a jump is a loss.";
     "evt.source" Str on Type: |_, _| Some(FieldValue::str("syscall")) => "Where events come from: always \"syscall\".";
-    "evt.time" Str on Event: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
-    "evt.time.iso8601" Str on Event: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
-    "evt.time.s" Str on Event: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";
+    "evt.time" Str on Head: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
+    "evt.time.iso8601" Str on Head: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
+    "evt.time.s" Str on Head: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";
     "evt.type" Str on Type: |c, _| Some(FieldValue::str(&c.ty()?.name)) => "The name of the call or happening.";
     "evt.type.is" Uint(Required) on Type: |c, arg| Some(FieldValue::Uint(u64::from(c.ty()?.name == arg?))) => "1 for events of the type that is named, else 0.";
-    "evt.wait_latency" RelTime on Event: |c, _| evt::latency(c).map(FieldValue::Uint) => "The same as evt.latency: only calls that wait are timed.";
+    "evt.wait_latency" RelTime on Head: |c, _| evt::latency(c).map(FieldValue::Uint) => "The same as evt.latency: only calls that wait are timed.";
     "fd.cip" Ip on File: |c, _| fd::end(c, End::Client).map(fd::ip) => "Address of the client.";
     "fd.cip.name" Str on Event: |c, _| told::text(c, "fd.cip.name") => "Name of the client's address. No name server is asked; dns.* shows what the capture holds.";
     "fd.cnet" Net on File: |c, _| fd::end(c, End::Client).map(fd::ip) => "Address of the client, compared with a block of addresses.";
     "fd.connected" Bool on File: |c, _| fd::connected(c.file()?).map(FieldValue::Bool) => "Whether an internet socket has a peer.";
-    "fd.containerdirectory" Str on Event: |c, _| fd::in_container(c, fd::directory(c.file()?)?) => "Container id, a colon and the directory of the file.";
-    "fd.containername" Str on Event: |c, _| fd::in_container(c, &fd::name(c.file()?)?) => "Container id, a colon and the name of the file.";
+    "fd.containerdirectory" Str on Head: |c, _| fd::in_container(c, fd::directory(c.file()?)?) => "Container id, a colon and the directory of the file.";
+    "fd.containername" Str on Head: |c, _| fd::in_container(c, &fd::name(c.file()?)?) => "Container id, a colon and the name of the file.";
     "fd.cport" Port on File: |c, _| fd::end(c, End::Client).map(fd::port) => "Port of the client.";
     "fd.cproto" Str on File: |c, _| fd::end(c, End::Client).map(fd::service) => "Service name of the client's port, else its number.";
     "fd.dev" Uint on File: |c, _| fd::inode(c.file()?).map(|_| FieldValue::Uint(fd::user_dev(c.file().map_or(0, |f| f.dev)))) => "Device the file is on, as stat shows it.";
@@ -523,7 +525,7 @@ pub const FIELDS: &[Field] = fields! {
     "proc.cmdline" Str on Process: |c, _| Some(FieldValue::owned(proc::cmdline(c.proc()?))) => "The process's name and its arguments.";
     "proc.cmdnargs" Uint on Process: |c, _| Some(FieldValue::Uint(c.proc()?.args().skip(1).count() as u64)) => "How many arguments follow the first.";
     "proc.cwd" Str on Process: |c, _| proc::filled(&c.proc()?.cwd) => "Working directory.";
-    "proc.duration" RelTime on Event: |c, _| Some(FieldValue::Uint(proc::age(c, c.known_proc()?))) => "Time since the process started.";
+    "proc.duration" RelTime on Head: |c, _| Some(FieldValue::Uint(proc::age(c, c.known_proc()?))) => "Time since the process started.";
     "proc.env" Str(Optional) on Process: |c, arg| proc::env(c.proc()?, arg) => "The environment as NAME=value, or the value of one name: proc.env[PATH].";
     "proc.exe" Str on Process: |c, _| proc::exe(c.proc()?).map(FieldValue::str) => "The first argument (argv[0]), which the program that executed it chose.";
     "proc.exe_hash.sha256" Str on Process: |c, _| proc::sha256(c.proc()?).map(FieldValue::owned) => "SHA-256 of the executed file, hex; missing when it was too large, or gone before it could be read.";
@@ -568,7 +570,7 @@ pub const FIELDS: &[Field] = fields! {
     "proc.pidns_init_start_ts" AbsTime on Event: |c, _| told::signed(c, "proc.pidns_init_start_ts") => "When the first process of the pid namespace started.";
     "proc.pname" Str on Process: |c, _| proc::filled(&proc::parent(c)?.comm) => "The parent's name.";
     "proc.ppid" Int on Process: |c, _| Some(FieldValue::Int(i64::from(c.known_proc()?.ppid))) => "The parent's pid, as the host numbers it.";
-    "proc.ppid.duration" RelTime on Event: |c, _| Some(FieldValue::Uint(proc::age(c, proc::parent(c)?))) => "Time since the parent started.";
+    "proc.ppid.duration" RelTime on Head: |c, _| Some(FieldValue::Uint(proc::age(c, proc::parent(c)?))) => "Time since the parent started.";
     "proc.ppid.ts" AbsTime on Process: |c, _| Some(FieldValue::Int(c.manifest.wall_ns(proc::parent(c)?.key.start_ns))) => "When the parent started.";
     "proc.pvpid" Int on Process: |c, _| proc::known(proc::parent(c)?.vpid) => "The parent's pid inside its own pid namespace.";
     "proc.script" Str on Process: |c, _| proc::filled(&c.proc()?.script) => "The script, as it was named, when the executed file is its interpreter.";
@@ -576,12 +578,12 @@ pub const FIELDS: &[Field] = fields! {
     "proc.sid.exe" Str on Process: |c, _| proc::exe(proc::leader(c, |p| p.sid)?).map(FieldValue::str) => "First argument (argv[0]) of the session's leader, where it is the process or an ancestor.";
     "proc.sid.exepath" Str on Process: |c, _| proc::exepath(proc::leader(c, |p| p.sid)?).map(FieldValue::str) => "Program of the session's leader, where it is the process or an ancestor.";
     "proc.sname" Str on Process: |c, _| proc::filled(&proc::leader(c, |p| p.sid)?.comm) => "Name of the session's leader, where it is the process or an ancestor.";
-    "proc.stderr.name" Str on Event: |c, _| proc::stream(c, 2).and_then(fd::name).map(FieldValue::owned) => "Name of descriptor 2, where the capture says what it is.";
-    "proc.stderr.type" Str on Event: |c, _| proc::stream(c, 2).map(|file| FieldValue::str(file.kind.name())) => "Type of descriptor 2, where the capture says what it is.";
-    "proc.stdin.name" Str on Event: |c, _| proc::stream(c, 0).and_then(fd::name).map(FieldValue::owned) => "Name of descriptor 0, where the capture says what it is.";
-    "proc.stdin.type" Str on Event: |c, _| proc::stream(c, 0).map(|file| FieldValue::str(file.kind.name())) => "Type of descriptor 0, where the capture says what it is.";
-    "proc.stdout.name" Str on Event: |c, _| proc::stream(c, 1).and_then(fd::name).map(FieldValue::owned) => "Name of descriptor 1, where the capture says what it is.";
-    "proc.stdout.type" Str on Event: |c, _| proc::stream(c, 1).map(|file| FieldValue::str(file.kind.name())) => "Type of descriptor 1, where the capture says what it is.";
+    "proc.stderr.name" Str on Head: |c, _| proc::stream(c, 2).and_then(fd::name).map(FieldValue::owned) => "Name of descriptor 2, where the capture says what it is.";
+    "proc.stderr.type" Str on Head: |c, _| proc::stream(c, 2).map(|file| FieldValue::str(file.kind.name())) => "Type of descriptor 2, where the capture says what it is.";
+    "proc.stdin.name" Str on Head: |c, _| proc::stream(c, 0).and_then(fd::name).map(FieldValue::owned) => "Name of descriptor 0, where the capture says what it is.";
+    "proc.stdin.type" Str on Head: |c, _| proc::stream(c, 0).map(|file| FieldValue::str(file.kind.name())) => "Type of descriptor 0, where the capture says what it is.";
+    "proc.stdout.name" Str on Head: |c, _| proc::stream(c, 1).and_then(fd::name).map(FieldValue::owned) => "Name of descriptor 1, where the capture says what it is.";
+    "proc.stdout.type" Str on Head: |c, _| proc::stream(c, 1).map(|file| FieldValue::str(file.kind.name())) => "Type of descriptor 1, where the capture says what it is.";
     "proc.tty" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.tty))) => "Controlling terminal as the kernel numbers it; 0 for none.";
     "proc.vmrss" Uint on Event: |c, _| told::number(c, "proc.vmrss") => "Resident memory of the process, KiB.";
     "proc.vmsize" Uint on Event: |c, _| told::number(c, "proc.vmsize") => "Virtual memory of the process, KiB.";
@@ -608,11 +610,11 @@ pub const FIELDS: &[Field] = fields! {
     "thread.cpu.system" Double on Event: |c, _| told::fraction(c, "thread.cpu.system") => "The same, in the kernel.";
     "thread.cpu.user" Double on Event: |c, _| told::fraction(c, "thread.cpu.user") => "The same, in the program.";
     "thread.exectime" RelTime on Event: |c, _| told::number(c, "thread.exectime") => "Processor time since the thread was last scheduled.";
-    "thread.ismain" Bool on Event: |c, _| Some(FieldValue::Bool(c.event.tid == c.proc()?.key.pid)) => "Whether the thread is the main one of its process.";
-    "thread.nametid" Str on Event: |c, _| Some(FieldValue::owned(format!("{}{}", String::from_utf8_lossy(&c.proc()?.comm), c.event.tid))) => "Name and thread id in one word.";
+    "thread.ismain" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.tid == c.proc()?.key.pid)) => "Whether the thread is the main one of its process.";
+    "thread.nametid" Str on Head: |c, _| Some(FieldValue::owned(format!("{}{}", String::from_utf8_lossy(&c.proc()?.comm), c.event.tid))) => "Name and thread id in one word.";
     "thread.pfmajor" Uint on Event: |c, _| told::number(c, "thread.pfmajor") => "Page faults of the thread that read from a disk.";
     "thread.pfminor" Uint on Event: |c, _| told::number(c, "thread.pfminor") => "Page faults of the thread that read from no disk.";
-    "thread.tid" Int on Event: |c, _| Some(c.event).filter(|event| !event.flags.has(EventFlags::TOLD)).map(|event| FieldValue::Int(i64::from(event.tid))) => "Thread id, as the host numbers it.";
+    "thread.tid" Int on Head: |c, _| Some(c.event).filter(|event| !event.flags.has(EventFlags::TOLD)).map(|event| FieldValue::Int(i64::from(event.tid))) => "Thread id, as the host numbers it.";
     "thread.totexectime" RelTime on Event: |c, _| told::number(c, "thread.totexectime") => "Processor time of the thread in the capture.";
     "thread.vmrss" Uint on Event: |c, _| told::number(c, "thread.vmrss") => "Resident memory of the process, KiB, on its main thread.";
     "thread.vmrss.b" Uint on Event: |c, _| told::number(c, "thread.vmrss.b") => "The same in bytes.";
@@ -625,7 +627,7 @@ pub const FIELDS: &[Field] = fields! {
     "user.name" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.name) => "Name of the user in the container's own list, or the host's.";
     "user.shell" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.shell) => "Login shell of the user.";
     "user.uid" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.euid))) => "Effective user id, as the host numbers it.";
-    "util.cnt" Uint on Event: |c, _| Some(FieldValue::Uint(c.num)) => "The same as evt.num: a counter that grows with each event.";
+    "util.cnt" Uint on Head: |c, _| Some(FieldValue::Uint(c.num)) => "The same as evt.num: a counter that grows with each event.";
 };
 
 /// The field with this name. `evt.arg.flags` is found as `evt.arg` with the argument `flags`: see [`split_name`].

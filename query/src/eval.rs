@@ -3,9 +3,11 @@
 
 use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
+use crate::field::FieldRef;
 use crate::source::{Source, both};
 use afterimage_model::{
-    Abi, BootNs, Ctx, Dependency, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeId,
+    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, Manifest, ProcId, Process,
+    Schema, Tables, TypeId,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -35,7 +37,8 @@ fn rank(on: Dependency) -> u8 {
         Dependency::Type => 0,
         Dependency::Process => 1,
         Dependency::File => 2,
-        Dependency::Event => 3,
+        Dependency::Head => 3,
+        Dependency::Event => 4,
     }
 }
 
@@ -52,8 +55,9 @@ impl Plan {
         match expr {
             Expr::All => (Dependency::Type, Node::All),
             Expr::Test(test) => {
-                let right = test.matcher.right().map_or(Dependency::Type, Source::on);
-                let on = both(test.left.on(), right);
+                let left = test.left.on();
+                let right = test.matcher.right();
+                let on = right.map_or(left, |right| both(left, right.on()));
                 (on, Node::Test(on, test.left.clone(), test.matcher.clone()))
             }
             Expr::Not(inner) => {
@@ -82,15 +86,20 @@ impl Plan {
         {
             return (on, join(members));
         }
+        let on = groups
+            .iter()
+            .map(|group| group.0)
+            .fold(Dependency::Type, both);
         let members = groups.into_iter().flat_map(|(on, members)| match on {
-            Dependency::Event => members,
+            Dependency::Event | Dependency::Head => members,
             _ => vec![Plan::remember(on, join(members), slots)],
         });
-        (Dependency::Event, join(members.collect()))
+        (on, join(members.collect()))
     }
 
     fn remember(on: Dependency, node: Node, slots: &mut usize) -> Node {
-        if on == Dependency::Event || matches!(node, Node::All) {
+        let by_row = !matches!(on, Dependency::Event | Dependency::Head);
+        if !by_row || matches!(node, Node::All) {
             return node;
         }
         *slots += 1;
@@ -134,25 +143,68 @@ impl Node {
     }
 }
 
+/// Three-valued: what one member that answers `decisive` settles, and what all others do not.
+fn joined(
+    parts: &[Node],
+    decisive: bool,
+    mut ask: impl FnMut(&Node) -> Option<bool>,
+) -> Option<bool> {
+    let mut answer = Some(!decisive);
+    for part in parts {
+        match ask(part) {
+            Some(found) if found == decisive => return Some(decisive),
+            Some(_) => {}
+            None => answer = None,
+        }
+    }
+    answer
+}
+
 impl Node {
-    /// Three-valued: a test of anything but the type is not known.
-    fn by_type(&self, ctx: &Ctx<'_>) -> Option<bool> {
-        // `decisive` is the answer of one member that settles the whole.
-        let join = |parts: &[Node], decisive: bool| {
-            let mut answer = Some(!decisive);
-            for part in parts {
-                match part.by_type(ctx) {
-                    Some(found) if found == decisive => return Some(decisive),
-                    Some(_) => {}
-                    None => answer = None,
-                }
-            }
-            answer
-        };
+    /// Three-valued: what asks for arguments or the result is not known.
+    fn by_head(
+        &self,
+        ctx: &Ctx<'_>,
+        once: &mut dyn FnMut(Dependency, usize, &Node, Ask<'_>) -> bool,
+    ) -> Option<bool> {
+        match self {
+            Node::Or(parts) => joined(parts, true, |part| part.by_head(ctx, once)),
+            Node::And(parts) => joined(parts, false, |part| part.by_head(ctx, once)),
+            Node::Not(inner) => inner.by_head(ctx, once).map(|answer| !answer),
+            Node::Test(Dependency::Event, ..) => None,
+            Node::All | Node::Test(..) | Node::Once(..) => Some(self.matches(ctx, once)),
+        }
+    }
+
+    /// Three-valued: a test of anything but a container is not known.
+    fn by_container(&self, ctx: &Ctx<'_>) -> Option<bool> {
         match self {
             Node::All => Some(true),
-            Node::Or(parts) => join(parts, true),
-            Node::And(parts) => join(parts, false),
+            Node::Or(parts) => joined(parts, true, |part| part.by_container(ctx)),
+            Node::And(parts) => joined(parts, false, |part| part.by_container(ctx)),
+            Node::Not(inner) => inner.by_container(ctx).map(|answer| !answer),
+            Node::Once(_, _, node) => node.by_container(ctx),
+            Node::Test(on, left, matcher) => {
+                // The id is what a container never changes.
+                let mut only = *on == Dependency::Process;
+                let mut see = |field: &FieldRef| {
+                    only &= matches!(field.field().name, "container.id" | "container.full_id");
+                };
+                left.fields(&mut see);
+                if let Some(right) = matcher.right() {
+                    right.fields(&mut see);
+                }
+                only.then(|| self.matches(ctx, &mut |_, _, node, ask| ask(node)))
+            }
+        }
+    }
+
+    /// Three-valued: a test of anything but the type is not known.
+    fn by_type(&self, ctx: &Ctx<'_>) -> Option<bool> {
+        match self {
+            Node::All => Some(true),
+            Node::Or(parts) => joined(parts, true, |part| part.by_type(ctx)),
+            Node::And(parts) => joined(parts, false, |part| part.by_type(ctx)),
             Node::Not(inner) => inner.by_type(ctx).map(|answer| !answer),
             // Events are numbered from 1: rule files write `evt.num=0` for never.
             Node::Test(_, left, matcher)
@@ -201,6 +253,26 @@ impl Memory {
     }
 }
 
+/// The answer of a part that one row decides, asked once.
+fn remembered(
+    memories: &mut [Memory],
+    ctx: &Ctx<'_>,
+    on: Dependency,
+    slot: usize,
+    node: &Node,
+    ask: Ask<'_>,
+) -> bool {
+    let Some(memory) = memories.get_mut(slot) else {
+        return ask(node);
+    };
+    match (on, ctx.event.file) {
+        (Dependency::Type, _) => memory.ty(ctx.event.ty.0, || ask(node)),
+        (Dependency::Process, _) => memory.row(ctx.event.proc.0, || ask(node)),
+        (Dependency::File, Some(file)) => memory.row(file.0, || ask(node)),
+        (Dependency::File, None) | (Dependency::Head | Dependency::Event, _) => ask(node),
+    }
+}
+
 /// Asks a filter about many events of one capture (one schema).
 #[derive(Debug)]
 pub struct Evaluator {
@@ -220,20 +292,19 @@ impl Evaluator {
     /// Whether an event matches.
     pub fn matches(&mut self, ctx: &Ctx<'_>) -> bool {
         let memories = &mut self.memories;
-        self.filter
-            .plan
-            .root
-            .matches(ctx, &mut |on, slot, node, ask| {
-                let Some(memory) = memories.get_mut(slot) else {
-                    return ask(node);
-                };
-                match (on, ctx.event.file) {
-                    (Dependency::Type, _) => memory.ty(ctx.event.ty.0, || ask(node)),
-                    (Dependency::Process, _) => memory.row(ctx.event.proc.0, || ask(node)),
-                    (Dependency::File, Some(file)) => memory.row(file.0, || ask(node)),
-                    (Dependency::File, None) | (Dependency::Event, _) => ask(node),
-                }
-            })
+        let root = &self.filter.plan.root;
+        root.matches(ctx, &mut |on, slot, node, ask| {
+            remembered(memories, ctx, on, slot, node, ask)
+        })
+    }
+
+    /// Whether an event matches, as far as that can be told without its arguments and its result: they need not be there.
+    pub fn by_head(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        let memories = &mut self.memories;
+        let root = &self.filter.plan.root;
+        root.by_head(ctx, &mut |on, slot, node, ask| {
+            remembered(memories, ctx, on, slot, node, ask)
+        })
     }
 
     /// Forgets what was learnt of processes and files: to be called before events that come with other tables (another chunk).
@@ -246,6 +317,32 @@ impl Evaluator {
 }
 
 impl Filter {
+    /// Whether an event of a process in this container could match: false only when the container's id alone rules it out.
+    /// Containers that `tables` do not know, and processes that may be on the host or not known at all, rule
+    /// nothing out.
+    pub fn may_match_container(
+        &self,
+        manifest: &Manifest,
+        schema: &Schema,
+        tables: &Tables,
+        container: Option<ContainerId>,
+    ) -> bool {
+        let Some(id) = container.filter(|id| tables.containers.contains_key(id)) else {
+            return true;
+        };
+        let mut own = Tables::default();
+        own.containers
+            .extend(tables.containers.get(&id).map(|row| (id, row.clone())));
+        let process = Process {
+            container: Some(id),
+            ..Process::default()
+        };
+        own.procs.insert(process.id, Arc::new(process));
+        let event = bare_event(TypeId(0));
+        let ctx = bare_ctx(manifest, schema, &own, &event);
+        self.plan.root.by_container(&ctx) != Some(false)
+    }
+
     /// An evaluator for many events.
     pub fn evaluator(&self) -> Evaluator {
         Evaluator::new(self)
@@ -255,29 +352,43 @@ impl Filter {
     /// parts of a capture by the types they hold.
     pub fn may_match_type(&self, schema: &Schema, ty: TypeId) -> bool {
         let (manifest, tables) = (Manifest::default(), Tables::default());
-        let event = Event {
-            time: BootNs::default(),
-            cpu: 0,
-            seq: 0,
-            ty,
-            abi: Abi::default(),
-            flags: EventFlags::default(),
-            tid: 0,
-            proc: ProcId::default(),
-            file: None,
-            result: 0,
-            latency_ns: 0,
-            args: Default::default(),
-        };
-        let ctx = Ctx {
-            manifest: &manifest,
-            schema,
-            tables: &tables,
-            event: &event,
-            num: 0,
-            first_ns: 0,
-            previous_ns: 0,
-        };
+        let event = bare_event(ty);
+        let ctx = bare_ctx(&manifest, schema, &tables, &event);
         self.plan.by_type(&ctx) != Some(false)
+    }
+}
+
+/// An event of which only the type is known.
+fn bare_event(ty: TypeId) -> Event {
+    Event {
+        time: BootNs::default(),
+        cpu: 0,
+        seq: 0,
+        ty,
+        abi: Abi::default(),
+        flags: EventFlags::default(),
+        tid: 0,
+        proc: ProcId::default(),
+        file: None,
+        result: 0,
+        latency_ns: 0,
+        args: Default::default(),
+    }
+}
+
+fn bare_ctx<'a>(
+    manifest: &'a Manifest,
+    schema: &'a Schema,
+    tables: &'a Tables,
+    event: &'a Event,
+) -> Ctx<'a> {
+    Ctx {
+        manifest,
+        schema,
+        tables,
+        event,
+        num: 0,
+        first_ns: 0,
+        previous_ns: 0,
     }
 }

@@ -140,6 +140,22 @@ proptest! {
     }
 
     #[test]
+    fn what_the_head_of_an_event_tells_is_true(shaped in shaped()) {
+        let story = story();
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut evaluator = filter.evaluator();
+        for at in 0..story.events.len() {
+            let whole = story.ctx(at);
+            let mut bare = whole.event.clone();
+            bare.args.clear();
+            bare.result = 0;
+            let told = evaluator.by_head(&Ctx { event: &bare, ..whole });
+            prop_assert!(told.is_none_or(|told| told == filter.matches(&whole)), "event {}", at + 1);
+            prop_assert_eq!(evaluator.matches(&whole), filter.matches(&whole));
+        }
+    }
+
+    #[test]
     fn a_type_that_is_ruled_out_matches_never(shaped in shaped()) {
         let story = story();
         let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;

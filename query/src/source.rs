@@ -125,9 +125,12 @@ impl Source {
 
     /// Which row decides its value.
     pub fn on(&self) -> Dependency {
-        let mut on = Dependency::Type;
-        self.fields(&mut |field| on = both(on, field.field().on));
-        on
+        let mut on = None;
+        self.fields(&mut |field| {
+            let own = field.field().on;
+            on = Some(on.map_or(own, |on| both(on, own)));
+        });
+        on.unwrap_or(Dependency::Type)
     }
 
     /// Whether it has members that stand in brackets or are arguments.
@@ -192,8 +195,8 @@ fn into_text(value: FieldValue<'_>) -> Cow<'_, [u8]> {
 pub(crate) fn both(a: Dependency, b: Dependency) -> Dependency {
     match (a, b) {
         (a, b) if a == b => a,
-        (Dependency::Type, other) | (other, Dependency::Type) => other,
-        _ => Dependency::Event,
+        (Dependency::Event, _) | (_, Dependency::Event) => Dependency::Event,
+        _ => Dependency::Head,
     }
 }
 
