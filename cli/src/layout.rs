@@ -64,6 +64,7 @@ fn preset(format: Option<&str>) -> Option<&'static str> {
         None => "default",
         Some("c") => "container",
         Some("k") => "kubernetes",
+        Some("m") => "mesos",
         Some(other) => other,
     };
     PRESETS
@@ -77,8 +78,7 @@ pub fn named_fields(format: &str) -> Result<Option<Vec<Shown>>, Failure> {
     if preset(Some(format)).is_some() {
         return Ok(None);
     }
-    let template = Template::parse(&format.replace(TIME, "%evt.rawtime"))
-        .map_err(|error| bad_filter(&error))?;
+    let template = Template::parse(format).map_err(|error| bad_filter(&error))?;
     Ok(Some(template.shown().cloned().collect()))
 }
 
@@ -88,7 +88,13 @@ mod tests {
 
     #[test]
     fn the_built_in_formats_parse() {
-        for format in [None, Some("c"), Some("k"), Some("%evt.num %proc.name")] {
+        for format in [
+            None,
+            Some("c"),
+            Some("k"),
+            Some("m"),
+            Some("%evt.num %proc.name"),
+        ] {
             if let Err(failure) = Layout::parse(format, Look::Human, Zone::Utc) {
                 panic!("{format:?}: {}", failure.what);
             }

@@ -5,7 +5,7 @@ use crate::moment::{self, Zone};
 use crate::output::say;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Reader};
-use afterimage_indexer::{Session, Span};
+use afterimage_indexer::{Session, Span, Work};
 use afterimage_model::{Gap, Loss, Safe, Totals};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
@@ -180,6 +180,13 @@ pub fn loss(gaps: &[Gap], totals: Option<&Totals>) -> Option<String> {
     };
     let gaps = plural(loss.gaps, "gap");
     Some(format!("{gaps}{why}, {events} lost"))
+}
+
+/// Says on standard error what was passed over and what was read.
+pub fn explain(work: &Work) {
+    for (name, count) in work.counts() {
+        say(format_args!("afterimage: explain: {name}: {count}"));
+    }
 }
 
 /// The filter that free words on the command line make; `None` when there are none.

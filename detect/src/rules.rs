@@ -241,6 +241,19 @@ impl Detector {
         }
     }
 
+    /// Whether some rule may match an event, as far as that can be told without its arguments and its result.
+    pub fn may_match(&mut self, ctx: &Ctx<'_>) -> bool {
+        let Some(candidates) = candidates(&mut self.by_type, &self.rules, ctx.schema, ctx.event.ty)
+        else {
+            return false;
+        };
+        candidates.iter().any(|at| {
+            self.evaluators
+                .get_mut(*at)
+                .is_some_and(|evaluator| evaluator.by_head(ctx) != Some(false))
+        })
+    }
+
     /// Forgets what was learnt of processes and files: to be called before events that come with other tables (another
     /// chunk).
     pub fn forget(&mut self) {

@@ -5,9 +5,11 @@ use crate::cell::Key;
 use crate::story::{Memory, event, events, memory, process, world};
 use crate::*;
 use afterimage_model::{
-    BootNs, Ctx, FieldValue, Gap, GapCause, ProcId, ProcKey, Process, Tables, Value,
+    BootNs, Ctx, FieldValue, Gap, GapCause, Manifest, ProcId, ProcKey, Process, Schema, Tables,
+    Totals, Value,
 };
 use afterimage_query::{Aggregate, Counted, FieldRef, Filter, Shape, TILES, VIEWS, View, view};
+use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -681,5 +683,110 @@ fn a_capture_file_answers_as_its_events_in_memory_do() {
     for view in VIEWS.iter().filter(about_events) {
         let (a, b) = (rows(&from_file, view.id, ""), rows(&in_memory, view.id, ""));
         assert_eq!(format!("{a:?}"), format!("{b:?}"), "{}", view.id);
+    }
+}
+
+/// The same events as a capture file of many small chunks.
+fn file() -> Session {
+    use afterimage_format::{Reader, Writer, WriterOptions};
+    let tables = world();
+    let options = WriterOptions {
+        chunk_events: 23,
+        ..WriterOptions::default()
+    };
+    let manifest = Manifest::default();
+    let mut writer = Writer::new(Vec::new(), &manifest, Schema::current(), options).unwrap();
+    let events = events(500);
+    let written = events.len() as u64;
+    for event in events {
+        writer.push(event, &tables).unwrap();
+    }
+    let totals = Totals {
+        offered: written,
+        written,
+        ..Totals::default()
+    };
+    let bytes = writer.seal(&totals, &tables).unwrap();
+    Session::from_reader(Reader::from_bytes(bytes).unwrap())
+}
+
+/// Comparisons of every kind of dependency, some of which match and some of which match nothing.
+const ASKED: &[&str] = &[
+    "evt.type=openat",
+    "evt.type in (read, write)",
+    "evt.type glob 'e*'",
+    "evt.is_io=true",
+    "evt.num<60",
+    "evt.num=0",
+    "evt.cpu=1",
+    "evt.reltime>1ms",
+    "thread.tid=4711",
+    "evt.failed=true",
+    "evt.rawres>3",
+    "evt.arg.flags contains O_CREAT",
+    "evt.arg[0] exists",
+    "evt.buffer contains a",
+    "evt.info contains etc",
+    "fd.name startswith /etc",
+    "fd.type=ipv4",
+    "fd.port=443",
+    "fd.name exists",
+    "proc.name=sh",
+    "proc.aname=nginx",
+    "proc.cmdline contains -",
+    "proc.name=val(proc.pname)",
+    "len(proc.name)>3",
+    "join('-', (proc.name, evt.type))='sh-openat'",
+    "proc.name!=val(evt.type)",
+    "container.id=host",
+    "container.id=0123456789ab",
+    "container.name=web",
+    "container.id exists",
+    "user.uid=0",
+    "nothing.at.all=1",
+];
+
+fn asked() -> impl Strategy<Value = String> {
+    let known: Vec<_> = ASKED
+        .iter()
+        .filter(|text| Filter::parse(text).is_ok())
+        .map(|text| (*text).to_owned())
+        .collect();
+    proptest::sample::select(known).prop_recursive(4, 16, 3, |inner| {
+        let join = |word: &'static str| move |parts: Vec<String>| format!("({})", parts.join(word));
+        prop_oneof![
+            inner.clone().prop_map(|part| format!("not ({part})")),
+            proptest::collection::vec(inner.clone(), 1..4).prop_map(join(" and ")),
+            proptest::collection::vec(inner, 1..4).prop_map(join(" or ")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_passed_over_changes_no_answer(text in asked(), span in proptest::option::of((0u64..600, 0u64..600))) {
+        let filter = Filter::parse(&text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for session in [file(), Memory::new(world(), events(500), 97).session()] {
+            let first = session.span().unwrap_or_default().0;
+            let span = span.map(|(a, b)| (first + a.min(b) * 1_000_000, first + a.max(b) * 1_000_000));
+            let say = |ctx: &Ctx<'_>| (ctx.num, afterimage_model::render::args_text(ctx), ctx.event.clone());
+            let mut plain = Vec::new();
+            session.scan(None, span, 1, &Progress::default(), &mut |ctx| {
+                if filter.matches(ctx) {
+                    plain.push(say(ctx));
+                }
+                true
+            }).unwrap();
+            let mut found = Vec::new();
+            let progress = Progress::default();
+            session.scan(Some(&filter), span, 1, &progress, &mut |ctx| {
+                found.push(say(ctx));
+                true
+            }).unwrap();
+            prop_assert_eq!(&found, &plain);
+            let counts = progress.work.counts();
+            prop_assert_eq!(counts[0].1, counts[1..7].iter().map(|count| count.1).sum::<u64>());
+            prop_assert_eq!(counts[9].1, plain.len() as u64);
+        }
     }
 }

@@ -18,6 +18,19 @@ const REGEX_BYTES: usize = 1 << 20;
 /// Nesting of a regular expression.
 const REGEX_DEPTH: u32 = 64;
 
+/// Calls that the peers call by another name than the kernel: whoever asks for that one means the kernel's too.
+const PEER_NAMES: &[(&[u8], &[u8])] = &[
+    (b"llseek", b"_llseek"),
+    (b"pread", b"pread64"),
+    (b"prlimit", b"prlimit64"),
+    (b"pwrite", b"pwrite64"),
+];
+
+/// Whether a call has this name only for the peers.
+pub(crate) fn is_peer_name(name: &[u8]) -> bool {
+    PEER_NAMES.iter().any(|row| row.0 == name)
+}
+
 /// A compiled comparison.
 #[derive(Debug)]
 pub(crate) enum Matcher {
@@ -135,6 +148,23 @@ impl Matcher {
 
     fn plain(left: &Source, check: &Check, values: &[Literal]) -> Result<Matcher, Refused> {
         let (op, ty) = (check.op, left.ty());
+        let named = left
+            .field()
+            .is_some_and(|field| matches!(field.field().name, "evt.type" | "syscall.type"));
+        let more: Vec<Literal>;
+        let mut values = values;
+        if named && matches!(op, Op::Eq | Op::Ne | Op::In | Op::Intersects) {
+            let other = |value: &Literal| {
+                let row = PEER_NAMES.iter().find(|row| row.0 == value.bytes);
+                row.map(|row| Literal {
+                    bytes: row.1.to_vec(),
+                    span: value.span.clone(),
+                })
+            };
+            let others = values.iter().filter_map(other);
+            more = values.iter().cloned().chain(others).collect();
+            values = &more;
+        }
         let first = || {
             values
                 .first()

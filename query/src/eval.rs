@@ -220,10 +220,15 @@ impl Node {
     }
 }
 
+/// Row numbers below this are looked up by place.
+const NEAR: usize = 1 << 16;
+
 /// The answers of one remembered part.
 #[derive(Debug, Default)]
 struct Memory {
     last: Option<(u32, bool)>,
+    /// By row number, where that is small, as it nearly always is.
+    near: Vec<Option<bool>>,
     known: HashMap<u32, bool>,
     /// By event type, of which there are few: indexed.
     types: Vec<Option<bool>>,
@@ -247,7 +252,18 @@ impl Memory {
         {
             return answer;
         }
-        let answer = *self.known.entry(row).or_insert_with(ask);
+        let answer = match usize::try_from(row).ok().filter(|at| *at < NEAR) {
+            Some(at) => {
+                if self.near.len() <= at {
+                    self.near.resize(at + 1, None);
+                }
+                match self.near.get_mut(at) {
+                    Some(slot) => *slot.get_or_insert_with(ask),
+                    None => ask(),
+                }
+            }
+            None => *self.known.entry(row).or_insert_with(ask),
+        };
         self.last = Some((row, answer));
         answer
     }
@@ -311,6 +327,7 @@ impl Evaluator {
     pub fn forget(&mut self) {
         for memory in &mut self.memories {
             memory.last = None;
+            memory.near.clear();
             memory.known.clear();
         }
     }

@@ -14,6 +14,14 @@ pub fn json_line(fields: &[Shown], ctx: &Ctx<'_>) -> String {
         }
         push_text(&mut out, &field.to_string());
         out.push(':');
+        // How a time is shown is for a screen; here it is a number, as sysdig has it.
+        if field
+            .field()
+            .is_some_and(|f| f.field().name == "evt.outputtime")
+        {
+            let _ = write!(out, "{}", ctx.manifest.wall_ns(ctx.event.time.0));
+            continue;
+        }
         match field.value(ctx) {
             Some(value) => push_value(&mut out, &value),
             None => out.push_str("null"),

@@ -56,6 +56,9 @@ fn collect(expr: &Expr, schema: &Schema, found: &mut Vec<Stranger>) {
             }
             for value in &test.values {
                 let name = String::from_utf8_lossy(value).into_owned();
+                if crate::check::is_peer_name(value) {
+                    continue;
+                }
                 let new = found.iter().all(|other: &Stranger| other.name != name);
                 if new && schema.type_id(&name).is_none() {
                     let names = schema.types.iter().map(|ty| ty.name.as_str());

@@ -27,7 +27,7 @@ pub struct Preset {
     pub doc: &'static str,
 }
 
-/// Templates by name: `default`, `container` (`-pc`), `kubernetes` (`-pk`).
+/// Templates by name: `default`, `container` (`-pc`), `kubernetes` (`-pk`), `mesos` (`-pm`).
 pub const PRESETS: &[Preset] = &[
     Preset {
         name: "default",
@@ -43,6 +43,11 @@ pub const PRESETS: &[Preset] = &[
         name: "kubernetes",
         text: "*%evt.num %evt.time %evt.cpu %k8s.ns.name/%k8s.pod.name (%container.id) %proc.name (%thread.tid:%proc.vpid) %evt.type %evt.info",
         doc: "With namespace and pod.",
+    },
+    Preset {
+        name: "mesos",
+        text: "*%evt.num %evt.time %evt.cpu %mesos.task.name (%container.id) %proc.name (%thread.tid:%proc.vpid) %evt.type %evt.info",
+        doc: "As sysdig's -pm. Mesos is not recorded, so that the task is always missing.",
     },
 ];
 

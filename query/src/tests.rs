@@ -69,6 +69,11 @@ fn filters_select_what_they_say() {
             vec![1],
         ),
         ("fd.sproto=https", vec![4, 5]),
+        ("evt.type=pread or evt.type=openat", vec![2, 3, 6]),
+        (
+            "evt.arg.flags=EXE_UPPER_LAYER or evt.type=execve and evt.arg.flags=0",
+            vec![7],
+        ),
         ("fd.proto=ssh", vec![8]),
         ("fd.types in (ipv4, file)", vec![2, 4, 5, 6]),
         ("fd.types[4] intersects (ipv4)", vec![4, 5]),

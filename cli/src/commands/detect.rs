@@ -4,7 +4,7 @@ use super::When;
 use crate::failure::{Exit, Failure, Outcome, escape_lines, shown};
 use crate::moment::Zone;
 use crate::output::{Output, say};
-use crate::source::{Source, filter};
+use crate::source::{Source, explain, filter};
 use crate::units::plural;
 use afterimage_detect::{
     Alerts, Detector, JsonParts, Matching, Priority, Report, Rule, Rules, Selection, load,
@@ -95,6 +95,9 @@ pub struct Detect {
     /// Also say what is worth a word about the rules
     #[arg(short, long)]
     verbose: bool,
+    /// Also say on standard error what was passed over and what was read
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     when: When,
 }
@@ -198,6 +201,9 @@ impl Detect {
             printed
         })?;
         out.flush()?;
+        if self.explain {
+            explain(&job.progress.work);
+        }
         if self.quiet {
             return Ok(match (exit, total.alerts) {
                 (Exit::Failed, _) | (_, 0) => Exit::Failed,
@@ -316,6 +322,14 @@ impl Watch<'_> {
 impl Visitor for Watch<'_> {
     fn wants(&mut self, schema: &Schema, ty: TypeId) -> bool {
         self.detector.may_match_type(schema, ty)
+    }
+
+    fn sifts(&self) -> bool {
+        true
+    }
+
+    fn may_want(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.detector.may_match(ctx)
     }
 
     fn chunk(&mut self) {

@@ -6,7 +6,7 @@ use crate::json::Object;
 use crate::layout::{self, Layout};
 use crate::moment::Look;
 use crate::output::Output;
-use crate::source::{Source, filter, not_a_capture, reader, unreadable};
+use crate::source::{Source, explain, filter, not_a_capture, reader, unreadable};
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Value, render};
 use afterimage_query::{FieldRef, Shown};
@@ -34,10 +34,12 @@ const JSON_FIELDS: &[&str] = &[
     "evt.rawtime",
     "evt.time.iso8601",
     "evt.cpu",
+    "evt.dir",
     "evt.type",
     "evt.category",
     "evt.res",
     "evt.rawres",
+    "evt.info",
     "container.id",
     "container.name",
     "container.image",
@@ -66,7 +68,7 @@ pub struct Read {
     /// The capture (unless -r names it; `-` reads a pipe), then a filter
     #[arg(value_name = "FILE and FILTER", allow_negative_numbers = true)]
     words: Vec<String>,
-    /// Output format: a text with %fields, or c (with container), or k (with Kubernetes pod)
+    /// Output format: a text with %fields, or c (with container), k (with Kubernetes pod), m (with Mesos task)
     #[arg(short = 'p', long = "print", value_name = "FORMAT")]
     format: Option<String>,
     /// One JSON object a line; with -p only the fields of the format
@@ -104,6 +106,9 @@ pub struct Read {
     /// Print each line at once
     #[arg(long)]
     unbuffered: bool,
+    /// Also say on standard error what was passed over and what was read
+    #[arg(long)]
+    explain: bool,
     #[command(flatten)]
     when: When,
     /// sysdig's chisels are views here
@@ -174,11 +179,15 @@ impl Read {
                 }
             }
         };
+        let progress = Progress::default();
         if limit > 0 {
             source
                 .session
-                .scan(filter.as_ref(), span, 1, &Progress::default(), &mut each)
+                .scan(filter.as_ref(), span, 1, &progress, &mut each)
                 .map_err(|error| unreadable(&path, &error))?;
+        }
+        if self.explain {
+            explain(&progress.work);
         }
         if let Some(error) = failed {
             return Err(error.into());

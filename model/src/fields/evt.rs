@@ -2,7 +2,7 @@
 
 use super::{Ctx, FieldValue};
 use crate::args::{ArgKind, Class};
-use crate::entity::{File, FileKind};
+use crate::entity::{File, FileKind, Process};
 use crate::event::{EventFlags, Value};
 use crate::manifest::Manifest;
 use crate::render;
@@ -271,7 +271,13 @@ fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
 
 /// `evt.arg`: one argument as text.
 pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
-    match find_arg(c, name?)? {
+    let name = name?;
+    // What Falco calls the flags of an exec is what is known of the executed file.
+    let ty = c.ty()?;
+    if name == "flags" && ty.name == "execve" && ty.arg_index(name).is_none() {
+        return exe_flags(c).map(FieldValue::owned);
+    }
+    match find_arg(c, name)? {
         Found::Arg(at) => render::arg_text(c, at).map(FieldValue::owned),
         Found::Field(at, field) => render::arg_field_text(c, at, &field).map(FieldValue::owned),
         Found::Result => match c.event.errno() {
@@ -280,6 +286,23 @@ pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
         },
         Found::Tuple(file) => Some(FieldValue::owned(file.name())),
     }
+}
+
+/// What is known of the file a process executes, in Falco's words: `EXE_UPPER_LAYER|EXE_FROM_MEMFD`, `0` for nothing.
+fn exe_flags(c: &Ctx<'_>) -> Option<String> {
+    let flags = c.known_proc()?.exe_flags;
+    let names = [
+        (Process::EXE_UPPER, "EXE_UPPER_LAYER"),
+        (Process::EXE_MEMFD, "EXE_FROM_MEMFD"),
+        (Process::EXE_LOWER, "EXE_LOWER_LAYER"),
+    ];
+    let set = names.into_iter().filter(|row| flags & row.0 == row.0);
+    let text = set.map(|row| row.1).collect::<Vec<_>>().join("|");
+    Some(if text.is_empty() {
+        "0".to_owned()
+    } else {
+        text
+    })
 }
 
 /// `evt.rawarg`: one argument as the number it was.
