@@ -235,6 +235,19 @@ fn scope_text(scope: &Scope) -> String {
     }
 }
 
+/// A name for a capture: 16 random bytes, hex.
+pub fn capture_id() -> String {
+    let mut random = [0u8; 16];
+    let got =
+        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
+    debug_assert_eq!(
+        got,
+        random.len(),
+        "getrandom gives 16 bytes at once (man 2 getrandom)"
+    );
+    random.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What a recording that begins now says of itself.
 pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
     let (host, kernel, machine) = uname();
@@ -244,14 +257,6 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         hasher.update_reader(file).ok()?;
         Some(hasher.finalize().to_hex().to_string())
     });
-    let mut random = [0u8; 16];
-    let got =
-        rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty()).unwrap_or(0);
-    debug_assert_eq!(
-        got,
-        random.len(),
-        "getrandom gives 16 bytes at once (man 2 getrandom)"
-    );
     let ring = u64::from(settings.segments()) * u64::from(crate::wire::SEGMENT_BYTES);
     let limits = [
         ("snaplen", settings.snaplen.to_string()),
@@ -267,7 +272,7 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         ]
     });
     Manifest {
-        capture_id: random.iter().map(|byte| format!("{byte:02x}")).collect(),
+        capture_id: capture_id(),
         tool: format!("afterimage {}", env!("CARGO_PKG_VERSION")),
         tool_hash: tool_hash.unwrap_or_default(),
         host,

@@ -2,6 +2,7 @@
 //!
 //! A [`Recorder`] is armed with [`Options`] and drains the kernel's rings into a capture until it is told to stop:
 //! records come out of the rings, are decoded to values (pure), enriched by what is known of the world, and written.
+//! [`Recorder::watch`] keeps the past in memory instead, and makes files of it when a [`trigger`] fires.
 //! [`doctor`] says what a host allows. Paths, addresses and identities are the kernel's own objects; what a program
 //! passed is kept beside them as a claim.
 //!
@@ -25,7 +26,10 @@ mod runtime;
 mod session;
 mod sink;
 mod sockets;
+pub mod trigger;
 mod usage;
+pub mod watch;
+mod window;
 #[allow(
     dead_code,
     reason = "the build script, which shares this file, uses the rest"
@@ -37,3 +41,4 @@ pub use host::{Check, doctor};
 pub use load::Floor;
 pub use runtime::{Endpoint, endpoints};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};
+pub use window::{Bounds, Held, LaneHeld};

@@ -12,6 +12,7 @@ use crate::ring::Rings;
 use crate::runtime::{self, Endpoint, Runtimes};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
+use crate::watch::{Store, Watcher};
 use crate::wire::{Context, RecordHead, ScopeMode, WAITING_MAX};
 use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
@@ -132,6 +133,9 @@ pub struct Status {
 
 /// How long the loop sleeps between looks at the rings.
 const NAP: Duration = Duration::from_millis(5);
+/// How long what is watched for triggers may be in no chunk, and how old what is known of processes may be.
+const FLUSH_WATCHED: Duration = Duration::from_millis(250);
+const KEYFRAME_WATCHED: Duration = Duration::from_secs(10);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
 /// Records taken in one look: how full the rings are is asked again behind them.
@@ -170,6 +174,10 @@ pub struct Recorder {
     batch: Batch,
     format: WriterOptions,
     ladder: Ladder,
+    /// Time after which what is in no chunk yet becomes one: the most that a crash may take.
+    flush_every: Duration,
+    /// Time between two states of everything; `None` for none but the first and the last.
+    keyframe_every: Option<Duration>,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
 
@@ -254,6 +262,8 @@ impl Recorder {
             batch: Batch::new(Schema::current()),
             format: WriterOptions::default(),
             ladder: Ladder::default(),
+            flush_every: Duration::from_secs(1),
+            keyframe_every: None,
             status: None,
         };
         recorder.grant()?;
@@ -491,6 +501,34 @@ impl Recorder {
         })
     }
 
+    /// Keeps the past in a window, on a thread of its own, until `stop` is set; what happens then is the watcher's affair.
+    pub fn watch<S: Store>(
+        mut self,
+        mut watcher: Watcher<S>,
+        stop: &AtomicBool,
+    ) -> Result<Totals, Error> {
+        self.flush_every = FLUSH_WATCHED;
+        self.keyframe_every = Some(KEYFRAME_WATCHED);
+        self.format = watcher.options();
+        let opening = self.world.opening();
+        let (mut sink, encoder) = sink::pair();
+        std::thread::scope(|scope| {
+            let watching = std::thread::Builder::new()
+                .name("watcher".to_owned())
+                .spawn_scoped(scope, move || watcher.run(&encoder))
+                .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
+            let totals = sink
+                .state(BootNs(self.manifest.clock.boot_ns), opening)
+                .and_then(|()| self.record(&mut sink, &AtomicU64::new(0), stop))
+                .and_then(|_| self.wind_up(&mut sink));
+            drop(sink);
+            let watched = watching
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            watched.and(totals)
+        })
+    }
+
     fn record(
         &mut self,
         sink: &mut impl Sink,
@@ -499,17 +537,24 @@ impl Recorder {
     ) -> Result<StopReason, Error> {
         let mut flushed = Instant::now();
         let mut told = Instant::now();
+        let mut keyframe = Instant::now();
         loop {
             let handed = self.drain(sink, host::boot_ns().saturating_sub(SETTLE_NS))?;
             self.grant()?;
             self.listen(sink)?;
-            if flushed.elapsed() >= Duration::from_secs(1) {
-                // A second is the most that a crash may take.
+            if flushed.elapsed() >= self.flush_every {
                 self.flush(sink)?;
                 self.late_hashes(sink)?;
                 self.side_gap(sink, host::boot_ns(), false)?;
                 self.world.trim(&self.held);
                 flushed = Instant::now();
+            }
+            if self
+                .keyframe_every
+                .is_some_and(|every| keyframe.elapsed() >= every)
+            {
+                sink.state(BootNs(host::boot_ns()), self.world.kept())?;
+                keyframe = Instant::now();
             }
             let written_bytes = bytes.load(Ordering::Relaxed);
             if told.elapsed() >= Duration::from_millis(200)
@@ -586,18 +631,25 @@ impl Recorder {
     /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
     /// and seals the file.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
+        let totals = self.wind_up(&mut writer)?;
+        let out = writer.seal(&totals, &self.world.tables)?;
+        Ok((out, totals))
+    }
+
+    /// As [`Recorder::finish`], for what is no file.
+    pub(crate) fn wind_up(&mut self, sink: &mut impl Sink) -> Result<Totals, Error> {
         self.kernel.detach();
         host::quiesce();
         let end_ns = host::boot_ns();
-        while self.drain(&mut writer, u64::MAX)? == ONE_LOOK {}
+        while self.drain(sink, u64::MAX)? == ONE_LOOK {}
         self.grant()?;
         if let Some(gap) = self.ladder.end(end_ns) {
-            writer.gap(&gap)?;
+            sink.gap(gap)?;
         }
         for loss in self.rings.tail_losses() {
-            writer.gap(&ring_gap(&loss, end_ns))?;
+            sink.gap(ring_gap(&loss, end_ns))?;
         }
-        self.side_gap(&mut writer, end_ns, true)?;
+        self.side_gap(sink, end_ns, true)?;
         let books = self.rings.books();
         if books.nested > 0 {
             let gap = Gap {
@@ -610,10 +662,10 @@ impl Recorder {
                 detail: "refused because another record was being written on the same CPU"
                     .to_owned(),
             };
-            writer.gap(&gap)?;
+            sink.gap(gap)?;
         }
         if books.untimed > 0 {
-            writer.gap(&Gap {
+            sink.gap(Gap {
                 cause: GapCause::Degraded,
                 start: BootNs(self.manifest.clock.boot_ns),
                 end: BootNs(end_ns),
@@ -627,17 +679,17 @@ impl Recorder {
             })?;
         }
         let (mut intake, _, _) = self.way_in(end_ns);
-        intake.end(&mut writer)?;
+        intake.end(sink)?;
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
         }
-        self.listen(&mut writer)?;
+        self.listen(sink)?;
         for done in self.hasher.wait(LAST_ANSWERS) {
             self.world.hashed(done);
         }
         // Who is meant was not said in time.
         self.world.judge_all();
-        self.release(&mut writer)?;
+        self.release(sink)?;
         let side = self.kernel.side_books()?;
         let taken = self.books;
         // A record that only continues another is no event; a call found in flight is one without a record.
@@ -656,10 +708,9 @@ impl Recorder {
             told: self.told,
             sampled: self.sampled,
         };
-        self.flush(&mut writer)?;
-        writer.state(BootNs(end_ns), &self.world.kept())?;
-        let out = writer.seal(&totals, &self.world.tables)?;
-        Ok((out, totals))
+        self.flush(sink)?;
+        sink.state(BootNs(end_ns), self.world.kept())?;
+        Ok(totals)
     }
 }
 

@@ -37,7 +37,7 @@ impl<W: Write> Sink for Writer<W> {
     }
 }
 
-enum Message {
+pub enum Message {
     Chunk(Box<Batch>, Tables),
     Gap(Gap),
     State(BootNs, Tables),
@@ -51,8 +51,8 @@ pub struct Remote {
 
 /// The far end: what the thread runs.
 pub struct Encoder {
-    messages: Receiver<Message>,
-    empty: Sender<Batch>,
+    pub messages: Receiver<Message>,
+    pub empty: Sender<Batch>,
 }
 
 /// Both ends.

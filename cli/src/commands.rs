@@ -11,9 +11,12 @@ mod read;
 mod record;
 mod recover;
 mod syscalls;
+mod trigger;
+mod triggers;
 mod verify;
 mod view;
 mod views;
+mod watch;
 
 use crate::Outcome;
 use crate::moment::Zone;
@@ -31,6 +34,7 @@ const AFTER: &str = "\
 Examples:
   sudo afterimage demo                      # break into a throw-away container
   sudo afterimage record -o web.aft --container web     # one container, by name
+  sudo afterimage watch                     # keep the past, and write it when something happens
   afterimage inspect web.aft                # walk through it when it is gone
   afterimage read web.aft evt.type=execve   # print events, as sysdig -r would
   afterimage view web.aft processes         # a view of the inspector as text
@@ -51,6 +55,8 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Record(record::Record),
+    Watch(watch::Watch),
+    Trigger(trigger::Trigger),
     Read(read::Read),
     View(view::View),
     Detect(detect::Detect),
@@ -62,6 +68,7 @@ pub enum Command {
     Doctor(doctor::Doctor),
     Fields(fields::Fields),
     Syscalls(syscalls::Syscalls),
+    Triggers(triggers::Triggers),
     Views(views::Views),
     Completions(completions::Completions),
     #[command(name = crate::gate::NAME, hide = true)]
@@ -73,6 +80,8 @@ impl Command {
     pub fn run(self, out: &mut Output) -> Outcome {
         match self {
             Command::Record(args) => args.run(out),
+            Command::Watch(args) => args.run(out),
+            Command::Trigger(args) => args.run(out),
             Command::Read(args) => args.run(out),
             Command::View(args) => args.run(out),
             Command::Detect(args) => args.run(out),
@@ -84,6 +93,7 @@ impl Command {
             Command::Doctor(args) => args.run(out),
             Command::Fields(args) => args.run(out),
             Command::Syscalls(args) => args.run(out),
+            Command::Triggers(args) => args.run(out),
             Command::Views(args) => args.run(out),
             Command::Completions(args) => args.run(out),
             Command::Gate(args) => args.run(),

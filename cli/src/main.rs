@@ -19,6 +19,7 @@ mod scenario;
 mod source;
 mod table;
 mod units;
+mod watching;
 
 use clap::{CommandFactory, FromArgMatches};
 use failure::{Exit, Outcome};

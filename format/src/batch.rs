@@ -4,8 +4,8 @@
 use crate::error::{ErrorKind, limit};
 use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_ROWS};
 use afterimage_model::{
-    Abi, ArgKind, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Schema, Tables, TypeDesc,
-    TypeId, Value,
+    Abi, ArgKind, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Schema, Tables,
+    TypeDesc, TypeId, Value,
 };
 use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
@@ -29,6 +29,19 @@ impl<'a> From<&'a Value> for Arg<'a> {
             Value::Absent => Arg::Absent,
             Value::Num(number) => Arg::Num(*number),
             Value::Bytes(blob) => Arg::Bytes(&blob.bytes, blob.full_len),
+        }
+    }
+}
+
+impl From<Arg<'_>> for Value {
+    fn from(arg: Arg<'_>) -> Value {
+        match arg {
+            Arg::Absent => Value::Absent,
+            Arg::Num(number) => Value::Num(number),
+            Arg::Bytes(bytes, full_len) => Value::Bytes(Blob {
+                bytes: bytes.to_vec(),
+                full_len,
+            }),
         }
     }
 }
@@ -74,6 +87,26 @@ impl From<&Event> for Row {
             file: event.file,
             result: event.result,
             latency_ns: event.latency_ns,
+        }
+    }
+}
+
+impl Row {
+    /// The event, with arguments of its own.
+    pub fn event(&self, args: &[Arg<'_>]) -> Event {
+        Event {
+            time: self.time,
+            cpu: self.cpu,
+            seq: self.seq,
+            ty: self.ty,
+            abi: self.abi,
+            flags: self.flags,
+            tid: self.tid,
+            proc: self.proc,
+            file: self.file,
+            result: self.result,
+            latency_ns: self.latency_ns,
+            args: args.iter().map(|arg| Value::from(*arg)).collect(),
         }
     }
 }
@@ -246,6 +279,11 @@ impl Batch {
     /// Bytes of strings, payload and process rows in it.
     pub(crate) fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Bytes of memory it takes, nearly.
+    pub fn memory(&self) -> usize {
+        self.bytes + self.lines.len() * size_of::<Line>() + self.cells.len() * size_of::<Cell>()
     }
 
     /// Time from its first to its last event, were one of this time added, ns.

@@ -3,8 +3,11 @@
 //! Thread-major order puts like beside like, which is what makes the columns small; the order of the file comes back from
 //! the time stamps and, where those do not tell, from the `order` column.
 
+use crate::Chunk;
 use crate::batch::{Batch, Cell, Dictionary, Line, Places, by_thread};
+use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
+use crate::error::ErrorKind;
 use crate::layout::{column, row, value};
 use crate::records::{ZoneRecord, put_row};
 use crate::wire::{Record, put_varint};
@@ -81,6 +84,14 @@ impl Pressed {
             + self.zone.types.len()
             + self.zone.procs.len()
             + self.zone.containers.len()
+    }
+
+    /// Its events and the rows they need, numbered from 1.
+    ///
+    /// # Errors
+    /// When it does not decode, which only a fault of this library can bring about.
+    pub fn open(&self) -> Result<Chunk, ErrorKind> {
+        Body::new(&self.body(1).1)?.decode()
     }
 
     /// The body of a chunk whose first event has this number, and its zone map.

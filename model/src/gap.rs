@@ -22,6 +22,8 @@ pub enum GapCause {
     Counted = 6,
     /// Under pressure, less was kept of each event for a while; no event is missing.
     Degraded = 7,
+    /// The bound of a window of the past was reached: the oldest events of the container with the most went first.
+    Displaced = 8,
     /// A cause this version does not know; its number is in the gap's `detail`.
     Other = 255,
 }
@@ -63,6 +65,11 @@ impl GapCause {
             GapCause::Degraded,
             "degraded",
             "The rings were filling up: what was read and written was kept by length only; no event is missing.",
+        ),
+        (
+            GapCause::Displaced,
+            "displaced",
+            "The window of the past was full: the oldest events of the container that had the most went.",
         ),
         (
             GapCause::Other,

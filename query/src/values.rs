@@ -157,7 +157,7 @@ fn decimal(mantissa: &str, exponent: u32) -> Option<i128> {
 }
 
 /// Nanoseconds, bare or with a unit: `1500`, `1.5ms`, `2s`, `5m`, `1h`.
-pub(crate) fn duration_ns(text: &str) -> Option<i128> {
+pub fn duration_ns(text: &str) -> Option<i128> {
     const UNITS: &[(&str, i128)] = &[
         ("ns", 1),
         ("us", 1_000),

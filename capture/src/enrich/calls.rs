@@ -104,7 +104,7 @@ impl World {
                 continue;
             }
             let kind = held(ty, spec.kind, at, head);
-            event.args.push(owned(value(kind, raw, abi, bytes)));
+            event.args.push(value(kind, raw, abi, bytes).into());
         }
         without_password(row, &mut event);
         mark(&mut event, record);
@@ -375,18 +375,6 @@ pub(super) fn mark(event: &mut Event, record: &Record) {
         .any(|arg| matches!(arg, Value::Bytes(blob) if blob.is_cut()));
     if cut || record.head.cut {
         event.flags.set(EventFlags::CUT);
-    }
-}
-
-/// A value with bytes of its own.
-pub(super) fn owned(arg: Arg<'_>) -> Value {
-    match arg {
-        Arg::Absent => Value::Absent,
-        Arg::Num(number) => Value::Num(number),
-        Arg::Bytes(bytes, full_len) => Value::Bytes(Blob {
-            bytes: bytes.to_vec(),
-            full_len,
-        }),
     }
 }
 

@@ -1,6 +1,6 @@
 //! io_uring: what a thread asked of the kernel through a ring, and what came of it, as one event of the ring's owner.
 
-use super::calls::{differs, owned, value};
+use super::calls::{differs, value};
 use super::{Outcome, World, blank};
 use crate::decode::Record;
 use crate::procfs;
@@ -314,7 +314,7 @@ impl World {
                 };
                 let args = spec.args.iter().zip(call.args);
                 let args = args
-                    .map(|(arg, raw)| owned(value(arg.kind, raw, call.abi, None)))
+                    .map(|(arg, raw)| value(arg.kind, raw, call.abi, None).into())
                     .collect();
                 let fd = spec.args.iter().position(|arg| arg.kind == ArgKind::Fd);
                 events.push(Event {

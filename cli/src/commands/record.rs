@@ -364,7 +364,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The user behind `sudo`, or the current one.
-fn operator() -> String {
+pub(super) fn operator() -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     named("SUDO_USER")
         .or_else(|| named("USER"))

@@ -18,6 +18,7 @@ mod runtimes;
 mod structs;
 mod tracer;
 mod waits;
+mod watching;
 
 use afterimage_capture::{Options, Scope};
 use afterimage_tests::cgroup::Cgroup;

@@ -1,0 +1,460 @@
+//! The past: what happened in the last seconds, container by container, compressed, in bounded memory.
+//!
+//! Each container has a lane of its own, so that one that is noisy never displaces what another one did. When the bound is
+//! reached the oldest chunk of the largest lane goes, and that is a gap in every file made of that lane.
+
+use crate::error::Error;
+use crate::intake::unwritable;
+use afterimage_format::{Batch, ErrorKind, Press, Pressed, WriterOptions};
+use afterimage_model::{BootNs, Container, Gap, GapCause, ProcId, Schema, Tables};
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Which lane: the full id of a container, or `None` for what is in no container.
+pub type LaneId = Option<Arc<str>>;
+
+/// How much of the past is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Bounds {
+    /// For how long.
+    pub span: Duration,
+    /// In how many bytes, all lanes together.
+    pub bytes: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Bounds {
+        Bounds {
+            span: Duration::from_secs(60),
+            bytes: 256 << 20,
+        }
+    }
+}
+
+/// The past of one container.
+struct Lane {
+    container: Option<Arc<Container>>,
+    /// Events that are in no chunk yet, and every row they need.
+    open: Batch,
+    rows: Tables,
+    open_since: u64,
+    chunks: VecDeque<Pressed>,
+    bytes: usize,
+    /// Events that went before their time, and up to which instant.
+    gone: u64,
+    gone_from: u64,
+    gone_until: u64,
+}
+
+/// The past of all containers.
+pub struct Window {
+    bounds: Bounds,
+    options: WriterOptions,
+    press: Press,
+    lanes: BTreeMap<LaneId, Lane>,
+    /// What was lost on the way, for the span of the window.
+    gaps: VecDeque<Gap>,
+}
+
+/// What is known of a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// Lanes.
+    pub lanes: usize,
+    /// Events.
+    pub events: u64,
+    /// Bytes.
+    pub bytes: usize,
+    /// Events that went before their time, for lack of room.
+    pub gone: u64,
+}
+
+/// One lane in a report.
+#[derive(Clone, Debug)]
+pub struct LaneHeld {
+    /// The container, where it is one.
+    pub container: Option<Arc<Container>>,
+    /// Events.
+    pub events: u64,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+fn pressing(error: std::io::Error) -> Error {
+    unwritable(ErrorKind::Io(error))
+}
+
+impl Lane {
+    fn new(container: Option<Arc<Container>>) -> Lane {
+        Lane {
+            container,
+            open: Batch::new(Schema::current()),
+            rows: Tables::default(),
+            open_since: u64::MAX,
+            chunks: VecDeque::new(),
+            bytes: 0,
+            gone: 0,
+            gone_from: u64::MAX,
+            gone_until: 0,
+        }
+    }
+
+    fn close(&mut self, press: &mut Press) -> Result<(), Error> {
+        if self.open.is_empty() {
+            return Ok(());
+        }
+        let needs = self.open.needs(&self.rows);
+        let chunk = press.press(&self.open, &needs).map_err(pressing)?;
+        self.bytes += chunk.bytes();
+        self.chunks.push_back(chunk);
+        self.open.clear();
+        self.rows = Tables::default();
+        self.open_since = u64::MAX;
+        Ok(())
+    }
+
+    fn held(&self) -> usize {
+        self.bytes + self.open.memory()
+    }
+
+    fn forget_first(&mut self) -> Option<Pressed> {
+        let chunk = self.chunks.pop_front()?;
+        self.bytes = self.bytes.saturating_sub(chunk.bytes());
+        Some(chunk)
+    }
+}
+
+impl Window {
+    /// An empty window.
+    ///
+    /// # Errors
+    /// When there is no memory to compress with.
+    pub fn new(bounds: Bounds, options: WriterOptions) -> Result<Window, Error> {
+        Ok(Window {
+            bounds,
+            press: Press::new(options.level).map_err(pressing)?,
+            options,
+            lanes: BTreeMap::new(),
+            gaps: VecDeque::new(),
+        })
+    }
+
+    /// Takes events in, each into the lane of its container; forgets what is too old, or too much.
+    ///
+    /// # Errors
+    /// When an event fits into no chunk, or compressing fails.
+    pub fn take(&mut self, batch: &Batch, needs: &Tables, now: BootNs) -> Result<(), Error> {
+        let mut lane_of: HashMap<ProcId, LaneId> = HashMap::new();
+        let mut touched: BTreeMap<LaneId, ()> = BTreeMap::new();
+        for (row, args) in batch.rows() {
+            let id = lane_of
+                .entry(row.proc)
+                .or_insert_with(|| lane_id(needs, row.proc))
+                .clone();
+            let lane = match self.lanes.get_mut(&id) {
+                Some(lane) => lane,
+                None => self
+                    .lanes
+                    .entry(id.clone())
+                    .or_insert_with(|| Lane::new(None)),
+            };
+            if self.options.is_full(&lane.open, &row, &args) {
+                lane.close(&mut self.press)?;
+            }
+            if touched.insert(id, ()).is_none() || lane.open.is_empty() {
+                lane.rows.absorb(needs);
+                let container = needs.proc(row.proc).and_then(|process| process.container);
+                let container = container.and_then(|id| needs.containers.get(&id));
+                lane.container = container.cloned().or(lane.container.take());
+            }
+            lane.open_since = lane.open_since.min(row.time.0);
+            lane.open.push(row, &args, needs).map_err(unwritable)?;
+        }
+        self.age(now)
+    }
+
+    /// Takes note of a loss.
+    pub fn gap(&mut self, gap: Gap) {
+        self.gaps.push_back(gap);
+    }
+
+    /// Forgets what is older than the window, and as much more as the bound asks for.
+    ///
+    /// # Errors
+    /// When compressing fails.
+    pub fn age(&mut self, now: BootNs) -> Result<(), Error> {
+        let span = self.bounds.span.as_nanos() as u64;
+        let oldest = now.0.saturating_sub(span);
+        for lane in self.lanes.values_mut() {
+            // A lane where little happens is pressed now and then, so that its past can go piece by piece.
+            if lane.open_since < now.0.saturating_sub(span / 8) {
+                lane.close(&mut self.press)?;
+            }
+            while lane.chunks.front().is_some_and(|c| c.span().1.0 < oldest) {
+                lane.forget_first();
+            }
+            if lane.gone_until < oldest {
+                (lane.gone, lane.gone_from, lane.gone_until) = (0, u64::MAX, 0);
+            }
+        }
+        self.lanes
+            .retain(|_, lane| !lane.chunks.is_empty() || !lane.open.is_empty() || lane.gone > 0);
+        while self.gaps.front().is_some_and(|gap| gap.end.0 < oldest) {
+            self.gaps.pop_front();
+        }
+        while self.lanes.values().map(Lane::held).sum::<usize>() > self.bounds.bytes {
+            let Some(lane) = self.lanes.values_mut().max_by_key(|lane| lane.held()) else {
+                break;
+            };
+            if lane.chunks.is_empty() {
+                lane.close(&mut self.press)?;
+            }
+            // Events that are not pressed yet may be what takes the room: pressed they take less.
+            let Some(chunk) = (lane.held() > self.bounds.bytes / 64)
+                .then(|| lane.forget_first())
+                .flatten()
+            else {
+                break;
+            };
+            lane.gone += chunk.events();
+            lane.gone_from = lane.gone_from.min(chunk.span().0.0);
+            lane.gone_until = lane.gone_until.max(chunk.span().1.0);
+        }
+        Ok(())
+    }
+
+    /// For how long it keeps what happened.
+    pub fn span(&self) -> Duration {
+        self.bounds.span
+    }
+
+    /// The container of a lane.
+    pub fn container(&self, id: &LaneId) -> Option<&Arc<Container>> {
+        self.lanes.get(id)?.container.as_ref()
+    }
+
+    /// Lanes whose container is one of these.
+    pub fn lanes_where(&self, wanted: impl Fn(&LaneId, Option<&Container>) -> bool) -> Vec<LaneId> {
+        (self.lanes.iter())
+            .filter(|(id, lane)| wanted(id, lane.container.as_deref()))
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    /// The past of some lanes from an instant on: chunks, by their first instant, and what is missing of it.
+    ///
+    /// # Errors
+    /// When compressing fails.
+    pub fn past(&mut self, lanes: &[LaneId], from: BootNs) -> Result<Past<'_>, Error> {
+        for id in lanes {
+            if let Some(lane) = self.lanes.get_mut(id) {
+                lane.close(&mut self.press)?;
+            }
+        }
+        let mut past = Past::default();
+        for id in lanes {
+            let Some(lane) = self.lanes.get(id) else {
+                continue;
+            };
+            past.chunks
+                .extend(lane.chunks.iter().filter(|chunk| chunk.span().1 >= from));
+            if lane.gone > 0 && lane.gone_until >= from.0 {
+                past.gaps.push(Gap {
+                    cause: GapCause::Displaced,
+                    start: BootNs(lane.gone_from),
+                    end: BootNs(lane.gone_until),
+                    cpu: None,
+                    count: Some(lane.gone),
+                    first_seq: None,
+                    detail: lane.container.as_ref().map_or_else(
+                        || "of what is in no container".to_owned(),
+                        |container| format!("of container {}", container.short_id()),
+                    ),
+                });
+            }
+        }
+        past.chunks.sort_by_key(|chunk| chunk.span());
+        past.gaps
+            .extend(self.gaps.iter().filter(|gap| gap.end >= from).cloned());
+        past.gaps.sort_by_key(|gap| gap.start);
+        Ok(past)
+    }
+
+    /// How full it is.
+    pub fn held(&self) -> Held {
+        let mut held = Held {
+            lanes: self.lanes.len(),
+            ..Held::default()
+        };
+        for lane in self.lanes.values() {
+            held.events += lane.events();
+            held.bytes += lane.held();
+            held.gone += lane.gone;
+        }
+        held
+    }
+
+    /// Its lanes, the largest first.
+    pub fn lanes(&self) -> Vec<LaneHeld> {
+        let mut all: Vec<LaneHeld> = (self.lanes.values())
+            .map(|lane| LaneHeld {
+                container: lane.container.clone(),
+                events: lane.events(),
+                bytes: lane.held(),
+            })
+            .collect();
+        all.sort_by_key(|lane| std::cmp::Reverse(lane.bytes));
+        all
+    }
+}
+
+impl Lane {
+    fn events(&self) -> u64 {
+        self.chunks.iter().map(Pressed::events).sum::<u64>() + self.open.len() as u64
+    }
+}
+
+/// What a window still has of some lanes.
+#[derive(Default)]
+pub struct Past<'w> {
+    /// By their first instant.
+    pub chunks: Vec<&'w Pressed>,
+    /// By their first instant.
+    pub gaps: Vec<Gap>,
+}
+
+/// The lane of a process.
+pub fn lane_id(tables: &Tables, proc: ProcId) -> LaneId {
+    let container = tables.proc(proc).and_then(|process| process.container);
+    let container = container.and_then(|id| tables.container(id));
+    container.map(|container| Arc::from(container.full_id.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afterimage_format::{Arg, Row};
+    use afterimage_model::{Abi, ContainerId, EventFlags, Process, TypeId};
+
+    /// Two containers, whose processes are 1 and 2, and a process in none.
+    fn tables() -> Tables {
+        let mut tables = Tables::default();
+        for n in [1_u32, 2] {
+            let container = Container {
+                id: ContainerId(n),
+                full_id: format!("{n}").repeat(64),
+                ..Container::default()
+            };
+            let process = Process {
+                id: ProcId(n),
+                container: Some(ContainerId(n)),
+                ..Process::default()
+            };
+            tables.containers.insert(container.id, Arc::new(container));
+            tables.procs.insert(process.id, Arc::new(process));
+        }
+        let outside = Process {
+            id: ProcId(3),
+            ..Process::default()
+        };
+        tables.procs.insert(outside.id, Arc::new(outside));
+        tables
+    }
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn batch(proc: u32, from_ns: u64, events: u64, tables: &Tables) -> Batch {
+        let mut batch = Batch::new(Schema::current());
+        for at in 0..events {
+            // Nothing that compresses well.
+            let noise = blake3::hash(&(from_ns + at).to_le_bytes());
+            let row = Row {
+                time: BootNs(from_ns + at * 1_000),
+                cpu: 0,
+                seq: at,
+                ty: TypeId(0),
+                abi: Abi::x86_64,
+                flags: EventFlags::default(),
+                tid: proc,
+                proc: ProcId(proc),
+                file: None,
+                result: 0,
+                latency_ns: 0,
+            };
+            let args = [Arg::Bytes(noise.as_bytes(), 32)];
+            batch.push(row, &args, tables).expect("it fits");
+        }
+        batch
+    }
+
+    fn window(bytes: usize) -> Window {
+        let bounds = Bounds {
+            span: Duration::from_secs(60),
+            bytes,
+        };
+        Window::new(bounds, WriterOptions::default()).expect("a window")
+    }
+
+    fn lane(n: u32) -> LaneId {
+        Some(Arc::from(format!("{n}").repeat(64).as_str()))
+    }
+
+    #[test]
+    fn a_noisy_container_displaces_its_own_past_and_no_other() {
+        let tables = tables();
+        let mut window = window(1 << 20);
+        let now = |second: u64| BootNs(second * SECOND);
+        let quiet = batch(1, 10 * SECOND, 10, &tables);
+        window.take(&quiet, &tables, now(10)).expect("taken");
+        for second in 11..40 {
+            let noise = batch(2, second * SECOND, 5_000, &tables);
+            window.take(&noise, &tables, now(second)).expect("taken");
+            assert!(window.held().bytes <= 1 << 20, "{:?}", window.held());
+        }
+        let past = window.past(&[lane(1)], BootNs(0)).expect("a past");
+        let events: u64 = past.chunks.iter().map(|chunk| chunk.events()).sum();
+        assert_eq!((events, past.gaps.len()), (10, 0));
+        let past = window.past(&[lane(2)], BootNs(0)).expect("a past");
+        let events: u64 = past.chunks.iter().map(|chunk| chunk.events()).sum();
+        let [gap] = past.gaps.as_slice() else {
+            panic!("{:?}", past.gaps)
+        };
+        assert_eq!(gap.cause, GapCause::Displaced);
+        assert_eq!(events + gap.count.unwrap_or(0), 29 * 5_000);
+        assert_eq!(gap.start, now(11));
+    }
+
+    #[test]
+    fn what_is_older_than_the_window_goes_without_a_gap() {
+        let tables = tables();
+        let mut window = window(64 << 20);
+        for second in [1, 30, 62, 95] {
+            let some = batch(3, second * SECOND, 5, &tables);
+            window
+                .take(&some, &tables, BootNs(second * SECOND))
+                .expect("taken");
+        }
+        let past = window.past(&[None], BootNs(0)).expect("a past");
+        let spans: Vec<u64> = (past.chunks.iter())
+            .map(|chunk| chunk.span().0.0 / SECOND)
+            .collect();
+        assert_eq!((spans, past.gaps.len()), (vec![62, 95], 0));
+        window.age(BootNs(500 * SECOND)).expect("aged");
+        assert_eq!(window.held(), Held::default());
+    }
+
+    #[test]
+    fn what_is_given_back_is_what_was_taken() {
+        let tables = tables();
+        let mut window = window(64 << 20);
+        let all = batch(1, SECOND, 3_000, &tables);
+        window.take(&all, &tables, BootNs(SECOND)).expect("taken");
+        let past = window.past(&[lane(1)], BootNs(0)).expect("a past");
+        let events: Vec<_> = (past.chunks.iter())
+            .flat_map(|chunk| chunk.open().expect("it decodes").events)
+            .collect();
+        let taken: Vec<_> = all.rows().map(|(row, args)| row.event(&args)).collect();
+        assert_eq!(events, taken);
+    }
+}

@@ -1,0 +1,256 @@
+//! The socket at which a running `watch` is asked: one line of JSON there, one line back. Only root and the user who runs
+//! `watch` are answered.
+
+use crate::failure::{Failure, shown};
+use crate::json::Object;
+use afterimage_capture::watch::{Command, Sealed, Status};
+use afterimage_model::Safe;
+use serde::{Deserialize, Serialize};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+/// Where the socket is unless somebody says otherwise.
+pub const SOCKET: &str = "/run/afterimage/control.sock";
+/// Bytes of a question at most.
+const MOST: u64 = 64 << 10;
+/// Questions that are open at a time.
+const OPEN: usize = 32;
+/// How long a question may take to be asked.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What is asked.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Question {
+    /// To make a file now.
+    Fire {
+        /// The container; everything that is watched when there is none.
+        #[serde(default)]
+        container: Option<String>,
+        /// Why.
+        #[serde(default)]
+        reason: String,
+    },
+    /// How it stands.
+    Status {},
+}
+
+/// The listening end. Dropping it removes the socket.
+pub struct Control {
+    path: PathBuf,
+}
+
+impl Drop for Control {
+    fn drop(&mut self) {
+        // Gone already is as good.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+impl Control {
+    /// Listens, on a thread of its own, and hands on what is asked.
+    ///
+    /// # Errors
+    /// When the socket cannot be made, or another `watch` answers there.
+    pub fn listen(path: &Path, commands: Sender<Command>) -> Result<Control, Failure> {
+        let wrong = |error: io::Error| {
+            Failure::path(
+                "listening at",
+                path,
+                error,
+                "name another place with --socket PATH",
+            )
+        };
+        if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+            let mut builder = std::fs::DirBuilder::new();
+            builder.recursive(true).mode(0o700);
+            builder.create(parent).map_err(wrong)?;
+        }
+        if path.symlink_metadata().is_ok() {
+            if UnixStream::connect(path).is_ok() {
+                return Err(Failure::new(
+                    format!("another watch answers at {}", shown(path)),
+                    "stop it, or name another place with --socket PATH",
+                ));
+            }
+            // Left behind by one that was killed.
+            std::fs::remove_file(path).map_err(wrong)?;
+        }
+        let listener = UnixListener::bind(path).map_err(wrong)?;
+        let control = Control {
+            path: path.to_owned(),
+        };
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+        let open = Arc::new(AtomicUsize::new(0));
+        let listen = move || {
+            for stream in listener.incoming() {
+                let Ok(stream) = stream else { continue };
+                if open.fetch_add(1, Ordering::Relaxed) >= OPEN {
+                    open.fetch_sub(1, Ordering::Relaxed);
+                    let _ = refuse(&stream, "too many questions are open");
+                    continue;
+                }
+                let (commands, open) = (commands.clone(), open.clone());
+                std::thread::spawn(move || {
+                    // Whoever asked is gone: then nobody misses the answer.
+                    let _ = answer(&stream, &commands);
+                    open.fetch_sub(1, Ordering::Relaxed);
+                });
+            }
+        };
+        let thread = std::thread::Builder::new().name("control".to_owned());
+        thread.spawn(listen).map_err(wrong)?;
+        Ok(control)
+    }
+}
+
+fn refuse(mut stream: &UnixStream, why: &str) -> io::Result<()> {
+    let mut object = Object::new();
+    object.text("error", why);
+    writeln!(stream, "{}", object.end())
+}
+
+/// Whether the other end is root or this process's own user.
+fn is_trusted(stream: &UnixStream) -> bool {
+    let peer = rustix::net::sockopt::socket_peercred(stream);
+    peer.is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
+}
+
+fn answer(stream: &UnixStream, commands: &Sender<Command>) -> io::Result<()> {
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    if !is_trusted(stream) {
+        return refuse(stream, "only root and the user who runs watch are answered");
+    }
+    let mut line = String::new();
+    BufReader::new(stream.take(MOST)).read_line(&mut line)?;
+    let question = match serde_json::from_str(&line) {
+        Ok(question) => question,
+        Err(why) => return refuse(stream, &format!("not a question: {why}")),
+    };
+    let ended = "watch has ended";
+    let mut out = stream;
+    match question {
+        Question::Fire { container, reason } => {
+            let (reply, told) = channel();
+            let fire = Command::Fire {
+                trigger: "command",
+                container,
+                reason,
+                reply,
+            };
+            if commands.send(fire).is_err() {
+                return refuse(stream, ended);
+            }
+            match told.recv() {
+                Ok(Ok(sealed)) => writeln!(out, "{}", sealed_json(&sealed)),
+                Ok(Err(why)) => refuse(stream, &why),
+                Err(_) => refuse(stream, ended),
+            }
+        }
+        Question::Status {} => {
+            let (reply, told) = channel();
+            if commands.send(Command::Status(reply)).is_err() {
+                return refuse(stream, ended);
+            }
+            match told.recv() {
+                Ok(status) => writeln!(out, "{}", status_json(&status)),
+                Err(_) => refuse(stream, ended),
+            }
+        }
+    }
+}
+
+fn sealed_json(sealed: &Sealed) -> String {
+    let mut object = Object::new();
+    object
+        .text("path", sealed.path.as_os_str().as_encoded_bytes())
+        .text("trigger", &sealed.trigger)
+        .text("container", &sealed.container)
+        .number("events", sealed.events)
+        .number("missing", sealed.missing)
+        .number("from_ns", sealed.from_ns)
+        .number("fired_ns", sealed.fired_ns)
+        .number("until_ns", sealed.until_ns);
+    object.end()
+}
+
+fn status_json(status: &Status) -> String {
+    let lanes = status.lanes.iter().map(|lane| {
+        let mut object = Object::new();
+        if let Some(container) = &lane.container {
+            object
+                .text("container.id", container.short_id())
+                .text("container.name", &container.name);
+        }
+        object
+            .number("events", lane.events)
+            .number("bytes", lane.bytes as u64);
+        object.end()
+    });
+    let triggers = status.triggers.iter().map(|(name, kind, fired)| {
+        let mut object = Object::new();
+        object
+            .text("name", name)
+            .text("kind", kind)
+            .number("fired", *fired);
+        object.end()
+    });
+    let open = status.open.iter().map(|(path, until)| {
+        let mut object = Object::new();
+        object
+            .text("path", path.as_os_str().as_encoded_bytes())
+            .number("until_ns", *until);
+        object.end()
+    });
+    let list = |items: Vec<String>| format!("[{}]", items.join(","));
+    let mut object = Object::new();
+    object
+        .number("since_ns", status.since_ns)
+        .number("last_ns", status.last_ns)
+        .number("events", status.events)
+        .number("lost", status.lost)
+        .number("window.events", status.held.events)
+        .number("window.bytes", status.held.bytes as u64)
+        .number("window.displaced", status.held.gone)
+        .number("sealed", status.sealed)
+        .number("refused", status.refused)
+        .raw("lanes", &list(lanes.collect()))
+        .raw("triggers", &list(triggers.collect()))
+        .raw("open", &list(open.collect()));
+    object.end()
+}
+
+/// Asks a running `watch`; gives its answer, which is no error.
+///
+/// # Errors
+/// When nobody listens there, or the answer is an error.
+pub fn ask(path: &Path, question: &Question) -> Result<serde_json::Value, Failure> {
+    let wrong = |error: io::Error| {
+        Failure::path(
+            "asking at",
+            path,
+            error,
+            "start one with: sudo afterimage watch, or name its socket with --socket PATH",
+        )
+    };
+    let mut stream = UnixStream::connect(path).map_err(wrong)?;
+    let line = serde_json::to_string(question).map_err(|why| Failure::new(why, ""))?;
+    writeln!(stream, "{line}").map_err(wrong)?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(16 << 20))
+        .read_line(&mut answer)
+        .map_err(wrong)?;
+    let answer: serde_json::Value = serde_json::from_str(&answer)
+        .map_err(|why| Failure::new(format!("the answer makes no sense: {why}"), ""))?;
+    match answer["error"].as_str() {
+        Some(why) => Err(Failure::new(Safe::new(why), "")),
+        None => Ok(answer),
+    }
+}

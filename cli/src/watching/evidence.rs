@@ -1,0 +1,262 @@
+//! The folder that evidence goes to: opened once, never through a symbolic link; new files, private, named by time, trigger
+//! and container; and how many there may be.
+
+use crate::failure::Failure;
+use crate::output::say;
+use crate::watching::config::Evidence;
+use afterimage_capture::watch::{Opening, Sealed, Store};
+use afterimage_format::{Writer, WriterOptions};
+use afterimage_model::time::Civil;
+use afterimage_model::{Manifest, Safe, Schema};
+use rustix::fs::{AtFlags, Mode, OFlags};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+const HOUR: Duration = Duration::from_secs(3_600);
+const DAY: Duration = Duration::from_secs(86_400);
+
+/// The folder.
+pub struct Folder {
+    limits: Evidence,
+    handle: OwnedFd,
+    /// When files were opened, in the last hour.
+    opened: VecDeque<Instant>,
+    /// When files were sealed, in the last day, and their bytes.
+    sealed: VecDeque<(Instant, u64)>,
+    quiet: bool,
+}
+
+/// A name for a file that no shell and no file system has trouble with.
+fn plain(text: &str) -> String {
+    let keep = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    let text: String = text
+        .chars()
+        .map(|c| if keep(c) { c } else { '_' })
+        .take(64)
+        .collect();
+    text.trim_start_matches('.').to_owned()
+}
+
+impl Folder {
+    /// Makes the folder where it is missing, and opens it.
+    ///
+    /// # Errors
+    /// When it cannot be made or used, or is a symbolic link.
+    pub fn open(limits: Evidence, quiet: bool) -> Result<Folder, Failure> {
+        let path = &limits.folder;
+        let wrong = |doing: &str, error: io::Error| {
+            Failure::path(
+                doing,
+                path,
+                error,
+                "name a folder of your own as evidence.folder in the configuration",
+            )
+        };
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .recursive(true)
+            .create(path)
+            .map_err(|error| wrong("making", error))?;
+        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+        let handle = rustix::fs::open(path, flags, Mode::empty())
+            .map_err(|error| wrong("opening", error.into()))?;
+        Ok(Folder {
+            limits,
+            handle,
+            opened: VecDeque::new(),
+            sealed: VecDeque::new(),
+            quiet,
+        })
+    }
+
+    fn allows(&mut self) -> Result<(), String> {
+        while self.opened.front().is_some_and(|at| at.elapsed() > HOUR) {
+            self.opened.pop_front();
+        }
+        while self
+            .sealed
+            .front()
+            .is_some_and(|(at, _)| at.elapsed() > DAY)
+        {
+            self.sealed.pop_front();
+        }
+        if self.opened.len() >= self.limits.files_per_hour {
+            return Err(format!(
+                "{} files were made within an hour (evidence.files_per_hour)",
+                self.opened.len()
+            ));
+        }
+        let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
+        if bytes >= self.limits.bytes_per_day {
+            return Err(format!(
+                "{bytes} bytes were written within a day (evidence.bytes_per_day)"
+            ));
+        }
+        let stat = rustix::fs::fstatvfs(&self.handle).map_err(|error| error.to_string())?;
+        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
+        if free < self.limits.free {
+            return Err(format!("only {free} bytes are free (evidence.free)"));
+        }
+        Ok(())
+    }
+
+    /// A new file, which nobody else has made before.
+    fn create(&self, stem: &str) -> io::Result<(String, File)> {
+        let flags =
+            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        for n in 0..1_000 {
+            let name = match n {
+                0 => format!("{stem}.aft"),
+                n => format!("{stem}-{n}.aft"),
+            };
+            match rustix::fs::openat(&self.handle, &name, flags, Mode::RUSR | Mode::WUSR) {
+                Ok(file) => return Ok((name, File::from(file))),
+                Err(rustix::io::Errno::EXIST) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(io::Error::from(io::ErrorKind::AlreadyExists))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        Path::new(&self.limits.folder).join(name)
+    }
+}
+
+impl Store for Folder {
+    type Out = File;
+
+    fn open(
+        &mut self,
+        opening: &Opening,
+        manifest: &Manifest,
+        options: WriterOptions,
+    ) -> Result<(PathBuf, Writer<File>), String> {
+        self.allows()?;
+        let at = Civil::from_unix_ns(opening.wall_ns);
+        let mut stem = format!(
+            "{:04}{:02}{:02}T{:02}{:02}{:02}Z-{}",
+            at.year,
+            at.month,
+            at.day,
+            at.hour,
+            at.minute,
+            at.second,
+            plain(&opening.trigger)
+        );
+        if let Some(container) = &opening.container {
+            let name = match container.name.is_empty() {
+                true => container.short_id(),
+                false => &container.name,
+            };
+            stem.push('-');
+            stem.push_str(&plain(name));
+        }
+        let (name, file) = self.create(&stem).map_err(|error| error.to_string())?;
+        let writer = Writer::new(file, manifest, Schema::current(), options);
+        let writer = writer.map_err(|error| {
+            // Nothing is in it.
+            let _ = rustix::fs::unlinkat(&self.handle, &name, AtFlags::empty());
+            error.to_string()
+        })?;
+        self.opened.push_back(Instant::now());
+        Ok((self.path(&name), writer))
+    }
+
+    fn sealed(&mut self, out: File, _sealed: &Sealed) -> io::Result<()> {
+        out.sync_all()?;
+        rustix::fs::fsync(&self.handle)?;
+        self.sealed
+            .push_back((Instant::now(), out.metadata()?.len()));
+        Ok(())
+    }
+
+    fn say(&mut self, what: &str) {
+        if !self.quiet {
+            say(Safe::new(what));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits(folder: &Path) -> Evidence {
+        Evidence {
+            folder: folder.to_owned(),
+            files_per_hour: 2,
+            bytes_per_day: 1 << 20,
+            free: 0,
+        }
+    }
+
+    fn opening() -> Opening {
+        Opening {
+            trigger: "../../etc/x\u{1b}".to_owned(),
+            container: None,
+            wall_ns: 0,
+        }
+    }
+
+    #[test]
+    fn files_are_new_private_and_in_the_folder_whatever_triggers_are_called() {
+        use std::os::unix::fs::PermissionsExt;
+        let top = tempfile::tempdir().expect("a folder");
+        let mut folder = Folder::open(limits(&top.path().join("a/b")), true).expect("a folder");
+        let mut open = || {
+            let manifest = Manifest::default();
+            Store::open(&mut folder, &opening(), &manifest, WriterOptions::default())
+        };
+        let (first, _) = open().unwrap_or_else(|why| panic!("{why}"));
+        let (second, _) = open().unwrap_or_else(|why| panic!("{why}"));
+        assert_ne!(first, second);
+        for path in [&first, &second] {
+            assert!(path.starts_with(top.path().join("a/b")), "{path:?}");
+            let mode = std::fs::metadata(path)
+                .expect("a file")
+                .permissions()
+                .mode();
+            assert_eq!(mode & 0o777, 0o600);
+        }
+        assert!(
+            first.ends_with("19700101T000000Z-_.._etc_x_.aft"),
+            "{first:?}"
+        );
+        let why = open().err().unwrap_or_default();
+        assert!(why.contains("files_per_hour"), "{why}");
+    }
+
+    #[test]
+    fn a_folder_behind_a_link_is_refused() {
+        let top = tempfile::tempdir().expect("a folder");
+        std::fs::create_dir(top.path().join("real")).expect("a folder");
+        std::os::unix::fs::symlink(top.path().join("real"), top.path().join("link"))
+            .expect("a link");
+        assert!(Folder::open(limits(&top.path().join("link")), true).is_err());
+    }
+
+    #[test]
+    fn when_room_runs_out_no_file_is_made() {
+        let top = tempfile::tempdir().expect("a folder");
+        let all = Evidence {
+            free: u64::MAX,
+            ..limits(top.path())
+        };
+        let mut folder = Folder::open(all, true).expect("a folder");
+        let opened = Store::open(
+            &mut folder,
+            &opening(),
+            &Manifest::default(),
+            WriterOptions::default(),
+        );
+        let why = opened.err().unwrap_or_default();
+        assert!(why.contains("evidence.free"), "{why}");
+        assert_eq!(std::fs::read_dir(top.path()).expect("a folder").count(), 0);
+    }
+}

@@ -1,0 +1,265 @@
+//! The past turned into a file: what a container did before anybody had a reason to look.
+
+use afterimage_capture::trigger::{Reach, Wanted};
+use afterimage_capture::watch::{Command, Opening, Options as Watching, Sealed, Store, Watcher};
+use afterimage_capture::{Bounds, Options, Recorder, Scope};
+use afterimage_format::{Writer, WriterOptions};
+use afterimage_model::{Manifest, Schema};
+use afterimage_tests::cgroup::Cgroup;
+use afterimage_tests::child::End;
+use afterimage_tests::harness::{self, Capture, Seen};
+use afterimage_tests::needs_recording;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+/// Files in a folder, and word of those that are sealed.
+struct Folder {
+    path: PathBuf,
+    made: usize,
+    sealed: Sender<Sealed>,
+}
+
+impl Store for Folder {
+    type Out = File;
+
+    fn open(
+        &mut self,
+        _opening: &Opening,
+        manifest: &Manifest,
+        options: WriterOptions,
+    ) -> Result<(PathBuf, Writer<File>), String> {
+        self.made += 1;
+        let path = self.path.join(format!("{}.aft", self.made));
+        let file = File::create_new(&path).map_err(|why| why.to_string())?;
+        let writer = Writer::new(file, manifest, Schema::current(), options);
+        Ok((path, writer.map_err(|why| why.to_string())?))
+    }
+
+    fn sealed(&mut self, _out: File, sealed: &Sealed) -> std::io::Result<()> {
+        self.sealed.send(sealed.clone()).expect("the test listens");
+        Ok(())
+    }
+
+    fn say(&mut self, what: &str) {
+        eprintln!("{what}");
+    }
+}
+
+fn wanted(kind: &str, reach: Reach, params: &[(&str, &str)]) -> Wanted {
+    Wanted {
+        name: kind.to_owned(),
+        kind: kind.to_owned(),
+        params: (params.iter())
+            .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
+            .collect(),
+        reach,
+        after: None,
+    }
+}
+
+/// Watches all containers while `work` runs; gives the files in the order they were sealed.
+fn watch<T>(
+    triggers: &[Wanted],
+    work: impl FnOnce(&Sender<Command>, &dyn Fn() -> Sealed) -> T,
+) -> (T, Vec<(Sealed, Capture)>) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (sealed, seals) = channel();
+    let (commands, asked) = channel();
+    let recorder = Recorder::arm(Options {
+        scope: Scope::AllContainers,
+        ring_bytes: 64 << 20,
+        ..Options::default()
+    });
+    let recorder = recorder.unwrap_or_else(|why| panic!("the recorder does not arm: {why}"));
+    let options = Watching {
+        bounds: Bounds {
+            span: Duration::from_secs(30),
+            bytes: 64 << 20,
+        },
+        after: Duration::from_secs(1),
+        most: Duration::from_secs(10),
+        concurrent: 4,
+        triggers: (triggers.iter())
+            .map(|wanted| wanted.arm().unwrap_or_else(|why| panic!("{why}")))
+            .collect(),
+    };
+    let store = Folder {
+        path: folder.path().to_owned(),
+        made: 0,
+        sealed,
+    };
+    let watcher = Watcher::new(options, recorder.manifest(), store, asked).expect("a watcher");
+    let stop = AtomicBool::new(false);
+    let seen = std::cell::RefCell::new(Vec::new());
+    let answer = std::thread::scope(|scope| {
+        let watching = scope.spawn(|| recorder.watch(watcher, &stop));
+        let next = || {
+            let one = seals.recv_timeout(Duration::from_secs(60));
+            let one: Sealed = one.expect("a file is sealed");
+            seen.borrow_mut().push(one.clone());
+            one
+        };
+        let answer =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| work(&commands, &next)));
+        stop.store(true, Ordering::Release);
+        let totals = watching
+            .join()
+            .expect("the recorder")
+            .expect("it ends well");
+        assert_eq!(
+            totals.offered,
+            totals.written + totals.dropped + totals.filtered
+        );
+        answer.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    });
+    let mut all = seen.into_inner();
+    all.extend(seals.try_iter());
+    let files = all.into_iter().map(|sealed| {
+        let capture = Capture::open(&sealed.path);
+        (sealed, capture)
+    });
+    (answer, files.collect())
+}
+
+/// Forty quiet opens, one bad one, and death a moment later.
+fn quiet_then_bad(cgroup: &Cgroup, secret: &std::path::Path) -> u32 {
+    harness::run_in(cgroup, || {
+        for _ in 0..40 {
+            drop(File::open("/etc/hostname"));
+            std::thread::sleep(Duration::from_millis(25));
+        }
+        drop(File::open(secret));
+        std::thread::sleep(Duration::from_millis(100));
+        // SAFETY: ends this process.
+        unsafe { libc::kill(libc::getpid(), libc::SIGKILL) };
+        1
+    })
+    .0
+}
+
+#[test]
+fn what_came_before_the_trigger_and_what_came_after_are_in_the_file() {
+    needs_recording!();
+    let top = tempfile::tempdir().expect("a folder");
+    let secret = top.path().join("honey");
+    std::fs::write(&secret, "nothing").expect("a file");
+    let secret_text = secret.to_str().expect("text").to_owned();
+    let triggers = [wanted(
+        "canary",
+        Reach::Container,
+        &[("paths", &secret_text)],
+    )];
+    let (pids, files) = watch(&triggers, |_, next| {
+        let (bad, id) = Cgroup::like_a_container("bad").expect("a control group");
+        let (good, _) = Cgroup::like_a_container("good").expect("a control group");
+        let other = harness::run_in(&good, || {
+            drop(File::open("/etc/hostname"));
+            0
+        });
+        let pid = quiet_then_bad(&bad, &secret);
+        drop(bad);
+        let sealed = next();
+        assert_eq!((sealed.trigger.as_str(), sealed.missing), ("canary", 0));
+        assert!(id.starts_with(&sealed.container), "{}", sealed.container);
+        (pid, other.0)
+    });
+    let [(sealed, capture)] = files.as_slice() else {
+        panic!("{} files", files.len())
+    };
+    let events = capture.of_thread(pids.0);
+    let opens = |path: &[u8]| {
+        let opened = events
+            .iter()
+            .filter(|ctx| ctx.name() == "openat" && ctx.bytes("path") == Some(path));
+        opened.count()
+    };
+    assert_eq!(opens(b"/etc/hostname"), 40, "what was quiet is there");
+    assert_eq!(opens(secret_text.as_bytes()), 1);
+    let end = events.iter().find(|ctx| ctx.name() == "procexit");
+    let end = end.expect("its end");
+    assert_eq!(end.number("signal"), Some(i64::from(libc::SIGKILL)));
+    // Every name resolves, and nothing of another container is there.
+    assert!(
+        events
+            .iter()
+            .all(|ctx| ctx.container().is_some() && ctx.pid() == pids.0)
+    );
+    assert!(capture.of_thread(pids.1).is_empty());
+    assert!(
+        capture.manifest.trigger.contains(&secret_text),
+        "{}",
+        capture.manifest.trigger
+    );
+    assert_eq!(capture.events().count() as u64, sealed.events);
+    assert!(sealed.from_ns < sealed.fired_ns && sealed.fired_ns < sealed.until_ns);
+    let times: Vec<_> = capture.events().map(|ctx| ctx.event.time).collect();
+    assert!(times.is_sorted(), "a container's events are in order");
+}
+
+#[test]
+fn a_command_makes_a_file_of_all_containers_in_the_order_of_time() {
+    needs_recording!();
+    let triggers = [wanted("command", Reach::Container, &[])];
+    let (pids, files) = watch(&triggers, |commands, _| {
+        let made: Vec<_> = ["one", "two"]
+            .map(|tag| Cgroup::like_a_container(tag).expect("a control group"))
+            .into();
+        let children: Vec<_> = (made.iter())
+            .map(|(cgroup, _)| {
+                let work = || {
+                    cgroup.enter().expect("the group takes the child");
+                    for _ in 0..50 {
+                        // SAFETY: asks for a number.
+                        unsafe { libc::syscall(libc::SYS_getppid) };
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
+                    0
+                };
+                afterimage_tests::child::fork(work).expect("fork")
+            })
+            .collect();
+        let pids: Vec<u32> = children.iter().map(|child| child.pid()).collect();
+        for child in children {
+            assert_eq!(child.wait(), End::Exited(0));
+        }
+        // What the rings and chunks still hold is on its way for a moment.
+        let ask = |container: Option<String>| {
+            let (reply, answer) = channel();
+            let fire = Command::Fire {
+                trigger: "command",
+                container,
+                reason: "case 42".to_owned(),
+                reply,
+            };
+            commands.send(fire).expect("it listens");
+            answer.recv().expect("an answer")
+        };
+        let why = ask(Some("nobody".to_owned())).expect_err("there is no such container");
+        assert!(why.contains("nobody"), "{why}");
+        let sealed = ask(None).expect("a file");
+        assert_eq!(sealed.container, "");
+        let one = ask(Some(made[0].1.clone())).expect("a file of one");
+        assert!(made[0].1.starts_with(&one.container));
+        pids
+    });
+    let [(_, all), (_, one)] = files.as_slice() else {
+        panic!("{} files", files.len())
+    };
+    for pid in &pids {
+        let calls = all.of_thread(*pid);
+        assert_eq!(
+            calls.iter().filter(|ctx| ctx.name() == "getppid").count(),
+            50
+        );
+    }
+    let times: Vec<_> = all.events().map(|ctx| ctx.event.time).collect();
+    assert!(
+        times.is_sorted(),
+        "events of several containers are in order"
+    );
+    assert_eq!(all.manifest.reason, "case 42");
+    assert!(!one.of_thread(pids[0]).is_empty() && one.of_thread(pids[1]).is_empty());
+}
