@@ -1,5 +1,6 @@
 //! What can go wrong with a capture file, where in the file, what was expected there and what was found.
 
+use crate::keys::PublicKey;
 use afterimage_model::Safe;
 use std::fmt;
 use std::io;
@@ -110,6 +111,21 @@ pub enum ErrorKind {
         /// The chain value stored in the block.
         found: Digest,
     },
+    /// A signature that is not the key's.
+    #[error("signature is not one of the key {key}")]
+    Signature {
+        /// The key that must have signed.
+        key: PublicKey,
+    },
+    /// The capture is signed by another key than those that may.
+    #[error("signed by the key {}, which is none of those that may", found.map_or_else(|| "of nobody".to_owned(), |key| key.to_string()))]
+    Signer {
+        /// The key that signed; `None` when it is not signed.
+        found: Option<PublicKey>,
+    },
+    /// An anchor vouches for something else.
+    #[error("{0}")]
+    Anchor(String),
     /// A length or count beyond what the format allows.
     #[error("{what} is {found}, the limit is {limit}")]
     Limit {
