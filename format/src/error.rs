@@ -118,7 +118,7 @@ pub enum ErrorKind {
         key: PublicKey,
     },
     /// The capture is signed by another key than those that may.
-    #[error("signed by the key {}, which is none of those that may", found.map_or_else(|| "of nobody".to_owned(), |key| key.to_string()))]
+    #[error("{}", stranger(*found))]
     Signer {
         /// The key that signed; `None` when it is not signed.
         found: Option<PublicKey>,
@@ -151,6 +151,13 @@ pub enum ErrorKind {
     /// An earlier write failed, so nothing more can follow it.
     #[error("an earlier write failed; the file ends there")]
     WriterFailed,
+}
+
+fn stranger(found: Option<PublicKey>) -> String {
+    match found {
+        Some(key) => format!("signed by {key}, which is not the key that was named"),
+        None => "not signed, and a key was named that must have signed it".to_owned(),
+    }
 }
 
 /// How a file begins that is none of ours: in letters where it is text, else in hex.

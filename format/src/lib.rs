@@ -22,6 +22,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod batch;
 mod block;
 mod chunk_read;
@@ -40,14 +41,18 @@ mod verify;
 mod wire;
 mod write;
 
+pub use anchor::{Anchor, MAX_ANCHOR_FILE};
 pub use batch::{Arg, Batch, Row};
 pub use chunk_read::Zone;
 pub use chunk_write::{Press, Pressed};
 pub use error::{Digest, Error, ErrorKind, Place};
 pub use keys::{Card, PublicKey, SecretKey};
 pub use read::{Chunk, ChunkInfo, Reader};
-pub use records::{Artifact, Checkpoint, Lineage, Name, Note, records};
+pub use records::{Artifact, Checkpoint, Lineage, Name, Note, Parent, records};
 pub use recover::{Recovered, recover};
-pub use verify::{Report, Verdict, verify, verify_bytes, verify_stream};
+pub use verify::{
+    Checks, CustodyEntry, Report, Signing, Verdict, check, check_bytes, check_stream, verify,
+    verify_bytes,
+};
 pub use wire::FieldRow;
 pub use write::{Writer, WriterOptions};

@@ -142,6 +142,7 @@ impl Rescue {
         let lineage = Lineage {
             parent: self.parent.0.to_vec(),
             derived_by: "recover".to_owned(),
+            ..Lineage::default()
         };
         lineage.put(&mut header);
         Ok(header)

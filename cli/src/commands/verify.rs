@@ -55,7 +55,7 @@ impl Verify {
 
     fn one(&self, out: &mut Output, file: &Path) -> Outcome {
         let report = match piped(file)? {
-            Some(input) => afterimage_format::verify_stream(input),
+            Some(input) => afterimage_format::check_stream(input, &Default::default()),
             None => afterimage_format::verify(file),
         }
         .map_err(|error| not_a_capture(file, &error))?;

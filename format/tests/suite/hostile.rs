@@ -501,7 +501,7 @@ fn only_a_regular_file_that_begins_like_a_capture_is_opened() {
     newer[20..24].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&path, newer).unwrap();
     assert!(
-        message(&path).contains("format version is 2.1, this reader knows 1"),
+        message(&path).contains("format version is 2.2, this reader knows 1"),
         "{}",
         message(&path)
     );

@@ -3,6 +3,8 @@
 
 mod damage;
 mod document;
+mod evidence;
+mod forge;
 mod hostile;
 mod round_trip;
 mod story;
