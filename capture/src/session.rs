@@ -658,6 +658,7 @@ impl Recorder {
         };
         self.flush(&mut writer)?;
         writer.state(BootNs(end_ns), &self.world.kept())?;
+        writer.checkpoint(host::clock_pair())?;
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
     }

@@ -42,8 +42,9 @@ impl Purpose {
     }
 }
 
-/// The half of a key that signs. It is wiped from memory when it is dropped, and never shown.
-pub struct SecretKey(SigningKey);
+/// The half of a key that signs. It is wiped from memory when it is dropped, and never shown. It lies in one place, so that
+/// moving it leaves nothing behind.
+pub struct SecretKey(Box<SigningKey>);
 
 impl SecretKey {
     /// A new key from the kernel's random numbers.
@@ -64,7 +65,7 @@ impl SecretKey {
 
     /// The key of this seed (RFC 8032, section 5.1.5).
     pub fn from_seed(seed: &[u8; 32]) -> SecretKey {
-        SecretKey(SigningKey::from_bytes(seed))
+        SecretKey(Box::new(SigningKey::from_bytes(seed)))
     }
 
     /// The half that may be shown.

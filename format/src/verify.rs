@@ -12,7 +12,7 @@ use crate::block::{Block, BlockHead, Chain, FileHead, tag_of};
 use crate::chunk_read::Body;
 use crate::error::{Digest, Error, ErrorKind, Place, malformed};
 use crate::keys::{PublicKey, Purpose};
-use crate::layout::{BLOCK_HEAD, FILE_HEAD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block};
+use crate::layout::{BLOCK_HEAD, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block};
 use crate::records::{Checkpoint, Footer, Lineage, Note};
 use crate::scan::{Piece, by_footer};
 use crate::source::Source;
@@ -479,8 +479,10 @@ impl Walk<'_> {
     }
 
     /// Whether the signature of a checkpoint or a footer is that of the key whose turn it is.
-    fn signed(&self, purpose: Purpose, body: &[u8]) -> Result<bool, ErrorKind> {
-        match (self.next, split_signature(body)?) {
+    fn signed(&self, purpose: Purpose, block: &Block) -> Result<bool, ErrorKind> {
+        let body = block.record(MAX_RECORD)?;
+        match (self.next, split_signature(&body)?) {
+            (Some(_), _) if block.head.flags & FLAG_ZSTD != 0 => Err(malformed("signed block")),
             (None, None) => Ok(false),
             (None, Some(_)) => Err(malformed("signature in a capture that names no signer")),
             (Some(_), None) => Err(ErrorKind::Missing { what: "signature" }),
@@ -495,7 +497,7 @@ impl Walk<'_> {
         let checkpoint = Checkpoint::decode(&body)?;
         same("blocks of the checkpoint", self.seq, checkpoint.blocks)?;
         self.same_chain(&checkpoint.chain)?;
-        if !self.signed(Purpose::Checkpoint, &body)? {
+        if !self.signed(Purpose::Checkpoint, block)? {
             return Ok(());
         }
         let clock = ClockPair {
@@ -536,7 +538,7 @@ impl Walk<'_> {
         same("events of the footer", self.report.events, footer.events)?;
         same("gaps of the footer", self.report.gaps, footer.gaps)?;
         self.same_chain(&footer.chain)?;
-        let signed = self.signed(Purpose::Seal, &body)?;
+        let signed = self.signed(Purpose::Seal, block)?;
         self.index(block)?;
         self.sealed = true;
         if footer.real_ns != 0 {
