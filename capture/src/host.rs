@@ -303,8 +303,14 @@ fn machine_id() -> String {
     if id.is_empty() {
         return id;
     }
-    let hash = blake3::derive_key("afterimage 2026-11-26 name of an installation", id.as_bytes());
-    hash[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    let hash = blake3::derive_key(
+        "afterimage 2026-11-26 name of an installation",
+        id.as_bytes(),
+    );
+    hash[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 /// What the kernel knows of how right the wall clock is (man 2 adjtimex).

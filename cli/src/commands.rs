@@ -1,5 +1,6 @@
 //! The subcommands: one file each, and the table that names them.
 
+mod anchor;
 mod completions;
 mod demo;
 mod detect;
@@ -7,6 +8,7 @@ mod doctor;
 mod fields;
 mod info;
 mod inspect;
+mod keys;
 mod read;
 mod record;
 mod recover;
@@ -50,12 +52,14 @@ pub struct Cli {
 /// Every subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Record(record::Record),
+    Record(Box<record::Record>),
     Read(read::Read),
     View(view::View),
     Detect(detect::Detect),
     Info(info::Info),
     Verify(verify::Verify),
+    Anchor(anchor::Anchor),
+    Keys(keys::Keys),
     Recover(recover::Recover),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
@@ -78,6 +82,8 @@ impl Command {
             Command::Detect(args) => args.run(out),
             Command::Info(args) => args.run(out),
             Command::Verify(args) => args.run(out),
+            Command::Anchor(args) => args.run(out),
+            Command::Keys(args) => args.run(out),
             Command::Recover(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Demo(args) => args.run(out),

@@ -10,6 +10,7 @@ mod failure;
 mod gate;
 mod habits;
 mod json;
+mod keyring;
 mod layout;
 mod moment;
 mod opening;

@@ -2,18 +2,19 @@
 //! `record` and `demo` stand on it.
 
 use crate::failure::{Exit, Failure, shown};
+use crate::keyring;
 use crate::output::say;
 use crate::units::{plural, show_count};
 use afterimage_capture::{Options, Recorder, Status, StopReason};
-use afterimage_format::{Writer, WriterOptions};
+use afterimage_format::{Anchor, Lineage, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where a capture goes.
@@ -112,6 +113,65 @@ impl<W: Write> Write for Counted<W> {
     }
 }
 
+/// What makes a capture evidence.
+#[derive(Default)]
+pub struct Custody {
+    /// The name of the key to sign with; `None` for a capture that is not signed.
+    pub key: Option<String>,
+    /// Where anchors go.
+    pub anchors: Option<PathBuf>,
+}
+
+/// Time between two anchors that are written while recording.
+const ANCHOR_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps the newest anchor, and appends one to a file at the beginning, each minute, and at the end.
+struct Anchors {
+    file: Option<File>,
+    written: Option<Instant>,
+    newest: Option<Anchor>,
+    failed: Option<io::Error>,
+}
+
+impl Anchors {
+    fn open(path: Option<&Path>) -> Result<Anchors, Failure> {
+        let open = |path: &Path| {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)
+                .map_err(|error| {
+                    Failure::path(
+                        "opening",
+                        path,
+                        error,
+                        "name a place you may write to with --anchor FILE",
+                    )
+                })
+        };
+        Ok(Anchors {
+            file: path.map(open).transpose()?,
+            written: None,
+            newest: None,
+            failed: None,
+        })
+    }
+
+    fn take(&mut self, anchor: &Anchor) {
+        let due = self.written.is_none_or(|at| at.elapsed() >= ANCHOR_EVERY);
+        if let Some(file) = self.file.as_mut().filter(|_| due || anchor.sealed) {
+            let done = file
+                .write_all(format!("{anchor}\n").as_bytes())
+                .and_then(|()| file.sync_data());
+            self.failed = done.err().or(self.failed.take());
+            self.written = Some(Instant::now());
+        }
+        self.newest = Some(anchor.clone());
+    }
+}
+
 /// How a recording ended.
 #[derive(Debug)]
 pub struct Summary {
@@ -123,6 +183,10 @@ pub struct Summary {
     pub bytes: u64,
     /// How long it ran.
     pub took: Duration,
+    /// How far the file goes.
+    pub anchor: Option<Anchor>,
+    /// What the key is called that signed it.
+    signer: Option<String>,
 }
 
 impl Summary {
@@ -138,12 +202,7 @@ impl Summary {
     /// The books, for standard error.
     pub fn print(&self, target: &Target) {
         let t = &self.totals;
-        let why = match self.reason {
-            StopReason::Asked => "it was stopped",
-            StopReason::Duration => "--duration reached",
-            StopReason::Bytes => "--size reached",
-            StopReason::Events => "--events reached",
-        };
+        let why = why(self.reason);
         let place = match target {
             Target::File(path) => format!(" in {}", shown(path)),
             Target::Stdout => String::new(),
@@ -155,11 +214,31 @@ impl Summary {
             self.took.as_secs_f64()
         ));
         say(books(t));
+        if let Some(anchor) = &self.anchor {
+            let signed = match &self.signer {
+                Some(name) => format!("signed by {name}"),
+                None => "not signed".to_owned(),
+            };
+            say(format_args!(
+                "{signed}; digest {} (keep it elsewhere: it shows that nothing was changed or rolled back)",
+                anchor.digest
+            ));
+        }
         if self.exit() == Exit::Loss {
             say(
                 "  try: a larger --ring, a narrower scope, or a filter; what is missing is marked in the capture as gaps",
             );
         }
+    }
+}
+
+/// Why a recording ended, in words.
+fn why(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Asked => "it was stopped",
+        StopReason::Duration => "--duration reached",
+        StopReason::Bytes => "--size reached",
+        StopReason::Events => "--events reached",
     }
 }
 
@@ -220,12 +299,15 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
 pub fn run(
     options: Options,
     target: &Target,
+    custody: Custody,
     stop: &AtomicBool,
     progress: bool,
     begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     target.check()?;
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
+    let key = custody.key.as_deref().map(keyring::load).transpose()?;
+    let anchors = Arc::new(Mutex::new(Anchors::open(custody.anchors.as_deref())?));
     let started = Instant::now();
     let bytes = Arc::new(AtomicU64::new(0));
     let sink = Counted {
@@ -242,14 +324,28 @@ pub fn run(
         };
         Failure::new(Safe::new(&error.to_string()), remedy)
     };
-    let ready = Writer::new(
+    let ready = Writer::signed(
         sink,
         recorder.manifest(),
+        &Lineage::default(),
         Schema::current(),
         WriterOptions::default(),
+        key.as_ref().map(|pair| &pair.secret),
     )
     .map_err(|error| broken(&error))
-    .and_then(|writer| begin(&mut recorder).map(|()| writer));
+    .and_then(|mut writer| {
+        let anchors = anchors.clone();
+        writer.on_anchor(move |anchor| {
+            let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
+            anchors.take(anchor);
+        });
+        begin(&mut recorder).map(|()| writer)
+    });
+    // The key has signed what it has to sign; from here on it is not needed.
+    let signer = key.map(|pair| {
+        let name = Safe::new(&pair.card.name).to_string();
+        format!("{name} ({})", pair.card.key.short())
+    });
     let mut writer = ready.inspect_err(|_| {
         // Nothing was recorded yet, so nothing is left behind.
         if let Target::File(path) = target {
@@ -265,13 +361,25 @@ pub fn run(
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
     let reason = reason.map_err(|error| broken(&error))?;
+    writer.ended(why(reason));
     let (sink, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
     make_durable(sink.inner, target).map_err(|error| broken(&error))?;
+    let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
+    if let (Some(error), Some(path)) = (anchors.failed.take(), &custody.anchors) {
+        return Err(Failure::path(
+            "writing anchors to",
+            path,
+            error,
+            "the capture itself is sealed; make an anchor of it with afterimage anchor",
+        ));
+    }
     Ok(Summary {
         reason,
         totals,
         bytes: bytes.load(Ordering::Relaxed),
         took: started.elapsed(),
+        anchor: anchors.newest.take(),
+        signer,
     })
 }
 

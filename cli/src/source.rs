@@ -4,7 +4,7 @@ use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::{self, Zone};
 use crate::output::say;
 use crate::units::plural;
-use afterimage_format::{Error as CaptureError, ErrorKind, Reader};
+use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
 use afterimage_model::{Gap, Loss, Safe, Totals};
 use afterimage_query::Filter;
@@ -15,13 +15,24 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     /// The capture.
     pub session: Session,
+    /// Where it comes from, and who signed it.
+    pub lineage: Lineage,
+    /// How it ended; `None` when it is not sealed.
+    pub seal: Option<Seal>,
+    /// Remarks and custody entries.
+    pub notes: Vec<Note>,
 }
 
 impl Source {
     /// Opens a capture; `-` reads standard input to its end first, because a capture is read by its footer.
     pub fn open(path: &Path) -> Result<Source, Failure> {
-        let session = Session::from_reader(reader(path)?);
-        Ok(Source { session })
+        let reader = reader(path)?;
+        Ok(Source {
+            lineage: reader.lineage().clone(),
+            seal: reader.seal().cloned(),
+            notes: reader.notes().to_vec(),
+            session: Session::from_reader(reader),
+        })
     }
 
     /// Tells on standard error what is missing from the capture, and gives the exit code that says so.

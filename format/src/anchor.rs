@@ -37,10 +37,7 @@ pub struct Anchor {
 
 /// A capture id as it stands in an anchor: what is in a file must not make lines of its own.
 pub(crate) fn plain(id: &str) -> String {
-    id.chars()
-        .filter(char::is_ascii_graphic)
-        .take(64)
-        .collect()
+    id.chars().filter(char::is_ascii_graphic).take(64).collect()
 }
 
 impl fmt::Display for Anchor {

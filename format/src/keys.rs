@@ -8,6 +8,7 @@
 )]
 
 use crate::error::{ErrorKind, malformed};
+use afterimage_model::Safe;
 use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
 use std::fmt;
 use std::io;
@@ -215,8 +216,8 @@ impl Card {
         let mut earlier = Vec::new();
         for (word, rest) in lines {
             match word {
-                "name" => name = rest.to_owned(),
-                "made" => made = rest.to_owned(),
+                "name" => name = Safe::new(rest).to_string(),
+                "made" => made = Safe::new(rest).to_string(),
                 "key" => key = Some(PublicKey::from_hex(rest)?),
                 "before" => earlier.push(rest),
                 _ => {}
@@ -249,7 +250,11 @@ impl Card {
 impl fmt::Display for Card {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{PUBLIC}")?;
-        writeln!(f, "name {}\nmade {}\nkey {}", self.name, self.made, self.key)?;
+        writeln!(
+            f,
+            "name {}\nmade {}\nkey {}",
+            self.name, self.made, self.key
+        )?;
         for (key, voucher) in self.before.iter().zip(&self.vouchers) {
             write!(f, "before {key} ")?;
             voucher
@@ -289,6 +294,7 @@ pub fn parse_secret(text: &str) -> Result<SecretKey, ErrorKind> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 
@@ -374,10 +380,9 @@ mod tests {
         let stolen = third.to_string().lines().last().map(str::to_owned);
         let forged = format!("{first}{}\n", stolen.expect("a line"));
         assert!(Card::parse(&forged).is_err());
-        let other = third.to_string().replace(
-            &key(1).public().to_string(),
-            &key(4).public().to_string(),
-        );
+        let other = third
+            .to_string()
+            .replace(&key(1).public().to_string(), &key(4).public().to_string());
         assert!(Card::parse(&other).is_err());
     }
 

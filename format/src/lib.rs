@@ -47,7 +47,7 @@ pub use chunk_read::Zone;
 pub use chunk_write::{Press, Pressed};
 pub use error::{Digest, Error, ErrorKind, Place};
 pub use keys::{Card, PublicKey, SecretKey};
-pub use read::{Chunk, ChunkInfo, Reader};
+pub use read::{Chunk, ChunkInfo, Reader, Seal};
 pub use records::{Artifact, Checkpoint, Lineage, Name, Note, Parent, records};
 pub use recover::{Recovered, recover};
 pub use verify::{

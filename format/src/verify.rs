@@ -12,7 +12,9 @@ use crate::block::{Block, BlockHead, Chain, FileHead, tag_of};
 use crate::chunk_read::Body;
 use crate::error::{Digest, Error, ErrorKind, Place, malformed};
 use crate::keys::{PublicKey, Purpose};
-use crate::layout::{BLOCK_HEAD, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block};
+use crate::layout::{
+    BLOCK_HEAD, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block,
+};
 use crate::records::{Checkpoint, Footer, Lineage, Note};
 use crate::scan::{Piece, by_footer};
 use crate::source::Source;
@@ -371,7 +373,7 @@ impl Walk<'_> {
         let most = anchors.iter().max_by_key(|anchor| anchor.blocks)?;
         (most.blocks > self.seq).then(|| {
             ErrorKind::Anchor(format!(
-                "rolled back: the anchor vouches for {} blocks in {} bytes, {} blocks in {} bytes are there",
+                "rolled back, or its end never reached the disk: the anchor vouches for {} blocks in {} bytes, {} blocks in {} bytes are there",
                 most.blocks, most.bytes, self.seq, self.at
             ))
         })
@@ -395,7 +397,11 @@ impl Walk<'_> {
 
     /// Checks the block at `at` and steps over it.
     fn step(&mut self) -> Result<(), ErrorKind> {
-        crate::error::limit("blocks of a file", self.seq, MAX_BLOCKS.saturating_add(MAX_CUSTODY))?;
+        crate::error::limit(
+            "blocks of a file",
+            self.seq,
+            MAX_BLOCKS.saturating_add(MAX_CUSTODY),
+        )?;
         let block = self.source.block(self.at, self.tag)?;
         if self.sealed && block.head.ty != block::NOTE {
             return Err(malformed("bytes after the footer"));

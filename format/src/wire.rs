@@ -125,8 +125,11 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Takes a record whose last field is a signature apart: what is signed, and the signature. `None` when it has none.
-pub(crate) fn split_signature(body: &[u8]) -> Result<Option<(&[u8], &[u8])>, ErrorKind> {
+/// What is signed, and the signature.
+pub(crate) type Signed<'a> = (&'a [u8], &'a [u8]);
+
+/// Takes a record whose last field is a signature apart. `None` when it has none.
+pub(crate) fn split_signature(body: &[u8]) -> Result<Option<Signed<'_>>, ErrorKind> {
     let mut cursor = Cursor::new(body);
     loop {
         let before = cursor.left();

@@ -248,11 +248,7 @@ impl<W: Write> Blocks<W> {
         Ok(())
     }
 
-    fn put_checkpoint(
-        &mut self,
-        clock: ClockPair,
-        first: Option<&SecretKey>,
-    ) -> Result<(), Error> {
+    fn put_checkpoint(&mut self, clock: ClockPair, first: Option<&SecretKey>) -> Result<(), Error> {
         self.clock = clock;
         let mut checkpoint = Checkpoint {
             at: BootNs(clock.boot_ns),

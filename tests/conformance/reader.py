@@ -206,6 +206,8 @@ def manifest(body):
     out.update({"coverage": texts(rec, 15), "not_covered": texts(rec, 16), "limits": pairs(rec, 17)})
     out.update({"trigger": text(rec, 18), "reason": text(rec, 19), "operator": text(rec, 20), "case_id": text(rec, 21)})
     out["command"] = texts(rec, 22)
+    later = {"machine_id": 23, "clock_sync": 24}
+    out.update({name: text(rec, tag) for name, tag in later.items() if text(rec, tag)})
     return out
 
 

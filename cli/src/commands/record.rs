@@ -2,8 +2,9 @@
 
 use crate::failure::{Failure, Outcome};
 use crate::gate::{Waiting, ending};
+use crate::keyring;
 use crate::output::{Output, say};
-use crate::recording::{self, Target};
+use crate::recording::{self, Custody, Target};
 use crate::source;
 use crate::units::{parse_duration, parse_size};
 use afterimage_capture::{Limits, Options, Scope};
@@ -121,6 +122,18 @@ pub struct Record {
     /// Who records [default: the user behind sudo, or the current one]
     #[arg(long, value_name = "NAME", help_heading = "Custody")]
     operator: Option<String>,
+    /// The key to sign with, by its name; the default one is made when it is first needed
+    #[arg(long, value_name = "NAME", help_heading = "Custody", default_value = keyring::DEFAULT)]
+    key: String,
+    /// Do not sign the capture
+    #[arg(long, help_heading = "Custody", conflicts_with = "key")]
+    no_sign: bool,
+    /// Append to this file how far the capture has come, at the beginning, each minute and at the seal
+    ///
+    /// Kept where nobody who could change the capture can change it, it shows later that the capture was not rolled
+    /// back or rewritten: afterimage verify --anchor FILE.
+    #[arg(long, value_name = "FILE", help_heading = "Custody")]
+    anchor: Option<PathBuf>,
 
     /// No progress and no summary
     #[arg(long, short)]
@@ -151,6 +164,10 @@ impl Record {
         let follow = !self.command.is_empty() && self.names_no_scope();
         let scope = self.scope()?;
         target.check()?;
+        let custody = Custody {
+            key: (!self.no_sign).then(|| self.key.clone()),
+            anchors: self.anchor.clone(),
+        };
         let stop = recording::stop_on_signals()?;
         let waiting = match self.command.is_empty() {
             true => None,
@@ -193,7 +210,7 @@ impl Record {
             None => options,
         };
         let quiet = self.quiet;
-        let summary = recording::run(options, &target, &stop, !quiet, |recorder| {
+        let summary = recording::run(options, &target, custody, &stop, !quiet, |recorder| {
             if let Target::File(path) = &target
                 && !quiet
             {

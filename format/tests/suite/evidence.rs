@@ -87,7 +87,9 @@ fn with_anchors(file: Vec<u8>, anchors: &[Anchor]) -> Report {
 }
 
 fn places(pieces: &[Piece], ty: u16) -> Vec<usize> {
-    (0..pieces.len()).filter(|at| pieces[*at].ty == ty).collect()
+    (0..pieces.len())
+        .filter(|at| pieces[*at].ty == ty)
+        .collect()
 }
 
 /// Repairs everything that can be repaired without a key.
@@ -163,10 +165,7 @@ fn a_deleted_doubled_or_moved_block_is_found_even_when_all_checksums_are_made_an
         moved.swap(at, at + 1);
         for (what, attack) in [("without", without), ("doubled", doubled), ("moved", moved)] {
             broken(&format!("{what} {at}"), repaired(&attack));
-            broken(
-                &format!("{what} {at}"),
-                repaired_around_signatures(&attack),
-            );
+            broken(&format!("{what} {at}"), repaired_around_signatures(&attack));
         }
     }
 }
@@ -223,7 +222,13 @@ fn what_is_added_behind_the_last_signature_of_an_unsealed_capture_is_said_to_be_
     let (file, _) = small();
     let pieces = apart(&file);
     let checkpoint = places(&pieces, block::CHECKPOINT)[2];
-    let forged = repaired(&[&pieces[..=checkpoint], &pieces[checkpoint + 1..=checkpoint + 1]].concat());
+    let forged = repaired(
+        &[
+            &pieces[..=checkpoint],
+            &pieces[checkpoint + 1..=checkpoint + 1],
+        ]
+        .concat(),
+    );
     let report = verify_bytes(forged).unwrap();
     assert!(matches!(report.verdict, Verdict::IntactUnsealed));
     assert_eq!(report.unsigned_blocks(), 1);

@@ -98,7 +98,9 @@ fn zone_number(body: &[u8], tag: u64) -> u64 {
 
 /// Puts pieces together again. `keep` says of which pieces the fields that follow from their place are left as they are.
 pub fn together(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<u8> {
-    let tag: [u8; 8] = blake3::hash(&pieces[0].body).as_bytes()[..8].try_into().unwrap();
+    let tag: [u8; 8] = blake3::hash(&pieces[0].body).as_bytes()[..8]
+        .try_into()
+        .unwrap();
     let mut file = b"\x89AFT\r\n\x1a\n\x01\x00\x02\x00".to_vec();
     file.extend_from_slice(&tag);
     file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());

@@ -1,0 +1,201 @@
+//! Keys, signatures and anchors on the command line: who may read what, and which exit code says what.
+
+use afterimage_format::{Lineage, Writer, WriterOptions, keys};
+use afterimage_model::{ClockPair, Manifest, Schema, Tables, Totals};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A folder with keys of its own.
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        Desk(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_afterimage"))
+            .args(args)
+            .current_dir(self.0.path())
+            .env("NO_COLOR", "1")
+            .env("AFTERIMAGE_KEYS", self.path("keys"))
+            .stdin(Stdio::null())
+            .output()
+            .expect("the command runs")
+    }
+
+    /// What it printed when it ended as it should.
+    fn ends(&self, code: i32, args: &[&str]) -> String {
+        let output = self.run(args);
+        let (out, err) = (text(&output.stdout), text(&output.stderr));
+        assert_eq!(output.status.code(), Some(code), "{args:?}: {out}{err}");
+        out + &err
+    }
+
+    /// A capture signed by the key of this name.
+    fn capture(&self, name: &str, key: &str) {
+        let secret = std::fs::read_to_string(self.path(&format!("keys/{key}.key"))).expect("a key");
+        let secret = keys::parse_secret(&secret).expect("a key");
+        let manifest = Manifest {
+            capture_id: "00112233445566778899aabbccddeeff".into(),
+            clock: ClockPair {
+                boot_ns: 1,
+                mono_ns: 1,
+                real_ns: 1_795_366_800_000_000_000,
+            },
+            ..Manifest::default()
+        };
+        let mut writer = Writer::signed(
+            Vec::new(),
+            &manifest,
+            &Lineage::default(),
+            Schema::current(),
+            WriterOptions::default(),
+            Some(&secret),
+        )
+        .expect("a header");
+        writer.ended("it was stopped");
+        let file = writer.seal(&Totals::default(), &Tables::default());
+        std::fs::write(self.path(name), file.expect("a seal")).expect("a file");
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("UTF-8")
+}
+
+fn mode(path: &Path) -> u32 {
+    std::fs::metadata(path)
+        .expect("a file")
+        .permissions()
+        .mode()
+        & 0o777
+}
+
+#[test]
+fn a_key_is_private_is_never_overwritten_and_its_public_half_is_for_everybody() {
+    let desk = Desk::new();
+    desk.ends(0, &["keys", "generate", "lab"]);
+    assert_eq!(mode(&desk.path("keys/lab.key")), 0o600);
+    assert_eq!(mode(&desk.path("keys/lab.pub")), 0o644);
+    let before = std::fs::read(desk.path("keys/lab.key")).expect("a key");
+    desk.ends(1, &["keys", "generate", "lab"]);
+    assert_eq!(std::fs::read(desk.path("keys/lab.key")).ok(), Some(before));
+    let shown = desk.ends(0, &["keys", "show", "lab"]);
+    assert!(shown.starts_with("afterimage public key 1\n"), "{shown}");
+    assert!(!shown.contains("secret"), "{shown}");
+    for bad in ["../lab", ".lab", "", "a/b", "a b"] {
+        desk.ends(2, &["keys", "generate", bad]);
+    }
+    assert!(!desk.path("lab.key").exists());
+}
+
+#[test]
+fn the_right_key_is_confirmed_and_a_wrong_one_is_refused_with_exit_code_4() {
+    let desk = Desk::new();
+    for name in ["lab", "other"] {
+        desk.ends(0, &["keys", "generate", name]);
+    }
+    desk.capture("a.aft", "lab");
+    let told = desk.ends(0, &["verify", "a.aft"]);
+    assert!(
+        told.contains("a key known here") && told.contains("signed seal"),
+        "{told}"
+    );
+    desk.ends(0, &["verify", "--key", "lab", "a.aft"]);
+    desk.ends(0, &["verify", "--key", "keys/lab.pub", "a.aft"]);
+    let told = desk.ends(4, &["verify", "--key", "other", "a.aft"]);
+    assert!(
+        told.contains("which is not the key that was named"),
+        "{told}"
+    );
+    desk.ends(1, &["verify", "--key", "nothing.pub", "a.aft"]);
+    // Where the key is not known, that is said, and nothing else is claimed.
+    std::fs::remove_file(desk.path("keys/lab.pub")).expect("removed");
+    let told = desk.ends(0, &["verify", "a.aft"]);
+    assert!(told.contains("unknown key"), "{told}");
+    let json = desk.ends(0, &["verify", "--json", "a.aft"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["verify.signed"], true);
+    assert_eq!(json["verify.signer_name"], serde_json::Value::Null);
+}
+
+#[test]
+fn a_rotated_key_still_checks_what_its_predecessor_signed_and_cannot_sign_as_it() {
+    let desk = Desk::new();
+    desk.ends(0, &["keys", "generate", "lab"]);
+    desk.capture("old.aft", "lab");
+    let old = std::fs::read_to_string(desk.path("keys/lab.key")).expect("a key");
+    desk.ends(0, &["keys", "rotate", "lab"]);
+    desk.capture("new.aft", "lab");
+    assert_ne!(
+        std::fs::read_to_string(desk.path("keys/lab.key")).ok(),
+        Some(old)
+    );
+    for file in ["old.aft", "new.aft"] {
+        desk.ends(0, &["verify", "--key", "lab", file]);
+    }
+    assert_eq!(mode(&desk.path("keys/lab.key")), 0o600);
+    // The earlier card alone does not vouch for what came later.
+    let retired: Vec<PathBuf> = std::fs::read_dir(desk.path("keys"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.to_string_lossy().contains("lab-"))
+        .collect();
+    let [retired] = retired.as_slice() else {
+        panic!("{retired:?}")
+    };
+    let retired = retired.to_string_lossy();
+    desk.ends(0, &["verify", "--key", &retired, "old.aft"]);
+    desk.ends(4, &["verify", "--key", &retired, "new.aft"]);
+}
+
+#[test]
+fn a_key_that_others_can_read_does_not_sign() {
+    let desk = Desk::new();
+    desk.ends(0, &["keys", "generate", "lab"]);
+    let open = std::fs::Permissions::from_mode(0o640);
+    std::fs::set_permissions(desk.path("keys/lab.key"), open).expect("a mode");
+    let told = desk.ends(1, &["keys", "rotate", "lab"]);
+    assert!(told.contains("proves nothing"), "{told}");
+    // Nor one behind a link.
+    std::fs::rename(desk.path("keys/lab.key"), desk.path("elsewhere")).expect("moved");
+    std::os::unix::fs::symlink(desk.path("elsewhere"), desk.path("keys/lab.key")).expect("a link");
+    desk.ends(1, &["keys", "rotate", "lab"]);
+}
+
+#[test]
+fn an_anchor_finds_what_was_cut_off_and_what_was_made_anew() {
+    let desk = Desk::new();
+    desk.ends(0, &["keys", "generate", "lab"]);
+    desk.capture("a.aft", "lab");
+    let anchor = desk.ends(0, &["anchor", "a.aft"]);
+    std::fs::write(desk.path("a.anchor"), &anchor).expect("a file");
+    let told = desk.ends(0, &["verify", "--anchor", "a.anchor", "a.aft"]);
+    assert!(told.contains("holds 1 anchor"), "{told}");
+    let told = desk.ends(0, &["verify", "a.aft"]);
+    assert!(
+        told.contains("roll-back to an earlier state would not be seen"),
+        "{told}"
+    );
+    let whole = std::fs::read(desk.path("a.aft")).expect("a file");
+    std::fs::write(desk.path("cut.aft"), &whole[..whole.len() - 200]).expect("a file");
+    desk.ends(3, &["verify", "cut.aft"]);
+    let told = desk.ends(4, &["verify", "--anchor", "a.anchor", "cut.aft"]);
+    assert!(told.contains("rolled back"), "{told}");
+    // The same key, the same events, another capture.
+    desk.capture("again.aft", "lab");
+    desk.ends(0, &["verify", "--key", "lab", "again.aft"]);
+    desk.ends(4, &["verify", "--anchor", "a.anchor", "again.aft"]);
+    desk.ends(1, &["verify", "--anchor", "a.aft", "a.aft"]);
+    // What is broken gets no anchor.
+    let mut broken = whole;
+    broken[5_000] ^= 1;
+    std::fs::write(desk.path("broken.aft"), broken).expect("a file");
+    desk.ends(4, &["anchor", "broken.aft"]);
+}
