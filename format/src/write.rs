@@ -4,6 +4,7 @@ use crate::anchor::Anchor;
 use crate::batch::{Arg, Batch, Row};
 use crate::block::{BlockHead, Chain, FileHead, put_block};
 use crate::chunk_write::{ChunkEncoder, Pressed};
+use crate::custody::Deed;
 use crate::error::{Error, ErrorKind, Place, limit};
 use crate::keys::{PublicKey, Purpose, SecretKey};
 use crate::layout::{
@@ -280,6 +281,13 @@ impl<W: Write> Blocks<W> {
         Ok(())
     }
 
+    /// Writes an entry of the custody log, signed where there is a key.
+    pub(crate) fn custody(&mut self, deed: &Deed, key: Option<&SecretKey>) -> Result<(), Error> {
+        let body = deed.body(self.chain, key);
+        limit("record length", body.len() as u64, MAX_RECORD).map_err(|kind| self.error(kind))?;
+        self.plain(block::NOTE, &body)
+    }
+
     fn plain(&mut self, ty: u16, body: &[u8]) -> Result<(), Error> {
         self.append(ty, 0, body, &ZoneRecord::default())
     }
@@ -542,6 +550,11 @@ impl<W: Write> Writer<W> {
     /// Writes a note.
     pub fn note(&mut self, note: &Note) -> Result<(), Error> {
         self.append_record(block::NOTE, &note.encode())
+    }
+
+    /// Writes an entry of the custody log, signed where there is a key.
+    pub fn custody(&mut self, deed: &Deed, key: Option<&SecretKey>) -> Result<(), Error> {
+        self.blocks.custody(deed, key)
     }
 
     /// Writes a file to keep with the capture; its hash is computed here.

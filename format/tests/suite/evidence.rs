@@ -8,7 +8,7 @@ use afterimage_format::{
     Anchor, Card, Checks, ErrorKind, PublicKey, Report, SecretKey, Verdict, Writer, WriterOptions,
     check_bytes, verify_bytes,
 };
-use afterimage_format::{Lineage, Reader};
+use afterimage_format::{Deed, Lineage, Reader, custody};
 use afterimage_model::ClockPair;
 use std::sync::{Arc, Mutex};
 
@@ -395,4 +395,153 @@ fn a_flipped_bit_of_a_signed_capture_is_found_anywhere() {
             file[at] ^= 1 << bit;
         }
     }
+}
+
+fn deed(action: &str) -> Deed {
+    Deed {
+        action: action.into(),
+        operator: "k. ito".into(),
+        tool: "afterimage test".into(),
+        host: "lab".into(),
+        made_ns: 7,
+        text: "as asked".into(),
+        subject: Some([9; 32]),
+    }
+}
+
+/// A signed capture on disk, with this many entries in its custody log by different keys.
+fn with_custody(entries: u8) -> (tempfile::TempDir, std::path::PathBuf, Vec<u8>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.aft");
+    let (file, _) = small();
+    std::fs::write(&path, &file).unwrap();
+    for n in 0..entries {
+        custody::append(&path, &deed("verified"), &key(10 + n), &Checks::default()).unwrap();
+    }
+    (folder, path, file)
+}
+
+#[test]
+fn custody_entries_are_appended_behind_the_seal_and_change_nothing_before_them() {
+    let (_folder, path, before) = with_custody(3);
+    let after = std::fs::read(&path).unwrap();
+    assert_eq!(after[..before.len()], before);
+    let report = verify_bytes(after.clone()).unwrap();
+    assert!(is_sealed(&report), "{}", report.verdict);
+    assert_eq!(report.digest, verify_bytes(before.clone()).unwrap().digest);
+    assert_eq!(report.custody.len(), 3);
+    for (n, entry) in (0..).zip(&report.custody) {
+        assert_eq!(entry.signer, Some(key(10 + n).public()));
+        assert!(entry.after_seal && entry.note.author == "k. ito");
+        assert_eq!(entry.note.subject, vec![9; 32]);
+    }
+    let reader = Reader::from_bytes(after.clone()).unwrap();
+    assert_eq!(
+        reader.totals(),
+        Reader::from_bytes(before).unwrap().totals()
+    );
+    assert_eq!((reader.notes().len(), reader.gaps().len()), (3, 1));
+    // An anchor of the log finds entries that were taken away.
+    let all = report.anchor;
+    let pieces = apart(&after);
+    let fewer = repaired(&pieces[..pieces.len() - 1]);
+    assert!(is_sealed(&verify_bytes(fewer.clone()).unwrap()));
+    assert!(!is_sealed(&with_anchors(fewer, &[all])));
+}
+
+#[test]
+fn an_edited_moved_removed_or_foreign_custody_entry_is_found_and_the_capture_stays_sealed() {
+    let (_folder, path, before) = with_custody(3);
+    let file = std::fs::read(&path).unwrap();
+    let pieces = apart(&file);
+    let first = pieces.len() - 3;
+    let bad = |what: &str, pieces: &[Piece]| {
+        for file in [
+            repaired(pieces),
+            together(pieces, |piece| piece.ty == block::NOTE),
+        ] {
+            let report = verify_bytes(file).unwrap();
+            assert!(report.custody_error.is_some(), "{what}");
+            assert!(is_sealed(&report), "{what}: {}", report.verdict);
+        }
+    };
+    for tag in [1, 3, 4, 5, 8] {
+        let mut edited = pieces.clone();
+        edited[first].body = set(&edited[first].body, tag, Some(vec![b'x']));
+        bad(&format!("field {tag}"), &edited);
+    }
+    let mut moved = pieces.clone();
+    moved.swap(first, first + 1);
+    bad("moved", &moved);
+    let mut removed = pieces.clone();
+    removed.remove(first + 1);
+    bad("removed", &removed);
+    let mut unsigned = pieces.clone();
+    let body = set(&unsigned[first].body, 63, None);
+    unsigned[first].body = set(&body, 10, None);
+    bad("unsigned", &unsigned);
+    let mut remark = pieces.clone();
+    remark[first].body = set(&remark[first].body, 5, None);
+    bad("a remark", &remark);
+    // Torn while it was written, or flipped.
+    for cut in before.len() + 1..file.len() {
+        let report = verify_bytes(file[..cut].to_vec()).unwrap();
+        assert!(is_sealed(&report), "cut at {cut}");
+        let whole = report.anchor.bytes == cut as u64;
+        assert_eq!(report.custody_error.is_none(), whole, "cut at {cut}");
+    }
+    for at in before.len()..file.len() {
+        let mut flipped = file.clone();
+        flipped[at] ^= 4;
+        let report = verify_bytes(flipped).unwrap();
+        let found = report.custody_error.is_some() || !is_sealed(&report);
+        assert!(found, "byte {at}");
+    }
+}
+
+#[test]
+fn nothing_is_appended_to_a_capture_that_is_not_sealed_and_intact() {
+    let (_folder, path, file) = with_custody(0);
+    let mut broken = file.clone();
+    broken[3_000] ^= 1;
+    for bad in [&file[..file.len() - 9], broken.as_slice(), b"text"] {
+        std::fs::write(&path, bad).unwrap();
+        let done = custody::append(&path, &deed("verified"), &key(9), &Checks::default());
+        assert!(done.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), bad);
+    }
+    // Nor through a link, nor for somebody who named another key.
+    std::fs::write(&path, &file).unwrap();
+    let link = path.with_extension("link");
+    std::os::unix::fs::symlink(&path, &link).unwrap();
+    let plain = Checks::default();
+    assert!(custody::append(&link, &deed("verified"), &key(9), &plain).is_err());
+    let named = Checks {
+        keys: vec![key(2).public()],
+        ..Checks::default()
+    };
+    assert!(custody::append(&path, &deed("verified"), &key(9), &named).is_err());
+    assert_eq!(std::fs::read(&path).unwrap(), file);
+}
+
+#[test]
+fn an_entry_made_while_recording_is_part_of_what_is_signed() {
+    let story = story();
+    let mut writer = Writer::signed(
+        Vec::new(),
+        &story.manifest,
+        &Lineage::default(),
+        &story.schema,
+        WriterOptions::default(),
+        Some(&key(1)),
+    )
+    .unwrap();
+    writer.custody(&deed("created"), Some(&key(1))).unwrap();
+    let file = writer.seal(&story.totals, &story.tables).unwrap();
+    let report = verify_bytes(file).unwrap();
+    assert!(is_sealed(&report));
+    let [entry] = report.custody.as_slice() else {
+        panic!("{:?}", report.custody)
+    };
+    assert!(!entry.after_seal && entry.signer == Some(key(1).public()));
 }
