@@ -2,6 +2,7 @@
 
 mod anchor;
 mod completions;
+mod custody;
 mod demo;
 mod detect;
 mod doctor;
@@ -59,6 +60,7 @@ pub enum Command {
     Info(info::Info),
     Verify(verify::Verify),
     Anchor(anchor::Anchor),
+    Custody(custody::Custody),
     Keys(keys::Keys),
     Recover(recover::Recover),
     Inspect(inspect::Inspect),
@@ -83,6 +85,7 @@ impl Command {
             Command::Info(args) => args.run(out),
             Command::Verify(args) => args.run(out),
             Command::Anchor(args) => args.run(out),
+            Command::Custody(args) => args.run(out),
             Command::Keys(args) => args.run(out),
             Command::Recover(args) => args.run(),
             Command::Inspect(args) => args.run(),

@@ -6,6 +6,7 @@
 
 mod commands;
 mod container;
+mod custody;
 mod failure;
 mod gate;
 mod habits;

@@ -1,6 +1,7 @@
 //! One recording from armed to sealed: the output file, the stop flag, the progress line and the books at the end.
 //! `record` and `demo` stand on it.
 
+use crate::custody;
 use crate::failure::{Exit, Failure, shown};
 use crate::keyring;
 use crate::output::say;
@@ -299,15 +300,15 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
 pub fn run(
     options: Options,
     target: &Target,
-    custody: Custody,
+    wanted: Custody,
     stop: &AtomicBool,
     progress: bool,
     begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     target.check()?;
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
-    let key = custody.key.as_deref().map(keyring::load).transpose()?;
-    let anchors = Arc::new(Mutex::new(Anchors::open(custody.anchors.as_deref())?));
+    let key = wanted.key.as_deref().map(keyring::load).transpose()?;
+    let anchors = Arc::new(Mutex::new(Anchors::open(wanted.anchors.as_deref())?));
     let started = Instant::now();
     let bytes = Arc::new(AtomicU64::new(0));
     let sink = Counted {
@@ -324,6 +325,7 @@ pub fn run(
         };
         Failure::new(Safe::new(&error.to_string()), remedy)
     };
+    let operator = Some(recorder.manifest().operator.clone()).filter(|name| !name.is_empty());
     let ready = Writer::signed(
         sink,
         recorder.manifest(),
@@ -334,6 +336,11 @@ pub fn run(
     )
     .map_err(|error| broken(&error))
     .and_then(|mut writer| {
+        if let Some(pair) = &key {
+            let deed = custody::deed("created", operator, String::new(), None);
+            let put = writer.custody(&deed, Some(&pair.secret));
+            put.map_err(|error| broken(&error))?;
+        }
         let anchors = anchors.clone();
         writer.on_anchor(move |anchor| {
             let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
@@ -365,7 +372,7 @@ pub fn run(
     let (sink, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
     make_durable(sink.inner, target).map_err(|error| broken(&error))?;
     let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
-    if let (Some(error), Some(path)) = (anchors.failed.take(), &custody.anchors) {
+    if let (Some(error), Some(path)) = (anchors.failed.take(), &wanted.anchors) {
         return Err(Failure::path(
             "writing anchors to",
             path,

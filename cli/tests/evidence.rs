@@ -199,3 +199,73 @@ fn an_anchor_finds_what_was_cut_off_and_what_was_made_anew() {
     std::fs::write(desk.path("broken.aft"), broken).expect("a file");
     desk.ends(4, &["anchor", "broken.aft"]);
 }
+
+#[test]
+fn the_custody_log_is_appended_to_on_request_only_and_names_who_did_what() {
+    let desk = Desk::new();
+    desk.ends(0, &["keys", "generate", "lab"]);
+    desk.capture("a.aft", "lab");
+    let before = std::fs::read(desk.path("a.aft")).expect("a file");
+    for reading in [
+        &["verify", "a.aft"][..],
+        &["info", "a.aft"],
+        &["custody", "a.aft"],
+        &["read", "a.aft"],
+    ] {
+        desk.ends(0, reading);
+        assert_eq!(
+            std::fs::read(desk.path("a.aft")).ok().as_ref(),
+            Some(&before)
+        );
+    }
+    let sign = [
+        "--sign",
+        "--operator",
+        "k. ito\u{1b}[2J",
+        "--sign-with",
+        "lab",
+    ];
+    desk.ends(0, &[&["verify"], &sign[..], &["a.aft"]].concat());
+    desk.ends(
+        0,
+        &[
+            "custody",
+            "--add",
+            "handed over",
+            "--sign-with",
+            "lab",
+            "a.aft",
+        ],
+    );
+    let told = desk.ends(0, &["custody", "a.aft"]);
+    let lines: Vec<&str> = told.lines().collect();
+    assert_eq!(lines.len(), 5, "{told}");
+    assert!(lines[2].contains("sealed: it was stopped"), "{told}");
+    assert!(
+        lines[3].contains("verified by k. ito\\x1b[2J with afterimage"),
+        "{told}"
+    );
+    assert!(lines[4].contains("handed over; signed by lab@"), "{told}");
+    let json = desk.ends(0, &["custody", "--json", "a.aft"]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["custody"][1]["custody.text"], "handed over");
+    // The capture's own digest is what it was, and the log is checked with it.
+    let after = std::fs::read(desk.path("a.aft")).expect("a file");
+    assert_eq!(after.get(..before.len()), Some(before.as_slice()));
+    let mut edited = after;
+    let at = edited.len() - 100;
+    edited[at] ^= 1;
+    std::fs::write(desk.path("edited.aft"), &edited).expect("a file");
+    let told = desk.ends(4, &["verify", "edited.aft"]);
+    assert!(
+        told.contains("sealed and intact") && told.contains("custody log is broken"),
+        "{told}"
+    );
+    desk.ends(4, &["custody", "edited.aft"]);
+    // What does not verify gets no entry.
+    let mut broken = before;
+    broken[5_000] ^= 1;
+    std::fs::write(desk.path("broken.aft"), &broken).expect("a file");
+    desk.ends(4, &["verify", "--sign", "broken.aft"]);
+    assert_eq!(std::fs::read(desk.path("broken.aft")).ok(), Some(broken));
+}

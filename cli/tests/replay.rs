@@ -744,6 +744,7 @@ fn every_help_text_is_as_blessed() {
         "info",
         "verify",
         "anchor",
+        "custody",
         "keys",
         "recover",
         "inspect",

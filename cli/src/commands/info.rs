@@ -1,5 +1,6 @@
 //! `afterimage info`: what a capture is, what is in it, what is missing from it, and whether it is sealed.
 
+use crate::custody::hex;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::json::Object;
 use crate::keyring;
@@ -226,7 +227,10 @@ fn print(
     let actions: Vec<String> = custody.map(|note| safe(&note.action)).collect();
     if !actions.is_empty() {
         let text = actions.join(", ");
-        lines.push(("Custody", format!("{text} (afterimage verify checks it)")));
+        lines.push((
+            "Custody",
+            format!("{text} (afterimage custody shows and checks it)"),
+        ));
     }
     lines.push((
         "Recorded by",
@@ -293,10 +297,6 @@ fn signed(source: &Source) -> String {
         Some(name) => format!("by {name}, a key known here: {hex}"),
         None => format!("by an unknown key: {hex}"),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What it was made from, one line each.

@@ -1,5 +1,6 @@
 //! `afterimage record`: records now, until Ctrl-C, a limit, or the end of a command.
 
+use crate::custody;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{Waiting, ending};
 use crate::keyring;
@@ -150,7 +151,7 @@ impl Record {
         let target = match &self.output {
             Some(path) if path.as_os_str() == "-" => Target::Stdout,
             Some(path) => Target::File(path.clone()),
-            None => Target::File(default_name(&host_name(), SystemTime::now())),
+            None => Target::File(default_name(&custody::host_name(), SystemTime::now())),
         };
         let filter_text = self.filter_text()?;
         let filter = source::filter(std::slice::from_ref(&filter_text))?;
@@ -194,7 +195,7 @@ impl Record {
                 events: self.events,
             },
             latency: !self.no_latency,
-            operator: self.operator.clone().unwrap_or_else(operator),
+            operator: self.operator.clone().unwrap_or_else(custody::operator),
             reason: self.reason.clone(),
             case_id: self.case.clone(),
             command: std::env::args_os()
@@ -378,21 +379,6 @@ fn wait(mut child: std::process::Child, stop: &Arc<AtomicBool>, quiet: bool) {
 /// A value in the filter language.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The user behind `sudo`, or the current one.
-fn operator() -> String {
-    let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    named("SUDO_USER")
-        .or_else(|| named("USER"))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
-}
-
-fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// `afterimage-HOST-20261122T171946Z.aft`; only letters of a host name that a file name can hold.

@@ -1,13 +1,14 @@
 //! `afterimage verify`: checksums, hash chain, signatures and anchors of a capture, with one of three verdicts.
 
+use crate::custody::{self, Signer};
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::json::Object;
 use crate::keyring;
 use crate::output::Output;
 use crate::source::{each, not_a_capture, piped};
-use crate::units::{plural, show_count};
-use afterimage_format::{Anchor, Card, Checks, CustodyEntry, MAX_ANCHOR_FILE, Report, Verdict};
-use afterimage_model::{Safe, time::Civil};
+use crate::units::{instant, plural, show_count};
+use afterimage_format::{Anchor, Card, Checks, MAX_ANCHOR_FILE, Report, Verdict};
+use afterimage_model::Safe;
 use clap::Args;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
@@ -54,6 +55,11 @@ pub struct Verify {
     /// The digest the capture must have
     #[arg(long, value_name = "DIGEST")]
     expect: Option<String>,
+    /// When it is sealed and intact, append to its custody log that it was verified, signed
+    #[arg(long, help_heading = "Custody")]
+    sign: bool,
+    #[command(flatten)]
+    signer: Signer,
 }
 
 impl Verify {
@@ -111,11 +117,40 @@ impl Verify {
         } else {
             told.print(out)?;
         }
-        Ok(if expected {
+        let exit = if expected {
             exit(&report)
         } else {
             Exit::Broken
-        })
+        };
+        if self.sign {
+            self.sign(file, &report, exit, checks)?;
+        }
+        Ok(exit)
+    }
+
+    /// Appends to the custody log that it was verified.
+    fn sign(
+        &self,
+        file: &Path,
+        report: &Report,
+        exit: Exit,
+        checks: &Checks,
+    ) -> Result<(), Failure> {
+        if exit != Exit::Done || file == Path::new("-") {
+            return Err(Failure {
+                exit: exit.worse(Exit::Failed),
+                ..Failure::new(
+                    format!("{}: not sealed and intact, or no file", shown(file)),
+                    "only a capture that verifies gets an entry in its custody log",
+                )
+            });
+        }
+        let mut text = format!("digest {}", report.digest);
+        if report.anchors > 0 {
+            text += &format!(", {} held", plural(report.anchors, "anchor"));
+        }
+        let deed = self.signer.deed("verified", text, None);
+        self.signer.append(file, &deed, checks).map(|_| ())
     }
 }
 
@@ -144,15 +179,6 @@ fn exit(report: &Report) -> Exit {
         Verdict::SealedIntact => Exit::Done,
         Verdict::IntactUnsealed => Exit::Loss,
     }
-}
-
-/// An instant since 1970, UTC, as people read it.
-pub fn instant(unix_ns: i64) -> String {
-    let c = Civil::from_unix_ns(unix_ns);
-    format!(
-        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
-        c.year, c.month, c.day, c.hour, c.minute, c.second
-    )
 }
 
 /// What was found, and what it is compared with.
@@ -206,7 +232,7 @@ impl Told<'_> {
             )?;
         }
         for entry in &report.custody {
-            writeln!(out, "  {}", custody_line(entry, self.known))?;
+            writeln!(out, "  {}", custody::line(entry, self.known))?;
         }
         if let Some(error) = &report.custody_error {
             let text = format!(
@@ -313,7 +339,7 @@ impl Told<'_> {
             o.number(&format!("verify.{name}"), n);
         }
         let custody: Vec<String> = (report.custody.iter())
-            .map(|entry| custody_json(entry, self.known))
+            .map(|entry| custody::json(entry, self.known))
             .collect();
         o.raw("verify.custody", &format!("[{}]", custody.join(",")));
         if let Some(error) = &report.custody_error {
@@ -321,53 +347,4 @@ impl Told<'_> {
         }
         o.end()
     }
-}
-
-/// An entry of the custody log as a line.
-pub fn custody_line(entry: &CustodyEntry, known: &[(PathBuf, Card)]) -> String {
-    let note = &entry.note;
-    let safe = |text: &str| Safe::new(text).to_string();
-    let mut line = format!(
-        "{} {} by {} with {} on {}",
-        instant(note.made_ns),
-        safe(&note.action),
-        safe(&note.author),
-        safe(&note.tool),
-        safe(&note.host)
-    );
-    if !note.text.is_empty() {
-        line += &format!(": {}", safe(&note.text));
-    }
-    line += &match entry.signer {
-        None => " (not signed)".to_owned(),
-        Some(key) => match keyring::name_of(&key, known) {
-            Some(name) => format!(" (signed by {name})"),
-            None => format!(" (signed by an unknown key, {key})"),
-        },
-    };
-    line
-}
-
-/// An entry of the custody log as JSON.
-pub fn custody_json(entry: &CustodyEntry, known: &[(PathBuf, Card)]) -> String {
-    let note = &entry.note;
-    let mut o = Object::new();
-    o.number("custody.made_ns", note.made_ns)
-        .text("custody.action", &note.action)
-        .text("custody.operator", &note.author)
-        .text("custody.tool", &note.tool)
-        .text("custody.host", &note.host)
-        .text("custody.text", &note.text)
-        .truth("custody.after_seal", entry.after_seal);
-    if !note.subject.is_empty() {
-        let hex: Vec<String> = note.subject.iter().map(|b| format!("{b:02x}")).collect();
-        o.text("custody.subject", hex.concat());
-    }
-    if let Some(key) = entry.signer {
-        o.text("custody.signer", key.to_string());
-        if let Some(name) = keyring::name_of(&key, known) {
-            o.text("custody.signer_name", name);
-        }
-    }
-    o.end()
 }
