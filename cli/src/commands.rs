@@ -10,9 +10,12 @@ mod fields;
 mod info;
 mod inspect;
 mod keys;
+mod merge;
 mod read;
 mod record;
 mod recover;
+mod repack;
+mod slice;
 mod syscalls;
 mod verify;
 mod view;
@@ -63,6 +66,9 @@ pub enum Command {
     Custody(custody::Custody),
     Keys(keys::Keys),
     Recover(recover::Recover),
+    Slice(slice::Slice),
+    Merge(merge::Merge),
+    Repack(repack::Repack),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -88,6 +94,9 @@ impl Command {
             Command::Custody(args) => args.run(out),
             Command::Keys(args) => args.run(out),
             Command::Recover(args) => args.run(),
+            Command::Slice(args) => args.run(),
+            Command::Merge(args) => args.run(),
+            Command::Repack(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Demo(args) => args.run(out),
             Command::Doctor(args) => args.run(out),

@@ -7,6 +7,7 @@
 mod commands;
 mod container;
 mod custody;
+mod derived;
 mod failure;
 mod gate;
 mod habits;

@@ -269,3 +269,68 @@ fn the_custody_log_is_appended_to_on_request_only_and_names_who_did_what() {
     desk.ends(4, &["verify", "--sign", "broken.aft"]);
     assert_eq!(std::fs::read(desk.path("broken.aft")).ok(), Some(broken));
 }
+
+#[test]
+fn derived_captures_name_their_parents_and_are_signed_by_who_made_them() {
+    let desk = Desk::new();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    std::fs::copy(&sample, desk.path("a.aft")).expect("the sample");
+    desk.ends(0, &["keys", "generate", "lab"]);
+    let by = ["--sign-with", "lab", "--operator", "k. ito"];
+    let all = |args: &[&'static str]| [args, &by[..]].concat();
+    desk.ends(
+        0,
+        &all(&["slice", "a.aft", "-o", "one.aft", "--to", "+20ms"]),
+    );
+    desk.ends(
+        0,
+        &all(&[
+            "slice", "--log", "a.aft", "-o", "two.aft", "--from", "+20ms",
+        ]),
+    );
+    desk.ends(
+        0,
+        &all(&["slice", "a.aft", "-o", "execs.aft", "evt.type=execve"]),
+    );
+    desk.ends(0, &all(&["merge", "two.aft", "one.aft", "-o", "again.aft"]));
+    desk.ends(0, &all(&["repack", "again.aft", "-o", "small.aft"]));
+    desk.ends(1, &all(&["repack", "again.aft", "-o", "small.aft"]));
+    for file in ["one.aft", "two.aft", "execs.aft", "again.aft", "small.aft"] {
+        desk.ends(0, &["verify", "--deep", "--key", "lab", file]);
+        assert_eq!(mode(&desk.path(file)), 0o600);
+    }
+    let print = |file| {
+        desk.ends(
+            0,
+            &[
+                "read",
+                file,
+                "-p",
+                "%evt.time %evt.type %proc.cmdline %fd.name",
+            ],
+        )
+    };
+    assert_eq!(print("small.aft"), print("a.aft"));
+    assert!(
+        desk.path("small.aft").metadata().unwrap().len()
+            < desk.path("again.aft").metadata().unwrap().len()
+    );
+    let execs = desk.ends(0, &["read", "execs.aft", "-p", "%evt.type"]);
+    assert!(execs.lines().count() > 10 && execs.lines().all(|line| line == "execve"));
+    let info = desk.ends(0, &["info", "again.aft"]);
+    assert!(info.contains("by merged from two.aft (BLAKE3 "), "{info}");
+    assert!(info.contains("sealed and intact, signed"), "{info}");
+    // The parent's log says so where that was asked for, and only there.
+    let custody = desk.ends(0, &["custody", "a.aft"]);
+    assert_eq!(custody.matches(" sliced by k. ito").count(), 1, "{custody}");
+    assert!(custody.contains("into two.aft (BLAKE3 "), "{custody}");
+    desk.ends(
+        1,
+        &all(&["slice", "a.aft", "-o", "none.aft", "--container", "nobody"]),
+    );
+    desk.ends(
+        2,
+        &all(&["slice", "a.aft", "-o", "none.aft", "evt.tipe=open"]),
+    );
+    assert!(!desk.path("none.aft").exists());
+}

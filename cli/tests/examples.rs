@@ -17,6 +17,9 @@ const SUBCOMMANDS: &[&str] = &[
     "custody",
     "keys",
     "recover",
+    "slice",
+    "merge",
+    "repack",
     "inspect",
     "demo",
     "doctor",
@@ -71,8 +74,8 @@ fn every_example_that_reads_a_capture_works_when_pasted() {
     let jq = Command::new("jq").arg("--version").output().is_ok();
     let mut ran = 0;
     for sub in [
-        "read", "view", "info", "verify", "anchor", "custody", "keys", "recover", "fields",
-        "syscalls", "views",
+        "read", "view", "info", "verify", "anchor", "custody", "keys", "recover", "slice", "merge",
+        "repack", "fields", "syscalls", "views",
     ] {
         // What a torn capture lost is said by the exit code.
         let expected = if sub == "recover" { 3 } else { 0 };

@@ -148,6 +148,14 @@ pub enum ErrorKind {
         /// What is missing.
         what: &'static str,
     },
+    /// Captures that cannot be put into one.
+    #[error("{name} is of another {what}")]
+    Different {
+        /// What differs.
+        what: &'static str,
+        /// The capture in which it does.
+        name: String,
+    },
     /// An earlier write failed, so nothing more can follow it.
     #[error("an earlier write failed; the file ends there")]
     WriterFailed,

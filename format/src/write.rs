@@ -288,12 +288,17 @@ impl<W: Write> Blocks<W> {
         self.plain(block::NOTE, &body)
     }
 
+    /// Says why the recording ended, for the footer.
+    pub(crate) fn ended(&mut self, why: &str) {
+        self.ended = why.to_owned();
+    }
+
     fn plain(&mut self, ty: u16, body: &[u8]) -> Result<(), Error> {
         self.append(ty, 0, body, &ZoneRecord::default())
     }
 
     /// Writes index and footer and gives the output back.
-    pub(crate) fn seal(mut self, totals: &Totals) -> Result<W, Error> {
+    pub(crate) fn seal(mut self, totals: &Totals) -> Result<(W, Anchor), Error> {
         let index = self.position;
         let body = encode_index(&self.entries);
         self.append(block::INDEX, 0, &body, &ZoneRecord::default())?;
@@ -322,7 +327,8 @@ impl<W: Write> Blocks<W> {
             offset: Some(self.position),
             kind: ErrorKind::Io(error),
         })?;
-        Ok(self.out)
+        let anchor = self.anchor();
+        Ok((self.out, anchor))
     }
 }
 
@@ -585,11 +591,16 @@ impl<W: Write> Writer<W> {
 
     /// Says why the recording ended, for the footer.
     pub fn ended(&mut self, why: &str) {
-        self.blocks.ended = why.to_owned();
+        self.blocks.ended(why);
     }
 
     /// Flushes, writes index and footer, and gives the output back. The file is sealed.
-    pub fn seal(mut self, totals: &Totals, tables: &Tables) -> Result<W, Error> {
+    pub fn seal(self, totals: &Totals, tables: &Tables) -> Result<W, Error> {
+        self.seal_anchored(totals, tables).map(|(out, _)| out)
+    }
+
+    /// As [`Writer::seal`], and says how far the file goes.
+    pub fn seal_anchored(mut self, totals: &Totals, tables: &Tables) -> Result<(W, Anchor), Error> {
         self.flush(tables)?;
         self.blocks.seal(totals)
     }

@@ -2,6 +2,7 @@
 #![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod damage;
+mod derived;
 mod document;
 mod evidence;
 mod forge;
