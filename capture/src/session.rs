@@ -117,6 +117,8 @@ pub enum StopReason {
     Bytes,
     /// The events had reached their limit.
     Events,
+    /// The disk was full.
+    Full,
 }
 
 /// How far a recording has got.
@@ -473,14 +475,15 @@ impl Recorder {
         drop(opening);
         self.format = writer.options().clone();
         let bytes = AtomicU64::new(writer.bytes());
+        let full = AtomicBool::new(false);
         let (mut sink, encoder) = sink::pair();
         std::thread::scope(|scope| {
             let encoding = std::thread::Builder::new()
                 .name("encoder".to_owned())
-                .spawn_scoped(scope, || encoder.run(writer, &bytes))
+                .spawn_scoped(scope, || encoder.run(writer, &bytes, &full))
                 .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
             let reason = self
-                .record(&mut sink, &bytes, stop)
+                .record(&mut sink, (&bytes, &full), stop)
                 .and_then(|reason| self.flush(&mut sink).map(|()| reason));
             drop(sink);
             let written = encoding
@@ -494,7 +497,7 @@ impl Recorder {
     fn record(
         &mut self,
         sink: &mut impl Sink,
-        bytes: &AtomicU64,
+        (bytes, full): (&AtomicU64, &AtomicBool),
         stop: &AtomicBool,
     ) -> Result<StopReason, Error> {
         let mut flushed = Instant::now();
@@ -526,6 +529,9 @@ impl Recorder {
             let limits = &self.options.limits;
             if stop.load(Ordering::Relaxed) {
                 return Ok(StopReason::Asked);
+            }
+            if full.load(Ordering::Relaxed) {
+                return Ok(StopReason::Full);
             }
             if limits
                 .duration
@@ -645,20 +651,26 @@ impl Recorder {
             (books.offered + books.nested + side.offered + taken.found).saturating_sub(taken.parts);
         let dropped =
             books.dropped + books.counted + books.nested + self.beside_dropped + taken.undecodable;
+        self.flush(&mut writer)?;
+        writer.state(BootNs(end_ns), &self.world.kept())?;
+        writer.checkpoint(host::clock_pair())?;
+        // What a full disk did not take was counted as written when it was handed over.
+        let refused = writer.refused().unwrap_or(0);
+        let (of_kernel, of_others) = match refused.checked_sub(taken.written) {
+            None => (refused, 0),
+            Some(more) => (taken.written, more),
+        };
         let totals = Totals {
             offered,
-            written: taken.written,
-            dropped,
+            written: taken.written - of_kernel,
+            dropped: dropped + of_kernel,
             filtered: taken.filtered,
             unsealed: taken.unsealed(),
             spared_self: books.spared_self,
             spared_scope: books.spared_scope,
-            told: self.told,
+            told: self.told.saturating_sub(of_others),
             sampled: self.sampled,
         };
-        self.flush(&mut writer)?;
-        writer.state(BootNs(end_ns), &self.world.kept())?;
-        writer.checkpoint(host::clock_pair())?;
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
     }

@@ -6,7 +6,7 @@ use crate::host::clock_pair;
 use afterimage_format::{Batch, Writer};
 use afterimage_model::{BootNs, Gap, Schema, Tables};
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{
     Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
 };
@@ -77,8 +77,13 @@ pub fn pair() -> (Remote, Encoder) {
 }
 
 impl Encoder {
-    /// Writes until the near end is dropped; keeps `bytes` at the length of the file.
-    pub fn run<W: Write>(self, writer: &mut Writer<W>, bytes: &AtomicU64) -> Result<(), Error> {
+    /// Writes until the near end is dropped; keeps `bytes` at the length of the file, and sets `full` when the disk is.
+    pub fn run<W: Write>(
+        self,
+        writer: &mut Writer<W>,
+        bytes: &AtomicU64,
+        full: &AtomicBool,
+    ) -> Result<(), Error> {
         let mut due = Instant::now() + CHECKPOINT;
         loop {
             let left = due.saturating_duration_since(Instant::now());
@@ -98,6 +103,7 @@ impl Encoder {
                 due = Instant::now() + CHECKPOINT;
             }
             bytes.store(writer.bytes(), Ordering::Relaxed);
+            full.store(writer.refused().is_some(), Ordering::Relaxed);
         }
     }
 }

@@ -7,14 +7,15 @@ use crate::keyring;
 use crate::output::say;
 use crate::units::{plural, show_count};
 use afterimage_capture::{Options, Recorder, Status, StopReason};
-use afterimage_format::{Anchor, Lineage, Writer, WriterOptions};
+use afterimage_format::store::Store;
+use afterimage_format::{Anchor, ErrorKind, Lineage, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -41,25 +42,20 @@ impl Target {
     }
 
     /// Creates the file: new, private, and never through a symbolic link.
-    fn create(&self) -> Result<Sink, Failure> {
+    fn create(&self) -> Result<Store, Failure> {
         match self {
-            Target::Stdout => Ok(Sink::Stdout(io::stdout())),
-            Target::File(path) => OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path)
-                .map(Sink::File)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => exists(path),
-                    _ => Failure::path(
-                        "creating",
-                        path,
-                        error,
-                        "name a place you may write to with -o FILE",
-                    ),
-                }),
+            Target::Stdout => Ok(Store::stream(io::stdout())),
+            Target::File(path) => Store::create(path).map_err(|error| match &error.kind {
+                ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    exists(path)
+                }
+                kind => Failure::path(
+                    "creating",
+                    path,
+                    kind,
+                    "name a place you may write to with -o FILE",
+                ),
+            }),
         }
     }
 }
@@ -72,46 +68,6 @@ fn exists(path: &Path) -> Failure {
         ),
         "name another file with -o FILE",
     )
-}
-
-/// What a capture is written to, without a buffer: what the writer has flushed must survive the recorder.
-enum Sink {
-    File(File),
-    Stdout(io::Stdout),
-}
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Sink::File(file) => file.write(bytes),
-            Sink::Stdout(out) => out.write(bytes),
-        }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Sink::File(file) => file.flush(),
-            Sink::Stdout(out) => out.flush(),
-        }
-    }
-}
-
-/// Counts what passes, for the progress line.
-struct Counted<W> {
-    inner: W,
-    bytes: Arc<AtomicU64>,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(bytes)?;
-        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
-    }
 }
 
 /// What makes a capture evidence.
@@ -240,6 +196,7 @@ fn why(reason: StopReason) -> &'static str {
         StopReason::Duration => "--duration reached",
         StopReason::Bytes => "--size reached",
         StopReason::Events => "--events reached",
+        StopReason::Full => "the disk is full",
     }
 }
 
@@ -310,13 +267,16 @@ pub fn run(
     let key = wanted.key.as_deref().map(keyring::load).transpose()?;
     let anchors = Arc::new(Mutex::new(Anchors::open(wanted.anchors.as_deref())?));
     let started = Instant::now();
-    let bytes = Arc::new(AtomicU64::new(0));
-    let sink = Counted {
-        inner: target.create()?,
-        bytes: bytes.clone(),
-    };
+    let store = target.create()?;
+    let (states, room) = (store.states(), store.room());
     let broken = |error: &dyn std::fmt::Display| {
         let remedy = match target {
+            Target::File(path) if states.durable() < states.written() => format!(
+                "of {} bytes written, {} are known to be on disk; rescue them with afterimage recover {} -o FILE",
+                states.written(),
+                states.durable(),
+                shown(path)
+            ),
             Target::File(path) => format!(
                 "what was written can be read; rescue it with afterimage recover {} -o FILE",
                 shown(path)
@@ -327,7 +287,7 @@ pub fn run(
     };
     let operator = Some(recorder.manifest().operator.clone()).filter(|name| !name.is_empty());
     let ready = Writer::signed(
-        sink,
+        store,
         recorder.manifest(),
         &Lineage::default(),
         Schema::current(),
@@ -336,6 +296,7 @@ pub fn run(
     )
     .map_err(|error| broken(&error))
     .and_then(|mut writer| {
+        writer.guard(room.map_err(|error| broken(&error))?);
         if let Some(pair) = &key {
             let deed = custody::deed("created", operator, String::new(), None);
             let put = writer.custody(&deed, Some(&pair.secret));
@@ -369,8 +330,8 @@ pub fn run(
     }
     let reason = reason.map_err(|error| broken(&error))?;
     writer.ended(why(reason));
-    let (sink, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
-    make_durable(sink.inner, target).map_err(|error| broken(&error))?;
+    let (store, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
+    store.finish().map_err(|error| broken(&error))?;
     let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
     if let (Some(error), Some(path)) = (anchors.failed.take(), &wanted.anchors) {
         return Err(Failure::path(
@@ -383,7 +344,7 @@ pub fn run(
     Ok(Summary {
         reason,
         totals,
-        bytes: bytes.load(Ordering::Relaxed),
+        bytes: states.written(),
         took: started.elapsed(),
         anchor: anchors.newest.take(),
         signer,
@@ -393,22 +354,6 @@ pub fn run(
 /// A recorder's refusal, with its own remedy.
 pub fn refused(error: &afterimage_capture::Error) -> Failure {
     Failure::new(Safe::new(&error.to_string()), Safe::new(&error.remedy()))
-}
-
-/// The file and its directory entry are on disk when this returns.
-fn make_durable(sink: Sink, target: &Target) -> io::Result<()> {
-    match (sink, target) {
-        (Sink::File(file), Target::File(path)) => {
-            file.sync_all()?;
-            let parent = path
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            File::open(parent)?.sync_all()
-        }
-        (Sink::Stdout(mut out), _) => out.flush(),
-        (Sink::File(file), Target::Stdout) => file.sync_all(),
-    }
 }
 
 /// Redraws the progress line.

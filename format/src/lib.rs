@@ -40,6 +40,7 @@ mod recover;
 mod remap;
 mod scan;
 mod source;
+pub mod store;
 pub mod twin;
 mod verify;
 mod wire;

@@ -16,7 +16,7 @@ use crate::records::{
 };
 use crate::wire::{Record, put_field, put_varint};
 use afterimage_model::{
-    BootNs, ClockPair, Descriptor, Event, Gap, Manifest, Schema, Tables, Totals,
+    BootNs, ClockPair, Descriptor, Event, Gap, GapCause, Manifest, Schema, Tables, Totals,
 };
 use smallvec::SmallVec;
 use std::io::Write;
@@ -101,6 +101,17 @@ struct Ratchet {
     number: u64,
 }
 
+/// Makes sure that the file can grow to this many bytes and still be ended.
+type Guard = Box<dyn FnMut(u64) -> std::io::Result<()> + Send>;
+
+/// What was not written because the disk was full.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    events: u64,
+    start: u64,
+    end: u64,
+}
+
 /// Told how far the file has come at each checkpoint and at its seal.
 type OnAnchor = Box<dyn FnMut(&Anchor) + Send>;
 
@@ -122,6 +133,9 @@ pub(crate) struct Blocks<W> {
     clock: ClockPair,
     /// Why the recording ended.
     ended: String,
+    guard: Option<Guard>,
+    /// Set when the guard has found no room: only the end of the file is written from there on.
+    full: Option<Refused>,
 }
 
 impl<W: Write> Blocks<W> {
@@ -144,6 +158,8 @@ impl<W: Write> Blocks<W> {
             on_anchor: None,
             clock: ClockPair::default(),
             ended: String::new(),
+            guard: None,
+            full: None,
         };
         blocks.append(block::HEADER, 0, header, &ZoneRecord::default())?;
         Ok(blocks)
@@ -177,6 +193,9 @@ impl<W: Write> Blocks<W> {
         limit("block length", body.len() as u64, MAX_BODY)
             .and_then(|()| limit("blocks of a file", self.entries.len() as u64 + 1, most))
             .map_err(|kind| self.error(kind))?;
+        if !self.has_room(ty, body.len() as u64, zone)? {
+            return Ok(());
+        }
         let head = BlockHead {
             ty,
             flags,
@@ -204,6 +223,58 @@ impl<W: Write> Blocks<W> {
         self.events += zone.events;
         self.chain = chain;
         Ok(())
+    }
+
+    /// Whether a block may be written: when the disk is full, only those that end the file may, for which there is a
+    /// reserve. What is left out is counted.
+    fn has_room(&mut self, ty: u16, len: u64, zone: &ZoneRecord) -> Result<bool, Error> {
+        if matches!(ty, block::INDEX | block::FOOTER | block::HEADER) {
+            return Ok(true);
+        }
+        if let (None, Some(guard)) = (self.full, &mut self.guard) {
+            // The index grows with each block.
+            let index = (self.entries.len() as u64).saturating_mul(64);
+            let end = self.position + (BLOCK_HEAD + BLOCK_TAIL) as u64 + len;
+            match guard(end.saturating_add(index)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    self.full = Some(Refused::default());
+                }
+                Err(error) => return Err(self.error(ErrorKind::Io(error))),
+            }
+        }
+        let Some(refused) = &mut self.full else {
+            return Ok(true);
+        };
+        if zone.events > 0 {
+            let start = zone.start.0;
+            refused.start = match refused.events {
+                0 => start,
+                _ => refused.start.min(start),
+            };
+            refused.end = refused.end.max(zone.end.0);
+            refused.events += zone.events;
+        }
+        Ok(false)
+    }
+
+    /// Says what was not written, from the reserve.
+    fn tell_refused(&mut self) -> Result<(), Error> {
+        let Some(refused) = self.full.take() else {
+            return Ok(());
+        };
+        self.guard = None;
+        let gap = Gap {
+            cause: GapCause::WriteFailed,
+            start: BootNs(refused.start),
+            end: BootNs(refused.end.max(refused.start)),
+            cpu: None,
+            count: Some(refused.events),
+            first_seq: None,
+            detail: "the disk was full".to_owned(),
+        };
+        self.plain(block::GAP, &gap.encode())?;
+        self.put_checkpoint(self.clock, None)
     }
 
     fn count(&self, ty: u16) -> u64 {
@@ -245,8 +316,17 @@ impl<W: Write> Blocks<W> {
     /// Writes how far the file has come; signed where the file is.
     pub(crate) fn checkpoint(&mut self, clock: ClockPair) -> Result<(), Error> {
         self.put_checkpoint(clock, None)?;
-        self.tell();
+        if self.full.is_none() {
+            self.flush()?;
+            self.tell();
+        }
         Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.out
+            .flush()
+            .map_err(|error| self.error(ErrorKind::Io(error)))
     }
 
     fn put_checkpoint(&mut self, clock: ClockPair, first: Option<&SecretKey>) -> Result<(), Error> {
@@ -275,9 +355,12 @@ impl<W: Write> Blocks<W> {
             next,
             number: checkpoint.number + 1,
         };
+        let blocks = self.entries.len();
         self.plain(block::CHECKPOINT, &body)?;
-        // The key that has signed is wiped here.
-        self.ratchet = Some(ratchet);
+        if self.entries.len() > blocks {
+            // The key that has signed is wiped here.
+            self.ratchet = Some(ratchet);
+        }
         Ok(())
     }
 
@@ -299,6 +382,7 @@ impl<W: Write> Blocks<W> {
 
     /// Writes index and footer and gives the output back.
     pub(crate) fn seal(mut self, totals: &Totals) -> Result<(W, Anchor), Error> {
+        self.tell_refused()?;
         let index = self.position;
         let body = encode_index(&self.entries);
         self.append(block::INDEX, 0, &body, &ZoneRecord::default())?;
@@ -322,11 +406,7 @@ impl<W: Write> Blocks<W> {
         }
         self.plain(block::FOOTER, &body)?;
         self.tell();
-        self.out.flush().map_err(|error| Error {
-            place: Place::Output,
-            offset: Some(self.position),
-            kind: ErrorKind::Io(error),
-        })?;
+        self.flush()?;
         let anchor = self.anchor();
         Ok((self.out, anchor))
     }
@@ -582,6 +662,17 @@ impl<W: Write> Writer<W> {
     pub fn on_anchor(&mut self, mut each: impl FnMut(&Anchor) + Send + 'static) {
         each(&self.blocks.anchor());
         self.blocks.on_anchor = Some(Box::new(each));
+    }
+
+    /// Has `room` asked before each block whether the file can grow to this many bytes and still be ended. When it says
+    /// that the disk is full, nothing more is written but the end of the file, with a gap for what is left out.
+    pub fn guard(&mut self, room: impl FnMut(u64) -> std::io::Result<()> + Send + 'static) {
+        self.blocks.guard = Some(Box::new(room));
+    }
+
+    /// Events that were left out because the disk is full; `None` while it is not.
+    pub fn refused(&self) -> Option<u64> {
+        self.blocks.full.map(|refused| refused.events)
     }
 
     /// How far the file has come.
