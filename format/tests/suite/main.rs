@@ -3,6 +3,7 @@
 
 mod damage;
 mod derived;
+mod disk;
 mod document;
 mod evidence;
 mod forge;
