@@ -1,6 +1,7 @@
 //! The subcommands: one file each, and the table that names them.
 
 mod anchor;
+mod artifacts;
 mod completions;
 mod custody;
 mod demo;
@@ -64,6 +65,7 @@ pub enum Command {
     Verify(verify::Verify),
     Anchor(anchor::Anchor),
     Custody(custody::Custody),
+    Artifacts(artifacts::Artifacts),
     Keys(keys::Keys),
     Recover(recover::Recover),
     Slice(slice::Slice),
@@ -92,6 +94,7 @@ impl Command {
             Command::Verify(args) => args.run(out),
             Command::Anchor(args) => args.run(out),
             Command::Custody(args) => args.run(out),
+            Command::Artifacts(args) => args.run(out),
             Command::Keys(args) => args.run(out),
             Command::Recover(args) => args.run(),
             Command::Slice(args) => args.run(),

@@ -1,6 +1,6 @@
 //! Keys, signatures and anchors on the command line: who may read what, and which exit code says what.
 
-use afterimage_format::{Lineage, Writer, WriterOptions, keys};
+use afterimage_format::{Artifact, Lineage, Writer, WriterOptions, keys};
 use afterimage_model::{ClockPair, Manifest, Schema, Tables, Totals};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -333,4 +333,92 @@ fn derived_captures_name_their_parents_and_are_signed_by_who_made_them() {
         &all(&["slice", "a.aft", "-o", "none.aft", "evt.tipe=open"]),
     );
     assert!(!desk.path("none.aft").exists());
+}
+
+#[test]
+fn artifacts_are_written_beneath_the_folder_whatever_they_are_called() {
+    let desk = Desk::new();
+    let mut writer = Writer::new(
+        Vec::new(),
+        &Manifest::default(),
+        Schema::current(),
+        WriterOptions::default(),
+    )
+    .expect("a header");
+    let names = [
+        &b"../../etc/cron.d/x"[..],
+        b"/etc/passwd",
+        b"C:\\x",
+        b"a\0b",
+        b".",
+        b"..",
+        b"",
+        b"\x1b[2J",
+        &[b'x'; 4_096],
+    ];
+    for (n, name) in (0_u8..).zip(names) {
+        let artifact = Artifact {
+            name: name.to_vec(),
+            media_type: "text/plain".into(),
+            hash: Vec::new(),
+            bytes: vec![n; 100],
+        };
+        writer.artifact(&artifact).expect("an artifact");
+    }
+    let file = writer.seal(&Totals::default(), &Tables::default());
+    std::fs::write(desk.path("a.aft"), file.expect("a seal")).expect("a file");
+    let before: Vec<_> = std::fs::read_dir(desk.0.path())
+        .expect("a folder")
+        .collect();
+    let told = desk.ends(0, &["artifacts", "list", "a.aft"]);
+    assert_eq!(told.lines().count(), names.len() + 1, "{told}");
+    assert!(!told.contains('\u{1b}'));
+    let told = desk.ends(0, &["artifacts", "extract", "a.aft", "-o", "found"]);
+    assert!(told.contains("9 files written"), "{told}");
+    let after: Vec<_> = std::fs::read_dir(desk.0.path())
+        .expect("a folder")
+        .collect();
+    assert_eq!(after.len(), before.len() + 1);
+    for entry in std::fs::read_dir(desk.path("found")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let bytes = std::fs::read(&path).expect("a file");
+        let name = path
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned());
+        assert!(name.is_some_and(|name| name.len() == 64));
+        assert_eq!((bytes.len(), mode(&path)), (100, 0o600));
+    }
+    let told = desk.ends(0, &["artifacts", "extract", "a.aft", "-o", "found"]);
+    assert!(
+        told.contains("0 files written") && told.contains("9 were there"),
+        "{told}"
+    );
+    // Neither through a link in the folder's place, nor over one inside of it.
+    std::os::unix::fs::symlink(desk.path("found"), desk.path("link")).expect("a link");
+    desk.ends(1, &["artifacts", "extract", "a.aft", "-o", "link"]);
+    let victim = desk.path("victim");
+    let hash = told_hash(&desk);
+    std::fs::create_dir(desk.path("trap")).expect("a folder");
+    std::os::unix::fs::symlink(&victim, desk.path("trap").join(&hash)).expect("a link");
+    desk.ends(
+        0,
+        &[
+            "artifacts",
+            "extract",
+            "a.aft",
+            "-o",
+            "trap",
+            "--hash",
+            &hash,
+        ],
+    );
+    assert!(!victim.exists());
+}
+
+/// The hash of the first artifact.
+fn told_hash(desk: &Desk) -> String {
+    let json = desk.ends(0, &["artifacts", "list", "--json", "a.aft"]);
+    let first: serde_json::Value =
+        serde_json::from_str(json.lines().next().expect("a line")).expect("JSON");
+    first["artifact.hash"].as_str().expect("a text").to_owned()
 }

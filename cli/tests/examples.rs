@@ -15,6 +15,7 @@ const SUBCOMMANDS: &[&str] = &[
     "verify",
     "anchor",
     "custody",
+    "artifacts",
     "keys",
     "recover",
     "slice",
@@ -74,8 +75,21 @@ fn every_example_that_reads_a_capture_works_when_pasted() {
     let jq = Command::new("jq").arg("--version").output().is_ok();
     let mut ran = 0;
     for sub in [
-        "read", "view", "info", "verify", "anchor", "custody", "keys", "recover", "slice", "merge",
-        "repack", "fields", "syscalls", "views",
+        "read",
+        "view",
+        "info",
+        "verify",
+        "anchor",
+        "custody",
+        "artifacts",
+        "keys",
+        "recover",
+        "slice",
+        "merge",
+        "repack",
+        "fields",
+        "syscalls",
+        "views",
     ] {
         // What a torn capture lost is said by the exit code.
         let expected = if sub == "recover" { 3 } else { 0 };

@@ -745,6 +745,7 @@ fn every_help_text_is_as_blessed() {
         "verify",
         "anchor",
         "custody",
+        "artifacts",
         "keys",
         "recover",
         "slice",
