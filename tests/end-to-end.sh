@@ -7,6 +7,7 @@ afterimage=$(realpath "$1")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 cd "$work"
+export AFTERIMAGE_KEYS=$work/keys
 
 fail() { echo "end to end: FAILED: $*" >&2; exit 1; }
 pass() { echo "ok    $*"; }
@@ -28,8 +29,9 @@ fi
 # A throw-away container of the program's own.
 expect 0,3 "$afterimage" demo --no-docker --no-inspect -o demo.aft
 says 'break-in|processes|PROCESSES' demo
-expect 0 "$afterimage" verify demo.aft
+expect 0 "$afterimage" verify --key default demo.aft
 says 'sealed and intact' verify
+says 'signed seal' verify
 ls /tmp/afterimage-demo-* > /dev/null 2>&1 && fail "the demonstration left files in /tmp"
 for group in /sys/fs/cgroup/afterimage-demo-* /sys/fs/cgroup/unified/afterimage-demo-*; do
     [ -e "$group" ] && fail "the demonstration left $group"

@@ -26,7 +26,7 @@ pub fn real_ns() -> i64 {
 }
 
 /// The three clocks at one instant: the tightest of a few readings.
-fn clock_pair() -> ClockPair {
+pub fn clock_pair() -> ClockPair {
     let read = || {
         let before = boot_ns();
         let (mono, real) = (clock(ClockId::Monotonic), clock(ClockId::Realtime));
@@ -296,7 +296,45 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         operator: options.operator.clone(),
         case_id: options.case_id.clone(),
         command: options.command.clone(),
+        machine_id: machine_id(),
+        clock_sync: clock_sync(),
     }
+}
+
+/// A name of this installation that is the same in all its captures and does not give the machine id away, which is
+/// confidential (man 5 machine-id).
+fn machine_id() -> String {
+    let id = procfs::line("/etc/machine-id");
+    if id.is_empty() {
+        return id;
+    }
+    let hash = blake3::derive_key(
+        "afterimage 2026-11-26 name of an installation",
+        id.as_bytes(),
+    );
+    hash[..16]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+/// What the kernel knows of how right the wall clock is (man 2 adjtimex).
+fn clock_sync() -> String {
+    // SAFETY: `timex` is plain numbers, for which zeros are valid; no bit of `modes` is set, so nothing is changed.
+    let (state, timex) = unsafe {
+        let mut timex: libc::timex = std::mem::zeroed();
+        (libc::adjtimex(&raw mut timex), timex)
+    };
+    if state < 0 {
+        return "not known: adjtimex is refused".to_owned();
+    }
+    if state == libc::TIME_ERROR || timex.status & libc::STA_UNSYNC != 0 {
+        return "not synchronised".to_owned();
+    }
+    format!(
+        "synchronised, at most {} us off, estimated {} us",
+        timex.maxerror, timex.esterror
+    )
 }
 
 /// The host's zone by name, as its configuration says; UTC where it says nothing.

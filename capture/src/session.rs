@@ -118,6 +118,8 @@ pub enum StopReason {
     Bytes,
     /// The events had reached their limit.
     Events,
+    /// The disk was full.
+    Full,
 }
 
 /// How far a recording has got.
@@ -483,14 +485,15 @@ impl Recorder {
         drop(opening);
         self.format = writer.options().clone();
         let bytes = AtomicU64::new(writer.bytes());
+        let full = AtomicBool::new(false);
         let (mut sink, encoder) = sink::pair();
         std::thread::scope(|scope| {
             let encoding = std::thread::Builder::new()
                 .name("encoder".to_owned())
-                .spawn_scoped(scope, || encoder.run(writer, &bytes))
+                .spawn_scoped(scope, || encoder.run(writer, &bytes, &full))
                 .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
             let reason = self
-                .record(&mut sink, &bytes, stop)
+                .record(&mut sink, (&bytes, &full), stop)
                 .and_then(|reason| self.flush(&mut sink).map(|()| reason));
             drop(sink);
             let written = encoding
@@ -519,7 +522,13 @@ impl Recorder {
                 .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
             let totals = sink
                 .state(BootNs(self.manifest.clock.boot_ns), opening)
-                .and_then(|()| self.record(&mut sink, &AtomicU64::new(0), stop))
+                .and_then(|()| {
+                    self.record(
+                        &mut sink,
+                        (&AtomicU64::new(0), &AtomicBool::new(false)),
+                        stop,
+                    )
+                })
                 .and_then(|_| self.wind_up(&mut sink));
             drop(sink);
             let watched = watching
@@ -532,7 +541,7 @@ impl Recorder {
     fn record(
         &mut self,
         sink: &mut impl Sink,
-        bytes: &AtomicU64,
+        (bytes, full): (&AtomicU64, &AtomicBool),
         stop: &AtomicBool,
     ) -> Result<StopReason, Error> {
         let mut flushed = Instant::now();
@@ -571,6 +580,9 @@ impl Recorder {
             let limits = &self.options.limits;
             if stop.load(Ordering::Relaxed) {
                 return Ok(StopReason::Asked);
+            }
+            if full.load(Ordering::Relaxed) {
+                return Ok(StopReason::Full);
             }
             if limits
                 .duration
@@ -631,7 +643,14 @@ impl Recorder {
     /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
     /// and seals the file.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
-        let totals = self.wind_up(&mut writer)?;
+        let mut totals = self.wind_up(&mut writer)?;
+        writer.checkpoint(host::clock_pair())?;
+        // What a full disk did not take was counted as written when it was handed over.
+        let refused = writer.refused().unwrap_or(0);
+        let of_kernel = refused.min(totals.written);
+        totals.written -= of_kernel;
+        totals.dropped += of_kernel;
+        totals.told = totals.told.saturating_sub(refused - of_kernel);
         let out = writer.seal(&totals, &self.world.tables)?;
         Ok((out, totals))
     }
@@ -697,7 +716,9 @@ impl Recorder {
             (books.offered + books.nested + side.offered + taken.found).saturating_sub(taken.parts);
         let dropped =
             books.dropped + books.counted + books.nested + self.beside_dropped + taken.undecodable;
-        let totals = Totals {
+        self.flush(sink)?;
+        sink.state(BootNs(end_ns), self.world.kept())?;
+        Ok(Totals {
             offered,
             written: taken.written,
             dropped,
@@ -707,10 +728,7 @@ impl Recorder {
             spared_scope: books.spared_scope,
             told: self.told,
             sampled: self.sampled,
-        };
-        self.flush(sink)?;
-        sink.state(BootNs(end_ns), self.world.kept())?;
-        Ok(totals)
+        })
     }
 }
 

@@ -2,14 +2,20 @@
 //! are emptied.
 
 use crate::error::Error;
+use crate::host::clock_pair;
 use afterimage_format::{Batch, Writer};
 use afterimage_model::{BootNs, Gap, Schema, Tables};
 use std::io::Write;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, Sender, SyncSender, TryRecvError, channel, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{
+    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
+};
+use std::time::{Duration, Instant};
 
 /// Chunks that may wait for the thread that writes them; past it the rings have to hold what comes.
 const WAITING: usize = 4;
+/// Time between two checkpoints: what is signed is older than that by no more than one chunk.
+pub const CHECKPOINT: Duration = Duration::from_millis(950);
 
 /// Takes what a recording has to say, in the order of the file.
 pub trait Sink {
@@ -71,21 +77,34 @@ pub fn pair() -> (Remote, Encoder) {
 }
 
 impl Encoder {
-    /// Writes until the near end is dropped; keeps `bytes` at the length of the file.
-    pub fn run<W: Write>(self, writer: &mut Writer<W>, bytes: &AtomicU64) -> Result<(), Error> {
-        for message in self.messages {
-            match message {
-                Message::Chunk(batch, needs) => {
+    /// Writes until the near end is dropped; keeps `bytes` at the length of the file, and sets `full` when the disk is.
+    pub fn run<W: Write>(
+        self,
+        writer: &mut Writer<W>,
+        bytes: &AtomicU64,
+        full: &AtomicBool,
+    ) -> Result<(), Error> {
+        let mut due = Instant::now() + CHECKPOINT;
+        loop {
+            let left = due.saturating_duration_since(Instant::now());
+            match self.messages.recv_timeout(left) {
+                Ok(Message::Chunk(batch, needs)) => {
                     let batch = Sink::chunk(writer, *batch, needs)?;
                     // Nobody has to want it back.
                     let _ = self.empty.send(batch);
                 }
-                Message::Gap(gap) => writer.gap(&gap)?,
-                Message::State(at, tables) => writer.state(at, &tables)?,
+                Ok(Message::Gap(gap)) => writer.gap(&gap)?,
+                Ok(Message::State(at, tables)) => writer.state(at, &tables)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            if Instant::now() >= due {
+                writer.checkpoint(clock_pair())?;
+                due = Instant::now() + CHECKPOINT;
             }
             bytes.store(writer.bytes(), Ordering::Relaxed);
+            full.store(writer.refused().is_some(), Ordering::Relaxed);
         }
-        Ok(())
     }
 }
 

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use crate::host;
 use crate::intake::unwritable;
-use crate::sink::{Encoder, Message};
+use crate::sink::{CHECKPOINT, Encoder, Message};
 use crate::trigger::{Reach, Trigger};
 use crate::window::{Bounds, Held, LaneHeld, LaneId, Window, lane_id};
 use afterimage_format::{Batch, Chunk, Note, Row, Writer, WriterOptions};
@@ -204,6 +204,7 @@ pub struct Watcher<S: Store> {
     last: BootNs,
     made: u64,
     refused: u64,
+    checkpoint: Instant,
 }
 
 impl<S: Store> Watcher<S> {
@@ -241,6 +242,7 @@ impl<S: Store> Watcher<S> {
             last: BootNs(0),
             made: 0,
             refused: 0,
+            checkpoint: Instant::now(),
         })
     }
 
@@ -291,6 +293,14 @@ impl<S: Store> Watcher<S> {
                 *slot = every.map(|every| clock + every);
             }
             self.fire(at, None, now, String::new(), None)?;
+        }
+        if self.checkpoint.elapsed() >= CHECKPOINT {
+            self.checkpoint = clock;
+            let clocks = host::clock_pair();
+            for incident in &mut self.incidents {
+                // What cannot be written is noticed with the next chunk, and at the end.
+                let _ = incident.writer.checkpoint(clocks);
+            }
         }
         let settle = SETTLE.as_nanos() as u64;
         let (ended, open) = std::mem::take(&mut self.incidents)
@@ -669,7 +679,10 @@ impl<S: Store> Watcher<S> {
         let Incident {
             writer, missing, ..
         } = &mut incident;
-        if let Err(why) = writer.state(end, &self.state) {
+        let last = writer
+            .state(end, &self.state)
+            .and_then(|()| writer.checkpoint(host::clock_pair()));
+        if let Err(why) = last {
             return self.abandon(incident, &why.to_string());
         }
         let events = writer.events();

@@ -1,15 +1,22 @@
 //! The subcommands: one file each, and the table that names them.
 
+mod anchor;
+mod artifacts;
 mod completions;
+mod custody;
 mod demo;
 mod detect;
 mod doctor;
 mod fields;
 mod info;
 mod inspect;
+mod keys;
+mod merge;
 mod read;
 mod record;
 mod recover;
+mod repack;
+mod slice;
 mod syscalls;
 mod trigger;
 mod triggers;
@@ -54,7 +61,7 @@ pub struct Cli {
 /// Every subcommand.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    Record(record::Record),
+    Record(Box<record::Record>),
     Watch(watch::Watch),
     Trigger(trigger::Trigger),
     Read(read::Read),
@@ -62,7 +69,14 @@ pub enum Command {
     Detect(detect::Detect),
     Info(info::Info),
     Verify(verify::Verify),
+    Anchor(anchor::Anchor),
+    Custody(custody::Custody),
+    Artifacts(artifacts::Artifacts),
+    Keys(keys::Keys),
     Recover(recover::Recover),
+    Slice(slice::Slice),
+    Merge(merge::Merge),
+    Repack(repack::Repack),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -87,7 +101,14 @@ impl Command {
             Command::Detect(args) => args.run(out),
             Command::Info(args) => args.run(out),
             Command::Verify(args) => args.run(out),
+            Command::Anchor(args) => args.run(out),
+            Command::Custody(args) => args.run(out),
+            Command::Artifacts(args) => args.run(out),
+            Command::Keys(args) => args.run(out),
             Command::Recover(args) => args.run(),
+            Command::Slice(args) => args.run(),
+            Command::Merge(args) => args.run(),
+            Command::Repack(args) => args.run(),
             Command::Inspect(args) => args.run(),
             Command::Demo(args) => args.run(out),
             Command::Doctor(args) => args.run(out),

@@ -6,10 +6,13 @@
 
 mod commands;
 mod container;
+mod custody;
+mod derived;
 mod failure;
 mod gate;
 mod habits;
 mod json;
+mod keyring;
 mod layout;
 mod moment;
 mod opening;

@@ -1,19 +1,22 @@
 //! One recording from armed to sealed: the output file, the stop flag, the progress line and the books at the end.
 //! `record` and `demo` stand on it.
 
+use crate::custody;
 use crate::failure::{Exit, Failure, shown};
+use crate::keyring;
 use crate::output::say;
 use crate::units::{plural, show_count};
 use afterimage_capture::{Options, Recorder, Status, StopReason};
-use afterimage_format::{Writer, WriterOptions};
+use afterimage_format::store::Store;
+use afterimage_format::{Anchor, ErrorKind, Lineage, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
 use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Where a capture goes.
@@ -39,25 +42,20 @@ impl Target {
     }
 
     /// Creates the file: new, private, and never through a symbolic link.
-    fn create(&self) -> Result<Sink, Failure> {
+    fn create(&self) -> Result<Store, Failure> {
         match self {
-            Target::Stdout => Ok(Sink::Stdout(io::stdout())),
-            Target::File(path) => OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path)
-                .map(Sink::File)
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::AlreadyExists => exists(path),
-                    _ => Failure::path(
-                        "creating",
-                        path,
-                        error,
-                        "name a place you may write to with -o FILE",
-                    ),
-                }),
+            Target::Stdout => Ok(Store::stream(io::stdout())),
+            Target::File(path) => Store::create(path).map_err(|error| match &error.kind {
+                ErrorKind::Io(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    exists(path)
+                }
+                kind => Failure::path(
+                    "creating",
+                    path,
+                    kind,
+                    "name a place you may write to with -o FILE",
+                ),
+            }),
         }
     }
 }
@@ -72,43 +70,62 @@ fn exists(path: &Path) -> Failure {
     )
 }
 
-/// What a capture is written to, without a buffer: what the writer has flushed must survive the recorder.
-enum Sink {
-    File(File),
-    Stdout(io::Stdout),
+/// What makes a capture evidence.
+#[derive(Default)]
+pub struct Custody {
+    /// The name of the key to sign with; `None` for a capture that is not signed.
+    pub key: Option<String>,
+    /// Where anchors go.
+    pub anchors: Option<PathBuf>,
 }
 
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Sink::File(file) => file.write(bytes),
-            Sink::Stdout(out) => out.write(bytes),
+/// Time between two anchors that are written while recording.
+const ANCHOR_EVERY: Duration = Duration::from_secs(60);
+
+/// Keeps the newest anchor, and appends one to a file at the beginning, each minute, and at the end.
+struct Anchors {
+    file: Option<File>,
+    written: Option<Instant>,
+    newest: Option<Anchor>,
+    failed: Option<io::Error>,
+}
+
+impl Anchors {
+    fn open(path: Option<&Path>) -> Result<Anchors, Failure> {
+        let open = |path: &Path| {
+            OpenOptions::new()
+                .append(true)
+                .create(true)
+                .mode(0o600)
+                .custom_flags(libc::O_NOFOLLOW)
+                .open(path)
+                .map_err(|error| {
+                    Failure::path(
+                        "opening",
+                        path,
+                        error,
+                        "name a place you may write to with --anchor FILE",
+                    )
+                })
+        };
+        Ok(Anchors {
+            file: path.map(open).transpose()?,
+            written: None,
+            newest: None,
+            failed: None,
+        })
+    }
+
+    fn take(&mut self, anchor: &Anchor) {
+        let due = self.written.is_none_or(|at| at.elapsed() >= ANCHOR_EVERY);
+        if let Some(file) = self.file.as_mut().filter(|_| due || anchor.sealed) {
+            let done = file
+                .write_all(format!("{anchor}\n").as_bytes())
+                .and_then(|()| file.sync_data());
+            self.failed = done.err().or(self.failed.take());
+            self.written = Some(Instant::now());
         }
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Sink::File(file) => file.flush(),
-            Sink::Stdout(out) => out.flush(),
-        }
-    }
-}
-
-/// Counts what passes, for the progress line.
-struct Counted<W> {
-    inner: W,
-    bytes: Arc<AtomicU64>,
-}
-
-impl<W: Write> Write for Counted<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let n = self.inner.write(bytes)?;
-        self.bytes.fetch_add(n as u64, Ordering::Relaxed);
-        Ok(n)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.inner.flush()
+        self.newest = Some(anchor.clone());
     }
 }
 
@@ -123,6 +140,10 @@ pub struct Summary {
     pub bytes: u64,
     /// How long it ran.
     pub took: Duration,
+    /// How far the file goes.
+    pub anchor: Option<Anchor>,
+    /// What the key is called that signed it.
+    signer: Option<String>,
 }
 
 impl Summary {
@@ -138,12 +159,7 @@ impl Summary {
     /// The books, for standard error.
     pub fn print(&self, target: &Target) {
         let t = &self.totals;
-        let why = match self.reason {
-            StopReason::Asked => "it was stopped",
-            StopReason::Duration => "--duration reached",
-            StopReason::Bytes => "--size reached",
-            StopReason::Events => "--events reached",
-        };
+        let why = why(self.reason);
         let place = match target {
             Target::File(path) => format!(" in {}", shown(path)),
             Target::Stdout => String::new(),
@@ -155,11 +171,32 @@ impl Summary {
             self.took.as_secs_f64()
         ));
         say(books(t));
+        if let Some(anchor) = &self.anchor {
+            let signed = match &self.signer {
+                Some(name) => format!("signed by {name}"),
+                None => "not signed".to_owned(),
+            };
+            say(format_args!(
+                "{signed}; digest {} (keep it elsewhere: it shows that nothing was changed or rolled back)",
+                anchor.digest
+            ));
+        }
         if self.exit() == Exit::Loss {
             say(
                 "  try: a larger --ring, a narrower scope, or a filter; what is missing is marked in the capture as gaps",
             );
         }
+    }
+}
+
+/// Why a recording ended, in words.
+fn why(reason: StopReason) -> &'static str {
+    match reason {
+        StopReason::Asked => "it was stopped",
+        StopReason::Duration => "--duration reached",
+        StopReason::Bytes => "--size reached",
+        StopReason::Events => "--events reached",
+        StopReason::Full => "the disk is full",
     }
 }
 
@@ -220,20 +257,26 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
 pub fn run(
     options: Options,
     target: &Target,
+    wanted: Custody,
     stop: &AtomicBool,
     progress: bool,
     begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     target.check()?;
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
+    let key = wanted.key.as_deref().map(keyring::load).transpose()?;
+    let anchors = Arc::new(Mutex::new(Anchors::open(wanted.anchors.as_deref())?));
     let started = Instant::now();
-    let bytes = Arc::new(AtomicU64::new(0));
-    let sink = Counted {
-        inner: target.create()?,
-        bytes: bytes.clone(),
-    };
+    let store = target.create()?;
+    let (states, room) = (store.states(), store.room());
     let broken = |error: &dyn std::fmt::Display| {
         let remedy = match target {
+            Target::File(path) if states.durable() < states.written() => format!(
+                "of {} bytes written, {} are known to be on disk; rescue them with afterimage recover {} -o FILE",
+                states.written(),
+                states.durable(),
+                shown(path)
+            ),
             Target::File(path) => format!(
                 "what was written can be read; rescue it with afterimage recover {} -o FILE",
                 shown(path)
@@ -242,14 +285,35 @@ pub fn run(
         };
         Failure::new(Safe::new(&error.to_string()), remedy)
     };
-    let ready = Writer::new(
-        sink,
+    let operator = Some(recorder.manifest().operator.clone()).filter(|name| !name.is_empty());
+    let ready = Writer::signed(
+        store,
         recorder.manifest(),
+        &Lineage::default(),
         Schema::current(),
         WriterOptions::default(),
+        key.as_ref().map(|pair| &pair.secret),
     )
     .map_err(|error| broken(&error))
-    .and_then(|writer| begin(&mut recorder).map(|()| writer));
+    .and_then(|mut writer| {
+        writer.guard(room.map_err(|error| broken(&error))?);
+        if let Some(pair) = &key {
+            let deed = custody::deed("created", operator, String::new(), None);
+            let put = writer.custody(&deed, Some(&pair.secret));
+            put.map_err(|error| broken(&error))?;
+        }
+        let anchors = anchors.clone();
+        writer.on_anchor(move |anchor| {
+            let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
+            anchors.take(anchor);
+        });
+        begin(&mut recorder).map(|()| writer)
+    });
+    // The key has signed what it has to sign; from here on it is not needed.
+    let signer = key.map(|pair| {
+        let name = Safe::new(&pair.card.name).to_string();
+        format!("{name} ({})", pair.card.key.short())
+    });
     let mut writer = ready.inspect_err(|_| {
         // Nothing was recorded yet, so nothing is left behind.
         if let Target::File(path) = target {
@@ -265,35 +329,31 @@ pub fn run(
         let _ = write!(io::stderr(), "\r\x1b[K");
     }
     let reason = reason.map_err(|error| broken(&error))?;
-    let (sink, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
-    make_durable(sink.inner, target).map_err(|error| broken(&error))?;
+    writer.ended(why(reason));
+    let (store, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
+    store.finish().map_err(|error| broken(&error))?;
+    let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
+    if let (Some(error), Some(path)) = (anchors.failed.take(), &wanted.anchors) {
+        return Err(Failure::path(
+            "writing anchors to",
+            path,
+            error,
+            "the capture itself is sealed; make an anchor of it with afterimage anchor",
+        ));
+    }
     Ok(Summary {
         reason,
         totals,
-        bytes: bytes.load(Ordering::Relaxed),
+        bytes: states.written(),
         took: started.elapsed(),
+        anchor: anchors.newest.take(),
+        signer,
     })
 }
 
 /// A recorder's refusal, with its own remedy.
 pub fn refused(error: &afterimage_capture::Error) -> Failure {
     Failure::new(Safe::new(&error.to_string()), Safe::new(&error.remedy()))
-}
-
-/// The file and its directory entry are on disk when this returns.
-fn make_durable(sink: Sink, target: &Target) -> io::Result<()> {
-    match (sink, target) {
-        (Sink::File(file), Target::File(path)) => {
-            file.sync_all()?;
-            let parent = path
-                .parent()
-                .filter(|p| !p.as_os_str().is_empty())
-                .unwrap_or(Path::new("."));
-            File::open(parent)?.sync_all()
-        }
-        (Sink::Stdout(mut out), _) => out.flush(),
-        (Sink::File(file), Target::Stdout) => file.sync_all(),
-    }
 }
 
 /// Redraws the progress line.

@@ -4,9 +4,9 @@ use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::{self, Zone};
 use crate::output::say;
 use crate::units::plural;
-use afterimage_format::{Error as CaptureError, ErrorKind, Reader};
+use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
-use afterimage_model::{Gap, Loss, Safe, Totals};
+use afterimage_model::{Gap, Loss, Manifest, Safe, Totals};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -15,13 +15,24 @@ use std::path::{Path, PathBuf};
 pub struct Source {
     /// The capture.
     pub session: Session,
+    /// Where it comes from, and who signed it.
+    pub lineage: Lineage,
+    /// How it ended; `None` when it is not sealed.
+    pub seal: Option<Seal>,
+    /// Remarks and custody entries.
+    pub notes: Vec<Note>,
 }
 
 impl Source {
     /// Opens a capture; `-` reads standard input to its end first, because a capture is read by its footer.
     pub fn open(path: &Path) -> Result<Source, Failure> {
-        let session = Session::from_reader(reader(path)?);
-        Ok(Source { session })
+        let reader = reader(path)?;
+        Ok(Source {
+            lineage: reader.lineage().clone(),
+            seal: reader.seal().cloned(),
+            notes: reader.notes().to_vec(),
+            session: Session::from_reader(reader),
+        })
     }
 
     /// Tells on standard error what is missing from the capture, and gives the exit code that says so.
@@ -58,26 +69,37 @@ impl Source {
     /// The span asked for with `--from` and `--to`.
     pub fn span(&self, from: Option<&str>, to: Option<&str>, zone: Zone) -> Result<Span, Failure> {
         let first = self.session.span().map_or(0, |span| span.0);
-        let at = |text: &str| {
-            moment::parse(text, self.session.manifest(), zone, first).ok_or_else(|| {
-                Failure::usage(
-                    format!("{} is not an instant", Safe::new(text)),
-                    format!("write {}", moment::FORMS),
-                )
-            })
-        };
-        let from = from.map(at).transpose()?;
-        let to = to.map(at).transpose()?;
-        if let (Some(from), Some(to)) = (from, to)
-            && from > to
-        {
-            return Err(Failure::usage(
-                "--from is later than --to",
-                "give the earlier instant to --from",
-            ));
-        }
-        Ok((from.is_some() || to.is_some()).then(|| (from.unwrap_or(0), to.unwrap_or(u64::MAX))))
+        span(self.session.manifest(), first, from, to, zone)
     }
+}
+
+/// The span asked for with `--from` and `--to` in a capture whose first event has this instant.
+pub fn span(
+    manifest: &Manifest,
+    first: u64,
+    from: Option<&str>,
+    to: Option<&str>,
+    zone: Zone,
+) -> Result<Span, Failure> {
+    let at = |text: &str| {
+        moment::parse(text, manifest, zone, first).ok_or_else(|| {
+            Failure::usage(
+                format!("{} is not an instant", Safe::new(text)),
+                format!("write {}", moment::FORMS),
+            )
+        })
+    };
+    let from = from.map(at).transpose()?;
+    let to = to.map(at).transpose()?;
+    if let (Some(from), Some(to)) = (from, to)
+        && from > to
+    {
+        return Err(Failure::usage(
+            "--from is later than --to",
+            "give the earlier instant to --from",
+        ));
+    }
+    Ok((from.is_some() || to.is_some()).then(|| (from.unwrap_or(0), to.unwrap_or(u64::MAX))))
 }
 
 /// Opens a capture by its path, or from standard input.

@@ -1,5 +1,7 @@
 //! Quantities as people write them: sizes (`64MiB`), durations (`90s`, `5m`), and counts as they are shown.
 
+use afterimage_model::time::Civil;
+
 use std::time::Duration;
 
 /// Suffixes of sizes. The bare letters mean powers of two, as in `dd` and sysdig.
@@ -122,6 +124,15 @@ pub fn show_count(n: u64) -> String {
 /// `1 event`, `2 events`.
 pub fn plural(n: u64, noun: &str) -> String {
     format!("{} {noun}{}", show_count(n), if n == 1 { "" } else { "s" })
+}
+
+/// An instant since 1970, UTC, as people read it.
+pub fn instant(unix_ns: i64) -> String {
+    let c = Civil::from_unix_ns(unix_ns);
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
+        c.year, c.month, c.day, c.hour, c.minute, c.second
+    )
 }
 
 #[cfg(test)]

@@ -13,7 +13,14 @@ const SUBCOMMANDS: &[&str] = &[
     "detect",
     "info",
     "verify",
+    "anchor",
+    "custody",
+    "artifacts",
+    "keys",
     "recover",
+    "slice",
+    "merge",
+    "repack",
     "inspect",
     "demo",
     "doctor",
@@ -68,7 +75,21 @@ fn every_example_that_reads_a_capture_works_when_pasted() {
     let jq = Command::new("jq").arg("--version").output().is_ok();
     let mut ran = 0;
     for sub in [
-        "read", "view", "info", "verify", "recover", "fields", "syscalls", "views",
+        "read",
+        "view",
+        "info",
+        "verify",
+        "anchor",
+        "custody",
+        "artifacts",
+        "keys",
+        "recover",
+        "slice",
+        "merge",
+        "repack",
+        "fields",
+        "syscalls",
+        "views",
     ] {
         // What a torn capture lost is said by the exit code.
         let expected = if sub == "recover" { 3 } else { 0 };
@@ -88,6 +109,7 @@ fn every_example_that_reads_a_capture_works_when_pasted() {
                 .args(["-o", "pipefail", "-c", &line])
                 .current_dir(folder.path())
                 .env("PATH", &path)
+                .env("AFTERIMAGE_KEYS", folder.path().join("keys"))
                 .output()
                 .expect("bash");
             let code = output.status.code();

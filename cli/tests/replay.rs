@@ -278,6 +278,7 @@ impl Desk {
             .args(args)
             .current_dir(self.0.path())
             .env("NO_COLOR", "1")
+            .env("AFTERIMAGE_KEYS", self.0.path().join("keys"))
             .env_remove("COLUMNS")
             .env("TMPDIR", self.0.path());
         command
@@ -742,7 +743,14 @@ fn every_help_text_is_as_blessed() {
         "view",
         "info",
         "verify",
+        "anchor",
+        "custody",
+        "artifacts",
+        "keys",
         "recover",
+        "slice",
+        "merge",
+        "repack",
         "inspect",
         "demo",
         "doctor",

@@ -1,5 +1,6 @@
 //! What can go wrong with a capture file, where in the file, what was expected there and what was found.
 
+use crate::keys::PublicKey;
 use afterimage_model::Safe;
 use std::fmt;
 use std::io;
@@ -110,6 +111,21 @@ pub enum ErrorKind {
         /// The chain value stored in the block.
         found: Digest,
     },
+    /// A signature that is not the key's.
+    #[error("signature is not one of the key {key}")]
+    Signature {
+        /// The key that must have signed.
+        key: PublicKey,
+    },
+    /// The capture is signed by another key than those that may.
+    #[error("{}", stranger(*found))]
+    Signer {
+        /// The key that signed; `None` when it is not signed.
+        found: Option<PublicKey>,
+    },
+    /// An anchor vouches for something else.
+    #[error("{0}")]
+    Anchor(String),
     /// A length or count beyond what the format allows.
     #[error("{what} is {found}, the limit is {limit}")]
     Limit {
@@ -132,9 +148,24 @@ pub enum ErrorKind {
         /// What is missing.
         what: &'static str,
     },
+    /// Captures that cannot be put into one.
+    #[error("{name} is of another {what}")]
+    Different {
+        /// What differs.
+        what: &'static str,
+        /// The capture in which it does.
+        name: String,
+    },
     /// An earlier write failed, so nothing more can follow it.
     #[error("an earlier write failed; the file ends there")]
     WriterFailed,
+}
+
+fn stranger(found: Option<PublicKey>) -> String {
+    match found {
+        Some(key) => format!("signed by {key}, which is not the key that was named"),
+        None => "not signed, and a key was named that must have signed it".to_owned(),
+    }
 }
 
 /// How a file begins that is none of ours: in letters where it is text, else in hex.

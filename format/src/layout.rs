@@ -6,7 +6,7 @@ pub const MAGIC: [u8; 8] = *b"\x89AFT\r\n\x1a\n";
 /// Major version: a reader refuses a larger one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: grows when something is added that older readers may skip.
-pub const VERSION_MINOR: u16 = 1;
+pub const VERSION_MINOR: u16 = 2;
 /// Bytes of the file head: magic, versions, tag, CRC32C.
 pub const FILE_HEAD: usize = 24;
 
@@ -20,6 +20,9 @@ pub const BLOCK_TAIL: usize = 40;
 pub const FLAG_ZSTD: u16 = 1;
 /// Block types from here on are private to whoever writes them; this project never assigns them.
 pub const PRIVATE_BLOCKS: u16 = 0x8000;
+
+/// Tag of the field that holds a signature, in every record that may have one. It is the last field.
+pub const SIGNATURE: u64 = 63;
 
 /// A number of the format with its name and a sentence.
 pub type Row = (u16, &'static str, &'static str);
@@ -158,6 +161,8 @@ pub const MAX_ROWS: u64 = 1 << 18;
 pub const MAX_ITEMS: u64 = 1 << 16;
 /// Blocks of a file at most.
 pub const MAX_BLOCKS: u64 = 1 << 22;
+/// Notes after the footer at most.
+pub const MAX_CUSTODY: u64 = 1 << 12;
 
 /// Every limit with its name, for documents and tests.
 pub const LIMITS: &[(&str, u64)] = &[
@@ -176,4 +181,5 @@ pub const LIMITS: &[(&str, u64)] = &[
     ("MAX_ROWS", MAX_ROWS),
     ("MAX_ITEMS", MAX_ITEMS),
     ("MAX_BLOCKS", MAX_BLOCKS),
+    ("MAX_CUSTODY", MAX_CUSTODY),
 ];

@@ -22,30 +22,43 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod anchor;
 mod batch;
 mod block;
 mod chunk_read;
 mod chunk_write;
 mod codec;
+pub mod custody;
+pub mod derive;
 pub mod error;
+pub mod keys;
 pub mod layout;
+mod output;
 mod read;
 mod records;
 mod recover;
+mod remap;
 mod scan;
 mod source;
+pub mod store;
 pub mod twin;
 mod verify;
 mod wire;
 mod write;
 
+pub use anchor::{Anchor, MAX_ANCHOR_FILE};
 pub use batch::{Arg, Batch, Row};
 pub use chunk_read::Zone;
 pub use chunk_write::{Press, Pressed};
+pub use custody::Deed;
 pub use error::{Digest, Error, ErrorKind, Place};
-pub use read::{Chunk, ChunkInfo, Reader};
-pub use records::{Artifact, Checkpoint, Lineage, Name, Note, records};
+pub use keys::{Card, PublicKey, SecretKey};
+pub use read::{Chunk, ChunkInfo, Reader, Seal};
+pub use records::{Artifact, Checkpoint, Lineage, Name, Note, Parent, records};
 pub use recover::{Recovered, recover};
-pub use verify::{Report, Verdict, verify, verify_bytes, verify_stream};
+pub use verify::{
+    Checks, CustodyEntry, Report, Signing, Verdict, check, check_bytes, check_stream, verify,
+    verify_bytes,
+};
 pub use wire::FieldRow;
 pub use write::{Writer, WriterOptions};

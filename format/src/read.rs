@@ -46,6 +46,19 @@ pub struct Chunk {
     pub tables: Tables,
 }
 
+/// What the footer says of how the recording ended; what it is worth is for `verify` to say.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seal {
+    /// When it was sealed; 0 when not said.
+    pub at: BootNs,
+    /// The same instant on the wall clock, ns since 1970; 0 when not said.
+    pub real_ns: i64,
+    /// Why the recording ended.
+    pub ended: String,
+    /// Whether there is a signature.
+    pub signed: bool,
+}
+
 /// An open capture. A torn or damaged file opens, with the damage among [`Reader::gaps`].
 ///
 /// A sealed file is opened by its index, so that a damaged chunk shows only when it is read: [`Reader::chunk`] then fails, and
@@ -63,6 +76,7 @@ pub struct Reader {
     notes: Vec<Note>,
     artifacts: Vec<(u64, u64)>,
     totals: Option<Totals>,
+    seal: Option<Seal>,
 }
 
 impl Reader {
@@ -284,6 +298,11 @@ impl Reader {
         self.totals.as_ref()
     }
 
+    /// What the footer says of the end; `None` when the file is not sealed.
+    pub fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
+    }
+
     /// Total events in whole chunks.
     pub fn events(&self) -> u64 {
         self.chunks
@@ -326,6 +345,7 @@ struct Parts {
     notes: Vec<Note>,
     artifacts: Vec<(u64, u64)>,
     totals: Option<Totals>,
+    seal: Option<Seal>,
 }
 
 impl Parts {
@@ -341,6 +361,7 @@ impl Parts {
             notes,
             artifacts,
             totals,
+            seal,
         } = self;
         Reader {
             source,
@@ -355,6 +376,7 @@ impl Parts {
             notes,
             artifacts,
             totals,
+            seal,
         }
     }
 }
@@ -553,7 +575,15 @@ impl<'a> Builder<'a> {
         }
         let ends_torn = matches!(layout.pieces.last(), Some(Piece::Damage { .. }));
         match layout.footer {
-            Some(footer) => self.parts.totals = Some(footer.totals),
+            Some(footer) => {
+                self.parts.seal = Some(Seal {
+                    at: BootNs(footer.at),
+                    real_ns: footer.real_ns,
+                    ended: footer.ended,
+                    signed: !footer.signature.is_empty(),
+                });
+                self.parts.totals = Some(footer.totals);
+            }
             None if ends_torn => {}
             None => {
                 let start = self.last_end.unwrap_or_default();

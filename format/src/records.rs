@@ -220,6 +220,8 @@ record! { Manifest, Manifest::default();
     20 operator "Who.";
     21 case_id "Case id.";
     22 command "Command line of the recorder.";
+    23 machine_id "A hash of the host's machine id, hex: the same for captures of one installation.";
+    24 clock_sync "Whether CLOCK_REALTIME was set by another clock, and how far it may be off.";
 }
 
 /// Where a derived capture comes from; fields of the header beside the manifest's.
@@ -229,11 +231,43 @@ pub struct Lineage {
     pub parent: Vec<u8>,
     /// What was done to it, such as `recover`.
     pub derived_by: String,
+    /// The key that signed the first checkpoint; empty when the capture is not signed. Writers fill it in.
+    pub signer: Vec<u8>,
+    /// Every file it was made from, with more about each.
+    pub parents: Vec<Parent>,
 }
 
 record! { Lineage, Lineage::default();
-    64 parent "BLAKE3 of the whole file this one was derived from.";
+    64 parent "BLAKE3 of the whole file this one was derived from; of the first, where there are several.";
     65 derived_by "How it was derived.";
+    66 signer "Ed25519 public key that signs the first checkpoint; not there when the capture is not signed.";
+    67 parents "Every file it was derived from.";
+}
+
+/// A file that a capture was made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parent {
+    /// BLAKE3 of the whole file.
+    pub hash: Vec<u8>,
+    /// Its capture id.
+    pub capture_id: String,
+    /// Its digest: the hash chain value of its last block that is no custody entry.
+    pub digest: Vec<u8>,
+    /// What it was called.
+    pub name: String,
+    /// What was found when it was checked before it was read.
+    pub verdict: String,
+    /// The key that signed it; empty when none did.
+    pub signer: Vec<u8>,
+}
+
+record! { Parent, Parent::default();
+    1 hash "BLAKE3 of the whole file.";
+    2 capture_id "Its capture id.";
+    3 digest "Its digest: the chain value of its footer, or of its last block where it has none.";
+    4 name "Its file name.";
+    5 verdict "What was found when it was verified, before it was read.";
+    6 signer "Its signer; not there when it is not signed.";
 }
 
 record! { ArgDesc, ArgDesc::default();
@@ -319,7 +353,8 @@ repeated!(
     StructDesc,
     CaseDesc,
     ChoiceDesc,
-    Name
+    Name,
+    Parent
 );
 
 impl Field for ArgDesc {
@@ -388,6 +423,20 @@ pub struct Note {
     pub author: String,
     /// The remark.
     pub text: String,
+    /// What was done with the capture; empty when the note is a remark and no entry of the custody log.
+    pub action: String,
+    /// Program that did it.
+    pub tool: String,
+    /// Host on which it was done.
+    pub host: String,
+    /// BLAKE3 of the file that was made, where one was.
+    pub subject: Vec<u8>,
+    /// Hash chain value of the block before this one.
+    pub previous: Vec<u8>,
+    /// The key that signed it; empty when none did.
+    pub signer: Vec<u8>,
+    /// Signature over everything before it.
+    pub signature: Vec<u8>,
 }
 
 record! { Note, Note::default();
@@ -395,6 +444,13 @@ record! { Note, Note::default();
     2 about "The instant it is about, ns since boot.";
     3 author "Who made it.";
     4 text "The remark.";
+    5 action "What was done with the capture; not there in a mere remark.";
+    6 tool "Program and version that did it.";
+    7 host "Host name.";
+    8 subject "BLAKE3 of the file that was made.";
+    9 previous "Hash chain value of the block before this one.";
+    10 signer "Ed25519 public key that signed it.";
+    63 signature "Ed25519 signature of purpose custody.";
 }
 
 /// A file kept with a capture.
@@ -428,6 +484,16 @@ pub struct Checkpoint {
     pub events: u64,
     /// Hash chain value of the block before this one.
     pub chain: Vec<u8>,
+    /// Signed checkpoints before this one.
+    pub number: u64,
+    /// `CLOCK_MONOTONIC` at the same instant as `at`.
+    pub mono_ns: u64,
+    /// `CLOCK_REALTIME` at the same instant as `at`, since 1970.
+    pub real_ns: i64,
+    /// The key that signs the next checkpoint, or the seal; empty when not signed.
+    pub next: Vec<u8>,
+    /// Signature over everything before it; empty when not signed.
+    pub signature: Vec<u8>,
 }
 
 record! { Checkpoint, Checkpoint::default();
@@ -435,6 +501,11 @@ record! { Checkpoint, Checkpoint::default();
     2 blocks "Blocks before this one.";
     3 events "Events in the chunks before this one.";
     4 chain "Hash chain value of the block before this one.";
+    5 number "Signed checkpoints before this one.";
+    6 mono_ns "CLOCK_MONOTONIC at the same instant.";
+    7 real_ns "CLOCK_REALTIME at the same instant, ns since 1970.";
+    8 next "Ed25519 public key that signs the next checkpoint or the footer.";
+    63 signature "Ed25519 signature of purpose checkpoint.";
 }
 
 /// The body of a footer block.
@@ -447,6 +518,10 @@ pub(crate) struct Footer {
     pub gaps: u64,
     pub index: u64,
     pub chain: Vec<u8>,
+    pub at: u64,
+    pub real_ns: i64,
+    pub ended: String,
+    pub signature: Vec<u8>,
 }
 
 record! { Footer, Footer::default();
@@ -465,6 +540,10 @@ record! { Footer, Footer::default();
     19 gaps "Gap blocks.";
     20 index "Byte at which the index block starts.";
     21 chain "Hash chain value of the block before the footer.";
+    22 at "When the file was sealed, ns since boot.";
+    23 real_ns "CLOCK_REALTIME at the same instant, ns since 1970.";
+    24 ended "Why the recording ended.";
+    63 signature "Ed25519 signature of purpose seal.";
 }
 
 /// The zone map as it travels; [`crate::Zone`] is the checked form.
@@ -497,6 +576,7 @@ pub fn records() -> Vec<(&'static str, Vec<FieldRow>)> {
     schema.sort_by_key(|row| row.tag);
     vec![
         ("header", [Manifest::rows(), Lineage::rows()].concat()),
+        ("parent", Parent::rows()),
         ("schema", schema),
         ("type", TypeDesc::rows()),
         ("arg", ArgDesc::rows()),

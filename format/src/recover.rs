@@ -8,16 +8,18 @@
 )]
 
 use crate::block::{Block, FileHead, tag_of};
+use crate::custody::Deed;
+use crate::derive::{Origin, random_id};
 use crate::error::{Digest, Error, ErrorKind, Place};
+use crate::keys::SecretKey;
 use crate::layout::{FILE_HEAD, MAX_RECORD, block};
-use crate::read::Reader;
+use crate::output;
 use crate::records::{Lineage, Names, Note, ZoneRecord, names};
 use crate::scan::{Piece, by_scan};
 use crate::source::Source;
-use crate::wire::Record;
+use crate::wire::{Cursor, Record, put_field};
 use crate::write::Blocks;
-use afterimage_model::{Gap, Manifest, Schema, Totals};
-use rustix::fs::{Mode, OFlags};
+use afterimage_model::{ClockPair, Gap, Manifest, Schema, Totals};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -40,7 +42,14 @@ pub struct Recovered {
 /// Copies every whole block of `from` into the new file `to`, which must not exist. Blocks of unknown types are copied too.
 /// Where header or schema cannot be read, blank ones take their place. A file with nothing after them is refused, and a
 /// failure leaves no file behind.
-pub fn recover(from: &Path, to: &Path) -> Result<Recovered, Error> {
+///
+/// The new file is signed where there is a key, and its custody log begins with `deed`.
+pub fn recover(
+    from: &Path,
+    to: &Path,
+    deed: &Deed,
+    key: Option<&SecretKey>,
+) -> Result<Recovered, Error> {
     let source = Source::open(from)?;
     let head = source
         .bytes(0, source.len().min(FILE_HEAD as u64))
@@ -50,30 +59,14 @@ pub fn recover(from: &Path, to: &Path) -> Result<Recovered, Error> {
         .tag;
     let layout = by_scan(&source, tag).map_err(Error::file)?;
     let rescue = Rescue {
-        parent: hash(&source).map_err(Error::file)?,
-        // The gaps with all that is known of them are the reader's to tell.
-        reader: Reader::open(from)?,
+        origin: Origin::open(from)?,
         source,
         tag,
         pieces: layout.pieces,
     };
     rescue.check()?;
 
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = rustix::fs::open(to, flags, Mode::RUSR | Mode::WUSR)
-        .map_err(|errno| output(errno.into()))?;
-    // Half a copy would pass for all that could be saved.
-    rescue.write(File::from(fd)).inspect_err(|_| {
-        let _ = std::fs::remove_file(to);
-    })
-}
-
-fn output(error: std::io::Error) -> Error {
-    Error {
-        place: Place::Output,
-        offset: None,
-        kind: ErrorKind::Io(error),
-    }
+    output::create(to, |file| rescue.write(file, deed, key))
 }
 
 /// A damaged file and what is whole in it.
@@ -81,8 +74,8 @@ struct Rescue {
     source: Source,
     tag: u64,
     pieces: Vec<Piece>,
-    reader: Reader,
-    parent: Digest,
+    /// The gaps with all that is known of them are the reader's to tell.
+    origin: Origin,
 }
 
 impl Rescue {
@@ -126,7 +119,7 @@ impl Rescue {
     }
 
     /// The header's body, naming the damaged file.
-    fn header(&self) -> Result<Vec<u8>, Error> {
+    fn header(&self, key: Option<&SecretKey>) -> Result<Vec<u8>, Error> {
         let mut header = Manifest::default().encode();
         if let Some(Piece::Block {
             offset,
@@ -139,17 +132,37 @@ impl Rescue {
                 header = body;
             }
         }
+        // What is of the damaged file alone goes; what later versions added stays.
+        let mut kept = Vec::new();
+        let mut cursor = Cursor::new(&header);
+        while let Ok(Some((tag, value))) = cursor.field() {
+            if !OWN.contains(&tag) {
+                put_field(&mut kept, tag, value);
+            }
+        }
+        put_field(
+            &mut kept,
+            1,
+            random_id().map_err(output::failed)?.as_bytes(),
+        );
         let lineage = Lineage {
-            parent: self.parent.0.to_vec(),
+            parent: self.origin.parent().hash.clone(),
             derived_by: "recover".to_owned(),
+            signer: key.map_or_else(Vec::new, |key| key.public().0.to_vec()),
+            parents: vec![self.origin.parent().clone()],
         };
-        lineage.put(&mut header);
-        Ok(header)
+        lineage.put(&mut kept);
+        Ok(kept)
     }
 
-    fn write(&self, file: File) -> Result<Recovered, Error> {
+    fn write(
+        &self,
+        file: File,
+        deed: &Deed,
+        key: Option<&SecretKey>,
+    ) -> Result<(File, Recovered), Error> {
         let none = ZoneRecord::default();
-        let mut blocks = Blocks::new(BufWriter::new(file), &self.header()?)?;
+        let mut blocks = Blocks::new(BufWriter::new(file), &self.header(key)?)?;
         match self.schema() {
             Some(offset) => {
                 let schema = self.block(offset, 1)?;
@@ -162,10 +175,18 @@ impl Rescue {
                 blocks.append(block::SCHEMA, 0, &schema, &none)?;
             }
         }
+        let clock = ClockPair {
+            real_ns: deed.made_ns,
+            ..ClockPair::default()
+        };
+        if let Some(key) = key {
+            blocks.sign(key, clock)?;
+        }
+        blocks.custody(deed, key)?;
         let (mut damage, mut recovered) = (
             0_u64,
             Recovered {
-                parent: self.parent,
+                parent: self.origin.hash(),
                 blocks: u64::from(self.schema().is_some()),
                 chunks: 0,
                 events: 0,
@@ -184,6 +205,13 @@ impl Rescue {
                     ..
                 } => {
                     let block = self.block(*offset, *seq)?;
+                    if *ty == block::NOTE
+                        && let Some(note) = remark(&block)
+                    {
+                        blocks.append(*ty, 0, &note.encode(), &none)?;
+                        recovered.blocks = recovered.blocks.saturating_add(1);
+                        continue;
+                    }
                     let zone = zone
                         .as_ref()
                         .map_or_else(ZoneRecord::default, |zone| ZoneRecord {
@@ -204,7 +232,7 @@ impl Rescue {
         }
         // Recorded gaps were copied with the other blocks; what the reader found beyond them is new.
         let mut copied = recorded_gaps(&self.source, self.tag, &self.pieces);
-        for gap in self.reader.gaps() {
+        for gap in self.origin.reader().gaps() {
             match copied.iter().position(|other| other == gap) {
                 Some(at) => {
                     copied.swap_remove(at);
@@ -219,23 +247,27 @@ impl Rescue {
             author: concat!("afterimage ", env!("CARGO_PKG_VERSION")).to_owned(),
             text: format!(
                 "recovered from a file with BLAKE3 {}: {} whole blocks, {damage} damaged stretches",
-                self.parent, recovered.blocks
+                recovered.parent, recovered.blocks
             ),
             ..Note::default()
         };
         blocks.append(block::NOTE, 0, &note.encode(), &none)?;
-        let totals = self.reader.totals().cloned().unwrap_or(Totals {
+        let totals = self.origin.reader().totals().cloned().unwrap_or(Totals {
             written: recovered.events,
             ..Totals::default()
         });
-        let file = blocks
-            .seal(&totals)?
+        blocks.checkpoint(clock)?;
+        blocks.ended("recovered");
+        let (out, _) = blocks.seal(&totals)?;
+        let file = out
             .into_inner()
-            .map_err(|error| output(error.into_error()))?;
-        file.sync_all().map_err(output)?;
-        Ok(recovered)
+            .map_err(|error| output::failed(error.into_error()))?;
+        Ok((file, recovered))
     }
 }
+
+/// Fields of the header that are of one file alone: its id, where it came from, and who signed it.
+const OWN: [u64; 5] = [1, 64, 65, 66, 67];
 
 /// Blocks that every file has of its own, and that are therefore not copied with the rest.
 fn is_rewritten(ty: u16) -> bool {
@@ -243,6 +275,20 @@ fn is_rewritten(ty: u16) -> bool {
         ty,
         block::HEADER | block::SCHEMA | block::CHECKPOINT | block::INDEX | block::FOOTER
     )
+}
+
+/// An entry of the damaged file's custody log as a remark: its place in the chain, which it was signed for, is lost.
+fn remark(block: &Block) -> Option<Note> {
+    let note = Note::decode(&block.record(MAX_RECORD).ok()?).ok()?;
+    if note.action.is_empty() {
+        return None;
+    }
+    Some(Note {
+        text: format!("custody of the damaged file: {} {}", note.action, note.text),
+        made_ns: note.made_ns,
+        author: note.author,
+        ..Note::default()
+    })
 }
 
 fn recorded_gaps(source: &Source, tag: u64, pieces: &[Piece]) -> Vec<Gap> {
@@ -262,14 +308,4 @@ fn recorded_gaps(source: &Source, tag: u64, pieces: &[Piece]) -> Vec<Gap> {
         }
     }
     gaps
-}
-
-fn hash(source: &Source) -> Result<Digest, ErrorKind> {
-    let (mut hasher, mut at) = (blake3::Hasher::new(), 0_u64);
-    while at < source.len() {
-        let bytes = source.bytes(at, source.len().saturating_sub(at).min(1 << 20))?;
-        hasher.update(&bytes);
-        at = at.saturating_add(bytes.len() as u64);
-    }
-    Ok(Digest(*hasher.finalize().as_bytes()))
 }

@@ -6,11 +6,11 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::block::BlockHead;
+use crate::block::{Block, BlockHead};
 use crate::chunk_read::{Body, CHUNK_HEAD, Zone, head_len};
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, MAX_BLOCKS, MAX_BODY, MAX_RECORD, SYNC, block,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, MAX_BLOCKS, MAX_BODY, MAX_CUSTODY, MAX_RECORD, SYNC, block,
 };
 use crate::records::Footer;
 use crate::source::{Source, Window};
@@ -42,20 +42,49 @@ pub(crate) struct Layout {
     pub footer: Option<Footer>,
 }
 
-/// Finds the blocks by the footer and the index, which must agree with each other and cover the file to the byte.
+/// Finds the blocks by the footer and the index, which must agree with each other and cover the file to the byte; notes may
+/// follow the footer.
 pub(crate) fn by_index(source: &Source, tag: u64) -> Result<Layout, ErrorKind> {
-    let size = source.len();
     let overhead = (BLOCK_HEAD as u64).saturating_add(BLOCK_TAIL as u64);
-    let last = source.bytes(size.checked_sub(4).ok_or(malformed("footer"))?, 4)?;
-    let len = u64::from(Cursor::new(&last).u32()?);
-    limit("footer length", len, MAX_RECORD)?;
-    let footer_at = size
-        .checked_sub(len.saturating_add(overhead))
-        .ok_or(malformed("footer"))?;
-    let block = source.block(footer_at, tag)?;
-    if block.head.ty != block::FOOTER {
-        return Err(ErrorKind::Missing { what: "footer" });
+    let (mut end, mut notes) = (source.len(), Vec::new());
+    loop {
+        let last = source.bytes(end.checked_sub(4).ok_or(malformed("footer"))?, 4)?;
+        let len = u64::from(Cursor::new(&last).u32()?);
+        limit("footer length", len, MAX_RECORD)?;
+        let at = end
+            .checked_sub(len.saturating_add(overhead))
+            .ok_or(malformed("footer"))?;
+        let block = source.block(at, tag)?;
+        if at.saturating_add(block.head.total()) != end {
+            return Err(malformed("footer"));
+        }
+        match block.head.ty {
+            block::FOOTER => {
+                let mut layout = by_footer(source, tag, at, &block)?;
+                layout.pieces.extend(notes.into_iter().rev());
+                return Ok(layout);
+            }
+            block::NOTE if (notes.len() as u64) < MAX_CUSTODY => notes.push(Piece::Block {
+                offset: at,
+                len: block.head.total(),
+                ty: block.head.ty,
+                seq: block.head.seq,
+                zone: None,
+            }),
+            _ => return Err(ErrorKind::Missing { what: "footer" }),
+        }
+        end = at;
     }
+}
+
+/// The blocks that the index of this footer lists.
+pub(crate) fn by_footer(
+    source: &Source,
+    tag: u64,
+    footer_at: u64,
+    block: &Block,
+) -> Result<Layout, ErrorKind> {
+    let overhead = (BLOCK_HEAD as u64).saturating_add(BLOCK_TAIL as u64);
     let footer = Footer::decode(&block.record(MAX_RECORD)?)?;
     let index = source.block(footer.index, tag)?;
     if index.head.ty != block::INDEX || footer.index.saturating_add(index.head.total()) != footer_at
@@ -151,7 +180,9 @@ pub(crate) fn by_scan(source: &Source, tag: u64) -> Result<Layout, ErrorKind> {
             } => {
                 scan.last_seq = Some(*seq);
                 at = offset.saturating_add(*len);
-                layout.footer = None;
+                if *ty != block::NOTE {
+                    layout.footer = None;
+                }
                 if *ty == block::FOOTER {
                     layout.footer =
                         Footer::decode(&source.block(*offset, tag)?.record(MAX_RECORD)?).ok();

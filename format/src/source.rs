@@ -33,7 +33,11 @@ impl Source {
             Mode::empty(),
         )
         .map_err(|errno| Error::file(ErrorKind::Io(errno.into())))?;
-        let file = File::from(fd);
+        Source::of(File::from(fd))
+    }
+
+    /// A file that is open already, if it is a regular one.
+    pub(crate) fn of(file: File) -> Result<Source, Error> {
         let meta = file
             .metadata()
             .map_err(|error| Error::file(ErrorKind::Io(error)))?;

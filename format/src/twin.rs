@@ -158,6 +158,15 @@ fn manifest(manifest: &Manifest) -> String {
         object.text(key, value);
     }
     object.list("command", &manifest.command);
+    // Of later minor versions: not there in captures that have none.
+    for (key, value) in [
+        ("machine_id", &manifest.machine_id),
+        ("clock_sync", &manifest.clock_sync),
+    ] {
+        if !value.is_empty() {
+            object.text(key, value);
+        }
+    }
     wrapped("manifest", object)
 }
 

@@ -7,17 +7,33 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::block::{Block, Chain, FileHead, tag_of};
+use crate::anchor::{Anchor, plain};
+use crate::block::{Block, BlockHead, Chain, FileHead, tag_of};
 use crate::chunk_read::Body;
 use crate::error::{Digest, Error, ErrorKind, Place, malformed};
-use crate::layout::{FILE_HEAD, MAX_BLOCKS, MAX_RECORD, block};
-use crate::records::{Checkpoint, Footer};
-use crate::scan::{Piece, by_index};
+use crate::keys::{PublicKey, Purpose};
+use crate::layout::{
+    BLOCK_HEAD, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block,
+};
+use crate::records::{Checkpoint, Footer, Lineage, Note};
+use crate::scan::{Piece, by_footer};
 use crate::source::Source;
-use crate::wire::Record;
+use crate::wire::{Record, split_signature};
+use afterimage_model::{ClockPair, Manifest};
 use std::fmt;
 use std::io::Read;
 use std::path::Path;
+
+/// What a capture is checked against beyond its own bytes.
+#[derive(Clone, Debug, Default)]
+pub struct Checks {
+    /// Also decode every chunk. Without it chunks are checked byte by byte and not looked into.
+    pub deep: bool,
+    /// What was kept elsewhere of how far the capture had come.
+    pub anchors: Vec<Anchor>,
+    /// Keys of which one must have signed the capture; empty when it may be anybody, or nobody.
+    pub keys: Vec<PublicKey>,
+}
 
 /// What is to be said of a capture.
 #[derive(Debug)]
@@ -27,11 +43,41 @@ pub enum Verdict {
     /// Every whole block is as it was written, and there is no footer: the recorder died, is still at work, or the tail was
     /// removed.
     IntactUnsealed,
-    /// Something was changed, removed, added or moved.
+    /// Something was changed, removed, added or moved, or it is not what was asked for.
     Broken {
         /// Where, and what is wrong there.
         error: Error,
     },
+}
+
+/// Signatures that hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signing {
+    /// The key that signed the first checkpoint, and so all others.
+    pub signer: PublicKey,
+    /// Signed checkpoints.
+    pub checkpoints: u64,
+    /// The clocks at the first checkpoint.
+    pub first: ClockPair,
+    /// The clocks at the last checkpoint.
+    pub last: ClockPair,
+    /// Blocks that the last signature covers, itself included.
+    pub blocks: u64,
+    /// Events that it covers.
+    pub events: u64,
+    /// Whether the footer is signed: then every block before it is.
+    pub sealed: bool,
+}
+
+/// An entry of the custody log whose place holds, and its signature where it has one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CustodyEntry {
+    /// What it says.
+    pub note: Note,
+    /// The key that signed it.
+    pub signer: Option<PublicKey>,
+    /// Whether it stands after the seal.
+    pub after_seal: bool,
 }
 
 /// The outcome of [`verify`].
@@ -39,10 +85,11 @@ pub enum Verdict {
 pub struct Report {
     /// The verdict.
     pub verdict: Verdict,
-    /// Hash chain value of the last good block: it stands for everything before it. A copy kept elsewhere is what makes the
-    /// chain evidence.
+    /// Hash chain value of the last good block, of the footer in a sealed file: it stands for everything before it.
     pub digest: Digest,
-    /// Good blocks, up to the first bad one.
+    /// Capture id.
+    pub capture_id: String,
+    /// Good blocks, up to the first bad one; custody entries after the seal are not counted.
     pub blocks: u64,
     /// Good chunks.
     pub chunks: u64,
@@ -56,11 +103,30 @@ pub struct Report {
     pub good_bytes: u64,
     /// Bytes after the last whole block of an unsealed file.
     pub torn_bytes: u64,
+    /// Signatures; `None` when the capture is not signed.
+    pub signing: Option<Signing>,
+    /// The custody log.
+    pub custody: Vec<CustodyEntry>,
+    /// What is wrong with the custody log after the seal. It says nothing of the capture, which ends with its footer.
+    pub custody_error: Option<Error>,
+    /// Anchors that hold.
+    pub anchors: u64,
+    /// How far the file goes, custody entries included: to be kept elsewhere.
+    pub anchor: Anchor,
 }
 
 impl Report {
-    /// What these checks cannot tell: captures of this version are not signed.
-    pub const NOT_SIGNED: &'static str = "the capture is not signed: this shows that no accident changed it, not that nobody rewrote it with all its checksums";
+    /// What the checks of a capture that is not signed cannot tell.
+    pub const NOT_SIGNED: &'static str = "not signed: this shows that no accident changed it, not that nobody rewrote it with all its checksums";
+
+    /// Blocks of an unsealed file that no signature covers; they can be written by anybody.
+    pub fn unsigned_blocks(&self) -> u64 {
+        match &self.signing {
+            Some(signing) if signing.sealed => 0,
+            Some(signing) => self.blocks.saturating_sub(signing.blocks),
+            None => self.blocks,
+        }
+    }
 }
 
 impl fmt::Display for Verdict {
@@ -73,37 +139,65 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Checks a capture from the first byte to the last. `Err` means that it could not be read at all, or is no capture.
+/// Checks a capture from the first byte to the last, each chunk included. `Err` means that it could not be read at all, or
+/// is no capture.
 pub fn verify(path: &Path) -> Result<Report, Error> {
-    verify_source(&Source::open(path)?)
-}
-
-/// As [`verify`], of a capture that comes as a stream, by way of an unnamed temporary file.
-pub fn verify_stream(stream: impl Read) -> Result<Report, Error> {
-    verify_source(&Source::spool(stream)?)
+    check_source(&Source::open(path)?, &Checks::thorough())
 }
 
 /// As [`verify`], of a capture in memory.
 pub fn verify_bytes(bytes: Vec<u8>) -> Result<Report, Error> {
-    verify_source(&Source::Memory(bytes))
+    check_source(&Source::Memory(bytes), &Checks::thorough())
 }
 
-fn verify_source(source: &Source) -> Result<Report, Error> {
+/// Checks a capture, and what was asked for besides.
+pub fn check(path: &Path, checks: &Checks) -> Result<Report, Error> {
+    check_source(&Source::open(path)?, checks)
+}
+
+/// As [`check()`], of a capture that comes as a stream, by way of an unnamed temporary file.
+pub fn check_stream(stream: impl Read, checks: &Checks) -> Result<Report, Error> {
+    check_source(&Source::spool(stream)?, checks)
+}
+
+/// As [`check()`], of a capture in memory.
+pub fn check_bytes(bytes: Vec<u8>, checks: &Checks) -> Result<Report, Error> {
+    check_source(&Source::Memory(bytes), checks)
+}
+
+impl Checks {
+    /// Everything there is to check in the file itself.
+    pub fn thorough() -> Checks {
+        Checks {
+            deep: true,
+            ..Checks::default()
+        }
+    }
+}
+
+pub(crate) fn check_source(source: &Source, checks: &Checks) -> Result<Report, Error> {
     let at_start = |kind| Error::at(Place::File, 0, kind);
     let head_bytes = source
         .bytes(0, source.len().min(FILE_HEAD as u64))
         .map_err(at_start)?;
     let head = FileHead::decode(&head_bytes).map_err(at_start)?;
+    let digest = Chain::start(&head_bytes).digest();
     let mut walk = Walk {
         source,
+        checks,
         tag: head.tag,
         chain: Chain::start(&head_bytes),
         at: FILE_HEAD as u64,
+        seq: 0,
         last_num: 0,
         sealed: false,
+        signer: None,
+        next: None,
+        real_ns: 0,
         report: Report {
             verdict: Verdict::IntactUnsealed,
-            digest: Chain::start(&head_bytes).digest(),
+            digest,
+            capture_id: String::new(),
             blocks: 0,
             chunks: 0,
             events: 0,
@@ -111,44 +205,30 @@ fn verify_source(source: &Source) -> Result<Report, Error> {
             bytes: source.len(),
             good_bytes: FILE_HEAD as u64,
             torn_bytes: 0,
+            signing: None,
+            custody: Vec::new(),
+            custody_error: None,
+            anchors: 0,
+            anchor: Anchor {
+                capture_id: String::new(),
+                blocks: 0,
+                bytes: 0,
+                digest,
+                sealed: false,
+                signer: None,
+                real_ns: 0,
+            },
         },
     };
-    while walk.at < source.len() {
-        let (at, number) = (walk.at, walk.report.blocks);
-        if let Err(kind) = walk.step() {
-            if matches!(kind, ErrorKind::Io(_)) {
-                return Err(Error::at(Place::Block(number), at, kind));
-            }
-            let tail = source.len().saturating_sub(at);
-            if number > 0
-                && !walk.sealed
-                && torn(source, at, walk.tag)
-                    .map_err(|kind| Error::at(Place::Block(number), at, kind))?
-            {
-                walk.report.torn_bytes = tail;
-                return Ok(walk.report);
-            }
-            let place = match source.head(at, walk.tag) {
-                Ok(head) if head.ty == block::CHUNK => Place::Chunk(walk.report.chunks),
-                _ => Place::Block(number),
-            };
-            walk.report.verdict = Verdict::Broken {
-                error: Error::at(place, at, kind),
-            };
-            return Ok(walk.report);
-        }
-    }
-    if walk.report.blocks == 0 {
+    walk.all()?;
+    if walk.seq == 0 && !matches!(walk.report.verdict, Verdict::Broken { .. }) {
         return Err(Error::at(
             Place::Block(0),
             walk.at,
             ErrorKind::Missing { what: "header" },
         ));
     }
-    if walk.sealed {
-        walk.report.verdict = Verdict::SealedIntact;
-    }
-    Ok(walk.report)
+    Ok(walk.end())
 }
 
 /// Whether the rest of the file is the beginning of a block, or was never written.
@@ -157,7 +237,7 @@ fn torn(source: &Source, at: u64, tag: u64) -> Result<bool, ErrorKind> {
     match source.head(at, tag) {
         Ok(head) => Ok(head.total() > left),
         Err(ErrorKind::Io(error)) => Err(ErrorKind::Io(error)),
-        Err(_) if left < crate::layout::BLOCK_HEAD as u64 => Ok(true),
+        Err(_) if left < BLOCK_HEAD as u64 => Ok(true),
         Err(_) => {
             let mut at = at;
             while at < source.len() {
@@ -174,11 +254,20 @@ fn torn(source: &Source, at: u64, tag: u64) -> Result<bool, ErrorKind> {
 
 struct Walk<'a> {
     source: &'a Source,
+    checks: &'a Checks,
     tag: u64,
     chain: Chain,
     at: u64,
+    /// Good blocks, custody entries after the seal included.
+    seq: u64,
     last_num: u64,
     sealed: bool,
+    /// The key that the header names.
+    signer: Option<PublicKey>,
+    /// The key that must sign the next checkpoint or the footer.
+    next: Option<PublicKey>,
+    /// Wall clock at the last checkpoint or at the seal.
+    real_ns: i64,
     report: Report,
 }
 
@@ -195,14 +284,129 @@ fn same(what: &'static str, expected: u64, found: u64) -> Result<(), ErrorKind> 
 }
 
 impl Walk<'_> {
+    /// Checks block after block, up to the first that is not as it was written.
+    fn all(&mut self) -> Result<(), Error> {
+        while self.at < self.source.len() {
+            let (at, number) = (self.at, self.seq);
+            let failed = |kind| Error::at(Place::Block(number), at, kind);
+            let Err(kind) = self.step() else { continue };
+            if matches!(kind, ErrorKind::Io(_)) {
+                return Err(failed(kind));
+            }
+            let head = self.source.head(at, self.tag);
+            if self.sealed && self.is_custody(head.as_ref().ok()) {
+                self.report.custody_error = Some(failed(kind));
+                return Ok(());
+            }
+            if number > 0 && !self.sealed && torn(self.source, at, self.tag).map_err(failed)? {
+                self.report.torn_bytes = self.source.len().saturating_sub(at);
+                return Ok(());
+            }
+            let place = match head {
+                Ok(head) if head.ty == block::CHUNK => Place::Chunk(self.report.chunks),
+                _ => Place::Block(number),
+            };
+            self.report.verdict = Verdict::Broken {
+                error: Error::at(place, at, kind),
+            };
+            return Ok(());
+        }
+        Ok(())
+    }
+
+    /// Whether what follows the footer is, or begins as, an entry of the custody log.
+    fn is_custody(&self, head: Option<&BlockHead>) -> bool {
+        match head {
+            Some(head) => head.ty == block::NOTE,
+            None => {
+                let left = self.source.len().saturating_sub(self.at);
+                let seen = self.source.bytes(self.at, left.min(SYNC.len() as u64));
+                left < BLOCK_HEAD as u64 && seen.is_ok_and(|seen| SYNC.starts_with(&seen))
+            }
+        }
+    }
+
+    /// The verdict, and what was asked for besides.
+    fn end(mut self) -> Report {
+        self.report.anchor = Anchor {
+            capture_id: plain(&self.report.capture_id),
+            blocks: self.seq,
+            bytes: self.at,
+            digest: self.chain.digest(),
+            sealed: self.sealed,
+            signer: self.signer,
+            real_ns: self.real_ns,
+        };
+        if matches!(self.report.verdict, Verdict::Broken { .. }) {
+            return self.report;
+        }
+        if self.sealed {
+            self.report.verdict = Verdict::SealedIntact;
+        }
+        // A capture that is fine in itself may still not be the one that is meant.
+        let wanted = &self.checks.keys;
+        let found = self.report.signing.as_ref().map(|signing| signing.signer);
+        let stranger = !wanted.is_empty() && !found.is_some_and(|found| wanted.contains(&found));
+        let kind = if stranger {
+            Some(ErrorKind::Signer { found })
+        } else {
+            self.beyond_the_end()
+        };
+        if let Some(kind) = kind {
+            self.report.verdict = Verdict::Broken {
+                error: Error::file(kind),
+            };
+        }
+        self.report
+    }
+
+    /// An anchor that vouches for blocks that are not there.
+    fn beyond_the_end(&self) -> Option<ErrorKind> {
+        let id = plain(&self.report.capture_id);
+        let anchors = &self.checks.anchors;
+        if let Some(other) = anchors.iter().find(|anchor| anchor.capture_id != id) {
+            return Some(ErrorKind::Anchor(format!(
+                "the anchor is of capture {}, this is {id}",
+                plain(&other.capture_id)
+            )));
+        }
+        let most = anchors.iter().max_by_key(|anchor| anchor.blocks)?;
+        (most.blocks > self.seq).then(|| {
+            ErrorKind::Anchor(format!(
+                "rolled back, or its end never reached the disk: the anchor vouches for {} blocks in {} bytes, {} blocks in {} bytes are there",
+                most.blocks, most.bytes, self.seq, self.at
+            ))
+        })
+    }
+
+    /// Whether the anchors at this block, which was read last, hold.
+    fn anchored(&mut self, chain: Chain) -> Result<(), ErrorKind> {
+        let here = self.seq.saturating_add(1);
+        for anchor in self.checks.anchors.iter().filter(|a| a.blocks == here) {
+            if anchor.digest != chain.digest() {
+                return Err(ErrorKind::Anchor(format!(
+                    "the anchor says {} for the first {here} blocks, they have {}: the capture was rewritten, or is another one",
+                    anchor.digest,
+                    chain.digest()
+                )));
+            }
+            self.report.anchors = self.report.anchors.saturating_add(1);
+        }
+        Ok(())
+    }
+
     /// Checks the block at `at` and steps over it.
     fn step(&mut self) -> Result<(), ErrorKind> {
-        if self.sealed {
+        crate::error::limit(
+            "blocks of a file",
+            self.seq,
+            MAX_BLOCKS.saturating_add(MAX_CUSTODY),
+        )?;
+        let block = self.source.block(self.at, self.tag)?;
+        if self.sealed && block.head.ty != block::NOTE {
             return Err(malformed("bytes after the footer"));
         }
-        crate::error::limit("blocks of a file", self.report.blocks, MAX_BLOCKS)?;
-        let block = self.source.block(self.at, self.tag)?;
-        same("block sequence", self.report.blocks, block.head.seq)?;
+        same("block sequence", self.seq, block.head.seq)?;
         let chain = self.chain.next(&block.head_bytes, &block.body);
         if chain.0 != block.chain {
             return Err(ErrorKind::Chain {
@@ -210,18 +414,28 @@ impl Walk<'_> {
                 found: Digest(block.chain),
             });
         }
+        let was_sealed = self.sealed;
         self.content(&block)?;
+        self.anchored(chain)?;
         self.chain = chain;
-        self.report.digest = chain.digest();
-        self.report.blocks = self.report.blocks.saturating_add(1);
+        self.seq = self.seq.saturating_add(1);
         self.at = self.at.saturating_add(block.head.total());
         self.report.good_bytes = self.at;
+        if !was_sealed {
+            self.report.digest = chain.digest();
+            self.report.blocks = self.seq;
+        }
         Ok(())
     }
 
     fn content(&mut self, block: &Block) -> Result<(), ErrorKind> {
+        if block.head.seq == 2 && self.signer.is_some() && block.head.ty != block::CHECKPOINT {
+            return Err(ErrorKind::Missing {
+                what: "first signed checkpoint",
+            });
+        }
         match (block.head.seq, block.head.ty) {
-            (0, block::HEADER) => same("capture tag", self.tag, tag_of(&block.body)),
+            (0, block::HEADER) => self.header(block),
             (0, _) => Err(ErrorKind::Missing { what: "header" }),
             (1, block::SCHEMA) => block.record(MAX_RECORD).map(|_| ()),
             (1, _) => Err(ErrorKind::Missing { what: "schema" }),
@@ -235,7 +449,9 @@ impl Walk<'_> {
                         body.zone.first_num,
                     )?;
                 }
-                body.decode()?;
+                if self.checks.deep {
+                    body.decode()?;
+                }
                 self.last_num = body
                     .zone
                     .first_num
@@ -249,30 +465,129 @@ impl Walk<'_> {
                 self.report.gaps = self.report.gaps.saturating_add(1);
                 crate::records::decode_gap(&block.record(MAX_RECORD)?).map(|_| ())
             }
-            (_, block::CHECKPOINT) => {
-                let checkpoint = Checkpoint::decode(&block.record(MAX_RECORD)?)?;
-                same(
-                    "blocks of the checkpoint",
-                    self.report.blocks,
-                    checkpoint.blocks,
-                )?;
-                self.same_chain(&checkpoint.chain)
-            }
-            (_, block::FOOTER) => {
-                let footer = Footer::decode(&block.record(MAX_RECORD)?)?;
-                same("blocks of the footer", self.report.blocks, footer.blocks)?;
-                same("chunks of the footer", self.report.chunks, footer.chunks)?;
-                same("events of the footer", self.report.events, footer.events)?;
-                same("gaps of the footer", self.report.gaps, footer.gaps)?;
-                self.same_chain(&footer.chain)?;
-                if self.at.saturating_add(block.head.total()) == self.source.len() {
-                    self.index()?;
-                }
-                self.sealed = true;
-                Ok(())
-            }
+            (_, block::NOTE) => self.note(&block.record(MAX_RECORD)?),
+            (_, block::CHECKPOINT) => self.checkpoint(block),
+            (_, block::FOOTER) => self.footer(block),
             _ => Ok(()),
         }
+    }
+
+    fn header(&mut self, block: &Block) -> Result<(), ErrorKind> {
+        same("capture tag", self.tag, tag_of(&block.body))?;
+        let body = block.record(MAX_RECORD)?;
+        self.report.capture_id = Manifest::decode(&body)?.capture_id;
+        let lineage = Lineage::decode(&body)?;
+        if !lineage.signer.is_empty() {
+            let signer = PublicKey::from_slice(&lineage.signer)?;
+            (self.signer, self.next) = (Some(signer), Some(signer));
+        }
+        Ok(())
+    }
+
+    /// Whether the signature of a checkpoint or a footer is that of the key whose turn it is.
+    fn signed(&self, purpose: Purpose, block: &Block) -> Result<bool, ErrorKind> {
+        let body = block.record(MAX_RECORD)?;
+        match (self.next, split_signature(&body)?) {
+            (Some(_), _) if block.head.flags & FLAG_ZSTD != 0 => Err(malformed("signed block")),
+            (None, None) => Ok(false),
+            (None, Some(_)) => Err(malformed("signature in a capture that names no signer")),
+            (Some(_), None) => Err(ErrorKind::Missing { what: "signature" }),
+            (Some(key), Some((signed, signature))) => {
+                key.check(purpose, signed, signature).map(|()| true)
+            }
+        }
+    }
+
+    fn checkpoint(&mut self, block: &Block) -> Result<(), ErrorKind> {
+        let body = block.record(MAX_RECORD)?;
+        let checkpoint = Checkpoint::decode(&body)?;
+        same("blocks of the checkpoint", self.seq, checkpoint.blocks)?;
+        self.same_chain(&checkpoint.chain)?;
+        if !self.signed(Purpose::Checkpoint, block)? {
+            return Ok(());
+        }
+        let clock = ClockPair {
+            boot_ns: checkpoint.at.0,
+            mono_ns: checkpoint.mono_ns,
+            real_ns: checkpoint.real_ns,
+        };
+        let signer = self.signer.ok_or(malformed("signature"))?;
+        let (number, first) = match &self.report.signing {
+            Some(signing) => (signing.checkpoints, signing.first),
+            None => (0, clock),
+        };
+        same("number of the checkpoint", number, checkpoint.number)?;
+        same(
+            "events of the checkpoint",
+            self.report.events,
+            checkpoint.events,
+        )?;
+        self.next = Some(PublicKey::from_slice(&checkpoint.next)?);
+        self.real_ns = checkpoint.real_ns;
+        self.report.signing = Some(Signing {
+            signer,
+            checkpoints: number.saturating_add(1),
+            first,
+            last: clock,
+            blocks: self.seq.saturating_add(1),
+            events: self.report.events,
+            sealed: false,
+        });
+        Ok(())
+    }
+
+    fn footer(&mut self, block: &Block) -> Result<(), ErrorKind> {
+        let body = block.record(MAX_RECORD)?;
+        let footer = Footer::decode(&body)?;
+        same("blocks of the footer", self.seq, footer.blocks)?;
+        same("chunks of the footer", self.report.chunks, footer.chunks)?;
+        same("events of the footer", self.report.events, footer.events)?;
+        same("gaps of the footer", self.report.gaps, footer.gaps)?;
+        self.same_chain(&footer.chain)?;
+        let signed = self.signed(Purpose::Seal, block)?;
+        self.index(block)?;
+        self.sealed = true;
+        if footer.real_ns != 0 {
+            self.real_ns = footer.real_ns;
+        }
+        if let Some(signing) = self.report.signing.as_mut().filter(|_| signed) {
+            signing.sealed = true;
+            signing.blocks = self.seq.saturating_add(1);
+            signing.events = self.report.events;
+        }
+        Ok(())
+    }
+
+    /// A remark, or an entry of the custody log: then it must stand where it was put, and be signed by who it says.
+    fn note(&mut self, body: &[u8]) -> Result<(), ErrorKind> {
+        let note = Note::decode(body)?;
+        if note.action.is_empty() {
+            return match self.sealed {
+                true => Err(malformed("custody entry")),
+                false => Ok(()),
+            };
+        }
+        crate::error::limit(
+            "custody entries",
+            self.report.custody.len() as u64,
+            MAX_CUSTODY.saturating_mul(2),
+        )?;
+        self.same_chain(&note.previous)?;
+        let signer = match (note.signer.is_empty(), split_signature(body)?) {
+            (true, None) if !self.sealed => None,
+            (true, _) | (_, None) => return Err(ErrorKind::Missing { what: "signature" }),
+            (false, Some((signed, signature))) => {
+                let key = PublicKey::from_slice(&note.signer)?;
+                key.check(Purpose::Custody, signed, signature)?;
+                Some(key)
+            }
+        };
+        self.report.custody.push(CustodyEntry {
+            note,
+            signer,
+            after_seal: self.sealed,
+        });
+        Ok(())
     }
 
     fn same_chain(&self, stored: &[u8]) -> Result<(), ErrorKind> {
@@ -287,8 +602,8 @@ impl Walk<'_> {
     }
 
     /// Whether every line of the index says what the blocks themselves say.
-    fn index(&self) -> Result<(), ErrorKind> {
-        for piece in by_index(self.source, self.tag)?.pieces {
+    fn index(&self, footer: &Block) -> Result<(), ErrorKind> {
+        for piece in by_footer(self.source, self.tag, self.at, footer)?.pieces {
             let Piece::Block {
                 offset,
                 len,

@@ -10,7 +10,7 @@
 )]
 
 use crate::error::{ErrorKind, limit, malformed};
-use crate::layout::MAX_ITEMS;
+use crate::layout::{MAX_ITEMS, SIGNATURE};
 use afterimage_model::{
     BootNs, ContainerId, FileId, FileKind, GapCause, Origin, ProcId, Protocol, Role,
 };
@@ -122,6 +122,28 @@ impl<'a> Cursor<'a> {
         let tag = self.varint()?;
         let len = self.count("field length")?;
         Ok(Some((tag, self.take(len)?)))
+    }
+}
+
+/// What is signed, and the signature.
+pub(crate) type Signed<'a> = (&'a [u8], &'a [u8]);
+
+/// Takes a record whose last field is a signature apart. `None` when it has none.
+pub(crate) fn split_signature(body: &[u8]) -> Result<Option<Signed<'_>>, ErrorKind> {
+    let mut cursor = Cursor::new(body);
+    loop {
+        let before = cursor.left();
+        match cursor.field()? {
+            None => return Ok(None),
+            Some((SIGNATURE, signature)) => {
+                if cursor.left() != 0 {
+                    return Err(malformed("fields behind the signature"));
+                }
+                let signed = body.len().saturating_sub(before);
+                return Ok(Some((body.get(..signed).unwrap_or_default(), signature)));
+            }
+            Some(_) => {}
+        }
     }
 }
 

@@ -1,18 +1,23 @@
 //! Writing a capture: blocks one after another over any `Write`, nothing ever rewritten, so a pipe will do.
 
+use crate::anchor::Anchor;
 use crate::batch::{Arg, Batch, Row};
 use crate::block::{BlockHead, Chain, FileHead, put_block};
 use crate::chunk_write::{ChunkEncoder, Pressed};
+use crate::custody::Deed;
 use crate::error::{Error, ErrorKind, Place, limit};
+use crate::keys::{PublicKey, Purpose, SecretKey};
 use crate::layout::{
     BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
-    MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, block, row,
+    MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, SIGNATURE, block, row,
 };
 use crate::records::{
     Artifact, Checkpoint, Footer, Lineage, Names, Note, ZoneRecord, names, put_row,
 };
 use crate::wire::{Record, put_field, put_varint};
-use afterimage_model::{BootNs, Descriptor, Event, Gap, Manifest, Schema, Tables, Totals};
+use afterimage_model::{
+    BootNs, ClockPair, Descriptor, Event, Gap, GapCause, Manifest, Schema, Tables, Totals,
+};
 use smallvec::SmallVec;
 use std::io::Write;
 
@@ -88,6 +93,28 @@ pub(crate) fn encode_index(entries: &[Entry]) -> Vec<u8> {
     out
 }
 
+/// Who signs a file that is being written. Each key signs once and is wiped: who comes into possession of all there is in
+/// memory cannot sign again what was signed before.
+struct Ratchet {
+    signer: PublicKey,
+    next: SecretKey,
+    number: u64,
+}
+
+/// Makes sure that the file can grow to this many bytes and still be ended.
+type Guard = Box<dyn FnMut(u64) -> std::io::Result<()> + Send>;
+
+/// What was not written because the disk was full.
+#[derive(Clone, Copy, Debug, Default)]
+struct Refused {
+    events: u64,
+    start: u64,
+    end: u64,
+}
+
+/// Told how far the file has come at each checkpoint and at its seal.
+type OnAnchor = Box<dyn FnMut(&Anchor) + Send>;
+
 /// Frames blocks and keeps the books about them; knows nothing of events.
 pub(crate) struct Blocks<W> {
     pub out: W,
@@ -95,8 +122,20 @@ pub(crate) struct Blocks<W> {
     tag: u64,
     chain: Chain,
     pub position: u64,
+    /// Events in all chunks.
+    events: u64,
     buffer: Vec<u8>,
     failed: bool,
+    capture_id: String,
+    ratchet: Option<Ratchet>,
+    on_anchor: Option<OnAnchor>,
+    /// The clocks at the last checkpoint, or at the end.
+    clock: ClockPair,
+    /// Why the recording ended.
+    ended: String,
+    guard: Option<Guard>,
+    /// Set when the guard has found no room: only the end of the file is written from there on.
+    full: Option<Refused>,
 }
 
 impl<W: Write> Blocks<W> {
@@ -110,8 +149,17 @@ impl<W: Write> Blocks<W> {
             tag: file_head.tag,
             chain: Chain::start(&bytes),
             position: FILE_HEAD as u64,
+            events: 0,
             buffer: bytes.to_vec(),
             failed: false,
+            capture_id: Manifest::decode(header)
+                .map_or_else(|_| String::new(), |m| crate::anchor::plain(&m.capture_id)),
+            ratchet: None,
+            on_anchor: None,
+            clock: ClockPair::default(),
+            ended: String::new(),
+            guard: None,
+            full: None,
         };
         blocks.append(block::HEADER, 0, header, &ZoneRecord::default())?;
         Ok(blocks)
@@ -145,6 +193,9 @@ impl<W: Write> Blocks<W> {
         limit("block length", body.len() as u64, MAX_BODY)
             .and_then(|()| limit("blocks of a file", self.entries.len() as u64 + 1, most))
             .map_err(|kind| self.error(kind))?;
+        if !self.has_room(ty, body.len() as u64, zone)? {
+            return Ok(());
+        }
         let head = BlockHead {
             ty,
             flags,
@@ -169,8 +220,61 @@ impl<W: Write> Blocks<W> {
             end: zone.end.0,
         });
         self.position += len;
+        self.events += zone.events;
         self.chain = chain;
         Ok(())
+    }
+
+    /// Whether a block may be written: when the disk is full, only those that end the file may, for which there is a
+    /// reserve. What is left out is counted.
+    fn has_room(&mut self, ty: u16, len: u64, zone: &ZoneRecord) -> Result<bool, Error> {
+        if matches!(ty, block::INDEX | block::FOOTER | block::HEADER) {
+            return Ok(true);
+        }
+        if let (None, Some(guard)) = (self.full, &mut self.guard) {
+            // The index grows with each block.
+            let index = (self.entries.len() as u64).saturating_mul(64);
+            let end = self.position + (BLOCK_HEAD + BLOCK_TAIL) as u64 + len;
+            match guard(end.saturating_add(index)) {
+                Ok(()) => {}
+                Err(error) if error.kind() == std::io::ErrorKind::StorageFull => {
+                    self.full = Some(Refused::default());
+                }
+                Err(error) => return Err(self.error(ErrorKind::Io(error))),
+            }
+        }
+        let Some(refused) = &mut self.full else {
+            return Ok(true);
+        };
+        if zone.events > 0 {
+            let start = zone.start.0;
+            refused.start = match refused.events {
+                0 => start,
+                _ => refused.start.min(start),
+            };
+            refused.end = refused.end.max(zone.end.0);
+            refused.events += zone.events;
+        }
+        Ok(false)
+    }
+
+    /// Says what was not written, from the reserve.
+    fn tell_refused(&mut self) -> Result<(), Error> {
+        let Some(refused) = self.full.take() else {
+            return Ok(());
+        };
+        self.guard = None;
+        let gap = Gap {
+            cause: GapCause::WriteFailed,
+            start: BootNs(refused.start),
+            end: BootNs(refused.end.max(refused.start)),
+            cpu: None,
+            count: Some(refused.events),
+            first_seq: None,
+            detail: "the disk was full".to_owned(),
+        };
+        self.plain(block::GAP, &gap.encode())?;
+        self.put_checkpoint(self.clock, None)
     }
 
     fn count(&self, ty: u16) -> u64 {
@@ -181,8 +285,104 @@ impl<W: Write> Blocks<W> {
         self.chain.0.to_vec()
     }
 
+    /// How far the file has come.
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor {
+            capture_id: self.capture_id.clone(),
+            blocks: self.entries.len() as u64,
+            bytes: self.position,
+            digest: self.chain.digest(),
+            sealed: self.entries.last().is_some_and(|e| e.ty == block::FOOTER),
+            signer: self.ratchet.as_ref().map(|ratchet| ratchet.signer),
+            real_ns: self.clock.real_ns,
+        }
+    }
+
+    fn tell(&mut self) {
+        let anchor = self.anchor();
+        if let Some(on_anchor) = &mut self.on_anchor {
+            on_anchor(&anchor);
+        }
+    }
+
+    /// Writes the first checkpoint, signed by `key`, which the header names. It names the first of the keys that sign from
+    /// here on; `key` itself is not needed any more.
+    pub(crate) fn sign(&mut self, key: &SecretKey, clock: ClockPair) -> Result<(), Error> {
+        self.put_checkpoint(clock, Some(key))?;
+        self.tell();
+        Ok(())
+    }
+
+    /// Writes how far the file has come; signed where the file is.
+    pub(crate) fn checkpoint(&mut self, clock: ClockPair) -> Result<(), Error> {
+        self.put_checkpoint(clock, None)?;
+        if self.full.is_none() {
+            self.flush()?;
+            self.tell();
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Error> {
+        self.out
+            .flush()
+            .map_err(|error| self.error(ErrorKind::Io(error)))
+    }
+
+    fn put_checkpoint(&mut self, clock: ClockPair, first: Option<&SecretKey>) -> Result<(), Error> {
+        self.clock = clock;
+        let mut checkpoint = Checkpoint {
+            at: BootNs(clock.boot_ns),
+            blocks: self.entries.len() as u64,
+            events: self.events,
+            chain: self.chain(),
+            number: self.ratchet.as_ref().map_or(0, |ratchet| ratchet.number),
+            mono_ns: clock.mono_ns,
+            real_ns: clock.real_ns,
+            ..Checkpoint::default()
+        };
+        let key = first.or(self.ratchet.as_ref().map(|ratchet| &ratchet.next));
+        let Some(key) = key else {
+            return self.plain(block::CHECKPOINT, &checkpoint.encode());
+        };
+        let next = SecretKey::generate().map_err(|error| self.error(ErrorKind::Io(error)))?;
+        checkpoint.next = next.public().0.to_vec();
+        let mut body = checkpoint.encode();
+        let signature = key.sign(Purpose::Checkpoint, &body);
+        put_field(&mut body, SIGNATURE, &signature);
+        let ratchet = Ratchet {
+            signer: (self.ratchet.as_ref()).map_or(key.public(), |ratchet| ratchet.signer),
+            next,
+            number: checkpoint.number + 1,
+        };
+        let blocks = self.entries.len();
+        self.plain(block::CHECKPOINT, &body)?;
+        if self.entries.len() > blocks {
+            // The key that has signed is wiped here.
+            self.ratchet = Some(ratchet);
+        }
+        Ok(())
+    }
+
+    /// Writes an entry of the custody log, signed where there is a key.
+    pub(crate) fn custody(&mut self, deed: &Deed, key: Option<&SecretKey>) -> Result<(), Error> {
+        let body = deed.body(self.chain, key);
+        limit("record length", body.len() as u64, MAX_RECORD).map_err(|kind| self.error(kind))?;
+        self.plain(block::NOTE, &body)
+    }
+
+    /// Says why the recording ended, for the footer.
+    pub(crate) fn ended(&mut self, why: &str) {
+        self.ended = why.to_owned();
+    }
+
+    fn plain(&mut self, ty: u16, body: &[u8]) -> Result<(), Error> {
+        self.append(ty, 0, body, &ZoneRecord::default())
+    }
+
     /// Writes index and footer and gives the output back.
-    pub(crate) fn seal(mut self, totals: &Totals) -> Result<W, Error> {
+    pub(crate) fn seal(mut self, totals: &Totals) -> Result<(W, Anchor), Error> {
+        self.tell_refused()?;
         let index = self.position;
         let body = encode_index(&self.entries);
         self.append(block::INDEX, 0, &body, &ZoneRecord::default())?;
@@ -190,18 +390,25 @@ impl<W: Write> Blocks<W> {
             totals: totals.clone(),
             blocks: self.entries.len() as u64,
             chunks: self.count(block::CHUNK),
-            events: self.entries.iter().map(|entry| entry.events).sum(),
+            events: self.events,
             gaps: self.count(block::GAP),
             index,
             chain: self.chain(),
+            at: self.clock.boot_ns,
+            real_ns: self.clock.real_ns,
+            ended: std::mem::take(&mut self.ended),
+            signature: Vec::new(),
         };
-        self.append(block::FOOTER, 0, &footer.encode(), &ZoneRecord::default())?;
-        self.out.flush().map_err(|error| Error {
-            place: Place::Output,
-            offset: Some(self.position),
-            kind: ErrorKind::Io(error),
-        })?;
-        Ok(self.out)
+        let mut body = footer.encode();
+        if let Some(ratchet) = &self.ratchet {
+            let signature = ratchet.next.sign(Purpose::Seal, &body);
+            put_field(&mut body, SIGNATURE, &signature);
+        }
+        self.plain(block::FOOTER, &body)?;
+        self.tell();
+        self.flush()?;
+        let anchor = self.anchor();
+        Ok((self.out, anchor))
     }
 }
 
@@ -225,7 +432,7 @@ impl<W: Write> Writer<W> {
         schema: &Schema,
         options: WriterOptions,
     ) -> Result<Self, Error> {
-        Self::derived(out, manifest, &Lineage::default(), schema, options)
+        Self::signed(out, manifest, &Lineage::default(), schema, options, None)
     }
 
     /// As [`Writer::new`], for a capture made from another one, which it names by its hash.
@@ -236,7 +443,24 @@ impl<W: Write> Writer<W> {
         schema: &Schema,
         options: WriterOptions,
     ) -> Result<Self, Error> {
+        Self::signed(out, manifest, lineage, schema, options, None)
+    }
+
+    /// As [`Writer::derived`], signed by `key` when there is one. The key signs once, here; the checkpoints and the seal are
+    /// signed by keys that are made on the way and wiped.
+    pub fn signed(
+        out: W,
+        manifest: &Manifest,
+        lineage: &Lineage,
+        schema: &Schema,
+        options: WriterOptions,
+        key: Option<&SecretKey>,
+    ) -> Result<Self, Error> {
         let mut header = manifest.encode();
+        let lineage = Lineage {
+            signer: key.map_or_else(Vec::new, |key| key.public().0.to_vec()),
+            ..lineage.clone()
+        };
         lineage.put(&mut header);
         let chunks =
             ChunkEncoder::new(options.level).map_err(|error| Error::file(ErrorKind::Io(error)))?;
@@ -254,6 +478,9 @@ impl<W: Write> Writer<W> {
         let mut record = schema.encode();
         Names { names: names() }.put(&mut record);
         writer.append_record(block::SCHEMA, &record)?;
+        if let Some(key) = key {
+            writer.blocks.sign(key, manifest.clock)?;
+        }
         Ok(writer)
     }
 
@@ -411,6 +638,11 @@ impl<W: Write> Writer<W> {
         self.append_record(block::NOTE, &note.encode())
     }
 
+    /// Writes an entry of the custody log, signed where there is a key.
+    pub fn custody(&mut self, deed: &Deed, key: Option<&SecretKey>) -> Result<(), Error> {
+        self.blocks.custody(deed, key)
+    }
+
     /// Writes a file to keep with the capture; its hash is computed here.
     pub fn artifact(&mut self, artifact: &Artifact) -> Result<(), Error> {
         let hashed = Artifact {
@@ -421,19 +653,45 @@ impl<W: Write> Writer<W> {
             .append(block::ARTIFACT, 0, &hashed.encode(), &ZoneRecord::default())
     }
 
-    /// Writes how far the file has come.
-    pub fn checkpoint(&mut self, at: BootNs) -> Result<(), Error> {
-        let checkpoint = Checkpoint {
-            at,
-            blocks: self.blocks.entries.len() as u64,
-            events: self.next_num - 1,
-            chain: self.blocks.chain(),
-        };
-        self.append_record(block::CHECKPOINT, &checkpoint.encode())
+    /// Writes how far the file has come, by the clocks as they are; signed where the file is.
+    pub fn checkpoint(&mut self, clock: ClockPair) -> Result<(), Error> {
+        self.blocks.checkpoint(clock)
+    }
+
+    /// Has `each` called with how far the file has come, after each checkpoint and after the seal.
+    pub fn on_anchor(&mut self, mut each: impl FnMut(&Anchor) + Send + 'static) {
+        each(&self.blocks.anchor());
+        self.blocks.on_anchor = Some(Box::new(each));
+    }
+
+    /// Has `room` asked before each block whether the file can grow to this many bytes and still be ended. When it says
+    /// that the disk is full, nothing more is written but the end of the file, with a gap for what is left out.
+    pub fn guard(&mut self, room: impl FnMut(u64) -> std::io::Result<()> + Send + 'static) {
+        self.blocks.guard = Some(Box::new(room));
+    }
+
+    /// Events that were left out because the disk is full; `None` while it is not.
+    pub fn refused(&self) -> Option<u64> {
+        self.blocks.full.map(|refused| refused.events)
+    }
+
+    /// How far the file has come.
+    pub fn anchor(&self) -> Anchor {
+        self.blocks.anchor()
+    }
+
+    /// Says why the recording ended, for the footer.
+    pub fn ended(&mut self, why: &str) {
+        self.blocks.ended(why);
     }
 
     /// Flushes, writes index and footer, and gives the output back. The file is sealed.
-    pub fn seal(mut self, totals: &Totals, tables: &Tables) -> Result<W, Error> {
+    pub fn seal(self, totals: &Totals, tables: &Tables) -> Result<W, Error> {
+        self.seal_anchored(totals, tables).map(|(out, _)| out)
+    }
+
+    /// As [`Writer::seal`], and says how far the file goes.
+    pub fn seal_anchored(mut self, totals: &Totals, tables: &Tables) -> Result<(W, Anchor), Error> {
         self.flush(tables)?;
         self.blocks.seal(totals)
     }

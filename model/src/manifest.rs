@@ -56,6 +56,10 @@ pub struct Manifest {
     pub case_id: String,
     /// The command line of the recorder.
     pub command: Vec<String>,
+    /// A hash of the host's machine id, hex: the same for all captures of one installation, and no clue to the id itself.
+    pub machine_id: String,
+    /// Whether the wall clock was set by another clock when the recording began, and how far it may be off.
+    pub clock_sync: String,
 }
 
 impl Manifest {

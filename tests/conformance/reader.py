@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
-"""Reads a capture as docs/format.md describes it and prints its twin: one JSON object a line.
+"""Reads a capture as docs/format.md describes it and prints its twin: one JSON object a line. `--verify` checks it instead,
+and prints a verdict and who signed it.
 
-Written from the document alone, so that the document can be tested against the program. Needs the `zstandard` package;
-checks the hash chain where the `blake3` package is there. Reads sealed and unsealed files by walking the blocks; for damaged
-files the program's own reader is the one to use.
+Written from the document alone, so that the document can be tested against the program. Needs the `zstandard` package, and
+`cryptography` to check signatures; the `blake3` package makes the hash chain fast, without it it is computed here. Reads
+sealed and unsealed files by walking the blocks; for damaged files the program's own reader is the one to use.
 """
 
 import ipaddress
@@ -18,9 +19,16 @@ try:
 except ImportError:
     blake3 = None
 
+try:
+    from cryptography.exceptions import InvalidSignature
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+except ImportError:
+    Ed25519PublicKey = None
+
 MAGIC = bytes.fromhex("894146540d0a1a0a")
 SYNC = bytes.fromhex("a6f7424b")
-HEADER, SCHEMA, STATE, CHUNK, GAP, INDEX, FOOTER = 1, 2, 3, 4, 5, 9, 10
+HEADER, SCHEMA, STATE, CHUNK, GAP, NOTE, CHECKPOINT, INDEX, FOOTER = 1, 2, 3, 4, 5, 7, 8, 9, 10
+SIGNATURE = 63
 MASK64 = (1 << 64) - 1
 
 
@@ -45,6 +53,57 @@ def crc32c(data):
     for byte in data:
         crc = (crc >> 8) ^ CRC_TABLE[(crc ^ byte) & 0xFF]
     return crc ^ 0xFFFFFFFF
+
+
+IV = (0x6A09E667, 0xBB67AE85, 0x3C6EF372, 0xA54FF53A, 0x510E527F, 0x9B05688C, 0x1F83D9AB, 0x5BE0CD19)
+PERMUTATION = (2, 6, 3, 10, 7, 0, 4, 13, 1, 11, 12, 5, 9, 14, 15, 8)
+CHUNK_START, CHUNK_END, PARENT, ROOT = 1, 2, 4, 8
+MASK32 = (1 << 32) - 1
+MIXES = ((0, 4, 8, 12), (1, 5, 9, 13), (2, 6, 10, 14), (3, 7, 11, 15), (0, 5, 10, 15), (1, 6, 11, 12), (2, 7, 8, 13), (3, 4, 9, 14))
+
+
+def blake3_compress(chaining, words, counter, length, flags):
+    state = list(chaining) + [*IV[:4], counter & MASK32, counter >> 32, length, flags]
+    for _ in range(7):
+        for at, (a, b, c, d) in enumerate(MIXES):
+            va, vb, vc, vd = state[a], state[b], state[c], state[d]
+            va = (va + vb + words[2 * at]) & MASK32
+            vd ^= va
+            vd = (vd >> 16 | vd << 16) & MASK32
+            vc = (vc + vd) & MASK32
+            vb ^= vc
+            vb = (vb >> 12 | vb << 20) & MASK32
+            va = (va + vb + words[2 * at + 1]) & MASK32
+            vd ^= va
+            vd = (vd >> 8 | vd << 24) & MASK32
+            vc = (vc + vd) & MASK32
+            vb ^= vc
+            vb = (vb >> 7 | vb << 25) & MASK32
+            state[a], state[b], state[c], state[d] = va, vb, vc, vd
+        words = [words[at] for at in PERMUTATION]
+    return [state[at] ^ state[at + 8] for at in range(8)]
+
+
+def blake3_node(data, counter, root):
+    """The chaining value of a subtree of the hash tree; `root` is the flag of its last compression."""
+    if len(data) <= 1024:
+        value, count = IV, max(1, (len(data) + 63) // 64)
+        for at in range(count):
+            block = data[64 * at : 64 * at + 64]
+            words = struct.unpack("<16I", block.ljust(64, b"\0"))
+            flags = (CHUNK_START if at == 0 else 0) | ((CHUNK_END | root) if at == count - 1 else 0)
+            value = blake3_compress(value, words, counter, len(block), flags)
+        return value
+    # The left subtree is the largest power of two of whole chunks that leaves something for the right one.
+    left = 1024 << (((len(data) - 1) // 1024).bit_length() - 1)
+    pair = blake3_node(data[:left], counter, 0) + blake3_node(data[left:], counter + left // 1024, 0)
+    return blake3_compress(IV, pair, 0, 64, PARENT | root)
+
+
+def hash32(data):
+    if blake3:
+        return blake3.blake3(data).digest()
+    return struct.pack("<8I", *blake3_node(bytes(data), 0, ROOT))
 
 
 def need(condition, what):
@@ -154,13 +213,20 @@ def pairs(rec, tag):
     return dict(sorted(((text(pair, 1), text(pair, 2)) for pair in found), key=lambda pair: pair[0].encode()))
 
 
-def blocks(data):
-    """Every whole block: (type, body). Stops at the first that is not whole."""
+class Block:
+    """A whole block, its checksums and its place in the chain compared."""
+
+    def __init__(self, ty, flags, body, stored, chain):
+        self.ty, self.flags, self.body, self.stored, self.chain = ty, flags, body, stored, chain
+
+
+def blocks(data, chained):
+    """Every whole block. Stops at the first that is not whole. The chain is computed only where it is `chained`."""
     need(data[:8] == MAGIC, "magic")
     major, _minor, tag, crc = struct.unpack_from("<HHQI", data, 8)
     need(major == 1, f"major version {major}")
     need(crc32c(data[:20]) == crc, "checksum of the file head")
-    chain = blake3.blake3(data[:24]).digest() if blake3 else None
+    chain = hash32(data[:24]) if chained else b""
     at, number = 24, 0
     while at < len(data):
         if len(data) - at < 72:
@@ -171,19 +237,21 @@ def blocks(data):
         need(block_tag == tag and sequence == number, f"tag or sequence of block {number}")
         if at + 72 + length > len(data):
             return
-        body = data[at + 32 : at + 32 + length]
-        stored, crc, again = struct.unpack_from("<32sII", data, at + 32 + length)
+        stored = data[at + 32 : at + 32 + length]
+        link, crc, again = struct.unpack_from("<32sII", data, at + 32 + length)
         need(crc32c(data[at : at + 64 + length]) == crc, f"checksum of block {number}")
         need(again == length, f"second length of block {number}")
-        if blake3:
-            chain = blake3.blake3(chain + head + body).digest()
-            need(chain == stored, f"chain of block {number}")
+        before = chain
+        if chained:
+            chain = hash32(chain + head + stored)
+            need(chain == link, f"chain of block {number}")
             if number == 0:
-                need(struct.pack("<Q", tag) == blake3.blake3(body).digest()[:8], "tag of the file")
+                need(struct.pack("<Q", tag) == hash32(stored)[:8], "tag of the file")
+        body = stored
         if flags & 1:
             size = struct.unpack_from("<I", body)[0]
             body = frame(body[4:], size)
-        yield ty, body
+        yield Block(ty, flags, body, before, link)
         at += 72 + length
         number += 1
 
@@ -206,6 +274,8 @@ def manifest(body):
     out.update({"coverage": texts(rec, 15), "not_covered": texts(rec, 16), "limits": pairs(rec, 17)})
     out.update({"trigger": text(rec, 18), "reason": text(rec, 19), "operator": text(rec, 20), "case_id": text(rec, 21)})
     out["command"] = texts(rec, 22)
+    later = {"machine_id": 23, "clock_sync": 24}
+    out.update({name: text(rec, tag) for name, tag in later.items() if text(rec, tag)})
     return out
 
 
@@ -409,12 +479,87 @@ def totals(body):
     return total
 
 
+def is_signed(purpose, block, key):
+    """Whether the signature at the end of a block's record is the key's; false where there is no key and no signature."""
+    body = Bytes(block.body)
+    while body.left():
+        start = body.at
+        tag, value = body.varint(), body.take(body.varint())
+        if tag == SIGNATURE:
+            need(body.left() == 0, "fields behind a signature")
+            need(key is not None, "a signature, and no signer is named")
+            need(block.flags & 1 == 0, "a compressed record that is signed")
+            need(Ed25519PublicKey is not None, "the cryptography package, which checks signatures")
+            message = b"afterimage " + purpose + b"\0" + block.body[:start]
+            try:
+                Ed25519PublicKey.from_public_bytes(key).verify(value, message)
+            except (InvalidSignature, ValueError):
+                raise Malformed(f"the signature of a {purpose.decode()}") from None
+            return True
+    need(key is None, f"the signature of a {purpose.decode()}")
+    return False
+
+
+def verify(data):
+    """The lines of a verdict."""
+    signer, turn, sealed, digest = None, None, False, b""
+    events, chunks, gaps, checkpoints, signed_blocks, number = 0, 0, 0, 0, 0, -1
+    custody, index_at, at = [], None, 24
+    for number, block in enumerate(blocks(data, True)):
+        rec = record(block.body) if block.ty in (HEADER, NOTE, CHECKPOINT, FOOTER) else {}
+        need((number == 0) == (block.ty == HEADER) and (number == 1) == (block.ty == SCHEMA), f"type of block {number}")
+        need(number != 2 or signer is None or block.ty == CHECKPOINT, "the first signed checkpoint")
+        need(not sealed or block.ty == NOTE, "bytes after the footer")
+        if block.ty == HEADER:
+            signer = turn = raw(rec, 66) or None
+        elif block.ty == CHUNK:
+            chunk = Chunk(block.body)
+            events, chunks = events + chunk.events, chunks + 1
+        elif block.ty == GAP:
+            gaps += 1
+        elif block.ty == CHECKPOINT:
+            need(uint(rec, 2) == number and raw(rec, 4) == block.stored, f"checkpoint in block {number}")
+            if is_signed(b"checkpoint", block, turn):
+                need(uint(rec, 3) == events and uint(rec, 5) == checkpoints, f"checkpoint in block {number}")
+                turn, checkpoints, signed_blocks = raw(rec, 8), checkpoints + 1, number + 1
+        elif block.ty == INDEX:
+            index_at = (number, at)
+        elif block.ty == FOOTER:
+            counts = [uint(rec, tag) for tag in (16, 17, 18, 19)]
+            need(counts == [number, chunks, events, gaps], "counts of the footer")
+            need(index_at == (number - 1, uint(rec, 20)) and raw(rec, 21) == block.stored, "index of the footer")
+            sealed = True
+            if is_signed(b"seal", block, turn):
+                signed_blocks = number + 1
+        elif block.ty == NOTE and (sealed or text(rec, 5)):
+            need(text(rec, 5) != "" and raw(rec, 9) == block.stored, f"custody entry in block {number}")
+            key = raw(rec, 10) or None
+            need(key is not None or not sealed, "the signature of a custody")
+            is_signed(b"custody", block, key)
+            custody.append((text(rec, 5), text(rec, 3), key))
+        if not sealed or block.ty == FOOTER:
+            digest = block.chain
+        at += 72 + struct.unpack_from("<I", data, at + 8)[0]
+    need(number >= 0, "a header")
+    need(not sealed or at == len(data), "bytes after the footer")
+    yield "sealed and intact" if sealed else "intact, not sealed"
+    yield f"digest {digest.hex()}"
+    yield f"signer {signer.hex()}" if signer else "not signed"
+    if signer:
+        yield f"checkpoints {checkpoints}"
+        yield f"unsigned blocks {0 if sealed else number + 1 - signed_blocks}"
+    for action, author, key in custody:
+        yield f"custody {action} {author} {key.hex() if key else 'not signed'}"
+
+
 def twin(data):
     """The lines of the twin."""
     schema, gaps, last, total = None, [], None, None
-    for number, (ty, body) in enumerate(blocks(data)):
+    for number, block in enumerate(blocks(data, blake3 is not None)):
+        ty, body = block.ty, block.body
         need((number == 0) == (ty == HEADER) and (number == 1) == (ty == SCHEMA), f"type {ty} of block {number}")
-        last = ty
+        if ty != NOTE or last != FOOTER:
+            last = ty
         if ty == HEADER:
             yield {"manifest": manifest(body)}
         elif ty == SCHEMA:
@@ -435,15 +580,19 @@ def twin(data):
 
 
 def main():
-    if len(sys.argv) != 2:
-        sys.exit("usage: reader.py FILE.aft")
-    with open(sys.argv[1], "rb") as file:
+    words = sys.argv[1:]
+    checking = words[:1] == ["--verify"]
+    if len(words) != 1 + checking:
+        sys.exit("usage: reader.py [--verify] FILE.aft")
+    with open(words[-1], "rb") as file:
         data = file.read()
     try:
-        for line in twin(data):
-            print(json.dumps(line, separators=(",", ":")))
+        for line in verify(data) if checking else twin(data):
+            print(line if checking else json.dumps(line, separators=(",", ":")))
     except (Malformed, struct.error, zstandard.ZstdError, UnicodeDecodeError, IndexError) as error:
-        sys.exit(f"{sys.argv[1]}: {error}")
+        if checking:
+            print("broken")
+        sys.exit(f"{words[-1]}: {error}")
 
 
 if __name__ == "__main__":

@@ -159,6 +159,7 @@ fn run(program: &Path, args: &[&str], folder: &Path, take_away: fn() -> io::Resu
     command
         .args(args)
         .current_dir(folder)
+        .env("AFTERIMAGE_KEYS", folder.join(".keys"))
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());

@@ -3,10 +3,11 @@
 use crate::container::{self, Container};
 use crate::failure::{Failure, Outcome, shown};
 use crate::gate::ending;
+use crate::keyring;
 use crate::layout::Layout;
 use crate::moment::{Look, Zone};
 use crate::output::{Output, say};
-use crate::recording::{self, Summary, Target};
+use crate::recording::{self, Custody, Summary, Target};
 use crate::scenario::{self, SCENARIOS, Scenario};
 use crate::source::Source;
 use afterimage_capture::{Options, Scope};
@@ -152,10 +153,14 @@ fn record(
     story: impl FnOnce() -> Result<(), Failure> + Send,
 ) -> Result<(Summary, bool), Failure> {
     let target = Target::File(path.to_owned());
+    let custody = Custody {
+        key: Some(keyring::DEFAULT.to_owned()),
+        anchors: None,
+    };
     let mut told = None;
     let summary = std::thread::scope(|scope| {
         let mut teller = None;
-        let summary = recording::run(options, &target, stop, true, |_| {
+        let summary = recording::run(options, &target, custody, stop, true, |_| {
             teller = Some(scope.spawn(|| {
                 let told = story();
                 std::thread::sleep(AFTERMATH);

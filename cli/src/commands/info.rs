@@ -1,7 +1,9 @@
 //! `afterimage info`: what a capture is, what is in it, what is missing from it, and whether it is sealed.
 
+use crate::custody::hex;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::json::Object;
+use crate::keyring;
 use crate::moment::Zone;
 use crate::opening;
 use crate::output::Output;
@@ -9,6 +11,7 @@ use crate::recording::books;
 use crate::source::{Source, each, unreadable};
 use crate::table::{Align, Table};
 use crate::units::{plural, show_count};
+use afterimage_format::{Parent, PublicKey};
 use afterimage_indexer::{Progress, Session, duration_text};
 use afterimage_model::fields::by_name;
 use afterimage_model::{
@@ -146,6 +149,7 @@ fn print(
             "Integrity",
             format!("{sealed} (afterimage verify checks every byte)"),
         ),
+        ("Signed", signed(source)),
         ("Lost", lost),
         (
             "Host",
@@ -159,6 +163,11 @@ fn print(
         ),
         ("Boot", safe(&m.boot_id)),
     ];
+    for (name, value) in [("Installation", &m.machine_id), ("Clock", &m.clock_sync)] {
+        if !value.is_empty() {
+            lines.push((name, safe(value)));
+        }
+    }
     if let Some((first, last)) = span {
         lines.push(("First event", zone.full(m, m.wall_ns(first))));
         lines.push((
@@ -204,6 +213,24 @@ fn print(
         if !value.is_empty() {
             lines.push((name, safe(value)));
         }
+    }
+    if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
+        lines.push((
+            "Ended",
+            format!("{}: {}", zone.full(m, seal.real_ns), safe(&seal.ended)),
+        ));
+    }
+    for (at, parent) in parents(source).into_iter().enumerate() {
+        lines.push((if at == 0 { "Derived" } else { "" }, parent));
+    }
+    let custody = source.notes.iter().filter(|note| !note.action.is_empty());
+    let actions: Vec<String> = custody.map(|note| safe(&note.action)).collect();
+    if !actions.is_empty() {
+        let text = actions.join(", ");
+        lines.push((
+            "Custody",
+            format!("{text} (afterimage custody shows and checks it)"),
+        ));
     }
     lines.push((
         "Recorded by",
@@ -255,6 +282,39 @@ fn print(
         }
     }
     Ok(())
+}
+
+/// Who signed it, as it says itself.
+fn signed(source: &Source) -> String {
+    if source.lineage.signer.is_empty() {
+        return "no".to_owned();
+    }
+    let hex = hex(&source.lineage.signer);
+    let name = PublicKey::from_hex(&hex)
+        .ok()
+        .and_then(|key| keyring::name_of(&key, &keyring::known()));
+    match name {
+        Some(name) => format!("by {name}, a key known here: {hex}"),
+        None => format!("by an unknown key: {hex}"),
+    }
+}
+
+/// What it was made from, one line each.
+fn parents(source: &Source) -> Vec<String> {
+    let lineage = &source.lineage;
+    let by = safe(&lineage.derived_by);
+    if lineage.parents.is_empty() && !lineage.parent.is_empty() {
+        return vec![format!("by {by} from BLAKE3 {}", hex(&lineage.parent))];
+    }
+    let one = |parent: &Parent| {
+        format!(
+            "by {by} from {} (BLAKE3 {}; {})",
+            safe(&parent.name),
+            hex(&parent.hash),
+            safe(&parent.verdict)
+        )
+    };
+    lineage.parents.iter().map(one).collect()
 }
 
 /// Fields that `info` prints of each container, with their titles; what is not known, or usual, is not worth a line.
@@ -379,6 +439,26 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
     let mut o = Object::new();
     o.text("capture.file", file.as_os_str().as_encoded_bytes())
         .text("capture.id", &m.capture_id);
+    if !source.lineage.signer.is_empty() {
+        o.text("capture.signer", hex(&source.lineage.signer));
+    }
+    if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
+        o.number("capture.sealed_ns", seal.real_ns)
+            .text("capture.ended", &seal.ended);
+    }
+    if !source.lineage.derived_by.is_empty() {
+        o.text("capture.derived_by", &source.lineage.derived_by);
+        let named = source
+            .lineage
+            .parents
+            .iter()
+            .map(|parent| hex(&parent.hash));
+        let mut from: Vec<String> = named.collect();
+        if from.is_empty() {
+            from.push(hex(&source.lineage.parent));
+        }
+        o.texts("capture.parents", from);
+    }
     o.truth("capture.sealed", session.totals().is_some())
         .number("capture.events", session.events());
     if let Some((first, last)) = session.span() {
@@ -419,6 +499,8 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         ("host.machine", &m.machine),
         ("host.boot_id", &m.boot_id),
         ("host.time_zone", &m.time_zone),
+        ("host.machine_id", &m.machine_id),
+        ("host.clock_sync", &m.clock_sync),
         ("record.tool", &m.tool),
         ("record.tool_hash", &m.tool_hash),
         ("record.scope", &m.scope),

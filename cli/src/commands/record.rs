@@ -1,9 +1,11 @@
 //! `afterimage record`: records now, until Ctrl-C, a limit, or the end of a command.
 
+use crate::custody;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{Waiting, ending};
+use crate::keyring;
 use crate::output::{Output, say};
-use crate::recording::{self, Target};
+use crate::recording::{self, Custody, Target};
 use crate::source;
 use crate::units::{parse_duration, parse_size};
 use afterimage_capture::{Limits, Options, Scope};
@@ -121,6 +123,18 @@ pub struct Record {
     /// Who records [default: the user behind sudo, or the current one]
     #[arg(long, value_name = "NAME", help_heading = "Custody")]
     operator: Option<String>,
+    /// The key to sign with, by its name; the default one is made when it is first needed
+    #[arg(long, value_name = "NAME", help_heading = "Custody", default_value = keyring::DEFAULT)]
+    key: String,
+    /// Do not sign the capture
+    #[arg(long, help_heading = "Custody", conflicts_with = "key")]
+    no_sign: bool,
+    /// Append to this file how far the capture has come, at the beginning, each minute and at the seal
+    ///
+    /// Kept where nobody who could change the capture can change it, it shows later that the capture was not rolled
+    /// back or rewritten: afterimage verify --anchor FILE.
+    #[arg(long, value_name = "FILE", help_heading = "Custody")]
+    anchor: Option<PathBuf>,
 
     /// No progress and no summary
     #[arg(long, short)]
@@ -137,7 +151,7 @@ impl Record {
         let target = match &self.output {
             Some(path) if path.as_os_str() == "-" => Target::Stdout,
             Some(path) => Target::File(path.clone()),
-            None => Target::File(default_name(&host_name(), SystemTime::now())),
+            None => Target::File(default_name(&custody::host_name(), SystemTime::now())),
         };
         let filter_text = self.filter_text()?;
         let filter = source::filter(std::slice::from_ref(&filter_text))?;
@@ -151,6 +165,10 @@ impl Record {
         let follow = !self.command.is_empty() && self.names_no_scope();
         let scope = self.scope()?;
         target.check()?;
+        let custody = Custody {
+            key: (!self.no_sign).then(|| self.key.clone()),
+            anchors: self.anchor.clone(),
+        };
         let stop = recording::stop_on_signals()?;
         let waiting = match self.command.is_empty() {
             true => None,
@@ -177,7 +195,7 @@ impl Record {
                 events: self.events,
             },
             latency: !self.no_latency,
-            operator: self.operator.clone().unwrap_or_else(operator),
+            operator: self.operator.clone().unwrap_or_else(custody::operator),
             reason: self.reason.clone(),
             case_id: self.case.clone(),
             command: std::env::args_os()
@@ -193,7 +211,7 @@ impl Record {
             None => options,
         };
         let quiet = self.quiet;
-        let summary = recording::run(options, &target, &stop, !quiet, |recorder| {
+        let summary = recording::run(options, &target, custody, &stop, !quiet, |recorder| {
             if let Target::File(path) = &target
                 && !quiet
             {
@@ -361,21 +379,6 @@ fn wait(mut child: std::process::Child, stop: &Arc<AtomicBool>, quiet: bool) {
 /// A value in the filter language.
 fn quoted(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-/// The user behind `sudo`, or the current one.
-pub(super) fn operator() -> String {
-    let named = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
-    named("SUDO_USER")
-        .or_else(|| named("USER"))
-        .unwrap_or_else(|| format!("uid {}", rustix::process::getuid().as_raw()))
-}
-
-fn host_name() -> String {
-    rustix::system::uname()
-        .nodename()
-        .to_string_lossy()
-        .into_owned()
 }
 
 /// `afterimage-HOST-20261122T171946Z.aft`; only letters of a host name that a file name can hold.

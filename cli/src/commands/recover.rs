@@ -1,6 +1,7 @@
 //! `afterimage recover`: what a torn or damaged capture still holds, as a new file. Never overwrites.
 
-use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::derived::{self, Target};
+use crate::failure::{Exit, Outcome, shown};
 use crate::output::say;
 use crate::source::not_a_capture;
 use crate::units::plural;
@@ -21,31 +22,22 @@ is in it as gaps. Exits with 3 when something was missing.";
 pub struct Recover {
     /// The damaged capture; it is only read
     file: PathBuf,
-    /// The new capture; it must not exist
-    #[arg(short, long, value_name = "FILE")]
-    output: PathBuf,
+    #[command(flatten)]
+    target: Target,
 }
 
 impl Recover {
     /// Saves.
     pub fn run(self) -> Outcome {
-        if self.output.symlink_metadata().is_ok() {
-            return Err(Failure::new(
-                format!(
-                    "{} exists already, and nothing is ever overwritten",
-                    shown(&self.output)
-                ),
-                "name another file with -o FILE",
-            ));
-        }
-        let saved = afterimage_format::recover(&self.file, &self.output).map_err(|error| {
+        self.target.check()?;
+        let output = &self.target.output;
+        let key = self.target.key()?;
+        let deed = self.target.signer.deed("recovered", String::new(), None);
+        let secret = key.as_ref().map(|pair| &pair.secret);
+        let saved = afterimage_format::recover(&self.file, output, &deed, secret);
+        let saved = saved.map_err(|error| {
             if error.place == Place::Output {
-                return Failure::path(
-                    "writing",
-                    &self.output,
-                    &error.kind,
-                    "name a place you may write to with -o FILE",
-                );
+                return derived::failed(output, &error);
             }
             let mut failure = not_a_capture(&self.file, &error);
             if matches!(error.kind, ErrorKind::Missing { .. }) {
@@ -58,12 +50,14 @@ impl Recover {
         })?;
         say(format_args!(
             "{}: {} in {} saved from {} (BLAKE3 {})",
-            shown(&self.output),
+            shown(output),
             plural(saved.events, "event"),
             plural(saved.chunks, "chunk"),
             shown(&self.file),
             saved.parent
         ));
+        self.target
+            .log(std::slice::from_ref(&self.file), "recovered")?;
         match crate::source::loss(&saved.gaps, None) {
             None => Ok(Exit::Done),
             Some(loss) => {

@@ -2,6 +2,7 @@
 
 use crate::Outcome;
 use crate::failure::{Exit, Failure, shown};
+use crate::keyring;
 use crate::output::{Output, say};
 use crate::recording;
 use crate::units::{plural, show_count};
@@ -59,6 +60,12 @@ pub struct Watch {
     /// Where to be asked
     #[arg(long, value_name = "PATH", default_value = SOCKET)]
     socket: PathBuf,
+    /// The key to sign with, by its name; the default one is made when it is first needed
+    #[arg(long, value_name = "NAME", default_value = keyring::DEFAULT)]
+    key: String,
+    /// Do not sign
+    #[arg(long, conflicts_with = "key")]
+    no_sign: bool,
     /// Say nothing but errors
     #[arg(long, short)]
     quiet: bool,
@@ -117,7 +124,7 @@ impl Watch {
             snaplen: config.snaplen,
             ring_bytes: config.ring_bytes,
             usage_interval: Some(Duration::from_secs(1)),
-            operator: super::record::operator(),
+            operator: crate::custody::operator(),
             command: std::env::args_os()
                 .map(|arg| arg.to_string_lossy().into_owned())
                 .collect(),
@@ -125,7 +132,10 @@ impl Watch {
         };
         let (commands, asked) = channel();
         let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
-        let folder = Folder::open(config.evidence.clone(), self.quiet)?;
+        let key = (!self.no_sign)
+            .then(|| keyring::load(&self.key))
+            .transpose()?;
+        let folder = Folder::open(config.evidence.clone(), key, self.quiet)?;
         let _control = Control::listen(&self.socket, commands.clone())?;
         on_signal(commands)?;
         let armed = config.watch.triggers.len();

@@ -1,11 +1,13 @@
 //! The folder that evidence goes to: opened once, never through a symbolic link; new files, private, named by time, trigger
 //! and container; and how many there may be.
 
+use crate::custody;
 use crate::failure::Failure;
+use crate::keyring::Pair;
 use crate::output::say;
 use crate::watching::config::Evidence;
 use afterimage_capture::watch::{Opening, Sealed, Store};
-use afterimage_format::{Writer, WriterOptions};
+use afterimage_format::{Lineage, Writer, WriterOptions};
 use afterimage_model::time::Civil;
 use afterimage_model::{Manifest, Safe, Schema};
 use rustix::fs::{AtFlags, Mode, OFlags};
@@ -27,6 +29,8 @@ pub struct Folder {
     opened: VecDeque<Instant>,
     /// When files were sealed, in the last day, and their bytes.
     sealed: VecDeque<(Instant, u64)>,
+    /// Who signs; nobody when `None`.
+    key: Option<Pair>,
     quiet: bool,
 }
 
@@ -46,7 +50,7 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be made or used, or is a symbolic link.
-    pub fn open(limits: Evidence, quiet: bool) -> Result<Folder, Failure> {
+    pub fn open(limits: Evidence, key: Option<Pair>, quiet: bool) -> Result<Folder, Failure> {
         let path = &limits.folder;
         let wrong = |doing: &str, error: io::Error| {
             Failure::path(
@@ -70,6 +74,7 @@ impl Folder {
             handle,
             opened: VecDeque::new(),
             sealed: VecDeque::new(),
+            key,
             quiet,
         })
     }
@@ -158,7 +163,19 @@ impl Store for Folder {
             stem.push_str(&plain(name));
         }
         let (name, file) = self.create(&stem).map_err(|error| error.to_string())?;
-        let writer = Writer::new(file, manifest, Schema::current(), options);
+        let secret = self.key.as_ref().map(|pair| &pair.secret);
+        let lineage = Lineage::default();
+        let writer = Writer::signed(file, manifest, &lineage, Schema::current(), options, secret);
+        let writer = writer.and_then(|mut writer| {
+            if secret.is_some() {
+                let operator = Some(manifest.operator.clone()).filter(|name| !name.is_empty());
+                writer.custody(
+                    &custody::deed("created", operator, String::new(), None),
+                    secret,
+                )?;
+            }
+            Ok(writer)
+        });
         let writer = writer.map_err(|error| {
             // Nothing is in it.
             let _ = rustix::fs::unlinkat(&self.handle, &name, AtFlags::empty());
@@ -208,7 +225,8 @@ mod tests {
     fn files_are_new_private_and_in_the_folder_whatever_triggers_are_called() {
         use std::os::unix::fs::PermissionsExt;
         let top = tempfile::tempdir().expect("a folder");
-        let mut folder = Folder::open(limits(&top.path().join("a/b")), true).expect("a folder");
+        let mut folder =
+            Folder::open(limits(&top.path().join("a/b")), None, true).expect("a folder");
         let mut open = || {
             let manifest = Manifest::default();
             Store::open(&mut folder, &opening(), &manifest, WriterOptions::default())
@@ -238,7 +256,7 @@ mod tests {
         std::fs::create_dir(top.path().join("real")).expect("a folder");
         std::os::unix::fs::symlink(top.path().join("real"), top.path().join("link"))
             .expect("a link");
-        assert!(Folder::open(limits(&top.path().join("link")), true).is_err());
+        assert!(Folder::open(limits(&top.path().join("link")), None, true).is_err());
     }
 
     #[test]
@@ -248,7 +266,7 @@ mod tests {
             free: u64::MAX,
             ..limits(top.path())
         };
-        let mut folder = Folder::open(all, true).expect("a folder");
+        let mut folder = Folder::open(all, None, true).expect("a folder");
         let opened = Store::open(
             &mut folder,
             &opening(),

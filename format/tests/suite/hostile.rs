@@ -501,7 +501,7 @@ fn only_a_regular_file_that_begins_like_a_capture_is_opened() {
     newer[20..24].copy_from_slice(&crc.to_le_bytes());
     std::fs::write(&path, newer).unwrap();
     assert!(
-        message(&path).contains("format version is 2.1, this reader knows 1"),
+        message(&path).contains("format version is 2.2, this reader knows 1"),
         "{}",
         message(&path)
     );
@@ -545,4 +545,97 @@ fn a_file_that_shrinks_while_open_gives_errors() {
         .unwrap();
     assert!(reader.chunk(0).is_err());
     assert!(reader.zone(2).is_err());
+}
+
+#[test]
+fn a_file_that_is_cut_while_it_is_read_gives_an_error_and_never_a_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.aft");
+    let whole = story().write();
+    for at in 0..1_000 {
+        std::fs::write(&path, &whole).unwrap();
+        let reader = Reader::open(&path).unwrap();
+        // Cut behind the reader's back, at a place that moves through the file.
+        let cut = whole.len() * at / 1_000;
+        let file = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
+        file.set_len(cut as u64).unwrap();
+        for at in 0..reader.chunks().len() {
+            let info = &reader.chunks()[at];
+            let is_there = info.offset + info.len <= cut as u64;
+            assert_eq!(reader.chunk(at).is_ok(), is_there, "cut at {cut}");
+            let _ = reader.zone(at);
+        }
+        let verdict = afterimage_format::verify(&path).map(|report| report.verdict);
+        assert!(!matches!(verdict, Ok(Verdict::SealedIntact)));
+    }
+}
+
+/// Bytes this process has at most had in memory.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kib.unwrap_or(0) * 1024
+}
+
+#[test]
+fn lengths_offsets_and_counts_of_every_kind_of_block_that_lie_are_refused_in_bounded_memory() {
+    // Every number of every record is replaced by each of these, with every checksum right.
+    let lies = [
+        0,
+        1,
+        0x7f,
+        0x80,
+        u64::from(u32::MAX),
+        1 << 32,
+        1 << 62,
+        u64::MAX,
+    ];
+    let (signed, _) = crate::evidence::signed(&story(), &crate::evidence::key(1));
+    let mut cases = 0;
+    let before = peak();
+    for file in [story().write(), signed] {
+        let pieces = crate::forge::apart(&file);
+        for (at, piece) in pieces.iter().enumerate() {
+            let is_record = matches!(
+                piece.ty,
+                layout::block::GAP
+                    | layout::block::NOTE
+                    | layout::block::CHECKPOINT
+                    | layout::block::FOOTER
+                    | layout::block::STATE
+            );
+            if !is_record || piece.flags != 0 {
+                continue;
+            }
+            for (tag, _) in crate::forge::fields(&piece.body) {
+                for lie in lies {
+                    let mut forged = pieces.clone();
+                    forged[at].body =
+                        crate::forge::set(&piece.body, tag, Some(crate::forge::varint(lie)));
+                    let file = crate::forge::together(&forged, |other| other.ty == piece.ty);
+                    cases += 1;
+                    let began = Instant::now();
+                    let _ = verify_bytes(file.clone());
+                    if let Ok(reader) = Reader::from_bytes(file) {
+                        for at in 0..reader.chunks().len() {
+                            let _ = reader.chunk(at);
+                        }
+                    }
+                    assert!(began.elapsed() < Duration::from_secs(2), "{tag} {lie}");
+                }
+            }
+            // Lengths of fields that reach beyond the record, and records cut anywhere.
+            for cut in 0..piece.body.len().min(64) {
+                let mut forged = pieces.clone();
+                forged[at].body.truncate(cut);
+                cases += 1;
+                let file = crate::forge::together(&forged, |_| true);
+                let _ = (verify_bytes(file.clone()), Reader::from_bytes(file));
+            }
+        }
+    }
+    assert!(cases > 500, "{cases} cases");
+    let grown = peak().saturating_sub(before);
+    assert!(grown < 64 << 20, "{grown} bytes more than before");
 }

@@ -2,7 +2,11 @@
 #![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod damage;
+mod derived;
+mod disk;
 mod document;
+mod evidence;
+mod forge;
 mod hostile;
 mod round_trip;
 mod story;

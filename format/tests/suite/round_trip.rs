@@ -212,6 +212,7 @@ fn an_artifact_comes_back_with_its_hash_and_a_derived_file_names_its_parent() {
     let lineage = Lineage {
         parent: vec![7; 32],
         derived_by: "slice".into(),
+        ..Lineage::default()
     };
     let mut writer = Writer::derived(
         Vec::new(),

@@ -41,7 +41,13 @@ impl Story {
                 if let Some(gap) = &self.gap {
                     writer.gap(gap).unwrap();
                 }
-                writer.checkpoint(BootNs(5_000)).unwrap();
+                writer
+                    .checkpoint(ClockPair {
+                        boot_ns: 5_000,
+                        mono_ns: 4_900,
+                        real_ns: 3_995,
+                    })
+                    .unwrap();
             }
         }
         writer

@@ -1,10 +1,13 @@
 //! Two readers, one text: the conformance reader, written from the document, against ours.
 
+use crate::evidence::{key, signed};
+use crate::forge::{apart, set, together};
 use crate::story::{event, story};
-use afterimage_format::{Reader, Writer, WriterOptions, twin};
+use afterimage_format::layout::block;
+use afterimage_format::{Reader, Writer, WriterOptions, twin, verify_bytes};
 use afterimage_model::{Manifest, Schema, Totals, Value, schema::current_type};
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output};
 
 fn ours(file: &[u8]) -> String {
     let mut out = Vec::new();
@@ -12,28 +15,42 @@ fn ours(file: &[u8]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What the conformance reader prints; `None`, loudly, where Python or its zstandard package is missing.
+/// What the conformance reader prints; `None`, loudly, where Python or one of its packages is missing.
 fn theirs(path: &Path) -> Option<String> {
-    let python = std::env::var_os("AFTERIMAGE_PYTHON").unwrap_or_else(|| "python3".into());
-    let ready = Command::new(&python)
-        .args(["-c", "import zstandard"])
-        .output();
-    if !ready.is_ok_and(|output| output.status.success()) {
-        eprintln!("skipped: the conformance reader needs python3 with the zstandard package");
-        return None;
-    }
-    let reader = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/reader.py");
-    let output = Command::new(&python)
-        .arg(reader)
-        .arg(path)
-        .output()
-        .unwrap();
+    let output = run("zstandard", &[], path)?;
     assert!(
         output.status.success(),
         "{}",
         String::from_utf8_lossy(&output.stderr)
     );
     Some(String::from_utf8(output.stdout).unwrap())
+}
+
+/// What it prints when it is to verify.
+fn verified(file: &[u8]) -> Option<String> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture.aft");
+    std::fs::write(&path, file).unwrap();
+    let output = run("zstandard, cryptography", &["--verify"], &path)?;
+    Some(String::from_utf8(output.stdout).unwrap())
+}
+
+fn run(needs: &str, args: &[&str], path: &Path) -> Option<Output> {
+    let python = std::env::var_os("AFTERIMAGE_PYTHON").unwrap_or_else(|| "python3".into());
+    let ready = Command::new(&python)
+        .args(["-c", &format!("import {needs}")])
+        .output();
+    if !ready.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: the conformance reader needs python3 with {needs}");
+        return None;
+    }
+    let reader = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/conformance/reader.py");
+    let output = Command::new(&python)
+        .arg(reader)
+        .args(args)
+        .arg(path)
+        .output();
+    Some(output.unwrap())
 }
 
 fn compare(file: &[u8]) {
@@ -99,4 +116,39 @@ fn a_twin_is_printable_ascii_whatever_was_captured() {
             .unwrap()
             .starts_with(r#"{"totals":{"offered":49,"#)
     );
+}
+
+#[test]
+fn the_conformance_reader_comes_to_the_same_verdict_of_a_signed_capture() {
+    let (file, _) = signed(&story(), &key(1));
+    compare(&file);
+    let report = verify_bytes(file.clone()).unwrap();
+    let Some(theirs) = verified(&file) else {
+        return;
+    };
+    let ours = format!(
+        "sealed and intact\ndigest {}\nsigner {}\ncheckpoints 4\nunsigned blocks 0\n",
+        report.digest,
+        key(1).public()
+    );
+    assert_eq!(theirs, ours);
+    // What only a signature shows.
+    let mut pieces = apart(&file);
+    let footer = pieces.len() - 1;
+    pieces[footer].body = set(&pieces[footer].body, 3, None);
+    let forged = together(&pieces, |_| false);
+    assert_eq!(verified(&forged).unwrap(), "broken\n");
+    // Cut at a checkpoint, and with something behind it that nobody signed.
+    let pieces = apart(&file);
+    let last = pieces
+        .iter()
+        .rposition(|piece| piece.ty == block::CHECKPOINT);
+    let cut = together(&pieces[..last.unwrap()], |_| false);
+    let theirs = verified(&cut).unwrap();
+    assert!(theirs.starts_with("intact, not sealed\n"), "{theirs}");
+    assert!(
+        theirs.ends_with("checkpoints 3\nunsigned blocks 1\n"),
+        "{theirs}"
+    );
+    assert_eq!(verify_bytes(cut).unwrap().unsigned_blocks(), 1);
 }

@@ -1,0 +1,545 @@
+//! Captures made from captures: a slice, several merged into one, one packed anew. A derived capture names its parents by
+//! their hashes and what was found when they were verified, is signed by who made it, and can be read without them.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::custody::Deed;
+use crate::error::{Digest, Error, ErrorKind, malformed};
+use crate::keys::SecretKey;
+use crate::layout::MAX_CHUNK_EVENTS;
+use crate::output;
+use crate::read::Reader;
+use crate::records::{Lineage, Parent};
+use crate::remap::Remap;
+use crate::source::Source;
+use crate::verify::{Checks, Report, Verdict, check_source};
+use crate::write::{Writer, WriterOptions};
+use afterimage_model::{
+    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals,
+};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// A capture that others are made from: verified, hashed and open.
+pub struct Origin {
+    reader: Reader,
+    report: Report,
+    parent: Parent,
+}
+
+impl Origin {
+    /// Verifies a capture, hashes its file and opens it. One that is not intact is opened too; what was found is kept.
+    pub fn open(path: &Path) -> Result<Origin, Error> {
+        let source = Source::open(path)?;
+        let report = check_source(&source, &Checks::default())?;
+        let hash = hash(&source).map_err(Error::file)?;
+        let reader = Reader::open(path)?;
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        let parent = Parent {
+            hash: hash.0.to_vec(),
+            capture_id: reader.manifest().capture_id.clone(),
+            digest: report.digest.0.to_vec(),
+            name: afterimage_model::Safe::new(name).to_string(),
+            verdict: verdict(&report),
+            signer: reader.lineage().signer.clone(),
+        };
+        Ok(Origin {
+            reader,
+            report,
+            parent,
+        })
+    }
+
+    /// The capture.
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// What was found when it was verified.
+    pub fn report(&self) -> &Report {
+        &self.report
+    }
+
+    /// BLAKE3 of its whole file.
+    pub fn hash(&self) -> Digest {
+        Digest(self.parent.hash.as_slice().try_into().unwrap_or_default())
+    }
+
+    /// What a derived capture says of it.
+    pub fn parent(&self) -> &Parent {
+        &self.parent
+    }
+}
+
+fn verdict(report: &Report) -> String {
+    let signed = match &report.signing {
+        Some(signing) if signing.sealed => ", signed",
+        Some(_) => ", signed in part",
+        None => ", not signed",
+    };
+    match report.verdict {
+        Verdict::Broken { .. } => report.verdict.to_string(),
+        _ => format!("{}{signed}", report.verdict),
+    }
+}
+
+/// Rows of processes that are gathered before a chunk is written.
+const MOST_ROWS: usize = 1 << 16;
+
+/// BLAKE3 of a whole file.
+pub(crate) fn hash(source: &Source) -> Result<Digest, ErrorKind> {
+    let (mut hasher, mut at) = (blake3::Hasher::new(), 0_u64);
+    while at < source.len() {
+        let bytes = source.bytes(at, source.len().saturating_sub(at).min(1 << 20))?;
+        hasher.update(&bytes);
+        at = at.saturating_add(bytes.len() as u64);
+    }
+    Ok(Digest(*hasher.finalize().as_bytes()))
+}
+
+/// BLAKE3 of the file at this path.
+pub fn hash_of(path: &Path) -> Result<Digest, Error> {
+    hash(&Source::open(path)?).map_err(Error::file)
+}
+
+/// What becomes of the instants of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stamps {
+    /// Nothing.
+    #[default]
+    Nanoseconds,
+    /// They are cut to whole microseconds. The order of events stays.
+    Microseconds,
+}
+
+/// How a capture is made from others.
+pub struct Recipe<'a> {
+    /// What is done: `sliced`, `merged` or `repacked`.
+    pub deed: Deed,
+    /// What signs it.
+    pub key: Option<&'a SecretKey>,
+    /// Chunks and their compression.
+    pub options: WriterOptions,
+    /// Only events of this span, both ends included.
+    pub span: Option<(u64, u64)>,
+    /// Only what concerns these containers.
+    pub containers: Option<BTreeSet<ContainerId>>,
+    /// What becomes of the instants of events.
+    pub stamps: Stamps,
+}
+
+impl Recipe<'_> {
+    /// Large chunks, packed as small as can be: slow to write, as fast to read.
+    pub fn archive() -> WriterOptions {
+        WriterOptions {
+            chunk_events: MAX_CHUNK_EVENTS as usize,
+            chunk_span_ns: u64::MAX,
+            level: 19,
+            ..WriterOptions::default()
+        }
+    }
+
+    fn holds(&self, time: BootNs) -> bool {
+        self.span
+            .is_none_or(|(from, to)| (from..=to).contains(&time.0))
+    }
+
+    fn touches(&self, start: BootNs, end: BootNs) -> bool {
+        self.span
+            .is_none_or(|(from, to)| start.0 <= to && end.0 >= from)
+    }
+
+    /// Whether a process's doings concern the containers that are meant.
+    fn concerns(&self, proc: ProcId, tables: &Tables) -> bool {
+        let Some(containers) = &self.containers else {
+            return true;
+        };
+        let container = tables.proc(proc).and_then(|process| process.container);
+        container.is_some_and(|container| containers.contains(&container))
+    }
+}
+
+/// What was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// Events in it.
+    pub events: u64,
+    /// Events left out.
+    pub left_out: u64,
+    /// Gaps in it.
+    pub gaps: Vec<Gap>,
+    /// Bytes of the file.
+    pub bytes: u64,
+    /// Its digest.
+    pub digest: Digest,
+}
+
+/// Which events are kept, beyond what a recipe says: asked with the event's number, the event, and the rows it points at.
+pub type Keep<'a> = &'a mut dyn FnMut(u64, &Event, &Tables) -> bool;
+
+/// Makes a new file, which must not exist, of what `keep` keeps of the origins. Several must be of one boot of one host:
+/// their clocks are one then, and their events are put in the order of time.
+///
+/// # Errors
+/// When there is no origin, when they do not belong together, when something cannot be read that is no mere damage, and
+/// when the file cannot be written; then none is left behind.
+pub fn derive(
+    origins: &[Origin],
+    to: &Path,
+    recipe: &Recipe<'_>,
+    keep: Keep<'_>,
+) -> Result<Derived, Error> {
+    let first = origins.first().ok_or(Error::file(ErrorKind::Missing {
+        what: "capture to make another one from",
+    }))?;
+    let boot = &first.reader.manifest().boot_id;
+    if let Some(other) = (origins.iter()).find(|o| o.reader.manifest().boot_id != *boot) {
+        return Err(Error::file(ErrorKind::Different {
+            what: "boot",
+            name: other.parent.name.clone(),
+        }));
+    }
+    if (origins.iter()).any(|o| o.reader.schema().types.is_empty() && !o.reader.chunks().is_empty())
+    {
+        return Err(Error::file(ErrorKind::Missing { what: "schema" }));
+    }
+    if (origins.iter()).any(|origin| origin.reader.schema() != first.reader.schema()) {
+        return Err(Error::file(ErrorKind::Different {
+            what: "set of event types",
+            name: first.parent.name.clone(),
+        }));
+    }
+    output::create(to, |file| {
+        let job = Job {
+            origins,
+            recipe,
+            schema: first.reader.schema(),
+        };
+        let (out, derived) = job.run(BufWriter::new(file), keep)?;
+        let file: File = out
+            .into_inner()
+            .map_err(|error| output::failed(error.into_error()))?;
+        Ok((file, derived))
+    })
+}
+
+struct Job<'a> {
+    origins: &'a [Origin],
+    recipe: &'a Recipe<'a>,
+    schema: &'a Schema,
+}
+
+impl Job<'_> {
+    fn manifest(&self) -> Result<Manifest, Error> {
+        let all = || self.origins.iter().map(|origin| origin.reader.manifest());
+        let earliest = all().min_by_key(|manifest| manifest.clock.boot_ns);
+        let mut manifest = earliest.cloned().unwrap_or_default();
+        manifest.capture_id = random_id().map_err(output::failed)?;
+        for other in all() {
+            for (list, more) in [
+                (&mut manifest.coverage, &other.coverage),
+                (&mut manifest.not_covered, &other.not_covered),
+            ] {
+                for line in more {
+                    if !list.contains(line) {
+                        list.push(line.clone());
+                    }
+                }
+            }
+            for (text, more) in [
+                (&mut manifest.scope, &other.scope),
+                (&mut manifest.case_id, &other.case_id),
+                (&mut manifest.reason, &other.reason),
+            ] {
+                if !more.is_empty() && !text.split("; ").any(|part| part == more) {
+                    let comma = if text.is_empty() { "" } else { "; " };
+                    *text = format!("{text}{comma}{more}");
+                }
+            }
+        }
+        if self.recipe.stamps == Stamps::Microseconds {
+            manifest.limits.insert("stamps".to_owned(), "us".to_owned());
+        }
+        Ok(manifest)
+    }
+
+    fn lineage(&self) -> Lineage {
+        let parents: Vec<Parent> = self.origins.iter().map(|o| o.parent.clone()).collect();
+        Lineage {
+            parent: parents.first().map_or_else(Vec::new, |p| p.hash.clone()),
+            derived_by: self.recipe.deed.action.clone(),
+            signer: Vec::new(),
+            parents,
+        }
+    }
+
+    fn run<W: Write>(&self, out: W, keep: Keep<'_>) -> Result<(W, Derived), Error> {
+        let manifest = self.manifest()?;
+        let mut writer = Writer::signed(
+            out,
+            &manifest,
+            &self.lineage(),
+            self.schema,
+            self.recipe.options.clone(),
+            self.recipe.key,
+        )?;
+        writer.custody(&self.recipe.deed, self.recipe.key)?;
+        let mut remap = Remap::of(self.origins.len());
+        let mut tables = Tables::default();
+        for (at, origin) in self.origins.iter().enumerate() {
+            remap.rows(at, &self.state(origin), &mut tables);
+        }
+        let at = self.recipe.span.map_or(manifest.clock.boot_ns, |span| {
+            span.0.max(manifest.clock.boot_ns)
+        });
+        writer.state(BootNs(at), &tables)?;
+        tables = Tables::default();
+        let mut streams = self
+            .origins
+            .iter()
+            .map(|origin| Stream::new(&origin.reader, self.recipe))
+            .collect::<Vec<_>>();
+        let (mut events, mut left_out, mut pending) = (0_u64, 0_u64, 0_usize);
+        // The stream whose next event is the earliest gives it.
+        loop {
+            let mut earliest: Option<(u64, usize)> = None;
+            for (at, stream) in streams.iter_mut().enumerate() {
+                let Some(time) = stream.peek() else { continue };
+                if earliest.is_none_or(|(other, _)| time < other) {
+                    earliest = Some((time, at));
+                }
+            }
+            let Some((_, at)) = earliest else { break };
+            let Some(stream) = streams.get_mut(at) else {
+                break;
+            };
+            let Some((num, event)) = stream.next() else {
+                continue;
+            };
+            let rows = &stream.tables;
+            let wanted = self.recipe.holds(event.time)
+                && self.recipe.concerns(event.proc, rows)
+                && keep(num, &event, rows);
+            if !wanted {
+                left_out = left_out.saturating_add(1);
+                continue;
+            }
+            if !std::mem::replace(&mut stream.taken, true) {
+                remap.rows(at, rows, &mut tables);
+            }
+            let mut event = remap.event(at, event);
+            if self.recipe.stamps == Stamps::Microseconds {
+                let us = event.time.0.checked_div(1_000).unwrap_or(0);
+                event.time.0 = us.saturating_mul(1_000);
+            }
+            writer.push(event, &tables)?;
+            (events, pending) = (events.saturating_add(1), pending.saturating_add(1));
+            if pending >= self.recipe.options.chunk_events || tables.procs.len() > MOST_ROWS {
+                writer.flush(&tables)?;
+                tables = Tables::default();
+                streams.iter_mut().for_each(|stream| stream.taken = false);
+                pending = 0;
+            }
+        }
+        writer.flush(&tables)?;
+        left_out = left_out.saturating_add(streams.iter().map(|s| s.skipped).sum());
+        let gaps = self.gaps(&streams);
+        for gap in &gaps {
+            writer.gap(gap)?;
+        }
+        self.notes(&mut writer)?;
+        writer.checkpoint(ClockPair {
+            real_ns: self.recipe.deed.made_ns,
+            ..ClockPair::default()
+        })?;
+        writer.ended(&self.recipe.deed.action);
+        let dropped = gaps.iter().filter_map(|gap| gap.count);
+        let dropped = dropped.fold(0, u64::saturating_add);
+        let totals = Totals {
+            offered: events.saturating_add(left_out).saturating_add(dropped),
+            written: events,
+            filtered: left_out,
+            dropped,
+            ..Totals::default()
+        };
+        let mut derived = Derived {
+            events,
+            left_out,
+            gaps,
+            bytes: 0,
+            digest: Digest([0; 32]),
+        };
+        let (out, anchor) = writer.seal_anchored(&totals, &tables)?;
+        (derived.bytes, derived.digest) = (anchor.bytes, anchor.digest);
+        Ok((out, derived))
+    }
+
+    /// What was there: all of it, or what concerns the containers that are meant.
+    fn state(&self, origin: &Origin) -> Tables {
+        let mut state = origin.reader.state().clone();
+        let Some(containers) = &self.recipe.containers else {
+            return state;
+        };
+        let mut procs: BTreeSet<ProcId> = BTreeSet::new();
+        for process in state.procs.values() {
+            if process.container.is_some_and(|id| containers.contains(&id)) {
+                let mut next = Some(process.id);
+                while let Some(process) = next.and_then(|id| state.proc(id)) {
+                    if !procs.insert(process.id) {
+                        break;
+                    }
+                    next = process.parent;
+                }
+            }
+        }
+        let ours = |container: Option<ContainerId>| {
+            container.is_none_or(|container| containers.contains(&container))
+        };
+        state.procs.retain(|id, _| procs.contains(id));
+        state.descriptors.retain(|(proc, _), _| {
+            (procs.contains(proc)) && self.recipe.concerns(*proc, origin.reader.state())
+        });
+        let files: BTreeSet<_> = state.descriptors.values().copied().collect();
+        state.files.retain(|id, _| files.contains(id));
+        state.containers.retain(|id, _| containers.contains(id));
+        state.users.retain(|(container, _), _| ours(*container));
+        state.groups.retain(|(container, _), _| ours(*container));
+        state
+            .mounts
+            .retain(|_, mount| mount.container.is_some_and(|id| containers.contains(&id)));
+        state
+    }
+
+    /// Gaps of the span, and those that damage left.
+    fn gaps(&self, streams: &[Stream<'_>]) -> Vec<Gap> {
+        let known = self.origins.iter().flat_map(|o| o.reader.gaps().to_vec());
+        let mut gaps: Vec<Gap> = known
+            .chain(streams.iter().flat_map(|stream| stream.lost.clone()))
+            .filter(|gap| self.recipe.touches(gap.start, gap.end))
+            .collect();
+        gaps.sort_by_key(|gap| (gap.start, gap.end));
+        gaps
+    }
+
+    /// Remarks of the span and artifacts. The custody log stays with the parent, whose chain it is part of.
+    fn notes<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), Error> {
+        for origin in self.origins {
+            for note in origin.reader.notes() {
+                let in_span = note.about.is_none_or(|at| self.recipe.holds(at));
+                if note.action.is_empty() && in_span {
+                    writer.note(note)?;
+                }
+            }
+            if self.recipe.containers.is_some() {
+                continue;
+            }
+            for at in 0..origin.reader.artifacts() {
+                if let Ok(artifact) = origin.reader.artifact(at) {
+                    writer.artifact(&artifact)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The events of a capture one after another, with the rows they point at.
+struct Stream<'a> {
+    reader: &'a Reader,
+    recipe: &'a Recipe<'a>,
+    next_chunk: usize,
+    num: u64,
+    events: std::vec::IntoIter<Event>,
+    tables: Tables,
+    /// Whether these rows are among those that are gathered.
+    taken: bool,
+    /// Events in chunks that were not even read.
+    skipped: u64,
+    lost: Vec<Gap>,
+}
+
+impl<'a> Stream<'a> {
+    fn new(reader: &'a Reader, recipe: &'a Recipe<'a>) -> Stream<'a> {
+        Stream {
+            reader,
+            recipe,
+            next_chunk: 0,
+            num: 0,
+            events: Vec::new().into_iter(),
+            tables: Tables::default(),
+            taken: false,
+            skipped: 0,
+            lost: Vec::new(),
+        }
+    }
+
+    /// The instant of the next event. Reads on where a chunk is over.
+    fn peek(&mut self) -> Option<u64> {
+        loop {
+            if let Some(event) = self.events.as_slice().first() {
+                return Some(event.time.0);
+            }
+            let at = self.next_chunk;
+            let info = self.reader.chunks().get(at)?;
+            self.next_chunk = at.saturating_add(1);
+            if !self.recipe.touches(info.span.0, info.span.1) {
+                self.skipped = self.skipped.saturating_add(info.events);
+                continue;
+            }
+            match self.reader.chunk(at) {
+                Ok(chunk) => {
+                    self.num = chunk.first_num;
+                    self.events = chunk.events.into_iter();
+                    self.tables = chunk.tables;
+                    self.taken = false;
+                }
+                Err(_) => self.lost.extend(self.reader.loss(at)),
+            }
+        }
+    }
+
+    fn next(&mut self) -> Option<(u64, Event)> {
+        let event = self.events.next()?;
+        let num = self.num;
+        self.num = num.saturating_add(1);
+        Some((num, event))
+    }
+}
+
+/// A random name for a capture.
+pub(crate) fn random_id() -> std::io::Result<String> {
+    let key = SecretKey::generate()?;
+    let hash = blake3::hash(&key.public().0);
+    let hex = hash.to_hex();
+    Ok(hex.chars().take(32).collect())
+}
+
+/// The containers of a capture that are called one of these names, ids or beginnings of ids.
+///
+/// # Errors
+/// When one is called by no container.
+pub fn containers_called(
+    reader: &Reader,
+    names: &[String],
+) -> Result<BTreeSet<ContainerId>, Error> {
+    let mut found = BTreeSet::new();
+    for name in names {
+        let before = found.len();
+        let all = reader.state().containers.values();
+        let called = all.filter(|container| {
+            container.name == *name
+                || (name.len() >= 3 && container.full_id.starts_with(name.as_str()))
+        });
+        found.extend(called.map(|container| container.id));
+        if found.len() == before {
+            return Err(Error::file(malformed("name of a container")));
+        }
+    }
+    Ok(found)
+}
