@@ -350,14 +350,7 @@ fn an_argument_is_found_by_name_by_index_and_by_falcos_name() {
             ("evt.arg.dirfd", "AT_FDCWD"),
         ],
     );
-    w.expect_none(
-        &e,
-        &[
-            "evt.arg[4]",
-            "evt.arg.nothing",
-            "evt.arg.tuple",
-        ],
-    );
+    w.expect_none(&e, &["evt.arg[4]", "evt.arg.nothing", "evt.arg.tuple"]);
     let ptrace = event(
         "ptrace",
         CURL,
