@@ -4,7 +4,7 @@ CARGO ?= cargo
 SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 BIN   := target/debug/afterimage
 
-.PHONY: help setup build demo test kernel-matrix samples bless fmt clean
+.PHONY: help setup build demo test kernel-matrix fuzz samples bless fmt clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 16
@@ -26,6 +26,15 @@ test: setup  ## everything: format, lints, dependencies, tests, documents, end t
 # KERNELS="5.10 6.12" for some; the others are 6.1 and newest.
 kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suite in each
 	tests/kernel/matrix.sh $(KERNELS)
+
+# Needs cargo-fuzz and a nightly compiler. FUZZ_SECONDS=60 for a short look.
+FUZZ_SECONDS ?= 600
+fuzz:  ## hand the parsers of filters and rules what nobody would write, ten minutes each
+	for target in filter rules; do \
+		mkdir -p tests/fuzz/corpus/$$target; \
+		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
+			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 || exit 1; \
+	done
 
 samples: build  ## record the samples anew, with their twins
 	mkdir -p samples/v1

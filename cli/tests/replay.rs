@@ -741,6 +741,7 @@ fn every_help_text_is_as_blessed() {
         "record",
         "read",
         "view",
+        "detect",
         "info",
         "verify",
         "anchor",

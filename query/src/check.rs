@@ -79,9 +79,32 @@ impl Matcher {
         })
     }
 
+    /// What a comparison takes its left side for. A raw argument is a number for one call and bytes for another: whoever
+    /// compares it with a number means the number.
+    fn type_of(left: &Source, op: Op, values: &[Literal]) -> FieldType {
+        let raw = left
+            .field()
+            .is_some_and(|field| field.field().name == "evt.rawarg");
+        let numeric = |value: &Literal| value.text().and_then(number).is_some();
+        match left.ty() {
+            FieldType::Int if raw && op.fits(FieldType::Int) && values.iter().all(numeric) => {
+                FieldType::Int
+            }
+            FieldType::Int if raw => FieldType::Str,
+            ty => ty,
+        }
+    }
+
     /// Compiles a comparison whose left side is known.
     pub fn compile(left: &Source, check: &Check) -> Result<Matcher, Refused> {
-        let (op, ty) = (check.op, left.ty());
+        let op = check.op;
+        let ty = match &check.right {
+            Right::Value(value) | Right::Name(value) => {
+                Matcher::type_of(left, op, std::slice::from_ref(value))
+            }
+            Right::List(values) => Matcher::type_of(left, op, values),
+            Right::Nothing | Right::Term(_) => left.ty(),
+        };
         // `evt.around[instant]=5` is the one comparison of that field: within 5 ms.
         if left
             .field()
@@ -147,7 +170,7 @@ impl Matcher {
     }
 
     fn plain(left: &Source, check: &Check, values: &[Literal]) -> Result<Matcher, Refused> {
-        let (op, ty) = (check.op, left.ty());
+        let (op, ty) = (check.op, Matcher::type_of(left, check.op, values));
         let named = left
             .field()
             .is_some_and(|field| matches!(field.field().name, "evt.type" | "syscall.type"));

@@ -20,10 +20,10 @@ pub struct Note {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum NoteKind {
-    /// `and` and `or` side by side without brackets.
-    Mixed,
-    /// `not` several times.
-    ManyNots,
+    /// `and` and `or` side by side without brackets; the text says how they were read.
+    Mixed(String),
+    /// `not` several times; the text says how they were read.
+    ManyNots(String),
     /// A value that is the name of a field.
     FieldAsValue(String),
     /// A value that looks like a function.
@@ -38,11 +38,13 @@ impl Note {
     /// One line, escaped.
     pub fn message(&self) -> String {
         match &self.kind {
-            NoteKind::Mixed => {
-                "`and` binds tighter than `or`: put brackets where something else is meant"
-                    .to_owned()
+            NoteKind::Mixed(read) => {
+                format!("`and` binds tighter than `or`: read as {}", cut(read))
             }
-            NoteKind::ManyNots => "each `not` turns the one after it round".to_owned(),
+            NoteKind::ManyNots(read) => format!(
+                "each `not` turns the one after it round: read as {}",
+                cut(read)
+            ),
             NoteKind::FieldAsValue(text) => format!(
                 "'{}' may be a valid field misused as a const string value",
                 Safe::new(text)
@@ -58,6 +60,15 @@ impl Note {
             ),
         }
     }
+}
+
+/// A text short enough for a line; it is printable already.
+fn cut(text: &str) -> String {
+    const LONGEST: usize = 200;
+    if text.chars().count() <= LONGEST {
+        return text.to_owned();
+    }
+    text.chars().take(LONGEST).chain("…".chars()).collect()
 }
 
 /// What there is to tell of a comparison: of its fields, and of its values.

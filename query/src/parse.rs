@@ -9,6 +9,9 @@ use crate::syntax::{Check, Literal, Node, Right, Term};
 use crate::{MAX_DEPTH, MAX_TEXT};
 use std::ops::Range;
 
+/// Most notes that are kept of one text.
+const MOST_NOTES: usize = 32;
+
 /// The tree of a text, names not looked up.
 pub(crate) fn words(text: &str) -> Result<(Node, Vec<Note>), FilterError> {
     let mut parser = Parser::new(text, false);
@@ -96,10 +99,12 @@ impl<'t> Parser<'t> {
                 break;
             }
         }
-        if parts.len() > 1 && mixed {
-            self.note(start, NoteKind::Mixed);
+        let mixed = mixed && parts.len() > 1;
+        let node = one_or(parts, Node::Or);
+        if mixed {
+            self.note(start, NoteKind::Mixed, &node);
         }
-        Ok(one_or(parts, Node::Or))
+        Ok(node)
     }
 
     /// Conditions joined by `and`, and whether there are several.
@@ -112,7 +117,11 @@ impl<'t> Parser<'t> {
         Ok((one_or(parts, Node::And), joined))
     }
 
-    fn note(&mut self, start: usize, kind: NoteKind) {
+    fn note(&mut self, start: usize, kind: fn(String) -> NoteKind, node: &Node) {
+        if self.notes.len() >= MOST_NOTES {
+            return;
+        }
+        let kind = kind(node.to_string());
         let text = self.text.get(start..self.lexer.at()).unwrap_or_default();
         let end = start + text.trim_end().len();
         self.notes.push(Note {
@@ -136,18 +145,18 @@ impl<'t> Parser<'t> {
         } else {
             self.comparison()?
         };
+        let node = match nots % 2 {
+            1 => Node::Not(Box::new(node)),
+            _ => node,
+        };
         if nots > 1 {
-            self.note(start, NoteKind::ManyNots);
+            self.note(start, NoteKind::ManyNots, &node);
         }
         // A word that stands at the end may still be growing: what was welcome in its place stays welcome.
         if bracket || !self.lexer.rest().is_empty() {
             self.blanks(Expect::Connective);
         }
-        Ok(if nots % 2 == 1 {
-            Node::Not(Box::new(node))
-        } else {
-            node
-        })
+        Ok(node)
     }
 
     fn deeper(&mut self, place: Range<usize>) -> Result<(), FilterError> {

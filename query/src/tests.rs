@@ -106,6 +106,9 @@ fn filters_select_what_they_say() {
         ("evt.arg.flags contains O_CREAT", vec![6]),
         ("evt.arg[2] contains O_CREAT", vec![6]),
         ("evt.rawarg.count>20", vec![8]),
+        ("evt.rawarg.flags=0x41", vec![6]),
+        ("evt.rawarg.path startswith /etc", vec![2]),
+        ("evt.rawarg.path in (x, /nowhere)", vec![3, 6]),
         ("evt.arg.count<20", vec![5]),
         ("container.id!=host and evt.type=exit_group", vec![9]),
         ("container.name=host", vec![8]),
@@ -619,11 +622,14 @@ fn an_unclear_text_says_how_it_was_read() {
     assert_eq!(
         notes("evt.num=1 or evt.num=2 and evt.num=3"),
         [
-            "evt.num=1 or evt.num=2 and evt.num=3: `and` binds tighter than `or`: put brackets where something else is meant"
+            "evt.num=1 or evt.num=2 and evt.num=3: `and` binds tighter than `or`: read as (evt.num = 1 or (evt.num = 2 and evt.num = 3))"
         ]
     );
     assert!(notes("evt.num=1 or (evt.num=2 and evt.num=3)").is_empty());
-    assert_eq!(notes("not not evt.num=1").len(), 1);
+    assert_eq!(
+        notes("not not evt.num=1"),
+        ["not not evt.num=1: each `not` turns the one after it round: read as evt.num = 1"]
+    );
     for (text, number) in [
         ("evt.source = evt.plugininfo", 1),
         ("evt.source = 'tolower(evt.plugininfo)'", 1),
