@@ -111,6 +111,46 @@ pub const TRIGGERS: &[TriggerKind] = triggers! {
         "The recorder is sent SIGUSR1.";
 };
 
+impl TriggerKind {
+    /// What it looks at: a filter, or a few words; empty when somebody has to say so.
+    pub fn looks_at(&self) -> &'static str {
+        match self.source {
+            Source::Filter(filter) => filter,
+            Source::Rate => "{filter}, more than {above} times within {within}",
+            Source::Time => "every {every}",
+            Source::Told => "",
+        }
+    }
+}
+
+/// The table in Markdown.
+pub fn table_md() -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let mut text = String::from(
+        "| Kind | By default | Meaning | Parameters | Looks at |\n|---|---|---|---|---|\n",
+    );
+    for kind in TRIGGERS {
+        let params: Vec<String> = (kind.params.iter())
+            .map(|param| match param.default {
+                "" => format!("`{}`, required: {}", param.name, param.doc),
+                default => format!("`{}` (`{default}`): {}", param.name, param.doc),
+            })
+            .collect();
+        let looks_at = match kind.looks_at() {
+            "" => String::new(),
+            filter => format!("`{}`", cell(filter)),
+        };
+        text.push_str(&format!(
+            "| `{}` | {} | {} | {} | {looks_at} |\n",
+            kind.name,
+            if kind.by_default { "armed" } else { "" },
+            kind.doc,
+            cell(&params.join(" "))
+        ));
+    }
+    text
+}
+
 /// The kind with this name.
 pub fn kind(name: &str) -> Option<&'static TriggerKind> {
     TRIGGERS.iter().find(|kind| kind.name == name)
@@ -421,6 +461,20 @@ mod tests {
         }
         assert!(TRIGGERS.is_sorted_by_key(|kind| kind.name));
         assert!(defaults().iter().all(|wanted| wanted.arm().is_ok()));
+    }
+
+    #[test]
+    fn the_document_is_that_of_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/triggers.md");
+        let document = std::fs::read_to_string(path).expect("docs/triggers.md");
+        let (before, rest) = document.split_once("<!-- table -->\n").expect("a table");
+        let (found, after) = rest.split_once("<!-- end -->").expect("its end");
+        if std::env::var_os("BLESS").is_some() {
+            let text = format!("{before}<!-- table -->\n{}<!-- end -->{after}", table_md());
+            std::fs::write(path, text).expect("written");
+        } else {
+            assert_eq!(found, table_md(), "print it anew with BLESS=1");
+        }
     }
 
     #[test]

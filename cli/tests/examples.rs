@@ -8,6 +8,9 @@ use std::process::Command;
 const SUBCOMMANDS: &[&str] = &[
     "",
     "record",
+    "watch",
+    "trigger",
+    "triggers",
     "read",
     "view",
     "detect",
@@ -89,6 +92,7 @@ fn every_example_that_reads_a_capture_works_when_pasted() {
         "repack",
         "fields",
         "syscalls",
+        "triggers",
         "views",
     ] {
         // What a torn capture lost is said by the exit code.

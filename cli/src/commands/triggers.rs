@@ -1,16 +1,20 @@
 //! `triggers`: the kinds of trigger there are.
 
-use super::{Form, Listing, markdown_cell};
+use super::{Form, Listing};
 use crate::Outcome;
 use crate::failure::Exit;
 use crate::json::Object;
 use crate::output::Output;
-use afterimage_capture::trigger::{Source, TRIGGERS};
+use afterimage_capture::trigger::{self, TRIGGERS};
 use clap::Args;
 use std::io::Write;
 
 const EXAMPLES: &str = "\
-Example:
+Examples:
+  afterimage triggers               # the kinds, with their parameters
+  afterimage triggers --json        # the same for programs
+
+In a configuration of watch:
   [[trigger]]
   name = \"honey\"            # what files are called by; the kind when there is none
   kind = \"canary\"
@@ -26,25 +30,13 @@ pub struct Triggers {
     listing: Listing,
 }
 
-/// What a kind looks at, in words.
-fn looks_at(source: Source) -> &'static str {
-    match source {
-        Source::Filter(filter) => filter,
-        Source::Rate => "{filter}, more than {above} times within {within}",
-        Source::Time => "every {every}",
-        Source::Told => "",
-    }
-}
-
 impl Triggers {
     /// Does it.
     pub fn run(self, out: &mut Output) -> Outcome {
         let form = self.listing.form();
         if form == Form::Markdown {
-            writeln!(
-                out,
-                "| Kind | Parameters | Default | Meaning | Filter |\n|---|---|---|---|---|"
-            )?;
+            write!(out, "{}", trigger::table_md())?;
+            return Ok(Exit::Done);
         }
         for kind in TRIGGERS {
             match form {
@@ -63,7 +55,7 @@ impl Triggers {
                         };
                         writeln!(out, "    {}: {} ({default})", param.name, param.doc)?;
                     }
-                    let filter = looks_at(kind.source);
+                    let filter = kind.looks_at();
                     if !filter.is_empty() {
                         writeln!(out, "    {filter}")?;
                     }
@@ -75,29 +67,10 @@ impl Triggers {
                         .text("doc", kind.doc)
                         .truth("default", kind.by_default)
                         .texts("params", kind.params.iter().map(|param| param.name))
-                        .text("filter", looks_at(kind.source));
+                        .text("filter", kind.looks_at());
                     writeln!(out, "{}", object.end())?;
                 }
-                Form::Markdown => {
-                    let params: Vec<String> = (kind.params.iter())
-                        .map(|param| match param.default {
-                            "" => format!("`{}`: {}", param.name, param.doc),
-                            text => format!("`{}` (`{text}`): {}", param.name, param.doc),
-                        })
-                        .collect();
-                    let filter = match looks_at(kind.source) {
-                        "" => String::new(),
-                        filter => format!("`{}`", markdown_cell(filter)),
-                    };
-                    writeln!(
-                        out,
-                        "| `{}` | {} | {} | {} | {filter} |",
-                        kind.name,
-                        markdown_cell(&params.join(" ")),
-                        if kind.by_default { "yes" } else { "" },
-                        kind.doc
-                    )?;
-                }
+                Form::Markdown => {}
             }
         }
         Ok(Exit::Done)
