@@ -67,6 +67,9 @@ record! { Process, Process::default();
     47 exe_sha256 "SHA-256 of the executed file, 32 bytes; may come in a later state.";
     48 script "The script as it was named, when the executed file is its interpreter.";
     49 interp "The interpreter as the script named it.";
+    50 vpgid "Process group in its own pid namespace.";
+    51 fd_limit "Most descriptors it may have open; 0 when not known.";
+    52 pidns_start_ns "Start of the first process of its pid namespace, ns since 1970.";
 }
 
 record! { Container, Container::default();
@@ -162,6 +165,7 @@ record! { File, File::default();
     7 origin "As of a process.";
     8 peer_pid "Pid at the other end of a unix socket, as it connected.";
     9 peer_uid "Effective user id at the other end of a unix socket.";
+    10 marks "1 the other bits mean something and the path is the name, 2 server, 4 connected, 8 overlay upper, 16 overlay lower, 32 it has a name; bits 8 to 15 the letter of its type.";
 }
 
 record! { User, User::default();
@@ -277,12 +281,13 @@ record! { ArgDesc, ArgDesc::default();
     4 by "Name of the argument that counts it; not there when it is the next one, or none.";
 }
 
-record! { TypeDesc, TypeDesc { name: String::new(), class: 0, is_syscall: false, args: Vec::new(), doc: String::new() };
+record! { TypeDesc, TypeDesc { name: String::new(), class: 0, is_syscall: false, args: Vec::new(), doc: String::new(), marks: 0 };
     1 name "Name.";
     2 class "What it is about.";
     3 is_syscall "1 for a system call.";
     4 args "Arguments in order.";
     5 doc "One sentence.";
+    6 marks "1 reads a descriptor, 2 writes one, 4 waits, 8 is about a descriptor, 16 counts as I/O, 32 as input, 64 as output, 128 an entry, 256 an exit, 512 told as scap does, 1024 kept by the recorder for its own books.";
 }
 
 record! { FlagDesc, FlagDesc { name: String::new(), value: 0, mask: 0 };
