@@ -6,6 +6,7 @@ use crate::output::say;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
+use afterimage_interop::Error as InteropError;
 use afterimage_model::{Gap, Loss, Manifest, Safe, Totals};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
@@ -104,11 +105,17 @@ pub fn span(
 
 /// Opens a capture by its path, or from standard input.
 pub fn reader(path: &Path) -> Result<Reader, Failure> {
-    match piped(path)? {
-        Some(input) => Reader::from_reader(input),
-        None => Reader::open(path),
-    }
-    .map_err(|error| not_a_capture(path, &error))
+    let opened = match piped(path)? {
+        Some(_) => afterimage_interop::open_stream(io::stdin()),
+        None => afterimage_interop::open(path),
+    };
+    opened.map_err(|error| match error {
+        InteropError::Capture(error) => not_a_capture(path, &error),
+        error => Failure::new(
+            format!("{}: {}", shown(path), Safe::new(&error.to_string())),
+            NAME_ONE,
+        ),
+    })
 }
 
 /// Standard input, where `-` asks for it. A terminal has no capture to give, and would be waited for in silence.

@@ -67,9 +67,6 @@ record! { Process, Process::default();
     47 exe_sha256 "SHA-256 of the executed file, 32 bytes; may come in a later state.";
     48 script "The script as it was named, when the executed file is its interpreter.";
     49 interp "The interpreter as the script named it.";
-    50 vpgid "Process group in its own pid namespace.";
-    51 fd_limit "Most descriptors it may have open; 0 when not known.";
-    52 pidns_start_ns "Start of the first process of its pid namespace, ns since 1970.";
 }
 
 record! { Container, Container::default();

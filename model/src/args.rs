@@ -250,6 +250,7 @@ coded! {
         Sleep = 15, "sleep", "Sleeping.";
         Processing = 16, "processing", "Programs' own marks.";
         Io = 17, "io", "Reading, writing and the rest of what is done to a descriptor, whose file says what it is about.";
+        IoIpc = 18, "ipc", "Reading and writing pipes, unix sockets and event descriptors, in a capture of another program.";
     }
 }
 

@@ -144,12 +144,6 @@ pub struct Process {
     pub script: Vec<u8>,
     /// The interpreter as the last `#!` line or binfmt_misc named it; empty without one.
     pub interp: Vec<u8>,
-    /// Process group inside its own pid namespace; 0 when not known.
-    pub vpgid: u32,
-    /// Most descriptors it may have open; 0 when not known.
-    pub fd_limit: u64,
-    /// Start of the first process of its pid namespace, ns since 1970; 0 when not known.
-    pub pidns_start_ns: u64,
 }
 
 impl Process {
@@ -163,6 +157,11 @@ impl Process {
     pub const EXE_LOWER: u32 = 1 << 3;
     /// The user who executed it could write the program.
     pub const EXE_WRITABLE: u32 = 1 << 4;
+
+    /// Whether this row is what a capture of another program told: numbers that were not known are -1, texts empty.
+    pub fn is_told(&self) -> bool {
+        self.origin == Origin::Told
+    }
 
     /// Whether this row only says which container an event belongs to: a runtime told of it, and no process is known.
     pub fn is_nobody(&self) -> bool {

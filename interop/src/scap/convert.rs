@@ -13,7 +13,7 @@ use afterimage_format::{Arg, Batch, Note, Row, Writer, WriterOptions};
 use afterimage_model::render::scap::{join_path, printable};
 use afterimage_model::time::Civil;
 use afterimage_model::{
-    Abi, BootNs, ClockPair, EventFlags, FileId, Gap, GapCause, Manifest, Totals,
+    Abi, BootNs, ClockPair, EventFlags, FileId, Gap, GapCause, Manifest, Process, Totals,
 };
 use smallvec::SmallVec;
 use std::io::{BufRead, Write};
@@ -362,6 +362,10 @@ impl Converter {
             proc,
             file,
             result: result.unwrap_or(0),
+            latency_ns: match self.state.threads.get(&raw_tid) {
+                Some(thread) if seen.had_thread => thread.latency,
+                _ => 0,
+            },
         };
         self.scratch.clear();
         let mut held: SmallVec<[Held<'_>; 36]> = SmallVec::new();
@@ -511,17 +515,14 @@ impl Converter {
             Some(thread) if about => Held::Num(thread.last_fd),
             _ => Held::Absent,
         });
-        let is_internal = row.is_some_and(|row| row.marks & afterimage_model::TypeDesc::INTERNAL != 0);
-        held.push(match thread {
-            Some(thread) if seen.had_thread => Held::Num(thread.latency as i64),
-            _ if is_internal => Held::Absent,
-            _ => Held::Num(0),
-        });
         let Some(thread) = thread else {
             held.push(Held::Absent);
             return;
         };
         let main = self.state.threads.get(&thread.pid);
+        let limit = main.map_or(-1, |main| main.fdlimit);
+        let open = main.map_or(0, |main| main.fds.len());
+        let usage = if limit > 0 { (open as f64 * 100.0 / limit as f64).min(100.0) } else { 0.0 };
         let [size, resident, swapped] = thread.memory.map(u64::from);
         let [major, minor] = thread.faults;
         let words: [u64; THREAD_FIELDS.len()] = [
@@ -533,10 +534,17 @@ impl Converter {
             minor,
             thread.children,
             main.map_or(0, |main| main.children) + 1,
-            main.map_or(0, |main| main.fds.len() as u64),
+            open as u64,
             seen.slice,
             thread.exec_time,
             u64::from(seen.renamed),
+            limit as u64,
+            usage.to_bits(),
+            thread.vpgid as u64,
+            u64::from(thread.exe_flags & Process::EXE_WRITABLE != 0),
+            u64::from(thread.vpgid == thread.vpid),
+            thread.pidns_start,
+            thread.clone_ts,
         ];
         let from = self.scratch.len();
         for word in words {

@@ -247,11 +247,11 @@ pub fn descriptors<'b>(body: &'b [u8], version: u8, mut each: impl FnMut(Open<'b
         let entry = if version >= 2 {
             let len = cursor.u32().unwrap_or(0) as usize;
             match len.checked_sub(4).and_then(|len| cursor.take(len)) {
-                Some(bytes) => descriptor(&mut Cursor::new(bytes)),
+                Some(bytes) => descriptor(&mut Cursor::new(bytes), true),
                 None => return (Some(tid), false),
             }
         } else {
-            match descriptor(&mut cursor) {
+            match descriptor(&mut cursor, false) {
                 Some(open) => Some(open),
                 None => return (Some(tid), false),
             }
@@ -263,7 +263,7 @@ pub fn descriptors<'b>(body: &'b [u8], version: u8, mut each: impl FnMut(Open<'b
     (Some(tid), true)
 }
 
-fn descriptor<'b>(cursor: &mut Cursor<'b>) -> Option<Open<'b>> {
+fn descriptor<'b>(cursor: &mut Cursor<'b>, has_length: bool) -> Option<Open<'b>> {
     let fd = cursor.i64()?;
     let ino = cursor.u64()?;
     let ty = cursor.u8()?;
@@ -282,7 +282,8 @@ fn descriptor<'b>(cursor: &mut Cursor<'b>) -> Option<Open<'b>> {
         16 => {
             let flags = cursor.u32()?;
             let path = cursor.text()?;
-            Behind::File(flags, path, cursor.u32().unwrap_or(0))
+            let dev = if has_length { cursor.u32() } else { None };
+            Behind::File(flags, path, dev.unwrap_or(0))
         }
         0 => Behind::Named(b""),
         _ => Behind::Named(cursor.text()?),

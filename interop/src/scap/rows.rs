@@ -305,9 +305,6 @@ fn make(
         container,
         cgroup: thread.cgroups.to_vec(),
         origin: Origin::Told,
-        vpgid: id32(thread.vpgid),
-        fd_limit: thread.fdlimit as u64,
-        pidns_start_ns: thread.pidns_start,
         ..Process::default()
     }
 }

@@ -655,7 +655,7 @@ impl State {
             2 | 18 | 36 | 48 | 58 | 62 | 94 | 96 | 102 | 140 | 142 | 144 | 188 | 192 | 194 | 198 | 200 | 288 | 292
             | 294 | 306 | 326 | 330 => self.keep(at),
             // fcntl, as far as it duplicates.
-            150 if matches!(raw.uint(1), Some(1 | 18)) => self.keep(at),
+            150 if matches!(raw.uint(1), Some(1 | 26)) => self.keep(at),
             7 | 9 | 29 | 31 | 33 | 35 | 49 | 53 | 113 | 115 | 117 | 119 | 121 | 123 => self.moved(at),
             3 | 59 | 103 | 307 | 327 => self.opened(at),
             337 => self.opened_by_handle(at),
@@ -1416,7 +1416,7 @@ impl State {
 
     fn fcntled(&mut self, at: &mut At<'_, '_>) {
         let number = at.result();
-        let duplicates = at.entry_raw().is_some() || matches!(at.word("cmd"), Some(1 | 18)) && at.raw.params.len() > 2;
+        let duplicates = at.entry_raw().is_some() || matches!(at.word("cmd"), Some(1 | 26)) && at.raw.params.len() > 2;
         if !duplicates || number < 0 {
             return;
         }

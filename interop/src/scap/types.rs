@@ -522,6 +522,8 @@ fn parse_param(text: &'static str) -> Param {
         "o" => ArgKind::Mode,
         _ => kind,
     };
+    // Numbers of 32 bits without names say how wide they are.
+    let set = if ty == "u32" && format.is_empty() && set.is_empty() { "32" } else { set };
     let (ty, kind) = match ty {
         "i8" | "i16" | "i32" | "i64" if format.is_empty() => (Ty::Int, ArgKind::Int),
         "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "time" => {
@@ -637,9 +639,8 @@ pub fn call_type(number: u16, is_exit: bool) -> TypeId {
 /// The event type of codes that mean nothing: their parameters are kept as they are.
 pub const UNRECOGNIZED: TypeId = TypeId(CODES + 2 * CALLS.len() as u16);
 
-/// What is kept behind the parameters: the descriptor the event is about, the time since the call was entered, and a
-/// structure of what was known of the thread.
-pub const ASIDES: usize = 3;
+/// What is kept behind the parameters: the descriptor the event is about, and a structure of what was known of the thread.
+pub const ASIDES: usize = 2;
 
 /// The fields of the structure behind the parameters, eight bytes each.
 pub const THREAD_FIELDS: &[&str] = &[
@@ -655,6 +656,13 @@ pub const THREAD_FIELDS: &[&str] = &[
     "thread.exectime",
     "thread.totexectime",
     "fd.name_changed",
+    "proc.fdlimit",
+    "proc.fdusage",
+    "proc.vpgid",
+    "proc.is_exe_writable",
+    "proc.is_vpgid_leader",
+    "proc.pidns_init_start_ts",
+    "thread.start_ts",
 ];
 
 fn asides() -> [ArgDesc; ASIDES] {
@@ -666,7 +674,6 @@ fn asides() -> [ArgDesc; ASIDES] {
     };
     [
         aside("fd.num", ArgKind::Int, ""),
-        aside("evt.latency", ArgKind::Uint, ""),
         aside("thread.state", ArgKind::Given, "thread"),
     ]
 }
@@ -780,7 +787,7 @@ mod tests {
         for code in 0..CODES {
             let Some(row) = row(code) else { continue };
             for param in &row.params {
-                let known = param.set.is_empty()
+                let known = matches!(param.set, "" | "32")
                     || variants.contains(&param.set)
                     || SETS.iter().any(|set| set.0 == param.set);
                 assert!(known, "{} {}", row.name, param.name);

@@ -112,7 +112,8 @@ fn shown(ctx: &Ctx<'_>, at: usize) -> Option<Shown> {
     }
     Some(match (desc.kind()?, value) {
         (ArgKind::Path, Value::Bytes(blob)) => path(ctx, desc, &blob.bytes),
-        (_, Value::Absent) => Shown::plain(""),
+        // What the writer did not know yet is no parameter.
+        (_, Value::Absent) => return None,
         (kind, value) => value_shown(ctx.schema, kind, &desc.set, value),
     })
 }
@@ -143,7 +144,8 @@ fn value_shown(schema: &Schema, kind: ArgKind, set: &str, value: &Value) -> Show
 
 fn number_shown(schema: &Schema, kind: ArgKind, set: &str, n: i64) -> Shown {
     match kind {
-        ArgKind::Uint | ArgKind::Size => Shown::plain((n as u64).to_string()),
+        // As C prints them with a sign, 32 bits or 64.
+        ArgKind::Uint if set == "32" => Shown::plain((n as i32).to_string()),
         ArgKind::Hex => Shown::plain(format!("{n:X}")),
         ArgKind::Mode => {
             let text = if n == 0 { "0".to_owned() } else { format!("0{n:o}") };
@@ -226,6 +228,19 @@ fn path(ctx: &Ctx<'_>, desc: &ArgDesc, bytes: &[u8]) -> Shown {
         Some(base) => Shown::named(text, join_path(&base, raw)),
         None => Shown::plain(text),
     }
+}
+
+/// The path of an argument made absolute; `None` where nobody knows from where.
+pub fn absolute(ctx: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
+    let desc = ctx.ty()?.shown_args().get(at)?;
+    let Value::Bytes(blob) = ctx.event.args.get(at)? else {
+        return None;
+    };
+    let raw = until_nul(&blob.bytes);
+    if raw.starts_with(b"/") {
+        return Some(join_path(b"", raw));
+    }
+    Some(join_path(&base(ctx, desc)?, raw))
 }
 
 /// Where a relative path starts; `None` when there is no process.
