@@ -7,7 +7,7 @@ use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
 use afterimage_interop::Error as InteropError;
-use afterimage_model::{Gap, Loss, Manifest, Safe, Totals};
+use afterimage_model::{Gap, Loss, Manifest, Safe, Totals, TypeDesc};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -34,6 +34,12 @@ impl Source {
             notes: reader.notes().to_vec(),
             session: Session::from_reader(reader),
         })
+    }
+
+    /// Whether entries to calls have events of their own.
+    pub fn has_entries(&self) -> bool {
+        let mut types = self.session.schema().types.iter();
+        types.any(|ty| ty.is(TypeDesc::ENTRY))
     }
 
     /// Tells on standard error what is missing from the capture, and gives the exit code that says so.

@@ -53,7 +53,7 @@ record! { Process, Process::default();
     33 ns_mnt "Inode of the mount namespace.";
     34 ns_net "Inode of the network namespace.";
     35 ns_user "Inode of the user namespace.";
-    36 origin "0 kernel events, 1 /proc, 2 a container runtime.";
+    36 origin "0 kernel events, 1 /proc, 2 a container runtime, 3 a capture of another program, whose numbers are -1 where it did not know.";
     37 cap_bounding "Capabilities that can still be gained.";
     38 cap_ambient "Capabilities kept over an exec.";
     39 securebits "Secure bits.";

@@ -70,13 +70,20 @@ pub const FORMATS: &[FormatRow] = &[
 impl Format {
     /// The format with this name.
     pub fn by_name(name: &str) -> Option<&'static FormatRow> {
-        FORMATS.iter().find(|row| row.name == name || row.endings.contains(&name))
+        FORMATS
+            .iter()
+            .find(|row| row.name == name || row.endings.contains(&name))
     }
 
     /// The format that the end of a file name says.
     pub fn by_path(path: &std::path::Path) -> Option<&'static FormatRow> {
         let name = path.file_name()?.to_str()?;
-        let ends = |ending: &&str| name.strip_suffix(*ending).is_some_and(|rest| rest.ends_with('.'));
-        FORMATS.iter().find(|row| ends(&row.name) || row.endings.iter().any(|ending| ends(ending)))
+        let ends = |ending: &&str| {
+            name.strip_suffix(*ending)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        FORMATS
+            .iter()
+            .find(|row| ends(&row.name) || row.endings.iter().any(|ending| ends(ending)))
     }
 }

@@ -16,7 +16,11 @@ const SMALL: u64 = 4 << 20;
 const STEP: usize = 256 << 10;
 
 /// First bytes of a section of scap, of gzip and of zstd.
-const FOREIGN: &[&[u8]] = &[&[0x0a, 0x0d, 0x0d, 0x0a], &[0x1f, 0x8b, 8], &[0x28, 0xb5, 0x2f, 0xfd]];
+const FOREIGN: &[&[u8]] = &[
+    &[0x0a, 0x0d, 0x0d, 0x0a],
+    &[0x1f, 0x8b, 8],
+    &[0x28, 0xb5, 0x2f, 0xfd],
+];
 
 /// Whether a file that begins so is a capture of another program.
 pub fn is_foreign(head: &[u8]) -> bool {
@@ -34,7 +38,8 @@ pub fn open(path: &Path) -> Result<Reader, Error> {
         Ok(mut file) if file.metadata().is_ok_and(|meta| meta.is_file()) => {
             let got = fill(&mut file, &mut head).map_err(Error::Read)?;
             let named = path.extension().is_some_and(|end| end == "scap");
-            let foreign = is_foreign(head.get(..got).unwrap_or_default()) || named && !head.starts_with(b"\x89AFT");
+            let foreign = is_foreign(head.get(..got).unwrap_or_default())
+                || named && !head.starts_with(b"\x89AFT");
             foreign.then_some(file)
         }
         _ => None,
@@ -86,7 +91,9 @@ fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
     let file = tempfile::tempfile().map_err(Error::Read)?;
     let (mut out, _) = scap::convert(stream, BufWriter::new(file), manifest())?;
     out.flush().map_err(Error::Read)?;
-    let file = out.into_inner().map_err(|error| Error::Read(error.into_error()))?;
+    let file = out
+        .into_inner()
+        .map_err(|error| Error::Read(error.into_error()))?;
     Ok(Reader::from_file(file)?)
 }
 

@@ -140,8 +140,8 @@ impl ArgKind {
     /// Whether the recorder looks behind the value: at memory, or at the file of a descriptor.
     pub fn is_read(self) -> bool {
         use ArgKind::{
-            Caps, Dev, Enum, Epoch, Errno, FileMode, Flags, Gid, Hex, Int, Ioctl, Mode, Offset, Pid, Ptr,
-            SigSet, Signal, Size, SockAddrLen, Uid, Uint, WaitStatus,
+            Caps, Dev, Enum, Epoch, Errno, FileMode, Flags, Gid, Hex, Int, Ioctl, Mode, Offset,
+            Pid, Ptr, SigSet, Signal, Size, SockAddrLen, Uid, Uint, WaitStatus,
         };
         !self.is_part()
             && !matches!(

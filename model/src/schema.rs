@@ -133,7 +133,11 @@ impl TypeDesc {
     /// Its arguments without what is kept behind them: an argument whose name has a dot is the value of the field of that
     /// name, as the program that recorded knew it, or a structure whose fields are such values.
     pub fn shown_args(&self) -> &[ArgDesc] {
-        let count = self.args.iter().take_while(|arg| !arg.name.contains('.')).count();
+        let count = self
+            .args
+            .iter()
+            .take_while(|arg| !arg.name.contains('.'))
+            .count();
         self.args.get(..count).unwrap_or_default()
     }
 

@@ -31,7 +31,8 @@ fn captures() -> Vec<PathBuf> {
 
 fn json(capture: &Path, name: &str) -> Value {
     let path = answers(capture).join(name);
-    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))).unwrap()
+    serde_json::from_slice(&fs::read(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
+        .unwrap()
 }
 
 fn answers(capture: &Path) -> PathBuf {
@@ -41,7 +42,8 @@ fn answers(capture: &Path) -> PathBuf {
 }
 
 fn session(capture: &Path) -> Session {
-    let reader = afterimage_interop::open(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.display()));
+    let reader =
+        afterimage_interop::open(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.display()));
     assert_eq!(reader.gaps(), [], "{}", capture.display());
     Session::from_reader(reader)
 }
@@ -62,7 +64,10 @@ fn their_numbers(capture: &Path) -> impl Fn(u64) -> u64 + use<> {
     session.show_internal(true);
     let mut unknown = Vec::new();
     scan(&session, None, |ctx| {
-        if ctx.ty().is_some_and(|ty| matches!(ty.name.as_str(), "useradded" | "groupadded")) {
+        if ctx
+            .ty()
+            .is_some_and(|ty| matches!(ty.name.as_str(), "useradded" | "groupadded"))
+        {
             unknown.push(ctx.num);
         }
     });
@@ -74,7 +79,13 @@ fn text(value: Option<FieldValue<'_>>) -> Vec<u8> {
 }
 
 /// Whether the answer is one of those that are known to be wrong.
-fn is_their_mistake(capture: &str, field: &str, theirs: &[u8], ours: &[u8], row: &[Vec<u8>]) -> bool {
+fn is_their_mistake(
+    capture: &str,
+    field: &str,
+    theirs: &[u8],
+    ours: &[u8],
+    row: &[Vec<u8>],
+) -> bool {
     match field {
         // Eight bytes are read where the group has four.
         "group.gid" => {
@@ -110,8 +121,14 @@ fn every_column_of_every_event_is_as_sysdig_shows_it() {
         let mut table = Vec::new();
         let file = File::open(answers(&capture).join("fields.us.gz")).unwrap();
         GzDecoder::new(file).read_to_end(&mut table).unwrap();
-        let lines: Vec<&[u8]> = table.split(|b| *b == b'\n').filter(|line| !line.is_empty()).collect();
-        let fields: Vec<FieldRef> = columns.iter().map(|name| FieldRef::parse(name).unwrap()).collect();
+        let lines: Vec<&[u8]> = table
+            .split(|b| *b == b'\n')
+            .filter(|line| !line.is_empty())
+            .collect();
+        let fields: Vec<FieldRef> = columns
+            .iter()
+            .map(|name| FieldRef::parse(name).unwrap())
+            .collect();
         let session = session(&capture);
         let number = their_numbers(&capture);
         let mut shown = 0;
@@ -138,7 +155,9 @@ fn every_column_of_every_event_is_as_sysdig_shows_it() {
                 }
             }
         });
-        if shown != lines.len() || shown as u64 != summary["sysdig_0_29_3"]["events_shown"].as_u64().unwrap() {
+        if shown != lines.len()
+            || shown as u64 != summary["sysdig_0_29_3"]["events_shown"].as_u64().unwrap()
+        {
             wrong.push(format!("{name}: {shown} events, theirs {}", lines.len()));
         }
     }
@@ -167,7 +186,11 @@ fn every_filter_finds_the_events_that_sysdig_finds() {
         for row in json(&capture, "filters.json").as_array().unwrap() {
             let words = row["filter"].as_str().unwrap();
             // As a filter of what is read, the length of a buffer is not known yet to 0.29.3; as one of what is shown, it is.
-            let answer = if row["both"].is_object() { &row["both"] } else { &row["display"] };
+            let answer = if row["both"].is_object() {
+                &row["both"]
+            } else {
+                &row["display"]
+            };
             let Some(events) = answer["events"].as_str() else {
                 assert!(answer["rc"] == 1, "{row}");
                 continue;

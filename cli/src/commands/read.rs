@@ -109,6 +109,9 @@ pub struct Read {
     /// Also say on standard error what was passed over and what was read
     #[arg(long)]
     explain: bool,
+    /// Also events that another program kept for its own books
+    #[arg(long)]
+    internal: bool,
     #[command(flatten)]
     when: When,
     /// sysdig's chisels are views here
@@ -127,15 +130,22 @@ impl Read {
         if self.whole {
             return whole(out, &path, words);
         }
-        let layout = Layout::parse(self.format.as_deref(), self.look, self.when.tz)?;
+        let mut layout = Layout::parse(self.format.as_deref(), self.look, self.when.tz)?;
         let filter = filter(words)?;
-        let names = if self.json {
+        let mut names = if self.json {
             Some(self.json_fields()?)
         } else {
             None
         };
         let own_fields = names.as_ref().is_some_and(|(_, own)| *own);
-        let source = Source::open(&path)?;
+        let mut source = Source::open(&path)?;
+        source.session.show_internal(self.internal);
+        if source.has_entries() {
+            layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
+            if let Some((fields, false)) = &mut names {
+                fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
+            }
+        }
         source.warn_of_strangers(filter.as_ref());
         let span = source.span(
             self.when.from.as_deref(),
@@ -286,7 +296,7 @@ fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
             object.field(&field.to_string(), &value);
         }
     }
-    for (at, desc) in ctx.ty().iter().flat_map(|ty| &ty.args).enumerate() {
+    for (at, desc) in ctx.ty().iter().flat_map(|ty| ty.shown_args()).enumerate() {
         if let Some(text) = render::arg_text(ctx, at) {
             object.text(&format!("evt.arg.{}", desc.name), text);
         }

@@ -160,7 +160,10 @@ impl Blocks {
                 self.end -= self.start;
                 self.start = 0;
             }
-            let wanted = self.end.saturating_add(STEP).max(count.min(self.end + (STEP << 2)));
+            let wanted = self
+                .end
+                .saturating_add(STEP)
+                .max(count.min(self.end + (STEP << 2)));
             if self.buffer.len() < wanted {
                 self.buffer.resize(wanted, 0);
             }
@@ -218,16 +221,23 @@ impl Blocks {
         let trailer = word(self.have(), len - 4);
         if trailer != Some(len as u32) {
             // What follows decides whether the length or only the trailer is wrong.
-            let follows = self.ensure(len + 8)? && head(self.have().get(len..).unwrap_or_default()).is_some_and(|(ty, len)| kind(ty).is_some() && fits(ty, len));
+            let follows = self.ensure(len + 8)?
+                && head(self.have().get(len..).unwrap_or_default())
+                    .is_some_and(|(ty, len)| kind(ty).is_some() && fits(ty, len));
             let ends = self.ended && self.end - self.start == len;
-            if known.is_none() || !(follows || ends) || !is_sound(self.have().get(..len).unwrap_or_default(), known) {
+            if known.is_none()
+                || !(follows || ends)
+                || !is_sound(self.have().get(..len).unwrap_or_default(), known)
+            {
                 return self.search(format!("a block of {len} bytes does not end as it began"));
             }
             self.pending = Some(Lost {
                 at: self.offset,
                 torn: false,
                 count: Some(0),
-                detail: format!("the length behind a block of {len} bytes is wrong; its content was kept"),
+                detail: format!(
+                    "the length behind a block of {len} bytes is wrong; its content was kept"
+                ),
             });
         }
         self.taken = len;
@@ -271,7 +281,14 @@ impl Blocks {
                     at,
                     torn,
                     count: None,
-                    detail: if torn { what } else { format!("{what}; nothing was found in the {} bytes to the end", passed + left as u64 + 1) },
+                    detail: if torn {
+                        what
+                    } else {
+                        format!(
+                            "{what}; nothing was found in the {} bytes to the end",
+                            passed + left as u64 + 1
+                        )
+                    },
                 }));
             }
             let candidates = self.end - self.start - 11;
@@ -337,7 +354,9 @@ fn fits(ty: u32, len: usize) -> bool {
 
 /// Whether the content of a block can be what its type says.
 fn is_sound(whole: &[u8], kind: Option<Kind>) -> bool {
-    let body = whole.get(8..whole.len().saturating_sub(4)).unwrap_or_default();
+    let body = whole
+        .get(8..whole.len().saturating_sub(4))
+        .unwrap_or_default();
     match kind {
         Some(Kind::Section) => word(body, 0) == Some(MAGIC),
         Some(Kind::Event { counted, flagged }) => {

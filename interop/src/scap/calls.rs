@@ -1,7 +1,10 @@
 //! The system calls that have no event type of their own: scap writes a number, which stands for a place in this list
 //! (`PPM_SC_*` of falcosecurity/libs, driver/ppm_events_public.h).
 
-use afterimage_model::Class::{self, Cred, File, Io, Ipc, Memory, Net, Other, Process, Sched, Signal, Sleep, System, Time, Wait};
+use afterimage_model::Class::{
+    self, Cred, File, Io, Ipc, Memory, Net, Other, Process, Sched, Signal, Sleep, System, Time,
+    Wait,
+};
 
 /// Name and class of each call, by its number.
 #[rustfmt::skip]

@@ -19,7 +19,10 @@ const TYPES: &[(u64, &str)] = &[
 ];
 
 fn type_name(number: u64) -> &'static str {
-    TYPES.iter().find(|row| row.0 == number).map_or("unknown", |row| row.1)
+    TYPES
+        .iter()
+        .find(|row| row.0 == number)
+        .map_or("unknown", |row| row.1)
 }
 
 /// What stands before and behind the id of 64 hex digits in the path of a control group, and the runtime that makes it so.
@@ -69,7 +72,11 @@ pub fn normal(cgroups: &[u8]) -> Arc<[u8]> {
         };
         let (name, path) = entry.split_at(at);
         let name = match name.windows(7).position(|part| part == b"_cgroup") {
-            Some(at) => [name.get(..at).unwrap_or_default(), name.get(at + 7..).unwrap_or_default()].concat(),
+            Some(at) => [
+                name.get(..at).unwrap_or_default(),
+                name.get(at + 7..).unwrap_or_default(),
+            ]
+            .concat(),
             None => name.to_vec(),
         };
         out.extend_from_slice(match name.as_slice() {
@@ -90,8 +97,12 @@ fn in_path(path: &str) -> Option<(String, &'static str)> {
         let Some(rest) = path.strip_suffix(behind) else {
             continue;
         };
-        let id = rest.rfind(before).and_then(|at| rest.get(at + before.len()..));
-        if let Some(id) = id.filter(|id| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit())) {
+        let id = rest
+            .rfind(before)
+            .and_then(|at| rest.get(at + before.len()..));
+        if let Some(id) =
+            id.filter(|id| id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit()))
+        {
             return Some((id.to_owned(), runtime));
         }
     }
@@ -134,14 +145,26 @@ impl Containers {
         };
         let (full_id, runtime) = paths().find_map(in_path)?;
         let is_hash = full_id.len() == 64;
-        let id: Arc<str> = Arc::from(if is_hash { full_id.get(..12).unwrap_or(&full_id) } else { &full_id });
+        let id: Arc<str> = Arc::from(if is_hash {
+            full_id.get(..12).unwrap_or(&full_id)
+        } else {
+            &full_id
+        });
         if self.known.len() < MAX_CONTAINERS && !self.known.contains_key(&id) {
             let row = Container {
                 // Runtimes without ids of their own are known by the name.
-                name: if is_hash { String::new() } else { full_id.clone() },
+                name: if is_hash {
+                    String::new()
+                } else {
+                    full_id.clone()
+                },
                 full_id,
                 runtime: runtime.to_owned(),
-                unresolved: if is_hash { "the capture does not tell of it".to_owned() } else { String::new() },
+                unresolved: if is_hash {
+                    "the capture does not tell of it".to_owned()
+                } else {
+                    String::new()
+                },
                 ..Container::default()
             };
             self.put(&id, row, None);
@@ -178,7 +201,11 @@ impl Containers {
         match known.address {
             Some(own) => Some(own == addr),
             // Containers without an address of their own may have that of another one of their pod.
-            None => self.known.values().any(|other| other.address == Some(addr)).then_some(true),
+            None => self
+                .known
+                .values()
+                .any(|other| other.address == Some(addr))
+                .then_some(true),
         }
     }
 
@@ -202,7 +229,12 @@ impl Containers {
         let Some(told) = root.get("container").and_then(Value::as_object) else {
             return;
         };
-        let text = |name: &str| told.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |name: &str| {
+            told.get(name)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let number = |name: &str| told.get(name).and_then(Value::as_i64);
         let id: Arc<str> = Arc::from(text("id"));
         if id.is_empty() {
@@ -217,18 +249,27 @@ impl Containers {
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let full_id = Some(text("full_id")).filter(|full| !full.is_empty());
         let before = self.known.get(&id).map(|known| known.row.full_id.clone());
-        let ip = text("ip").parse::<IpAddr>().ok().filter(|ip| !ip.is_unspecified());
+        let ip = text("ip")
+            .parse::<IpAddr>()
+            .ok()
+            .filter(|ip| !ip.is_unspecified());
         let mounts = told.get("Mounts").and_then(Value::as_array);
         let env = told.get("env").and_then(Value::as_array);
         let mut row = Container {
             full_id: full_id.or(before).unwrap_or_else(|| id.to_string()),
-            runtime: told.get("type").and_then(Value::as_u64).map_or("unknown", type_name).to_owned(),
+            runtime: told
+                .get("type")
+                .and_then(Value::as_u64)
+                .map_or("unknown", type_name)
+                .to_owned(),
             name: text("name").trim_start_matches('/').to_owned(),
             image: text("image"),
             image_id: text("imageid"),
             image_digest: text("imagedigest"),
             privileged: told.get("privileged").and_then(Value::as_bool),
-            created_ns: number("created_time").unwrap_or(0).saturating_mul(1_000_000_000),
+            created_ns: number("created_time")
+                .unwrap_or(0)
+                .saturating_mul(1_000_000_000),
             ip: ip.map_or_else(String::new, |ip| ip.to_string()),
             mounts: mounts.into_iter().flatten().map(mount).collect(),
             env_names: (env.into_iter().flatten())
@@ -248,11 +289,16 @@ impl Containers {
         if let (Some(quota), Some(period)) = (number("cpu_quota"), number("cpu_period"))
             && period > 0
         {
-            row.limits.cpu_milli = Some(u64::try_from(quota.saturating_mul(1000) / period).unwrap_or(0));
+            row.limits.cpu_milli =
+                Some(u64::try_from(quota.saturating_mul(1000) / period).unwrap_or(0));
         }
         if row.image.is_empty() && !text("imagerepo").is_empty() {
             let tag = text("imagetag");
-            row.image = if tag.is_empty() { text("imagerepo") } else { format!("{}:{tag}", text("imagerepo")) };
+            row.image = if tag.is_empty() {
+                text("imagerepo")
+            } else {
+                format!("{}:{tag}", text("imagerepo"))
+            };
         }
         if row.name.is_empty() && row.image.is_empty() {
             "the runtime did not answer when the capture was made".clone_into(&mut row.unresolved);
@@ -265,7 +311,13 @@ impl Containers {
 fn mount(mount: &Value) -> String {
     let text = |name: &str| mount.get(name).and_then(Value::as_str).unwrap_or_default();
     let writes = mount.get("RW").and_then(Value::as_bool).unwrap_or(false);
-    format!("{}:{}:{}:{writes}:{}", text("Source"), text("Destination"), text("Mode"), text("Propagation"))
+    format!(
+        "{}:{}:{}:{writes}:{}",
+        text("Source"),
+        text("Destination"),
+        text("Mode"),
+        text("Propagation")
+    )
 }
 
 #[cfg(test)]
@@ -281,13 +333,27 @@ mod tests {
             let row = containers.row(&id)?.1?;
             Some((id.to_string(), row.runtime, row.name))
         };
-        let some = |id: &str, runtime: &str, name: &str| Some((id.to_owned(), runtime.to_owned(), name.to_owned()));
+        let some = |id: &str, runtime: &str, name: &str| {
+            Some((id.to_owned(), runtime.to_owned(), name.to_owned()))
+        };
         let short = &hash[..12];
         assert_eq!(of(&format!("/docker/{hash}")), some(short, "docker", ""));
-        assert_eq!(of(&format!("/system.slice/docker-{hash}.scope")), some(short, "docker", ""));
-        assert_eq!(of(&format!("/machine.slice/libpod-{hash}.scope/container")), some(short, "podman", ""));
-        assert_eq!(of(&format!("/kubepods/pod1/crio-{hash}")), some(short, "cri-o", ""));
-        assert_eq!(of(&format!("/x.slice:cri-containerd:{hash}")), some(short, "containerd", ""));
+        assert_eq!(
+            of(&format!("/system.slice/docker-{hash}.scope")),
+            some(short, "docker", "")
+        );
+        assert_eq!(
+            of(&format!("/machine.slice/libpod-{hash}.scope/container")),
+            some(short, "podman", "")
+        );
+        assert_eq!(
+            of(&format!("/kubepods/pod1/crio-{hash}")),
+            some(short, "cri-o", "")
+        );
+        assert_eq!(
+            of(&format!("/x.slice:cri-containerd:{hash}")),
+            some(short, "containerd", "")
+        );
         assert_eq!(of("/lxc/web/a"), some("web", "lxc", "web"));
         assert_eq!(of("/user.slice"), None);
         assert_eq!(of(&format!("/docker/{hash}x")), None);
@@ -298,9 +364,20 @@ mod tests {
         let mut containers = Containers::default();
         containers.told(br#"{"container":{"id":"c010f5a08549","type":0,"name":"web","image":"nginx:1","privileged":true,"ip":"172.17.0.2","labels":{"io.kubernetes.pod.name":"p"},"Mounts":[{"Source":"/a","Destination":"/b","Mode":"ro","RW":false,"Propagation":"rprivate"}]}}"#);
         let row = containers.row("c010f5a08549").unwrap().1.unwrap();
-        assert_eq!((row.name.as_str(), row.image.as_str(), row.privileged, row.pod_name.as_str()), ("web", "nginx:1", Some(true), "p"));
+        assert_eq!(
+            (
+                row.name.as_str(),
+                row.image.as_str(),
+                row.privileged,
+                row.pod_name.as_str()
+            ),
+            ("web", "nginx:1", Some(true), "p")
+        );
         assert_eq!(row.mounts, ["/a:/b:ro:false:rprivate"]);
-        assert_eq!(containers.has_address("c010f5a08549", "172.17.0.2".parse().unwrap()), Some(true));
+        assert_eq!(
+            containers.has_address("c010f5a08549", "172.17.0.2".parse().unwrap()),
+            Some(true)
+        );
         containers.told(b"{");
         containers.told(br#"{"container":{"id":7}}"#);
     }

@@ -36,7 +36,11 @@ const MAX_GAPS: usize = 10_000;
 ///
 /// # Errors
 /// When the input is no such capture, cannot be read, or the output cannot be written. Damage is no error: it is told as gaps.
-pub fn convert<W: Write>(input: Box<dyn BufRead + Send>, out: W, manifest: Manifest) -> Result<(W, Report), Error> {
+pub fn convert<W: Write>(
+    input: Box<dyn BufRead + Send>,
+    out: W,
+    manifest: Manifest,
+) -> Result<(W, Report), Error> {
     let mut blocks = Blocks::new(Input::new(input).map_err(Error::Read)?);
     let mut converter = Converter::new(manifest);
     // Only with the lists in front of the events is it known what stands in the header.
@@ -46,7 +50,10 @@ pub fn convert<W: Write>(input: Box<dyn BufRead + Send>, out: W, manifest: Manif
         match blocks.next().map_err(Error::Read)? {
             Item::End => break,
             Item::Lost(lost) => first.push(lost),
-            Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) && converter.report.sections > 0 => {
+            Item::Block(block)
+                if matches!(block.kind, Some(Kind::Event { .. }))
+                    && converter.report.sections > 0 =>
+            {
                 pending = Some((block.body.to_vec(), block.kind));
                 break;
             }
@@ -60,7 +67,10 @@ pub fn convert<W: Write>(input: Box<dyn BufRead + Send>, out: W, manifest: Manif
             "this is no capture of sysdig or Falco (scap): no section begins in it".to_owned()
         }));
     }
-    let start = pending.as_ref().and_then(|(body, kind)| parse(body, *kind)).map_or(0, |raw| raw.ts);
+    let start = pending
+        .as_ref()
+        .and_then(|(body, kind)| parse(body, *kind))
+        .map_or(0, |raw| raw.ts);
     let mut output = Output::new(out, &converter.manifest(start))?;
     for lost in first {
         converter.lose(lost);
@@ -127,11 +137,19 @@ impl<W: Write> Output<W> {
         })
     }
 
-    fn push(&mut self, row: Row, args: &[Arg<'_>], rows: &mut Rows, state: &State) -> Result<(), Error> {
+    fn push(
+        &mut self,
+        row: Row,
+        args: &[Arg<'_>],
+        rows: &mut Rows,
+        state: &State,
+    ) -> Result<(), Error> {
         if self.options.is_full(&self.batch, &row, args) {
             self.flush(rows, state)?;
         }
-        self.batch.push(row, args, &rows.tables).map_err(|kind| Error::Not(kind.to_string()))
+        self.batch
+            .push(row, args, &rows.tables)
+            .map_err(|kind| Error::Not(kind.to_string()))
     }
 
     fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
@@ -197,7 +215,9 @@ impl Converter {
         manifest.host = host;
         manifest.cpus = machine.cpus;
         manifest.clock = clock;
-        manifest.coverage.push("What the writer of the scap file recorded.".to_owned());
+        manifest
+            .coverage
+            .push("What the writer of the scap file recorded.".to_owned());
         if machine.boot_ns != 0 {
             let boot = Civil::from_unix_ns(i64::try_from(machine.boot_ns).unwrap_or(0)).iso8601();
             manifest.limits.insert("scap.boot".to_owned(), boot);
@@ -217,7 +237,9 @@ impl Converter {
                 self.state.machine.is_some()
             }
             Some(Kind::Interfaces(version)) => {
-                self.state.interfaces.extend(lists::interfaces(block.body, version));
+                self.state
+                    .interfaces
+                    .extend(lists::interfaces(block.body, version));
                 true
             }
             Some(Kind::Users(version)) => {
@@ -254,10 +276,16 @@ impl Converter {
             ));
         }
         if major > 1 && self.report.sections == 0 {
-            return Err(Error::Not(format!("the capture has version {major} of scap; known is version 1")));
+            return Err(Error::Not(format!(
+                "the capture has version {major} of scap; known is version 1"
+            )));
         }
         self.report.sections += 1;
-        self.notes.extend(lists::comments(cursor.rest()).into_iter().map(|text| (self.last_ts, text)));
+        self.notes.extend(
+            lists::comments(cursor.rest())
+                .into_iter()
+                .map(|text| (self.last_ts, text)),
+        );
         if self.report.sections > 1 {
             // Nothing of the section before is true here.
             self.state = State::new();
@@ -269,10 +297,20 @@ impl Converter {
 
     fn stranger(&mut self, block: &Block<'_>) -> Result<(), Error> {
         // An interface description behind a section header is what network captures have there.
-        if block.ty == 1 && self.report.events == 0 && self.state.machine.is_none() && self.state.threads.is_empty() {
-            return Err(Error::Not("this is a capture of network packets (pcapng), not of system calls".to_owned()));
+        if block.ty == 1
+            && self.report.events == 0
+            && self.state.machine.is_none()
+            && self.state.threads.is_empty()
+        {
+            return Err(Error::Not(
+                "this is a capture of network packets (pcapng), not of system calls".to_owned(),
+            ));
         }
-        let detail = format!("a block of {} bytes has the unknown type {:#x}", block.body.len() + 12, block.ty);
+        let detail = format!(
+            "a block of {} bytes has the unknown type {:#x}",
+            block.body.len() + 12,
+            block.ty
+        );
         self.lose(Lost {
             at: block.at,
             torn: false,
@@ -294,7 +332,11 @@ impl Converter {
                 break;
             }
             self.report.gaps.push(Gap {
-                cause: if lost.torn { GapCause::Torn } else { GapCause::Unreadable },
+                cause: if lost.torn {
+                    GapCause::Torn
+                } else {
+                    GapCause::Unreadable
+                },
                 start: BootNs(self.last_ts.min(next_ts)),
                 end: BootNs(next_ts.max(self.last_ts)),
                 cpu: None,
@@ -305,7 +347,12 @@ impl Converter {
         }
     }
 
-    fn event<W: Write>(&mut self, body: &[u8], kind: Option<Kind>, output: &mut Output<W>) -> Result<(), Error> {
+    fn event<W: Write>(
+        &mut self,
+        body: &[u8],
+        kind: Option<Kind>,
+        output: &mut Output<W>,
+    ) -> Result<(), Error> {
         let Some(raw) = parse(body, kind) else {
             self.lose(Lost {
                 at: 0,
@@ -324,7 +371,10 @@ impl Converter {
                 at: 0,
                 torn: false,
                 count: Some(0),
-                detail: format!("the parameters of event {} cannot be told apart", self.report.events),
+                detail: format!(
+                    "the parameters of event {} cannot be told apart",
+                    self.report.events
+                ),
             });
         }
         let raw_tid = raw.tid;
@@ -336,7 +386,9 @@ impl Converter {
             self.rows.nobody()
         };
         let file = row.and_then(|row| self.file(&raw, row, seen));
-        let result = row.and_then(|row| row.result).and_then(|place| raw.int(place));
+        let result = row
+            .and_then(|row| row.result)
+            .and_then(|place| raw.int(place));
         let mut flags = EventFlags::default();
         if result.is_none() {
             flags.set(EventFlags::NO_RESULT);
@@ -348,7 +400,10 @@ impl Converter {
             flags.set(EventFlags::CUT);
         }
         let ty = match raw.code {
-            0 | 1 => types::call_type(raw.uint(0).unwrap_or(u64::MAX).min(u64::from(u16::MAX)) as u16, raw.code == 1),
+            0 | 1 => types::call_type(
+                raw.uint(0).unwrap_or(u64::MAX).min(u64::from(u16::MAX)) as u16,
+                raw.code == 1,
+            ),
             code => types::type_id(code),
         };
         let line = Row {
@@ -400,7 +455,8 @@ impl Converter {
         if self.first_ts.is_none() {
             self.first_ts = Some(raw.ts);
         }
-        self.notes.extend(raw.comments.into_iter().map(|text| (raw.ts, text)));
+        self.notes
+            .extend(raw.comments.into_iter().map(|text| (raw.ts, text)));
         Ok(())
     }
 
@@ -459,8 +515,16 @@ impl Converter {
             Ty::Uid | Ty::Gid => match super::bytes::unsigned(bytes) {
                 Some(id) if id as u32 == u32::MAX => Held::Num(-1),
                 Some(id) => {
-                    let owner = self.state.threads.get(&raw.tid).and_then(|thread| thread.container.clone());
-                    let table = if ty == Ty::Uid { &self.state.users } else { &self.state.groups };
+                    let owner = self
+                        .state
+                        .threads
+                        .get(&raw.tid)
+                        .and_then(|thread| thread.container.clone());
+                    let table = if ty == Ty::Uid {
+                        &self.state.users
+                    } else {
+                        &self.state.groups
+                    };
                     let found = owner
                         .and_then(|owner| table.get(&(owner, id as u32)))
                         .or_else(|| table.get(&(std::sync::Arc::from(""), id as u32)));
@@ -496,7 +560,10 @@ impl Converter {
             scratch.extend_from_slice(&events.to_le_bytes());
             match self.state.fd_of(tid, fd) {
                 Some(behind) => {
-                    let name = behind.name.get(..usize::from(u16::MAX)).unwrap_or(&behind.name);
+                    let name = behind
+                        .name
+                        .get(..usize::from(u16::MAX))
+                        .unwrap_or(&behind.name);
                     scratch.push(behind.letter() as u8);
                     scratch.extend_from_slice(&(name.len() as u16).to_le_bytes());
                     scratch.extend_from_slice(name);
@@ -508,7 +575,13 @@ impl Converter {
     }
 
     /// What was known of descriptor, time and thread.
-    fn asides(&mut self, raw: &Raw<'_>, row: Option<&EventType>, seen: Seen, held: &mut SmallVec<[Held<'_>; 36]>) {
+    fn asides(
+        &mut self,
+        raw: &Raw<'_>,
+        row: Option<&EventType>,
+        seen: Seen,
+        held: &mut SmallVec<[Held<'_>; 36]>,
+    ) {
         let thread = self.state.threads.get(&raw.tid);
         let about = row.is_some_and(is_about_fd) && seen.has_thread;
         held.push(match thread {
@@ -522,7 +595,11 @@ impl Converter {
         let main = self.state.threads.get(&thread.pid);
         let limit = main.map_or(-1, |main| main.fdlimit);
         let open = main.map_or(0, |main| main.fds.len());
-        let usage = if limit > 0 { (open as f64 * 100.0 / limit as f64).min(100.0) } else { 0.0 };
+        let usage = if limit > 0 {
+            (open as f64 * 100.0 / limit as f64).min(100.0)
+        } else {
+            0.0
+        };
         let [size, resident, swapped] = thread.memory.map(u64::from);
         let [major, minor] = thread.faults;
         let words: [u64; THREAD_FIELDS.len()] = [
@@ -559,17 +636,28 @@ impl Converter {
         if !is_about_fd(row) || !seen.has_thread {
             return None;
         }
-        let container = self.state.threads.get(&raw.tid).and_then(|thread| thread.container.clone());
+        let container = self
+            .state
+            .threads
+            .get(&raw.tid)
+            .and_then(|thread| thread.container.clone());
         if let Some(place) = seen.file {
             let id = self.rows.file(&mut self.state, place, container.as_ref())?;
             // A connection that failed is called by what was tried.
             if raw.code == 23 && raw.int(0).is_some_and(|result| result < 0) {
-                let tried = raw.param(1).map(super::state::tuple_name).unwrap_or_default();
+                let tried = raw
+                    .param(1)
+                    .map(super::state::tuple_name)
+                    .unwrap_or_default();
                 return Some(self.rows.renamed(id, tried));
             }
             return Some(id);
         }
-        let name = if raw.is_entry() { None } else { self.name_to_be(raw) };
+        let name = if raw.is_entry() {
+            None
+        } else {
+            self.name_to_be(raw)
+        };
         Some(self.rows.unseen(letter_to_be(raw.code), name))
     }
 
@@ -598,7 +686,10 @@ impl Converter {
         let last = self.last_ts;
         self.settle(last);
         if self.state.refused_threads > 0 {
-            let detail = format!("{} threads more than can be followed at once", self.state.refused_threads);
+            let detail = format!(
+                "{} threads more than can be followed at once",
+                self.state.refused_threads
+            );
             self.lose(Lost {
                 at: 0,
                 torn: false,
@@ -622,7 +713,10 @@ impl Converter {
                 made_ns: 0,
                 about: Some(BootNs(last)),
                 author: "afterimage".to_owned(),
-                text: format!("{} parameters of a later version of scap were left out", self.surplus),
+                text: format!(
+                    "{} parameters of a later version of scap were left out",
+                    self.surplus
+                ),
             })?;
         }
         for gap in &self.report.gaps {

@@ -71,7 +71,11 @@ pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>
     let (ts, tid) = (cursor.u64()?, cursor.i64()?);
     let len = cursor.u32()? as usize;
     let code = cursor.u16()?;
-    let count = if counted { Some(cursor.u32()? as usize) } else { None };
+    let count = if counted {
+        Some(cursor.u32()? as usize)
+    } else {
+        None
+    };
     let mut raw = Raw {
         ts,
         tid,
@@ -82,15 +86,23 @@ pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>
     };
     let before = header - cursor.len();
     let size = len.checked_sub(before);
-    let content = size.and_then(|size| cursor.rest().get(..size)).unwrap_or(cursor.rest());
+    let content = size
+        .and_then(|size| cursor.rest().get(..size))
+        .unwrap_or(cursor.rest());
     let row = types::row(code);
-    let width = if row.is_some_and(|row| row.large) { 4 } else { 2 };
+    let width = if row.is_some_and(|row| row.large) {
+        4
+    } else {
+        2
+    };
     let found = match count {
         Some(count) => split(content, count, width).or_else(|| split(content, count, 6 - width)),
         // The count is not in the file: it is the largest that gives the length.
         None => (0..=row.map_or(0, |row| row.params.len()))
             .rev()
-            .find_map(|count| split(content, count, width).filter(|found| found.1 || matches!(code, 280 | 286))),
+            .find_map(|count| {
+                split(content, count, width).filter(|found| found.1 || matches!(code, 280 | 286))
+            }),
     };
     match found {
         Some((params, _)) => raw.params = params,
@@ -116,7 +128,11 @@ fn split(content: &[u8], count: usize, width: usize) -> Option<(Params<'_>, bool
     let mut values = Cursor::new(content.get(count * width..)?);
     let mut params = Params::new();
     for _ in 0..count {
-        let len = if width == 4 { lengths.u32()? as usize } else { usize::from(lengths.u16()?) };
+        let len = if width == 4 {
+            lengths.u32()? as usize
+        } else {
+            usize::from(lengths.u16()?)
+        };
         params.push(values.take(len)?);
     }
     Some((params, values.is_empty()))
@@ -137,14 +153,21 @@ mod tests {
         if counted {
             out.extend((params.len() as u32).to_le_bytes());
         }
-        params.iter().for_each(|param| out.extend((param.len() as u16).to_le_bytes()));
+        params
+            .iter()
+            .for_each(|param| out.extend((param.len() as u16).to_le_bytes()));
         params.iter().for_each(|param| out.extend(*param));
         out
     }
 
     #[test]
     fn parameters_are_told_apart_with_and_without_a_count() {
-        let params: &[&[u8]] = &[&3_i64.to_le_bytes(), b"/etc\0", &1_u32.to_le_bytes(), &0_u32.to_le_bytes()];
+        let params: &[&[u8]] = &[
+            &3_i64.to_le_bytes(),
+            b"/etc\0",
+            &1_u32.to_le_bytes(),
+            &0_u32.to_le_bytes(),
+        ];
         for counted in [false, true] {
             let bytes = body(3, counted, params);
             let raw = parse(&bytes, counted, false).unwrap();

@@ -230,15 +230,25 @@ pub struct Open<'b> {
 }
 
 fn v4(cursor: &mut Cursor<'_>) -> Option<Addr> {
-    cursor.take(4)?.first_chunk::<4>().map(|ip| Addr::V4(Ipv4Addr::from(*ip)))
+    cursor
+        .take(4)?
+        .first_chunk::<4>()
+        .map(|ip| Addr::V4(Ipv4Addr::from(*ip)))
 }
 
 fn v6(cursor: &mut Cursor<'_>) -> Option<Addr> {
-    cursor.take(16)?.first_chunk::<16>().map(|ip| Addr::V6(Ipv6Addr::from(*ip)))
+    cursor
+        .take(16)?
+        .first_chunk::<16>()
+        .map(|ip| Addr::V6(Ipv6Addr::from(*ip)))
 }
 
 /// Reads a list of descriptors; each goes to `each`. Gives the thread they belong to, and whether the list was whole.
-pub fn descriptors<'b>(body: &'b [u8], version: u8, mut each: impl FnMut(Open<'b>)) -> (Option<i64>, bool) {
+pub fn descriptors<'b>(
+    body: &'b [u8],
+    version: u8,
+    mut each: impl FnMut(Open<'b>),
+) -> (Option<i64>, bool) {
     let mut cursor = Cursor::new(body);
     let Some(tid) = cursor.i64() else {
         return (None, false);
@@ -333,7 +343,10 @@ fn interface(cursor: &mut Cursor<'_>) -> Option<Interface> {
     let entry = match kind {
         1 | 3 => {
             let addr = v4(cursor)?;
-            let mask = cursor.take(4)?.first_chunk::<4>().map(|mask| u32::from_be_bytes(*mask))?;
+            let mask = cursor
+                .take(4)?
+                .first_chunk::<4>()
+                .map(|mask| u32::from_be_bytes(*mask))?;
             cursor.skip(4)?;
             Interface { addr, mask }
         }
@@ -386,7 +399,13 @@ fn account<'b>(cursor: &mut Cursor<'b>) -> Option<Account<'b>> {
     match cursor.u8()? {
         0 => {
             let (uid, gid) = (cursor.u32()?, cursor.u32()?);
-            Some(Account::User(uid, gid, cursor.text()?, cursor.text()?, cursor.text()?))
+            Some(Account::User(
+                uid,
+                gid,
+                cursor.text()?,
+                cursor.text()?,
+                cursor.text()?,
+            ))
         }
         1 => Some(Account::Group(cursor.u32()?, cursor.text()?)),
         _ => None,

@@ -4,8 +4,8 @@
 use super::state::State;
 use super::threads::{Fd, Thread, l4, ty};
 use afterimage_model::{
-    BootNs, ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process, Protocol, Role, Tables,
-    User,
+    BootNs, ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process,
+    Protocol, Role, Tables, User,
 };
 use hashbrown::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -80,7 +80,11 @@ impl Rows {
         }
         let (ptid, before, pid, is_main) = (thread.ptid, thread.row, thread.pid, thread.is_main());
         // A thread that is its own ancestor has none.
-        let parent = if ptid == tid || depth >= MAX_DEPTH { None } else { self.refresh(state, ptid, depth + 1) };
+        let parent = if ptid == tid || depth >= MAX_DEPTH {
+            None
+        } else {
+            self.refresh(state, ptid, depth + 1)
+        };
         let cwd = state.cwd(tid);
         let main = if is_main { tid } else { pid };
         let (ppid, start, execs, env) = match state.threads.get(&main) {
@@ -100,7 +104,9 @@ impl Rows {
             _ => {
                 self.next_proc += 1;
                 let id = ProcId(self.next_proc);
-                self.tables.procs.insert(id, Arc::new(Process { id, ..row }));
+                self.tables
+                    .procs
+                    .insert(id, Arc::new(Process { id, ..row }));
                 id
             }
         };
@@ -124,7 +130,10 @@ impl Rows {
         let list: Arc<str> = thread.container.clone().unwrap_or_else(|| Arc::from(""));
         let host: Arc<str> = Arc::from("");
         for uid in [thread.uid, thread.loginuid] {
-            let found = state.users.get(&(list.clone(), uid)).or_else(|| state.users.get(&(host.clone(), uid)));
+            let found = state
+                .users
+                .get(&(list.clone(), uid))
+                .or_else(|| state.users.get(&(host.clone(), uid)));
             match found {
                 Some(found) => {
                     let row = User {
@@ -142,7 +151,10 @@ impl Rows {
             }
         }
         let gid = thread.gid;
-        let found = state.groups.get(&(list, gid)).or_else(|| state.groups.get(&(host, gid)));
+        let found = state
+            .groups
+            .get(&(list, gid))
+            .or_else(|| state.groups.get(&(host, gid)));
         match found {
             Some(found) => {
                 let row = Group {
@@ -159,7 +171,12 @@ impl Rows {
     }
 
     /// The row of a descriptor.
-    pub fn file(&mut self, state: &mut State, place: (i64, i64), container: Option<&Arc<str>>) -> Option<FileId> {
+    pub fn file(
+        &mut self,
+        state: &mut State,
+        place: (i64, i64),
+        container: Option<&Arc<str>>,
+    ) -> Option<FileId> {
         let fd = state.fd(place)?;
         if let Some(id) = fd.row {
             return Some(id);
@@ -342,7 +359,11 @@ fn describe(state: &State, fd: &Fd, container: Option<&Arc<str>>) -> File {
             protocol: protocol(fd.protocol()),
             local: own,
             remote: SocketAddr::new(nowhere(own.ip()), 0),
-            role: if fd.has_no_role() { Role::Unknown } else { Role::Server },
+            role: if fd.has_no_role() {
+                Role::Unknown
+            } else {
+                Role::Server
+            },
         })
     } else if fd.is_pair() {
         if local(fd.dest.0) {
@@ -350,7 +371,11 @@ fn describe(state: &State, fd: &Fd, container: Option<&Arc<str>>) -> File {
         }
         let (source, dest) = (SocketAddr::from(fd.source), SocketAddr::from(fd.dest));
         let source_is_local = local(fd.source.0);
-        let (near, far) = if source_is_local { (source, dest) } else { (dest, source) };
+        let (near, far) = if source_is_local {
+            (source, dest)
+        } else {
+            (dest, source)
+        };
         Some(Flow {
             protocol: protocol(fd.protocol()),
             local: near,

@@ -109,7 +109,10 @@ impl At<'_, '_> {
 
     /// A parameter of the entry, by its place.
     fn entry_raw(&self) -> Option<Raw<'_>> {
-        self.entry.as_ref().filter(|entry| entry.code.checked_add(1) == Some(self.raw.code)).map(Entry::raw)
+        self.entry
+            .as_ref()
+            .filter(|entry| entry.code.checked_add(1) == Some(self.raw.code))
+            .map(Entry::raw)
     }
 }
 
@@ -301,7 +304,11 @@ impl State {
             return false;
         }
         let mut thread = Thread::unknown(tid);
-        thread.children = self.threads.values().filter(|other| other.pid == tid).count() as u64;
+        thread.children = self
+            .threads
+            .values()
+            .filter(|other| other.pid == tid)
+            .count() as u64;
         self.threads.insert(tid, Box::new(thread));
         self.generation += 1;
         true
@@ -332,7 +339,11 @@ impl State {
             return None;
         }
         let owner = self.owner(tid)?;
-        self.threads.get(&owner)?.fds.contains_key(&fd).then_some((owner, fd))
+        self.threads
+            .get(&owner)?
+            .fds
+            .contains_key(&fd)
+            .then_some((owner, fd))
     }
 
     /// What is behind a descriptor.
@@ -358,7 +369,10 @@ impl State {
     }
 
     fn set_cwd(&mut self, tid: i64, path: &[u8]) {
-        let Some(main) = self.main_of(tid).and_then(|main| self.threads.get_mut(&main)) else {
+        let Some(main) = self
+            .main_of(tid)
+            .and_then(|main| self.threads.get_mut(&main))
+        else {
             return;
         };
         let cwd = with_slash(join_path(&main.cwd, path));
@@ -383,12 +397,14 @@ impl State {
                 return answer;
             }
         }
-        self.interfaces.iter().any(|interface| match (interface.addr, addr) {
-            (Addr::V4(own), IpAddr::V4(ip)) => own == ip,
-            // The first 48 bits are the network, the next 16 the subnet.
-            (Addr::V6(own), IpAddr::V6(ip)) => own.octets().get(..8) == ip.octets().get(..8),
-            _ => false,
-        })
+        self.interfaces
+            .iter()
+            .any(|interface| match (interface.addr, addr) {
+                (Addr::V4(own), IpAddr::V4(ip)) => own == ip,
+                // The first 48 bits are the network, the next 16 the subnet.
+                (Addr::V6(own), IpAddr::V6(ip)) => own.octets().get(..8) == ip.octets().get(..8),
+                _ => false,
+            })
     }
 
     /// An end without an address has that of the interface towards the other end.
@@ -413,23 +429,29 @@ impl State {
         match other {
             IpAddr::V4(other) => {
                 let own = || {
-                    self.interfaces.iter().filter_map(|interface| match interface.addr {
-                        Addr::V4(ip) => Some((ip, interface.mask)),
-                        Addr::V6(_) => None,
-                    })
+                    self.interfaces
+                        .iter()
+                        .filter_map(|interface| match interface.addr {
+                            Addr::V4(ip) => Some((ip, interface.mask)),
+                            Addr::V6(_) => None,
+                        })
                 };
                 let found = own()
                     .find(|(ip, _)| *ip == other)
-                    .or_else(|| own().find(|(ip, mask)| u32::from(*ip) & mask == u32::from(other) & mask))
+                    .or_else(|| {
+                        own().find(|(ip, mask)| u32::from(*ip) & mask == u32::from(other) & mask)
+                    })
                     .or_else(|| own().find(|(ip, _)| *ip != Ipv4Addr::LOCALHOST));
                 IpAddr::V4(found.map_or(Ipv4Addr::UNSPECIFIED, |found| found.0))
             }
             IpAddr::V6(other) => {
                 let own = || {
-                    self.interfaces.iter().filter_map(|interface| match interface.addr {
-                        Addr::V6(ip) => Some(ip),
-                        Addr::V4(_) => None,
-                    })
+                    self.interfaces
+                        .iter()
+                        .filter_map(|interface| match interface.addr {
+                            Addr::V6(ip) => Some(ip),
+                            Addr::V4(_) => None,
+                        })
                 };
                 let found = own()
                     .find(|ip| *ip == other)
@@ -450,7 +472,10 @@ impl State {
         }
         if let Some((tid, fd)) = self.closing.take() {
             self.ensure(tid);
-            if let Some(owner) = self.owner(tid).and_then(|owner| self.threads.get_mut(&owner)) {
+            if let Some(owner) = self
+                .owner(tid)
+                .and_then(|owner| self.threads.get_mut(&owner))
+            {
                 owner.fds.remove(&fd);
             }
         }
@@ -478,7 +503,11 @@ impl State {
     /// Counts the other threads of every process anew.
     fn recount(&mut self) {
         let mut counts: HashMap<i64, u64> = HashMap::new();
-        for thread in self.threads.values().filter(|thread| thread.flags & CLONE_THREAD != 0) {
+        for thread in self
+            .threads
+            .values()
+            .filter(|thread| thread.flags & CLONE_THREAD != 0)
+        {
             *counts.entry(thread.pid).or_default() += 1;
         }
         for thread in self.threads.values_mut() {
@@ -518,7 +547,10 @@ impl State {
         }
         let has_thread = self.threads.contains_key(&raw.tid);
         if is_about_fd(row) && has_thread && at.file.is_none() {
-            let last = self.threads.get(&raw.tid).map_or(-1, |thread| thread.last_fd);
+            let last = self
+                .threads
+                .get(&raw.tid)
+                .map_or(-1, |thread| thread.last_fd);
             at.file = self.find(raw.tid, last);
             at.name_before = None;
         }
@@ -548,7 +580,11 @@ impl State {
             return 0;
         };
         let before = std::mem::replace(last, raw.ts);
-        let slice = if before == 0 { 0 } else { raw.ts.saturating_sub(before) };
+        let slice = if before == 0 {
+            0
+        } else {
+            raw.ts.saturating_sub(before)
+        };
         if let Some(thread) = self.threads.get_mut(&raw.tid) {
             thread.exec_time = thread.exec_time.saturating_add(slice);
         }
@@ -573,7 +609,11 @@ impl State {
         }
         let tid = raw.tid;
         if raw.is_entry() {
-            let fd = if row.uses { raw.int(0).unwrap_or(-1) } else { -1 };
+            let fd = if row.uses {
+                raw.int(0).unwrap_or(-1)
+            } else {
+                -1
+            };
             if let Some(thread) = self.threads.get_mut(&tid) {
                 thread.last_fd = fd;
                 thread.last_code = i32::from(raw.code);
@@ -595,7 +635,10 @@ impl State {
         let (paired, last) = (thread.paired, thread.last_fd);
         at.entry = if paired { thread.entry.take() } else { None };
         // Later writers put the descriptor into the return as well, and may leave the entry out.
-        let own = row.place("fd").filter(|place| *place > 0 || !row.creates).and_then(|place| raw.int(place));
+        let own = row
+            .place("fd")
+            .filter(|place| *place > 0 || !row.creates)
+            .and_then(|place| raw.int(place));
         let fd = match raw.code {
             333 => raw.int(1).unwrap_or(-1),
             _ if paired => last,
@@ -615,11 +658,18 @@ impl State {
     /// Makes a descriptor the one the event is about.
     fn point(&mut self, at: &mut At<'_, '_>, fd: i64) {
         at.file = self.find(at.tid, fd);
-        at.name_before = at.file.and_then(|place| self.fd(place)).map(|fd| fd.name.clone());
+        at.name_before = at
+            .file
+            .and_then(|place| self.fd(place))
+            .map(|fd| fd.name.clone());
     }
 
     fn thread(&mut self, at: &At<'_, '_>) -> Option<&mut Thread> {
-        if at.has_thread { self.threads.get_mut(&at.tid).map(AsMut::as_mut) } else { None }
+        if at.has_thread {
+            self.threads.get_mut(&at.tid).map(AsMut::as_mut)
+        } else {
+            None
+        }
     }
 
     /// Puts something behind a descriptor of the event's thread, and makes it the one the event is about.
@@ -632,7 +682,11 @@ impl State {
             && (thread.fds.len() < MAX_FDS || thread.fds.contains_key(&number))
         {
             let from_other = was.is_some_and(|was| was == fd.name);
-            at.name_before = Some(if from_other { fd.name.clone() } else { bytes(b"") });
+            at.name_before = Some(if from_other {
+                fd.name.clone()
+            } else {
+                bytes(b"")
+            });
             thread.fds.insert(number, fd);
             at.file = Some((owner, number));
         }
@@ -652,11 +706,13 @@ impl State {
                 }
                 self.keep(at);
             }
-            2 | 18 | 36 | 48 | 58 | 62 | 94 | 96 | 102 | 140 | 142 | 144 | 188 | 192 | 194 | 198 | 200 | 288 | 292
-            | 294 | 306 | 326 | 330 => self.keep(at),
+            2 | 18 | 36 | 48 | 58 | 62 | 94 | 96 | 102 | 140 | 142 | 144 | 188 | 192 | 194
+            | 198 | 200 | 288 | 292 | 294 | 306 | 326 | 330 => self.keep(at),
             // fcntl, as far as it duplicates.
             150 if matches!(raw.uint(1), Some(1 | 26)) => self.keep(at),
-            7 | 9 | 29 | 31 | 33 | 35 | 49 | 53 | 113 | 115 | 117 | 119 | 121 | 123 => self.moved(at),
+            7 | 9 | 29 | 31 | 33 | 35 | 49 | 53 | 113 | 115 | 117 | 119 | 121 | 123 => {
+                self.moved(at)
+            }
             3 | 59 | 103 | 307 | 327 => self.opened(at),
             337 => self.opened_by_handle(at),
             15 | 157 | 183 | 185 | 217 | 219 | 221 | 223 | 225 | 227 | 335 => self.cloned(at),
@@ -686,10 +742,14 @@ impl State {
                 self.made(at, ty::MEMFD, &name);
             }
             409 => {
-                let name = at.int("pid").map_or_else(String::new, |pid| format!("pid:{pid}"));
+                let name = at
+                    .int("pid")
+                    .map_or_else(String::new, |pid| format!("pid:{pid}"));
                 self.made(at, ty::PIDFD, name.as_bytes());
             }
-            369 if at.result() >= 0 && matches!(at.word("cmd"), Some(0 | 5)) => self.made(at, ty::BPF, b"bpf"),
+            369 if at.result() >= 0 && matches!(at.word("cmd"), Some(0 | 5)) => {
+                self.made(at, ty::BPF, b"bpf")
+            }
             95 | 93 if at.has_thread && at.result() >= 0 => {
                 let path = raw.text(1).unwrap_or_default().to_vec();
                 self.set_cwd(at.tid, &path);
@@ -718,8 +778,11 @@ impl State {
             427 => self.user_changed(at, "euid", 1, true),
             429 => self.user_changed(at, "egid", 1, false),
             228 => {
-                let text = |place| String::from_utf8_lossy(raw.text(place).unwrap_or_default()).into_owned();
-                self.containers.told_plain(&text(0), raw.word(1).unwrap_or(0), &text(2), &text(3));
+                let text = |place| {
+                    String::from_utf8_lossy(raw.text(place).unwrap_or_default()).into_owned()
+                };
+                self.containers
+                    .told_plain(&text(0), raw.word(1).unwrap_or(0), &text(2), &text(3));
                 self.generation += 1;
             }
             272 | 324 => {
@@ -748,14 +811,17 @@ impl State {
                 let fd = raw.int(1).unwrap_or(-1);
                 if at.has_thread {
                     let main = self.main_of(at.tid);
-                    at.file = main.filter(|main| self.fd((*main, fd)).is_some()).map(|main| (main, fd));
+                    at.file = main
+                        .filter(|main| self.fd((*main, fd)).is_some())
+                        .map(|main| (main, fd));
                     if let Some(thread) = self.thread(at) {
                         thread.last_fd = fd;
                     }
                 }
             }
             353 if at.result() >= 0 => {
-                let caps = ["cap_inheritable", "cap_permitted", "cap_effective"].map(|name| at.int(name));
+                let caps =
+                    ["cap_inheritable", "cap_permitted", "cap_effective"].map(|name| at.int(name));
                 if let (Some(thread), [Some(a), Some(b), Some(c)]) = (self.thread(at), caps) {
                     thread.caps = [a as u64, b as u64, c as u64];
                     self.generation += 1;
@@ -763,7 +829,12 @@ impl State {
             }
             401 if at.result() >= 0 && at.word("option") == Some(15) => {
                 // PR_SET_NAME.
-                let name = bytes(at.row.place("arg2_str").and_then(|place| raw.text(place)).unwrap_or_default());
+                let name = bytes(
+                    at.row
+                        .place("arg2_str")
+                        .and_then(|place| raw.text(place))
+                        .unwrap_or_default(),
+                );
                 if let Some(thread) = self.thread(at) {
                     thread.comm = name;
                     self.generation += 1;
@@ -774,7 +845,11 @@ impl State {
             354 | 358 => self.account_added(at),
             356 | 360 => {
                 let key = (self.account_owner(at), raw.word(0).unwrap_or(0));
-                let table = if raw.code == 356 { &mut self.users } else { &mut self.groups };
+                let table = if raw.code == 356 {
+                    &mut self.users
+                } else {
+                    &mut self.groups
+                };
                 table.remove(&key);
             }
             _ => {}
@@ -789,7 +864,11 @@ impl State {
     }
 
     fn account_owner(&self, at: &At<'_, '_>) -> Arc<str> {
-        let id = at.row.place("container_id").and_then(|place| at.raw.text(place)).unwrap_or_default();
+        let id = at
+            .row
+            .place("container_id")
+            .and_then(|place| at.raw.text(place))
+            .unwrap_or_default();
         match id {
             b"" | b"host" => self.host.clone(),
             id => Arc::from(String::from_utf8_lossy(id)),
@@ -799,7 +878,11 @@ impl State {
     fn account_added(&mut self, at: &At<'_, '_>) {
         let owner = self.account_owner(at);
         let text = |name: &str| {
-            let bytes = at.row.place(name).and_then(|place| at.raw.text(place)).unwrap_or_default();
+            let bytes = at
+                .row
+                .place(name)
+                .and_then(|place| at.raw.text(place))
+                .unwrap_or_default();
             String::from_utf8_lossy(bytes).into_owned()
         };
         let row = AccountRow {
@@ -808,7 +891,11 @@ impl State {
             shell: text("shell"),
         };
         let id = at.raw.word(0).unwrap_or(u32::MAX);
-        let table = if at.raw.code == 354 { &mut self.users } else { &mut self.groups };
+        let table = if at.raw.code == 354 {
+            &mut self.users
+        } else {
+            &mut self.groups
+        };
         // A capture with so many accounts is none.
         if table.len() < 1 << 20 {
             table.insert((owner, id), row);
@@ -833,13 +920,21 @@ impl State {
         let mut inverted = false;
         if child == 0 {
             let stale = self.threads.get(&tid).is_some_and(|thread| {
-                at.has_thread && thread.clone_ts != 0 && raw.ts.saturating_sub(thread.clone_ts) > STALE_CLONE
+                at.has_thread
+                    && thread.clone_ts != 0
+                    && raw.ts.saturating_sub(thread.clone_ts) > STALE_CLONE
             });
             if stale {
                 self.remove_thread(tid, true);
                 at.has_thread = false;
             }
-            let parent = at.int(if flags & CLONE_THREAD != 0 { "pid" } else { "ptid" }).unwrap_or(-1);
+            let parent = at
+                .int(if flags & CLONE_THREAD != 0 {
+                    "pid"
+                } else {
+                    "ptid"
+                })
+                .unwrap_or(-1);
             if at.has_thread {
                 if in_container && let Some(thread) = self.thread(at) {
                     thread.vtid = vtid;
@@ -854,10 +949,25 @@ impl State {
         } else if in_container {
             return;
         }
-        self.birth(at, tid, child, flags, inverted, in_container.then_some((vtid, vpid)));
+        self.birth(
+            at,
+            tid,
+            child,
+            flags,
+            inverted,
+            in_container.then_some((vtid, vpid)),
+        );
     }
 
-    fn birth(&mut self, at: &mut At<'_, '_>, parent: i64, child: i64, flags: u32, inverted: bool, inner: Option<(i64, i64)>) {
+    fn birth(
+        &mut self,
+        at: &mut At<'_, '_>,
+        parent: i64,
+        child: i64,
+        flags: u32,
+        inverted: bool,
+        inner: Option<(i64, i64)>,
+    ) {
         let raw = at.raw;
         if !self.ensure(parent) {
             return;
@@ -908,9 +1018,17 @@ impl State {
             }
         }
         thread.flags = flags;
-        thread.pid = if flags & CLONE_THREAD != 0 { at.int("pid").unwrap_or(child) } else { child };
+        thread.pid = if flags & CLONE_THREAD != 0 {
+            at.int("pid").unwrap_or(child)
+        } else {
+            child
+        };
         if flags & CLONE_THREAD == 0 {
-            thread.fds = self.owner(parent).and_then(|owner| self.threads.get(&owner)).map(|owner| owner.fds.clone()).unwrap_or_default();
+            thread.fds = self
+                .owner(parent)
+                .and_then(|owner| self.threads.get(&owner))
+                .map(|owner| owner.fds.clone())
+                .unwrap_or_default();
             thread.cwd = self.cwd(parent);
             thread.execs = self.threads.get(&parent).map_or(0, |parent| parent.execs);
         }
@@ -932,7 +1050,10 @@ impl State {
         }
         thread.clone_ts = raw.ts;
         if self.threads.len() < MAX_THREADS {
-            if flags & CLONE_THREAD != 0 && self.ensure(thread.pid) && let Some(main) = self.threads.get_mut(&thread.pid) {
+            if flags & CLONE_THREAD != 0
+                && self.ensure(thread.pid)
+                && let Some(main) = self.threads.get_mut(&thread.pid)
+            {
                 main.children += 1;
             }
             self.threads.insert(child, Box::new(thread));
@@ -993,7 +1114,12 @@ impl State {
         }
         let is_exec_flags = matches!(raw.code, 293 | 331);
         if let Some(flags) = at.word("flags").filter(|_| is_exec_flags) {
-            thread.exe_flags = exe_flags(flags & 1 != 0, flags & 2 != 0, flags & 4 != 0, flags & 8 != 0);
+            thread.exe_flags = exe_flags(
+                flags & 1 != 0,
+                flags & 2 != 0,
+                flags & 4 != 0,
+                flags & 8 != 0,
+            );
         }
         let caps = ["cap_inheritable", "cap_permitted", "cap_effective"].map(|name| at.int(name));
         if let [Some(a), Some(b), Some(c)] = caps {
@@ -1015,7 +1141,10 @@ impl State {
 
     /// The path of the program, from the return where it is told, else from the entry.
     fn executed_path(&mut self, at: &At<'_, '_>) -> Option<Vec<u8>> {
-        let trusted = at.row.place("trusted_exepath").and_then(|place| at.raw.text(place));
+        let trusted = at
+            .row
+            .place("trusted_exepath")
+            .and_then(|place| at.raw.text(place));
         if let Some(path) = trusted.filter(|path| !path.is_empty()) {
             return Some(path.to_vec());
         }
@@ -1031,7 +1160,9 @@ impl State {
             return Some(path);
         }
         let base = if dirfd == AT_FDCWD {
-            self.threads.get(&at.tid).map_or_else(Vec::new, |thread| thread.cwd.to_vec())
+            self.threads
+                .get(&at.tid)
+                .map_or_else(Vec::new, |thread| thread.cwd.to_vec())
         } else {
             self.directory(at.tid, dirfd, &path)
         };
@@ -1051,7 +1182,11 @@ impl State {
             return;
         }
         if let Some(thread) = self.thread(at) {
-            let held = if is_user { &mut thread.uid } else { &mut thread.gid };
+            let held = if is_user {
+                &mut thread.uid
+            } else {
+                &mut thread.gid
+            };
             *held = id;
             self.generation += 1;
         }
@@ -1066,21 +1201,37 @@ impl State {
             thread.faults = [major, minor];
         }
         let memory = [3, 4, 5].map(|place| raw.word(place));
-        let main = if at.has_thread { self.main_of(at.tid) } else { None };
-        if let (Some(main), [Some(a), Some(b), Some(c)]) = (main.and_then(|main| self.threads.get_mut(&main)), memory) {
+        let main = if at.has_thread {
+            self.main_of(at.tid)
+        } else {
+            None
+        };
+        if let (Some(main), [Some(a), Some(b), Some(c)]) =
+            (main.and_then(|main| self.threads.get_mut(&main)), memory)
+        {
             main.memory = [a, b, c];
         }
     }
 
     fn limited(&mut self, at: &mut At<'_, '_>) {
-        let resource = at.entry_raw().and_then(|entry| entry.uint(0)).or(at.int("resource").map(|n| n as u64));
+        let resource = at
+            .entry_raw()
+            .and_then(|entry| entry.uint(0))
+            .or(at.int("resource").map(|n| n as u64));
         self.limit(at, at.tid, resource, at.int("cur"));
     }
 
     fn limited_other(&mut self, at: &mut At<'_, '_>) {
         let entry = at.entry_raw();
-        let resource = entry.as_ref().and_then(|entry| entry.uint(1)).or(at.int("resource").map(|n| n as u64));
-        let tid = entry.as_ref().and_then(|entry| entry.int(0)).or(at.int("pid")).unwrap_or(0);
+        let resource = entry
+            .as_ref()
+            .and_then(|entry| entry.uint(1))
+            .or(at.int("resource").map(|n| n as u64));
+        let tid = entry
+            .as_ref()
+            .and_then(|entry| entry.int(0))
+            .or(at.int("pid"))
+            .unwrap_or(0);
         let tid = if tid == 0 { at.tid } else { tid };
         drop(entry);
         self.limit(at, tid, resource, at.int("newcur"));
@@ -1093,7 +1244,9 @@ impl State {
         }
         if let Some(limit) = limit.filter(|limit| *limit != -1)
             && self.ensure(tid)
-            && let Some(main) = self.main_of(tid).and_then(|main| self.threads.get_mut(&main))
+            && let Some(main) = self
+                .main_of(tid)
+                .and_then(|main| self.threads.get_mut(&main))
         {
             main.fdlimit = limit;
             self.generation += 1;
@@ -1123,7 +1276,11 @@ impl State {
         if number < 0 {
             return;
         }
-        let ty = if flags & O_DIRECTORY != 0 { ty::DIRECTORY } else { ty::FILE_V2 };
+        let ty = if flags & O_DIRECTORY != 0 {
+            ty::DIRECTORY
+        } else {
+            ty::FILE_V2
+        };
         let mut fd = Fd::new(ty, &path);
         fd.flags = flags;
         fd.dev = dev;
@@ -1146,8 +1303,14 @@ impl State {
         let from = |raw: &Raw<'_>, back: usize| {
             let at = |place: usize| place.checked_sub(back);
             let path = at(place_name).and_then(|place| raw.text(place))?.to_vec();
-            let flags = place_flags.and_then(at).and_then(|place| raw.word(place)).unwrap_or(0);
-            let dirfd = place_dirfd.and_then(at).and_then(|place| raw.int(place)).unwrap_or(AT_FDCWD);
+            let flags = place_flags
+                .and_then(at)
+                .and_then(|place| raw.word(place))
+                .unwrap_or(0);
+            let dirfd = place_dirfd
+                .and_then(at)
+                .and_then(|place| raw.int(place))
+                .unwrap_or(AT_FDCWD);
             Some((path, flags, dirfd))
         };
         let of_entry = entry
@@ -1157,7 +1320,12 @@ impl State {
         let of_return = if raw.code == 103 { None } else { from(raw, 0) };
         let (path, flags, dirfd) = of_entry.or(of_return)?;
         let base = self.directory(at.tid, dirfd, &path);
-        Some((number, join_path(&base, &path), flags, at.word("dev").unwrap_or(0)))
+        Some((
+            number,
+            join_path(&base, &path),
+            flags,
+            at.word("dev").unwrap_or(0),
+        ))
     }
 
     /// The path of an open that returned, also of one that failed.
@@ -1181,9 +1349,21 @@ impl State {
         if number < 0 {
             return;
         }
-        let path = at.row.place("path").and_then(|place| at.raw.text(place)).unwrap_or_default().to_vec();
+        let path = at
+            .row
+            .place("path")
+            .and_then(|place| at.raw.text(place))
+            .unwrap_or_default()
+            .to_vec();
         let flags = at.word("flags").unwrap_or(0);
-        let mut fd = Fd::new(if flags & O_DIRECTORY != 0 { ty::DIRECTORY } else { ty::FILE_V2 }, &path);
+        let mut fd = Fd::new(
+            if flags & O_DIRECTORY != 0 {
+                ty::DIRECTORY
+            } else {
+                ty::FILE_V2
+            },
+            &path,
+        );
         fd.flags = flags;
         fd.dev = at.word("dev").unwrap_or(0);
         fd.ino = at.int("ino").unwrap_or(0) as u64;
@@ -1258,8 +1438,14 @@ impl State {
         if number < 0 || !at.has_thread {
             return;
         }
-        let numbers = |raw: &Raw<'_>, from: usize| Some((raw.word(from)?, raw.word(from + 1)?, raw.word(from + 2)?));
-        let Some((family, kind, protocol)) = at.entry_raw().and_then(|entry| numbers(&entry, 0)).or_else(|| numbers(at.raw, 1)) else {
+        let numbers = |raw: &Raw<'_>, from: usize| {
+            Some((raw.word(from)?, raw.word(from + 1)?, raw.word(from + 2)?))
+        };
+        let Some((family, kind, protocol)) = at
+            .entry_raw()
+            .and_then(|entry| numbers(&entry, 0))
+            .or_else(|| numbers(at.raw, 1))
+        else {
             return;
         };
         if let Some(fd) = State::socket(family, kind, protocol) {
@@ -1272,7 +1458,11 @@ impl State {
     fn infer_datagram(&mut self, at: &mut At<'_, '_>) {
         let number = at.raw.int(0).unwrap_or(-1);
         let family = at.raw.param(2).and_then(|tuple| tuple.first()).copied();
-        if number >= 0 && let Some(fd) = family.filter(|family| matches!(family, 2 | 10)).and_then(|family| State::socket(u32::from(family), 2, 17)) {
+        if number >= 0
+            && let Some(fd) = family
+                .filter(|family| matches!(family, 2 | 10))
+                .and_then(|family| State::socket(u32::from(family), 2, 17))
+        {
             at.name_before = None;
             self.add_fd(at, number, fd);
         }
@@ -1289,7 +1479,11 @@ impl State {
         let end = one_end(address);
         if let Some(fd) = self.fd_mut(place) {
             if let Some((ip, port)) = end.filter(|end| end.1 > 0) {
-                fd.ty = if ip.is_ipv4() { ty::IPV4_SERVER } else { ty::IPV6_SERVER };
+                fd.ty = if ip.is_ipv4() {
+                    ty::IPV4_SERVER
+                } else {
+                    ty::IPV6_SERVER
+                };
                 fd.dest = (ip, port);
                 fd.source = fd.dest;
                 fd.server = true;
@@ -1299,7 +1493,10 @@ impl State {
     }
 
     fn connecting(&mut self, at: &mut At<'_, '_>) {
-        let (Some(place), Some(address)) = (at.file, at.raw.param(1).filter(|address| !address.is_empty())) else {
+        let (Some(place), Some(address)) = (
+            at.file,
+            at.raw.param(1).filter(|address| !address.is_empty()),
+        ) else {
             return;
         };
         let end = one_end(address);
@@ -1368,7 +1565,14 @@ impl State {
         let name = tuple_text(tuple);
         let mut fd = match (both_ends(tuple), tuple.first()) {
             (Some((source, dest)), _) => {
-                let mut fd = Fd::new(if source.0.is_ipv4() { ty::IPV4 } else { ty::IPV6 }, &name);
+                let mut fd = Fd::new(
+                    if source.0.is_ipv4() {
+                        ty::IPV4
+                    } else {
+                        ty::IPV6
+                    },
+                    &name,
+                );
                 (fd.source, fd.dest, fd.l4) = (source, dest, l4::TCP);
                 fd
             }
@@ -1385,18 +1589,29 @@ impl State {
         if at.result() < 0 || !at.has_thread || at.file.is_none() {
             return;
         }
-        let last = self.threads.get(&at.tid).map_or(-1, |thread| thread.last_fd);
+        let last = self
+            .threads
+            .get(&at.tid)
+            .map_or(-1, |thread| thread.last_fd);
         self.closing = Some((at.tid, last));
     }
 
     fn closed_range(&mut self, at: &mut At<'_, '_>) {
-        let (first, last) = (at.word("first").unwrap_or(u32::MAX), at.word("last").unwrap_or(0));
+        let (first, last) = (
+            at.word("first").unwrap_or(u32::MAX),
+            at.word("last").unwrap_or(0),
+        );
         // CLOSE_RANGE_CLOEXEC only marks them.
         if at.word("flags").unwrap_or(0) & 4 != 0 {
             return;
         }
-        if let Some(owner) = self.owner(at.tid).and_then(|owner| self.threads.get_mut(&owner)) {
-            owner.fds.retain(|fd, _| *fd < i64::from(first) || *fd > i64::from(last));
+        if let Some(owner) = self
+            .owner(at.tid)
+            .and_then(|owner| self.threads.get_mut(&owner))
+        {
+            owner
+                .fds
+                .retain(|fd, _| *fd < i64::from(first) || *fd > i64::from(last));
         }
     }
 
@@ -1405,7 +1620,9 @@ impl State {
         if number < 0 || !at.has_thread {
             return;
         }
-        if at.file.is_none() && let Some(old) = at.int("oldfd") {
+        if at.file.is_none()
+            && let Some(old) = at.int("oldfd")
+        {
             self.point(at, old);
         }
         let Some(fd) = at.file.and_then(|place| self.fd(place)).cloned() else {
@@ -1416,7 +1633,8 @@ impl State {
 
     fn fcntled(&mut self, at: &mut At<'_, '_>) {
         let number = at.result();
-        let duplicates = at.entry_raw().is_some() || matches!(at.word("cmd"), Some(1 | 26)) && at.raw.params.len() > 2;
+        let duplicates = at.entry_raw().is_some()
+            || matches!(at.word("cmd"), Some(1 | 26)) && at.raw.params.len() > 2;
         if !duplicates || number < 0 {
             return;
         }
@@ -1437,12 +1655,23 @@ impl State {
             fd.connected = true;
             fd.row = None;
         }
-        let tells = matches!(at.raw.code, 31 | 35 | 49 | 53) && (fd.name.is_empty() || !(fd.is_pair() && fd.l4 == l4::TCP));
+        let tells = matches!(at.raw.code, 31 | 35 | 49 | 53)
+            && (fd.name.is_empty() || !(fd.is_pair() && fd.l4 == l4::TCP));
         if !tells {
             return;
         }
-        let own = at.row.place("tuple").and_then(|place| at.raw.param(place)).map(<[u8]>::to_vec);
-        let tuple = if reads { own } else { at.entry_raw().and_then(|entry| entry.param(2).map(<[u8]>::to_vec)).or(own) };
+        let own = at
+            .row
+            .place("tuple")
+            .and_then(|place| at.raw.param(place))
+            .map(<[u8]>::to_vec);
+        let tuple = if reads {
+            own
+        } else {
+            at.entry_raw()
+                .and_then(|entry| entry.param(2).map(<[u8]>::to_vec))
+                .or(own)
+        };
         let Some(tuple) = tuple.filter(|tuple| !tuple.is_empty()) else {
             return;
         };
@@ -1455,7 +1684,16 @@ impl State {
             (Some((source, dest)), _) => {
                 let Some(fd) = self.fd_mut(place) else { return };
                 if fd.is_server_socket() {
-                    fd.source.0 = Fd::new(if source.0.is_ipv4() { ty::IPV4 } else { ty::IPV6 }, b"").source.0;
+                    fd.source.0 = Fd::new(
+                        if source.0.is_ipv4() {
+                            ty::IPV4
+                        } else {
+                            ty::IPV6
+                        },
+                        b"",
+                    )
+                    .source
+                    .0;
                     fd.source.1 = 0;
                     fd.dest = fd.source;
                 }
@@ -1502,7 +1740,10 @@ impl State {
             fd.client = true;
             return;
         }
-        let uses = owner.fds.values().any(|other| other.ty == ty::IPV4 && other.source.1 == fd.source.1);
+        let uses = owner
+            .fds
+            .values()
+            .any(|other| other.ty == ty::IPV4 && other.source.1 == fd.source.1);
         if !uses || incoming {
             fd.server = true;
         } else {
@@ -1517,7 +1758,10 @@ pub fn is_about_fd(row: &EventType) -> bool {
 }
 
 fn is_clone_return(code: u16) -> bool {
-    matches!(code, 15 | 157 | 183 | 185 | 217 | 219 | 221 | 223 | 225 | 227 | 335)
+    matches!(
+        code,
+        15 | 157 | 183 | 185 | 217 | 219 | 221 | 223 | 225 | 227 | 335
+    )
 }
 
 fn exe_flags(writable: bool, upper: bool, memfd: bool, lower: bool) -> u32 {
@@ -1527,7 +1771,9 @@ fn exe_flags(writable: bool, upper: bool, memfd: bool, lower: bool) -> u32 {
         (memfd, Process::EXE_MEMFD),
         (lower, Process::EXE_LOWER),
     ];
-    bits.iter().filter(|bit| bit.0).fold(0, |all, bit| all | bit.1)
+    bits.iter()
+        .filter(|bit| bit.0)
+        .fold(0, |all, bit| all | bit.1)
 }
 
 fn with_slash(mut path: Vec<u8>) -> Arc<[u8]> {
@@ -1568,7 +1814,10 @@ fn one_end(bytes: &[u8]) -> Option<End> {
 fn end4(bytes: &[u8]) -> Option<(End, &[u8])> {
     let (ip, rest) = bytes.split_first_chunk::<4>()?;
     let (port, rest) = rest.split_first_chunk::<2>()?;
-    Some(((IpAddr::V4(Ipv4Addr::from(*ip)), u16::from_le_bytes(*port)), rest))
+    Some((
+        (IpAddr::V4(Ipv4Addr::from(*ip)), u16::from_le_bytes(*port)),
+        rest,
+    ))
 }
 
 fn end6(bytes: &[u8]) -> Option<(End, &[u8])> {
@@ -1606,8 +1855,14 @@ fn both_ends(bytes: &[u8]) -> Option<(End, End)> {
 
 /// Gives a socket its ends; false when it has them already, either way round. A destination that is known stays.
 fn set_ends(fd: &mut Fd, source: End, dest: End) -> bool {
-    let ty = if source.0.is_ipv4() { ty::IPV4 } else { ty::IPV6 };
-    if fd.ty == ty && ((fd.source, fd.dest) == (source, dest) || (fd.source, fd.dest) == (dest, source)) {
+    let ty = if source.0.is_ipv4() {
+        ty::IPV4
+    } else {
+        ty::IPV6
+    };
+    if fd.ty == ty
+        && ((fd.source, fd.dest) == (source, dest) || (fd.source, fd.dest) == (dest, source))
+    {
         return false;
     }
     fd.row = None;
@@ -1645,7 +1900,10 @@ fn address_text(bytes: &[u8]) -> Vec<u8> {
         (Some((1, path)), _) => printable(super::bytes::until_nul(path)),
         (Some((10, rest)), _) => match rest.first_chunk::<16>() {
             Some(ip) => {
-                let port = rest.get(16..).and_then(|rest| rest.first_chunk::<2>()).map_or(0, |port| u16::from_le_bytes(*port));
+                let port = rest
+                    .get(16..)
+                    .and_then(|rest| rest.first_chunk::<2>())
+                    .map_or(0, |port| u16::from_le_bytes(*port));
                 format!("{}:{port}", Ipv6Addr::from(*ip)).into_bytes()
             }
             None => Vec::new(),
@@ -1669,7 +1927,11 @@ fn tuple_text(bytes: &[u8]) -> Vec<u8> {
     let ends = |rest: &[u8]| -> Option<Vec<u8>> {
         let (source, rest) = rest.split_first_chunk::<8>()?;
         let (dest, path) = rest.split_first_chunk::<8>()?;
-        let ends = format!("{:x}->{:x} ", u64::from_le_bytes(*source), u64::from_le_bytes(*dest));
+        let ends = format!(
+            "{:x}->{:x} ",
+            u64::from_le_bytes(*source),
+            u64::from_le_bytes(*dest)
+        );
         Some([ends.as_bytes(), &printable(super::bytes::until_nul(path))].concat())
     };
     match bytes.split_first() {

@@ -191,7 +191,12 @@ impl Fd {
             });
         }
         out.push(b'>');
-        out.extend(self.name.iter().copied().filter(|b| matches!(b, 0x20..=0x7e)));
+        out.extend(
+            self.name
+                .iter()
+                .copied()
+                .filter(|b| matches!(b, 0x20..=0x7e)),
+        );
     }
 
     /// Sets the name.
@@ -243,7 +248,8 @@ impl Entry {
         let mut from = 0;
         for end in &self.ends {
             let end = *end as usize;
-            raw.params.push(self.bytes.get(from..end).unwrap_or_default());
+            raw.params
+                .push(self.bytes.get(from..end).unwrap_or_default());
             from = end;
         }
         raw

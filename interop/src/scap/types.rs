@@ -11,8 +11,13 @@
 
 use super::calls::CALLS;
 use super::flags::SETS;
-use afterimage_model::Class::{self, Cred, File, Io, Ipc, Memory, Net, Other, Process, Sched, Signal, Sleep, System, Time, Unknown, Wait};
-use afterimage_model::{ArgDesc, ArgKind, FlagDesc, FlagSetDesc, Schema, StructDesc, StructFieldDesc, TypeDesc, TypeId};
+use afterimage_model::Class::{
+    self, Cred, File, Io, Ipc, Memory, Net, Other, Process, Sched, Signal, Sleep, System, Time,
+    Unknown, Wait,
+};
+use afterimage_model::{
+    ArgDesc, ArgKind, FlagDesc, FlagSetDesc, Schema, StructDesc, StructFieldDesc, TypeDesc, TypeId,
+};
 use std::sync::OnceLock;
 
 type Row = (u16, &'static str, Class, &'static str, &'static str);
@@ -523,7 +528,11 @@ fn parse_param(text: &'static str) -> Param {
         _ => kind,
     };
     // Numbers of 32 bits without names say how wide they are.
-    let set = if ty == "u32" && format.is_empty() && set.is_empty() { "32" } else { set };
+    let set = if ty == "u32" && format.is_empty() && set.is_empty() {
+        "32"
+    } else {
+        set
+    };
     let (ty, kind) = match ty {
         "i8" | "i16" | "i32" | "i64" if format.is_empty() => (Ty::Int, ArgKind::Int),
         "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "time" => {
@@ -613,7 +622,8 @@ pub fn row(code: u16) -> Option<&'static EventType> {
 /// The code of the row with this name and direction that came last: the one today's writers use.
 pub fn latest(name: &str, is_exit: bool) -> Option<u16> {
     let mut rows = TYPES.iter().rev();
-    rows.find(|row| row.1 == name && (row.0 % 2 == 1) == is_exit).map(|row| row.0)
+    rows.find(|row| row.1 == name && (row.0 % 2 == 1) == is_exit)
+        .map(|row| row.0)
 }
 
 /// The number of a call among those without events of their own.
@@ -624,7 +634,11 @@ pub fn call(name: &str) -> Option<u16> {
 
 /// The event type of a code.
 pub fn type_id(code: u16) -> TypeId {
-    if row(code).is_some() { TypeId(code) } else { UNRECOGNIZED }
+    if row(code).is_some() {
+        TypeId(code)
+    } else {
+        UNRECOGNIZED
+    }
 }
 
 /// The event type of a call that has only a number.
@@ -791,7 +805,11 @@ mod tests {
                     || variants.contains(&param.set)
                     || SETS.iter().any(|set| set.0 == param.set);
                 assert!(known, "{} {}", row.name, param.name);
-                assert!(param.by.is_empty() || row.place(param.by).is_some(), "{}", row.name);
+                assert!(
+                    param.by.is_empty() || row.place(param.by).is_some(),
+                    "{}",
+                    row.name
+                );
             }
         }
     }

@@ -485,7 +485,9 @@ fn opened_by(c: &Ctx<'_>, ty: &TypeDesc) -> (u64, u64) {
     let mode = number("mode").unwrap_or(0);
     let flags = match ty.name.as_str() {
         "open" | "openat2" if returned => number("flags"),
-        "openat" if returned || entered => number("flags").filter(|_| returned || c.arg("fd").is_none()),
+        "openat" if returned || entered => {
+            number("flags").filter(|_| returned || c.arg("fd").is_none())
+        }
         "creat" if returned => return (O_CREAT | O_PATH, mode),
         _ => None,
     };
@@ -542,7 +544,9 @@ pub fn is_open_create(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
 pub fn is_open_exec(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
     let (flags, mode) = opened(c)?;
     Some(FieldValue::Bool(
-        (c.event.errno().is_none() || scap(c).is_some()) && flags & (O_CREAT | O_TMPFILE) != 0 && mode & 0o111 != 0,
+        (c.event.errno().is_none() || scap(c).is_some())
+            && flags & (O_CREAT | O_TMPFILE) != 0
+            && mode & 0o111 != 0,
     ))
 }
 
@@ -595,7 +599,11 @@ pub fn second_of_day(civil: Civil) -> String {
 /// `>` for a call recorded as it was entered, else `<`.
 pub fn dir(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
     if let Some(ty) = scap(c) {
-        return Some(FieldValue::str(if ty.is(TypeDesc::ENTRY) { ">" } else { "<" }));
+        return Some(FieldValue::str(if ty.is(TypeDesc::ENTRY) {
+            ">"
+        } else {
+            "<"
+        }));
     }
     let entered = c.ty()?.is_syscall && c.event.flags.has(EventFlags::NO_RESULT);
     Some(FieldValue::str(if entered { ">" } else { "<" }))

@@ -220,7 +220,9 @@ pub fn polled(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
 
 /// A mark of a file that another program told.
 pub fn marked(c: &Ctx<'_>, mark: u32) -> Option<FieldValue<'static>> {
-    let file = c.file().filter(|file| is_told(file) && file.kind != FileKind::Unseen)?;
+    let file = c
+        .file()
+        .filter(|file| is_told(file) && file.kind != FileKind::Unseen)?;
     Some(FieldValue::Bool(file.marks & mark != 0))
 }
 
@@ -244,7 +246,10 @@ pub enum Waited {
 /// The descriptors that poll and ppoll wait for, in a capture of another program.
 pub fn waited(c: &Ctx<'_>, what: Waited) -> Option<FieldValue<'static>> {
     let ty = c.ty()?;
-    let at = ty.args.iter().position(|arg| arg.kind() == Some(ArgKind::FdWaits))?;
+    let at = ty
+        .args
+        .iter()
+        .position(|arg| arg.kind() == Some(ArgKind::FdWaits))?;
     let Value::Bytes(blob) = c.event.args.get(at)? else {
         return None;
     };
@@ -268,7 +273,9 @@ pub fn waited(c: &Ctx<'_>, what: Waited) -> Option<FieldValue<'static>> {
             Waited::Sports => ends().map(|[.., sport]| sport),
         }
     };
-    let parts: Vec<Vec<u8>> = render::scap::waits(&blob.bytes).filter_map(|wait| part(&wait)).collect();
+    let parts: Vec<Vec<u8>> = render::scap::waits(&blob.bytes)
+        .filter_map(|wait| part(&wait))
+        .collect();
     Some(FieldValue::owned(parts.join(&b','))).filter(|_| !parts.is_empty())
 }
 

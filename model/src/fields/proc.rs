@@ -50,7 +50,8 @@ pub fn vpid(p: &Process) -> Option<FieldValue<'static>> {
 /// Control groups: the one of the default hierarchy, or all as `subsystem=path`.
 pub fn cgroups(p: &Process) -> Option<FieldValue<'_>> {
     if p.is_told() {
-        return Some(FieldValue::owned(render::list_text(&p.cgroup))).filter(|_| !p.cgroup.is_empty());
+        return Some(FieldValue::owned(render::list_text(&p.cgroup)))
+            .filter(|_| !p.cgroup.is_empty());
     }
     filled(&p.cgroup)
 }
@@ -66,13 +67,9 @@ pub fn cgroup<'a>(p: &'a Process, subsystem: Option<&str>) -> Option<FieldValue<
         .map(FieldValue::str)
 }
 
-/// Since when the thread runs, ns on the boot clock; `None` when another program did not know.
-pub fn started(c: &Ctx<'_>, p: &Process) -> Option<u64> {
-    if !p.is_told() {
-        return Some(p.key.start_ns);
-    }
-    let own = told::kept(c, "thread.start_ts").map(|n| n as u64);
-    own.filter(|_| c.event.proc == p.id).or(Some(p.key.start_ns)).filter(|ns| *ns != 0)
+/// When the process started, ns on the boot clock; `None` when another program did not know.
+pub fn started(p: &Process) -> Option<u64> {
+    Some(p.key.start_ns).filter(|ns| !p.is_told() || *ns != 0)
 }
 
 /// The hash of the executed file, hex.
@@ -203,7 +200,13 @@ pub fn login_shell(c: &Ctx<'_>) -> Option<i64> {
 
 /// Nanoseconds from a process's start to the event.
 pub fn age(c: &Ctx<'_>, p: &Process) -> Option<u64> {
-    Some(c.event.time.0.saturating_sub(started(c, p)?))
+    // The peers count from the start of the thread.
+    let own = Some(p.id).filter(|id| p.is_told() && c.event.proc == *id);
+    let start = match own.and_then(|_| told::kept(c, "thread.start_ts")) {
+        Some(start) => u64::try_from(start).ok().filter(|ns| *ns != 0),
+        None => started(p),
+    };
+    Some(c.event.time.0.saturating_sub(start?))
 }
 
 /// Nanoseconds from the last change of the executed file's inode to the start of the process; none for a file that was

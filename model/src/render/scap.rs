@@ -96,7 +96,8 @@ pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
 
 /// Whether these are the arguments of a call that has no event of its own: its number, twice.
 fn is_generic(args: &[ArgDesc]) -> bool {
-    args.first().is_some_and(|arg| arg.name == "ID") && args.get(1).is_some_and(|arg| arg.name == "nativeID")
+    args.first().is_some_and(|arg| arg.name == "ID")
+        && args.get(1).is_some_and(|arg| arg.name == "nativeID")
 }
 
 fn is_buffer(kind: Option<ArgKind>) -> bool {
@@ -108,7 +109,10 @@ fn shown(ctx: &Ctx<'_>, at: usize) -> Option<Shown> {
     let desc = ty.shown_args().get(at)?;
     let value = ctx.event.args.get(at)?;
     if at == 0 && is_generic(ty.shown_args()) {
-        return Some(Shown::named(number_of(value)?.to_string(), ty.name.as_bytes()));
+        return Some(Shown::named(
+            number_of(value)?.to_string(),
+            ty.name.as_bytes(),
+        ));
     }
     Some(match (desc.kind()?, value) {
         (ArgKind::Path, Value::Bytes(blob)) => path(ctx, desc, &blob.bytes),
@@ -148,7 +152,11 @@ fn number_shown(schema: &Schema, kind: ArgKind, set: &str, n: i64) -> Shown {
         ArgKind::Uint if set == "32" => Shown::plain((n as i32).to_string()),
         ArgKind::Hex => Shown::plain(format!("{n:X}")),
         ArgKind::Mode => {
-            let text = if n == 0 { "0".to_owned() } else { format!("0{n:o}") };
+            let text = if n == 0 {
+                "0".to_owned()
+            } else {
+                format!("0{n:o}")
+            };
             Shown::named(text, names(schema, set, n as u64))
         }
         ArgKind::Flags => Shown::named((n as u64).to_string(), names(schema, set, n as u64)),
@@ -161,8 +169,14 @@ fn number_shown(schema: &Schema, kind: ArgKind, set: &str, n: i64) -> Shown {
             format!("{}s", general(n as u64 as f64 / 1e9)),
         ),
         ArgKind::SigSet => {
-            let held = (0..32).filter(|bit| n >> bit & 1 == 1).map(|bit| signal_name(bit + 1));
-            Shown::plain(held.filter(|name| !name.is_empty()).collect::<Vec<_>>().join(" "))
+            let held = (0..32)
+                .filter(|bit| n >> bit & 1 == 1)
+                .map(|bit| signal_name(bit + 1));
+            Shown::plain(
+                held.filter(|name| !name.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(" "),
+            )
         }
         _ => Shown::plain(n.to_string()),
     }
@@ -174,15 +188,17 @@ fn bytes_shown(schema: &Schema, kind: ArgKind, set: &str, bytes: &[u8]) -> Shown
         ArgKind::Tuple => Shown::plain(tuple(bytes)),
         ArgKind::Address => Shown::plain(address(bytes)),
         ArgKind::FdWaits => Shown::plain(waits_text(bytes)),
-        ArgKind::Ip => Shown::plain(match (<[u8; 4]>::try_from(bytes), <[u8; 16]>::try_from(bytes)) {
-            (Ok(ip), _) => Ipv4Addr::from(ip).to_string(),
-            (_, Ok(ip)) => Ipv6Addr::from(ip).to_string(),
-            _ => String::new(),
-        }),
-        ArgKind::Variant => variant(schema, set, bytes),
-        ArgKind::FdPair => Shown::plain(
-            fd_pair(bytes).map_or_else(String::new, |[a, b]| format!("[{a}, {b}]")),
+        ArgKind::Ip => Shown::plain(
+            match (<[u8; 4]>::try_from(bytes), <[u8; 16]>::try_from(bytes)) {
+                (Ok(ip), _) => Ipv4Addr::from(ip).to_string(),
+                (_, Ok(ip)) => Ipv6Addr::from(ip).to_string(),
+                _ => String::new(),
+            },
         ),
+        ArgKind::Variant => variant(schema, set, bytes),
+        ArgKind::FdPair => {
+            Shown::plain(fd_pair(bytes).map_or_else(String::new, |[a, b]| format!("[{a}, {b}]")))
+        }
         _ => Shown::plain(dots(bytes)),
     }
 }
@@ -255,7 +271,10 @@ fn base(ctx: &Ctx<'_>, desc: &ArgDesc) -> Option<Vec<u8>> {
     }
     // `<d>/tmp`
     let name = name_of(fd).unwrap_or_default();
-    let name = name.iter().position(|b| *b == b'>').and_then(|at| name.get(at + 1..));
+    let name = name
+        .iter()
+        .position(|b| *b == b'>')
+        .and_then(|at| name.get(at + 1..));
     Some(match name {
         Some(name) if !name.is_empty() => [name, b"/"].concat(),
         _ => Vec::new(),
@@ -266,7 +285,11 @@ fn base(ctx: &Ctx<'_>, desc: &ArgDesc) -> Option<Vec<u8>> {
 /// dot. An absolute path stands for itself.
 pub fn join_path(base: &[u8], path: &[u8]) -> Vec<u8> {
     let path = until_nul(path);
-    let mut out = if path.first() == Some(&b'/') { Vec::new() } else { base.to_vec() };
+    let mut out = if path.first() == Some(&b'/') {
+        Vec::new()
+    } else {
+        base.to_vec()
+    };
     let mut at = 0;
     while let Some(byte) = path.get(at) {
         let next = (path.get(at + 1), path.get(at + 2));
@@ -305,7 +328,10 @@ pub fn join_path(base: &[u8], path: &[u8]) -> Vec<u8> {
 /// Cuts a path that ends in a slash back to the slash before the last name.
 fn to_parent(path: &mut Vec<u8>) {
     if let Some((_, above)) = path.split_last().filter(|(_, above)| !above.is_empty()) {
-        let keep = above.iter().rposition(|b| *b == b'/').map_or(0, |at| at + 1);
+        let keep = above
+            .iter()
+            .rposition(|b| *b == b'/')
+            .map_or(0, |at| at + 1);
         path.truncate(keep);
     }
 }
@@ -321,7 +347,10 @@ pub fn printable(bytes: &[u8]) -> Vec<u8> {
 
 /// What does not print as dots.
 fn dots(bytes: &[u8]) -> Vec<u8> {
-    bytes.iter().map(|b| if is_print(*b) { *b } else { b'.' }).collect()
+    bytes
+        .iter()
+        .map(|b| if is_print(*b) { *b } else { b'.' })
+        .collect()
 }
 
 /// The bytes before the first NUL.
@@ -333,12 +362,19 @@ fn error_name(n: i64) -> &'static str {
     if n >= 0 {
         return "";
     }
-    u32::try_from(n.unsigned_abs()).ok().and_then(errno::name).unwrap_or_default()
+    u32::try_from(n.unsigned_abs())
+        .ok()
+        .and_then(errno::name)
+        .unwrap_or_default()
 }
 
 fn signal_name(n: i64) -> String {
     let name = signal::name(n);
-    if name.starts_with("SIG") { name } else { String::new() }
+    if name.starts_with("SIG") {
+        name
+    } else {
+        String::new()
+    }
 }
 
 /// Names of bits in the order of the set, those that are there first; a name of the whole number ends the list.
@@ -361,7 +397,10 @@ fn names(schema: &Schema, set: &str, n: u64) -> String {
 /// The name of a whole number.
 fn one_name<'s>(schema: &'s Schema, set: &str, n: u64) -> &'s str {
     let flags = schema.flag_set(set).map_or(&[][..], |set| &set.flags);
-    flags.iter().find(|flag| flag.value == n).map_or("", |flag| &flag.name)
+    flags
+        .iter()
+        .find(|flag| flag.value == n)
+        .map_or("", |flag| &flag.name)
 }
 
 /// One end: an address and a port.
@@ -403,7 +442,11 @@ fn tuple(bytes: &[u8]) -> Vec<u8> {
         }),
         1 => rest.split_first_chunk::<8>().and_then(|(source, rest)| {
             let (peer, path) = rest.split_first_chunk::<8>()?;
-            let ends = format!("{:x}->{:x} ", u64::from_le_bytes(*source), u64::from_le_bytes(*peer));
+            let ends = format!(
+                "{:x}->{:x} ",
+                u64::from_le_bytes(*source),
+                u64::from_le_bytes(*peer)
+            );
             Some([ends.as_bytes(), &printable(until_nul(path))].concat())
         }),
         _ => Some(format!("family {family}").into_bytes()),
@@ -456,7 +499,11 @@ pub fn waits(mut bytes: &[u8]) -> impl Iterator<Item = Wait<'_>> {
 
 fn waits_text(bytes: &[u8]) -> Vec<u8> {
     let each = waits(bytes).map(|wait| {
-        let letter = char::from(if is_print(wait.letter) { wait.letter } else { b'?' });
+        let letter = char::from(if is_print(wait.letter) {
+            wait.letter
+        } else {
+            b'?'
+        });
         format!("{}:{letter}{:x}", wait.fd, wait.events)
     });
     each.collect::<Vec<_>>().join(" ").into_bytes()
@@ -475,7 +522,10 @@ fn general(n: f64) -> String {
         false => text.to_owned(),
     };
     if (-4..6).contains(&exponent) {
-        return trim(&format!("{n:.*}", usize::try_from(5 - exponent).unwrap_or(0)));
+        return trim(&format!(
+            "{n:.*}",
+            usize::try_from(5 - exponent).unwrap_or(0)
+        ));
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{}e{sign}{:02}", trim(digits), exponent.abs())
@@ -487,7 +537,9 @@ mod tests {
 
     #[test]
     fn a_path_is_joined_as_sysdig_joins_it() {
-        let join = |base: &str, path: &str| String::from_utf8(join_path(base.as_bytes(), path.as_bytes())).unwrap();
+        let join = |base: &str, path: &str| {
+            String::from_utf8(join_path(base.as_bytes(), path.as_bytes())).unwrap()
+        };
         assert_eq!(join("/home/", "./a/../b"), "/home/b");
         assert_eq!(join("/home/", "../../.."), "/");
         assert_eq!(join("/home/", "/etc//x/"), "/etc/x");
@@ -500,7 +552,10 @@ mod tests {
     #[test]
     fn a_length_of_time_is_written_with_six_digits() {
         let shown = |ns: u64| general(ns as f64 / 1e9);
-        assert_eq!([0, 1, 50_000, 100_000, 1_500_000_000, 123_456_789_012].map(shown), ["0", "1e-09", "5e-05", "0.0001", "1.5", "123.457"]);
+        assert_eq!(
+            [0, 1, 50_000, 100_000, 1_500_000_000, 123_456_789_012].map(shown),
+            ["0", "1e-09", "5e-05", "0.0001", "1.5", "123.457"]
+        );
         assert_eq!(general(1_234_567.0), "1.23457e+06");
     }
 }
