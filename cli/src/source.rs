@@ -111,9 +111,12 @@ pub fn span(
 
 /// Opens a capture by its path, or from standard input.
 pub fn reader(path: &Path) -> Result<Reader, Failure> {
-    let opened = match piped(path)? {
-        Some(_) => afterimage_interop::open_stream(io::stdin()),
-        None => afterimage_interop::open(path),
+    // The lock goes: the input is read from another place.
+    let is_piped = piped(path)?.is_some();
+    let opened = if is_piped {
+        afterimage_interop::open_stream(io::stdin())
+    } else {
+        afterimage_interop::open(path)
     };
     opened.map_err(|error| match error {
         InteropError::Capture(error) => not_a_capture(path, &error),

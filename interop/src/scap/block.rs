@@ -120,6 +120,8 @@ pub struct Blocks {
     offset: u64,
     ended: bool,
     pending: Option<Lost>,
+    /// What was wrong with a block of which the front was handed out.
+    broken: Option<String>,
     /// Bytes of the block that was handed out.
     taken: usize,
 }
@@ -135,6 +137,7 @@ impl Blocks {
             offset: 0,
             ended: false,
             pending: None,
+            broken: None,
             taken: 0,
         }
     }
@@ -193,6 +196,9 @@ impl Blocks {
         if let Some(lost) = self.pending.take() {
             return Ok(Item::Lost(lost));
         }
+        if let Some(what) = self.broken.take() {
+            return self.search(what);
+        }
         if !self.ensure(8)? {
             return Ok(self.torn());
         }
@@ -215,6 +221,20 @@ impl Blocks {
                 "the file ends in a block of {len} bytes, of which {} are there",
                 self.end - self.start
             );
+            // A list is worth something without its end.
+            let known = kind(ty);
+            if matches!(
+                known,
+                Some(Kind::Processes(_) | Kind::Descriptors(_) | Kind::Users(_))
+            ) {
+                self.broken = Some(what);
+                return Ok(Item::Block(Block {
+                    kind: known,
+                    ty,
+                    body: self.have().get(8..).unwrap_or_default(),
+                    at: self.offset,
+                }));
+            }
             return self.search(what);
         }
         let known = kind(ty);
