@@ -84,6 +84,6 @@ impl Format {
         };
         FORMATS
             .iter()
-            .find(|row| ends(&row.name) || row.endings.iter().any(|ending| ends(ending)))
+            .find(|row| ends(&row.name) || row.endings.iter().any(&ends))
     }
 }

@@ -139,6 +139,7 @@ fn split(content: &[u8], count: usize, width: usize) -> Option<(Params<'_>, bool
 }
 
 #[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
 mod tests {
     use super::*;
 

@@ -208,8 +208,8 @@ pub enum Behind<'b> {
     Pair(Addr, u16, Addr, u16, u8),
     /// A socket with one address.
     Bound(Addr, u16, u8),
-    /// A unix socket: addresses of both ends in the kernel, and its path.
-    Unix(u64, u64, &'b [u8]),
+    /// A unix socket: its path.
+    Unix(&'b [u8]),
     /// A file: how it was opened, its path, its device.
     File(u32, &'b [u8], u32),
     /// Anything else: its name.
@@ -288,7 +288,11 @@ fn descriptor<'b>(cursor: &mut Cursor<'b>, has_length: bool) -> Option<Open<'b>>
         }
         5 => Behind::Bound(v4(cursor)?, cursor.u16()?, cursor.u8()?),
         6 => Behind::Bound(v6(cursor)?, cursor.u16()?, cursor.u8()?),
-        8 => Behind::Unix(cursor.u64()?, cursor.u64()?, cursor.text()?),
+        8 => {
+            // Addresses of both ends in the kernel.
+            cursor.skip(16)?;
+            Behind::Unix(cursor.text()?)
+        }
         16 => {
             let flags = cursor.u32()?;
             let path = cursor.text()?;
@@ -367,8 +371,8 @@ fn interface(cursor: &mut Cursor<'_>) -> Option<Interface> {
 /// An entry of the user list.
 #[derive(Clone, Debug)]
 pub enum Account<'b> {
-    /// A user: id, group, name, home, shell.
-    User(u32, u32, &'b [u8], &'b [u8], &'b [u8]),
+    /// A user: id, name, home, shell.
+    User(u32, &'b [u8], &'b [u8], &'b [u8]),
     /// A group: id, name.
     Group(u32, &'b [u8]),
 }
@@ -398,10 +402,10 @@ pub fn accounts<'b>(body: &'b [u8], version: u8, mut each: impl FnMut(Account<'b
 fn account<'b>(cursor: &mut Cursor<'b>) -> Option<Account<'b>> {
     match cursor.u8()? {
         0 => {
-            let (uid, gid) = (cursor.u32()?, cursor.u32()?);
+            let uid = cursor.u32()?;
+            cursor.skip(4)?;
             Some(Account::User(
                 uid,
-                gid,
                 cursor.text()?,
                 cursor.text()?,
                 cursor.text()?,

@@ -351,6 +351,9 @@ fn describe(state: &State, fd: &Fd, container: Option<&Arc<str>>) -> File {
     if fd.connected {
         marks |= File::CONNECTED;
     }
+    let [upper, lower] = fd.layers;
+    marks |= if upper { File::UPPER } else { 0 };
+    marks |= if lower { File::LOWER } else { 0 };
     let local = |ip: IpAddr| state.is_local(ip, container);
     let flow = if fd.is_server_socket() {
         marks |= File::SERVER;

@@ -28,6 +28,12 @@ const AT_FDCWD: i64 = -100;
 /// `O_DIRECTORY` as scap numbers it.
 const O_DIRECTORY: u32 = 1 << 10;
 
+/// The file lies in the upper layer of an overlay, in the flags of an open that returned.
+const UPPER_LAYER: u32 = 1 << 15;
+
+/// The file lies in a lower layer of an overlay.
+const LOWER_LAYER: u32 = 1 << 16;
+
 /// An account of the user list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct AccountRow {
@@ -153,7 +159,7 @@ impl State {
     pub fn add_account(&mut self, account: &Account<'_>) {
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         match account {
-            Account::User(uid, _, name, home, shell) => {
+            Account::User(uid, name, home, shell) => {
                 let row = AccountRow {
                     name: text(name),
                     home: text(home),
@@ -248,7 +254,7 @@ impl State {
                 fd.name = bytes(format!("{}:{port}", ip(*addr)).as_bytes());
                 self.server_ports.insert(*port);
             }
-            Behind::Unix(_, _, path) => {
+            Behind::Unix(path) => {
                 fd.name = bytes(path);
                 fd.server = !path.is_empty();
                 fd.client = path.is_empty();
@@ -717,10 +723,8 @@ impl State {
             337 => self.opened_by_handle(at),
             15 | 157 | 183 | 185 | 217 | 219 | 221 | 223 | 225 | 227 | 335 => self.cloned(at),
             13 | 155 | 173 | 215 | 231 | 283 | 289 | 293 | 331 => self.executed(at),
-            16 | 186 => {
-                if at.has_thread {
-                    self.leaving = Some(at.tid);
-                }
+            16 | 186 if at.has_thread => {
+                self.leaving = Some(at.tid);
             }
             61 | 393 => self.piped(at),
             19 => self.socketed(at),
@@ -1285,6 +1289,12 @@ impl State {
         fd.flags = flags;
         fd.dev = dev;
         fd.ino = at.int("ino").unwrap_or(0) as u64;
+        // What the return says of overlays is in its own flags.
+        let own = at.word("creat_flags").map(|flags| (flags & 1, flags & 2));
+        let own = own.or(at
+            .word("flags")
+            .map(|flags| (flags & UPPER_LAYER, flags & LOWER_LAYER)));
+        fd.layers = own.map_or([false; 2], |(upper, lower)| [upper != 0, lower != 0]);
         at.name_before = None;
         self.add_fd(at, number, fd);
     }

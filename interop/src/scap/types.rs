@@ -1,13 +1,6 @@
 //! What scap's events are: the table `TYPES`, one row for each code, as falcosecurity/libs numbers them
 //! (driver/ppm_events_public.h, driver/event_table.c). Even codes are entries, odd ones returns; codes that mean nothing
-//! have no row. A row is code, name, class, marks and parameters.
-//!
-//! Marks: `c` makes a descriptor, `d` closes one, `u` uses one, `r` reads it, `w` writes it, `a` waits, `i` `o` `x` counts
-//! as input, output or other I/O, `s` leaves the thread's last call alone, `l` has lengths of 32 bits, `h` is kept for the
-//! recorder's own books, `k` is a system call.
-//!
-//! Parameters are `name:type`, then `.x` for hex or `.o` for octal, `/set` for names, `@name` for the descriptor a path
-//! starts at. They were only ever appended: a file has as many of them as its writer knew.
+//! have no row. The schema of the captures that are made is these rows as data.
 
 use super::calls::CALLS;
 use super::flags::SETS;
@@ -20,6 +13,14 @@ use afterimage_model::{
 };
 use std::sync::OnceLock;
 
+/// Code, name, class, marks and parameters.
+///
+/// Marks: `c` makes a descriptor, `d` closes one, `u` uses one, `r` reads it, `w` writes it, `a` waits, `i` `o` `x` counts
+/// as input, output or other I/O, `s` leaves the thread's last call alone, `l` has lengths of 32 bits, `h` is kept for the
+/// recorder's own books, `k` is a system call.
+///
+/// Parameters are `name:type`, then `.x` for hex or `.o` for octal, `/set` for names, `@name` for the descriptor a path
+/// starts at. They were only ever appended: a file has as many of them as its writer knew.
 type Row = (u16, &'static str, Class, &'static str, &'static str);
 
 #[rustfmt::skip]
@@ -617,19 +618,6 @@ pub fn row(code: u16) -> Option<&'static EventType> {
         rows
     });
     rows.get(usize::from(code))?.as_ref()
-}
-
-/// The code of the row with this name and direction that came last: the one today's writers use.
-pub fn latest(name: &str, is_exit: bool) -> Option<u16> {
-    let mut rows = TYPES.iter().rev();
-    rows.find(|row| row.1 == name && (row.0 % 2 == 1) == is_exit)
-        .map(|row| row.0)
-}
-
-/// The number of a call among those without events of their own.
-pub fn call(name: &str) -> Option<u16> {
-    let place = CALLS.iter().position(|call| call.0 == name)?;
-    u16::try_from(place).ok()
 }
 
 /// The event type of a code.

@@ -37,7 +37,7 @@ pub fn number(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
 
 /// A number that may be negative.
 pub fn signed(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
-    kept(c, field).map(|n| FieldValue::Int(n))
+    kept(c, field).map(FieldValue::Int)
 }
 
 /// Yes or no.
