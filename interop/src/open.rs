@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::scap;
-use afterimage_format::Reader;
+use afterimage_format::{Lineage, Reader};
 use afterimage_model::Manifest;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -85,11 +85,16 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
     if small {
-        let (bytes, _) = scap::convert(stream, Vec::new(), manifest())?;
+        let (bytes, _) = scap::convert(stream, Vec::new(), manifest(), &Lineage::default())?;
         return Ok(Reader::from_bytes(bytes)?);
     }
     let file = tempfile::tempfile().map_err(Error::Read)?;
-    let (mut out, _) = scap::convert(stream, BufWriter::new(file), manifest())?;
+    let (mut out, _) = scap::convert(
+        stream,
+        BufWriter::new(file),
+        manifest(),
+        &Lineage::default(),
+    )?;
     out.flush().map_err(Error::Read)?;
     let file = out
         .into_inner()

@@ -9,14 +9,15 @@ use super::rows::Rows;
 use super::state::{Seen, State, is_about_fd};
 use super::types::{self, ASIDES, EventType, THREAD_FIELDS, Ty, UNRECOGNIZED};
 use crate::error::Error;
-use afterimage_format::{Arg, Batch, Note, Row, Writer, WriterOptions};
+use afterimage_format::{Arg, Batch, Lineage, Note, Row, Writer, WriterOptions};
 use afterimage_model::render::scap::{join_path, printable};
 use afterimage_model::time::Civil;
 use afterimage_model::{
-    Abi, BootNs, ClockPair, EventFlags, FileId, Gap, GapCause, Manifest, Process, Totals,
+    Abi, BootNs, ClockPair, EventFlags, FileId, Gap, GapCause, Manifest, Process, Tables, Totals,
 };
 use smallvec::SmallVec;
 use std::io::{BufRead, Write};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 /// What a conversion came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -36,10 +37,11 @@ const MAX_GAPS: usize = 10_000;
 ///
 /// # Errors
 /// When the input is no such capture, cannot be read, or the output cannot be written. Damage is no error: it is told as gaps.
-pub fn convert<W: Write>(
+pub fn convert<W: Write + Send>(
     input: Box<dyn BufRead + Send>,
     out: W,
     manifest: Manifest,
+    lineage: &Lineage,
 ) -> Result<(W, Report), Error> {
     let mut blocks = Blocks::new(Input::new(input).map_err(Error::Read)?);
     let mut converter = Converter::new(manifest);
@@ -71,42 +73,41 @@ pub fn convert<W: Write>(
         .as_ref()
         .and_then(|(body, kind)| parse(body, *kind))
         .map_or(0, |raw| raw.ts);
-    let mut output = Output::new(out, &converter.manifest(start))?;
-    for lost in first {
-        converter.lose(lost);
-    }
-    if let Some((body, kind)) = pending {
-        converter.event(&body, kind, &mut output)?;
-    }
-    loop {
-        for detail in blocks.take_damage() {
-            let at = blocks.offset();
-            converter.lose(Lost {
-                at,
-                torn: true,
-                count: None,
-                detail,
-            });
-        }
-        match blocks.next().map_err(Error::Read)? {
-            Item::End => break,
-            Item::Lost(lost) => converter.lose(lost),
-            Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) => {
-                converter.event(block.body, block.kind, &mut output)?;
+    let options = WriterOptions {
+        // Numbers and not time decide where a chunk ends: old captures hold hours of little.
+        chunk_span_ns: u64::MAX,
+        ..WriterOptions::default()
+    };
+    let header = converter.manifest(start);
+    let writer = Writer::derived(out, &header, lineage, types::schema(), options.clone())?;
+    // What is followed here is encoded and written beside.
+    let (fed, writer) = std::thread::scope(|scope| {
+        let (to, chunks) = sync_channel::<(Batch, Tables)>(WAITING);
+        let (back, empty) = channel();
+        let encoder = scope.spawn(move || -> Result<Writer<W>, Error> {
+            let mut writer = writer;
+            for (mut batch, needs) in chunks {
+                writer.chunk(&batch, &needs)?;
+                batch.clear();
+                // Nobody has to want it back.
+                let _ = back.send(batch);
             }
-            Item::Block(block) => converter.list(&block)?,
-        }
-    }
-    for detail in blocks.take_damage() {
-        let at = blocks.offset();
-        converter.lose(Lost {
-            at,
-            torn: true,
-            count: None,
-            detail,
+            Ok(writer)
         });
-    }
-    converter.finish(output)
+        let mut output = Output {
+            to,
+            empty,
+            batch: Batch::new(types::schema()),
+            options,
+        };
+        let fed = converter.feed(&mut blocks, first, pending, &mut output);
+        drop(output);
+        (fed, encoder.join())
+    });
+    let writer =
+        writer.map_err(|_| Error::Not("the thread that writes has failed".to_owned()))??;
+    fed?;
+    converter.finish(writer)
 }
 
 fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
@@ -116,27 +117,18 @@ fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
     }
 }
 
-/// The capture that is made.
-struct Output<W: Write> {
-    writer: Writer<W>,
+/// Chunks that may wait for the thread that writes them.
+const WAITING: usize = 2;
+
+/// Where chunks go.
+struct Output {
+    to: SyncSender<(Batch, Tables)>,
+    empty: Receiver<Batch>,
     batch: Batch,
     options: WriterOptions,
 }
 
-impl<W: Write> Output<W> {
-    fn new(out: W, manifest: &Manifest) -> Result<Output<W>, Error> {
-        let options = WriterOptions {
-            // Numbers and not time decide where a chunk ends: old captures hold hours of little.
-            chunk_span_ns: u64::MAX,
-            ..WriterOptions::default()
-        };
-        Ok(Output {
-            writer: Writer::new(out, manifest, types::schema(), options.clone())?,
-            batch: Batch::new(types::schema()),
-            options,
-        })
-    }
-
+impl Output {
     fn push(
         &mut self,
         row: Row,
@@ -154,8 +146,15 @@ impl<W: Write> Output<W> {
 
     fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
         let needs = self.batch.needs(&rows.tables);
-        self.writer.chunk(&self.batch, &needs)?;
-        self.batch.clear();
+        let empty = self
+            .empty
+            .try_recv()
+            .unwrap_or_else(|_| Batch::new(types::schema()));
+        let full = std::mem::replace(&mut self.batch, empty);
+        // Why it is not taken is what the thread returns.
+        self.to
+            .send((full, needs))
+            .map_err(|_| Error::Not("writing has ended".to_owned()))?;
         rows.prune(state);
         Ok(())
     }
@@ -347,12 +346,46 @@ impl Converter {
         }
     }
 
-    fn event<W: Write>(
+    /// Reads to the end.
+    fn feed(
         &mut self,
-        body: &[u8],
-        kind: Option<Kind>,
-        output: &mut Output<W>,
+        blocks: &mut Blocks,
+        first: Vec<Lost>,
+        pending: Option<(Vec<u8>, Option<Kind>)>,
+        output: &mut Output,
     ) -> Result<(), Error> {
+        self.lost.extend(first);
+        if let Some((body, kind)) = pending {
+            self.event(&body, kind, output)?;
+        }
+        loop {
+            self.damaged(blocks);
+            match blocks.next().map_err(Error::Read)? {
+                Item::End => break,
+                Item::Lost(lost) => self.lose(lost),
+                Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) => {
+                    self.event(block.body, block.kind, output)?;
+                }
+                Item::Block(block) => self.list(&block)?,
+            }
+        }
+        self.damaged(blocks);
+        output.flush(&mut self.rows, &self.state)
+    }
+
+    /// What could not be unpacked.
+    fn damaged(&mut self, blocks: &mut Blocks) {
+        for detail in blocks.take_damage() {
+            self.lose(Lost {
+                at: blocks.offset(),
+                torn: true,
+                count: None,
+                detail,
+            });
+        }
+    }
+
+    fn event(&mut self, body: &[u8], kind: Option<Kind>, output: &mut Output) -> Result<(), Error> {
         let Some(raw) = parse(body, kind) else {
             self.lose(Lost {
                 at: 0,
@@ -682,7 +715,7 @@ impl Converter {
         }
     }
 
-    fn finish<W: Write>(mut self, mut output: Output<W>) -> Result<(W, Report), Error> {
+    fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Report), Error> {
         let last = self.last_ts;
         self.settle(last);
         if self.state.refused_threads > 0 {
@@ -698,8 +731,6 @@ impl Converter {
             });
             self.settle(last);
         }
-        output.flush(&mut self.rows, &self.state)?;
-        let mut writer = output.writer;
         for (about, text) in std::mem::take(&mut self.notes) {
             writer.note(&Note {
                 made_ns: i64::try_from(about).unwrap_or(0),
