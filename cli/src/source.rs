@@ -7,7 +7,7 @@ use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
 use afterimage_interop::Error as InteropError;
-use afterimage_model::{Gap, Loss, Manifest, Safe, Totals, TypeDesc};
+use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals, TypeDesc};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -64,13 +64,7 @@ impl Source {
 
     /// Warns of event types that a filter names and the capture does not know: it would just match nothing.
     pub fn warn_of_strangers(&self, filter: Option<&Filter>) {
-        let strangers = filter.map_or_else(Vec::new, |f| f.strangers(self.session.schema()));
-        for stranger in strangers {
-            say(format_args!("afterimage: warning: {stranger}"));
-        }
-        for note in filter.map_or(&[][..], Filter::notes) {
-            say(format_args!("afterimage: note: {}", note.message()));
-        }
+        strangers(filter, self.session.schema());
     }
 
     /// The span asked for with `--from` and `--to`.
@@ -107,6 +101,17 @@ pub fn span(
         ));
     }
     Ok((from.is_some() || to.is_some()).then(|| (from.unwrap_or(0), to.unwrap_or(u64::MAX))))
+}
+
+/// Warns of what a filter names and a schema does not know, and says what of the filter is old.
+pub fn strangers(filter: Option<&Filter>, schema: &Schema) {
+    let strangers = filter.map_or_else(Vec::new, |f| f.strangers(schema));
+    for stranger in strangers {
+        say(format_args!("afterimage: warning: {stranger}"));
+    }
+    for note in filter.map_or(&[][..], Filter::notes) {
+        say(format_args!("afterimage: note: {}", note.message()));
+    }
 }
 
 /// Opens a capture by its path, or from standard input.

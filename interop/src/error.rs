@@ -8,6 +8,9 @@ pub enum Error {
     /// The input could not be read.
     #[error("reading: {0}")]
     Read(io::Error),
+    /// The output could not be written.
+    #[error("{0}")]
+    Write(io::Error),
     /// The capture that is made could not be written or opened.
     #[error("{0}")]
     Capture(#[from] afterimage_format::Error),

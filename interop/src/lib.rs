@@ -4,6 +4,7 @@
 //! that program's. So everything that reads a capture reads it too. [`FORMATS`] says what there is.
 #![forbid(unsafe_code)]
 
+pub mod copy;
 pub mod error;
 pub mod open;
 pub mod scap;
@@ -68,6 +69,27 @@ pub const FORMATS: &[FormatRow] = &[
 ];
 
 impl Format {
+    /// Its row.
+    pub fn row(self) -> &'static FormatRow {
+        FORMATS
+            .iter()
+            .find(|row| row.format == self)
+            .unwrap_or(&FORMATS[0])
+    }
+
+    /// Whether its files are no text.
+    pub fn is_binary(self) -> bool {
+        self != Format::Jsonl
+    }
+
+    /// What a capture that is open was.
+    pub fn of(reader: &afterimage_format::Reader) -> Format {
+        match reader.manifest().tool.as_str() {
+            "scap" if reader.lineage().derived_by.is_empty() => Format::Scap,
+            _ => Format::Aft,
+        }
+    }
+
     /// The format with this name.
     pub fn by_name(name: &str) -> Option<&'static FormatRow> {
         FORMATS

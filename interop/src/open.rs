@@ -32,24 +32,34 @@ pub fn is_foreign(head: &[u8]) -> bool {
 /// # Errors
 /// When it cannot be read, or is no capture.
 pub fn open(path: &Path) -> Result<Reader, Error> {
+    let small = path.metadata().is_ok_and(|meta| meta.len() <= SMALL);
+    match foreign(path).map_err(Error::Read)? {
+        Some(stream) => read(stream, small),
+        None => Ok(Reader::open(path)?),
+    }
+}
+
+/// The bytes of a file that is a capture of another program; `None` for others, and for what cannot be opened or is no
+/// regular file: the reader of our own files says best what is wrong with those.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn foreign(path: &Path) -> io::Result<Option<Box<dyn BufRead + Send>>> {
+    let Ok(mut file) = File::open(path) else {
+        return Ok(None);
+    };
+    if !file.metadata().is_ok_and(|meta| meta.is_file()) {
+        return Ok(None);
+    }
     let mut head = [0; 4];
-    // What cannot be opened, or is no regular file, the reader of our own files says best.
-    let foreign = match File::open(path) {
-        Ok(mut file) if file.metadata().is_ok_and(|meta| meta.is_file()) => {
-            let got = fill(&mut file, &mut head).map_err(Error::Read)?;
-            let named = path.extension().is_some_and(|end| end == "scap");
-            let foreign = is_foreign(head.get(..got).unwrap_or_default())
-                || named && !head.starts_with(b"\x89AFT");
-            foreign.then_some(file)
-        }
-        _ => None,
-    };
-    let Some(mut file) = foreign else {
-        return Ok(Reader::open(path)?);
-    };
-    file.seek(SeekFrom::Start(0)).map_err(Error::Read)?;
-    let small = file.metadata().is_ok_and(|meta| meta.len() <= SMALL);
-    read(Box::new(BufReader::with_capacity(STEP, file)), small)
+    let got = fill(&mut file, &mut head)?;
+    let named = path.extension().is_some_and(|end| end == "scap");
+    if !is_foreign(head.get(..got).unwrap_or_default()) && !(named && !head.starts_with(b"\x89AFT"))
+    {
+        return Ok(None);
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(Some(Box::new(BufReader::with_capacity(STEP, file))))
 }
 
 /// Opens a capture that comes as a stream, which is read to its end.
@@ -67,6 +77,16 @@ pub fn open_stream(mut stream: impl Read + Send + 'static) -> Result<Reader, Err
     } else {
         Ok(Reader::from_reader(whole)?)
     }
+}
+
+/// The BLAKE3 of a file.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn hash(path: &Path) -> io::Result<[u8; 32]> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(*hasher.finalize().as_bytes())
 }
 
 /// Reads until the buffer is full or the stream ends.

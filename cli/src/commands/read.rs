@@ -8,7 +8,7 @@ use crate::moment::Look;
 use crate::output::Output;
 use crate::source::{Source, explain, filter, not_a_capture, reader, unreadable};
 use afterimage_indexer::Progress;
-use afterimage_model::{Ctx, Safe, Value, render};
+use afterimage_model::{Ctx, Safe, Schema, TypeDesc, Value, render};
 use afterimage_query::{FieldRef, Shown};
 use clap::Args;
 use std::io::{self, Write};
@@ -250,12 +250,24 @@ impl Read {
         {
             return Ok((fields, true));
         }
-        let fields = JSON_FIELDS
-            .iter()
-            .filter_map(|name| FieldRef::parse(name).ok())
-            .map(Shown::from);
-        Ok((fields.collect(), false))
+        Ok((usual_fields(), false))
     }
+}
+
+/// The fields of JSON lines where nobody names others.
+fn usual_fields() -> Vec<Shown> {
+    let fields = JSON_FIELDS.iter();
+    let fields = fields.filter_map(|name| FieldRef::parse(name).ok());
+    fields.map(Shown::from).collect()
+}
+
+/// The fields of JSON lines for the events of a capture.
+pub fn json_fields(schema: &Schema) -> Vec<Shown> {
+    let mut fields = usual_fields();
+    if schema.types.iter().any(|ty| ty.is(TypeDesc::ENTRY)) {
+        fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
+    }
+    fields
 }
 
 /// The capture's twin: every block as text.
@@ -289,7 +301,7 @@ fn split<'a>(file: Option<&Path>, words: &'a [String]) -> Result<(PathBuf, &'a [
 }
 
 /// One event as a JSON object: the usual fields as far as it has them, and its arguments by name.
-fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
+pub fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
     let mut object = Object::new();
     for field in fields {
         if let Some(value) = field.value(ctx) {
