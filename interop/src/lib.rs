@@ -55,7 +55,7 @@ pub const FORMATS: &[FormatRow] = &[
         name: "scap",
         endings: &["scap.gz", "scap.zst"],
         reads: true,
-        writes: false,
+        writes: true,
         doc: "Captures of sysdig, Falco and Stratoshark, plain or compressed.",
     },
     FormatRow {

@@ -54,8 +54,8 @@ pub fn foreign(path: &Path) -> io::Result<Option<Box<dyn BufRead + Send>>> {
     let mut head = [0; 4];
     let got = fill(&mut file, &mut head)?;
     let named = path.extension().is_some_and(|end| end == "scap");
-    if !is_foreign(head.get(..got).unwrap_or_default()) && !(named && !head.starts_with(b"\x89AFT"))
-    {
+    let is_ours = head.starts_with(b"\x89AFT");
+    if !is_foreign(head.get(..got).unwrap_or_default()) && (!named || is_ours) {
         return Ok(None);
     }
     file.seek(SeekFrom::Start(0))?;

@@ -3,6 +3,8 @@
 //!
 //! The captures are looked for in the folder that `AFTERIMAGE_FIXTURES` names, else in `../shared/fixtures`.
 
+#![allow(clippy::print_stderr, reason = "tests say what they skipped")]
+
 use afterimage_indexer::{Progress, Session};
 use afterimage_model::{Ctx, FieldValue};
 use afterimage_query::{FieldRef, Filter};

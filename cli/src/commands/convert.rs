@@ -22,6 +22,7 @@ Examples:
   afterimage convert web.aft execs.aft evt.type=execve       # only those
   afterimage convert web.aft - --to jsonl | wc -l            # into a pipe
   afterimage convert trace.scap.gz trace.aft                 # from sysdig
+  afterimage convert web.aft web.scap.gz                     # and for it
 
 The end of a file's name says its format, or --from and --to do. Events of a
 new capture are numbered anew. Exits with 3 when the capture is not whole.";
@@ -208,7 +209,15 @@ impl Convert {
                 let copied = copy::copy(reader, &mut out, &lineage, &mut keep);
                 copied.map_err(failed)?.1
             }
-            Format::Scap => 0,
+            Format::Scap => {
+                let packed = self.output.extension().is_some_and(|end| end == "gz");
+                let written = scap::write(reader, &mut out, packed, &mut keep);
+                let (_, written) = written.map_err(failed)?;
+                if !written.left_out.is_empty() {
+                    say(format_args!("afterimage: {}", left_out(&written)));
+                }
+                written.events
+            }
             Format::Jsonl => {
                 let fields = json_fields(reader.schema());
                 let mut events = 0;
@@ -247,6 +256,21 @@ impl Convert {
         };
         Ok(Lineage { parent, derived_by })
     }
+}
+
+/// What the other format has no words for.
+fn left_out(written: &scap::Written) -> String {
+    let events: u64 = written.left_out.values().sum();
+    let types: Vec<String> = written
+        .left_out
+        .iter()
+        .map(|(name, count)| format!("{} ({count})", Safe::new(name)))
+        .collect();
+    format!(
+        "{} left out, for which scap has no words: {}",
+        plural(events, "event"),
+        types.join(", ")
+    )
 }
 
 /// A new file, private, and never through a symbolic link.

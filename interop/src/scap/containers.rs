@@ -3,7 +3,7 @@
 
 use afterimage_model::{Container, ContainerId};
 use hashbrown::HashMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -305,6 +305,48 @@ impl Containers {
         }
         self.put(&id, row, ip);
     }
+}
+
+/// What a container is, as readers of scap want to be told.
+pub fn json(row: &Container) -> String {
+    let number = TYPES.iter().find(|ty| ty.1 == row.runtime);
+    let (repo, tag) = match row.image.rsplit_once(':') {
+        Some((repo, tag)) if !tag.contains('/') => (repo, tag),
+        _ => (row.image.as_str(), ""),
+    };
+    let mounts: Vec<Value> = row
+        .mounts
+        .iter()
+        .map(|mount| {
+            let mut parts = mount.split(':');
+            let mut part = || parts.next().unwrap_or_default();
+            json!({
+                "Source": part(), "Destination": part(), "Mode": part(), "RW": part() == "true", "Propagation": part(),
+            })
+        })
+        .collect();
+    json!({"container": {
+        "id": row.short_id(),
+        "full_id": row.full_id,
+        "type": number.map_or(0, |ty| ty.0),
+        "name": row.name,
+        "image": row.image,
+        "imageid": row.image_id.trim_start_matches("sha256:"),
+        "imagedigest": row.image_digest,
+        "imagerepo": repo,
+        "imagetag": tag,
+        "privileged": row.privileged.unwrap_or(false),
+        "is_pod_sandbox": false,
+        "ip": if row.ip.is_empty() { "0.0.0.0" } else { &row.ip },
+        "labels": row.labels,
+        "env": [],
+        "Mounts": mounts,
+        "port_mappings": [],
+        "created_time": row.created_ns / 1_000_000_000,
+        "memory_limit": 0, "swap_limit": 0, "cpu_shares": 1024, "cpu_quota": 0, "cpu_period": 100_000,
+        "User": row.user,
+    }})
+    .to_string()
 }
 
 /// `source:destination:mode:rw:propagation`.
