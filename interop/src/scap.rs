@@ -23,3 +23,9 @@ mod write;
 pub use convert::{Report, convert};
 pub use types::schema;
 pub use write::{Written, write};
+
+/// How a capture of version 1.2 begins: its first block, whole.
+pub const SECTION_HEAD: [u8; 28] = [
+    0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 2, 0, 255, 255, 255, 255,
+    255, 255, 255, 255, 28, 0, 0, 0,
+];

@@ -26,7 +26,12 @@ enum Stream {
 pub struct Input {
     stream: Stream,
     damage: Vec<String>,
+    /// Nothing was unpacked since the last damage.
+    stuck: bool,
 }
+
+/// Sentences about damage that wait at the most.
+const MAX_DAMAGE: usize = 1000;
 
 /// Whether bytes begin something that has to be unpacked.
 pub fn is_packed(bytes: &[u8]) -> bool {
@@ -39,6 +44,7 @@ impl Input {
         let mut input = Input {
             stream: Stream::End,
             damage: Vec::new(),
+            stuck: false,
         };
         input.begin(raw)?;
         Ok(input)
@@ -95,10 +101,18 @@ impl Input {
                     .push("the compressed data end in the middle".to_owned());
                 return Ok(());
             }
-            let skipped = skip_to_member(&mut raw)?;
-            self.damage.push(format!(
-                "the compressed data are damaged ({error}), {skipped} bytes of them were passed over"
-            ));
+            let mut skipped = skip_to_member(&mut raw)?;
+            if skipped == 0 && self.stuck {
+                // What cannot even begin would be found for ever.
+                raw.consume(1);
+                skipped = 1 + skip_to_member(&mut raw)?;
+            }
+            self.stuck = true;
+            if self.damage.len() < MAX_DAMAGE {
+                self.damage.push(format!(
+                    "the compressed data are damaged ({error}), {skipped} bytes of them were passed over"
+                ));
+            }
         }
         self.begin(raw)
     }
@@ -114,7 +128,10 @@ impl Input {
             };
             match read {
                 Ok(0) => self.resume(None)?,
-                Ok(n) => return Ok(n),
+                Ok(n) => {
+                    self.stuck = false;
+                    return Ok(n);
+                }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.resume(Some(error))?,
             }
