@@ -3,6 +3,7 @@
 mod anchor;
 mod artifacts;
 mod completions;
+mod convert;
 mod custody;
 mod demo;
 mod detect;
@@ -77,6 +78,7 @@ pub enum Command {
     Slice(slice::Slice),
     Merge(merge::Merge),
     Repack(repack::Repack),
+    Convert(convert::Convert),
     Inspect(inspect::Inspect),
     Demo(demo::Demo),
     Doctor(doctor::Doctor),
@@ -109,6 +111,7 @@ impl Command {
             Command::Slice(args) => args.run(),
             Command::Merge(args) => args.run(),
             Command::Repack(args) => args.run(),
+            Command::Convert(args) => args.run(out),
             Command::Inspect(args) => args.run(),
             Command::Demo(args) => args.run(out),
             Command::Doctor(args) => args.run(out),

@@ -24,7 +24,33 @@ pub struct Layout {
 impl Layout {
     /// From `-p`: `c`, `k`, or a format.
     pub fn parse(format: Option<&str>, look: Look, zone: Zone) -> Result<Layout, Failure> {
-        let preset = preset(format).map(|text| text.replace("%evt.time ", "%evt.outputtime "));
+        Layout::of(format, look, zone, false)
+    }
+
+    /// As [`Layout::parse`]; the built-in formats say whether an event is an entry or a return, for captures that have both.
+    pub fn with_directions(
+        format: Option<&str>,
+        look: Look,
+        zone: Zone,
+    ) -> Result<Layout, Failure> {
+        Layout::of(format, look, zone, true)
+    }
+
+    fn of(
+        format: Option<&str>,
+        look: Look,
+        zone: Zone,
+        directions: bool,
+    ) -> Result<Layout, Failure> {
+        let kind = if directions {
+            "%evt.dir %evt.type"
+        } else {
+            "%evt.type"
+        };
+        let preset = preset(format).map(|text| {
+            text.replace("%evt.time ", "%evt.outputtime ")
+                .replace("%evt.type", kind)
+        });
         let format = preset.as_deref().or(format).unwrap_or_default();
         // Parsed whole first, so that a caret points into what the user wrote.
         let star = format.starts_with('*');

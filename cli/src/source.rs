@@ -6,7 +6,8 @@ use crate::output::say;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
-use afterimage_model::{Gap, Loss, Manifest, Safe, Totals};
+use afterimage_interop::Error as InteropError;
+use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals, TypeDesc};
 use afterimage_query::Filter;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
@@ -35,6 +36,12 @@ impl Source {
         })
     }
 
+    /// Whether entries to calls have events of their own.
+    pub fn has_entries(&self) -> bool {
+        let mut types = self.session.schema().types.iter();
+        types.any(|ty| ty.is(TypeDesc::ENTRY))
+    }
+
     /// Tells on standard error what is missing from the capture, and gives the exit code that says so.
     pub fn report_loss(&self) -> Exit {
         match self.loss() {
@@ -57,13 +64,7 @@ impl Source {
 
     /// Warns of event types that a filter names and the capture does not know: it would just match nothing.
     pub fn warn_of_strangers(&self, filter: Option<&Filter>) {
-        let strangers = filter.map_or_else(Vec::new, |f| f.strangers(self.session.schema()));
-        for stranger in strangers {
-            say(format_args!("afterimage: warning: {stranger}"));
-        }
-        for note in filter.map_or(&[][..], Filter::notes) {
-            say(format_args!("afterimage: note: {}", note.message()));
-        }
+        strangers(filter, self.session.schema());
     }
 
     /// The span asked for with `--from` and `--to`.
@@ -102,13 +103,33 @@ pub fn span(
     Ok((from.is_some() || to.is_some()).then(|| (from.unwrap_or(0), to.unwrap_or(u64::MAX))))
 }
 
+/// Warns of what a filter names and a schema does not know, and says what of the filter is old.
+pub fn strangers(filter: Option<&Filter>, schema: &Schema) {
+    let strangers = filter.map_or_else(Vec::new, |f| f.strangers(schema));
+    for stranger in strangers {
+        say(format_args!("afterimage: warning: {stranger}"));
+    }
+    for note in filter.map_or(&[][..], Filter::notes) {
+        say(format_args!("afterimage: note: {}", note.message()));
+    }
+}
+
 /// Opens a capture by its path, or from standard input.
 pub fn reader(path: &Path) -> Result<Reader, Failure> {
-    match piped(path)? {
-        Some(input) => Reader::from_reader(input),
-        None => Reader::open(path),
-    }
-    .map_err(|error| not_a_capture(path, &error))
+    // The lock goes: the input is read from another place.
+    let is_piped = piped(path)?.is_some();
+    let opened = if is_piped {
+        afterimage_interop::open_stream(io::stdin())
+    } else {
+        afterimage_interop::open(path)
+    };
+    opened.map_err(|error| match error {
+        InteropError::Capture(error) => not_a_capture(path, &error),
+        error => Failure::new(
+            format!("{}: {}", shown(path), Safe::new(&error.to_string())),
+            NAME_ONE,
+        ),
+    })
 }
 
 /// Standard input, where `-` asks for it. A terminal has no capture to give, and would be waited for in silence.

@@ -752,6 +752,7 @@ fn every_help_text_is_as_blessed() {
         "slice",
         "merge",
         "repack",
+        "convert",
         "inspect",
         "demo",
         "doctor",

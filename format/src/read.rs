@@ -90,6 +90,15 @@ impl Reader {
         Reader::from_source(Source::spool(stream)?)
     }
 
+    /// Reads a capture that is open, from its start; it need not have a name any more.
+    pub fn from_file(file: std::fs::File) -> Result<Reader, Error> {
+        let len = file
+            .metadata()
+            .map_err(|error| Error::file(ErrorKind::Io(error)))?
+            .len();
+        Reader::from_source(Source::File(file, len))
+    }
+
     /// Reads a capture that is in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Reader, Error> {
         Reader::from_source(Source::Memory(bytes))

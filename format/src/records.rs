@@ -53,7 +53,7 @@ record! { Process, Process::default();
     33 ns_mnt "Inode of the mount namespace.";
     34 ns_net "Inode of the network namespace.";
     35 ns_user "Inode of the user namespace.";
-    36 origin "0 kernel events, 1 /proc, 2 a container runtime.";
+    36 origin "0 kernel events, 1 /proc, 2 a container runtime, 3 a capture of another program, whose numbers are -1 where it did not know.";
     37 cap_bounding "Capabilities that can still be gained.";
     38 cap_ambient "Capabilities kept over an exec.";
     39 securebits "Secure bits.";
@@ -162,6 +162,7 @@ record! { File, File::default();
     7 origin "As of a process.";
     8 peer_pid "Pid at the other end of a unix socket, as it connected.";
     9 peer_uid "Effective user id at the other end of a unix socket.";
+    10 marks "1 the other bits mean something and the path is the name, 2 server, 4 connected, 8 overlay upper, 16 overlay lower, 32 it has a name; bits 8 to 15 the letter of its type.";
 }
 
 record! { User, User::default();
@@ -277,12 +278,13 @@ record! { ArgDesc, ArgDesc::default();
     4 by "Name of the argument that counts it; not there when it is the next one, or none.";
 }
 
-record! { TypeDesc, TypeDesc { name: String::new(), class: 0, is_syscall: false, args: Vec::new(), doc: String::new() };
+record! { TypeDesc, TypeDesc { name: String::new(), class: 0, is_syscall: false, args: Vec::new(), doc: String::new(), marks: 0 };
     1 name "Name.";
     2 class "What it is about.";
     3 is_syscall "1 for a system call.";
     4 args "Arguments in order.";
     5 doc "One sentence.";
+    6 marks "1 reads a descriptor, 2 writes one, 4 waits, 8 is about a descriptor, 16 counts as I/O, 32 as input, 64 as output, 128 an entry, 256 an exit, 512 told as scap does, 1024 kept by the recorder for its own books.";
 }
 
 record! { FlagDesc, FlagDesc { name: String::new(), value: 0, mask: 0 };

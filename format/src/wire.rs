@@ -332,7 +332,7 @@ scalar! {
     Protocol, "uint", |v| u64::from(v.0), |n| narrow(n).map(Protocol);
     FileKind, "uint", |v| v as u64, |n| Ok(FileKind::from_code(code(n)));
     GapCause, "uint", |v| v as u64, |n| Ok(GapCause::from_code(code(n)));
-    Origin, "uint", |v| v as u64, |n| Ok(match n { 1 => Origin::Procfs, 2 => Origin::Runtime, _ => Origin::Kernel });
+    Origin, "uint", |v| v as u64, |n| Ok(match n { 1 => Origin::Procfs, 2 => Origin::Runtime, 3 => Origin::Told, _ => Origin::Kernel });
     Role, "uint", |v| v as u64, |n| Ok(match n { 1 => Role::Client, 2 => Role::Server, _ => Role::Unknown });
 }
 

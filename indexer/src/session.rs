@@ -4,7 +4,8 @@ use crate::error::Error;
 use crate::source::Source;
 use afterimage_format::{Chunk, ChunkInfo, Reader};
 use afterimage_model::{
-    BootNs, ContainerId, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeId,
+    BootNs, ContainerId, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
+    TypeDesc, TypeId,
 };
 use afterimage_query::{Evaluator, Filter};
 use std::collections::{BTreeMap, VecDeque};
@@ -117,6 +118,9 @@ pub struct Session {
     source: Box<dyn Source>,
     kept: Mutex<VecDeque<(usize, Arc<Chunk>)>>,
     unreadable: Mutex<BTreeMap<usize, String>>,
+    /// By event type: whether it is one of the recorder's own books.
+    internal: Vec<bool>,
+    shows_internal: bool,
 }
 
 impl Session {
@@ -131,11 +135,26 @@ impl Session {
     }
 
     pub(crate) fn from_source(source: Box<dyn Source>) -> Session {
+        let types = source.schema().types.iter();
+        let internal = types.map(|ty| ty.is(TypeDesc::INTERNAL)).collect();
         Session {
             source,
             kept: Mutex::default(),
             unreadable: Mutex::default(),
+            internal,
+            shows_internal: false,
         }
+    }
+
+    /// Whether events are shown, too, that a recorder kept for its own books only. They are numbered in any case.
+    pub fn show_internal(&mut self, yes: bool) {
+        self.shows_internal = yes;
+    }
+
+    /// Whether an event is one of the recorder's own books.
+    fn is_internal(&self, event: &Event) -> bool {
+        let by_type = self.internal.get(usize::from(event.ty.0));
+        event.flags.has(EventFlags::INTERNAL) || by_type.copied().unwrap_or(false)
     }
 
     /// The capture's header.
@@ -483,6 +502,7 @@ impl Session {
                 }
                 if !chosen
                     || num < from
+                    || !self.shows_internal && self.is_internal(event)
                     || span.is_some_and(|(start, end)| !(start..=end).contains(&event.time.0))
                 {
                     continue;

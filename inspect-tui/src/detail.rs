@@ -2,7 +2,8 @@
 //! bytes that were captured.
 
 use afterimage_model::{
-    ArgDesc, ArgKind, Blob, ContainerId, Ctx, EventFlags, File, Process, Role, Value, errno, render,
+    ArgDesc, ArgKind, Blob, ContainerId, Ctx, EventFlags, File, Process, Role, TypeDesc, Value,
+    errno, render,
 };
 
 /// One event in full.
@@ -160,7 +161,7 @@ impl Detail {
     }
 
     fn arguments(&mut self, ctx: &Ctx<'_>) {
-        let args = ctx.ty().map_or(&[][..], |ty| &ty.args);
+        let args = ctx.ty().map_or(&[][..], TypeDesc::shown_args);
         if args.is_empty() {
             return;
         }

@@ -126,6 +126,13 @@ coded! {
         BitList = 54, "bit-list", "A set of numbers, one bit each.";
         FileMode = 55, "file-mode", "File type and permission bits.";
         OtherFile = 56, "other-file", "The full name of the file or socket behind the call's last descriptor; no argument of the call's own.";
+        Errno = 57, "errno", "A count or another result, or a negated errno.";
+        Data = 58, "data", "Bytes that were read or written, in a capture of another program.";
+        Tuple = 59, "tuple", "Both ends of a socket as scap packs them: family, then address and port of each end, or two pointers and a path.";
+        Address = 60, "address", "A socket address as scap packs it: family, then address and port, or a path.";
+        FdWaits = 61, "fd-waits", "Descriptors that are waited for: each 8 bytes of number, 2 of events, the letter of its type, 2 of length, its name.";
+        Variant = 62, "variant", "A value behind a byte that says which of the kinds of its set it has.";
+        Ip = 63, "ip", "An address of 4 or 16 bytes.";
     }
 }
 
@@ -133,8 +140,8 @@ impl ArgKind {
     /// Whether the recorder looks behind the value: at memory, or at the file of a descriptor.
     pub fn is_read(self) -> bool {
         use ArgKind::{
-            Caps, Dev, Enum, Epoch, FileMode, Flags, Gid, Hex, Int, Ioctl, Mode, Offset, Pid, Ptr,
-            SigSet, Signal, Size, SockAddrLen, Uid, Uint, WaitStatus,
+            Caps, Dev, Enum, Epoch, Errno, FileMode, Flags, Gid, Hex, Int, Ioctl, Mode, Offset,
+            Pid, Ptr, SigSet, Signal, Size, SockAddrLen, Uid, Uint, WaitStatus,
         };
         !self.is_part()
             && !matches!(
@@ -159,6 +166,7 @@ impl ArgKind {
                     | Offset
                     | Dev
                     | SockAddrLen
+                    | Errno
             )
     }
 
@@ -174,6 +182,7 @@ impl ArgKind {
                 | ArgKind::MsgOut
                 | ArgKind::MsgVecIn
                 | ArgKind::MsgVecOut
+                | ArgKind::Data
         )
     }
 
@@ -237,6 +246,11 @@ coded! {
         System = 11, "system", "Modules, BPF, tracing, keys and the machine itself.";
         Sched = 12, "scheduler", "Scheduling.";
         Other = 13, "other", "Anything else.";
+        Unknown = 14, "unknown", "What the program that recorded had no class for.";
+        Sleep = 15, "sleep", "Sleeping.";
+        Processing = 16, "processing", "Programs' own marks.";
+        Io = 17, "io", "Reading, writing and the rest of what is done to a descriptor, whose file says what it is about.";
+        IoIpc = 18, "ipc", "Reading and writing pipes, unix sockets and event descriptors, in a capture of another program.";
     }
 }
 

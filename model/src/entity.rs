@@ -41,6 +41,8 @@ pub enum Origin {
     Procfs = 1,
     /// From a container runtime's API or files.
     Runtime = 2,
+    /// From a capture of another program: what it did not know is empty or -1, as it was there.
+    Told = 3,
 }
 
 /// A process as it was from one change to the next: an exec, a change of credentials, name, directory or container makes
@@ -153,6 +155,13 @@ impl Process {
     pub const EXE_UPPER: u32 = 1 << 2;
     /// The program lies in a lower layer of an overlay: part of the image.
     pub const EXE_LOWER: u32 = 1 << 3;
+    /// The user who executed it could write the program.
+    pub const EXE_WRITABLE: u32 = 1 << 4;
+
+    /// Whether this row is what a capture of another program told: numbers that were not known are -1, texts empty.
+    pub fn is_told(&self) -> bool {
+        self.origin == Origin::Told
+    }
 
     /// Whether this row only says which container an event belongs to: a runtime told of it, and no process is known.
     pub fn is_nobody(&self) -> bool {
@@ -342,6 +351,8 @@ pub enum FileKind {
     Anon = 23,
     /// A vsock socket: between a virtual machine and its host.
     Vsock = 24,
+    /// What a call was to open or use, and nothing is known of: there is only a number, perhaps a name.
+    Unseen = 25,
 }
 
 impl FileKind {
@@ -372,6 +383,7 @@ impl FileKind {
         (FileKind::Socket, "socket", 'o'),
         (FileKind::Anon, "anon", 'o'),
         (FileKind::Vsock, "vsock", 'v'),
+        (FileKind::Unseen, "unseen", 'o'),
     ];
 
     /// The name `fd.type` shows.
@@ -500,14 +512,39 @@ pub struct File {
     pub peer_pid: u32,
     /// Its effective user id then.
     pub peer_uid: u32,
+    /// What the program that recorded knew of it beside: [`File::TOLD`] and the bits that follow. 0 in our own recordings.
+    pub marks: u32,
 }
 
 impl File {
+    /// The other marks mean something, and the path is what `fd.name` shows, even where it is empty.
+    pub const TOLD: u32 = 1 << 0;
+    /// The server's address is one of the recorded machine's.
+    pub const SERVER: u32 = 1 << 1;
+    /// The socket is connected.
+    pub const CONNECTED: u32 = 1 << 2;
+    /// It lies in the upper layer of an overlay.
+    pub const UPPER: u32 = 1 << 3;
+    /// It lies in a lower layer of an overlay.
+    pub const LOWER: u32 = 1 << 4;
+    /// The path is what it is called; without this bit nothing is called so, not even by an empty name.
+    pub const NAMED: u32 = 1 << 5;
+    /// From this bit on: the letter of `fd.typechar`, where it is not that of the kind.
+    pub const LETTER: u32 = 8;
+
     /// What `fd.name` shows: the flow of a socket, else the path.
     pub fn name(&self) -> Vec<u8> {
         match &self.flow {
-            Some(flow) => flow.name().into_bytes(),
-            None => self.path.clone(),
+            Some(flow) if self.marks & File::TOLD == 0 => flow.name().into_bytes(),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// The letter of `fd.typechar`.
+    pub fn letter(&self) -> char {
+        match char::from((self.marks >> File::LETTER) as u8) {
+            '\0' => self.kind.letter(),
+            letter => letter,
         }
     }
 }

@@ -66,6 +66,8 @@ impl EventFlags {
     pub const TOLD: u16 = 1 << 5;
     /// Had not ended when the recording did: a call a thread was still in, an operation that had not completed.
     pub const IN_FLIGHT: u16 = 1 << 6;
+    /// Kept by the program that recorded for its own books only: it is numbered, and shown when asked for.
+    pub const INTERNAL: u16 = 1 << 7;
 
     /// Whether all bits of `mask` are set.
     pub fn has(self, mask: u16) -> bool {

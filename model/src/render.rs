@@ -2,6 +2,7 @@
 //! bytes and must go through [`Safe`](crate::Safe) before it reaches a terminal.
 
 mod layout;
+pub mod scap;
 
 use crate::args::{Abi, ArgKind};
 use crate::entity::File;
@@ -60,6 +61,9 @@ pub fn held<'a>(ctx: &Ctx<'a>, at: usize) -> Option<(&'a ArgDesc, &'a Value)> {
 /// `ip:port`, structures as `{field=value, …}`, paths and payload as the captured bytes. `None` when the argument was not
 /// captured.
 pub fn arg_text(ctx: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
+    if ctx.ty()?.is(TypeDesc::SCAP) {
+        return scap::arg_text(ctx, at);
+    }
     let (holds, value) = held(ctx, at)?;
     held_text(ctx.schema, holds, value, ctx.event.abi)
 }
@@ -133,7 +137,8 @@ fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, seen: i64) -> 
             | ArgKind::Uid
             | ArgKind::Gid
             | ArgKind::Offset
-            | ArgKind::SockAddrLen,
+            | ArgKind::SockAddrLen
+            | ArgKind::Errno,
         )
         | None => seen.to_string(),
         // What these point at was not read.
@@ -171,7 +176,13 @@ fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, seen: i64) -> 
             | ArgKind::Stamp
             | ArgKind::StampUs
             | ArgKind::Bytes
-            | ArgKind::BitList,
+            | ArgKind::BitList
+            | ArgKind::Data
+            | ArgKind::Tuple
+            | ArgKind::Address
+            | ArgKind::FdWaits
+            | ArgKind::Variant
+            | ArgKind::Ip,
         ) => {
             if seen == 0 {
                 "NULL".to_owned()
@@ -410,6 +421,9 @@ pub fn new_fd(ty: &TypeDesc, event: &Event) -> bool {
 pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
     let mut line = Vec::new();
     let Some(ty) = ctx.ty() else { return line };
+    if ty.is(TypeDesc::SCAP) {
+        return scap::args_text(ctx);
+    }
     let event = ctx.event;
     let returned_fd = new_fd(ty, event);
     let mut behind = ctx.file();

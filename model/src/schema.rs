@@ -97,9 +97,50 @@ pub struct TypeDesc {
     pub args: Vec<ArgDesc>,
     /// One sentence.
     pub doc: String,
+    /// What else is known of its events: [`TypeDesc::READS`] and the other bits. 0 in our own recordings.
+    pub marks: u32,
 }
 
 impl TypeDesc {
+    /// It reads from a descriptor.
+    pub const READS: u32 = 1 << 0;
+    /// It writes to a descriptor.
+    pub const WRITES: u32 = 1 << 1;
+    /// It waits.
+    pub const WAITS: u32 = 1 << 2;
+    /// It makes, uses or closes a descriptor.
+    pub const ABOUT_FD: u32 = 1 << 3;
+    /// Its result counts bytes that went through its file.
+    pub const IO: u32 = 1 << 4;
+    /// As `IO`, from the file.
+    pub const INPUT: u32 = 1 << 5;
+    /// As `IO`, to the file.
+    pub const OUTPUT: u32 = 1 << 6;
+    /// It tells of the entry to a call, or of something without an end.
+    pub const ENTRY: u32 = 1 << 7;
+    /// It tells of the return from a call.
+    pub const EXIT: u32 = 1 << 8;
+    /// Its arguments are those of scap, and are shown as sysdig shows them.
+    pub const SCAP: u32 = 1 << 9;
+    /// It is kept by the recorder for its own books, and shown when asked for.
+    pub const INTERNAL: u32 = 1 << 10;
+
+    /// Whether all bits of `mask` are set.
+    pub fn is(&self, mask: u32) -> bool {
+        self.marks & mask == mask
+    }
+
+    /// Its arguments without what is kept behind them: an argument whose name has a dot is the value of the field of that
+    /// name, as the program that recorded knew it, or a structure whose fields are such values.
+    pub fn shown_args(&self) -> &[ArgDesc] {
+        let count = self
+            .args
+            .iter()
+            .take_while(|arg| !arg.name.contains('.'))
+            .count();
+        self.args.get(..count).unwrap_or_default()
+    }
+
     /// The class, where this version knows it.
     pub fn class(&self) -> Class {
         Class::from_code(self.class).unwrap_or(Class::Other)
@@ -189,6 +230,7 @@ impl Schema {
                     is_syscall,
                     args: row.args.iter().map(describe).collect(),
                     doc: row.doc.to_owned(),
+                    marks: 0,
                 })
                 .collect(),
             flag_sets: FLAG_SETS

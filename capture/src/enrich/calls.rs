@@ -459,7 +459,14 @@ pub(super) fn value<'a>(
         | ArgKind::Caps
         | ArgKind::WaitStatus
         | ArgKind::Bytes
-        | ArgKind::BitList => Arg::Num(if narrow {
+        | ArgKind::BitList
+        | ArgKind::Errno
+        | ArgKind::Data
+        | ArgKind::Tuple
+        | ArgKind::Address
+        | ArgKind::FdWaits
+        | ArgKind::Variant
+        | ArgKind::Ip => Arg::Num(if narrow {
             i64::from(raw as u32)
         } else {
             raw as i64

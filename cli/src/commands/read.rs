@@ -8,7 +8,7 @@ use crate::moment::Look;
 use crate::output::Output;
 use crate::source::{Source, explain, filter, not_a_capture, reader, unreadable};
 use afterimage_indexer::Progress;
-use afterimage_model::{Ctx, Safe, Value, render};
+use afterimage_model::{Ctx, Safe, Schema, TypeDesc, Value, render};
 use afterimage_query::{FieldRef, Shown};
 use clap::Args;
 use std::io::{self, Write};
@@ -109,6 +109,9 @@ pub struct Read {
     /// Also say on standard error what was passed over and what was read
     #[arg(long)]
     explain: bool,
+    /// Also events that another program kept for its own books
+    #[arg(long)]
+    internal: bool,
     #[command(flatten)]
     when: When,
     /// sysdig's chisels are views here
@@ -127,15 +130,22 @@ impl Read {
         if self.whole {
             return whole(out, &path, words);
         }
-        let layout = Layout::parse(self.format.as_deref(), self.look, self.when.tz)?;
+        let mut layout = Layout::parse(self.format.as_deref(), self.look, self.when.tz)?;
         let filter = filter(words)?;
-        let names = if self.json {
+        let mut names = if self.json {
             Some(self.json_fields()?)
         } else {
             None
         };
         let own_fields = names.as_ref().is_some_and(|(_, own)| *own);
-        let source = Source::open(&path)?;
+        let mut source = Source::open(&path)?;
+        source.session.show_internal(self.internal);
+        if source.has_entries() {
+            layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
+            if let Some((fields, false)) = &mut names {
+                fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
+            }
+        }
         source.warn_of_strangers(filter.as_ref());
         let span = source.span(
             self.when.from.as_deref(),
@@ -240,12 +250,24 @@ impl Read {
         {
             return Ok((fields, true));
         }
-        let fields = JSON_FIELDS
-            .iter()
-            .filter_map(|name| FieldRef::parse(name).ok())
-            .map(Shown::from);
-        Ok((fields.collect(), false))
+        Ok((usual_fields(), false))
     }
+}
+
+/// The fields of JSON lines where nobody names others.
+fn usual_fields() -> Vec<Shown> {
+    let fields = JSON_FIELDS.iter();
+    let fields = fields.filter_map(|name| FieldRef::parse(name).ok());
+    fields.map(Shown::from).collect()
+}
+
+/// The fields of JSON lines for the events of a capture.
+pub fn json_fields(schema: &Schema) -> Vec<Shown> {
+    let mut fields = usual_fields();
+    if schema.types.iter().any(|ty| ty.is(TypeDesc::ENTRY)) {
+        fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
+    }
+    fields
 }
 
 /// The capture's twin: every block as text.
@@ -279,14 +301,14 @@ fn split<'a>(file: Option<&Path>, words: &'a [String]) -> Result<(PathBuf, &'a [
 }
 
 /// One event as a JSON object: the usual fields as far as it has them, and its arguments by name.
-fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
+pub fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
     let mut object = Object::new();
     for field in fields {
         if let Some(value) = field.value(ctx) {
             object.field(&field.to_string(), &value);
         }
     }
-    for (at, desc) in ctx.ty().iter().flat_map(|ty| &ty.args).enumerate() {
+    for (at, desc) in ctx.ty().iter().flat_map(|ty| ty.shown_args()).enumerate() {
         if let Some(text) = render::arg_text(ctx, at) {
             object.text(&format!("evt.arg.{}", desc.name), text);
         }

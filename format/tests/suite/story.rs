@@ -74,6 +74,7 @@ fn small_schema() -> Schema {
         is_syscall: true,
         args,
         doc: "A call.".into(),
+        marks: 0,
     };
     Schema {
         types: vec![

@@ -12,7 +12,23 @@ use std::borrow::Cow;
 
 /// How long the event's call took, if it waited.
 pub fn latency(c: &Ctx<'_>) -> Option<u64> {
+    if let Some(ty) = scap(c) {
+        return Some(c.event.latency_ns).filter(|_| !ty.is(TypeDesc::INTERNAL));
+    }
     Some(c.event.latency_ns).filter(|ns| *ns > 0)
+}
+
+/// How long a call took that waits.
+pub fn wait_latency(c: &Ctx<'_>) -> Option<u64> {
+    match scap(c) {
+        Some(ty) => Some(c.event.latency_ns).filter(|_| ty.is(TypeDesc::WAITS | TypeDesc::EXIT)),
+        None => latency(c),
+    }
+}
+
+/// The event's type, where it is one of scap's: then what is known of it is in its marks.
+fn scap<'a>(c: &Ctx<'a>) -> Option<&'a TypeDesc> {
+    c.ty().filter(|ty| ty.is(TypeDesc::SCAP))
 }
 
 /// A duration with the unit that suits it and two decimals.
@@ -94,6 +110,13 @@ pub enum Direction {
 
 /// Which way the event moves payload; `None` for calls that move none.
 pub fn direction(c: &Ctx<'_>) -> Option<Direction> {
+    if let Some(ty) = scap(c) {
+        return match (ty.is(TypeDesc::WRITES), ty.is(TypeDesc::READS)) {
+            (true, _) => Some(Direction::Out),
+            (_, true) => Some(Direction::In),
+            _ => None,
+        };
+    }
     let name = c.ty().filter(|ty| ty.is_syscall)?.name.as_str();
     if READS.binary_search(&name).is_ok() {
         Some(Direction::In)
@@ -101,6 +124,15 @@ pub fn direction(c: &Ctx<'_>) -> Option<Direction> {
         Some(Direction::Out)
     } else {
         None
+    }
+}
+
+/// Whether the call failed; of an entry in a capture of another program, that it did not.
+pub fn failed(c: &Ctx<'_>) -> Option<bool> {
+    match c.result() {
+        Some(result) if scap(c).is_some() => Some(result < 0),
+        Some(_) => Some(c.event.errno().is_some()),
+        None => scap(c).map(|_| false),
     }
 }
 
@@ -115,6 +147,9 @@ pub fn moved_bytes(c: &Ctx<'_>) -> Option<u64> {
 
 /// Whether the call is one that waits.
 pub fn waits(c: &Ctx<'_>) -> bool {
+    if let Some(ty) = scap(c) {
+        return ty.is(TypeDesc::WAITS);
+    }
     c.ty()
         .is_some_and(|ty| ty.is_syscall && WAITS.binary_search(&ty.name.as_str()).is_ok())
 }
@@ -158,6 +193,24 @@ pub fn is_socket(file: &File) -> bool {
 /// `evt.category`: the class of the call; of reads and writes, what they went through.
 pub fn category(c: &Ctx<'_>) -> Option<Class> {
     let class = c.ty()?.class();
+    if scap(c).is_some() {
+        return Some(match (class, c.file().map(|file| file.kind)) {
+            (Class::Io, Some(FileKind::File | FileKind::Directory)) => Class::File,
+            (Class::Io, Some(FileKind::Ipv4 | FileKind::Ipv6)) => Class::Net,
+            (
+                Class::Io,
+                Some(
+                    FileKind::Pipe
+                    | FileKind::Unix
+                    | FileKind::Event
+                    | FileKind::Signalfd
+                    | FileKind::Inotify,
+                ),
+            ) => Class::IoIpc,
+            (Class::Io, _) => Class::Unknown,
+            (class, _) => class,
+        });
+    }
     if direction(c).is_none() {
         return Some(class);
     }
@@ -171,10 +224,55 @@ pub fn category(c: &Ctx<'_>) -> Option<Class> {
 
 /// 1 when the call failed and `fits` its category.
 pub fn error_count(c: &Ctx<'_>, fits: fn(Class) -> bool) -> Option<FieldValue<'static>> {
+    if let Some(ty) = scap(c) {
+        let failed = c.result().is_some_and(|result| result < 0);
+        return (failed && fits(failed_class(c, ty))).then_some(FieldValue::Uint(1));
+    }
     c.event.errno()?;
     category(c)
         .filter(|class| fits(*class))
         .map(|_| FieldValue::Uint(1))
+}
+
+/// What an error is counted as: by the descriptor, else by the call.
+fn failed_class(c: &Ctx<'_>, ty: &TypeDesc) -> Class {
+    match c.file().map(|file| file.kind) {
+        Some(FileKind::File | FileKind::Directory) => Class::File,
+        Some(FileKind::Ipv4 | FileKind::Ipv6 | FileKind::Unix) => Class::Net,
+        None | Some(FileKind::Unseen) => match ty.name.as_str() {
+            "open" | "openat" | "openat2" | "creat" => Class::File,
+            "accept" | "accept4" | "connect" => Class::Net,
+            _ if ty.class() == Class::Memory => Class::Memory,
+            _ => Class::Other,
+        },
+        Some(_) if ty.class() == Class::Memory => Class::Memory,
+        Some(_) => Class::Other,
+    }
+}
+
+/// Bytes that an event of scap's moved: of anything that counts as I/O, as its result says.
+fn moved_by(
+    c: &Ctx<'_>,
+    ty: &TypeDesc,
+    way: Option<Direction>,
+    socket: Option<bool>,
+) -> Option<FieldValue<'static>> {
+    let marks = match way {
+        None => TypeDesc::IO | TypeDesc::EXIT,
+        Some(Direction::In) => TypeDesc::INPUT | TypeDesc::EXIT,
+        Some(Direction::Out) => TypeDesc::OUTPUT | TypeDesc::EXIT,
+    };
+    let kind = c.file().map(|file| file.kind)?;
+    let fits = match socket {
+        None => kind != FileKind::Unseen,
+        Some(true) => kind.is_inet(),
+        Some(false) => kind == FileKind::File,
+    };
+    if !ty.is(marks) || !fits {
+        return None;
+    }
+    let moved = c.result().and_then(|result| u64::try_from(result).ok());
+    moved.map(FieldValue::Uint)
 }
 
 /// Moved bytes of one direction (`None` for both) through files or through sockets (`None` for either).
@@ -183,6 +281,9 @@ pub fn moved(
     way: Option<Direction>,
     socket: Option<bool>,
 ) -> Option<FieldValue<'static>> {
+    if let Some(ty) = scap(c) {
+        return moved_by(c, ty, way, socket);
+    }
     let here = direction(c)?;
     let fits = way.is_none_or(|way| way == here)
         && socket.is_none_or(|socket| {
@@ -201,7 +302,9 @@ pub fn moved(
 
 /// The captured payload.
 pub fn buffer<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
-    direction(c)?;
+    if scap(c).is_none() {
+        direction(c)?;
+    }
     c.ty()?
         .args
         .iter()
@@ -237,10 +340,13 @@ fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
     if let Some(at) = name
         .parse()
         .ok()
-        .filter(|at| *at < ty.args.len())
+        .filter(|at| *at < ty.shown_args().len())
         .or_else(|| ty.arg_index(name))
     {
         return Some(Found::Arg(at));
+    }
+    if ty.is(TypeDesc::SCAP) {
+        return None;
     }
     let by_kind = |fits: &dyn Fn(ArgKind) -> bool| {
         ty.args
@@ -307,7 +413,20 @@ fn exe_flags(c: &Ctx<'_>) -> Option<String> {
 
 /// `evt.rawarg`: one argument as the number it was.
 pub fn raw_arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
-    match find_arg(c, name?)? {
+    let found = find_arg(c, name?)?;
+    if let (Found::Arg(at), Some(ty)) = (&found, scap(c)) {
+        // A number may have behind it what it stands for.
+        let named = matches!(
+            ty.args.get(*at)?.kind()?,
+            ArgKind::Fd | ArgKind::Pid | ArgKind::Uid | ArgKind::Gid
+        );
+        return match c.event.args.get(*at)? {
+            value if named => render::scap::number_of(value).map(FieldValue::Int),
+            Value::Num(n) => Some(FieldValue::Int(*n)),
+            Value::Absent | Value::Bytes(_) => None,
+        };
+    }
+    match found {
         Found::Arg(at) => match c.event.args.get(at)? {
             Value::Num(n) => Some(FieldValue::Int(render::number(
                 c.ty()?.args.get(at)?.kind(),
@@ -323,6 +442,9 @@ pub fn raw_arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
 
 /// Flags and mode of an open call, from its arguments or from the first words of `struct open_how`.
 fn opened(c: &Ctx<'_>) -> Option<(u64, u64)> {
+    if let Some(ty) = scap(c) {
+        return Some(opened_by(c, ty));
+    }
     let name = c.ty().filter(|ty| ty.is_syscall)?.name.as_str();
     OPENS.binary_search(&name).ok()?;
     let number = |name: &str| match c.arg(name) {
@@ -342,6 +464,49 @@ fn opened(c: &Ctx<'_>) -> Option<(u64, u64)> {
         return Some((word(0)?, word(8).unwrap_or(0)));
     }
     Some((number("flags")?, number("mode").unwrap_or(0)))
+}
+
+// Flags of an open call as scap numbers them (driver/ppm_events_public.h, PPM_O_*).
+const SCAP_READ: u64 = 1;
+const SCAP_WRITE: u64 = 2;
+const SCAP_CREAT: u64 = 4;
+const SCAP_TMPFILE: u64 = 1 << 13;
+const SCAP_CREATED: u64 = 1 << 14;
+
+/// Flags and mode of an open call of scap's, in Linux's numbering; for all other events such that nothing is asked for.
+fn opened_by(c: &Ctx<'_>, ty: &TypeDesc) -> (u64, u64) {
+    let number = |name: &str| match c.arg(name) {
+        Some(Value::Num(n)) => Some(*n as u64),
+        _ => None,
+    };
+    let returned = ty.is(TypeDesc::EXIT);
+    // The first kind of openat has its arguments in the entry, and only there.
+    let entered = ty.name == "openat" && ty.arg_index("flags").is_some();
+    let mode = number("mode").unwrap_or(0);
+    let flags = match ty.name.as_str() {
+        "open" | "openat2" if returned => number("flags"),
+        "openat" if returned || entered => {
+            number("flags").filter(|_| returned || c.arg("fd").is_none())
+        }
+        "creat" if returned => return (O_CREAT | O_PATH, mode),
+        _ => None,
+    };
+    let Some(flags) = flags else {
+        return (O_PATH, 0);
+    };
+    let access = match flags & (SCAP_READ | SCAP_WRITE) {
+        0 => O_PATH,
+        SCAP_READ => 0,
+        SCAP_WRITE => O_WRONLY,
+        _ => 2,
+    };
+    let bits = [
+        (SCAP_CREAT, O_CREAT),
+        (SCAP_TMPFILE, O_TMPFILE),
+        (SCAP_CREATED, O_CREAT),
+    ];
+    let held = bits.iter().filter(|bit| flags & bit.0 != 0);
+    (held.fold(access, |all, bit| all | bit.1), mode)
 }
 
 // The same on x86 and ARM: include/uapi/asm-generic/fcntl.h.
@@ -379,7 +544,9 @@ pub fn is_open_create(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
 pub fn is_open_exec(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
     let (flags, mode) = opened(c)?;
     Some(FieldValue::Bool(
-        c.event.errno().is_none() && flags & (O_CREAT | O_TMPFILE) != 0 && mode & 0o111 != 0,
+        (c.event.errno().is_none() || scap(c).is_some())
+            && flags & (O_CREAT | O_TMPFILE) != 0
+            && mode & 0o111 != 0,
     ))
 }
 
@@ -431,6 +598,13 @@ pub fn second_of_day(civil: Civil) -> String {
 
 /// `>` for a call recorded as it was entered, else `<`.
 pub fn dir(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    if let Some(ty) = scap(c) {
+        return Some(FieldValue::str(if ty.is(TypeDesc::ENTRY) {
+            ">"
+        } else {
+            "<"
+        }));
+    }
     let entered = c.ty()?.is_syscall && c.event.flags.has(EventFlags::NO_RESULT);
     Some(FieldValue::str(if entered { ">" } else { "<" }))
 }
@@ -504,6 +678,9 @@ pub fn acted_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
         return None;
     }
     // Where a descriptor was given beside the path, the event's file is what that descriptor is.
+    if scap(c).is_some() {
+        return absolute(c, at).map(FieldValue::owned);
+    }
     let given_fd = ty.args.iter().any(|arg| arg.kind() == Some(ArgKind::Fd));
     match c.file() {
         Some(file)
@@ -549,6 +726,9 @@ pub fn abspath<'a>(c: &Ctx<'a>, which: Option<&str>) -> Option<FieldValue<'a>> {
 /// An argument's path made absolute and normal, without regard to symbolic links. `None` when it is relative to a
 /// directory that is not known.
 fn absolute(c: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
+    if scap(c).is_some() {
+        return render::scap::absolute(c, at);
+    }
     let path = bytes_at(c, at)?;
     if path.starts_with(b"/") {
         return Some(normal(path));

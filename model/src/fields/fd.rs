@@ -1,18 +1,22 @@
 //! Getters of `fd.*`: the file or socket behind the descriptor an event is about.
 
 use super::evt::is_socket;
-use super::{Ctx, FieldValue};
+use super::{Ctx, FieldValue, told};
 use crate::args::ArgKind;
 use crate::entity::{File, FileKind, Flow, Role};
 use crate::errno;
 use crate::event::Value;
 use crate::render;
+use crate::schema::TypeDesc;
 use crate::services;
 use std::net::SocketAddr;
 
 /// The descriptor: a new one that the call returned, else the first it was given.
 pub fn num(c: &Ctx<'_>) -> Option<i64> {
     let ty = c.ty()?;
+    if ty.is(TypeDesc::SCAP) {
+        return told::kept(c, "fd.num");
+    }
     if render::new_fd(ty, c.event) {
         return Some(c.event.result);
     }
@@ -27,7 +31,22 @@ pub fn num(c: &Ctx<'_>) -> Option<i64> {
 
 /// The full name; `None` for what has none.
 pub fn name(file: &File) -> Option<Vec<u8>> {
+    if is_told(file) {
+        return Some(file.path.clone()).filter(|_| file.marks & File::NAMED != 0);
+    }
     Some(file.name()).filter(|name| !name.is_empty())
+}
+
+/// Whether the file is what a capture of another program told.
+fn is_told(file: &File) -> bool {
+    file.marks & File::TOLD != 0
+}
+
+/// Type of what is known; none of a mere number.
+pub fn type_name(file: &File) -> Option<&'static str> {
+    Some(file.kind.name()).filter(|_| {
+        file.kind != FileKind::Unseen && (file.kind != FileKind::Other || !is_told(file))
+    })
 }
 
 /// The path of something that lies in a directory.
@@ -47,6 +66,9 @@ fn path(file: &File) -> Option<&[u8]> {
 
 /// The directory that contains it.
 pub fn directory(file: &File) -> Option<&[u8]> {
+    if is_told(file) {
+        return told_directory(file);
+    }
     let path = path(file)?;
     match path.iter().rposition(|b| *b == b'/')? {
         0 => Some(b"/"),
@@ -54,8 +76,32 @@ pub fn directory(file: &File) -> Option<&[u8]> {
     }
 }
 
+/// As the peers have it: a directory is its own, and what has no slash lies in the root.
+fn told_directory(file: &File) -> Option<&[u8]> {
+    let path = file.path.as_slice();
+    match file.kind {
+        FileKind::Directory => Some(path),
+        FileKind::File | FileKind::Unseen if file.marks & File::NAMED != 0 => {
+            match path.iter().rposition(|b| *b == b'/') {
+                Some(at) if at > 0 && at + 1 == path.len() => Some(path),
+                Some(at) if at > 0 => path.get(..at),
+                _ => Some(b"/"),
+            }
+        }
+        _ => None,
+    }
+}
+
 /// The last part of its path.
 pub fn filename(file: &File) -> Option<&[u8]> {
+    if is_told(file) {
+        let path = Some(file.path.as_slice()).filter(|_| file.kind == FileKind::File)?;
+        return match path.iter().rposition(|b| *b == b'/') {
+            Some(at) if at + 1 < path.len() => path.get(at + 1..),
+            Some(_) => Some(path),
+            None => Some(b"/"),
+        };
+    }
     let path = path(file)?;
     path.get(path.iter().rposition(|b| *b == b'/')? + 1..)
 }
@@ -84,7 +130,11 @@ pub enum End {
 
 /// The address of an end, where it is known which that is.
 pub fn end(c: &Ctx<'_>, end: End) -> Option<SocketAddr> {
-    let flow = c.file()?.flow?;
+    let file = c.file()?;
+    let flow = file.flow?;
+    if is_told(file) && flow.role == Role::Unknown {
+        return None;
+    }
     let remote = Some(flow.remote).filter(|_| flow.is_connected());
     match (end, flow.role) {
         (End::Local, _) | (End::Client, Role::Client) | (End::Server, Role::Server) => {
@@ -97,9 +147,10 @@ pub fn end(c: &Ctx<'_>, end: End) -> Option<SocketAddr> {
 
 /// Both ends, of which any may match.
 pub fn ends<'a>(c: &Ctx<'a>, value: fn(SocketAddr) -> FieldValue<'a>) -> Option<FieldValue<'a>> {
-    let all = [End::Local, End::Remote]
-        .into_iter()
-        .filter_map(|which| end(c, which))
+    let flow = c.file()?.flow?;
+    let remote = Some(flow.remote).filter(|_| flow.is_connected() || is_pair(c.file()));
+    let all = std::iter::once(flow.local)
+        .chain(remote)
         .map(value)
         .collect::<Vec<_>>();
     if all.is_empty() {
@@ -107,6 +158,11 @@ pub fn ends<'a>(c: &Ctx<'a>, value: fn(SocketAddr) -> FieldValue<'a>) -> Option<
     } else {
         Some(FieldValue::Any(all))
     }
+}
+
+/// Whether a socket that was told has two ends, whatever they are.
+fn is_pair(file: Option<&File>) -> bool {
+    file.is_some_and(|file| is_told(file) && matches!(file.letter(), '4' | '6'))
 }
 
 /// An address as a value.
@@ -162,13 +218,80 @@ pub fn polled(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
     (!numbers.is_empty()).then(|| FieldValue::owned(numbers.join(" ")))
 }
 
+/// A mark of a file that another program told.
+pub fn marked(c: &Ctx<'_>, mark: u32) -> Option<FieldValue<'static>> {
+    let file = c
+        .file()
+        .filter(|file| is_told(file) && file.kind != FileKind::Unseen)?;
+    Some(FieldValue::Bool(file.marks & mark != 0))
+}
+
+/// What is asked of the descriptors that poll waits for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Waited {
+    /// Numbers.
+    Nums,
+    /// Names.
+    Names,
+    /// Addresses of clients.
+    Cips,
+    /// Addresses of servers.
+    Sips,
+    /// Ports of clients.
+    Cports,
+    /// Ports of servers.
+    Sports,
+}
+
+/// The descriptors that poll and ppoll wait for, in a capture of another program.
+pub fn waited(c: &Ctx<'_>, what: Waited) -> Option<FieldValue<'static>> {
+    let ty = c.ty()?;
+    let at = ty
+        .args
+        .iter()
+        .position(|arg| arg.kind() == Some(ArgKind::FdWaits))?;
+    let Value::Bytes(blob) = c.event.args.get(at)? else {
+        return None;
+    };
+    let part = |wait: &render::scap::Wait<'_>| -> Option<Vec<u8>> {
+        // A connection is called by its ends: `10.0.0.1:5->10.0.0.2:80`.
+        let ends = || {
+            let name = String::from_utf8_lossy(wait.name).into_owned();
+            let (client, server) = name.split_once("->")?;
+            let (cip, cport) = client.rsplit_once(':')?;
+            let (sip, sport) = server.rsplit_once(':')?;
+            Some([cip, cport, sip, sport].map(|part| part.as_bytes().to_vec()))
+        };
+        match what {
+            Waited::Nums => Some(wait.fd.to_string().into_bytes()),
+            Waited::Names if wait.name.is_empty() => Some(b"<NA>".to_vec()),
+            Waited::Names => Some(wait.name.to_vec()),
+            _ if !matches!(wait.letter, b'4' | b'6') => None,
+            Waited::Cips => ends().map(|[cip, ..]| cip),
+            Waited::Cports => ends().map(|[_, cport, ..]| cport),
+            Waited::Sips => ends().map(|[_, _, sip, _]| sip),
+            Waited::Sports => ends().map(|[.., sport]| sport),
+        }
+    };
+    let parts: Vec<Vec<u8>> = render::scap::waits(&blob.bytes)
+        .filter_map(|wait| part(&wait))
+        .collect();
+    Some(FieldValue::owned(parts.join(&b','))).filter(|_| !parts.is_empty())
+}
+
 /// Whether an inet socket has a peer.
 pub fn connected(file: &File) -> Option<bool> {
+    if is_told(file) {
+        return Some(file.marks & File::CONNECTED != 0).filter(|_| file.kind != FileKind::Unseen);
+    }
     file.flow.as_ref().map(Flow::is_connected)
 }
 
 /// Whether the recorded process is the server, where that is known.
 pub fn is_server(file: &File) -> Option<bool> {
+    if is_told(file) {
+        return Some(file.marks & File::SERVER != 0).filter(|_| file.kind != FileKind::Unseen);
+    }
     match file.flow?.role {
         Role::Unknown => None,
         role => Some(role == Role::Server),
@@ -177,6 +300,10 @@ pub fn is_server(file: &File) -> Option<bool> {
 
 /// Whether the call gave its socket an address or a peer.
 pub fn name_changed(c: &Ctx<'_>) -> Option<bool> {
+    if c.ty()?.is(TypeDesc::SCAP) {
+        c.file().filter(|file| file.kind != FileKind::Unseen)?;
+        return told::kept(c, "fd.name_changed").map(|n| n != 0);
+    }
     let in_progress = c.event.errno().and_then(errno::name) == Some("EINPROGRESS");
     let done = c.event.errno().is_none() || in_progress;
     let file = c.file()?;

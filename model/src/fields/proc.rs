@@ -1,6 +1,6 @@
 //! Getters of `proc.*`, `thread.*`, `user.*` and `group.*`: who did it, and their ancestors.
 
-use super::{Ctx, FieldValue};
+use super::{Ctx, FieldValue, told};
 use crate::entity::{File, Group, Process, User};
 use crate::render;
 
@@ -16,7 +16,60 @@ pub fn exe(p: &Process) -> Option<&[u8]> {
 
 /// The path of the executed file; `None` for kernel threads.
 pub fn exepath(p: &Process) -> Option<&[u8]> {
-    Some(p.exe_path.as_slice()).filter(|path| !path.is_empty())
+    Some(p.exe_path.as_slice()).filter(|path| p.is_told() || !path.is_empty())
+}
+
+/// The working directory.
+pub fn cwd(p: &Process) -> Option<&[u8]> {
+    Some(p.cwd.as_slice()).filter(|path| p.is_told() || !path.is_empty())
+}
+
+/// An id of a row; what another program told may be -1.
+pub fn id(p: &Process, id: u32) -> i64 {
+    if p.is_told() {
+        i64::from(id as i32)
+    } else {
+        i64::from(id)
+    }
+}
+
+/// An id that is 0 when not known; of what another program told, whatever it is.
+pub fn known_id(p: &Process, n: u32) -> Option<FieldValue<'static>> {
+    if p.is_told() {
+        Some(FieldValue::Int(id(p, n)))
+    } else {
+        known(n)
+    }
+}
+
+/// The pid inside the pid namespace.
+pub fn vpid(p: &Process) -> Option<FieldValue<'static>> {
+    known_id(p, p.vpid).filter(|pid| *pid != FieldValue::Int(-1))
+}
+
+/// Control groups: the one of the default hierarchy, or all as `subsystem=path`.
+pub fn cgroups(p: &Process) -> Option<FieldValue<'_>> {
+    if p.is_told() {
+        return Some(FieldValue::owned(render::list_text(&p.cgroup)))
+            .filter(|_| !p.cgroup.is_empty());
+    }
+    filled(&p.cgroup)
+}
+
+/// The control group of one subsystem.
+pub fn cgroup<'a>(p: &'a Process, subsystem: Option<&str>) -> Option<FieldValue<'a>> {
+    let (true, Some(subsystem)) = (p.is_told(), subsystem) else {
+        return cgroups(p);
+    };
+    let mut entries = p.cgroup.split(|b| *b == 0);
+    entries
+        .find_map(|entry| entry.strip_prefix(subsystem.as_bytes())?.strip_prefix(b"="))
+        .map(FieldValue::str)
+}
+
+/// When the process started, ns on the boot clock; `None` when another program did not know.
+pub fn started(p: &Process) -> Option<u64> {
+    Some(p.key.start_ns).filter(|ns| !p.is_told() || *ns != 0)
 }
 
 /// The hash of the executed file, hex.
@@ -86,24 +139,36 @@ pub fn parent<'a>(c: &Ctx<'a>) -> Option<&'a Process> {
     c.tables.proc(c.proc()?.parent?)
 }
 
+/// The process's row; of a thread that another program told of, that of the main one above it.
+fn main<'a>(c: &Ctx<'a>) -> Option<&'a Process> {
+    let own = c.proc()?;
+    if !own.is_told() {
+        return Some(own);
+    }
+    let line = c.tables.ancestors(own.id);
+    let same = line.take_while(|row| row.key.pid == own.key.pid);
+    Some(same.last().unwrap_or(own))
+}
+
 /// A value of one ancestor (0 is the process itself, 1 its parent), or without an index of all, of which any may match.
 pub fn ancestor<'a>(
     c: &Ctx<'a>,
     index: Option<&str>,
     value: fn(&'a Process) -> Option<FieldValue<'a>>,
 ) -> Option<FieldValue<'a>> {
+    let own = main(c)?;
     match index {
         Some(index) => {
             let row = match index.parse::<usize>().ok()?.checked_sub(1) {
-                None => c.proc()?,
-                Some(above) => c.tables.ancestors(c.event.proc).nth(above)?,
+                None => own,
+                Some(above) => c.tables.ancestors(own.id).nth(above)?,
             };
             value(row)
         }
         None => {
             let all = c
                 .tables
-                .ancestors(c.event.proc)
+                .ancestors(own.id)
                 .filter_map(value)
                 .collect::<Vec<_>>();
             if all.is_empty() {
@@ -134,8 +199,14 @@ pub fn login_shell(c: &Ctx<'_>) -> Option<i64> {
 }
 
 /// Nanoseconds from a process's start to the event.
-pub fn age(c: &Ctx<'_>, p: &Process) -> u64 {
-    c.event.time.0.saturating_sub(p.key.start_ns)
+pub fn age(c: &Ctx<'_>, p: &Process) -> Option<u64> {
+    // The peers count from the start of the thread.
+    let own = Some(p.id).filter(|id| p.is_told() && c.event.proc == *id);
+    let start = match own.and_then(|_| told::kept(c, "thread.start_ts")) {
+        Some(start) => u64::try_from(start).ok().filter(|ns| *ns != 0),
+        None => started(p),
+    };
+    Some(c.event.time.0.saturating_sub(start?))
 }
 
 /// Nanoseconds from the last change of the executed file's inode to the start of the process; none for a file that was
@@ -154,6 +225,9 @@ pub fn stream<'a>(c: &Ctx<'a>, fd: u32) -> Option<&'a File> {
 
 /// The thread id inside the pid namespace, of main threads: it is the process id there.
 pub fn virtual_tid(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    if let Some(tid) = told::kept(c, "thread.vtid") {
+        return Some(FieldValue::Int(tid)).filter(|_| tid != -1);
+    }
     let p = c.proc().filter(|p| p.key.pid == c.event.tid)?;
     known(p.vpid)
 }
@@ -168,7 +242,7 @@ pub fn known(n: u32) -> Option<FieldValue<'static>> {
 /// Whether the process leads what has this id; `None` when that is not known.
 pub fn leads(c: &Ctx<'_>, id: fn(&Process) -> u32) -> Option<FieldValue<'static>> {
     let own = c.proc()?;
-    let id = Some(id(own)).filter(|id| *id != 0)?;
+    let id = Some(id(own)).filter(|id| own.is_told() || *id != 0)?;
     Some(FieldValue::Bool(id == own.key.pid))
 }
 

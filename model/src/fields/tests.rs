@@ -448,7 +448,7 @@ fn reads_and_writes_are_counted_by_what_they_go_through() {
             ("evt.is_io", "true"),
             ("evt.is_io_write", "true"),
             ("evt.is_io_read", "false"),
-            ("evt.io_dir", "w"),
+            ("evt.io_dir", "write"),
             ("evt.arg.data", "GET /"),
             ("fd.num", "4"),
         ],

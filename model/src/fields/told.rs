@@ -2,42 +2,52 @@
 //! argument of the field's name. Other recorders count memory, descriptors and processor time that way; this one does not.
 
 use super::{Ctx, FieldValue};
+use crate::args::ArgKind;
 use crate::event::Value;
 
 fn value<'a>(c: &Ctx<'a>, field: &str) -> Option<&'a Value> {
     c.arg(field)
 }
 
+/// A number that is kept as an argument, or in a structure that is kept as one.
+pub fn kept(c: &Ctx<'_>, field: &str) -> Option<i64> {
+    if let Some(Value::Num(n)) = value(c, field) {
+        return Some(*n);
+    }
+    let ty = c.ty()?;
+    for (arg, value) in ty.args.iter().zip(&c.event.args).rev() {
+        if !arg.name.contains('.') {
+            break;
+        }
+        let (Some(ArgKind::Given), Value::Bytes(blob)) = (arg.kind(), value) else {
+            continue;
+        };
+        let row = c.schema.structure(&arg.set, c.event.abi)?;
+        let place = row.fields.iter().find(|row| row.name == field)?.offset as usize;
+        let bytes = blob.bytes.get(place..)?.first_chunk()?;
+        return Some(i64::from_le_bytes(*bytes));
+    }
+    None
+}
+
 /// A number.
 pub fn number(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
-    match value(c, field)? {
-        Value::Num(n) => Some(FieldValue::Uint(*n as u64)),
-        Value::Absent | Value::Bytes(_) => None,
-    }
+    kept(c, field).map(|n| FieldValue::Uint(n as u64))
 }
 
 /// A number that may be negative.
 pub fn signed(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
-    match value(c, field)? {
-        Value::Num(n) => Some(FieldValue::Int(*n)),
-        Value::Absent | Value::Bytes(_) => None,
-    }
+    kept(c, field).map(FieldValue::Int)
 }
 
 /// Yes or no.
 pub fn flag(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
-    match value(c, field)? {
-        Value::Num(n) => Some(FieldValue::Bool(*n != 0)),
-        Value::Absent | Value::Bytes(_) => None,
-    }
+    kept(c, field).map(|n| FieldValue::Bool(n != 0))
 }
 
 /// A number with a fraction, kept as the bits of a double.
 pub fn fraction(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
-    match value(c, field)? {
-        Value::Num(n) => Some(FieldValue::Double(f64::from_bits(*n as u64))),
-        Value::Absent | Value::Bytes(_) => None,
-    }
+    kept(c, field).map(|n| FieldValue::Double(f64::from_bits(n as u64)))
 }
 
 /// A text.

@@ -1,0 +1,96 @@
+//! A capture of ours as another of ours, with fewer events.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use crate::error::Error;
+use afterimage_format::{Chunk, Lineage, Reader, Writer, WriterOptions};
+use afterimage_model::{Ctx, Totals};
+use std::io::Write;
+
+/// Calls `look` with every event that can be read, in order, and `close` after each chunk.
+///
+/// # Errors
+/// Those of the two.
+pub fn each<T>(
+    reader: &Reader,
+    to: &mut T,
+    look: &mut dyn FnMut(&mut T, &Ctx<'_>) -> Result<(), Error>,
+    close: &mut dyn FnMut(&mut T, &Chunk) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut first = None;
+    let mut previous = None;
+    for at in 0..reader.chunks().len() {
+        // What is damaged is among the gaps.
+        let Ok(chunk) = reader.chunk(at) else {
+            continue;
+        };
+        for (num, event) in (chunk.first_num..).zip(&chunk.events) {
+            let time = event.time.0;
+            let ctx = Ctx {
+                manifest: reader.manifest(),
+                schema: reader.schema(),
+                tables: &chunk.tables,
+                event,
+                num,
+                first_ns: *first.get_or_insert(time),
+                previous_ns: previous.replace(time).unwrap_or(time),
+            };
+            look(to, &ctx)?;
+        }
+        close(to, &chunk)?;
+    }
+    Ok(())
+}
+
+/// What a capture has lost: its gaps, and chunks of it that cannot be read.
+pub fn gaps(reader: &Reader) -> Vec<afterimage_model::Gap> {
+    let mut gaps = reader.gaps().to_vec();
+    let damaged = (0..reader.chunks().len()).filter(|at| reader.chunk(*at).is_err());
+    gaps.extend(damaged.filter_map(|at| reader.loss(at)));
+    gaps
+}
+
+/// Writes the events that `keep` wants, numbered anew, with the gaps and notes, and with the state at the end. Gives how
+/// many there are.
+///
+/// # Errors
+/// When the output cannot be written.
+pub fn copy<W: Write>(
+    reader: &Reader,
+    out: W,
+    lineage: &Lineage,
+    keep: &mut dyn FnMut(&Ctx<'_>) -> bool,
+) -> Result<(W, u64), Error> {
+    let options = WriterOptions {
+        chunk_span_ns: u64::MAX,
+        ..WriterOptions::default()
+    };
+    let (manifest, schema) = (reader.manifest(), reader.schema());
+    let mut writer = Writer::derived(out, manifest, lineage, schema, options)?;
+    let mut left = 0;
+    let mut look = |writer: &mut Writer<W>, ctx: &Ctx<'_>| {
+        if keep(ctx) {
+            writer.push(ctx.event.clone(), ctx.tables)?;
+        } else {
+            left += 1;
+        }
+        Ok(())
+    };
+    // Rows are numbered in one chunk as in all, but each has only its own.
+    each(reader, &mut writer, &mut look, &mut |writer, chunk| {
+        Ok(writer.flush(&chunk.tables)?)
+    })?;
+    for note in reader.notes() {
+        writer.note(note)?;
+    }
+    for gap in gaps(reader) {
+        writer.gap(&gap)?;
+    }
+    let written = writer.events();
+    let totals = Totals {
+        written,
+        filtered: reader.totals().map_or(0, |totals| totals.filtered) + left,
+        ..reader.totals().cloned().unwrap_or_default()
+    };
+    let out = writer.seal(&totals, reader.state())?;
+    Ok((out, written))
+}

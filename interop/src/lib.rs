@@ -1,0 +1,111 @@
+//! Captures of other programs.
+//!
+//! A capture that another program wrote becomes one of ours, of another schema: event types, arguments and their names are
+//! that program's. So everything that reads a capture reads it too. [`FORMATS`] says what there is.
+#![forbid(unsafe_code)]
+
+pub mod copy;
+pub mod error;
+pub mod open;
+pub mod scap;
+
+pub use error::Error;
+pub use open::{open, open_stream};
+
+/// A kind of file that captures come as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Ours.
+    Aft,
+    /// That of sysdig, Falco and Stratoshark.
+    Scap,
+    /// One JSON object a line.
+    Jsonl,
+}
+
+/// A row of [`FORMATS`].
+#[derive(Clone, Copy, Debug)]
+pub struct FormatRow {
+    /// Which.
+    pub format: Format,
+    /// What it is called, and how its files end.
+    pub name: &'static str,
+    /// Other ends of names.
+    pub endings: &'static [&'static str],
+    /// It can be read.
+    pub reads: bool,
+    /// It can be written.
+    pub writes: bool,
+    /// One sentence.
+    pub doc: &'static str,
+}
+
+/// Every format.
+pub const FORMATS: &[FormatRow] = &[
+    FormatRow {
+        format: Format::Aft,
+        name: "aft",
+        endings: &[],
+        reads: true,
+        writes: true,
+        doc: "Captures of afterimage.",
+    },
+    FormatRow {
+        format: Format::Scap,
+        name: "scap",
+        endings: &["scap.gz", "scap.zst"],
+        reads: true,
+        writes: true,
+        doc: "Captures of sysdig, Falco and Stratoshark, plain or compressed.",
+    },
+    FormatRow {
+        format: Format::Jsonl,
+        name: "jsonl",
+        endings: &["json", "ndjson"],
+        reads: false,
+        writes: true,
+        doc: "Events as JSON, one object a line.",
+    },
+];
+
+impl Format {
+    /// Its row.
+    pub fn row(self) -> &'static FormatRow {
+        FORMATS
+            .iter()
+            .find(|row| row.format == self)
+            .unwrap_or(&FORMATS[0])
+    }
+
+    /// Whether its files are no text.
+    pub fn is_binary(self) -> bool {
+        self != Format::Jsonl
+    }
+
+    /// What a capture that is open was.
+    pub fn of(reader: &afterimage_format::Reader) -> Format {
+        match reader.manifest().tool.as_str() {
+            "scap" if reader.lineage().derived_by.is_empty() => Format::Scap,
+            _ => Format::Aft,
+        }
+    }
+
+    /// The format with this name.
+    pub fn by_name(name: &str) -> Option<&'static FormatRow> {
+        FORMATS
+            .iter()
+            .find(|row| row.name == name || row.endings.contains(&name))
+    }
+
+    /// The format that the end of a file name says.
+    pub fn by_path(path: &std::path::Path) -> Option<&'static FormatRow> {
+        let name = path.file_name()?.to_str()?;
+        let ends = |ending: &&str| {
+            name.strip_suffix(*ending)
+                .is_some_and(|rest| rest.ends_with('.'))
+        };
+        FORMATS
+            .iter()
+            .find(|row| ends(&row.name) || row.endings.iter().any(&ends))
+    }
+}

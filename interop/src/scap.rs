@@ -1,0 +1,31 @@
+//! Captures of sysdig, Falco and Stratoshark (`.scap`): reading them as captures of ours.
+//!
+//! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is
+//! known from event to event, [`rows`] makes rows of that, and [`convert`] writes it all down. The other way, [`write`] follows
+//! with the same [`state`] what a reader would believe, and [`params`] turns our arguments into scap's.
+
+mod block;
+mod bytes;
+mod calls;
+mod containers;
+mod convert;
+mod event;
+mod flags;
+mod input;
+mod lists;
+mod params;
+mod rows;
+mod state;
+mod threads;
+mod types;
+mod write;
+
+pub use convert::{Report, convert};
+pub use types::schema;
+pub use write::{Written, write};
+
+/// How a capture of version 1.2 begins: its first block, whole.
+pub const SECTION_HEAD: [u8; 28] = [
+    0x0a, 0x0d, 0x0d, 0x0a, 28, 0, 0, 0, 0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 2, 0, 255, 255, 255, 255,
+    255, 255, 255, 255, 28, 0, 0, 0,
+];

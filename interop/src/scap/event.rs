@@ -1,0 +1,188 @@
+//! One event as it lies in a block: time, thread, code and the bytes of its parameters.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::bytes::{Cursor, signed, unsigned, until_nul};
+use super::lists::comments;
+use super::types;
+use smallvec::SmallVec;
+
+/// An event.
+#[derive(Clone, Debug, Default)]
+pub struct Raw<'b> {
+    /// ns since 1970.
+    pub ts: u64,
+    /// Thread; -1 for none.
+    pub tid: i64,
+    /// CPU.
+    pub cpu: u16,
+    /// Code.
+    pub code: u16,
+    /// It only changes what is known, and is not to be shown.
+    pub state_only: bool,
+    /// Bytes of its parameters.
+    pub params: SmallVec<[&'b [u8]; 32]>,
+    /// Its parameters could not be told apart.
+    pub torn: bool,
+    /// Comments behind it.
+    pub comments: Vec<Vec<u8>>,
+}
+
+impl<'b> Raw<'b> {
+    /// The bytes of a parameter; `None` where the file has none of that number.
+    pub fn param(&self, at: usize) -> Option<&'b [u8]> {
+        self.params.get(at).copied()
+    }
+
+    /// A parameter as a number with a sign.
+    pub fn int(&self, at: usize) -> Option<i64> {
+        signed(self.param(at)?)
+    }
+
+    /// A parameter as a number without a sign.
+    pub fn uint(&self, at: usize) -> Option<u64> {
+        unsigned(self.param(at)?)
+    }
+
+    /// A parameter of 32 bits.
+    pub fn word(&self, at: usize) -> Option<u32> {
+        self.uint(at).map(|n| n as u32)
+    }
+
+    /// A parameter as text up to NUL.
+    pub fn text(&self, at: usize) -> Option<&'b [u8]> {
+        self.param(at).map(until_nul)
+    }
+
+    /// Whether it tells of an entry.
+    pub fn is_entry(&self) -> bool {
+        self.code.is_multiple_of(2)
+    }
+}
+
+/// Parameters at the most.
+const MAX_PARAMS: usize = 60;
+
+/// Takes the body of an event block apart. `None` when not even its head is there.
+pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>> {
+    let mut cursor = Cursor::new(body);
+    let cpu = cursor.u16()?;
+    let flags = if flagged { cursor.u32()? } else { 0 };
+    let header = cursor.len();
+    let (ts, tid) = (cursor.u64()?, cursor.i64()?);
+    let len = cursor.u32()? as usize;
+    let code = cursor.u16()?;
+    let count = if counted {
+        Some(cursor.u32()? as usize)
+    } else {
+        None
+    };
+    let mut raw = Raw {
+        ts,
+        tid,
+        cpu,
+        code,
+        state_only: flags & 1 != 0,
+        ..Raw::default()
+    };
+    let before = header - cursor.len();
+    let size = len.checked_sub(before);
+    let content = size
+        .and_then(|size| cursor.rest().get(..size))
+        .unwrap_or(cursor.rest());
+    let row = types::row(code);
+    let width = if row.is_some_and(|row| row.large) {
+        4
+    } else {
+        2
+    };
+    let found = match count {
+        Some(count) => split(content, count, width).or_else(|| split(content, count, 6 - width)),
+        // The count is not in the file: it is the largest that gives the length.
+        None => (0..=row.map_or(0, |row| row.params.len()))
+            .rev()
+            .find_map(|count| {
+                split(content, count, width).filter(|found| found.1 || matches!(code, 280 | 286))
+            }),
+    };
+    match found {
+        Some((params, _)) => raw.params = params,
+        None if row.is_none() => raw.params.push(content),
+        None => raw.torn = true,
+    }
+    // Options start at the next multiple of four of the block, whose head is eight bytes.
+    let past = (2 + if flagged { 4 } else { 0 } + len).next_multiple_of(4);
+    if let Some(options) = body.get(past..).filter(|rest| rest.len() >= 4) {
+        raw.comments = comments(options);
+    }
+    Some(raw)
+}
+
+type Params<'b> = SmallVec<[&'b [u8]; 32]>;
+
+/// Parameters by their lengths, and whether they fill the content exactly. `None` when they do not fit.
+fn split(content: &[u8], count: usize, width: usize) -> Option<(Params<'_>, bool)> {
+    if count > MAX_PARAMS {
+        return None;
+    }
+    let mut lengths = Cursor::new(content.get(..count.checked_mul(width)?)?);
+    let mut values = Cursor::new(content.get(count * width..)?);
+    let mut params = Params::new();
+    for _ in 0..count {
+        let len = if width == 4 {
+            lengths.u32()? as usize
+        } else {
+            usize::from(lengths.u16()?)
+        };
+        params.push(values.take(len)?);
+    }
+    Some((params, values.is_empty()))
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, clippy::indexing_slicing)]
+mod tests {
+    use super::*;
+
+    fn body(code: u16, counted: bool, params: &[&[u8]]) -> Vec<u8> {
+        let head = if counted { 26 } else { 22 };
+        let len = head + params.iter().map(|param| param.len() + 2).sum::<usize>();
+        let mut out = vec![3, 0];
+        out.extend(7_u64.to_le_bytes());
+        out.extend((-1_i64).to_le_bytes());
+        out.extend((len as u32).to_le_bytes());
+        out.extend(code.to_le_bytes());
+        if counted {
+            out.extend((params.len() as u32).to_le_bytes());
+        }
+        params
+            .iter()
+            .for_each(|param| out.extend((param.len() as u16).to_le_bytes()));
+        params.iter().for_each(|param| out.extend(*param));
+        out
+    }
+
+    #[test]
+    fn parameters_are_told_apart_with_and_without_a_count() {
+        let params: &[&[u8]] = &[
+            &3_i64.to_le_bytes(),
+            b"/etc\0",
+            &1_u32.to_le_bytes(),
+            &0_u32.to_le_bytes(),
+        ];
+        for counted in [false, true] {
+            let bytes = body(3, counted, params);
+            let raw = parse(&bytes, counted, false).unwrap();
+            assert_eq!((raw.cpu, raw.ts, raw.tid, raw.torn), (3, 7, -1, false));
+            assert_eq!(raw.params.as_slice(), params);
+            assert_eq!(raw.text(1), Some(&b"/etc"[..]));
+        }
+    }
+
+    #[test]
+    fn an_event_that_claims_too_many_parameters_is_torn_and_keeps_its_head() {
+        let mut bytes = body(7, true, &[&[0; 8], b"x"]);
+        bytes[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
+        let raw = parse(&bytes, true, false).unwrap();
+        assert!(raw.torn && raw.params.is_empty() && raw.ts == 7);
+    }
+}

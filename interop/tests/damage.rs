@@ -1,0 +1,88 @@
+//! Captures of sysdig that are cut, bent or nothing of the kind: never a panic, and what is whole is read.
+
+use afterimage_format::{Lineage, Reader};
+use afterimage_interop::{Error, open, scap};
+use afterimage_model::Ctx;
+use proptest::prelude::*;
+use std::io::Cursor;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// A capture of a few events, as scap.
+fn whole() -> &'static [u8] {
+    static WHOLE: OnceLock<Vec<u8>> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+        let reader = Reader::open(&sample).unwrap();
+        let mut some = |ctx: &Ctx<'_>| ctx.num % 16 == 0;
+        scap::write(&reader, Vec::new(), false, &mut some)
+            .unwrap()
+            .0
+    })
+}
+
+fn read(bytes: &[u8]) -> Result<Reader, Error> {
+    let input = Box::new(Cursor::new(bytes.to_vec()));
+    let (made, report) = scap::convert(input, Vec::new(), open::manifest(), &Lineage::default())?;
+    let reader = Reader::from_bytes(made).unwrap();
+    assert_eq!(reader.events(), report.events);
+    Ok(reader)
+}
+
+/// The events, as far as they are told by themselves.
+fn events(reader: &Reader) -> Vec<(u64, u32, u16)> {
+    let chunks = (0..reader.chunks().len()).map(|at| reader.chunk(at).unwrap());
+    let events = chunks.flat_map(|chunk| chunk.events);
+    events
+        .map(|event| (event.time.0, event.tid, event.ty.0))
+        .collect()
+}
+
+#[test]
+fn a_capture_after_a_capture_is_read_too() {
+    let once = read(whole()).unwrap();
+    let twice = read(&[whole(), whole()].concat()).unwrap();
+    assert_eq!(twice.gaps(), []);
+    assert_eq!(twice.events(), once.events() * 2);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_beginning_holds_the_first_events_and_says_that_it_is_torn(cut in 0..whole().len()) {
+        if let Ok(reader) = read(&whole()[..cut]) {
+            let (all, some) = (events(&read(whole()).unwrap()), events(&reader));
+            prop_assert!(all.starts_with(&some), "{} of {}", some.len(), all.len());
+        }
+    }
+
+    #[test]
+    fn bent_bytes_never_make_it_fail(bent in prop::collection::vec((0..whole().len(), any::<u8>()), 1..8)) {
+        let mut bytes = whole().to_vec();
+        for (at, byte) in bent {
+            bytes[at] = byte;
+        }
+        if let Ok(reader) = read(&bytes) {
+            events(&reader);
+        }
+    }
+
+    #[test]
+    fn what_is_put_in_between_is_passed_over(at in 0..whole().len(), noise in prop::collection::vec(any::<u8>(), 1..200)) {
+        let (before, after) = whole().split_at(at);
+        if let Ok(reader) = read(&[before, &noise, after].concat()) {
+            let all = read(whole()).unwrap().events();
+            prop_assert!(reader.events() <= all + 4, "{} of {all}", reader.events());
+        }
+    }
+
+    #[test]
+    fn noise_is_no_capture(noise in prop::collection::vec(any::<u8>(), 0..2000)) {
+        let _ = read(&noise);
+        // With the first bytes of a section, of gzip and of zstd before it.
+        for magic in [&whole()[..28], &[0x1f, 0x8b, 8, 0], &[0x28, 0xb5, 0x2f, 0xfd]] {
+            let _ = read(&[magic, &noise].concat());
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Captures written as scap: sysdig, where it is installed, and our own reader find in them what was in ours.
+//!
+//! Captures of sysdig are looked for as by `scap.rs`.
+
+#![allow(clippy::print_stderr, reason = "tests say what they skipped")]
+
+use afterimage_format::Reader;
+use afterimage_indexer::{Progress, Session};
+use afterimage_interop::scap;
+use afterimage_model::Ctx;
+use afterimage_query::FieldRef;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What is compared: the first three say which event it is.
+const COLUMNS: &[&str] = &[
+    "evt.rawtime",
+    "thread.tid",
+    "evt.cpu",
+    "proc.name",
+    "proc.pid",
+    "proc.ppid",
+    "proc.exepath",
+    "user.name",
+    "fd.name",
+];
+
+/// Those that may be known to one and not to the other: scap knows no parent that nobody told of, no program behind an exec
+/// as a file, and no socket's name before it has one.
+const LOOSE: &[&str] = &["fd.name"];
+
+/// Happenings that scap has no words for.
+const WORDLESS: &[&str] = &["cgroup_attach", "container_stop"];
+
+fn samples() -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
+    let paths = fs::read_dir(folder).unwrap().flatten().map(|e| e.path());
+    let mut found: Vec<PathBuf> = paths
+        .filter(|path| path.extension().is_some_and(|end| end == "aft"))
+        .collect();
+    found.sort();
+    assert!(!found.is_empty());
+    found
+}
+
+fn written(from: &Path, name: &str, folder: &Path) -> (PathBuf, scap::Written) {
+    let to = folder.join(name);
+    let reader = afterimage_interop::open(from).unwrap();
+    let file = File::create(&to).unwrap();
+    let packed = name.ends_with(".gz");
+    let (_, written) = scap::write(&reader, file, packed, &mut |_| true).unwrap();
+    (to, written)
+}
+
+/// The columns of every event that is shown, as our readers have them.
+fn ours(reader: Reader) -> Vec<Vec<String>> {
+    let fields: Vec<FieldRef> = COLUMNS
+        .iter()
+        .map(|name| FieldRef::parse(name).unwrap())
+        .collect();
+    let session = Session::from_reader(reader);
+    let mut rows = Vec::new();
+    let mut each = |ctx: &Ctx<'_>| {
+        if WORDLESS.contains(&ctx.ty().map_or("", |ty| ty.name.as_str())) {
+            return true;
+        }
+        let row = fields.iter().map(|field| match field.value(ctx) {
+            Some(value) => String::from_utf8_lossy(&value.text()).into_owned(),
+            None => String::new(),
+        });
+        rows.push(row.collect());
+        true
+    };
+    session
+        .scan(None, None, 1, &Progress::default(), &mut each)
+        .unwrap();
+    rows
+}
+
+/// The same as sysdig has them; `None`, and said, where it is not installed.
+fn theirs(capture: &Path) -> Option<Vec<Vec<String>>> {
+    let format: Vec<String> = COLUMNS.iter().map(|name| format!("%{name}")).collect();
+    let output = Command::new("sysdig")
+        .arg("-r")
+        .arg(capture)
+        .arg("-p")
+        .arg(format!("*{}", format.join("\u{1f}")))
+        .stderr(Stdio::null())
+        .output();
+    let Ok(output) = output else {
+        eprintln!("skipped: sysdig is not installed");
+        return None;
+    };
+    assert!(
+        output.status.success(),
+        "sysdig -r {}: {}",
+        capture.display(),
+        output.status
+    );
+    let text = String::from_utf8_lossy(&output.stdout);
+    let cell = |cell: &str| cell.replace("<NA>", "");
+    Some(
+        text.lines()
+            .map(|line| line.split('\u{1f}').map(cell).collect())
+            .collect(),
+    )
+}
+
+/// How many cells of two lists of events agree, and those that do not.
+fn compare(left: &[Vec<String>], right: &[Vec<String>], what: &str) -> (usize, Vec<String>) {
+    assert_eq!(left.len(), right.len(), "{what}: events");
+    let (mut same, mut wrong) = (0, Vec::new());
+    for (left, right) in left.iter().zip(right) {
+        assert_eq!(left.get(..3), right.get(..3), "{what}: order");
+        for ((name, left), right) in COLUMNS.iter().zip(left).zip(right) {
+            let silent = LOOSE.contains(name) && (left.is_empty() || right.is_empty());
+            // sysdig shows dots where we show what there is.
+            let printable = |text: &str| text.trim_end_matches('/').to_owned();
+            match printable(left) == printable(right) {
+                true => same += 1,
+                false if silent => {}
+                false => wrong.push(format!("{what}: {name}: {left:?} {right:?}")),
+            }
+        }
+    }
+    (same, wrong)
+}
+
+#[test]
+fn what_is_written_as_scap_is_read_back_with_names_descriptors_and_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    for sample in samples() {
+        let before = ours(Reader::open(&sample).unwrap());
+        for name in ["a.scap", "a.scap.gz"] {
+            let (file, written) = written(&sample, name, folder.path());
+            let what = format!("{} as {name}", sample.display());
+            assert_eq!(written.events as usize, before.len(), "{what}");
+            let left_out: u64 = written.left_out.values().sum();
+            assert_eq!(left_out, 2, "{what}: {:?}", written.left_out);
+            let reader = afterimage_interop::open(&file).unwrap();
+            assert_eq!(reader.gaps(), [], "{what}");
+            let mut readers = vec![("afterimage", ours(reader))];
+            readers.extend(theirs(&file).map(|rows| ("sysdig", rows)));
+            for (reader, after) in readers {
+                let (same, wrong) = compare(&before, &after, &format!("{what}, {reader}"));
+                let rare = wrong.len() * 100 < before.len();
+                assert!(rare, "{}", wrong.join("\n"));
+                assert!(same > before.len() * 8, "{what}, {reader}: {same}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_capture_of_sysdig_goes_there_and_back() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
+    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
+    let Ok(entries) = fs::read_dir(root.join("scap")) else {
+        eprintln!("skipped: no captures of sysdig in {}", root.display());
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for path in entries.flatten().map(|entry| entry.path()) {
+        if path.extension().is_none_or(|end| end != "scap") {
+            continue;
+        }
+        let (file, _) = written(&path, "b.scap", folder.path());
+        let before = ours(afterimage_interop::open(&path).unwrap());
+        let after = ours(afterimage_interop::open(&file).unwrap());
+        let (_, wrong) = compare(&before, &after, &path.display().to_string());
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        if let (Some(before), Some(after)) = (theirs(&path), theirs(&file)) {
+            let (_, wrong) = compare(&before, &after, &path.display().to_string());
+            assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+        }
+    }
+}
