@@ -46,6 +46,23 @@ fn every_sample_still_prints_the_twin_it_was_frozen_with() {
     }
 }
 
+/// A capture of version 1.2 with everything that makes it evidence: signed, derived, anchored, and with a custody log.
+#[test]
+fn the_signed_sample_still_holds_its_key_its_anchor_and_its_custody_log() {
+    let beside = |name: &str| format!("../v1.2/signed.{name}");
+    let (file, key, anchor) = (beside("aft"), beside("pub"), beside("anchor"));
+    let verdict = ask(&[
+        "verify", "--deep", "--key", &key, "--anchor", &anchor, &file,
+    ]);
+    assert!(verdict.contains("sealed and intact"), "{verdict}");
+    assert!(verdict.contains("holds 1 anchor"), "{verdict}");
+    for deed in ["sliced by k. ito", "verified by k. ito", "noted by k. ito"] {
+        assert!(verdict.contains(deed), "{verdict}");
+    }
+    let twin = std::fs::read_to_string(sample(&beside("json"))).expect("a twin");
+    assert_eq!(ask(&["read", "--whole", &file]), twin);
+}
+
 #[test]
 fn the_break_in_is_told_from_the_request_to_the_clean_up() {
     let commands = ask(&[

@@ -70,22 +70,18 @@ impl Custody {
             writeln!(out, "{}", o.end())?;
             return Ok(exit(&report));
         }
-        writeln!(
-            out,
-            "{}: {}",
-            shown(file),
-            Safe::new(&report.verdict.to_string())
-        )?;
-        let m = reader.manifest();
         let signer = report.signing.as_ref().map(|signing| signing.signer);
         let by = match signer.map(|key| (key, keyring::name_of(&key, &known))) {
             None => "not signed".to_owned(),
             Some((_, Some(name))) => format!("signed by {name}"),
             Some((key, None)) => format!("signed by an unknown key, {key}"),
         };
+        let verdict = Safe::new(&report.verdict.to_string()).to_string();
+        writeln!(out, "{}: {verdict}; {by}", shown(file))?;
+        let m = reader.manifest();
         writeln!(
             out,
-            "  {} recording begun by {} with {} on {}; {by}",
+            "  {} recording begun by {} with {} on {}",
             instant(m.clock.real_ns),
             Safe::new(&m.operator),
             Safe::new(&m.tool),
