@@ -679,6 +679,7 @@ impl<S: Store> Watcher<S> {
         let Incident {
             writer, missing, ..
         } = &mut incident;
+        writer.ended("the time after the trigger is over");
         let last = writer
             .state(end, &self.state)
             .and_then(|()| writer.checkpoint(host::clock_pair()));

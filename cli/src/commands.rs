@@ -42,7 +42,7 @@ const AFTER: &str = "\
 Examples:
   sudo afterimage demo                      # break into a throw-away container
   sudo afterimage record -o web.aft --container web     # one container, by name
-  sudo afterimage watch                     # keep the past, and write it when something happens
+  sudo afterimage watch                     # keep the past for a trigger
   afterimage inspect web.aft                # walk through it when it is gone
   afterimage read web.aft evt.type=execve   # print events, as sysdig -r would
   afterimage view web.aft processes         # a view of the inspector as text

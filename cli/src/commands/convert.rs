@@ -254,7 +254,11 @@ impl Convert {
             words if words.trim().is_empty() => "convert".to_owned(),
             words => format!("convert {words}"),
         };
-        Ok(Lineage { parent, derived_by })
+        Ok(Lineage {
+            parent,
+            derived_by,
+            ..Lineage::default()
+        })
     }
 }
 

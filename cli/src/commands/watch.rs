@@ -132,9 +132,9 @@ impl Watch {
         };
         let (commands, asked) = channel();
         let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
-        let key = (!self.no_sign)
-            .then(|| keyring::load(&self.key))
-            .transpose()?;
+        let key = (!self.no_sign).then(|| self.key.clone());
+        // Made now when it is missing, and refused now when it is none.
+        drop(key.as_deref().map(keyring::load).transpose()?);
         let folder = Folder::open(config.evidence.clone(), key, self.quiet)?;
         let _control = Control::listen(&self.socket, commands.clone())?;
         on_signal(commands)?;

@@ -3,7 +3,7 @@
 
 use crate::custody;
 use crate::failure::Failure;
-use crate::keyring::Pair;
+use crate::keyring;
 use crate::output::say;
 use crate::watching::config::Evidence;
 use afterimage_capture::watch::{Opening, Sealed, Store};
@@ -29,8 +29,8 @@ pub struct Folder {
     opened: VecDeque<Instant>,
     /// When files were sealed, in the last day, and their bytes.
     sealed: VecDeque<(Instant, u64)>,
-    /// Who signs; nobody when `None`.
-    key: Option<Pair>,
+    /// The name of the key that signs; `None` for none.
+    key: Option<String>,
     quiet: bool,
 }
 
@@ -50,7 +50,7 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be made or used, or is a symbolic link.
-    pub fn open(limits: Evidence, key: Option<Pair>, quiet: bool) -> Result<Folder, Failure> {
+    pub fn open(limits: Evidence, key: Option<String>, quiet: bool) -> Result<Folder, Failure> {
         let path = &limits.folder;
         let wrong = |doing: &str, error: io::Error| {
             Failure::path(
@@ -163,7 +163,14 @@ impl Store for Folder {
             stem.push_str(&plain(name));
         }
         let (name, file) = self.create(&stem).map_err(|error| error.to_string())?;
-        let secret = self.key.as_ref().map(|pair| &pair.secret);
+        // Loaded for each file: it lies in memory no longer than it takes to sign the beginning. Without it there is still
+        // evidence.
+        let pair = self.key.as_deref().map(keyring::load).and_then(|loaded| {
+            loaded
+                .inspect_err(|failure| say(format_args!("not signed: {}", failure.what)))
+                .ok()
+        });
+        let secret = pair.as_ref().map(|pair| &pair.secret);
         let lineage = Lineage::default();
         let writer = Writer::signed(file, manifest, &lineage, Schema::current(), options, secret);
         let writer = writer.and_then(|mut writer| {

@@ -737,6 +737,7 @@ impl Converter {
                 about: Some(BootNs(about)),
                 author: String::new(),
                 text: String::from_utf8_lossy(&text).into_owned(),
+                ..Note::default()
             })?;
         }
         if self.surplus > 0 {
@@ -748,6 +749,7 @@ impl Converter {
                     "{} parameters of a later version of scap were left out",
                     self.surplus
                 ),
+                ..Note::default()
             })?;
         }
         for gap in &self.report.gaps {
