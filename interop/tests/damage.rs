@@ -14,7 +14,7 @@ fn whole() -> &'static [u8] {
     WHOLE.get_or_init(|| {
         let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
         let reader = Reader::open(&sample).unwrap();
-        let mut some = |ctx: &Ctx<'_>| ctx.num % 16 == 0;
+        let mut some = |ctx: &Ctx<'_>| ctx.num.is_multiple_of(16);
         scap::write(&reader, Vec::new(), false, &mut some)
             .unwrap()
             .0

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 const EXAMPLES: &str = "\
 Examples:
   afterimage convert web.aft web.jsonl                       # events as JSON
-  afterimage convert web.aft execs.aft evt.type=execve       # only those
+  afterimage convert web.aft programs.aft evt.type=execve    # only those
   afterimage convert web.aft - --to jsonl | wc -l            # into a pipe
   afterimage convert trace.scap.gz trace.aft                 # from sysdig
   afterimage convert web.aft web.scap.gz                     # and for it

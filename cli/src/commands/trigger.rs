@@ -11,8 +11,8 @@ use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo afterimage trigger                                       # everything that is watched
-  sudo afterimage trigger --container web --reason 'case 42'    # one container";
+  sudo afterimage trigger                       # everything that is watched
+  sudo afterimage trigger --container web --reason 'case 42'";
 
 /// Have a running watch write an evidence file, and print its path when it is sealed
 ///

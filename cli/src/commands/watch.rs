@@ -21,10 +21,10 @@ use std::time::Duration;
 
 const EXAMPLES: &str = "\
 Examples:
-  sudo afterimage watch                           # the last minute of every container
+  sudo afterimage watch                         # keep the last minute of all
   sudo afterimage trigger --container web --reason 'case 42'
-  sudo afterimage watch status
-  afterimage watch --config watch.toml --check    # is it right?
+  sudo afterimage watch status                  # what is in the window?
+  afterimage watch --config watch.toml --check  # is it right?
 
 A configuration says only what is different:
   [window]

@@ -66,24 +66,13 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
     record: RecordTable,
     window: WindowTable,
     evidence: EvidenceTable,
     trigger: Option<Vec<Spanned<TriggerTable>>>,
-}
-
-impl Default for File {
-    fn default() -> File {
-        File {
-            record: RecordTable::default(),
-            window: WindowTable::default(),
-            evidence: EvidenceTable::default(),
-            trigger: None,
-        }
-    }
 }
 
 #[derive(Deserialize)]
