@@ -117,7 +117,9 @@ fn compare(left: &[Vec<String>], right: &[Vec<String>], what: &str) -> (usize, V
             let silent = LOOSE.contains(name) && (left.is_empty() || right.is_empty());
             // sysdig shows dots where we show what there is.
             let printable = |text: &str| text.trim_end_matches('/').to_owned();
-            match printable(left) == printable(right) {
+            // A directory that is not known cannot be written: every reader takes an empty one for the root.
+            let below = *name == "fd.name" && *right == format!("/{left}");
+            match printable(left) == printable(right) || below {
                 true => same += 1,
                 false if silent => {}
                 false => wrong.push(format!("{what}: {name}: {left:?} {right:?}")),

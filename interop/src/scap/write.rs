@@ -320,6 +320,17 @@ impl<W: Write> Scribe<W> {
         for (tid, row) in &survey.threads {
             put_entry(&mut body, &listed(reader, *tid, row));
         }
+        // What is asked of a process is asked of its first thread, which need not have done anything.
+        let mut leaders = BTreeMap::new();
+        for row in survey.threads.values() {
+            let pid = i64::from(row.key.pid as i32);
+            if !survey.threads.contains_key(&pid) {
+                leaders.entry(pid).or_insert(row);
+            }
+        }
+        for (pid, row) in leaders {
+            put_entry(&mut body, &listed(reader, pid, row));
+        }
         self.block(0x215, &body)?;
         lists::processes(&body, 9, |thread| self.sim.add_listed(&thread));
 
