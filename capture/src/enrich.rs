@@ -289,8 +289,15 @@ impl World {
             || self.tables.ancestors(id).any(is_root)
     }
 
-    /// What was there when the recording began: [`World::kept`] with descriptors and mounts. To be asked once.
+    /// What was there when the recording began: a keyframe with mounts. To be asked once.
     pub fn opening(&mut self) -> Tables {
+        let tables = self.keyframe();
+        self.tables.mounts.clear();
+        tables
+    }
+
+    /// Everything as it is now: [`World::kept`] with descriptors.
+    pub fn keyframe(&self) -> Tables {
         let mut tables = self.kept();
         for live in self.live.values() {
             if tables.procs.contains_key(&live.row) {
@@ -299,7 +306,6 @@ impl World {
                 tables.descriptors.extend(open);
             }
         }
-        self.tables.mounts.clear();
         tables
     }
 

@@ -562,7 +562,7 @@ impl Recorder {
                 .keyframe_every
                 .is_some_and(|every| keyframe.elapsed() >= every)
             {
-                sink.state(BootNs(host::boot_ns()), self.world.kept())?;
+                sink.state(BootNs(host::boot_ns()), self.world.keyframe())?;
                 keyframe = Instant::now();
             }
             let written_bytes = bytes.load(Ordering::Relaxed);

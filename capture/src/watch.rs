@@ -394,15 +394,21 @@ impl<S: Store> Watcher<S> {
         self.window.gap(gap);
     }
 
-    /// The first state and every keyframe after it are whole; what comes in between adds to it.
+    /// Keyframes are whole, but for mounts, which are told once. What comes in between are rows of processes alone, told
+    /// anew: it adds to what is known.
     fn state(&mut self, at: BootNs, tables: Tables) {
         for incident in &mut self.incidents {
+            // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.state(at, &tables);
         }
-        if tables.procs.len() >= self.state.procs.len() / 2 {
-            self.state = tables;
-        } else {
+        if tables.files.is_empty() && tables.descriptors.is_empty() {
             self.state.absorb(&tables);
+            return;
+        }
+        let mounts = std::mem::take(&mut self.state.mounts);
+        self.state = tables;
+        if self.state.mounts.is_empty() {
+            self.state.mounts = mounts;
         }
     }
 
