@@ -192,8 +192,12 @@ pub(crate) fn ensure(holds: bool, message: &str, context: &Context) -> Outcome {
     if holds {
         Ok(())
     } else {
-        Err(Box::new(Problem::new(Code::Validate, message, context)))
+        Err(refusal(message, context))
     }
+}
+
+fn refusal(message: &str, context: &Context) -> Box<Problem> {
+    Box::new(Problem::new(Code::Validate, message, context))
 }
 
 /// Whether a word is an operator that a list goes with.
@@ -334,17 +338,20 @@ impl Collector {
         Ok(())
     }
 
-    pub fn append_rule(&mut self, info: Update) -> Outcome {
+    /// The rule that an item changes; `unknown` is said when there is none.
+    fn known_rule(&mut self, info: &Update, unknown: &str) -> Outcome<&mut RuleInfo> {
         self.count(1, &info.context)?;
         self.same_source(&info.name, &info.source, &info.context)?;
         self.index();
-        let Some(old) = self.rules.get_mut(&info.name) else {
-            return ensure(
-                false,
-                "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists",
-                &info.context,
-            );
-        };
+        let rule = self.rules.get_mut(&info.name);
+        rule.ok_or_else(|| refusal(unknown, &info.context))
+    }
+
+    pub fn append_rule(&mut self, info: Update) -> Outcome {
+        let old = self.known_rule(
+            &info,
+            "Rule uses 'append' or 'override.<key>: append' but no rule by that name already exists",
+        )?;
         ensure(
             !info.is_empty(),
             "Appended rule must have exceptions or condition property",
@@ -400,16 +407,10 @@ impl Collector {
     }
 
     pub fn replace_rule(&mut self, info: Update) -> Outcome {
-        self.count(1, &info.context)?;
-        self.same_source(&info.name, &info.source, &info.context)?;
-        self.index();
-        let Some(old) = self.rules.get_mut(&info.name) else {
-            return ensure(
-                false,
-                "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists",
-                &info.context,
-            );
-        };
+        let old = self.known_rule(
+            &info,
+            "An 'override.<key>: replace' to a rule was requested but no rule by that name already exists",
+        )?;
         ensure(
             !info.is_empty(),
             "The rule must have at least one field that can be replaced",
