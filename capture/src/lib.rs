@@ -39,6 +39,6 @@ mod wire;
 pub use error::Error;
 pub use host::{Check, doctor};
 pub use load::Floor;
-pub use runtime::{Endpoint, endpoints};
+pub use runtime::{Endpoint, endpoints, grpc};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};
 pub use window::{Bounds, Held, LaneHeld};

@@ -1,10 +1,12 @@
 //! Container runtimes: what containers are called and may do, and what happens to them, from the Docker-compatible API of
-//! Docker and Podman and from what runtimes leave on disk. All of it on a thread of its own: a daemon that is slow, hung,
+//! Docker and Podman, from containerd's and CRI-O's gRPC, and from what runtimes leave on disk. All of it on a thread of its own: a daemon that is slow, hung,
 //! absent or lies never delays an event.
 
+mod cri;
 mod disk;
 mod docker;
 mod facts;
+pub mod grpc;
 mod http;
 
 pub use docker::Event;
@@ -43,44 +45,79 @@ const MOST_WAITING: usize = 4_096;
 const LINES_A_TURN: u32 = 256;
 const TURN: Duration = Duration::from_millis(10);
 
-/// A socket that may speak the Docker API.
+/// A socket that a runtime may listen at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoint {
-    /// The runtime behind it: `docker` or `podman`.
+    /// The runtime behind it: `docker` and `podman` speak the Docker API, `containerd` and `cri-o` gRPC.
     pub runtime: &'static str,
     /// Its path.
     pub socket: PathBuf,
 }
 
-/// The sockets of this host, also those where nobody listens yet: named by `DOCKER_HOST`, and where runtimes put them.
+impl Endpoint {
+    /// Whether it speaks gRPC.
+    fn speaks_grpc(&self) -> bool {
+        matches!(self.runtime, "containerd" | "cri-o")
+    }
+}
+
+/// Where runtimes put their sockets.
+const SOCKETS: &[(&str, &str)] = &[
+    ("docker", "/run/docker.sock"),
+    ("podman", "/run/podman/podman.sock"),
+    ("containerd", "/run/containerd/containerd.sock"),
+    ("containerd", "/run/k3s/containerd/containerd.sock"),
+    (
+        "containerd",
+        "/var/snap/microk8s/common/run/containerd.sock",
+    ),
+    ("cri-o", "/run/crio/crio.sock"),
+];
+/// Where users without rights put theirs, below `/run/user/UID`.
+const OF_USERS: &[(&str, &str)] = &[("docker", "docker.sock"), ("podman", "podman/podman.sock")];
+/// Variables that name one, and what may be behind it.
+const VARIABLES: &[(&str, &str)] = &[
+    ("docker", "DOCKER_HOST"),
+    ("containerd", "CONTAINERD_ADDRESS"),
+    ("containerd", "CONTAINER_RUNTIME_ENDPOINT"),
+];
+
+/// The sockets of this host, also those where nobody listens yet: named by variables, and where runtimes put them.
 pub fn endpoints() -> Vec<Endpoint> {
-    let mut sockets = Vec::new();
-    let named = std::env::var("DOCKER_HOST").ok();
-    let named = named
-        .as_deref()
-        .and_then(|host| host.strip_prefix("unix://"));
-    sockets.extend(named.map(PathBuf::from));
-    sockets.extend(["/run/docker.sock", "/run/podman/podman.sock"].map(PathBuf::from));
-    // Daemons of users without rights.
+    let mut sockets: Vec<(&'static str, PathBuf)> = Vec::new();
+    for (runtime, variable) in VARIABLES {
+        let named = std::env::var(variable).unwrap_or_default();
+        let path = named.strip_prefix("unix://").unwrap_or(&named);
+        if path.starts_with('/') {
+            sockets.push((runtime, PathBuf::from(path)));
+        }
+    }
+    sockets.extend(
+        SOCKETS
+            .iter()
+            .map(|(runtime, path)| (*runtime, path.into())),
+    );
     let users = std::fs::read_dir("/run/user")
         .into_iter()
         .flatten()
         .flatten();
     for user in users.take(64).map(|entry| entry.path()) {
-        for socket in ["docker.sock", "podman/podman.sock"] {
-            sockets.extend(Some(user.join(socket)).filter(|path| path.exists()));
-        }
+        let theirs = OF_USERS
+            .iter()
+            .map(|(runtime, name)| (*runtime, user.join(name)));
+        sockets.extend(theirs.filter(|(_, path)| path.exists()));
     }
     let mut all: Vec<Endpoint> = Vec::new();
-    for socket in sockets {
+    for (runtime, socket) in sockets {
         let socket = std::fs::canonicalize(&socket).unwrap_or(socket);
         if all.iter().all(|other| other.socket != socket) {
-            let podman = socket
-                .as_os_str()
-                .as_encoded_bytes()
-                .windows(6)
-                .any(|w| w == b"podman");
-            let runtime = if podman { "podman" } else { "docker" };
+            // A variable may name another's socket.
+            let path = socket.to_string_lossy();
+            let runtime = match (path.contains("podman"), path.contains("crio")) {
+                (true, _) => "podman",
+                (_, true) => "cri-o",
+                _ => runtime,
+            };
             all.push(Endpoint { runtime, socket });
         }
     }
@@ -134,6 +171,9 @@ pub fn running(endpoints: &[Endpoint]) -> Vec<Container> {
         let asked: FuturesUnordered<_> = endpoints
             .iter()
             .map(|endpoint| async move {
+                if endpoint.speaks_grpc() {
+                    return cri::running(&endpoint.socket, endpoint.runtime).await;
+                }
                 let list = http::get(&endpoint.socket, "/containers/json").await;
                 let list = list.unwrap_or_default();
                 let entries = list.as_array().into_iter().flatten();
@@ -243,7 +283,11 @@ struct Daemon {
 }
 
 impl Daemon {
-    async fn get(&self, target: &str) -> Result<serde_json::Value, Trouble> {
+    /// The answer to a question, unless it did not answer the last one.
+    async fn asked<T>(
+        &self,
+        question: impl Future<Output = Result<T, Trouble>>,
+    ) -> Result<T, Trouble> {
         if self
             .rests_until
             .get()
@@ -251,11 +295,28 @@ impl Daemon {
         {
             return Err(Trouble::Silent);
         }
-        let answer = http::get(&self.endpoint.socket, target).await;
-        let silent = answer == Err(Trouble::Silent);
+        let answer = question.await;
+        let silent = matches!(answer, Err(Trouble::Silent));
         self.rests_until
             .set(silent.then(|| Instant::now() + RESPITE));
         answer
+    }
+
+    async fn get(&self, target: &str) -> Result<serde_json::Value, Trouble> {
+        self.asked(http::get(&self.endpoint.socket, target)).await
+    }
+
+    /// What it knows of a container.
+    async fn inspect(&self, id: &str) -> Result<Container, Trouble> {
+        let Endpoint { runtime, socket } = &self.endpoint;
+        if self.endpoint.speaks_grpc() {
+            return self.asked(cri::inspect(socket, id, runtime)).await;
+        }
+        let answer = self.get(&format!("/containers/{id}/json")).await?;
+        docker::described(&answer, runtime)
+            // A short id may be the beginning of another's, and a name anybody's.
+            .filter(|container| container.full_id == id)
+            .ok_or(Trouble::Unknown)
     }
 }
 
@@ -374,18 +435,9 @@ impl House {
         {
             return Err(Trouble::Unknown);
         }
-        let target = format!("/containers/{id}/json");
-        let target = target.as_str();
         let mut asked: FuturesUnordered<_> = (0..)
             .zip(&self.daemons)
-            .map(|(at, daemon)| async move {
-                let answer = daemon.get(target).await?;
-                docker::described(&answer, daemon.endpoint.runtime)
-                    // A short id may be the beginning of another's, and a name anybody's.
-                    .filter(|container| container.full_id == id)
-                    .map(|container| (container, at))
-                    .ok_or(Trouble::Unknown)
-            })
+            .map(|(at, daemon)| async move { Ok((daemon.inspect(id).await?, at)) })
             .collect();
         let mut why = Trouble::Absent;
         while let Some(answer) = asked.next().await {
@@ -408,7 +460,8 @@ impl House {
         }
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b':';
         (!image_id.is_empty() && image_id.bytes().all(plain)).then_some(())?;
-        let image = self.daemons.get(daemon)?;
+        // The others tell it with the container.
+        let image = (self.daemons.get(daemon)).filter(|daemon| !daemon.endpoint.speaks_grpc())?;
         let image = image.get(&format!("/images/{image_id}/json")).await.ok()?;
         let digest = docker::digest(&image);
         remember(&self.digests, image_id.to_owned(), digest.clone());
@@ -508,6 +561,38 @@ async fn retry(house: Rc<House>) {
     }
 }
 
+/// A daemon's stream of events.
+enum Hearing {
+    Docker(Lines),
+    Grpc(cri::Events),
+}
+
+impl Hearing {
+    /// Begins; the Docker API tells again what was since `since` (ns since 1970).
+    async fn open(endpoint: &Endpoint, since: i64) -> Result<Hearing, Trouble> {
+        if endpoint.speaks_grpc() {
+            let events = cri::Events::open(&endpoint.socket, endpoint.runtime).await?;
+            return Ok(Hearing::Grpc(events));
+        }
+        let target = format!(
+            "/events?since={}.{:09}",
+            since.div_euclid(1_000_000_000),
+            since.rem_euclid(1_000_000_000)
+        );
+        Lines::open(&endpoint.socket, &target)
+            .await
+            .map(Hearing::Docker)
+    }
+
+    /// The next event; `None` for one that is of no interest.
+    async fn next(&mut self) -> Result<Option<Event>, Trouble> {
+        match self {
+            Hearing::Docker(lines) => Ok(Event::of(&lines.next().await?)),
+            Hearing::Grpc(events) => events.next().await,
+        }
+    }
+}
+
 /// Listens to a daemon's events, for ever: it may come later, and it may be restarted.
 async fn listen(house: Rc<House>, at: usize) {
     let Some(daemon) = house.daemons.get(at) else {
@@ -518,21 +603,16 @@ async fn listen(house: Rc<House>, at: usize) {
     // Events heard before the connection broke are told again by the next one.
     let mut heard: VecDeque<Event> = VecDeque::new();
     loop {
-        let target = format!(
-            "/events?since={}.{:09}",
-            since.div_euclid(1_000_000_000),
-            since.rem_euclid(1_000_000_000)
-        );
-        match Lines::open(&daemon.endpoint.socket, &target).await {
+        match Hearing::open(&daemon.endpoint, since).await {
             Err(_) => {}
-            Ok(mut lines) => {
+            Ok(mut hearing) => {
                 if !house.tell(daemon, News::Connected).await {
                     return;
                 }
                 let mut taken = 0_u32;
                 let why = loop {
-                    let event = match lines.next().await {
-                        Ok(line) => Event::of(&line),
+                    let event = match hearing.next().await {
+                        Ok(event) => event,
                         Err(why) => break why,
                     };
                     // Who speaks sense is called back at once when the connection breaks.

@@ -120,6 +120,7 @@ record! { Container, Container::default();
     48 exit_code "Exit code of its first program; not there when not known.";
     49 oom_killed "1 when killed for lack of memory; not there when not known.";
     50 cut "1 when something was too long and was cut.";
+    51 pod_labels "Labels of its pod, where the runtime keeps them apart from its own.";
 }
 
 fn blank_flow() -> Flow {

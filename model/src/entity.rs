@@ -257,6 +257,8 @@ pub struct Container {
     pub limits: ContainerLimits,
     /// Annotations of the runtime or of Kubernetes.
     pub annotations: BTreeMap<String, String>,
+    /// Labels of its pod, where the runtime keeps them apart from its own.
+    pub pod_labels: BTreeMap<String, String>,
     /// Whole id of its pod's sandbox; empty outside Kubernetes.
     pub sandbox_id: String,
     /// When its first program last started, ns since 1970; 0 when not known.

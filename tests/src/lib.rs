@@ -8,4 +8,5 @@ pub mod cgroup;
 pub mod child;
 pub mod daemon;
 pub mod harness;
+pub mod kubelet;
 pub mod uring;

@@ -82,6 +82,7 @@ fn tables() -> Tables {
         },
         annotations: [(text("annotation"), text("note"))].into(),
         sandbox_id: text("sandbox"),
+        pod_labels: [(text("pod label"), text("value"))].into(),
         ..Container::default()
     };
     tables.containers.insert(container.id, Arc::new(container));

@@ -139,7 +139,7 @@ fn stored(store: &Path, id: &str) -> Option<Container> {
 
 /// What a bundle's `config.json` says (OCI runtime specification), with the annotations of containerd's and CRI-O's
 /// Kubernetes interface and of Podman.
-fn from_bundle(config: &Json, id: &str) -> Container {
+pub(super) fn from_bundle(config: &Json, id: &str) -> Container {
     let annotations = pairs(&config["annotations"]);
     let note = |names: &[&str]| {
         names

@@ -250,13 +250,6 @@ const MOST_ATTRIBUTES: usize = 256;
 impl Event {
     /// The event a line holds. `None` when it holds none.
     pub(super) fn of(line: &Json) -> Option<Event> {
-        let short = |text: String| match text
-            .char_indices()
-            .find(|(at, c)| at + c.len_utf8() > MOST_EVENT_TEXT)
-        {
-            Some((at, _)) => text.get(..at).unwrap_or_default().to_owned(),
-            None => text,
-        };
         let first = |names: [&Json; 2]| {
             names
                 .iter()
@@ -272,20 +265,40 @@ impl Event {
         let seconds = line["time"]
             .as_i64()
             .and_then(|s| s.checked_mul(1_000_000_000));
-        Some(Event {
-            object: match short(text(line, "Type")) {
-                none if none.is_empty() => "container".to_owned(),
-                object => object,
-            },
-            action: short(action),
-            id: short(first([&line["Actor"]["ID"], &line["id"]])),
-            attributes: pairs(&line["Actor"]["Attributes"])
-                .into_iter()
+        Some(
+            Event {
+                object: match text(line, "Type") {
+                    none if none.is_empty() => "container".to_owned(),
+                    object => object,
+                },
+                action,
+                id: first([&line["Actor"]["ID"], &line["id"]]),
+                attributes: pairs(&line["Actor"]["Attributes"]),
+                unix_ns: nanos.or(seconds).unwrap_or(0),
+            }
+            .bounded(),
+        )
+    }
+
+    /// With every text cut to what an event may have.
+    pub(super) fn bounded(self) -> Event {
+        let short = |text: String| match text
+            .char_indices()
+            .find(|(at, c)| at + c.len_utf8() > MOST_EVENT_TEXT)
+        {
+            Some((at, _)) => text.get(..at).unwrap_or_default().to_owned(),
+            None => text,
+        };
+        Event {
+            object: short(self.object),
+            action: short(self.action),
+            id: short(self.id),
+            attributes: (self.attributes.into_iter())
                 .take(MOST_ATTRIBUTES)
                 .map(|(key, value)| (short(key), short(value)))
                 .collect(),
-            unix_ns: nanos.or(seconds).unwrap_or(0),
-        })
+            unix_ns: self.unix_ns,
+        }
     }
 
     /// An attribute; empty when there is none.

@@ -59,6 +59,7 @@ pub fn filled(of: Container, spare: &Container) -> Container {
         pod_name: text(of.pod_name, &spare.pod_name),
         pod_namespace: text(of.pod_namespace, &spare.pod_namespace),
         pod_uid: text(of.pod_uid, &spare.pod_uid),
+        pod_labels: pairs(of.pod_labels, &spare.pod_labels),
         unresolved: of.unresolved,
         command: list(of.command, &spare.command),
         hostname: text(of.hostname, &spare.hostname),
@@ -176,6 +177,7 @@ pub fn bounded(mut c: Container) -> Container {
     }
     budget.pairs(&mut c.labels);
     budget.pairs(&mut c.annotations);
+    budget.pairs(&mut c.pod_labels);
     c.cut = budget.cut;
     c
 }

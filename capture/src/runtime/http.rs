@@ -1,4 +1,4 @@
-//! Questions over a unix socket: HTTP/1.1 by hyper, with a limit on time and on bytes before anything is believed.
+//! Questions of the Docker API over a unix socket: HTTP/1.1 by hyper, with a limit on time and on bytes before anything is believed.
 
 use super::PATIENCE;
 use hyper::body::{Body, Bytes, Incoming};
@@ -10,13 +10,13 @@ use std::path::Path;
 use std::pin::Pin;
 
 /// Longest answer that is read: some ten thousand containers in a list.
-const MOST_ANSWER: usize = 16 << 20;
+pub(super) const MOST_ANSWER: usize = 16 << 20;
 /// Longest line of a stream of events.
 const MOST_LINE: usize = 1 << 20;
 
 /// Why there is no answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Trouble {
+pub enum Trouble {
     /// The daemon knows no such thing.
     Unknown,
     /// Nobody listens.

@@ -24,10 +24,25 @@ pub fn is_host(c: &Ctx<'_>, mode: fn(&Container) -> &String) -> Option<FieldValu
     (!mode.is_empty()).then(|| FieldValue::Bool(mode == "host"))
 }
 
-/// A label of the pod, which some runtimes keep among the container's own.
+/// A label of the pod; some runtimes keep it among the container's own.
 pub fn pod_label<'a>(c: &Ctx<'a>, key: Option<&str>) -> Option<FieldValue<'a>> {
     let container = c.container().filter(|k| !k.pod_name.is_empty())?;
-    container.labels.get(key?).map(FieldValue::str)
+    let all = [&container.pod_labels, &container.labels];
+    let key = key?;
+    all.iter()
+        .find_map(|labels| labels.get(key))
+        .map(FieldValue::str)
+}
+
+/// All labels of the pod.
+pub fn pod_labels<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    pairs(c, |k| &k.pod_labels)
+}
+
+/// The address of the pod: one for all of its containers.
+pub fn pod_ip<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let container = c.container().filter(|k| !k.pod_name.is_empty())?;
+    filled(&container.ip)
 }
 
 fn filled(text: &str) -> Option<FieldValue<'_>> {

@@ -1,11 +1,12 @@
 //! Real container engines: what they say of their containers and what happens to these is in the capture, and containers
 //! that share a name are never one.
 
-use afterimage_capture::{Options, Scope};
+use afterimage_capture::{Endpoint, Options, Scope};
 use afterimage_model::{Container, EventFlags};
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child::End;
 use afterimage_tests::harness::{self, Capture, Seen};
+use afterimage_tests::kubelet::Kubelet;
 use afterimage_tests::needs_recording;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -390,11 +391,12 @@ struct Containerd {
 }
 
 impl Containerd {
-    fn start() -> Option<Containerd> {
+    /// `beside` are the lines of its configuration that are not about places.
+    fn start(beside: &str) -> Option<Containerd> {
         let folder = tempfile::tempdir().ok()?;
         let at = |name: &str| folder.path().join(name);
         let config = format!(
-            "version = 2\nroot = {:?}\nstate = {:?}\ndisabled_plugins = [\"io.containerd.grpc.v1.cri\"]\n[grpc]\n  address = {:?}\n",
+            "version = 2\nroot = {:?}\nstate = {:?}\n{beside}\n[grpc]\n  address = {:?}\n",
             at("root"),
             at("state"),
             at("sock")
@@ -418,11 +420,22 @@ impl Containerd {
         ready.then_some(daemon)
     }
 
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("sock")
+    }
+
     fn ctr(&self, args: &[&str]) -> Option<String> {
-        let socket = self.folder.path().join("sock");
-        say("ctr", &[&["--address", socket.to_str()?], args].concat())
+        say(
+            "ctr",
+            &[&["--address", self.socket().to_str()?], args].concat(),
+        )
     }
 }
+
+const WITHOUT_KUBERNETES: &str = "disabled_plugins = [\"io.containerd.grpc.v1.cri\"]";
+/// Machines for tests may not set scores for the killer of the last resort, and have no profiles.
+const WITH_KUBERNETES: &str = "[plugins.\"io.containerd.grpc.v1.cri\"]\n  restrict_oom_score_adj = true\n  disable_apparmor = true\n  \
+     sandbox_image = \"afterimage.test/pause:1\"\n  stream_server_port = \"0\"";
 
 impl Drop for Containerd {
     fn drop(&mut self) {
@@ -434,7 +447,7 @@ impl Drop for Containerd {
 #[test]
 fn a_container_of_containerd_is_told_by_its_bundle_wherever_that_is() {
     needs_recording!();
-    let Some(containerd) = Containerd::start() else {
+    let Some(containerd) = Containerd::start(WITHOUT_KUBERNETES) else {
         harness::skip("no containerd starts");
         return;
     };
@@ -493,4 +506,139 @@ fn a_container_of_containerd_is_told_by_its_bundle_wherever_that_is() {
         c.cap_effective
             .is_some_and(|caps| caps & 1 == 1 && caps >> 21 & 1 == 0)
     );
+}
+
+/// An image as `docker save` writes one, of one layer that sleeps when it is not told anything else.
+fn image(layer: &Path, name: &str, folder: &Path) -> Option<PathBuf> {
+    let hash = say("sha256sum", &[layer.to_str()?])?;
+    let hash = hash.split(' ').next()?;
+    let config = serde_json::json!({
+        "architecture": "amd64", "os": "linux",
+        "config": {"Cmd": ["/bin/busybox", "sleep", "3600"]},
+        "rootfs": {"type": "layers", "diff_ids": [format!("sha256:{hash}")]},
+        "history": [],
+    });
+    let manifest =
+        serde_json::json!([{"Config": "config.json", "RepoTags": [name], "Layers": ["root.tar"]}]);
+    std::fs::write(folder.join("config.json"), config.to_string()).ok()?;
+    std::fs::write(folder.join("manifest.json"), manifest.to_string()).ok()?;
+    let archive = folder.join("image.tar");
+    let (folder, path) = (folder.to_str()?, archive.to_str()?);
+    let args = [
+        "-C",
+        folder,
+        "-cf",
+        path,
+        "manifest.json",
+        "config.json",
+        "root.tar",
+    ];
+    say("tar", &args)?;
+    Some(archive)
+}
+
+#[test]
+fn a_pod_of_kubernetes_is_told_by_the_runtimes_own_interface_with_the_labels_of_the_pod() {
+    needs_recording!();
+    let Some(containerd) = Containerd::start(WITH_KUBERNETES) else {
+        harness::skip("no containerd starts");
+        return;
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(layer) = archive(folder.path()) else {
+        harness::skip("no busybox");
+        return;
+    };
+    const NAME: &str = "afterimage.test/pause:1";
+    let image = image(&layer, NAME, folder.path()).expect("an image");
+    let image = image.to_str().expect("a path");
+    let import = ["-n", "k8s.io", "images", "import", image];
+    if containerd.ctr(&import).is_none() {
+        harness::skip("containerd cannot take an image here");
+        return;
+    }
+    let kubelet = Kubelet::of(&containerd.socket());
+    let uid = "0f0e0d0c-0b0a-0908-0706-050403020100";
+    let listening = Options {
+        runtimes: vec![Endpoint {
+            runtime: "containerd",
+            socket: containerd.socket(),
+        }],
+        ..all_containers()
+    };
+    let (capture, ids) = harness::record(listening, || -> Result<(String, String), String> {
+        let pod = kubelet.pod("web-0", "shop", uid, &[("tier", "front"), ("app", "web")])?;
+        let script = ["/bin/busybox", "sh", "-c", "/bin/busybox sleep 2; exit 3"];
+        let id = kubelet.start(&pod, "nginx", NAME, &script, &[("team", "blue")], 64 << 20);
+        // Its end is waited for by what is seen of it: the runtime tells its task no more.
+        if let Ok(id) = &id {
+            let running = || {
+                let tasks = containerd.ctr(&["-n", "k8s.io", "tasks", "ls"]);
+                tasks.is_some_and(|t| {
+                    t.lines()
+                        .any(|l| l.contains(id.as_str()) && l.contains("RUNNING"))
+                })
+            };
+            while running() {
+                std::thread::sleep(std::time::Duration::from_millis(100));
+            }
+        }
+        kubelet.remove(&pod);
+        Ok((pod.id.clone(), id?))
+    });
+    let (pod, id) = match ids {
+        Ok(ids) => ids,
+        Err(why) => {
+            harness::skip(&format!("containerd cannot run a pod here: {why}"));
+            return;
+        }
+    };
+    let c = container(&capture, &id);
+    assert_eq!(
+        (c.name.as_str(), c.image.as_str(), c.runtime.as_str()),
+        ("nginx", NAME, "containerd")
+    );
+    assert_eq!(
+        (
+            c.pod_name.as_str(),
+            c.pod_namespace.as_str(),
+            c.pod_uid.as_str(),
+            c.sandbox_id.as_str()
+        ),
+        ("web-0", "shop", uid, pod.as_str())
+    );
+    assert_eq!(c.pod_labels.get("tier").map(String::as_str), Some("front"));
+    assert_eq!(c.labels.get("team").map(String::as_str), Some("blue"));
+    assert_eq!(
+        (c.limits.memory, c.privileged),
+        (Some(64 << 20), Some(false))
+    );
+    assert!(c.created_ns > 0 && c.started_ns >= c.created_ns, "{c:?}");
+    // What the runtime tells lies in the same stream as what the kernel saw.
+    let told = |name: &str| -> Vec<_> {
+        let all = capture.of_type(name).into_iter();
+        all.filter(|e| e.container().is_some_and(|c| c.full_id == id))
+            .collect()
+    };
+    for name in [
+        "runtime_create",
+        "runtime_start",
+        "runtime_die",
+        "runtime_destroy",
+        "execve",
+    ] {
+        assert!(!told(name).is_empty(), "{name} is missing");
+    }
+    assert_eq!(told("runtime_die")[0].number("status"), Some(3));
+    let front = afterimage_query::Filter::parse(
+        "k8s.pod.label[tier]=front and k8s.pod.labels contains app:web",
+    )
+    .expect("a filter");
+    let seen = told("execve");
+    assert!(
+        seen.iter().all(|e| front.matches(e)),
+        "the labels can be asked for"
+    );
+    // The pod's own container is one too.
+    assert_eq!(container(&capture, &pod).pod_name, "web-0");
 }
