@@ -283,6 +283,7 @@ struct sock {
     struct pid *sk_peer_pid;
     struct cred *sk_peer_cred;
     struct sock_cgroup_data sk_cgrp_data;
+    __u32 sk_ack_backlog, sk_max_ack_backlog;
 };
 struct socket {
     short type;

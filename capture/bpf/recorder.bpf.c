@@ -851,6 +851,36 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
     return 0;
 }
 
+/* How many connections wait at a listening socket, and how many may; of unix sockets the kernel does not count them so. */
+checked_once int put_backlog(__u32 tag_slot, __u64 fd)
+{
+    CURRENT(c, rec);
+    struct file *file = file_of(current_task(), fd);
+    if (!file)
+        return 0;
+    struct inode *inode = READ(file, f_inode);
+    if ((READ(inode, i_mode) & S_IFMT) != S_IFSOCK)
+        return 0;
+    struct socket *socket = READ(file, private_data);
+    struct sock *sk = READ(socket, sk);
+    __u16 family = READ(sk, __sk_common.skc_family);
+    if (family != 2 && family != 10)
+        return 0;
+    __u64 off = offset(c);
+    if (!ROOM(off, 8)) {
+        cut(rec);
+        return 0;
+    }
+    OPAQUE(off);
+    char *at = rec + off;
+    __u32 *queue = (void *)(at + sizeof(struct part_head));
+    head_of(at, tag_slot >> 16, tag_slot & 0xffff, 8, 8, 0);
+    queue[0] = READ(sk, sk_ack_backlog);
+    queue[1] = READ(sk, sk_max_ack_backlog);
+    c->off = off + sizeof(struct part_head) + 8;
+    return 0;
+}
+
 /* Each may be left out of a kernel. */
 inline_always void put_more_namespaces(struct task_part *t, struct nsproxy *nsproxy)
 {
@@ -1228,6 +1258,9 @@ checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
             put_struct(tag_slot, value, len > 128 ? 128 : len);
         break;
     }
+    case KIND_BACKLOG:
+        put_backlog(tag_slot, (__u32)h->args[0]);
+        break;
     case KIND_FD_PAIR:
         if (result == 0)
             put_struct(tag_slot, value, 8);

@@ -133,6 +133,7 @@ coded! {
         FdWaits = 61, "fd-waits", "Descriptors that are waited for: each 8 bytes of number, 2 of events, the letter of its type, 2 of length, its name.";
         Variant = 62, "variant", "A value behind a byte that says which of the kinds of its set it has.";
         Ip = 63, "ip", "An address of 4 or 16 bytes.";
+        Backlog = 64, "backlog", "Connections that wait at the listening socket behind the call's first argument, and how many may, when the call returns; no argument of the call's own.";
     }
 }
 
@@ -143,31 +144,32 @@ impl ArgKind {
             Caps, Dev, Enum, Epoch, Errno, FileMode, Flags, Gid, Hex, Int, Ioctl, Mode, Offset,
             Pid, Ptr, SigSet, Signal, Size, SockAddrLen, Uid, Uint, WaitStatus,
         };
-        !self.is_part()
-            && !matches!(
-                self,
-                Int | Uint
-                    | Hex
-                    | Ptr
-                    | Flags
-                    | Enum
-                    | Ioctl
-                    | Mode
-                    | FileMode
-                    | Pid
-                    | Uid
-                    | Gid
-                    | Signal
-                    | SigSet
-                    | Caps
-                    | WaitStatus
-                    | Epoch
-                    | Size
-                    | Offset
-                    | Dev
-                    | SockAddrLen
-                    | Errno
-            )
+        self == ArgKind::Backlog
+            || !self.is_part()
+                && !matches!(
+                    self,
+                    Int | Uint
+                        | Hex
+                        | Ptr
+                        | Flags
+                        | Enum
+                        | Ioctl
+                        | Mode
+                        | FileMode
+                        | Pid
+                        | Uid
+                        | Gid
+                        | Signal
+                        | SigSet
+                        | Caps
+                        | WaitStatus
+                        | Epoch
+                        | Size
+                        | Offset
+                        | Dev
+                        | SockAddrLen
+                        | Errno
+                )
     }
 
     /// Whether it is what a call read, wrote, sent or received.
@@ -190,7 +192,7 @@ impl ArgKind {
     pub fn is_part(self) -> bool {
         matches!(
             self,
-            ArgKind::MsgName | ArgKind::MsgControl | ArgKind::OtherFile
+            ArgKind::MsgName | ArgKind::MsgControl | ArgKind::OtherFile | ArgKind::Backlog
         )
     }
 
@@ -207,6 +209,7 @@ impl ArgKind {
                 | ArgKind::FilledArray
                 | ArgKind::StructOut
                 | ArgKind::StructOutLen
+                | ArgKind::Backlog
         )
     }
 

@@ -170,6 +170,7 @@ fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, seen: i64) -> 
             | ArgKind::MsgName
             | ArgKind::MsgControl
             | ArgKind::OtherFile
+            | ArgKind::Backlog
             | ArgKind::MsgVecIn
             | ArgKind::MsgVecOut
             | ArgKind::TimeVal

@@ -196,6 +196,7 @@ const STAT_RDEV: u16 = if ARM { 32 } else { 40 };
 /// Every structure, sorted by name. Field: name, kind, offset + width, and behind `|` those of 32-bit x86.
 #[rustfmt::skip]
 pub const STRUCTS: &[Struct] = structs! {
+    accept_queue 8 "what waits at a listening socket" { length Uint @ 0+4; max Uint @ 4+4; }
     aio_sigset 16 | 8 "linux/aio_abi.h, fs/aio.c" { sigmask Ptr @ 0+8 | 0+4; sigsetsize Size @ 8+8 | 4+4; }
     bpf_btf_load 28 "linux/bpf.h" { btf Ptr @ 0+8; btf_log_buf Ptr @ 8+8; btf_size Uint @ 16+4; btf_log_size Uint @ 20+4; btf_log_level Uint @ 24+4; }
     bpf_fd 4 "linux/bpf.h" { fd Fd @ 0+4; }

@@ -216,7 +216,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     sendfile { x86_64: 40, aarch64: 71, i386: 187 } File (out_fd: Fd, in_fd: Fd, offset: Given("off_t"), count: Size, in_file: OtherFile) "Copy from one descriptor to another.";
     socket { x86_64: 41, aarch64: 198, i386: 359 } Net (domain: Enum("domain"), type: Flags("socket_type"), protocol: Choice("socket_protocol")) -> Fd "Create a socket.";
     connect { x86_64: 42, aarch64: 203, i386: 362 } Net (fd: Fd, addr: SockAddrIn, addrlen: SockAddrLen) "Connect a socket.";
-    accept { x86_64: 43, aarch64: 202 } Net (fd: Fd, addr: SockAddrOut, addrlen: Filled("u32")) -> Fd "Accept a connection.";
+    accept { x86_64: 43, aarch64: 202 } Net (fd: Fd, addr: SockAddrOut, addrlen: Filled("u32"), queue: Backlog("accept_queue")) -> Fd "Accept a connection.";
     sendto { x86_64: 44, aarch64: 206, i386: 369 } Net (fd: Fd, buf: BufIn, size: Size, flags: Flags("msg"), dest_addr: SockAddrIn, addrlen: SockAddrLen) "Send on a socket.";
     recvfrom { x86_64: 45, aarch64: 207, i386: 371 } Net (fd: Fd, buf: BufOut, size: Size, flags: Flags("msg"), src_addr: SockAddrOut, addrlen: Filled("u32")) "Receive from a socket.";
     sendmsg { x86_64: 46, aarch64: 211, i386: 370 } Net (fd: Fd, msg: MsgIn, flags: Flags("msg"), msg_name: MsgName, msg_control: MsgControl) "Send a message on a socket.";
@@ -461,7 +461,7 @@ pub const SYSCALLS: &[Syscall] = syscalls! {
     fallocate { x86_64: 285, aarch64: 47 } File (fd: Fd, mode: Flags("fallocate"), offset: Offset, size: Offset) "Allocate or punch out part of a file.";
     timerfd_settime { x86_64: 286, aarch64: 86, i386: 325 } Time (fd: Fd, flags: Flags("timerfd_settime"), new_value: Given("itimerspec"), old_value: Filled("itimerspec")) "Start or stop a timer descriptor.";
     timerfd_gettime { x86_64: 287, aarch64: 87, i386: 326 } Time (fd: Fd, curr_value: Filled("itimerspec")) "Read a timer descriptor.";
-    accept4 { x86_64: 288, aarch64: 242, i386: 364 } Net (fd: Fd, addr: SockAddrOut, addrlen: Filled("u32"), flags: Flags("sock_flags")) -> Fd "Accept a connection, with flags.";
+    accept4 { x86_64: 288, aarch64: 242, i386: 364 } Net (fd: Fd, addr: SockAddrOut, addrlen: Filled("u32"), flags: Flags("sock_flags"), queue: Backlog("accept_queue")) -> Fd "Accept a connection, with flags.";
     signalfd4 { x86_64: 289, aarch64: 74, i386: 327 } Signal (fd: Fd, mask: Given("sigset"), sizemask: Size, flags: Flags("sfd")) -> Fd "Create or change a signal descriptor, with flags.";
     eventfd2 { x86_64: 290, aarch64: 19, i386: 328 } Ipc (initval: Uint, flags: Flags("eventfd")) -> Fd "Create an event descriptor, with flags.";
     epoll_create1 { x86_64: 291, aarch64: 20, i386: 329 } Wait (flags: Flags("epoll_create")) -> Fd "Create an epoll instance, with flags.";

@@ -401,7 +401,8 @@ pub(super) fn value<'a>(
         | ArgKind::Argv
         | ArgKind::MsgName
         | ArgKind::MsgControl
-        | ArgKind::OtherFile => {
+        | ArgKind::OtherFile
+        | ArgKind::Backlog => {
             bytes.map_or(Arg::Absent, |(kept, full_len)| Arg::Bytes(kept, full_len))
         }
         // What was not read is known by its address.

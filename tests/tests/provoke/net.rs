@@ -1,7 +1,7 @@
 //! Sockets. Everything happens on the loopback device or inside socket pairs.
 
 use crate::c;
-use crate::call::{bytes_of, filled, filled_by_len, gathered, given, n, null, pair, ptr};
+use crate::call::{Arg, bytes_of, filled, filled_by_len, gathered, given, n, null, pair, ptr};
 use libc::{AF_INET, AF_UNIX, SOCK_DGRAM, SOCK_STREAM, sockaddr_in};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, IntoRawFd};
@@ -20,10 +20,19 @@ fn loopback(port: u16) -> sockaddr_in {
     }
 }
 
+/// Connections that may wait at the listener of [`waiting`].
+const BACKLOG: u32 = 7;
+
+/// What waits there when the only one that did has been accepted.
+fn queue() -> Arg {
+    given(bytes_of(&[0, BACKLOG]))
+}
+
 /// A listener with one connection waiting: the listener, its port, and the client's end.
 fn waiting() -> (TcpListener, u16, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("bound").port();
+    c!(listen(listener.as_raw_fd(), BACKLOG as i32));
     let client = TcpStream::connect(("127.0.0.1", port)).expect("loopback answers");
     (listener, port, client)
 }
@@ -93,13 +102,13 @@ crate::cases! {
         let (listener, _, _client) = waiting();
         let mut room = [0u8; 128];
         let mut len = 128u32;
-        call.make(&[n(listener.as_raw_fd()), filled_by_len(&raw mut room, &raw const len), ptr(&raw mut len)]);
+        call.make(&[n(listener.as_raw_fd()), filled_by_len(&raw mut room, &raw const len), ptr(&raw mut len), queue()]);
     }
     accept4(call) {
         let (listener, _, _client) = waiting();
         let mut room = [0u8; 128];
         let mut len = 128u32;
-        call.make(&[n(listener.as_raw_fd()), filled_by_len(&raw mut room, &raw const len), ptr(&raw mut len), n(libc::SOCK_NONBLOCK)]);
+        call.make(&[n(listener.as_raw_fd()), filled_by_len(&raw mut room, &raw const len), ptr(&raw mut len), n(libc::SOCK_NONBLOCK), queue()]);
     }
     getsockname(call) {
         let (listener, ..) = waiting();

@@ -426,3 +426,54 @@ fn interrupted_sleep() {
     let (long, mut rest) = ([20i64, 0], [0i64; 2]);
     call!(SYS_nanosleep, &raw const long, &raw mut rest);
 }
+
+#[test]
+fn what_waits_at_a_listening_socket_is_told_with_each_connection_that_is_accepted() {
+    needs_recording!();
+    let (capture, pid, end) = harness::record_child("queue", || {
+        use std::os::fd::AsRawFd;
+        let Ok(listener) = std::net::TcpListener::bind("127.0.0.1:0") else {
+            return 1;
+        };
+        let fd = listener.as_raw_fd();
+        // The last listen counts.
+        if call!(SYS_listen, fd, 5) != 0 {
+            return 2;
+        }
+        let Ok(address) = listener.local_addr() else {
+            return 3;
+        };
+        let clients: Vec<_> = (0..3)
+            .filter_map(|_| std::net::TcpStream::connect(address).ok())
+            .collect();
+        let null = std::ptr::null_mut::<c_void>();
+        for _ in 0..2 {
+            call!(SYS_accept, fd, null, null);
+        }
+        call!(SYS_accept4, fd, null, null, 0);
+        // Nothing waits any more: it fails, and says so as well.
+        call!(SYS_fcntl, fd, libc::F_SETFL, libc::O_NONBLOCK);
+        call!(SYS_accept, fd, null, null);
+        i32::from(clients.len() != 3)
+    });
+    assert_eq!(end, End::Exited(0));
+    let events = capture.of_thread(pid);
+    let told = |name: &str| -> Vec<String> {
+        let calls = events.iter().filter(|event| event.name() == name);
+        calls.map(|event| text(event, "queue")).collect()
+    };
+    assert_eq!(
+        told("accept"),
+        [
+            "{length=2, max=5}",
+            "{length=1, max=5}",
+            "{length=0, max=5}"
+        ]
+    );
+    assert_eq!(told("accept4"), ["{length=0, max=5}"]);
+    let call = events.iter().find(|event| event.name() == "accept");
+    assert_eq!(
+        call.map(|call| text(call, "queue.length")).as_deref(),
+        Some("2")
+    );
+}
