@@ -8,7 +8,7 @@ use crate::output::say;
 use crate::units::{plural, show_count};
 use afterimage_capture::{Options, Recorder, Status, StopReason};
 use afterimage_format::store::Store;
-use afterimage_format::{Anchor, ErrorKind, Lineage, Writer, WriterOptions};
+use afterimage_format::{Anchor, ErrorKind, Lineage, Recipient, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
 use std::fs::{File, OpenOptions};
@@ -77,6 +77,8 @@ pub struct Custody {
     pub key: Option<String>,
     /// Where anchors go.
     pub anchors: Option<PathBuf>,
+    /// Whom the capture is encrypted to; nobody when it is not.
+    pub recipients: Vec<Recipient>,
 }
 
 /// Time between two anchors that are written while recording.
@@ -291,7 +293,10 @@ pub fn run(
         recorder.manifest(),
         &Lineage::default(),
         Schema::current(),
-        WriterOptions::default(),
+        WriterOptions {
+            recipients: wanted.recipients.clone(),
+            ..WriterOptions::default()
+        },
         key.as_ref().map(|pair| &pair.secret),
     )
     .map_err(|error| broken(&error))

@@ -150,6 +150,7 @@ fn print(
             format!("{sealed} (afterimage verify checks every byte)"),
         ),
         ("Signed", signed(source)),
+        ("Encrypted", source.lineage.recipients.join(", ")),
         ("Lost", lost),
         (
             "Host",
@@ -441,6 +442,9 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         .text("capture.id", &m.capture_id);
     if !source.lineage.signer.is_empty() {
         o.text("capture.signer", hex(&source.lineage.signer));
+    }
+    if !source.lineage.recipients.is_empty() {
+        o.texts("capture.encrypted_to", &source.lineage.recipients);
     }
     if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
         o.number("capture.sealed_ns", seal.real_ns)
