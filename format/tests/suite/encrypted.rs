@@ -13,10 +13,10 @@ use afterimage_model::{BootNs, ClockPair, Event};
 use std::process::{Command, Stdio};
 
 /// Made by age-keygen.
-const FIRST: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+pub const FIRST: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 const SECOND: &str = "AGE-SECRET-KEY-1FGM0YAYGD5RU0SUDGXVSTZP3ACN6AKQSM44MQGZKLNCUX0PJA9GQHS44HF";
 
-fn identity(text: &str) -> Identities {
+pub fn identity(text: &str) -> Identities {
     Identities::parse(text).unwrap()
 }
 
@@ -34,7 +34,7 @@ fn options(texts: &[&str]) -> WriterOptions {
 const REMARK: &str = "a remark that nobody else may read";
 
 /// A capture with every kind of block that may be sealed.
-fn encrypted(story: &Story, texts: &[&str], signer: Option<&SecretKey>) -> Vec<u8> {
+pub fn encrypted(story: &Story, texts: &[&str], signer: Option<&SecretKey>) -> Vec<u8> {
     let mut writer = Writer::signed(
         Vec::new(),
         &story.manifest,

@@ -11,6 +11,7 @@ mod flips;
 mod forge;
 mod fuzz;
 mod hostile;
+mod keyframes;
 mod round_trip;
 mod story;
 mod twin;

@@ -27,7 +27,8 @@ pub fn apart(file: &[u8]) -> Vec<Block> {
 /// Puts blocks together, with right checksums and chain values.
 pub fn together(blocks: &[Block]) -> Vec<u8> {
     let header = blocks.first().map_or(&[][..], |block| &block.2);
-    let tag = &blake3::hash(header).as_bytes()[..8];
+    let hash = blake3::hash(header);
+    let tag = &hash.as_bytes()[..8];
     let mut file = b"\x89AFT\r\n\x1a\n\x01\x00\x03\x00".to_vec();
     file.extend_from_slice(tag);
     file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());
