@@ -24,6 +24,7 @@ mod pressure;
 mod procfs;
 mod ring;
 mod runtime;
+mod segment;
 mod session;
 mod sink;
 mod sockets;

@@ -11,6 +11,7 @@ use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
 use crate::ring::Rings;
 use crate::runtime::{self, Endpoint, Runtimes};
+use crate::segment::{self, Before};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
 use crate::watch::{Store, Watcher};
@@ -184,6 +185,9 @@ pub struct Recorder {
     /// Files that are kept, and those on their way into the capture.
     kept: Kept,
     artifacts: Vec<Artifact>,
+    /// What earlier files of this recording account for, and what is missing between them and this one.
+    before: Before,
+    between: Option<Gap>,
     /// Time after which what is in no chunk yet becomes one: the most that a crash may take.
     flush_every: Duration,
     status: Option<Box<dyn FnMut(Status) + Send>>,
@@ -273,6 +277,8 @@ impl Recorder {
             ladder: Ladder::default(),
             kept: Kept::default(),
             artifacts: Vec::new(),
+            before: Before::default(),
+            between: None,
             flush_every: Duration::from_secs(1),
             status: None,
         };
@@ -506,6 +512,9 @@ impl Recorder {
         let opening = self.world.opening();
         writer.state(BootNs(self.manifest.clock.boot_ns), &opening)?;
         drop(opening);
+        if let Some(gap) = self.between.take() {
+            writer.gap(&gap)?;
+        }
         self.format = writer.options().clone();
         let bytes = AtomicU64::new(writer.bytes());
         let full = AtomicBool::new(false);
@@ -525,6 +534,25 @@ impl Recorder {
             // Why the thread stopped says more than that it did.
             written.and(reason)
         })
+    }
+
+    /// Has what is recorded from here on go into another file, because the one that held so many events has failed: its
+    /// manifest and its books are its own. What was on its way is lost; the new file says so.
+    pub fn next_file(&mut self, held: u64, why: &str) {
+        self.batch = Batch::new(Schema::current());
+        self.artifacts.clear();
+        let taken = self.books.written + self.told + self.sampled;
+        let earlier = self.before.written + self.before.told + self.before.sampled;
+        let lost = taken.saturating_sub(earlier).saturating_sub(held);
+        self.between = Some(segment::gap(BootNs(self.manifest.clock.boot_ns), lost, why));
+        self.before = Before {
+            written: self.books.written,
+            filtered: self.books.filtered,
+            told: self.told,
+            sampled: self.sampled,
+            lost: self.before.lost + lost,
+        };
+        self.manifest = segment::next(&self.manifest, why);
     }
 
     /// Keeps the past in a window, on a thread of its own, until `stop` is set; what happens then is the watcher's affair.
@@ -764,7 +792,7 @@ impl Recorder {
         self.flush(sink)?;
         self.hand_over_artifacts(sink)?;
         sink.state(BootNs(end_ns), self.world.kept())?;
-        Ok(Totals {
+        Ok(self.before.apart(Totals {
             offered,
             written: taken.written,
             dropped,
@@ -774,7 +802,7 @@ impl Recorder {
             spared_scope: books.spared_scope,
             told: self.told,
             sampled: self.sampled,
-        })
+        }))
     }
 }
 

@@ -24,6 +24,7 @@ mod source;
 mod table;
 mod units;
 mod watching;
+mod webhook;
 
 use clap::{CommandFactory, FromArgMatches};
 use failure::{Exit, Outcome};

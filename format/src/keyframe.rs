@@ -80,15 +80,16 @@ impl Reader {
     }
 
     fn frame(&self, frame: &Frame) -> Result<(BootNs, Tables), Error> {
-        let (mut at, mut tables) = (BootNs(0), Tables::default());
+        let (mut at, mut tables) = (None, Tables::default());
         for (offset, _, seq) in &frame.blocks {
             let mut read = || {
                 let block = self.source.opened(*offset, self.tag)?;
                 let record = block.record(MAX_STATE)?;
                 take_rows(&record, &mut tables)
             };
-            at = read().map_err(|kind| Error::at(Place::Block(*seq), *offset, kind))?;
+            let instant = read().map_err(|kind| Error::at(Place::Block(*seq), *offset, kind))?;
+            at.get_or_insert(instant);
         }
-        Ok((at, tables))
+        Ok((at.unwrap_or_default(), tables))
     }
 }

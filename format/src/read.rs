@@ -565,13 +565,17 @@ impl<'a> Builder<'a> {
         let flags = self.source.head(offset, self.tag)?.flags;
         let block = (offset, len, seq);
         let chunks = self.parts.chunks.len();
-        if flags & FLAG_KEYFRAME == 0 {
+        let last = self.parts.keyframes.last_mut();
+        let is_keyframe = flags & FLAG_KEYFRAME != 0;
+        if !is_keyframe {
             self.states.push(block);
-            if chunks > 0 {
+            // What comes later than the first is of some rows alone.
+            let is_more = last.as_ref().is_some_and(|frame| !frame.continues(seq, chunks));
+            if chunks > 0 || is_more {
                 return Ok(());
             }
         }
-        match self.parts.keyframes.last_mut() {
+        match last {
             Some(frame) if frame.continues(seq, chunks) => frame.blocks.push(block),
             _ => self.parts.keyframes.push(Frame {
                 blocks: vec![block],

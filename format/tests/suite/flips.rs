@@ -155,3 +155,38 @@ fn flips_of(file: &[u8], range: Range<usize>, ty: u16, all: bool) -> u64 {
     }
     found
 }
+
+#[test]
+fn cut_at_every_byte_it_opens_with_every_whole_chunk() {
+    let (file, _) = capture();
+    let blocks = blocks(&file);
+    let all = std::env::var_os("AFTERIMAGE_FLIPS").is_some_and(|value| value == "all");
+    // The bytes around the ends of blocks, and a stride through the rest.
+    let near = |at: usize| blocks.iter().any(|(_, range)| range.end.abs_diff(at) <= 2);
+    let first = blocks[1].1.end;
+    let (opened, halves) = (AtomicU64::new(0), 2);
+    std::thread::scope(|scope| {
+        for half in 0..halves {
+            let (file, blocks, opened, near) = (&file, &blocks, &opened, &near);
+            scope.spawn(move || {
+                for at in (half..file.len()).step_by(halves) {
+                    if !all && at % 1_999 != 0 && !near(at) {
+                        continue;
+                    }
+                    let reader = Reader::from_bytes(file[..at].to_vec());
+                    if at < first {
+                        // Without a whole header nothing is known; with one there is nothing to tell.
+                        assert!(reader.map_or(true, |reader| reader.events() == 0), "cut at {at}");
+                    } else {
+                        let reader = reader.unwrap_or_else(|error| panic!("cut at {at}: {error}"));
+                        let whole = blocks.iter().filter(|(ty, range)| *ty == block::CHUNK && range.end <= at);
+                        assert_eq!(reader.chunks().len(), whole.count(), "cut at {at}");
+                        assert!(!reader.gaps().is_empty(), "cut at {at}");
+                    }
+                    opened.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+    });
+    eprintln!("cut at {} places, and opened", opened.into_inner());
+}
