@@ -50,7 +50,9 @@ impl Keep {
     pub fn wants(&self, row: &Process) -> bool {
         let marks = Process::EXE_MEMFD | Process::EXE_DELETED | Process::EXE_UPPER;
         let is_dropped = row.exe_flags & marks != 0
-            || OPEN_TO_ALL.iter().any(|place| row.exe_path.starts_with(place));
+            || OPEN_TO_ALL
+                .iter()
+                .any(|place| row.exe_path.starts_with(place));
         row.origin == Origin::Kernel
             && row.exe_size <= self.each
             && (self.exec || (self.dropped && is_dropped))
@@ -100,7 +102,8 @@ impl Kept {
             return None;
         }
         let len = artifact.bytes.len() as u64;
-        let fits = len <= keep.each && self.bytes + len <= keep.bytes && self.seen.len() < keep.files;
+        let fits =
+            len <= keep.each && self.bytes + len <= keep.bytes && self.seen.len() < keep.files;
         if !fits {
             self.left_out += 1;
             return None;
@@ -143,7 +146,10 @@ mod tests {
         let mut take = |bytes: &[u8]| kept.program(&keep, program(bytes), [7; 32]).is_some();
         assert!(take(b"12345678") && !take(b"12345678"));
         assert!(!take(b"123456789"), "too long");
-        assert!(take(b"87654321") && !take(b"12345"), "no room for five more");
+        assert!(
+            take(b"87654321") && !take(b"12345"),
+            "no room for five more"
+        );
         assert!(take(b"1") && !take(b"2"), "three files");
         assert_eq!(kept.left_out(), 3);
     }
@@ -157,7 +163,14 @@ mod tests {
             exe_size: 8,
             ..Process::default()
         };
-        let (all, dropped) = (keep(), Keep { exec: false, dropped: true, ..keep() });
+        let (all, dropped) = (
+            keep(),
+            Keep {
+                exec: false,
+                dropped: true,
+                ..keep()
+            },
+        );
         assert!(all.wants(&row("/bin/sh", 0)) && !dropped.wants(&row("/bin/sh", 0)));
         for row in [
             row("/bin/x", Process::EXE_UPPER),
@@ -167,8 +180,14 @@ mod tests {
         ] {
             assert!(dropped.wants(&row), "{row:?}");
         }
-        let there_before = Process { origin: Origin::Procfs, ..row("/tmp/x", 0) };
-        let large = Process { exe_size: 9, ..row("/tmp/x", 0) };
+        let there_before = Process {
+            origin: Origin::Procfs,
+            ..row("/tmp/x", 0)
+        };
+        let large = Process {
+            exe_size: 9,
+            ..row("/tmp/x", 0)
+        };
         assert!(!all.wants(&there_before) && !all.wants(&large));
         assert!(!Keep::default().any() && !Keep::default().wants(&row("/tmp/x", 0)));
     }

@@ -290,8 +290,9 @@ impl World {
         let container = self.by_full_id.get(full_id).copied();
         container.is_some_and(|id| match self.wanted {
             // Of a tree, those that its processes are in.
-            Wanted::Tree(_) => (self.tables.procs.values())
-                .any(|row| row.container == Some(id) && self.wants_of(row.id) && row.origin == Origin::Kernel),
+            Wanted::Tree(_) => (self.tables.procs.values()).any(|row| {
+                row.container == Some(id) && self.wants_of(row.id) && row.origin == Origin::Kernel
+            }),
             _ => self.wants(Some(id)) && self.verdicts.get(&id) != Some(&Verdict::Pending),
         })
     }

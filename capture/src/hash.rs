@@ -273,7 +273,10 @@ mod tests {
         };
         let done = hash_of(File::open(&path).unwrap(), &job).unwrap();
         assert_eq!(done.hash, abc);
-        assert_eq!(done.program.map(|program| program.bytes), Some(b"abc".to_vec()));
+        assert_eq!(
+            done.program.map(|program| program.bytes),
+            Some(b"abc".to_vec())
+        );
         let mut file = File::options().append(true).open(&path).unwrap();
         file.write_all(b"d").unwrap();
         assert_eq!(hash_of(File::open(&path).unwrap(), &job), None);

@@ -40,7 +40,10 @@ pub fn next(manifest: &Manifest, why: &str) -> Manifest {
     Manifest {
         capture_id: host::capture_id(),
         clock: host::clock_pair(),
-        trigger: format!("continues capture {}, which failed: {why}", manifest.capture_id),
+        trigger: format!(
+            "continues capture {}, which failed: {why}",
+            manifest.capture_id
+        ),
         ..manifest.clone()
     }
 }
@@ -82,8 +85,14 @@ mod tests {
             lost: 6,
         };
         let last = before.apart(whole.clone());
-        assert_eq!(last.offered, last.written + last.dropped + last.filtered + last.unsealed);
-        assert_eq!((last.written, last.dropped, last.told, last.sampled), (30, 16, 3, 2));
+        assert_eq!(
+            last.offered,
+            last.written + last.dropped + last.filtered + last.unsealed
+        );
+        assert_eq!(
+            (last.written, last.dropped, last.told, last.sampled),
+            (30, 16, 3, 2)
+        );
         assert_eq!(Before::default().apart(whole.clone()), whole);
     }
 }

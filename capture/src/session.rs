@@ -16,7 +16,7 @@ use crate::sink::{self, Sink};
 use crate::usage::Usage;
 use crate::watch::{Store, Watcher};
 use crate::wire::{Context, RecordHead, ScopeMode, WAITING_MAX};
-use afterimage_format::{Arg, Artifact, Note, Batch, Row, Writer, WriterOptions};
+use afterimage_format::{Arg, Artifact, Batch, Note, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{
     BootNs, Container, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
@@ -660,7 +660,9 @@ impl Recorder {
 
     /// Hands over the files that are kept.
     fn hand_over_artifacts(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
-        self.artifacts.drain(..).try_for_each(|artifact| sink.artifact(artifact))
+        self.artifacts
+            .drain(..)
+            .try_for_each(|artifact| sink.artifact(artifact))
     }
 
     /// Writes rows again whose hash came after they were written.

@@ -2,8 +2,8 @@
 //! said of it.
 
 use crate::custody::Signer;
-use crate::identity::{self, EncryptTo};
 use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::identity::{self, EncryptTo};
 use crate::keyring::Pair;
 use crate::output::say;
 use crate::source::{loss, not_a_capture};
@@ -104,7 +104,8 @@ pub fn open(files: &[PathBuf]) -> Result<Vec<Origin>, Failure> {
     let mut origins = Vec::new();
     let identities = identity::identities()?;
     for file in files {
-        let origin = Origin::open_with(file, &identities).map_err(|error| not_a_capture(file, &error))?;
+        let origin =
+            Origin::open_with(file, &identities).map_err(|error| not_a_capture(file, &error))?;
         if !matches!(origin.report().verdict, Verdict::SealedIntact) {
             say(format_args!(
                 "afterimage: {}: {}; the new capture says so",

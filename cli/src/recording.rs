@@ -48,7 +48,9 @@ impl Target {
         };
         let stem = path.file_stem()?.to_string_lossy().into_owned();
         // The third is not called after the second.
-        let stem = stem.strip_suffix(&format!("-part{}", number - 1)).unwrap_or(&stem);
+        let stem = stem
+            .strip_suffix(&format!("-part{}", number - 1))
+            .unwrap_or(&stem);
         let mut name = format!("{stem}-part{number}");
         if let Some(ending) = path.extension() {
             name = format!("{name}.{}", ending.to_string_lossy());
@@ -404,11 +406,17 @@ pub fn run(
         if files > MOST_FILES {
             return Err(failure);
         }
-        say(format_args!("afterimage: {}: {}", failure.what, failure.remedy));
+        say(format_args!(
+            "afterimage: {}: {}",
+            failure.what, failure.remedy
+        ));
         recorder.next_file(writer.events(), &Safe::new(&why).to_string());
         let key = name.map(keyring::load).transpose()?;
         (writer, states) = start(&next, &recorder, key.as_ref(), recipients, &anchors)?;
-        say(format_args!("afterimage: the recording goes on in {}", next.shown()));
+        say(format_args!(
+            "afterimage: the recording goes on in {}",
+            next.shown()
+        ));
         target = next;
     };
     let wrong = |error: &dyn std::fmt::Display| broken(error, &target, &states);

@@ -15,13 +15,19 @@ const ANSWER: u64 = 4 << 10;
 /// An address taken apart: host with port, and path.
 fn parts(address: &str) -> Option<(String, String)> {
     let rest = address.strip_prefix("http://")?;
-    let (host, path) = rest.split_once('/').map_or((rest, ""), |parts| parts);
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
     let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
     if host.is_empty() || host.contains('@') || !plain(host) || !plain(path) {
         return None;
     }
-    let has_port = host.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-    let host = if has_port { host.to_owned() } else { format!("{host}:80") };
+    let has_port = host
+        .rsplit_once(':')
+        .is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+    let host = if has_port {
+        host.to_owned()
+    } else {
+        format!("{host}:80")
+    };
     Some((host, format!("/{path}")))
 }
 
@@ -62,7 +68,10 @@ pub fn post(address: &str, text: &str) -> Result<(), Failure> {
         Ok(answer)
     };
     let answer = answer().map_err(|error| failed(&error))?;
-    let line = answer.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = answer
+        .split(|byte| *byte == b'\n')
+        .next()
+        .unwrap_or_default();
     let line = String::from_utf8_lossy(line).trim().to_owned();
     let mut words = line.split(' ');
     let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
@@ -101,8 +110,16 @@ mod tests {
         let (address, seen) = witness("HTTP/1.1 204 No Content\r\n\r\n");
         assert!(post(&address, "lines").is_ok());
         let seen = seen.join().expect("it ends");
-        assert!(seen.starts_with("POST /anchors?of=web HTTP/1.1\r\nHost: 127.0.0.1:"), "{seen}");
-        for answer in ["HTTP/1.1 403 Forbidden\r\n\r\n", "HTTP/1.1 302 Found\r\n\r\n", "SSH-2.0-x\r\n", ""] {
+        assert!(
+            seen.starts_with("POST /anchors?of=web HTTP/1.1\r\nHost: 127.0.0.1:"),
+            "{seen}"
+        );
+        for answer in [
+            "HTTP/1.1 403 Forbidden\r\n\r\n",
+            "HTTP/1.1 302 Found\r\n\r\n",
+            "SSH-2.0-x\r\n",
+            "",
+        ] {
             let (address, seen) = witness(answer);
             assert!(post(&address, "lines").is_err(), "{answer}");
             seen.join().expect("it ends");
@@ -111,11 +128,23 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_refused_before_anything_is_sent() {
-        for bad in ["", "https://h/", "http://", "http:///x", "ftp://h", "http://a b/", "http://u:p@h/", "http://h/\r\nX: y"] {
+        for bad in [
+            "",
+            "https://h/",
+            "http://",
+            "http:///x",
+            "ftp://h",
+            "http://a b/",
+            "http://u:p@h/",
+            "http://h/\r\nX: y",
+        ] {
             assert!(parts(bad).is_none(), "{bad}");
             assert!(post(bad, "lines").is_err(), "{bad}");
         }
         assert_eq!(parts("http://h"), Some(("h:80".to_owned(), "/".to_owned())));
-        assert_eq!(parts("http://[::1]:81/x"), Some(("[::1]:81".to_owned(), "/x".to_owned())));
+        assert_eq!(
+            parts("http://[::1]:81/x"),
+            Some(("[::1]:81".to_owned(), "/x".to_owned()))
+        );
     }
 }

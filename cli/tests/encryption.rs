@@ -21,7 +21,17 @@ impl Desk {
             let private = std::fs::Permissions::from_mode(0o600);
             std::fs::set_permissions(&path, private).expect("its mode");
         }
-        desk.ends(0, &["repack", &sample(), "-o", "closed.aft", "--encrypt-to", RECIPIENT]);
+        desk.ends(
+            0,
+            &[
+                "repack",
+                &sample(),
+                "-o",
+                "closed.aft",
+                "--encrypt-to",
+                RECIPIENT,
+            ],
+        );
         desk
     }
 
@@ -44,7 +54,11 @@ impl Desk {
     /// What it printed when it ended as it should.
     #[track_caller]
     fn ends(&self, code: i32, args: &[&str]) -> String {
-        told(code, args, self.command(args).output().expect("the command runs"))
+        told(
+            code,
+            args,
+            self.command(args).output().expect("the command runs"),
+        )
     }
 }
 
@@ -69,8 +83,16 @@ fn holds(path: &Path, word: &[u8]) -> bool {
 #[test]
 fn every_command_that_reads_opens_it_with_the_identity_and_says_the_same() {
     let (desk, sample) = (Desk::new(), sample());
-    for args in [&["read", "--whole"][..], &["view"], &["read", "evt.type=execve"]] {
-        let last: &[&str] = if args == ["view"] { &["processes"] } else { &[] };
+    for args in [
+        &["read", "--whole"][..],
+        &["view"],
+        &["read", "evt.type=execve"],
+    ] {
+        let last: &[&str] = if args == ["view"] {
+            &["processes"]
+        } else {
+            &[]
+        };
         let [closed, open] = ["closed.aft", sample.as_str()].map(|file| {
             let args = [args, &[file][..], last, &["--identity", "own"]].concat();
             desk.ends(0, &args)
@@ -84,7 +106,11 @@ fn every_command_that_reads_opens_it_with_the_identity_and_says_the_same() {
     // Named by the variable, and kept beside the keys.
     let mut command = desk.command(&["read", "closed.aft"]);
     command.env("AFTERIMAGE_IDENTITY", desk.path("own"));
-    told(0, &["variable"], command.output().expect("the command runs"));
+    told(
+        0,
+        &["variable"],
+        command.output().expect("the command runs"),
+    );
     std::fs::copy(desk.path("own"), desk.path("keys/identity.txt")).expect("a copy");
     desk.ends(0, &["read", "closed.aft"]);
     let mut command = desk.command(&["read", "-"]);
@@ -105,7 +131,10 @@ fn without_the_identity_it_is_closed_and_says_for_whom_it_is() {
         &["verify", "--deep", "closed.aft", "--identity", "stranger"],
     ] {
         let told = desk.ends(1, args);
-        assert!(told.contains(RECIPIENT) && told.contains("--identity"), "{args:?}: {told}");
+        assert!(
+            told.contains(RECIPIENT) && told.contains("--identity"),
+            "{args:?}: {told}"
+        );
     }
     assert!(!desk.path("new.aft").exists());
     // An identity that others can read, that is none, or that is not there.
@@ -115,7 +144,17 @@ fn without_the_identity_it_is_closed_and_says_for_whom_it_is() {
     assert!(told.contains("chmod 600"), "{told}");
     desk.ends(1, &["read", "closed.aft", "--identity", "closed.aft"]);
     desk.ends(1, &["read", "closed.aft", "--identity", "nowhere"]);
-    desk.ends(2, &["repack", "closed.aft", "-o", "new.aft", "--encrypt-to", "age1nobody"]);
+    desk.ends(
+        2,
+        &[
+            "repack",
+            "closed.aft",
+            "-o",
+            "new.aft",
+            "--encrypt-to",
+            "age1nobody",
+        ],
+    );
 }
 
 #[test]
@@ -123,13 +162,18 @@ fn it_is_verified_by_who_cannot_read_it() {
     let desk = Desk::new();
     let outside = desk.ends(0, &["verify", "closed.aft"]);
     assert!(
-        outside.contains("sealed and intact") && outside.contains("signed seal") && outside.contains("not looked into"),
+        outside.contains("sealed and intact")
+            && outside.contains("signed seal")
+            && outside.contains("not looked into"),
         "{outside}"
     );
     let inside = desk.ends(0, &["verify", "--deep", "--identity", "own", "closed.aft"]);
     assert!(inside.contains("checked inside, too"), "{inside}");
     let json = desk.ends(0, &["verify", "--json", "closed.aft"]);
-    assert!(json.contains(RECIPIENT) && json.contains(r#""verify.looked_into":false"#), "{json}");
+    assert!(
+        json.contains(RECIPIENT) && json.contains(r#""verify.looked_into":false"#),
+        "{json}"
+    );
     desk.ends(0, &["custody", "--add", "handed over", "closed.aft"]);
     desk.ends(0, &["verify", "closed.aft"]);
     let mut file = std::fs::read(desk.path("closed.aft")).expect("a file");
@@ -142,19 +186,44 @@ fn it_is_verified_by_who_cannot_read_it() {
 #[test]
 fn what_is_made_of_it_stays_closed_unless_it_is_said_otherwise() {
     let desk = Desk::new();
-    let words: [&[u8]; 3] = [b"/tmp/.x/kworker", b"/etc/shadow", b"correct-horse-battery-staple"];
-    assert!(words.iter().all(|word| !holds(&desk.path("closed.aft"), word)));
+    let words: [&[u8]; 3] = [
+        b"/tmp/.x/kworker",
+        b"/etc/shadow",
+        b"correct-horse-battery-staple",
+    ];
+    assert!(
+        words
+            .iter()
+            .all(|word| !holds(&desk.path("closed.aft"), word))
+    );
     for (name, args) in [
         ("slice.aft", &["slice", "closed.aft", "-o", "slice.aft"][..]),
         ("merge.aft", &["merge", "closed.aft", "-o", "merge.aft"]),
         ("repack.aft", &["repack", "closed.aft", "-o", "repack.aft"]),
-        ("recover.aft", &["recover", "closed.aft", "-o", "recover.aft"]),
+        (
+            "recover.aft",
+            &["recover", "closed.aft", "-o", "recover.aft"],
+        ),
     ] {
         desk.ends(0, &[args, &["--identity", "own"]].concat());
         desk.ends(1, &["read", name]);
         desk.ends(0, &["verify", "--deep", name, "--identity", "own"]);
-        assert!(words.iter().all(|word| !holds(&desk.path(name), word)), "{name}");
+        assert!(
+            words.iter().all(|word| !holds(&desk.path(name), word)),
+            "{name}"
+        );
     }
-    desk.ends(0, &["repack", "closed.aft", "-o", "open.aft", "--identity", "own", "--decrypt"]);
+    desk.ends(
+        0,
+        &[
+            "repack",
+            "closed.aft",
+            "-o",
+            "open.aft",
+            "--identity",
+            "own",
+            "--decrypt",
+        ],
+    );
     desk.ends(0, &["read", "open.aft"]);
 }

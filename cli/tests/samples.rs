@@ -70,7 +70,10 @@ fn the_encrypted_sample_opens_with_its_identity_and_verifies_without() {
     let beside = |name: &str| format!("../v1.3/encrypted.{name}");
     let (file, key) = (beside("aft"), beside("pub"));
     let verdict = ask(&["verify", "--key", &key, &file]);
-    assert!(verdict.contains("sealed and intact") && verdict.contains("encrypted to age1"), "{verdict}");
+    assert!(
+        verdict.contains("sealed and intact") && verdict.contains("encrypted to age1"),
+        "{verdict}"
+    );
     // An identity that others can read is refused, and a working copy gives no modes to its files.
     let folder = tempfile::tempdir().expect("a folder");
     let own = folder.path().join("identity");
@@ -97,7 +100,10 @@ fn file_knows_a_capture_by_its_magic() {
         return;
     };
     let told = String::from_utf8(told.stdout).expect("UTF-8");
-    assert!(told.ends_with("Afterimage capture, version 1.0\n"), "{told}");
+    assert!(
+        told.ends_with("Afterimage capture, version 1.0\n"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -42,7 +42,9 @@ pub enum BadKey {
     #[error("not an age recipient: one begins with age1 and is printed by age-keygen")]
     Recipient,
     /// Not a file of identities.
-    #[error("not an age identity: a line that begins with AGE-SECRET-KEY-1, as age-keygen makes it")]
+    #[error(
+        "not an age identity: a line that begins with AGE-SECRET-KEY-1, as age-keygen makes it"
+    )]
     Identity,
     /// An identity that is itself encrypted.
     #[error("the identity is itself encrypted; decrypt it first, with age -d")]
@@ -158,7 +160,12 @@ fn cipher(mut key: [u8; 32]) -> ChaCha20Poly1305 {
 /// The nonce of the only piece of small contents.
 const LAST: [u8; 12] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1];
 
-fn wrapping(secret: &StaticSecret, other: &Share, ephemeral: &Share, recipient: &Share) -> Option<ChaCha20Poly1305> {
+fn wrapping(
+    secret: &StaticSecret,
+    other: &Share,
+    ephemeral: &Share,
+    recipient: &Share,
+) -> Option<ChaCha20Poly1305> {
     let shared = secret.diffie_hellman(other);
     let salt = [ephemeral.to_bytes(), recipient.to_bytes()].concat();
     shared
@@ -181,7 +188,12 @@ fn mac(inner: &[u8], head: &[u8]) -> Hmac<Sha256> {
 /// # Errors
 /// When the kernel gives no random numbers, or a recipient is a point that hides nothing.
 pub(crate) fn wrap(contents: &[u8], recipients: &[Recipient]) -> io::Result<Vec<u8>> {
-    let weak = || io::Error::new(io::ErrorKind::InvalidInput, "a recipient that hides nothing");
+    let weak = || {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a recipient that hides nothing",
+        )
+    };
     let mut inner = [0; INNER];
     random(&mut inner)?;
     let mut text = format!("{VERSION}\n");
@@ -194,7 +206,11 @@ pub(crate) fn wrap(contents: &[u8], recipients: &[Recipient]) -> io::Result<Vec<
         let wrapping = wrapping(&secret, &theirs, &ephemeral, &theirs).ok_or_else(weak)?;
         let body = wrapping.encrypt(&Nonce::default(), inner.as_slice());
         let body = body.map_err(io::Error::other)?;
-        text += &format!("-> X25519 {}\n{}\n", encode(ephemeral.as_bytes()), encode(&body));
+        text += &format!(
+            "-> X25519 {}\n{}\n",
+            encode(ephemeral.as_bytes()),
+            encode(&body)
+        );
     }
     text += "---";
     let tag = mac(&inner, text.as_bytes()).finalize().into_bytes();
@@ -240,7 +256,9 @@ impl Stanza {
     fn open(&self, identity: &StaticSecret) -> Option<[u8; INNER]> {
         let (ephemeral, ours) = (Share::from(self.ephemeral), Share::from(identity));
         let wrapping = wrapping(identity, &ephemeral, &ephemeral, &ours)?;
-        let mut inner = wrapping.decrypt(&Nonce::default(), self.body.as_slice()).ok()?;
+        let mut inner = wrapping
+            .decrypt(&Nonce::default(), self.body.as_slice())
+            .ok()?;
         let key = inner.as_slice().try_into().ok();
         wipe(&mut inner);
         key
@@ -358,7 +376,10 @@ mod tests {
             assert_eq!(unwrap(&file, &identity(n)).as_deref(), Ok(&b"contents"[..]));
         }
         assert_eq!(unwrap(&file, &identity(3)), Err(Refusal::Stranger));
-        assert_eq!(unwrap(&file, &Identities::default()), Err(Refusal::Stranger));
+        assert_eq!(
+            unwrap(&file, &Identities::default()),
+            Err(Refusal::Stranger)
+        );
         let both = identity(3).and(&identity(2));
         assert_eq!(unwrap(&file, &both).as_deref(), Ok(&b"contents"[..]));
         // Another wrapping of the same has nothing in common with it.
@@ -370,7 +391,10 @@ mod tests {
     fn a_file_that_was_changed_or_cut_anywhere_does_not_open() {
         let file = wrap(b"contents", &[recipient(1)]).expect("wrapped");
         for at in 0..file.len() {
-            assert!(unwrap(file.get(..at).expect("inside"), &identity(1)).is_err(), "{at}");
+            assert!(
+                unwrap(file.get(..at).expect("inside"), &identity(1)).is_err(),
+                "{at}"
+            );
             for bit in 0..8 {
                 let mut changed = file.clone();
                 *changed.get_mut(at).expect("inside") ^= 1 << bit;
@@ -389,7 +413,8 @@ mod tests {
         for n in [2, 1] {
             command.args(["-r", &recipient(n).to_string()]);
         }
-        let ssh = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
+        let ssh =
+            "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHsKLqeplhpW+uObz5dvMgjz1OxfM/XXUB+VHtZ6isGN";
         let Ok(mut age) = command.args(["-r", ssh]).spawn() else {
             eprintln!("skipped: the age tool is not installed");
             return;
@@ -399,7 +424,10 @@ mod tests {
         drop(input);
         let output = age.wait_with_output().expect("it ends");
         assert!(output.status.success());
-        assert_eq!(unwrap(&output.stdout, &identity(1)).as_deref(), Ok(&b"contents"[..]));
+        assert_eq!(
+            unwrap(&output.stdout, &identity(1)).as_deref(),
+            Ok(&b"contents"[..])
+        );
         assert_eq!(unwrap(&output.stdout, &identity(3)), Err(Refusal::Stranger));
     }
 
@@ -409,8 +437,18 @@ mod tests {
         let secret = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
         let public = "age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj";
         let identities = Identities::parse(secret).expect("an identity");
-        assert_eq!(identities.recipients(), [public.parse().expect("a recipient")]);
-        assert_eq!(identities.recipients().first().map(ToString::to_string).as_deref(), Some(public));
+        assert_eq!(
+            identities.recipients(),
+            [public.parse().expect("a recipient")]
+        );
+        assert_eq!(
+            identities
+                .recipients()
+                .first()
+                .map(ToString::to_string)
+                .as_deref(),
+            Some(public)
+        );
         assert!(!format!("{identities:?}").contains("SECRET"));
     }
 
@@ -418,20 +456,41 @@ mod tests {
     fn what_is_no_recipient_and_no_identity_is_refused() {
         let good = recipient(1).to_string();
         let flipped = good.replacen('q', "p", 1).replacen('z', "q", 1);
-        for bad in ["", "age1", "age1xyz", "ssh-ed25519 AAAA", &good.to_uppercase(), &flipped, &good[..good.len() - 1]] {
+        for bad in [
+            "",
+            "age1",
+            "age1xyz",
+            "ssh-ed25519 AAAA",
+            &good.to_uppercase(),
+            &flipped,
+            &good[..good.len() - 1],
+        ] {
             assert_eq!(bad.parse::<Recipient>(), Err(BadKey::Recipient), "{bad}");
         }
         for bad in ["", "# nothing", &good, "AGE-SECRET-KEY-1"] {
-            assert_eq!(Identities::parse(bad).err(), Some(BadKey::Identity), "{bad}");
+            assert_eq!(
+                Identities::parse(bad).err(),
+                Some(BadKey::Identity),
+                "{bad}"
+            );
         }
-        assert_eq!(Identities::parse("age-encryption.org/v1\n-> scrypt").err(), Some(BadKey::Encrypted));
+        assert_eq!(
+            Identities::parse("age-encryption.org/v1\n-> scrypt").err(),
+            Some(BadKey::Encrypted)
+        );
         // A point of small order: whatever it is multiplied with, everybody knows the product.
         assert!(wrap(b"contents", &[Recipient([0; 32])]).is_err());
     }
 
     #[test]
     fn base64_has_one_form() {
-        for (bytes, text) in [(&b""[..], ""), (b"f", "Zg"), (b"fo", "Zm8"), (b"foo", "Zm9v"), (b"foob", "Zm9vYg")] {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg"),
+            (b"fo", "Zm8"),
+            (b"foo", "Zm9v"),
+            (b"foob", "Zm9vYg"),
+        ] {
             assert_eq!(encode(bytes), text);
             assert_eq!(decode(text).as_deref(), Some(bytes));
         }

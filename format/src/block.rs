@@ -8,8 +8,8 @@
 
 use crate::error::{Digest, ErrorKind, malformed};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, FLAG_ZSTD, MAGIC, MAX_BODY, SYNC, VERSION_MAJOR,
-    VERSION_MINOR,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, FLAG_ZSTD, MAGIC, MAX_BODY, SYNC,
+    VERSION_MAJOR, VERSION_MINOR,
 };
 use crate::wire::Cursor;
 use std::borrow::Cow;

@@ -59,7 +59,12 @@ impl FileKey {
 
     /// What stands in the file for a body: what is said in the clear, then the segments. The head is that of the block to
     /// be, its length as [`sealed_len`] says.
-    pub(crate) fn seal(&self, head: BlockHead, clear: &[u8], body: &[u8]) -> Result<Vec<u8>, ErrorKind> {
+    pub(crate) fn seal(
+        &self,
+        head: BlockHead,
+        clear: &[u8],
+        body: &[u8],
+    ) -> Result<Vec<u8>, ErrorKind> {
         let bound = bound(head, clear);
         let mut out = clear.to_vec();
         let mut put = |at: usize, msg: &[u8]| {
@@ -85,15 +90,27 @@ impl FileKey {
             .ok_or(malformed("sealed body"))?;
         let bound = bound(head, clear);
         let mut body = Vec::with_capacity(shape.body);
-        for (at, segment) in sealed.chunks(SEGMENT.saturating_add(TAG as usize)).enumerate() {
+        for (at, segment) in sealed
+            .chunks(SEGMENT.saturating_add(TAG as usize))
+            .enumerate()
+        {
             body.extend_from_slice(&self.segment(head, &bound, at, segment)?);
         }
         Ok(body)
     }
 
     /// One segment of a block, by its number.
-    pub(crate) fn segment(&self, head: BlockHead, bound: &[u8], at: usize, sealed: &[u8]) -> Result<Vec<u8>, ErrorKind> {
-        let payload = Payload { msg: sealed, aad: bound };
+    pub(crate) fn segment(
+        &self,
+        head: BlockHead,
+        bound: &[u8],
+        at: usize,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, ErrorKind> {
+        let payload = Payload {
+            msg: sealed,
+            aad: bound,
+        };
         self.0
             .decrypt(&nonce(head.seq, at), payload)
             .map_err(|_| ErrorKind::Sealed)
@@ -120,7 +137,12 @@ pub(crate) fn bound(head: BlockHead, clear: &[u8]) -> Vec<u8> {
 /// Whether a block of an encrypted capture is sealed. What is not is needed to check the file, or names who may open it.
 pub(crate) fn is_secret(ty: u16, is_custody: bool) -> bool {
     match ty {
-        block::HEADER | block::SCHEMA | block::CHECKPOINT | block::INDEX | block::FOOTER | block::KEY => false,
+        block::HEADER
+        | block::SCHEMA
+        | block::CHECKPOINT
+        | block::INDEX
+        | block::FOOTER
+        | block::KEY => false,
         block::NOTE => !is_custody,
         _ => true,
     }
@@ -128,7 +150,8 @@ pub(crate) fn is_secret(ty: u16, is_custody: bool) -> bool {
 
 /// Whether a block that is not sealed may stand in an encrypted capture.
 pub(crate) fn may_be_clear(ty: u16, body: &[u8]) -> bool {
-    let is_custody = ty == block::NOTE && Note::decode(body).is_ok_and(|note| !note.action.is_empty());
+    let is_custody =
+        ty == block::NOTE && Note::decode(body).is_ok_and(|note| !note.action.is_empty());
     !is_secret(ty, is_custody)
 }
 
@@ -148,9 +171,12 @@ impl Shape {
         let sealed = (head.len as usize).checked_sub(clear).ok_or_else(wrong)?;
         let full = SEGMENT.saturating_add(TAG as usize);
         let segments = sealed.div_ceil(full);
-        let body = sealed.checked_sub(segments.saturating_mul(TAG as usize)).ok_or_else(wrong)?;
+        let body = sealed
+            .checked_sub(segments.saturating_mul(TAG as usize))
+            .ok_or_else(wrong)?;
         // The last segment is empty only where it is the only one.
-        match segments == 0 || (segments > 1 && sealed % full != 0 && sealed % full <= TAG as usize) {
+        match segments == 0 || (segments > 1 && sealed % full != 0 && sealed % full <= TAG as usize)
+        {
             true => Err(wrong()),
             false => Ok(Shape { clear, body }),
         }
@@ -183,7 +209,11 @@ pub(crate) fn take_brief(stored: &[u8]) -> Result<Zone, ErrorKind> {
     let expected = cursor.u32()?;
     let found = crc32c::crc32c(stored.get(..BRIEF.saturating_sub(4)).unwrap_or_default());
     if expected != found {
-        return Err(ErrorKind::Checksum { what: "brief of a sealed chunk", expected, found });
+        return Err(ErrorKind::Checksum {
+            what: "brief of a sealed chunk",
+            expected,
+            found,
+        });
     }
     crate::error::limit("events of a chunk", events, MAX_CHUNK_EVENTS)?;
     if events == 0 || first_num == 0 || start > end || first_num.checked_add(events).is_none() {
@@ -234,7 +264,15 @@ mod tests {
 
     #[test]
     fn a_body_of_any_length_comes_back_and_its_length_is_known_before() {
-        for len in [0, 1, SEGMENT - 1, SEGMENT, SEGMENT + 1, 3 * SEGMENT, 3 * SEGMENT + 17] {
+        for len in [
+            0,
+            1,
+            SEGMENT - 1,
+            SEGMENT,
+            SEGMENT + 1,
+            3 * SEGMENT,
+            3 * SEGMENT + 17,
+        ] {
             let body: Vec<u8> = (0..len).map(|at| at as u8).collect();
             for ty in [block::CHUNK, block::STATE] {
                 let head = head(ty, len);
@@ -256,8 +294,14 @@ mod tests {
         for moved in [
             BlockHead { seq: 8, ..head },
             BlockHead { tag: 8, ..head },
-            BlockHead { ty: block::NOTE, ..head },
-            BlockHead { flags: FLAG_SEALED | 1, ..head },
+            BlockHead {
+                ty: block::NOTE,
+                ..head
+            },
+            BlockHead {
+                flags: FLAG_SEALED | 1,
+                ..head
+            },
         ] {
             assert!(key().unseal(moved, &stored).is_err(), "{moved:?}");
         }
@@ -275,9 +319,16 @@ mod tests {
         let stored = key().seal(head, &[], &body).expect("sealed");
         let (first, rest) = stored.split_at(SEGMENT + TAG as usize);
         let (second, third) = rest.split_at(SEGMENT + TAG as usize);
-        assert!(key().unseal(head, &[second, first, third].concat()).is_err());
+        assert!(
+            key()
+                .unseal(head, &[second, first, third].concat())
+                .is_err()
+        );
         for short in [[first, second].concat(), [first, third].concat()] {
-            let cut = BlockHead { len: short.len() as u32, ..head };
+            let cut = BlockHead {
+                len: short.len() as u32,
+                ..head
+            };
             assert!(key().unseal(cut, &short).is_err());
         }
     }
@@ -288,6 +339,8 @@ mod tests {
         assert!(of(block::STATE, 16) && !of(block::STATE, 15) && !of(block::STATE, 0));
         assert!(of(block::CHUNK, 52) && !of(block::CHUNK, 51) && !of(block::CHUNK, 3));
         let full = (SEGMENT + TAG as usize) as u32;
-        assert!(of(block::STATE, full) && !of(block::STATE, full + 16) && of(block::STATE, full + 17));
+        assert!(
+            of(block::STATE, full) && !of(block::STATE, full + 16) && of(block::STATE, full + 17)
+        );
     }
 }

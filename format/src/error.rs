@@ -163,7 +163,9 @@ pub enum ErrorKind {
     #[error("it is encrypted to {0}, and no identity that was named is of one of them")]
     Stranger(String),
     /// A sealed body that is not the one that was sealed there.
-    #[error("the body does not open: it was changed, or sealed for another place or with another key")]
+    #[error(
+        "the body does not open: it was changed, or sealed for another place or with another key"
+    )]
     Sealed,
     /// An earlier write failed, so nothing more can follow it.
     #[error("an earlier write failed; the file ends there")]

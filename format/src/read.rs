@@ -10,8 +10,10 @@ use crate::age::Identities;
 use crate::block::{FileHead, tag_of};
 use crate::chunk_read::{Body, Zone};
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
-use crate::layout::{FILE_HEAD, FLAG_KEYFRAME, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block};
 use crate::keyframe::Frame;
+use crate::layout::{
+    FILE_HEAD, FLAG_KEYFRAME, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block,
+};
 use crate::records::{Artifact, Lineage, Name, Names, Note, decode_gap, take_rows};
 use crate::scan::{Layout, Piece, by_index, by_scan, whole_zone_at};
 use crate::source::Source;
@@ -123,7 +125,10 @@ impl Reader {
         Reader::from_source(Source::memory(bytes), identities)
     }
 
-    pub(crate) fn from_source(mut source: Source, identities: &Identities) -> Result<Reader, Error> {
+    pub(crate) fn from_source(
+        mut source: Source,
+        identities: &Identities,
+    ) -> Result<Reader, Error> {
         let at_start = |kind| Error::at(Place::File, 0, kind);
         let head = source
             .bytes(0, source.len().min(FILE_HEAD as u64))
@@ -570,7 +575,9 @@ impl<'a> Builder<'a> {
         if !is_keyframe {
             self.states.push(block);
             // What comes later than the first is of some rows alone.
-            let is_more = last.as_ref().is_some_and(|frame| !frame.continues(seq, chunks));
+            let is_more = last
+                .as_ref()
+                .is_some_and(|frame| !frame.continues(seq, chunks));
             if chunks > 0 || is_more {
                 return Ok(());
             }

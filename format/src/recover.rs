@@ -15,10 +15,10 @@ use crate::error::{Digest, Error, ErrorKind, Place};
 use crate::keys::SecretKey;
 use crate::layout::{FILE_HEAD, MAX_RECORD, block};
 use crate::output;
-use crate::unlock::unlock;
 use crate::records::{Lineage, Names, Note, ZoneRecord, names};
 use crate::scan::{Piece, by_scan};
 use crate::source::Source;
+use crate::unlock::unlock;
 use crate::wire::{Cursor, Record, put_field};
 use crate::write::{Blocks, Vault};
 use afterimage_model::{ClockPair, Gap, Manifest, Schema, Totals};
@@ -129,7 +129,12 @@ impl Rescue {
     }
 
     /// The header's body, naming the damaged file.
-    fn header(&self, key: Option<&SecretKey>, vault: Option<&Vault>, recipients: &[Recipient]) -> Result<Vec<u8>, Error> {
+    fn header(
+        &self,
+        key: Option<&SecretKey>,
+        vault: Option<&Vault>,
+        recipients: &[Recipient],
+    ) -> Result<Vec<u8>, Error> {
         let mut header = Manifest::default().encode();
         if let Some(Piece::Block {
             offset,

@@ -11,7 +11,8 @@ use crate::chunk_read::{Body, CHUNK_HEAD, Zone, head_len};
 use crate::cipher::{BRIEF, take_brief};
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, MAX_BLOCKS, MAX_BODY, MAX_CUSTODY, MAX_RECORD, SYNC, block,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, MAX_BLOCKS, MAX_BODY, MAX_CUSTODY, MAX_RECORD,
+    SYNC, block,
 };
 use crate::records::Footer;
 use crate::source::{Source, Window};

@@ -165,7 +165,12 @@ impl Source {
     }
 
     /// As [`Source::block`], in memory that was used before.
-    pub(crate) fn block_into(&self, offset: u64, tag: u64, mut buffer: Vec<u8>) -> Result<Block, ErrorKind> {
+    pub(crate) fn block_into(
+        &self,
+        offset: u64,
+        tag: u64,
+        mut buffer: Vec<u8>,
+    ) -> Result<Block, ErrorKind> {
         let head = self.head(offset, tag)?;
         let (total, left) = (head.total(), self.len().saturating_sub(offset));
         if total > left {
@@ -208,7 +213,13 @@ impl Source {
     }
 
     /// Part of the body of the block at `offset`, which need not be whole. What is sealed is opened.
-    pub(crate) fn body(&self, offset: u64, head: BlockHead, from: u64, len: u64) -> Result<Vec<u8>, ErrorKind> {
+    pub(crate) fn body(
+        &self,
+        offset: u64,
+        head: BlockHead,
+        from: u64,
+        len: u64,
+    ) -> Result<Vec<u8>, ErrorKind> {
         let body = offset.saturating_add(BLOCK_HEAD as u64);
         let end = from.saturating_add(len);
         if head.flags & FLAG_SEALED == 0 {

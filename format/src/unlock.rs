@@ -17,9 +17,14 @@ use crate::source::Source;
 use crate::wire::Record;
 
 /// Opens the key of an encrypted capture, which its header holds, and a block of its own once more.
-pub(crate) fn unlock(source: &mut Source, tag: u64, identities: &Identities) -> Result<(), ErrorKind> {
+pub(crate) fn unlock(
+    source: &mut Source,
+    tag: u64,
+    identities: &Identities,
+) -> Result<(), ErrorKind> {
     let header = source.block(FILE_HEAD as u64, tag).ok();
-    let header = header.filter(|block| block.head.ty == block::HEADER && tag_of(block.body()) == tag);
+    let header =
+        header.filter(|block| block.head.ty == block::HEADER && tag_of(block.body()) == tag);
     let lineage = match header {
         Some(block) => Lineage::decode(block.body())?,
         None => Lineage {
@@ -36,10 +41,17 @@ pub(crate) fn unlock(source: &mut Source, tag: u64, identities: &Identities) -> 
 
 /// The body of the first key block.
 fn key_block(source: &Source, tag: u64) -> Result<Option<Vec<u8>>, ErrorKind> {
-    let found = by_scan(source, tag)?.pieces.into_iter().find_map(|piece| match piece {
-        Piece::Block { offset, ty: block::KEY, .. } => Some(offset),
-        _ => None,
-    });
+    let found = by_scan(source, tag)?
+        .pieces
+        .into_iter()
+        .find_map(|piece| match piece {
+            Piece::Block {
+                offset,
+                ty: block::KEY,
+                ..
+            } => Some(offset),
+            _ => None,
+        });
     let read = |offset| Ok(source.block(offset, tag)?.record(MAX_RECORD)?.into_owned());
     found.map(read).transpose()
 }

@@ -178,7 +178,8 @@ fn unlocked(mut source: Source, checks: &Checks) -> Result<Report, Error> {
     if checks.deep && !checks.identities.is_empty() {
         let head = source.bytes(0, source.len().min(FILE_HEAD as u64));
         if let Ok(head) = head.and_then(|head| FileHead::decode(&head)) {
-            crate::unlock::unlock(&mut source, head.tag, &checks.identities).map_err(Error::file)?;
+            crate::unlock::unlock(&mut source, head.tag, &checks.identities)
+                .map_err(Error::file)?;
         }
     }
     check_source(&source, checks)
@@ -459,7 +460,10 @@ impl Walk<'_> {
         if is_sealed && (self.report.recipients.is_none() || !is_secret(block.head.ty, false)) {
             return Err(malformed("sealed block"));
         }
-        if !is_sealed && self.report.recipients.is_some() && !may_be_clear(block.head.ty, block.body()) {
+        if !is_sealed
+            && self.report.recipients.is_some()
+            && !may_be_clear(block.head.ty, block.body())
+        {
             return Err(ErrorKind::Sealed);
         }
         if block.head.seq == 2 && self.signer.is_some() && block.head.ty != block::CHECKPOINT {
@@ -517,7 +521,11 @@ impl Walk<'_> {
             let opened = self.source.opened(self.at, self.tag)?;
             let body = Body::new(opened.body())?;
             body.decode()?;
-            same("number of the first event", brief.first_num, body.zone.first_num)?;
+            same(
+                "number of the first event",
+                brief.first_num,
+                body.zone.first_num,
+            )?;
             same("number of events", brief.events, body.zone.events)?;
             same("earliest instant", brief.start.0, body.zone.start.0)?;
             same("latest instant", brief.end.0, body.zone.end.0)?;

@@ -10,8 +10,9 @@ use crate::custody::Deed;
 use crate::error::{Error, ErrorKind, Place, limit};
 use crate::keys::{PublicKey, Purpose, SecretKey};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_KEYFRAME, FLAG_SEALED, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
-    MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, SIGNATURE, block, row,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_KEYFRAME, FLAG_SEALED, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY,
+    MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, SIGNATURE,
+    block, row,
 };
 use crate::records::{
     Artifact, Checkpoint, Footer, Lineage, Names, Note, ZoneRecord, names, put_row,
@@ -124,7 +125,11 @@ impl Vault {
     }
 
     /// The lineage of the capture, which names its readers and holds its key for them.
-    pub(crate) fn name(vault: Option<&Vault>, recipients: &[Recipient], lineage: &Lineage) -> Lineage {
+    pub(crate) fn name(
+        vault: Option<&Vault>,
+        recipients: &[Recipient],
+        lineage: &Lineage,
+    ) -> Lineage {
         Lineage {
             recipients: recipients.iter().map(ToString::to_string).collect(),
             key: vault.map_or_else(Vec::new, |vault| vault.wrapped.clone()),
@@ -257,13 +262,21 @@ impl<W: Write> Blocks<W> {
         let key = self.key.as_ref().filter(|_| is_secret);
         let head = BlockHead {
             ty,
-            flags: if key.is_some() { flags | FLAG_SEALED } else { flags },
+            flags: if key.is_some() {
+                flags | FLAG_SEALED
+            } else {
+                flags
+            },
             len: len as u32,
             seq: self.entries.len() as u64,
             tag: self.tag,
         };
         let sealed = key.map(|key| {
-            let clear = if ty == block::CHUNK { brief(zone) } else { Vec::new() };
+            let clear = if ty == block::CHUNK {
+                brief(zone)
+            } else {
+                Vec::new()
+            };
             key.seal(head, &clear, body)
         });
         let sealed = sealed.transpose().map_err(|kind| self.error(kind))?;

@@ -15,7 +15,10 @@ fn a_recording_whose_sync_fails_goes_on_in_a_new_file_and_claims_nothing_of_the_
     }
     let afterimage = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
     let folder = tempfile::tempdir().expect("a folder");
-    let (first, second) = (folder.path().join("a.aft"), folder.path().join("a-part2.aft"));
+    let (first, second) = (
+        folder.path().join("a.aft"),
+        folder.path().join("a-part2.aft"),
+    );
     let output = Command::new("strace")
         .args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync"])
         .args(["-e", "inject=fdatasync:error=EIO:when=2", "-P"])
@@ -23,24 +26,49 @@ fn a_recording_whose_sync_fails_goes_on_in_a_new_file_and_claims_nothing_of_the_
         .arg(&afterimage)
         .args(["record", "-o"])
         .arg(&first)
-        .args(["--", "sh", "-c", "for i in 1 2 3 4 5 6; do sleep 1; true < /etc/hostname; done"])
+        .args([
+            "--",
+            "sh",
+            "-c",
+            "for i in 1 2 3 4 5 6; do sleep 1; true < /etc/hostname; done",
+        ])
         .env("AFTERIMAGE_KEYS", folder.path().join("keys"))
         .stdin(Stdio::null())
         .output()
         .expect("strace runs");
     let told = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(3), "{told}");
-    assert!(told.contains("goes on in") && told.contains("are known to be on disk"), "{told}");
+    assert!(
+        told.contains("goes on in") && told.contains("are known to be on disk"),
+        "{told}"
+    );
     let verdict = verify(&first).expect("it opens").verdict;
     assert!(matches!(verdict, Verdict::IntactUnsealed), "{verdict}");
     let verdict = verify(&second).expect("it opens").verdict;
     assert!(matches!(verdict, Verdict::SealedIntact), "{verdict}");
-    let (before, after) = (Reader::open(&first).expect("it opens"), Reader::open(&second).expect("it opens"));
+    let (before, after) = (
+        Reader::open(&first).expect("it opens"),
+        Reader::open(&second).expect("it opens"),
+    );
     let manifest = after.manifest();
-    assert!(manifest.trigger.contains(&before.manifest().capture_id), "{}", manifest.trigger);
+    assert!(
+        manifest.trigger.contains(&before.manifest().capture_id),
+        "{}",
+        manifest.trigger
+    );
     assert_ne!(manifest.capture_id, before.manifest().capture_id);
     assert!(after.events() > 0);
-    assert!(after.gaps().iter().any(|gap| gap.cause == GapCause::WriteFailed), "{:?}", after.gaps());
+    assert!(
+        after
+            .gaps()
+            .iter()
+            .any(|gap| gap.cause == GapCause::WriteFailed),
+        "{:?}",
+        after.gaps()
+    );
     let totals = after.totals().expect("it is sealed");
-    assert_eq!(totals.offered, totals.written + totals.dropped + totals.filtered + totals.unsealed);
+    assert_eq!(
+        totals.offered,
+        totals.written + totals.dropped + totals.filtered + totals.unsealed
+    );
 }

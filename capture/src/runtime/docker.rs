@@ -41,7 +41,9 @@ pub(super) fn described(answer: &Json, runtime: &str) -> Option<Container> {
 /// An inspect answer as text, without the values of environment variables: they hold passwords.
 pub(super) fn without_values(answer: &Json) -> Vec<u8> {
     let mut answer = answer.clone();
-    let variables = answer.pointer_mut("/Config/Env").and_then(Json::as_array_mut);
+    let variables = answer
+        .pointer_mut("/Config/Env")
+        .and_then(Json::as_array_mut);
     for variable in variables.into_iter().flatten() {
         let name = variable.as_str().and_then(|text| text.split_once('='));
         *variable = match name {

@@ -150,7 +150,6 @@ fn print(
             format!("{sealed} (afterimage verify checks every byte)"),
         ),
         ("Signed", signed(source)),
-        ("Encrypted", source.lineage.recipients.join(", ")),
         ("Lost", lost),
         (
             "Host",
@@ -214,6 +213,9 @@ fn print(
         if !value.is_empty() {
             lines.push((name, safe(value)));
         }
+    }
+    if !source.lineage.recipients.is_empty() {
+        lines.push(("Encrypted to", safe(&source.lineage.recipients.join(", "))));
     }
     if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
         lines.push((

@@ -143,7 +143,12 @@ pub struct Record {
     ///
     /// Dropped are programs that the container wrote itself, that lie in memory alone, or where anybody may write.
     /// afterimage artifacts lists them and writes them out.
-    #[arg(long, value_name = "WHICH", help_heading = "Limits", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "WHICH",
+        help_heading = "Limits",
+        value_delimiter = ','
+    )]
     artifacts: Vec<Which>,
     /// Bytes of all files that are kept; one of them may have a quarter of it
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size, default_value = "64MiB")]

@@ -1,8 +1,8 @@
 //! `afterimage recover`: what a torn or damaged capture still holds, as a new file. Never overwrites.
 
-use crate::identity;
 use crate::derived::{self, Target};
 use crate::failure::{Exit, Outcome, shown};
+use crate::identity;
 use crate::output::say;
 use crate::source::not_a_capture;
 use crate::units::plural;

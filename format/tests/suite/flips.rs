@@ -31,12 +31,16 @@ fn capture() -> (Vec<u8>, Vec<Vec<Event>>) {
             for at in 0..24 {
                 let mut event = event(chunk * 24 + at);
                 let bytes = std::iter::repeat_with(|| {
-                    noise = noise.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    noise = noise
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
                     (noise >> 33) as u8
                 });
                 let len = if at == 0 && chunk == 0 { padding } else { 280 };
                 let bytes: Vec<u8> = bytes.take(len).collect();
-                event.args.push(Value::Bytes(afterimage_model::Blob::whole(bytes)));
+                event
+                    .args
+                    .push(Value::Bytes(afterimage_model::Blob::whole(bytes)));
                 events.push(event.clone());
                 writer.push(event, &story.tables).unwrap();
             }
@@ -83,7 +87,9 @@ fn missing(file: Vec<u8>, chunks: &[Vec<Event>]) -> Option<usize> {
 }
 
 fn is_broken(file: Vec<u8>) -> bool {
-    verify_bytes(file).map_or(true, |report| matches!(report.verdict, Verdict::Broken { .. }))
+    verify_bytes(file).map_or(true, |report| {
+        matches!(report.verdict, Verdict::Broken { .. })
+    })
 }
 
 #[test]
@@ -106,7 +112,12 @@ fn every_bit_that_is_flipped_is_found_and_the_other_chunks_are_read() {
                     let flips = flips_of(file, range.clone(), *ty, all);
                     found.fetch_add(flips, Ordering::Relaxed);
                     // The whole file, with bits of this block's head, body and tail.
-                    let step = if all { range.len() / 64 } else { range.len() / 2 }.max(1);
+                    let step = if all {
+                        range.len() / 64
+                    } else {
+                        range.len() / 2
+                    }
+                    .max(1);
                     for at in range.clone().step_by(step).chain([range.end - 1]) {
                         let mut changed = file.clone();
                         changed[at] ^= 1 << (at % 8);
@@ -134,7 +145,10 @@ fn every_bit_that_is_flipped_is_found_and_the_other_chunks_are_read() {
     if all {
         assert_eq!(found, 8 * MEBIBYTE as u64);
     }
-    eprintln!("{found} bits flipped and found, {} of them in the whole file", opened.into_inner() + head);
+    eprintln!(
+        "{found} bits flipped and found, {} of them in the whole file",
+        opened.into_inner() + head
+    );
 }
 
 /// How many of a block's bits, each flipped alone, make it another block to every reader. A reader takes a block for whole
@@ -149,7 +163,11 @@ fn flips_of(file: &[u8], range: Range<usize>, ty: u16, all: bool) -> u64 {
     for bit in (0..8 * block.len()).step_by(step) {
         changed[bit / 8] ^= 1 << (bit % 8);
         let whole = whole_block(&changed, tag).is_some();
-        assert!(!whole, "type {ty}, bit {bit} of the block at {}", range.start);
+        assert!(
+            !whole,
+            "type {ty}, bit {bit} of the block at {}",
+            range.start
+        );
         changed[bit / 8] ^= 1 << (bit % 8);
         found += 1;
     }
@@ -176,10 +194,15 @@ fn cut_at_every_byte_it_opens_with_every_whole_chunk() {
                     let reader = Reader::from_bytes(file[..at].to_vec());
                     if at < first {
                         // Without a whole header nothing is known; with one there is nothing to tell.
-                        assert!(reader.map_or(true, |reader| reader.events() == 0), "cut at {at}");
+                        assert!(
+                            reader.map_or(true, |reader| reader.events() == 0),
+                            "cut at {at}"
+                        );
                     } else {
                         let reader = reader.unwrap_or_else(|error| panic!("cut at {at}: {error}"));
-                        let whole = blocks.iter().filter(|(ty, range)| *ty == block::CHUNK && range.end <= at);
+                        let whole = blocks
+                            .iter()
+                            .filter(|(ty, range)| *ty == block::CHUNK && range.end <= at);
                         assert_eq!(reader.chunks().len(), whole.count(), "cut at {at}");
                         assert!(!reader.gaps().is_empty(), "cut at {at}");
                     }

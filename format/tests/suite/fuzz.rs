@@ -4,7 +4,7 @@
 use crate::evidence::{key, signed};
 use crate::story::story;
 use afterimage_format::layout::block;
-use afterimage_format::{Artifact, Identities, Note, Recipient, Reader, Writer, WriterOptions};
+use afterimage_format::{Artifact, Identities, Note, Reader, Recipient, Writer, WriterOptions};
 use afterimage_model::{BootNs, Totals};
 
 #[path = "../../../tests/fuzz/src/probe.rs"]
@@ -29,7 +29,9 @@ impl Dice {
                 (0, Some(byte)) => *byte ^= 1 << self.roll(8),
                 (1, Some(byte)) => *byte = [0, 1, 0x7f, 0x80, 0xff][self.roll(5)],
                 (2, _) => body.insert(at, self.roll(256) as u8),
-                (3, Some(_)) => drop(body.remove(at)),
+                (3, Some(_)) => {
+                    body.remove(at);
+                }
                 (4, _) => body.truncate(at),
                 _ => {
                     let end = (at + self.roll(16)).min(body.len());
@@ -44,9 +46,20 @@ impl Dice {
 #[test]
 fn bodies_of_every_kind_of_block_may_be_anything() {
     let story = story();
-    let mut writer = Writer::new(Vec::new(), &story.manifest, &story.schema, WriterOptions::default()).unwrap();
+    let mut writer = Writer::new(
+        Vec::new(),
+        &story.manifest,
+        &story.schema,
+        WriterOptions::default(),
+    )
+    .unwrap();
     writer.keyframe(BootNs(1), &story.tables).unwrap();
-    writer.artifact(&Artifact { bytes: vec![7; 30], ..Artifact::default() }).unwrap();
+    writer
+        .artifact(&Artifact {
+            bytes: vec![7; 30],
+            ..Artifact::default()
+        })
+        .unwrap();
     writer.note(&Note::default()).unwrap();
     let more = writer.seal(&Totals::default(), &story.tables).unwrap();
     let mut bodies: Vec<probe::Block> = [story.write(), signed(&story, &key(1)).0, more]
@@ -56,7 +69,10 @@ fn bodies_of_every_kind_of_block_may_be_anything() {
     bodies.sort();
     bodies.dedup();
     for (ty, _, _) in block::ALL.iter().filter(|row| row.0 != block::KEY) {
-        assert!(bodies.iter().any(|body| body.0 == *ty), "no block of type {ty}");
+        assert!(
+            bodies.iter().any(|body| body.0 == *ty),
+            "no block of type {ty}"
+        );
     }
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     for (ty, flags, body) in &bodies {
@@ -72,11 +88,15 @@ fn bodies_of_every_kind_of_block_may_be_anything() {
 #[test]
 fn the_key_of_an_encrypted_capture_may_be_anything() {
     let recipients: Vec<Recipient> = Identities::parse(probe::IDENTITY).unwrap().recipients();
-    let options = WriterOptions { recipients, ..WriterOptions::default() };
+    let options = WriterOptions {
+        recipients,
+        ..WriterOptions::default()
+    };
     let story = story();
     let writer = Writer::new(Vec::new(), &story.manifest, &story.schema, options).unwrap();
     let file = writer.seal(&Totals::default(), &story.tables).unwrap();
-    let reader = Reader::from_bytes_with(file, &Identities::parse(probe::IDENTITY).unwrap()).unwrap();
+    let reader =
+        Reader::from_bytes_with(file, &Identities::parse(probe::IDENTITY).unwrap()).unwrap();
     let mut dice = Dice(77);
     for _ in 0..2_000 {
         let mut changed = reader.lineage().key.clone();

@@ -1,8 +1,8 @@
 //! Keyframes: any instant is told by one of them and the chunks behind it, and they cost an opening reader nothing.
 
 use crate::story::{event, story};
-use afterimage_format::{Reader, Writer, WriterOptions, recover, Deed, Identities};
-use afterimage_model::{BootNs, Process, ProcId, Totals};
+use afterimage_format::{Deed, Identities, Reader, Writer, WriterOptions, recover};
+use afterimage_model::{BootNs, ProcId, Process, Totals};
 use std::sync::Arc;
 
 /// Ten chunks of ten events with a keyframe behind every second; the last row of each keyframe is in no other state.
@@ -55,9 +55,16 @@ fn an_instant_is_told_by_the_keyframe_before_it_and_the_chunks_of_one_interval()
         (BootNs(u64::MAX), after(9), 10..10),
     ] {
         let frame = reader.keyframe(instant).unwrap().unwrap();
-        assert_eq!((frame.at, frame.chunks.clone()), (at, chunks), "{instant:?}");
+        assert_eq!(
+            (frame.at, frame.chunks.clone()),
+            (at, chunks),
+            "{instant:?}"
+        );
         assert!(frame.chunks.len() <= 2);
-        assert_eq!(frame.tables.procs.contains_key(&ProcId(103)), at == after(3));
+        assert_eq!(
+            frame.tables.procs.contains_key(&ProcId(103)),
+            at == after(3)
+        );
         assert_eq!(frame.tables.mounts, reader.state().mounts);
     }
     assert!(reader.keyframe(BootNs(999)).unwrap().is_none());
@@ -77,7 +84,15 @@ fn a_recovered_capture_keeps_its_keyframes() {
     let mut file = capture();
     file.truncate(file.len() - 50);
     std::fs::write(&from, &file).unwrap();
-    recover(&from, &to, &Deed::default(), None, &Identities::default(), None).unwrap();
+    recover(
+        &from,
+        &to,
+        &Deed::default(),
+        None,
+        &Identities::default(),
+        None,
+    )
+    .unwrap();
     let reader = Reader::open(&to).unwrap();
     let frame = reader.keyframe(event(85).time).unwrap().unwrap();
     assert_eq!((frame.at, frame.chunks), (after(7), 8..9));

@@ -6,7 +6,8 @@ use afterimage_format::{Checks, Identities, Reader, Writer, WriterOptions, check
 use afterimage_model::{BootNs, Manifest, Schema, Tables, Totals};
 
 /// Made by age-keygen, for captures that are encrypted to it.
-pub const IDENTITY: &str = "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
+pub const IDENTITY: &str =
+    "AGE-SECRET-KEY-1GFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPYYSJZGFPQ4EGAEX";
 
 /// A block: type, flags, body.
 pub type Block = (u16, u16, Vec<u8>);
@@ -79,7 +80,11 @@ pub fn read(file: Vec<u8>) {
     for at in 0..reader.artifacts() {
         let _ = reader.artifact(at);
     }
-    let _ = (reader.names(), reader.keyframe(BootNs(u64::MAX)), reader.keyframe(BootNs(5)));
+    let _ = (
+        reader.names(),
+        reader.keyframe(BootNs(u64::MAX)),
+        reader.keyframe(BootNs(5)),
+    );
 }
 
 /// Reads captures with a block of this type and body: unsealed, and with the index and footer of another behind it.
@@ -93,7 +98,9 @@ pub fn block(ty: u16, body: &[u8]) {
         _ => empty.len(),
     };
     // A first byte of flags, so that compressed and sealed bodies are reached, too.
-    let (flags, body) = body.split_first().map_or((0, body), |(flags, body)| (u16::from(flags & 7), body));
+    let (flags, body) = body
+        .split_first()
+        .map_or((0, body), |(flags, body)| (u16::from(flags & 7), body));
     let mut blocks = empty;
     match blocks.get_mut(place) {
         Some(other) => *other = (ty, flags, body.to_vec()),
