@@ -446,7 +446,8 @@ impl<W: Write> Blocks<W> {
     pub(crate) fn custody(&mut self, deed: &Deed, key: Option<&SecretKey>) -> Result<(), Error> {
         let body = deed.body(self.chain, key);
         limit("record length", body.len() as u64, MAX_RECORD).map_err(|kind| self.error(kind))?;
-        self.append_as(block::NOTE, 0, &body, &ZoneRecord::default(), false)
+        let is_secret = is_secret(block::NOTE, !deed.action.is_empty());
+        self.append_as(block::NOTE, 0, &body, &ZoneRecord::default(), is_secret)
     }
 
     /// Says why the recording ended, for the footer.

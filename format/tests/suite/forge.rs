@@ -114,7 +114,8 @@ pub fn together(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<u8> {
     for (seq, piece) in pieces.iter().enumerate() {
         let mut body = piece.body.clone();
         if !keep(piece) {
-            if let Some(field) = chain_field(piece.ty)
+            if piece.flags & FLAG_SEALED == 0
+                && let Some(field) = chain_field(piece.ty)
                 && get(&body, field).is_some()
             {
                 body = set(&body, field, Some(chain.to_vec()));
