@@ -4,7 +4,7 @@ CARGO ?= cargo
 SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 BIN   := target/debug/afterimage
 
-.PHONY: help setup build demo test kernel-matrix fuzz samples bless fmt clean
+.PHONY: help setup build demo test kernel-matrix fuzz flips samples bless fmt clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 16
@@ -29,12 +29,16 @@ kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suit
 
 # Needs cargo-fuzz and a nightly compiler. FUZZ_SECONDS=60 for a short look.
 FUZZ_SECONDS ?= 600
-fuzz:  ## hand the parsers of filters and rules what nobody would write, ten minutes each
-	for target in filter rules; do \
-		mkdir -p tests/fuzz/corpus/$$target; \
+FUZZ ?= filter rules scap capture header schema state chunk gap artifact note checkpoint index footer key
+fuzz:  ## hand parsers and readers what nobody would write, ten minutes each; FUZZ="state chunk" for some
+	for target in $(FUZZ); do \
+		mkdir -p tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target; \
 		$(CARGO) +nightly fuzz run --fuzz-dir tests/fuzz $$target tests/fuzz/corpus/$$target tests/fuzz/seeds/$$target \
 			-- -max_total_time=$(FUZZ_SECONDS) -max_len=4096 -timeout=10 || exit 1; \
 	done
+
+flips:  ## flip every bit of a capture of a mebibyte: 8,388,608 times, each found, the other chunks read
+	AFTERIMAGE_FLIPS=all $(CARGO) test --release -p afterimage-format --test suite -- --nocapture flips::
 
 samples: build  ## record the samples anew, with their twins
 	mkdir -p samples/v1

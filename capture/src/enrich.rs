@@ -20,6 +20,7 @@ use self::operations::Operations;
 use self::quick::{Fds, Task, Way};
 use self::signals::Signals;
 use self::tcp::Tcp;
+use crate::artifacts::Keep;
 use crate::cgroup;
 use crate::decode::{Head, KernelFile, Record};
 use crate::hash::{Hashes, Job};
@@ -139,6 +140,8 @@ pub struct World {
     signals: Signals,
     tcp: Tcp,
     hashes: Hashes,
+    /// Which programs are kept.
+    pub keep: Keep,
     /// Bytes of arguments and environments in rows, as far as they are long.
     bulk: usize,
     wanted: Wanted,
@@ -184,6 +187,7 @@ impl World {
             signals: Signals::default(),
             tcp: Tcp::default(),
             hashes: Hashes::default(),
+            keep: Keep::default(),
             bulk: 0,
             wanted,
             mount: cgroup::mount_point(),
@@ -279,6 +283,18 @@ impl World {
     /// Whether an event's container is wanted for all that is known now.
     pub fn wants_of(&self, proc: ProcId) -> bool {
         self.in_scope(proc)
+    }
+
+    /// Whether a container is recorded for all that is known now.
+    pub fn wants_container(&self, full_id: &str) -> bool {
+        let container = self.by_full_id.get(full_id).copied();
+        container.is_some_and(|id| match self.wanted {
+            // Of a tree, those that its processes are in.
+            Wanted::Tree(_) => (self.tables.procs.values()).any(|row| {
+                row.container == Some(id) && self.wants_of(row.id) && row.origin == Origin::Kernel
+            }),
+            _ => self.wants(Some(id)) && self.verdicts.get(&id) != Some(&Verdict::Pending),
+        })
     }
 
     /// Whether a process belongs to a tree: it is a root or descends from one, or the kernel told of it.

@@ -56,16 +56,37 @@ pub struct Job {
     pub path: Vec<u8>,
     /// The process that executed it, then others that see the same mounts.
     pub holders: Vec<u32>,
+    /// Whether its bytes are wanted, too.
+    pub keep: bool,
 }
 
-/// A hash that was computed.
-pub type Done = (Identity, [u8; 32]);
+/// An executed file as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// Its path.
+    pub path: Vec<u8>,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+/// A hash that was computed, and the file where it was wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// Which file.
+    pub identity: Identity,
+    /// Its SHA-256.
+    pub hash: [u8; 32],
+    /// The file itself.
+    pub program: Option<Program>,
+}
 
 /// What is known of hashes.
 #[derive(Default)]
 pub struct Hashes {
     known: HashMap<Identity, [u8; 32]>,
     asked: BTreeSet<(u64, u64, u64, u64)>,
+    /// Files whose bytes were asked for.
+    kept: BTreeSet<(u64, u64, u64, u64)>,
     /// Rows that got their hash after they were made: they may be in the file without it.
     pub late: BTreeSet<ProcId>,
 }
@@ -76,10 +97,15 @@ impl Hashes {
         self.known.get(identity).copied()
     }
 
-    /// Whether a file should be asked for now: once.
-    pub fn ask(&mut self, identity: &Identity) -> bool {
-        if self.asked.len() >= MOST_KNOWN {
-            self.asked.clear();
+    /// Whether a file should be asked for now: once, and once more when its bytes are wanted for the first time.
+    pub fn ask(&mut self, identity: &Identity, keep: bool) -> bool {
+        let asked = match keep {
+            true => &mut self.kept,
+            false if self.known.contains_key(identity) => return false,
+            false => &mut self.asked,
+        };
+        if asked.len() >= MOST_KNOWN {
+            asked.clear();
         }
         let Identity {
             dev,
@@ -87,11 +113,11 @@ impl Hashes {
             mtime_ns,
             size,
         } = *identity;
-        size <= MOST_BYTES && self.asked.insert((dev, ino, mtime_ns, size))
+        size <= MOST_BYTES && asked.insert((dev, ino, mtime_ns, size))
     }
 
     /// Remembers an answer.
-    pub fn learn(&mut self, (identity, hash): Done) {
+    pub fn learn(&mut self, identity: Identity, hash: [u8; 32]) {
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
@@ -117,8 +143,7 @@ impl Hasher {
             // The calling thread alone: nothing that is recorded should wait for a hash. Refused, it is merely less polite.
             let _ = rustix::process::setpriority_process(None, 19);
             for job in from {
-                let hash = hash(&job).map(|hash| (job.identity, hash));
-                if to.send(hash).is_err() {
+                if to.send(hash(&job)).is_err() {
                     return;
                 }
             }
@@ -162,14 +187,14 @@ impl Hasher {
     }
 }
 
-fn hash(job: &Job) -> Option<[u8; 32]> {
+fn hash(job: &Job) -> Option<Done> {
     let holders = job.holders.iter().take(MOST_HOLDERS);
     holders.copied().find_map(|pid| {
         let exe = procfs::open_quietly(|flags| {
             rustix::fs::open(format!("/proc/{pid}/exe"), flags, rustix::fs::Mode::empty())
         });
-        exe.and_then(|file| hash_of(file, &job.identity))
-            .or_else(|| hash_of(procfs::open_in_root(pid, &job.path)?, &job.identity))
+        exe.and_then(|file| hash_of(file, job))
+            .or_else(|| hash_of(procfs::open_in_root(pid, &job.path)?, job))
     })
 }
 
@@ -185,7 +210,9 @@ fn is(file: &File, identity: &Identity) -> bool {
     })
 }
 
-fn hash_of(mut file: File, identity: &Identity) -> Option<[u8; 32]> {
+fn hash_of(mut file: File, job: &Job) -> Option<Done> {
+    let identity = &job.identity;
+    let mut kept = Vec::new();
     if !is(&file, identity) {
         return None;
     }
@@ -198,9 +225,19 @@ fn hash_of(mut file: File, identity: &Identity) -> Option<[u8; 32]> {
             return None;
         }
         hasher.update(block.get(..read)?);
+        if job.keep {
+            kept.extend_from_slice(block.get(..read)?);
+        }
         left = left.saturating_sub(read as u64);
     }
-    is(&file, identity).then(|| hasher.finalize().into())
+    is(&file, identity).then(|| Done {
+        identity: *identity,
+        hash: hasher.finalize().into(),
+        program: job.keep.then(|| Program {
+            path: job.path.clone(),
+            bytes: kept,
+        }),
+    })
 }
 
 #[cfg(test)]
@@ -228,10 +265,21 @@ mod tests {
             0x22, 0x23, 0xb0, 0x03, 0x61, 0xa3, 0x96, 0x17, 0x7a, 0x9c, 0xb4, 0x10, 0xff, 0x61,
             0xf2, 0x00, 0x15, 0xad,
         ];
-        assert_eq!(hash_of(File::open(&path).unwrap(), &was), Some(abc));
+        let job = Job {
+            identity: was,
+            path: b"/x".to_vec(),
+            holders: Vec::new(),
+            keep: true,
+        };
+        let done = hash_of(File::open(&path).unwrap(), &job).unwrap();
+        assert_eq!(done.hash, abc);
+        assert_eq!(
+            done.program.map(|program| program.bytes),
+            Some(b"abc".to_vec())
+        );
         let mut file = File::options().append(true).open(&path).unwrap();
         file.write_all(b"d").unwrap();
-        assert_eq!(hash_of(File::open(&path).unwrap(), &was), None);
+        assert_eq!(hash_of(File::open(&path).unwrap(), &job), None);
         std::fs::remove_file(&path).unwrap();
     }
 
@@ -244,6 +292,7 @@ mod tests {
             identity,
             path: Vec::new(),
             holders: vec![std::process::id()],
+            keep: false,
         });
         let done = hasher.wait(Duration::from_secs(60));
         assert_eq!(done.len(), usize::from(identity.size <= MOST_BYTES));
@@ -258,13 +307,14 @@ mod tests {
             mtime_ns: 3,
             size: 4,
         };
-        assert!(hashes.ask(&identity) && !hashes.ask(&identity));
-        hashes.learn((identity, [7; 32]));
+        assert!(hashes.ask(&identity, false) && !hashes.ask(&identity, false));
+        assert!(hashes.ask(&identity, true) && !hashes.ask(&identity, true));
+        hashes.learn(identity, [7; 32]);
         assert_eq!(hashes.get(&identity), Some([7; 32]));
         let huge = Identity {
             size: MOST_BYTES + 1,
             ..identity
         };
-        assert!(!hashes.ask(&huge));
+        assert!(!hashes.ask(&huge, false));
     }
 }

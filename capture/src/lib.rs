@@ -9,6 +9,7 @@
 //! Invariants: no index, no terminal, no stored data; the event path never waits for a container runtime; every record
 //! the kernel offered is written, counted as filtered, or counted in a gap.
 
+mod artifacts;
 mod cgroup;
 mod decode;
 mod enrich;
@@ -23,6 +24,7 @@ mod pressure;
 mod procfs;
 mod ring;
 mod runtime;
+mod segment;
 mod session;
 mod sink;
 mod sockets;
@@ -36,6 +38,7 @@ mod window;
 )]
 mod wire;
 
+pub use artifacts::Keep;
 pub use error::Error;
 pub use host::{Check, doctor};
 pub use load::Floor;

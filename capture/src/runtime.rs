@@ -41,6 +41,8 @@ const MOST_ASKED: usize = 16;
 const MOST_REMEMBERED: usize = 4_096;
 /// Messages that wait for the recorder; when there are more, the daemon has to wait, nothing is lost.
 const MOST_WAITING: usize = 4_096;
+/// Inspections that wait for the recorder.
+const MOST_INSPECTIONS: usize = 64;
 /// Lines of events taken before others get a turn, and the pause then: what a daemon that floods may cost.
 const LINES_A_TURN: u32 = 256;
 const TURN: Duration = Duration::from_millis(10);
@@ -208,29 +210,36 @@ pub struct Question {
     pub group: String,
 }
 
+/// What a daemon says of a container: its id, and the JSON without the values of environment variables.
+pub type Inspection = (String, Vec<u8>);
+
 /// The thread that asks and listens. Dropping it ends the thread.
 pub struct Runtimes {
     ask: tokio::sync::mpsc::UnboundedSender<Question>,
     answers: mpsc::Receiver<Answer>,
     told: mpsc::Receiver<Told>,
+    inspections: mpsc::Receiver<Inspection>,
     /// Questions not settled yet.
     pending: usize,
 }
 
 impl Runtimes {
-    /// Starts the thread.
-    pub fn start(endpoints: Vec<Endpoint>) -> Runtimes {
+    /// Starts the thread. What daemons say of containers is also handed on whole, where that is to be kept.
+    pub fn start(endpoints: Vec<Endpoint>, keep: bool) -> Runtimes {
         let (ask, questions) = tokio::sync::mpsc::unbounded_channel();
         let (reply, answers) = mpsc::channel();
         let (tell, told) = mpsc::sync_channel(MOST_WAITING);
+        let (inspect, inspections) = mpsc::sync_channel(MOST_INSPECTIONS);
+        let inspect = keep.then_some(inspect);
         // Detached: it ends when its question channel closes, or with the program when a daemon hangs.
         let _ = std::thread::Builder::new()
             .name("runtimes".to_owned())
-            .spawn(move || serve(endpoints, questions, reply, tell));
+            .spawn(move || serve(endpoints, questions, reply, tell, inspect));
         Runtimes {
             ask,
             answers,
             told,
+            inspections,
             pending: 0,
         }
     }
@@ -257,6 +266,11 @@ impl Runtimes {
     /// What was told since, at most so many.
     pub fn told(&mut self, most: usize) -> Vec<Told> {
         self.told.try_iter().take(most).collect()
+    }
+
+    /// What daemons said since, where that is kept.
+    pub fn inspections(&mut self) -> Vec<Inspection> {
+        self.inspections.try_iter().collect()
     }
 
     /// Waits for the answers still missing, but not longer than `patience`.
@@ -307,7 +321,11 @@ impl Daemon {
     }
 
     /// What it knows of a container.
-    async fn inspect(&self, id: &str) -> Result<Container, Trouble> {
+    async fn inspect(
+        &self,
+        id: &str,
+        hand_on: impl Fn(&serde_json::Value),
+    ) -> Result<Container, Trouble> {
         let Endpoint { runtime, socket } = &self.endpoint;
         if self.endpoint.speaks_grpc() {
             return self.asked(cri::inspect(socket, id, runtime)).await;
@@ -316,6 +334,7 @@ impl Daemon {
         docker::described(&answer, runtime)
             // A short id may be the beginning of another's, and a name anybody's.
             .filter(|container| container.full_id == id)
+            .inspect(|_| hand_on(&answer))
             .ok_or(Trouble::Unknown)
     }
 }
@@ -325,6 +344,7 @@ struct House {
     daemons: Vec<Daemon>,
     reply: mpsc::Sender<Answer>,
     tell: mpsc::SyncSender<Told>,
+    inspect: Option<mpsc::SyncSender<Inspection>>,
     /// What events told, kept for containers that are gone before they can be asked about.
     announced: RefCell<BTreeMap<String, Container>>,
     /// Containers the recorder asked for: news of others are of no interest.
@@ -349,6 +369,7 @@ fn serve(
     mut questions: tokio::sync::mpsc::UnboundedReceiver<Question>,
     reply: mpsc::Sender<Answer>,
     tell: mpsc::SyncSender<Told>,
+    inspect: Option<mpsc::SyncSender<Inspection>>,
 ) {
     let Ok(engine) = engine() else {
         return;
@@ -363,6 +384,7 @@ fn serve(
             .collect(),
         reply,
         tell,
+        inspect,
         announced: RefCell::default(),
         asked: RefCell::default(),
         unanswered: RefCell::default(),
@@ -392,6 +414,13 @@ impl House {
             last,
             open,
         });
+    }
+
+    /// Hands on what a daemon said of a container; while nobody takes it, it is left out.
+    fn hand_on(&self, id: &str, answer: &serde_json::Value) {
+        if let Some(inspect) = &self.inspect {
+            let _ = inspect.try_send((id.to_owned(), docker::without_values(answer)));
+        }
     }
 
     /// Tells, and lets the daemon wait when the recorder is not done with what it was told before. `false` when it has ended.
@@ -437,7 +466,10 @@ impl House {
         }
         let mut asked: FuturesUnordered<_> = (0..)
             .zip(&self.daemons)
-            .map(|(at, daemon)| async move { Ok((daemon.inspect(id).await?, at)) })
+            .map(|(at, daemon)| async move {
+                let hand_on = |answer: &_| self.hand_on(id, answer);
+                Ok((daemon.inspect(id, hand_on).await?, at))
+            })
             .collect();
         let mut why = Trouble::Absent;
         while let Some(answer) = asked.next().await {
@@ -674,7 +706,7 @@ mod tests {
 
     #[test]
     fn a_thread_without_any_daemon_answers_that_none_did() {
-        let mut runtimes = Runtimes::start(Vec::new());
+        let mut runtimes = Runtimes::start(Vec::new(), false);
         runtimes.ask(Question {
             id: "0".repeat(64),
             runtime: "docker".to_owned(),

@@ -1,20 +1,22 @@
 //! A recording from arming to seal: options, the drain loop, the books.
 
+use crate::artifacts::{Keep, Kept};
 use crate::cgroup;
 use crate::enrich::{Wanted, Wish, World, matches};
 use crate::error::Error;
-use crate::hash::Hasher;
+use crate::hash::{Done, Hasher};
 use crate::host;
 use crate::intake::{Beside, Intake, Taken, bytes_of, hand_over, ring_gap, unwritable};
 use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
 use crate::ring::Rings;
 use crate::runtime::{self, Endpoint, Runtimes};
+use crate::segment::{self, Before};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
 use crate::watch::{Store, Watcher};
 use crate::wire::{Context, RecordHead, ScopeMode, WAITING_MAX};
-use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
+use afterimage_format::{Arg, Artifact, Batch, Note, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{
     BootNs, Container, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
@@ -77,6 +79,8 @@ pub struct Options {
     pub usage_interval: Option<Duration>,
     /// Container runtimes to ask and to listen to.
     pub runtimes: Vec<Endpoint>,
+    /// Files to keep with the capture.
+    pub keep: Keep,
     /// Who records.
     pub operator: String,
     /// Why.
@@ -99,6 +103,7 @@ impl Default for Options {
             latency: true,
             usage_interval: None,
             runtimes: runtime::endpoints(),
+            keep: Keep::default(),
             operator: String::new(),
             reason: String::new(),
             case_id: String::new(),
@@ -135,9 +140,10 @@ pub struct Status {
 
 /// How long the loop sleeps between looks at the rings.
 const NAP: Duration = Duration::from_millis(5);
-/// How long what is watched for triggers may be in no chunk, and how old what is known of processes may be.
+/// How long what is watched for triggers may be in no chunk.
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
-const KEYFRAME_WATCHED: Duration = Duration::from_secs(10);
+/// Time between two states of everything: who looks at an instant reads the chunks of so long at most.
+const KEYFRAME: Duration = Duration::from_secs(10);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
 /// Records taken in one look: how full the rings are is asked again behind them.
@@ -176,10 +182,14 @@ pub struct Recorder {
     batch: Batch,
     format: WriterOptions,
     ladder: Ladder,
+    /// Files that are kept, and those on their way into the capture.
+    kept: Kept,
+    artifacts: Vec<Artifact>,
+    /// What earlier files of this recording account for, and what is missing between them and this one.
+    before: Before,
+    between: Option<Gap>,
     /// Time after which what is in no chunk yet becomes one: the most that a crash may take.
     flush_every: Duration,
-    /// Time between two states of everything; `None` for none but the first and the last.
-    keyframe_every: Option<Duration>,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
 
@@ -235,10 +245,11 @@ impl Recorder {
         let mut manifest = host::manifest(&options, &settings);
         kernel.attach()?;
         let mut world = World::new(wanted);
+        world.keep = options.keep.clone();
         world.snapshot(manifest.clock.boot_ns);
         manifest.coverage = kernel.coverage.clone();
         manifest.not_covered = kernel.not_covered.clone();
-        let runtimes = Runtimes::start(options.runtimes.clone());
+        let runtimes = Runtimes::start(options.runtimes.clone(), options.keep.inspect);
         let usage = options.usage_interval.map(Usage::start);
         let mut recorder = Recorder {
             kernel,
@@ -264,8 +275,11 @@ impl Recorder {
             batch: Batch::new(Schema::current()),
             format: WriterOptions::default(),
             ladder: Ladder::default(),
+            kept: Kept::default(),
+            artifacts: Vec::new(),
+            before: Before::default(),
+            between: None,
             flush_every: Duration::from_secs(1),
-            keyframe_every: None,
             status: None,
         };
         recorder.grant()?;
@@ -318,7 +332,13 @@ impl Recorder {
             self.rings.scope_changed();
         }
         for done in self.hasher.answers() {
-            self.world.hashed(done);
+            self.hashed(done);
+        }
+        for (id, json) in self.runtimes.inspections() {
+            if self.world.wants_container(&id) {
+                let kept = self.kept.inspection(&self.options.keep, id, json);
+                self.artifacts.extend(kept);
+            }
         }
         for answer in self.runtimes.answers() {
             self.world.answered(answer);
@@ -329,6 +349,15 @@ impl Recorder {
             usage.look_at(containers);
         }
         Ok(())
+    }
+
+    /// Takes a hash in, and the program where it is kept.
+    fn hashed(&mut self, done: Done) {
+        self.world.hashed(&done);
+        if let Some(program) = done.program {
+            let kept = self.kept.program(&self.options.keep, program, done.hash);
+            self.artifacts.extend(kept);
+        }
     }
 
     /// Whether the user's filter keeps an event.
@@ -483,6 +512,9 @@ impl Recorder {
         let opening = self.world.opening();
         writer.state(BootNs(self.manifest.clock.boot_ns), &opening)?;
         drop(opening);
+        if let Some(gap) = self.between.take() {
+            writer.gap(&gap)?;
+        }
         self.format = writer.options().clone();
         let bytes = AtomicU64::new(writer.bytes());
         let full = AtomicBool::new(false);
@@ -504,6 +536,25 @@ impl Recorder {
         })
     }
 
+    /// Has what is recorded from here on go into another file, because the one that held so many events has failed: its
+    /// manifest and its books are its own. What was on its way is lost; the new file says so.
+    pub fn next_file(&mut self, held: u64, why: &str) {
+        self.batch = Batch::new(Schema::current());
+        self.artifacts.clear();
+        let taken = self.books.written + self.told + self.sampled;
+        let earlier = self.before.written + self.before.told + self.before.sampled;
+        let lost = taken.saturating_sub(earlier).saturating_sub(held);
+        self.between = Some(segment::gap(BootNs(self.manifest.clock.boot_ns), lost, why));
+        self.before = Before {
+            written: self.books.written,
+            filtered: self.books.filtered,
+            told: self.told,
+            sampled: self.sampled,
+            lost: self.before.lost + lost,
+        };
+        self.manifest = segment::next(&self.manifest, why);
+    }
+
     /// Keeps the past in a window, on a thread of its own, until `stop` is set; what happens then is the watcher's affair.
     pub fn watch<S: Store>(
         mut self,
@@ -511,7 +562,6 @@ impl Recorder {
         stop: &AtomicBool,
     ) -> Result<Totals, Error> {
         self.flush_every = FLUSH_WATCHED;
-        self.keyframe_every = Some(KEYFRAME_WATCHED);
         self.format = watcher.options();
         let opening = self.world.opening();
         let (mut sink, encoder) = sink::pair();
@@ -546,23 +596,28 @@ impl Recorder {
     ) -> Result<StopReason, Error> {
         let mut flushed = Instant::now();
         let mut told = Instant::now();
-        let mut keyframe = Instant::now();
+        let (mut keyframe, mut counted) = (Instant::now(), 0);
         loop {
-            let handed = self.drain(sink, host::boot_ns().saturating_sub(SETTLE_NS))?;
+            let until_ns = host::boot_ns().saturating_sub(SETTLE_NS);
+            let handed = self.drain(sink, until_ns)?;
             self.grant()?;
             self.listen(sink)?;
             if flushed.elapsed() >= self.flush_every {
                 self.flush(sink)?;
                 self.late_hashes(sink)?;
+                self.hand_over_artifacts(sink)?;
                 self.side_gap(sink, host::boot_ns(), false)?;
                 self.world.trim(&self.held);
                 flushed = Instant::now();
             }
-            if self
-                .keyframe_every
-                .is_some_and(|every| keyframe.elapsed() >= every)
-            {
-                sink.state(BootNs(host::boot_ns()), self.world.keyframe())?;
+            // What is known is that of an instant when nothing older waits in the rings; that may take a while.
+            let due = keyframe.elapsed();
+            if due >= KEYFRAME && (handed < ONE_LOOK || due >= 2 * KEYFRAME) {
+                let count = self.books.written + self.told + self.sampled;
+                if std::mem::replace(&mut counted, count) != count {
+                    self.flush(sink)?;
+                    sink.keyframe(BootNs(until_ns), self.world.keyframe())?;
+                }
                 keyframe = Instant::now();
             }
             let written_bytes = bytes.load(Ordering::Relaxed);
@@ -601,6 +656,13 @@ impl Recorder {
                 std::thread::sleep(NAP);
             }
         }
+    }
+
+    /// Hands over the files that are kept.
+    fn hand_over_artifacts(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+        self.artifacts
+            .drain(..)
+            .try_for_each(|artifact| sink.artifact(artifact))
     }
 
     /// Writes rows again whose hash came after they were written.
@@ -644,6 +706,19 @@ impl Recorder {
     /// and seals the file.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
         let mut totals = self.wind_up(&mut writer)?;
+        if self.kept.left_out() > 0 {
+            writer.note(&Note {
+                author: concat!("afterimage ", env!("CARGO_PKG_VERSION")).to_owned(),
+                text: format!(
+                    "{} files were not kept: larger than {} bytes, or beyond {} bytes or {} files in all",
+                    self.kept.left_out(),
+                    self.options.keep.each,
+                    self.options.keep.bytes,
+                    self.options.keep.files
+                ),
+                ..Note::default()
+            })?;
+        }
         writer.checkpoint(host::clock_pair())?;
         // What a full disk did not take was counted as written when it was handed over.
         let refused = writer.refused().unwrap_or(0);
@@ -704,7 +779,7 @@ impl Recorder {
         }
         self.listen(sink)?;
         for done in self.hasher.wait(LAST_ANSWERS) {
-            self.world.hashed(done);
+            self.hashed(done);
         }
         // Who is meant was not said in time.
         self.world.judge_all();
@@ -717,8 +792,9 @@ impl Recorder {
         let dropped =
             books.dropped + books.counted + books.nested + self.beside_dropped + taken.undecodable;
         self.flush(sink)?;
+        self.hand_over_artifacts(sink)?;
         sink.state(BootNs(end_ns), self.world.kept())?;
-        Ok(Totals {
+        Ok(self.before.apart(Totals {
             offered,
             written: taken.written,
             dropped,
@@ -728,7 +804,7 @@ impl Recorder {
             spared_scope: books.spared_scope,
             told: self.told,
             sampled: self.sampled,
-        })
+        }))
     }
 }
 

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::host::clock_pair;
-use afterimage_format::{Batch, Writer};
+use afterimage_format::{Artifact, Batch, Writer};
 use afterimage_model::{BootNs, Gap, Schema, Tables};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -25,6 +25,10 @@ pub trait Sink {
     fn gap(&mut self, gap: Gap) -> Result<(), Error>;
     /// Rows as they are at an instant.
     fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error>;
+    /// Everything that is known at an instant, all chunks up to which were handed over before.
+    fn keyframe(&mut self, at: BootNs, tables: Tables) -> Result<(), Error>;
+    /// A file to keep with the capture.
+    fn artifact(&mut self, artifact: Artifact) -> Result<(), Error>;
 }
 
 impl<W: Write> Sink for Writer<W> {
@@ -41,12 +45,22 @@ impl<W: Write> Sink for Writer<W> {
     fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {
         Ok(Writer::state(self, at, &tables)?)
     }
+
+    fn keyframe(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {
+        Ok(Writer::keyframe(self, at, &tables)?)
+    }
+
+    fn artifact(&mut self, artifact: Artifact) -> Result<(), Error> {
+        Ok(Writer::artifact(self, &artifact)?)
+    }
 }
 
 pub enum Message {
     Chunk(Box<Batch>, Tables),
     Gap(Gap),
     State(BootNs, Tables),
+    Keyframe(BootNs, Tables),
+    Artifact(Box<Artifact>),
 }
 
 /// The near end of a writing thread. Dropping it lets the thread end.
@@ -95,6 +109,8 @@ impl Encoder {
                 }
                 Ok(Message::Gap(gap)) => writer.gap(&gap)?,
                 Ok(Message::State(at, tables)) => writer.state(at, &tables)?,
+                Ok(Message::Keyframe(at, tables)) => writer.keyframe(at, &tables)?,
+                Ok(Message::Artifact(artifact)) => writer.artifact(&artifact)?,
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -132,5 +148,13 @@ impl Sink for Remote {
 
     fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {
         self.send(Message::State(at, tables))
+    }
+
+    fn keyframe(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {
+        self.send(Message::Keyframe(at, tables))
+    }
+
+    fn artifact(&mut self, artifact: Artifact) -> Result<(), Error> {
+        self.send(Message::Artifact(Box::new(artifact)))
     }
 }

@@ -263,7 +263,11 @@ impl<S: Store> Watcher<S> {
                     let _ = from.empty.send(batch);
                 }
                 Ok(Message::Gap(gap)) => self.gap(gap),
-                Ok(Message::State(at, tables)) => self.state(at, tables),
+                Ok(Message::State(at, tables) | Message::Keyframe(at, tables)) => {
+                    self.state(at, tables)
+                }
+                // The window has no place for files.
+                Ok(Message::Artifact(_)) => {}
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }

@@ -31,6 +31,7 @@ use crate::moment::Zone;
 use crate::output::Output;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()
     .header(AnsiColor::Yellow.on_default().bold())
@@ -54,6 +55,10 @@ Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss (which is printed),
 #[derive(Debug, Parser)]
 #[command(name = "afterimage", version, after_help = AFTER, styles = STYLES, arg_required_else_help = true, max_term_width = 100)]
 pub struct Cli {
+    /// What opens encrypted captures: a file that age-keygen made; may be repeated [default: $AFTERIMAGE_IDENTITY, or
+    /// identity.txt beside the keys]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub identity: Vec<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,

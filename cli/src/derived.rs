@@ -3,15 +3,17 @@
 
 use crate::custody::Signer;
 use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::identity::{self, EncryptTo};
 use crate::keyring::Pair;
 use crate::output::say;
 use crate::source::{loss, not_a_capture};
 use crate::units::plural;
 use afterimage_format::derive::{self, Derived, Keep, Origin, Recipe, Stamps};
-use afterimage_format::{Checks, Error, Place, Verdict, WriterOptions};
+use afterimage_format::{Checks, Error, Place, Recipient, Verdict, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::Safe;
 use clap::Args;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The new capture.
@@ -27,10 +29,38 @@ pub struct Target {
     #[arg(long, help_heading = "Custody")]
     log: bool,
     #[command(flatten)]
+    pub encrypt: EncryptTo,
+    /// Do not encrypt what is made of an encrypted capture; else it is for the same recipients
+    #[arg(long, help_heading = "Custody", conflicts_with = "encrypt_to")]
+    decrypt: bool,
+    #[command(flatten)]
     pub signer: Signer,
 }
 
 impl Target {
+    /// Whom the new capture is said to be encrypted to; `None` where that is not said.
+    pub fn named(&self) -> Option<Vec<Recipient>> {
+        let named = &self.encrypt.encrypt_to;
+        (self.decrypt || !named.is_empty()).then(|| named.clone())
+    }
+
+    /// Whom the new capture is encrypted to: whom it is said to, else whom those are that it is made from.
+    fn recipients(&self, origins: &[Origin]) -> Result<Vec<Recipient>, Failure> {
+        if let Some(named) = self.named() {
+            return Ok(named);
+        }
+        let mut all = BTreeSet::new();
+        for origin in origins {
+            all.extend(origin.recipients().map_err(|error| {
+                Failure::new(
+                    Safe::new(&error.to_string()),
+                    "say whom it is for with --encrypt-to, or --decrypt",
+                )
+            })?);
+        }
+        Ok(all.into_iter().collect())
+    }
+
     /// Fails where a file would be overwritten.
     pub fn check(&self) -> Result<(), Failure> {
         if self.output.symlink_metadata().is_err() {
@@ -72,8 +102,10 @@ impl Target {
 /// Opens the captures that another one is made from, and warns of those that do not verify.
 pub fn open(files: &[PathBuf]) -> Result<Vec<Origin>, Failure> {
     let mut origins = Vec::new();
+    let identities = identity::identities()?;
     for file in files {
-        let origin = Origin::open(file).map_err(|error| not_a_capture(file, &error))?;
+        let origin =
+            Origin::open_with(file, &identities).map_err(|error| not_a_capture(file, &error))?;
         if !matches!(origin.report().verdict, Verdict::SealedIntact) {
             say(format_args!(
                 "afterimage: {}: {}; the new capture says so",
@@ -108,7 +140,12 @@ pub fn make(
 ) -> Outcome {
     let key = target.key()?;
     let action = recipe.deed.action.clone();
+    let options = WriterOptions {
+        recipients: target.recipients(origins)?,
+        ..recipe.options
+    };
     let recipe = Recipe {
+        options,
         key: key.as_ref().map(|pair| &pair.secret),
         ..recipe
     };

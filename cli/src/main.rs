@@ -11,6 +11,7 @@ mod derived;
 mod failure;
 mod gate;
 mod habits;
+mod identity;
 mod json;
 mod keyring;
 mod layout;
@@ -23,6 +24,7 @@ mod source;
 mod table;
 mod units;
 mod watching;
+mod webhook;
 
 use clap::{CommandFactory, FromArgMatches};
 use failure::{Exit, Outcome};
@@ -58,7 +60,10 @@ fn parse(out: &mut Output) -> Result<Option<commands::Command>, failure::Failure
         .try_get_matches()
         .and_then(|matches| commands::Cli::from_arg_matches(&matches));
     let error = match parsed {
-        Ok(cli) => return Ok(Some(cli.command)),
+        Ok(cli) => {
+            identity::name(cli.identity);
+            return Ok(Some(cli.command));
+        }
         Err(error) => error,
     };
     if error.use_stderr() {

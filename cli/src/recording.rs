@@ -3,12 +3,12 @@
 
 use crate::custody;
 use crate::failure::{Exit, Failure, shown};
-use crate::keyring;
+use crate::keyring::{self, Pair};
 use crate::output::say;
 use crate::units::{plural, show_count};
 use afterimage_capture::{Options, Recorder, Status, StopReason};
-use afterimage_format::store::Store;
-use afterimage_format::{Anchor, ErrorKind, Lineage, Writer, WriterOptions};
+use afterimage_format::store::{States, Store};
+use afterimage_format::{Anchor, ErrorKind, Lineage, Recipient, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
 use std::fs::{File, OpenOptions};
@@ -38,6 +38,37 @@ impl Target {
             )),
             Target::File(path) if path.symlink_metadata().is_ok() => Err(exists(path)),
             _ => Ok(()),
+        }
+    }
+
+    /// The file that a recording goes on in when this one has failed; a pipe has none.
+    fn next(&self, number: usize) -> Option<Target> {
+        let Target::File(path) = self else {
+            return None;
+        };
+        let stem = path.file_stem()?.to_string_lossy().into_owned();
+        // The third is not called after the second.
+        let stem = stem
+            .strip_suffix(&format!("-part{}", number - 1))
+            .unwrap_or(&stem);
+        let mut name = format!("{stem}-part{number}");
+        if let Some(ending) = path.extension() {
+            name = format!("{name}.{}", ending.to_string_lossy());
+        }
+        Some(Target::File(path.with_file_name(name)))
+    }
+
+    fn shown(&self) -> String {
+        match self {
+            Target::File(path) => shown(path),
+            Target::Stdout => "standard output".to_owned(),
+        }
+    }
+
+    /// Removes a file in which nothing was recorded yet.
+    fn remove(&self) {
+        if let Target::File(path) = self {
+            let _ = std::fs::remove_file(path);
         }
     }
 
@@ -77,6 +108,8 @@ pub struct Custody {
     pub key: Option<String>,
     /// Where anchors go.
     pub anchors: Option<PathBuf>,
+    /// Whom the capture is encrypted to; nobody when it is not.
+    pub recipients: Vec<Recipient>,
 }
 
 /// Time between two anchors that are written while recording.
@@ -144,12 +177,14 @@ pub struct Summary {
     pub anchor: Option<Anchor>,
     /// What the key is called that signed it.
     signer: Option<String>,
+    /// The last of its files, where it went on in another one.
+    last: Option<Target>,
 }
 
 impl Summary {
     /// The exit code: loss is an answer, not a failure.
     pub fn exit(&self) -> Exit {
-        if self.totals.dropped > 0 || self.totals.unsealed > 0 {
+        if self.totals.dropped > 0 || self.totals.unsealed > 0 || self.last.is_some() {
             Exit::Loss
         } else {
             Exit::Done
@@ -160,7 +195,7 @@ impl Summary {
     pub fn print(&self, target: &Target) {
         let t = &self.totals;
         let why = why(self.reason);
-        let place = match target {
+        let place = match self.last.as_ref().unwrap_or(target) {
             Target::File(path) => format!(" in {}", shown(path)),
             Target::Stdout => String::new(),
         };
@@ -252,8 +287,79 @@ pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
+/// Files of one recording at most: a disk that fails again and again is no place for evidence.
+const MOST_FILES: usize = 3;
+
+/// What a failed recording leaves behind, and what to do about that.
+fn broken(error: &dyn std::fmt::Display, target: &Target, states: &States) -> Failure {
+    let remedy = match target {
+        Target::File(path) if states.durable() < states.written() => format!(
+            "of {} bytes written, {} are known to be on disk; rescue them with afterimage recover {} -o FILE",
+            states.written(),
+            states.durable(),
+            shown(path)
+        ),
+        Target::File(path) => format!(
+            "what was written can be read; rescue it with afterimage recover {} -o FILE",
+            shown(path)
+        ),
+        Target::Stdout => "check the program that reads the pipe".to_owned(),
+    };
+    Failure::new(Safe::new(&error.to_string()), remedy)
+}
+
+/// Starts a file: header, schema, first signature and custody entry.
+fn start(
+    target: &Target,
+    recorder: &Recorder,
+    key: Option<&Pair>,
+    recipients: &[Recipient],
+    anchors: &Arc<Mutex<Anchors>>,
+) -> Result<(Writer<Store>, Arc<States>), Failure> {
+    let store = target.create()?;
+    let (states, room) = (store.states(), store.room());
+    let wrong = |error: &dyn std::fmt::Display| broken(error, target, &states);
+    let options = WriterOptions {
+        recipients: recipients.to_vec(),
+        ..WriterOptions::default()
+    };
+    let begun = Writer::signed(
+        store,
+        recorder.manifest(),
+        &Lineage::default(),
+        Schema::current(),
+        options,
+        key.map(|pair| &pair.secret),
+    );
+    let begun = begun.map_err(|error| wrong(&error)).and_then(|mut writer| {
+        writer.guard(room.map_err(|error| wrong(&error))?);
+        if let Some(pair) = key {
+            let operator = recorder.manifest().operator.clone();
+            let operator = Some(operator).filter(|name| !name.is_empty());
+            let deed = custody::deed("created", operator, String::new(), None);
+            let put = writer.custody(&deed, Some(&pair.secret));
+            put.map_err(|error| wrong(&error))?;
+        }
+        let anchors = anchors.clone();
+        writer.on_anchor(move |anchor| {
+            let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
+            anchors.take(anchor);
+        });
+        Ok(writer)
+    });
+    match begun {
+        Ok(writer) => Ok((writer, states)),
+        Err(failure) => {
+            // Nothing was recorded yet, so nothing is left behind.
+            target.remove();
+            Err(failure)
+        }
+    }
+}
+
 /// Arms the recorder, creates the output, lets `begin` start what is to be recorded, records until `stop` or a limit,
-/// and seals. Nothing is created when arming fails.
+/// and seals. Nothing is created when arming fails. When what was written cannot be brought to the disk, the recording goes on
+/// in another file beside it.
 pub fn run(
     options: Options,
     target: &Target,
@@ -264,74 +370,59 @@ pub fn run(
 ) -> Result<Summary, Failure> {
     target.check()?;
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
-    let key = wanted.key.as_deref().map(keyring::load).transpose()?;
+    let name = wanted.key.as_deref();
+    let key = name.map(keyring::load).transpose()?;
     let anchors = Arc::new(Mutex::new(Anchors::open(wanted.anchors.as_deref())?));
     let started = Instant::now();
-    let store = target.create()?;
-    let (states, room) = (store.states(), store.room());
-    let broken = |error: &dyn std::fmt::Display| {
-        let remedy = match target {
-            Target::File(path) if states.durable() < states.written() => format!(
-                "of {} bytes written, {} are known to be on disk; rescue them with afterimage recover {} -o FILE",
-                states.written(),
-                states.durable(),
-                shown(path)
-            ),
-            Target::File(path) => format!(
-                "what was written can be read; rescue it with afterimage recover {} -o FILE",
-                shown(path)
-            ),
-            Target::Stdout => "check the program that reads the pipe".to_owned(),
-        };
-        Failure::new(Safe::new(&error.to_string()), remedy)
-    };
-    let operator = Some(recorder.manifest().operator.clone()).filter(|name| !name.is_empty());
-    let ready = Writer::signed(
-        store,
-        recorder.manifest(),
-        &Lineage::default(),
-        Schema::current(),
-        WriterOptions::default(),
-        key.as_ref().map(|pair| &pair.secret),
-    )
-    .map_err(|error| broken(&error))
-    .and_then(|mut writer| {
-        writer.guard(room.map_err(|error| broken(&error))?);
-        if let Some(pair) = &key {
-            let deed = custody::deed("created", operator, String::new(), None);
-            let put = writer.custody(&deed, Some(&pair.secret));
-            put.map_err(|error| broken(&error))?;
-        }
-        let anchors = anchors.clone();
-        writer.on_anchor(move |anchor| {
-            let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
-            anchors.take(anchor);
-        });
-        begin(&mut recorder).map(|()| writer)
-    });
+    let recipients = &wanted.recipients;
+    let (mut writer, mut states) = start(target, &recorder, key.as_ref(), recipients, &anchors)?;
+    begin(&mut recorder).inspect_err(|_| target.remove())?;
     // The key has signed what it has to sign; from here on it is not needed.
     let signer = key.map(|pair| {
         let name = Safe::new(&pair.card.name).to_string();
         format!("{name} ({})", pair.card.key.short())
     });
-    let mut writer = ready.inspect_err(|_| {
-        // Nothing was recorded yet, so nothing is left behind.
-        if let Target::File(path) = target {
-            let _ = std::fs::remove_file(path);
-        }
-    })?;
     let progress = progress && io::stderr().is_terminal();
     if progress {
         recorder.on_status(move |status| show_progress(status, started.elapsed()));
     }
-    let reason = recorder.run(&mut writer, stop);
-    if progress {
-        let _ = write!(io::stderr(), "\r\x1b[K");
-    }
-    let reason = reason.map_err(|error| broken(&error))?;
+    let mut target = target.clone();
+    let mut files = 1;
+    let reason = loop {
+        let reason = recorder.run(&mut writer, stop);
+        if progress {
+            let _ = write!(io::stderr(), "\r\x1b[K");
+        }
+        let error = match reason {
+            Ok(reason) => break reason,
+            Err(error) => error,
+        };
+        let failure = broken(&error, &target, &states);
+        // A sync that failed is final; any other failure may be of the new file, too.
+        let (Some(why), Some(next)) = (states.failed(), target.next(files + 1)) else {
+            return Err(failure);
+        };
+        files += 1;
+        if files > MOST_FILES {
+            return Err(failure);
+        }
+        say(format_args!(
+            "afterimage: {}: {}",
+            failure.what, failure.remedy
+        ));
+        recorder.next_file(writer.events(), &Safe::new(&why).to_string());
+        let key = name.map(keyring::load).transpose()?;
+        (writer, states) = start(&next, &recorder, key.as_ref(), recipients, &anchors)?;
+        say(format_args!(
+            "afterimage: the recording goes on in {}",
+            next.shown()
+        ));
+        target = next;
+    };
+    let wrong = |error: &dyn std::fmt::Display| broken(error, &target, &states);
     writer.ended(why(reason));
-    let (store, totals) = recorder.finish(writer).map_err(|error| broken(&error))?;
-    store.finish().map_err(|error| broken(&error))?;
+    let (store, totals) = recorder.finish(writer).map_err(|error| wrong(&error))?;
+    store.finish().map_err(|error| wrong(&error))?;
     let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
     if let (Some(error), Some(path)) = (anchors.failed.take(), &wanted.anchors) {
         return Err(Failure::path(
@@ -348,6 +439,7 @@ pub fn run(
         took: started.elapsed(),
         anchor: anchors.newest.take(),
         signer,
+        last: (files > 1).then_some(target),
     })
 }
 
@@ -388,6 +480,15 @@ mod tests {
         }
         assert_eq!(std::fs::read(&old).ok().as_deref(), Some(&b"evidence"[..]));
         assert!(!dir.path().join("elsewhere").exists());
+    }
+
+    #[test]
+    fn a_recording_goes_on_in_a_file_beside_the_one_that_failed() {
+        let of = |path: &str| Target::File(PathBuf::from(path));
+        assert_eq!(of("a/web.aft").next(2), Some(of("a/web-part2.aft")));
+        assert_eq!(of("a/web-part2.aft").next(3), Some(of("a/web-part3.aft")));
+        assert_eq!(of("web").next(2), Some(of("web-part2")));
+        assert_eq!(Target::Stdout.next(2), None);
     }
 
     #[test]

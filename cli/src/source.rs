@@ -1,6 +1,7 @@
 //! Opening a capture to read it, from a path or from a pipe, and saying what it lost.
 
 use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::identity;
 use crate::moment::{self, Zone};
 use crate::output::say;
 use crate::units::plural;
@@ -118,10 +119,11 @@ pub fn strangers(filter: Option<&Filter>, schema: &Schema) {
 pub fn reader(path: &Path) -> Result<Reader, Failure> {
     // The lock goes: the input is read from another place.
     let is_piped = piped(path)?.is_some();
+    let identities = identity::identities()?;
     let opened = if is_piped {
-        afterimage_interop::open_stream(io::stdin())
+        afterimage_interop::open_stream_with(io::stdin(), &identities)
     } else {
-        afterimage_interop::open(path)
+        afterimage_interop::open_with(path, &identities)
     };
     opened.map_err(|error| match error {
         InteropError::Capture(error) => not_a_capture(path, &error),
@@ -149,7 +151,9 @@ const PIPE_ONE: &str = "pipe a capture in: afterimage record -o - | afterimage r
 /// A capture that cannot be opened or read, with what can be done about that.
 pub fn not_a_capture(path: &Path, error: &CaptureError) -> Failure {
     let name = shown(path);
-    let remedy = if path == Path::new("-") {
+    let remedy = if let ErrorKind::Locked(_) | ErrorKind::Stranger(_) = &error.kind {
+        "name the identity that opens it: --identity FILE, or AFTERIMAGE_IDENTITY=FILE".to_owned()
+    } else if path == Path::new("-") {
         match &error.kind {
             ErrorKind::Io(_) => "set TMPDIR to a file system with space".to_owned(),
             _ => PIPE_ONE.to_owned(),

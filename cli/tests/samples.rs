@@ -1,5 +1,6 @@
 //! The samples tell their stories: they verify, print the twins they were frozen with, and answer the questions an
 //! investigator would ask of them.
+#![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -61,6 +62,48 @@ fn the_signed_sample_still_holds_its_key_its_anchor_and_its_custody_log() {
     }
     let twin = std::fs::read_to_string(sample(&beside("json"))).expect("a twin");
     assert_eq!(ask(&["read", "--whole", &file]), twin);
+}
+
+/// An encrypted capture of version 1.3, with the identity that opens it.
+#[test]
+fn the_encrypted_sample_opens_with_its_identity_and_verifies_without() {
+    let beside = |name: &str| format!("../v1.3/encrypted.{name}");
+    let (file, key) = (beside("aft"), beside("pub"));
+    let verdict = ask(&["verify", "--key", &key, &file]);
+    assert!(
+        verdict.contains("sealed and intact") && verdict.contains("encrypted to age1"),
+        "{verdict}"
+    );
+    // An identity that others can read is refused, and a working copy gives no modes to its files.
+    let folder = tempfile::tempdir().expect("a folder");
+    let own = folder.path().join("identity");
+    std::fs::copy(sample(&beside("identity")), &own).expect("a copy");
+    let private = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+    std::fs::set_permissions(&own, private).expect("its mode");
+    let own = own.to_str().expect("UTF-8");
+    let twin = std::fs::read_to_string(sample(&beside("json"))).expect("a twin");
+    assert_eq!(ask(&["read", "--whole", &file, "--identity", own]), twin);
+    let verdict = ask(&["verify", "--deep", "--identity", own, &file]);
+    assert!(verdict.contains("checked inside, too"), "{verdict}");
+}
+
+#[test]
+fn file_knows_a_capture_by_its_magic() {
+    let magic = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../packaging/afterimage.magic");
+    let told = Command::new("file")
+        .arg("-m")
+        .arg(magic)
+        .arg(sample("break-in.aft"))
+        .output();
+    let Ok(told) = told else {
+        eprintln!("skipped: file is not installed");
+        return;
+    };
+    let told = String::from_utf8(told.stdout).expect("UTF-8");
+    assert!(
+        told.ends_with("Afterimage capture, version 1.0\n"),
+        "{told}"
+    );
 }
 
 #[test]

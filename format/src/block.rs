@@ -8,8 +8,8 @@
 
 use crate::error::{Digest, ErrorKind, malformed};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAGIC, MAX_BODY, SYNC, VERSION_MAJOR,
-    VERSION_MINOR,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, FLAG_ZSTD, MAGIC, MAX_BODY, SYNC,
+    VERSION_MAJOR, VERSION_MINOR,
 };
 use crate::wire::Cursor;
 use std::borrow::Cow;
@@ -220,18 +220,54 @@ pub(crate) fn put_block(out: &mut Vec<u8>, head: BlockHead, body: &[u8], before:
 /// A whole block that was read and whose checksum matches.
 pub(crate) struct Block {
     pub head: BlockHead,
-    pub head_bytes: [u8; BLOCK_HEAD],
-    pub body: Vec<u8>,
+    /// The whole block; or only its body, once that was opened.
+    bytes: Vec<u8>,
+    /// Where in it the body is.
+    body: std::ops::Range<usize>,
     pub chain: [u8; 32],
 }
 
 impl Block {
+    /// A block as it lies in the file.
+    pub(crate) fn whole(head: BlockHead, bytes: Vec<u8>, chain: [u8; 32]) -> Block {
+        let end = bytes.len().saturating_sub(BLOCK_TAIL);
+        Block {
+            head,
+            body: BLOCK_HEAD.min(end)..end,
+            bytes,
+            chain,
+        }
+    }
+
+    /// The same block with the body that was sealed in it.
+    pub(crate) fn opened(self, head: BlockHead, body: Vec<u8>) -> Block {
+        Block {
+            head,
+            body: 0..body.len(),
+            bytes: body,
+            chain: self.chain,
+        }
+    }
+
+    /// The body as it lies in the file, or as it was sealed.
+    pub(crate) fn body(&self) -> &[u8] {
+        self.bytes.get(self.body.clone()).unwrap_or_default()
+    }
+
+    /// Its memory, for the next block.
+    pub(crate) fn into_buffer(self) -> Vec<u8> {
+        self.bytes
+    }
+
     /// The body as a record's bytes: decompressed when its flag says so, never more than `most` bytes.
     pub(crate) fn record(&self, most: u64) -> Result<Cow<'_, [u8]>, ErrorKind> {
-        if self.head.flags & FLAG_ZSTD == 0 {
-            return Ok(Cow::Borrowed(&self.body));
+        if self.head.flags & FLAG_SEALED != 0 {
+            return Err(ErrorKind::Sealed);
         }
-        let mut cursor = Cursor::new(&self.body);
+        if self.head.flags & FLAG_ZSTD == 0 {
+            return Ok(Cow::Borrowed(self.body()));
+        }
+        let mut cursor = Cursor::new(self.body());
         let raw = u64::from(cursor.u32()?);
         crate::error::limit("record length", raw, most)?;
         let frame = cursor.take(cursor.left())?;

@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::age::{Identities, Recipient};
 use crate::custody::Deed;
 use crate::error::{Digest, Error, ErrorKind, malformed};
 use crate::keys::SecretKey;
@@ -36,10 +37,15 @@ pub struct Origin {
 impl Origin {
     /// Verifies a capture, hashes its file and opens it. One that is not intact is opened too; what was found is kept.
     pub fn open(path: &Path) -> Result<Origin, Error> {
+        Origin::open_with(path, &Identities::default())
+    }
+
+    /// As [`Origin::open`], also a capture that is encrypted to one of the identities.
+    pub fn open_with(path: &Path, identities: &Identities) -> Result<Origin, Error> {
         let source = Source::open(path)?;
         let report = check_source(&source, &Checks::default())?;
         let hash = hash(&source).map_err(Error::file)?;
-        let reader = Reader::open(path)?;
+        let reader = Reader::from_source(source, identities)?;
         let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let parent = Parent {
             hash: hash.0.to_vec(),
@@ -69,6 +75,24 @@ impl Origin {
     /// BLAKE3 of its whole file.
     pub fn hash(&self) -> Digest {
         Digest(self.parent.hash.as_slice().try_into().unwrap_or_default())
+    }
+
+    /// Who may read it; empty when anybody may.
+    ///
+    /// # Errors
+    /// When it names somebody who is no recipient, or is encrypted and names nobody, its header being damaged: what is made
+    /// of it could not be kept from others.
+    pub fn recipients(&self) -> Result<Vec<Recipient>, Error> {
+        let names = self.reader.lineage().recipients.iter();
+        if names.len() == 0 && self.reader.is_encrypted() {
+            return Err(Error::file(ErrorKind::Missing {
+                what: "name of whom the capture is for",
+            }));
+        }
+        names
+            .map(|name| name.parse())
+            .collect::<Result<_, _>>()
+            .map_err(|_| Error::file(malformed("recipient of the capture")))
     }
 
     /// What a derived capture says of it.
@@ -274,8 +298,8 @@ impl Job<'_> {
         Lineage {
             parent: parents.first().map_or_else(Vec::new, |p| p.hash.clone()),
             derived_by: self.recipe.deed.action.clone(),
-            signer: Vec::new(),
             parents,
+            ..Lineage::default()
         }
     }
 

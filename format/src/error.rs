@@ -156,6 +156,17 @@ pub enum ErrorKind {
         /// The capture in which it does.
         name: String,
     },
+    /// An encrypted capture, and no identity to open it with.
+    #[error("it is encrypted to {0}, and no identity was named")]
+    Locked(String),
+    /// An encrypted capture, and identities of others.
+    #[error("it is encrypted to {0}, and no identity that was named is of one of them")]
+    Stranger(String),
+    /// A sealed body that is not the one that was sealed there.
+    #[error(
+        "the body does not open: it was changed, or sealed for another place or with another key"
+    )]
+    Sealed,
     /// An earlier write failed, so nothing more can follow it.
     #[error("an earlier write failed; the file ends there")]
     WriterFailed,

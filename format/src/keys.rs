@@ -54,11 +54,7 @@ impl SecretKey {
     /// When the kernel gives none.
     pub fn generate() -> io::Result<SecretKey> {
         let mut seed = [0_u8; 32];
-        let mut filled = 0;
-        while let Some(rest) = seed.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-            let got = rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty())?;
-            filled = filled.saturating_add(got);
-        }
+        random(&mut seed)?;
         let key = SecretKey::from_seed(&seed);
         wipe(&mut seed);
         Ok(key)
@@ -85,8 +81,18 @@ impl fmt::Debug for SecretKey {
     }
 }
 
+/// Fills a buffer with the kernel's random numbers.
+pub(crate) fn random(buffer: &mut [u8]) -> io::Result<()> {
+    let mut filled = 0;
+    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        let got = rustix::rand::getrandom(&mut *rest, rustix::rand::GetRandomFlags::empty())?;
+        filled = filled.saturating_add(got);
+    }
+    Ok(())
+}
+
 /// Overwrites bytes in a way that the compiler cannot leave out.
-fn wipe(bytes: &mut [u8]) {
+pub(crate) fn wipe(bytes: &mut [u8]) {
     bytes.fill(0);
     std::hint::black_box(bytes);
 }

@@ -6,7 +6,7 @@ pub const MAGIC: [u8; 8] = *b"\x89AFT\r\n\x1a\n";
 /// Major version: a reader refuses a larger one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: grows when something is added that older readers may skip.
-pub const VERSION_MINOR: u16 = 2;
+pub const VERSION_MINOR: u16 = 3;
 /// Bytes of the file head: magic, versions, tag, CRC32C.
 pub const FILE_HEAD: usize = 24;
 
@@ -18,6 +18,12 @@ pub const BLOCK_HEAD: usize = 32;
 pub const BLOCK_TAIL: usize = 40;
 /// Bit of a block's flags: the body is a length and one zstd frame.
 pub const FLAG_ZSTD: u16 = 1;
+/// Bit of a block's flags: the body is sealed with the key of the capture.
+pub const FLAG_SEALED: u16 = 2;
+/// Bit of a state block's flags: a keyframe. Its rows are those of chunks and of other states, as they were at its instant.
+pub const FLAG_KEYFRAME: u16 = 4;
+/// Bytes of a body that are sealed at once.
+pub const SEGMENT: usize = 64 << 10;
 /// Block types from here on are private to whoever writes them; this project never assigns them.
 pub const PRIVATE_BLOCKS: u16 = 0x8000;
 
@@ -51,6 +57,7 @@ pub mod block {
         CHECKPOINT = 8, "checkpoint", "How far the capture had come at an instant.";
         INDEX = 9, "index", "Where every block is; the last but one block of a sealed file.";
         FOOTER = 10, "footer", "The totals and the seal; the last block of a sealed file.";
+        KEY = 11, "key", "The key of an encrypted file once more, for one whose header is damaged.";
     }
 }
 

@@ -22,15 +22,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod age;
 mod anchor;
 mod batch;
 mod block;
 mod chunk_read;
 mod chunk_write;
+mod cipher;
 mod codec;
 pub mod custody;
 pub mod derive;
 pub mod error;
+mod keyframe;
 pub mod keys;
 pub mod layout;
 mod output;
@@ -42,20 +45,24 @@ mod scan;
 mod source;
 pub mod store;
 pub mod twin;
+mod unlock;
 mod verify;
 mod wire;
 mod write;
 
+pub use age::{Identities, Recipient};
 pub use anchor::{Anchor, MAX_ANCHOR_FILE};
 pub use batch::{Arg, Batch, Row};
 pub use chunk_read::Zone;
 pub use chunk_write::{Press, Pressed};
 pub use custody::Deed;
 pub use error::{Digest, Error, ErrorKind, Place};
+pub use keyframe::Keyframe;
 pub use keys::{Card, PublicKey, SecretKey};
 pub use read::{Chunk, ChunkInfo, Reader, Seal};
 pub use records::{Artifact, Checkpoint, Lineage, Name, Note, Parent, records};
 pub use recover::{Recovered, recover};
+pub use source::whole_block;
 pub use verify::{
     Checks, CustodyEntry, Report, Signing, Verdict, check, check_bytes, check_stream, verify,
     verify_bytes,

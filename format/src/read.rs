@@ -6,13 +6,18 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::age::Identities;
 use crate::block::{FileHead, tag_of};
 use crate::chunk_read::{Body, Zone};
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
-use crate::layout::{FILE_HEAD, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block};
+use crate::keyframe::Frame;
+use crate::layout::{
+    FILE_HEAD, FLAG_KEYFRAME, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block,
+};
 use crate::records::{Artifact, Lineage, Name, Names, Note, decode_gap, take_rows};
-use crate::scan::{Layout, Piece, by_index, by_scan, zone_at};
+use crate::scan::{Layout, Piece, by_index, by_scan, whole_zone_at};
 use crate::source::Source;
+use crate::unlock::unlock;
 use crate::wire::Record;
 use afterimage_model::{BootNs, Container, Event, Gap, GapCause, Manifest, Schema, Tables, Totals};
 use std::collections::BTreeMap;
@@ -64,8 +69,8 @@ pub struct Seal {
 /// A sealed file is opened by its index, so that a damaged chunk shows only when it is read: [`Reader::chunk`] then fails, and
 /// [`Reader::loss`] is the gap to put in its place. Any number of threads may read at once.
 pub struct Reader {
-    source: Source,
-    tag: u64,
+    pub(crate) source: Source,
+    pub(crate) tag: u64,
     manifest: Manifest,
     lineage: Lineage,
     schema: Schema,
@@ -75,6 +80,7 @@ pub struct Reader {
     state: Tables,
     notes: Vec<Note>,
     artifacts: Vec<(u64, u64)>,
+    pub(crate) keyframes: Vec<Frame>,
     totals: Option<Totals>,
     seal: Option<Seal>,
 }
@@ -82,12 +88,22 @@ pub struct Reader {
 impl Reader {
     /// Opens a capture by its footer, or by scanning its blocks when it has none. Anything but a regular file is refused.
     pub fn open(path: &Path) -> Result<Reader, Error> {
-        Reader::from_source(Source::open(path)?)
+        Reader::open_with(path, &Identities::default())
+    }
+
+    /// As [`Reader::open`], also a capture that is encrypted to one of the identities.
+    pub fn open_with(path: &Path, identities: &Identities) -> Result<Reader, Error> {
+        Reader::from_source(Source::open(path)?, identities)
     }
 
     /// Reads a capture from a stream, by way of an unnamed temporary file.
     pub fn from_reader(stream: impl Read) -> Result<Reader, Error> {
-        Reader::from_source(Source::spool(stream)?)
+        Reader::from_reader_with(stream, &Identities::default())
+    }
+
+    /// As [`Reader::from_reader`], also a capture that is encrypted to one of the identities.
+    pub fn from_reader_with(stream: impl Read, identities: &Identities) -> Result<Reader, Error> {
+        Reader::from_source(Source::spool(stream)?, identities)
     }
 
     /// Reads a capture that is open, from its start; it need not have a name any more.
@@ -96,20 +112,29 @@ impl Reader {
             .metadata()
             .map_err(|error| Error::file(ErrorKind::Io(error)))?
             .len();
-        Reader::from_source(Source::File(file, len))
+        Reader::from_source(Source::file(file, len), &Identities::default())
     }
 
     /// Reads a capture that is in memory.
     pub fn from_bytes(bytes: Vec<u8>) -> Result<Reader, Error> {
-        Reader::from_source(Source::Memory(bytes))
+        Reader::from_bytes_with(bytes, &Identities::default())
     }
 
-    fn from_source(source: Source) -> Result<Reader, Error> {
+    /// As [`Reader::from_bytes`], also a capture that is encrypted to one of the identities.
+    pub fn from_bytes_with(bytes: Vec<u8>, identities: &Identities) -> Result<Reader, Error> {
+        Reader::from_source(Source::memory(bytes), identities)
+    }
+
+    pub(crate) fn from_source(
+        mut source: Source,
+        identities: &Identities,
+    ) -> Result<Reader, Error> {
         let at_start = |kind| Error::at(Place::File, 0, kind);
         let head = source
             .bytes(0, source.len().min(FILE_HEAD as u64))
             .map_err(at_start)?;
         let tag = FileHead::decode(&head).map_err(at_start)?.tag;
+        unlock(&mut source, tag, identities).map_err(Error::file)?;
         if let Ok(layout) = by_index(&source, tag) {
             let mut builder = Builder::new(&source, tag);
             if builder.take(&layout, true).is_ok() {
@@ -168,7 +193,7 @@ impl Reader {
             .source
             .head(info.offset, self.tag)
             .and_then(|head| match head.ty {
-                block::CHUNK => zone_at(&self.source, info.offset, head),
+                block::CHUNK => whole_zone_at(&self.source, info.offset, head),
                 _ => Err(malformed("chunk")),
             });
         zone.map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
@@ -211,11 +236,11 @@ impl Reader {
         info: &ChunkInfo,
         decode: impl FnOnce(&Body<'_>) -> Result<T, ErrorKind>,
     ) -> Result<T, ErrorKind> {
-        let block = self.source.block(info.offset, self.tag)?;
+        let block = self.source.opened(info.offset, self.tag)?;
         if block.head.ty != block::CHUNK {
             return Err(malformed("chunk"));
         }
-        let body = Body::new(&block.body)?;
+        let body = Body::new(block.body())?;
         for (what, expected, found) in [
             (
                 "number of the first event",
@@ -292,7 +317,7 @@ impl Reader {
         let missing = ErrorKind::Missing { what: "artifact" };
         let (offset, seq) = *self.artifacts.get(at).ok_or(Error::file(missing))?;
         let read = || {
-            let block = self.source.block(offset, self.tag)?;
+            let block = self.source.opened(offset, self.tag)?;
             let artifact = Artifact::decode(&block.record(MAX_BODY)?)?;
             if artifact.hash != blake3::hash(&artifact.bytes).as_bytes() {
                 return Err(malformed("hash of the artifact"));
@@ -318,6 +343,11 @@ impl Reader {
             .iter()
             .map(|chunk| chunk.events)
             .fold(0, u64::saturating_add)
+    }
+
+    /// Whether it is encrypted, and was opened with an identity.
+    pub fn is_encrypted(&self) -> bool {
+        self.source.is_unlocked()
     }
 
     /// Bytes of the file.
@@ -353,6 +383,7 @@ struct Parts {
     state: Tables,
     notes: Vec<Note>,
     artifacts: Vec<(u64, u64)>,
+    keyframes: Vec<Frame>,
     totals: Option<Totals>,
     seal: Option<Seal>,
 }
@@ -369,6 +400,7 @@ impl Parts {
             state,
             notes,
             artifacts,
+            keyframes,
             totals,
             seal,
         } = self;
@@ -384,6 +416,7 @@ impl Parts {
             state,
             notes,
             artifacts,
+            keyframes,
             totals,
             seal,
         }
@@ -432,6 +465,12 @@ impl<'a> Builder<'a> {
                 } => self.damage(*offset, *end, *torn, zone.as_deref(), why),
             }
         }
+        // Of the keyframes only the newest may have something that nothing else has: what the recorder's end did not tell.
+        if let Some(last) = self.parts.keyframes.last() {
+            self.states.extend(&last.blocks);
+            self.states.sort_by_key(|state| state.2);
+            self.states.dedup();
+        }
         // The newest description of a row is the one that counts, so it must not be the one a limit shuts out.
         for (offset, len, seq) in std::mem::take(&mut self.states).into_iter().rev() {
             if let Err(kind) = self.state(offset) {
@@ -445,7 +484,7 @@ impl<'a> Builder<'a> {
     }
 
     fn record(&mut self, offset: u64, most: u64) -> Result<Vec<u8>, ErrorKind> {
-        let block = self.source.block(offset, self.tag)?;
+        let block = self.source.opened(offset, self.tag)?;
         let record = block.record(most)?;
         self.spent = self.spent.saturating_add(record.len() as u64);
         limit("length of all records", self.spent, MAX_STATES)?;
@@ -488,7 +527,7 @@ impl<'a> Builder<'a> {
                 let note = Note::decode(&self.record(offset, MAX_RECORD)?)?;
                 self.parts.notes.push(note);
             }
-            block::STATE => self.states.push((offset, len, seq)),
+            block::STATE => self.state_block(offset, len, seq)?,
             block::ARTIFACT => self.parts.artifacts.push((offset, seq)),
             // Checkpoints, index and footer are for `verify`; other types are of later versions or private.
             _ => {}
@@ -523,6 +562,33 @@ impl<'a> Builder<'a> {
         });
         self.next_num = zone.first_num.saturating_add(zone.events);
         self.last_end = Some(zone.end.max(self.last_end.unwrap_or_default()));
+        Ok(())
+    }
+
+    /// A state block: one that is no keyframe is read when all blocks are known; the first is where keyframes begin.
+    fn state_block(&mut self, offset: u64, len: u64, seq: u64) -> Result<(), ErrorKind> {
+        let flags = self.source.head(offset, self.tag)?.flags;
+        let block = (offset, len, seq);
+        let chunks = self.parts.chunks.len();
+        let last = self.parts.keyframes.last_mut();
+        let is_keyframe = flags & FLAG_KEYFRAME != 0;
+        if !is_keyframe {
+            self.states.push(block);
+            // What comes later than the first is of some rows alone.
+            let is_more = last
+                .as_ref()
+                .is_some_and(|frame| !frame.continues(seq, chunks));
+            if chunks > 0 || is_more {
+                return Ok(());
+            }
+        }
+        match last {
+            Some(frame) if frame.continues(seq, chunks) => frame.blocks.push(block),
+            _ => self.parts.keyframes.push(Frame {
+                blocks: vec![block],
+                chunks,
+            }),
+        }
         Ok(())
     }
 

@@ -237,6 +237,10 @@ pub struct Lineage {
     pub signer: Vec<u8>,
     /// Every file it was made from, with more about each.
     pub parents: Vec<Parent>,
+    /// Whom it is encrypted to, as age writes them; empty when it is not encrypted. Writers fill it in.
+    pub recipients: Vec<String>,
+    /// An age file with the key it is encrypted with. Writers fill it in.
+    pub key: Vec<u8>,
 }
 
 record! { Lineage, Lineage::default();
@@ -244,6 +248,8 @@ record! { Lineage, Lineage::default();
     65 derived_by "How it was derived.";
     66 signer "Ed25519 public key that signs the first checkpoint; not there when the capture is not signed.";
     67 parents "Every file it was derived from.";
+    68 recipients "Whom it is encrypted to, as age writes them.";
+    69 key "An age file with the 32 bytes of the key it is encrypted with; not there when it is not encrypted.";
 }
 
 /// A file that a capture was made from.
@@ -467,6 +473,10 @@ pub struct Artifact {
     pub hash: Vec<u8>,
     /// Its bytes.
     pub bytes: Vec<u8>,
+    /// SHA-256 of its bytes, by which process rows name it; empty when not known.
+    pub sha256: Vec<u8>,
+    /// Whole id of the container that it is about; empty for none.
+    pub container: String,
 }
 
 record! { Artifact, Artifact::default();
@@ -474,6 +484,8 @@ record! { Artifact, Artifact::default();
     2 media_type "Media type.";
     3 hash "BLAKE3 of its bytes.";
     4 bytes "Its bytes.";
+    5 sha256 "SHA-256 of its bytes, the exe_sha256 of processes that executed it.";
+    6 container "Whole id of the container that it is about.";
 }
 
 /// How far a capture had come.

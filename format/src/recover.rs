@@ -7,6 +7,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::age::{Identities, Recipient};
 use crate::block::{Block, FileHead, tag_of};
 use crate::custody::Deed;
 use crate::derive::{Origin, random_id};
@@ -17,8 +18,9 @@ use crate::output;
 use crate::records::{Lineage, Names, Note, ZoneRecord, names};
 use crate::scan::{Piece, by_scan};
 use crate::source::Source;
+use crate::unlock::unlock;
 use crate::wire::{Cursor, Record, put_field};
-use crate::write::Blocks;
+use crate::write::{Blocks, Vault};
 use afterimage_model::{ClockPair, Gap, Manifest, Schema, Totals};
 use std::fs::File;
 use std::io::BufWriter;
@@ -43,30 +45,38 @@ pub struct Recovered {
 /// Where header or schema cannot be read, blank ones take their place. A file with nothing after them is refused, and a
 /// failure leaves no file behind.
 ///
-/// The new file is signed where there is a key, and its custody log begins with `deed`.
+/// An encrypted file is opened with one of the identities; the new one is encrypted to the recipients, without them to those
+/// of the old one. The new file is signed where there is a key, and its custody log begins with `deed`.
 pub fn recover(
     from: &Path,
     to: &Path,
     deed: &Deed,
     key: Option<&SecretKey>,
+    identities: &Identities,
+    recipients: Option<&[Recipient]>,
 ) -> Result<Recovered, Error> {
-    let source = Source::open(from)?;
+    let mut source = Source::open(from)?;
     let head = source
         .bytes(0, source.len().min(FILE_HEAD as u64))
         .map_err(Error::file)?;
     let tag = FileHead::decode(&head)
         .map_err(|kind| Error::at(Place::File, 0, kind))?
         .tag;
+    unlock(&mut source, tag, identities).map_err(Error::file)?;
     let layout = by_scan(&source, tag).map_err(Error::file)?;
     let rescue = Rescue {
-        origin: Origin::open(from)?,
+        origin: Origin::open_with(from, identities)?,
         source,
         tag,
         pieces: layout.pieces,
     };
     rescue.check()?;
 
-    output::create(to, |file| rescue.write(file, deed, key))
+    let recipients = match recipients {
+        Some(recipients) => recipients.to_vec(),
+        None => rescue.origin.recipients()?,
+    };
+    output::create(to, |file| rescue.write(file, deed, key, &recipients))
 }
 
 /// A damaged file and what is whole in it.
@@ -114,12 +124,17 @@ impl Rescue {
 
     fn block(&self, offset: u64, seq: u64) -> Result<Block, Error> {
         self.source
-            .block(offset, self.tag)
+            .opened(offset, self.tag)
             .map_err(|kind| Error::at(Place::Block(seq), offset, kind))
     }
 
     /// The header's body, naming the damaged file.
-    fn header(&self, key: Option<&SecretKey>) -> Result<Vec<u8>, Error> {
+    fn header(
+        &self,
+        key: Option<&SecretKey>,
+        vault: Option<&Vault>,
+        recipients: &[Recipient],
+    ) -> Result<Vec<u8>, Error> {
         let mut header = Manifest::default().encode();
         if let Some(Piece::Block {
             offset,
@@ -127,7 +142,7 @@ impl Rescue {
             ..
         }) = self.pieces.first()
         {
-            let body = self.block(*offset, 0)?.body;
+            let body = self.block(*offset, 0)?.body().to_vec();
             if tag_of(&body) == self.tag {
                 header = body;
             }
@@ -150,7 +165,9 @@ impl Rescue {
             derived_by: "recover".to_owned(),
             signer: key.map_or_else(Vec::new, |key| key.public().0.to_vec()),
             parents: vec![self.origin.parent().clone()],
+            ..Lineage::default()
         };
+        let lineage = Vault::name(vault, recipients, &lineage);
         lineage.put(&mut kept);
         Ok(kept)
     }
@@ -160,13 +177,16 @@ impl Rescue {
         file: File,
         deed: &Deed,
         key: Option<&SecretKey>,
+        recipients: &[Recipient],
     ) -> Result<(File, Recovered), Error> {
         let none = ZoneRecord::default();
-        let mut blocks = Blocks::new(BufWriter::new(file), &self.header(key)?)?;
+        let vault = Vault::new(recipients)?;
+        let header = self.header(key, vault.as_ref(), recipients)?;
+        let mut blocks = Blocks::new(BufWriter::new(file), &header)?;
         match self.schema() {
             Some(offset) => {
                 let schema = self.block(offset, 1)?;
-                blocks.append(block::SCHEMA, schema.head.flags, &schema.body, &none)?;
+                blocks.append(block::SCHEMA, schema.head.flags, schema.body(), &none)?;
             }
             None => {
                 // Which types the events had is lost; what the format's own numbers mean is not.
@@ -182,6 +202,7 @@ impl Rescue {
         if let Some(key) = key {
             blocks.sign(key, clock)?;
         }
+        blocks.encrypt(vault)?;
         blocks.custody(deed, key)?;
         let (mut damage, mut recovered) = (
             0_u64,
@@ -221,7 +242,7 @@ impl Rescue {
                             end: zone.end,
                             ..ZoneRecord::default()
                         });
-                    blocks.append(*ty, block.head.flags, &block.body, &zone)?;
+                    blocks.append(*ty, block.head.flags, block.body(), &zone)?;
                     recovered.blocks = recovered.blocks.saturating_add(1);
                     if *ty == block::CHUNK {
                         recovered.chunks = recovered.chunks.saturating_add(1);
@@ -266,14 +287,19 @@ impl Rescue {
     }
 }
 
-/// Fields of the header that are of one file alone: its id, where it came from, and who signed it.
-const OWN: [u64; 5] = [1, 64, 65, 66, 67];
+/// Fields of the header that are of one file alone: its id, where it came from, who signed it, and who may read it.
+const OWN: [u64; 7] = [1, 64, 65, 66, 67, 68, 69];
 
 /// Blocks that every file has of its own, and that are therefore not copied with the rest.
 fn is_rewritten(ty: u16) -> bool {
     matches!(
         ty,
-        block::HEADER | block::SCHEMA | block::CHECKPOINT | block::INDEX | block::FOOTER
+        block::HEADER
+            | block::SCHEMA
+            | block::CHECKPOINT
+            | block::INDEX
+            | block::FOOTER
+            | block::KEY
     )
 }
 
@@ -299,7 +325,7 @@ fn recorded_gaps(source: &Source, tag: u64, pieces: &[Piece]) -> Vec<Gap> {
             ty: block::GAP,
             ..
         } = piece
-            && let Ok(block) = source.block(*offset, tag)
+            && let Ok(block) = source.opened(*offset, tag)
             && let Ok(gap) = block
                 .record(MAX_RECORD)
                 .and_then(|record| crate::records::decode_gap(&record))

@@ -8,9 +8,11 @@
 
 use crate::block::{Block, BlockHead};
 use crate::chunk_read::{Body, CHUNK_HEAD, Zone, head_len};
+use crate::cipher::{BRIEF, take_brief};
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, MAX_BLOCKS, MAX_BODY, MAX_CUSTODY, MAX_RECORD, SYNC, block,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, MAX_BLOCKS, MAX_BODY, MAX_CUSTODY, MAX_RECORD,
+    SYNC, block,
 };
 use crate::records::Footer;
 use crate::source::{Source, Window};
@@ -350,10 +352,20 @@ impl Scan<'_> {
     }
 }
 
-/// The zone map of the chunk at `at`, whose body need not be whole: it has a checksum of its own.
+/// The zone map of the chunk at `at`, whose body need not be whole: it has a checksum of its own. Of a sealed chunk it is
+/// what is said in the clear, until the file is unlocked.
 pub(crate) fn zone_at(source: &Source, at: u64, head: BlockHead) -> Result<Zone, ErrorKind> {
-    let body = at.saturating_add(BLOCK_HEAD as u64);
-    let len = head_len(&source.bytes(body, CHUNK_HEAD as u64)?)? as u64;
+    if head.flags & FLAG_SEALED != 0 {
+        limit("brief of a sealed chunk", BRIEF as u64, u64::from(head.len))?;
+        let brief = source.bytes(at.saturating_add(BLOCK_HEAD as u64), BRIEF as u64)?;
+        return take_brief(&brief);
+    }
+    whole_zone_at(source, at, head)
+}
+
+/// The zone map of the chunk at `at`, opened where it is sealed.
+pub(crate) fn whole_zone_at(source: &Source, at: u64, head: BlockHead) -> Result<Zone, ErrorKind> {
+    let len = head_len(&source.body(at, head, 0, CHUNK_HEAD as u64)?)? as u64;
     limit("chunk head", len, u64::from(head.len))?;
-    Ok(Body::new(&source.bytes(body, len)?)?.zone)
+    Ok(Body::new(&source.body(at, head, 0, len)?)?.zone)
 }

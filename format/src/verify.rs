@@ -7,13 +7,15 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::age::Identities;
 use crate::anchor::{Anchor, plain};
 use crate::block::{Block, BlockHead, Chain, FileHead, tag_of};
-use crate::chunk_read::Body;
+use crate::chunk_read::{Body, Zone};
+use crate::cipher::{is_secret, may_be_clear, take_brief};
 use crate::error::{Digest, Error, ErrorKind, Place, malformed};
 use crate::keys::{PublicKey, Purpose};
 use crate::layout::{
-    BLOCK_HEAD, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block,
+    BLOCK_HEAD, FILE_HEAD, FLAG_SEALED, FLAG_ZSTD, MAX_BLOCKS, MAX_CUSTODY, MAX_RECORD, SYNC, block,
 };
 use crate::records::{Checkpoint, Footer, Lineage, Note};
 use crate::scan::{Piece, by_footer};
@@ -29,6 +31,8 @@ use std::path::Path;
 pub struct Checks {
     /// Also decode every chunk. Without it chunks are checked byte by byte and not looked into.
     pub deep: bool,
+    /// What an encrypted capture is opened with, so that it can be looked into; everything else is checked without.
+    pub identities: Identities,
     /// What was kept elsewhere of how far the capture had come.
     pub anchors: Vec<Anchor>,
     /// Keys of which one must have signed the capture; empty when it may be anybody, or nobody.
@@ -97,6 +101,10 @@ pub struct Report {
     pub events: u64,
     /// Recorded gaps.
     pub gaps: u64,
+    /// Whom it is encrypted to, as it says itself; `None` when it is not encrypted.
+    pub recipients: Option<Vec<String>>,
+    /// Whether what is sealed was opened and checked inside, too.
+    pub looked_into: bool,
     /// Bytes of the file.
     pub bytes: u64,
     /// Bytes up to the first bad block, or to the end.
@@ -142,27 +150,39 @@ impl fmt::Display for Verdict {
 /// Checks a capture from the first byte to the last, each chunk included. `Err` means that it could not be read at all, or
 /// is no capture.
 pub fn verify(path: &Path) -> Result<Report, Error> {
-    check_source(&Source::open(path)?, &Checks::thorough())
+    check(path, &Checks::thorough())
 }
 
 /// As [`verify`], of a capture in memory.
 pub fn verify_bytes(bytes: Vec<u8>) -> Result<Report, Error> {
-    check_source(&Source::Memory(bytes), &Checks::thorough())
+    check_bytes(bytes, &Checks::thorough())
 }
 
 /// Checks a capture, and what was asked for besides.
 pub fn check(path: &Path, checks: &Checks) -> Result<Report, Error> {
-    check_source(&Source::open(path)?, checks)
+    unlocked(Source::open(path)?, checks)
 }
 
 /// As [`check()`], of a capture that comes as a stream, by way of an unnamed temporary file.
 pub fn check_stream(stream: impl Read, checks: &Checks) -> Result<Report, Error> {
-    check_source(&Source::spool(stream)?, checks)
+    unlocked(Source::spool(stream)?, checks)
 }
 
 /// As [`check()`], of a capture in memory.
 pub fn check_bytes(bytes: Vec<u8>, checks: &Checks) -> Result<Report, Error> {
-    check_source(&Source::Memory(bytes), checks)
+    unlocked(Source::memory(bytes), checks)
+}
+
+/// Checks a capture inside, too, where that was asked for and there are identities.
+fn unlocked(mut source: Source, checks: &Checks) -> Result<Report, Error> {
+    if checks.deep && !checks.identities.is_empty() {
+        let head = source.bytes(0, source.len().min(FILE_HEAD as u64));
+        if let Ok(head) = head.and_then(|head| FileHead::decode(&head)) {
+            crate::unlock::unlock(&mut source, head.tag, &checks.identities)
+                .map_err(Error::file)?;
+        }
+    }
+    check_source(&source, checks)
 }
 
 impl Checks {
@@ -189,6 +209,7 @@ pub(crate) fn check_source(source: &Source, checks: &Checks) -> Result<Report, E
         chain: Chain::start(&head_bytes),
         at: FILE_HEAD as u64,
         seq: 0,
+        buffer: Vec::new(),
         last_num: 0,
         sealed: false,
         signer: None,
@@ -202,6 +223,8 @@ pub(crate) fn check_source(source: &Source, checks: &Checks) -> Result<Report, E
             chunks: 0,
             events: 0,
             gaps: 0,
+            recipients: None,
+            looked_into: false,
             bytes: source.len(),
             good_bytes: FILE_HEAD as u64,
             torn_bytes: 0,
@@ -260,6 +283,8 @@ struct Walk<'a> {
     at: u64,
     /// Good blocks, custody entries after the seal included.
     seq: u64,
+    /// Memory that a block was read into.
+    buffer: Vec<u8>,
     last_num: u64,
     sealed: bool,
     /// The key that the header names.
@@ -402,12 +427,13 @@ impl Walk<'_> {
             self.seq,
             MAX_BLOCKS.saturating_add(MAX_CUSTODY),
         )?;
-        let block = self.source.block(self.at, self.tag)?;
+        let buffer = std::mem::take(&mut self.buffer);
+        let block = self.source.block_into(self.at, self.tag, buffer)?;
         if self.sealed && block.head.ty != block::NOTE {
             return Err(malformed("bytes after the footer"));
         }
         same("block sequence", self.seq, block.head.seq)?;
-        let chain = self.chain.next(&block.head_bytes, &block.body);
+        let chain = self.chain.next(&block.head.encode(), block.body());
         if chain.0 != block.chain {
             return Err(ErrorKind::Chain {
                 expected: chain.digest(),
@@ -425,10 +451,21 @@ impl Walk<'_> {
             self.report.digest = chain.digest();
             self.report.blocks = self.seq;
         }
+        self.buffer = block.into_buffer();
         Ok(())
     }
 
     fn content(&mut self, block: &Block) -> Result<(), ErrorKind> {
+        let is_sealed = block.head.flags & FLAG_SEALED != 0;
+        if is_sealed && (self.report.recipients.is_none() || !is_secret(block.head.ty, false)) {
+            return Err(malformed("sealed block"));
+        }
+        if !is_sealed
+            && self.report.recipients.is_some()
+            && !may_be_clear(block.head.ty, block.body())
+        {
+            return Err(ErrorKind::Sealed);
+        }
         if block.head.seq == 2 && self.signer.is_some() && block.head.ty != block::CHECKPOINT {
             return Err(ErrorKind::Missing {
                 what: "first signed checkpoint",
@@ -441,30 +478,28 @@ impl Walk<'_> {
             (1, _) => Err(ErrorKind::Missing { what: "schema" }),
             (_, block::HEADER | block::SCHEMA) => Err(malformed("order of blocks")),
             (_, block::CHUNK) => {
-                let body = Body::new(&block.body)?;
-                if body.zone.first_num <= self.last_num {
+                let zone = self.chunk(block, is_sealed)?;
+                if zone.first_num <= self.last_num {
                     same(
                         "number of the first event",
                         self.last_num.saturating_add(1),
-                        body.zone.first_num,
+                        zone.first_num,
                     )?;
                 }
-                if self.checks.deep {
-                    body.decode()?;
-                }
-                self.last_num = body
-                    .zone
-                    .first_num
-                    .saturating_add(body.zone.events)
-                    .saturating_sub(1);
+                let end = zone.first_num.saturating_add(zone.events);
+                self.last_num = end.saturating_sub(1);
                 self.report.chunks = self.report.chunks.saturating_add(1);
-                self.report.events = self.report.events.saturating_add(body.zone.events);
+                self.report.events = self.report.events.saturating_add(zone.events);
                 Ok(())
             }
             (_, block::GAP) => {
                 self.report.gaps = self.report.gaps.saturating_add(1);
+                if is_sealed {
+                    return self.look_into(block);
+                }
                 crate::records::decode_gap(&block.record(MAX_RECORD)?).map(|_| ())
             }
+            _ if is_sealed => self.look_into(block),
             (_, block::NOTE) => self.note(&block.record(MAX_RECORD)?),
             (_, block::CHECKPOINT) => self.checkpoint(block),
             (_, block::FOOTER) => self.footer(block),
@@ -472,11 +507,57 @@ impl Walk<'_> {
         }
     }
 
+    /// The zone map of a chunk, which is decoded when that was asked for and it can be.
+    fn chunk(&self, block: &Block, is_sealed: bool) -> Result<Zone, ErrorKind> {
+        if !is_sealed {
+            let body = Body::new(block.body())?;
+            if self.checks.deep {
+                body.decode()?;
+            }
+            return Ok(body.zone);
+        }
+        let brief = take_brief(block.body())?;
+        if self.report.looked_into {
+            let opened = self.source.opened(self.at, self.tag)?;
+            let body = Body::new(opened.body())?;
+            body.decode()?;
+            same(
+                "number of the first event",
+                brief.first_num,
+                body.zone.first_num,
+            )?;
+            same("number of events", brief.events, body.zone.events)?;
+            same("earliest instant", brief.start.0, body.zone.start.0)?;
+            same("latest instant", brief.end.0, body.zone.end.0)?;
+        }
+        Ok(brief)
+    }
+
+    /// Opens what is sealed in a block that is no chunk, when that was asked for and it can be.
+    fn look_into(&self, block: &Block) -> Result<(), ErrorKind> {
+        if !self.report.looked_into {
+            return Ok(());
+        }
+        let opened = self.source.opened(self.at, self.tag)?;
+        match block.head.ty {
+            block::GAP => crate::records::decode_gap(&opened.record(MAX_RECORD)?).map(|_| ()),
+            block::NOTE => Note::decode(&opened.record(MAX_RECORD)?).map(|_| ()),
+            _ => Ok(()),
+        }
+    }
+
     fn header(&mut self, block: &Block) -> Result<(), ErrorKind> {
-        same("capture tag", self.tag, tag_of(&block.body))?;
+        same("capture tag", self.tag, tag_of(block.body()))?;
         let body = block.record(MAX_RECORD)?;
         self.report.capture_id = Manifest::decode(&body)?.capture_id;
         let lineage = Lineage::decode(&body)?;
+        if lineage.recipients.is_empty() != lineage.key.is_empty() {
+            return Err(malformed("key of the capture"));
+        }
+        if !lineage.key.is_empty() {
+            self.report.recipients = Some(lineage.recipients.clone());
+            self.report.looked_into = self.checks.deep && self.source.is_unlocked();
+        }
         if !lineage.signer.is_empty() {
             let signer = PublicKey::from_slice(&lineage.signer)?;
             (self.signer, self.next) = (Some(signer), Some(signer));

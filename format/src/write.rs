@@ -1,15 +1,18 @@
 //! Writing a capture: blocks one after another over any `Write`, nothing ever rewritten, so a pipe will do.
 
+use crate::age::Recipient;
 use crate::anchor::Anchor;
 use crate::batch::{Arg, Batch, Row};
 use crate::block::{BlockHead, Chain, FileHead, put_block};
 use crate::chunk_write::{ChunkEncoder, Pressed};
+use crate::cipher::{FileKey, brief, is_secret, sealed_len};
 use crate::custody::Deed;
 use crate::error::{Error, ErrorKind, Place, limit};
 use crate::keys::{PublicKey, Purpose, SecretKey};
 use crate::layout::{
-    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY, MAX_CHUNK,
-    MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, SIGNATURE, block, row,
+    BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_KEYFRAME, FLAG_SEALED, FLAG_ZSTD, MAX_BLOCKS, MAX_BODY,
+    MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS, MAX_STATE, SIGNATURE,
+    block, row,
 };
 use crate::records::{
     Artifact, Checkpoint, Footer, Lineage, Names, Note, ZoneRecord, names, put_row,
@@ -32,6 +35,8 @@ pub struct WriterOptions {
     pub chunk_bytes: usize,
     /// zstd level.
     pub level: i32,
+    /// Who may read the capture; anybody when there is none.
+    pub recipients: Vec<Recipient>,
 }
 
 impl Default for WriterOptions {
@@ -41,6 +46,7 @@ impl Default for WriterOptions {
             chunk_span_ns: 1_000_000_000,
             chunk_bytes: 32 << 20,
             level: 1,
+            recipients: Vec::new(),
         }
     }
 }
@@ -101,6 +107,37 @@ struct Ratchet {
     number: u64,
 }
 
+/// The key of a capture that is being written, and how its readers come by it.
+pub(crate) struct Vault {
+    key: FileKey,
+    wrapped: Vec<u8>,
+}
+
+impl Vault {
+    /// A new key for these recipients; `None` when there are none.
+    pub(crate) fn new(recipients: &[Recipient]) -> Result<Option<Vault>, Error> {
+        if recipients.is_empty() {
+            return Ok(None);
+        }
+        let made = FileKey::generate(recipients);
+        let (key, wrapped) = made.map_err(|error| Error::file(ErrorKind::Io(error)))?;
+        Ok(Some(Vault { key, wrapped }))
+    }
+
+    /// The lineage of the capture, which names its readers and holds its key for them.
+    pub(crate) fn name(
+        vault: Option<&Vault>,
+        recipients: &[Recipient],
+        lineage: &Lineage,
+    ) -> Lineage {
+        Lineage {
+            recipients: recipients.iter().map(ToString::to_string).collect(),
+            key: vault.map_or_else(Vec::new, |vault| vault.wrapped.clone()),
+            ..lineage.clone()
+        }
+    }
+}
+
 /// Makes sure that the file can grow to this many bytes and still be ended.
 type Guard = Box<dyn FnMut(u64) -> std::io::Result<()> + Send>;
 
@@ -134,6 +171,8 @@ pub(crate) struct Blocks<W> {
     /// Why the recording ended.
     ended: String,
     guard: Option<Guard>,
+    /// What bodies are sealed with, in an encrypted capture.
+    key: Option<FileKey>,
     /// Set when the guard has found no room: only the end of the file is written from there on.
     full: Option<Refused>,
 }
@@ -159,6 +198,7 @@ impl<W: Write> Blocks<W> {
             clock: ClockPair::default(),
             ended: String::new(),
             guard: None,
+            key: None,
             full: None,
         };
         blocks.append(block::HEADER, 0, header, &ZoneRecord::default())?;
@@ -173,7 +213,15 @@ impl<W: Write> Blocks<W> {
         }
     }
 
-    /// Writes one block in one call; after a failure nothing more is written.
+    /// Seals bodies from here on, and keeps the key once more.
+    pub(crate) fn encrypt(&mut self, vault: Option<Vault>) -> Result<(), Error> {
+        let Some(vault) = vault else { return Ok(()) };
+        self.key = Some(vault.key);
+        self.plain(block::KEY, &vault.wrapped)
+    }
+
+    /// Writes one block in one call; after a failure nothing more is written. In an encrypted capture its body is sealed,
+    /// unless it is needed to check the file.
     pub(crate) fn append(
         &mut self,
         ty: u16,
@@ -181,28 +229,58 @@ impl<W: Write> Blocks<W> {
         body: &[u8],
         zone: &ZoneRecord,
     ) -> Result<(), Error> {
+        self.append_as(ty, flags, body, zone, is_secret(ty, false))
+    }
+
+    fn append_as(
+        &mut self,
+        ty: u16,
+        flags: u16,
+        body: &[u8],
+        zone: &ZoneRecord,
+        is_secret: bool,
+    ) -> Result<(), Error> {
         if self.failed {
             return Err(self.error(ErrorKind::WriterFailed));
         }
+        let len = match &self.key {
+            Some(_) if is_secret => sealed_len(ty, body.len()),
+            _ => body.len(),
+        };
         // Two blocks are kept free, so that a file at its limit can still be sealed.
         let most = if matches!(ty, block::INDEX | block::FOOTER) {
             MAX_BLOCKS
         } else {
             MAX_BLOCKS - 2
         };
-        limit("block length", body.len() as u64, MAX_BODY)
+        limit("block length", len as u64, MAX_BODY)
             .and_then(|()| limit("blocks of a file", self.entries.len() as u64 + 1, most))
             .map_err(|kind| self.error(kind))?;
-        if !self.has_room(ty, body.len() as u64, zone)? {
+        if !self.has_room(ty, len as u64, zone)? {
             return Ok(());
         }
+        let key = self.key.as_ref().filter(|_| is_secret);
         let head = BlockHead {
             ty,
-            flags,
-            len: body.len() as u32,
+            flags: if key.is_some() {
+                flags | FLAG_SEALED
+            } else {
+                flags
+            },
+            len: len as u32,
             seq: self.entries.len() as u64,
             tag: self.tag,
         };
+        let sealed = key.map(|key| {
+            let clear = if ty == block::CHUNK {
+                brief(zone)
+            } else {
+                Vec::new()
+            };
+            key.seal(head, &clear, body)
+        });
+        let sealed = sealed.transpose().map_err(|kind| self.error(kind))?;
+        let body = sealed.as_deref().unwrap_or(body);
         let chain = put_block(&mut self.buffer, head, body, self.chain);
         let written = self.out.write_all(&self.buffer);
         self.buffer.clear();
@@ -210,7 +288,7 @@ impl<W: Write> Blocks<W> {
             self.failed = true;
             return Err(self.error(ErrorKind::Io(error)));
         }
-        let len = (BLOCK_HEAD + body.len() + BLOCK_TAIL) as u64;
+        let len = head.total();
         self.entries.push(Entry {
             len,
             ty,
@@ -368,7 +446,8 @@ impl<W: Write> Blocks<W> {
     pub(crate) fn custody(&mut self, deed: &Deed, key: Option<&SecretKey>) -> Result<(), Error> {
         let body = deed.body(self.chain, key);
         limit("record length", body.len() as u64, MAX_RECORD).map_err(|kind| self.error(kind))?;
-        self.plain(block::NOTE, &body)
+        let is_secret = is_secret(block::NOTE, !deed.action.is_empty());
+        self.append_as(block::NOTE, 0, &body, &ZoneRecord::default(), is_secret)
     }
 
     /// Says why the recording ended, for the footer.
@@ -457,9 +536,10 @@ impl<W: Write> Writer<W> {
         key: Option<&SecretKey>,
     ) -> Result<Self, Error> {
         let mut header = manifest.encode();
+        let vault = Vault::new(&options.recipients)?;
         let lineage = Lineage {
             signer: key.map_or_else(Vec::new, |key| key.public().0.to_vec()),
-            ..lineage.clone()
+            ..Vault::name(vault.as_ref(), &options.recipients, lineage)
         };
         lineage.put(&mut header);
         let chunks =
@@ -481,11 +561,16 @@ impl<W: Write> Writer<W> {
         if let Some(key) = key {
             writer.blocks.sign(key, manifest.clock)?;
         }
+        writer.blocks.encrypt(vault)?;
         Ok(writer)
     }
 
     /// Appends a block whose body is a record, compressed when that is shorter.
     fn append_record(&mut self, ty: u16, record: &[u8]) -> Result<(), Error> {
+        self.append_flagged(ty, 0, record)
+    }
+
+    fn append_flagged(&mut self, ty: u16, flags: u16, record: &[u8]) -> Result<(), Error> {
         let most = if ty == block::STATE {
             MAX_STATE
         } else {
@@ -500,8 +585,10 @@ impl<W: Write> Writer<W> {
         match compressed {
             Some(body) => self
                 .blocks
-                .append(ty, FLAG_ZSTD, &body, &ZoneRecord::default()),
-            None => self.blocks.append(ty, 0, record, &ZoneRecord::default()),
+                .append(ty, flags | FLAG_ZSTD, &body, &ZoneRecord::default()),
+            None => self
+                .blocks
+                .append(ty, flags, record, &ZoneRecord::default()),
         }
     }
 
@@ -573,9 +660,20 @@ impl<W: Write> Writer<W> {
         self.append_record(block::GAP, &gap.encode())
     }
 
-    /// Writes a state block: everything known at that instant (keyframe): all live processes, files they hold, containers, users.
+    /// Writes a state block: everything known at that instant: all live processes, files they hold, containers, users.
     /// A state too large for one block becomes several of the same instant.
     pub fn state(&mut self, at: BootNs, tables: &Tables) -> Result<(), Error> {
+        self.put_state(at, tables, 0)
+    }
+
+    /// Writes a keyframe: as [`Writer::state`], of what can also be told from what was written before. Who looks at an instant
+    /// needs no chunk before it; who reads on from the start does not need it.
+    pub fn keyframe(&mut self, at: BootNs, tables: &Tables) -> Result<(), Error> {
+        self.flush(tables)?;
+        self.put_state(at, tables, FLAG_KEYFRAME)
+    }
+
+    fn put_state(&mut self, at: BootNs, tables: &Tables, flags: u16) -> Result<(), Error> {
         let mut start = Vec::new();
         put_field(&mut start, u64::from(row::AT), &{
             let mut value = Vec::new();
@@ -622,7 +720,7 @@ impl<W: Write> Writer<W> {
             if count > 0
                 && (record.len() + row.len() > (MAX_STATE / 4) as usize || count >= MAX_ROWS)
             {
-                self.append_record(block::STATE, &record)?;
+                self.append_flagged(block::STATE, flags, &record)?;
                 (record, count) = (start.clone(), 0);
             }
             limit("length of a row", row.len() as u64, MAX_STATE / 2)
@@ -630,7 +728,7 @@ impl<W: Write> Writer<W> {
             record.extend_from_slice(&row);
             count += 1;
         }
-        self.append_record(block::STATE, &record)
+        self.append_flagged(block::STATE, flags, &record)
     }
 
     /// Writes a note.

@@ -10,7 +10,7 @@ pub mod open;
 pub mod scap;
 
 pub use error::Error;
-pub use open::{open, open_stream};
+pub use open::{open, open_stream, open_stream_with, open_with};
 
 /// A kind of file that captures come as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

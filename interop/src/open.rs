@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::scap;
-use afterimage_format::{Lineage, Reader};
+use afterimage_format::{Identities, Lineage, Reader};
 use afterimage_model::Manifest;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -32,10 +32,18 @@ pub fn is_foreign(head: &[u8]) -> bool {
 /// # Errors
 /// When it cannot be read, or is no capture.
 pub fn open(path: &Path) -> Result<Reader, Error> {
+    open_with(path, &Identities::default())
+}
+
+/// As [`open`], also a capture that is encrypted to one of the identities.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_with(path: &Path, identities: &Identities) -> Result<Reader, Error> {
     let small = path.metadata().is_ok_and(|meta| meta.len() <= SMALL);
     match foreign(path).map_err(Error::Read)? {
         Some(stream) => read(stream, small),
-        None => Ok(Reader::open(path)?),
+        None => Ok(Reader::open_with(path, identities)?),
     }
 }
 
@@ -66,7 +74,18 @@ pub fn foreign(path: &Path) -> io::Result<Option<Box<dyn BufRead + Send>>> {
 ///
 /// # Errors
 /// As of [`open`].
-pub fn open_stream(mut stream: impl Read + Send + 'static) -> Result<Reader, Error> {
+pub fn open_stream(stream: impl Read + Send + 'static) -> Result<Reader, Error> {
+    open_stream_with(stream, &Identities::default())
+}
+
+/// As [`open_stream`], also a capture that is encrypted to one of the identities.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_stream_with(
+    mut stream: impl Read + Send + 'static,
+    identities: &Identities,
+) -> Result<Reader, Error> {
     let mut head = [0; 4];
     let got = fill(&mut stream, &mut head).map_err(Error::Read)?;
     let head = head.get(..got).unwrap_or_default().to_vec();
@@ -75,7 +94,7 @@ pub fn open_stream(mut stream: impl Read + Send + 'static) -> Result<Reader, Err
     if foreign {
         read(Box::new(BufReader::with_capacity(STEP, whole)), false)
     } else {
-        Ok(Reader::from_reader(whole)?)
+        Ok(Reader::from_reader_with(whole, identities)?)
     }
 }
 

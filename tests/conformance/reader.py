@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
 """Reads a capture as docs/format.md describes it and prints its twin: one JSON object a line. `--verify` checks it instead,
-and prints a verdict and who signed it.
+and prints a verdict and who signed it. An encrypted capture is read with `--identity FILE` and verified without.
 
 Written from the document alone, so that the document can be tested against the program. Needs the `zstandard` package, and
-`cryptography` to check signatures; the `blake3` package makes the hash chain fast, without it it is computed here. Reads
+`cryptography` to check signatures and to open what is sealed; the `blake3` package makes the hash chain fast, without it it is computed here. Reads
 sealed and unsealed files by walking the blocks; for damaged files the program's own reader is the one to use.
 """
 
+import base64
 import ipaddress
 import json
 import struct
@@ -20,15 +21,21 @@ except ImportError:
     blake3 = None
 
 try:
-    from cryptography.exceptions import InvalidSignature
+    from cryptography.exceptions import InvalidSignature, InvalidTag
+    from cryptography.hazmat.primitives import hashes, hmac, serialization
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+    from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+    from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 except ImportError:
     Ed25519PublicKey = None
 
 MAGIC = bytes.fromhex("894146540d0a1a0a")
 SYNC = bytes.fromhex("a6f7424b")
-HEADER, SCHEMA, STATE, CHUNK, GAP, NOTE, CHECKPOINT, INDEX, FOOTER = 1, 2, 3, 4, 5, 7, 8, 9, 10
+HEADER, SCHEMA, STATE, CHUNK, GAP, NOTE, CHECKPOINT, INDEX, FOOTER, KEY = 1, 2, 3, 4, 5, 7, 8, 9, 10, 11
 SIGNATURE = 63
+ZSTD, SEALED = 1, 2
+SEGMENT, TAG, BRIEF = 1 << 16, 16, 36
 MASK64 = (1 << 64) - 1
 
 
@@ -213,6 +220,84 @@ def pairs(rec, tag):
     return dict(sorted(((text(pair, 1), text(pair, 2)) for pair in found), key=lambda pair: pair[0].encode()))
 
 
+def bech32(text):
+    """The bytes in an age identity; its checksum is compared."""
+    letters = "qpzry9x8gf2tvdw0s3jn54khce6mua7l"
+    prefix, _, rest = text.lower().rpartition("1")
+    need(prefix == "age-secret-key-" and all(letter in letters for letter in rest), "an age identity")
+    values = [letters.index(letter) for letter in rest]
+    check = 1
+    for value in [ord(c) >> 5 for c in prefix] + [0] + [ord(c) & 31 for c in prefix] + values:
+        top = check >> 25
+        check = (check & 0x1FFFFFF) << 5 ^ value
+        for at, term in enumerate((0x3B6A57B2, 0x26508E6D, 0x1EA119FA, 0x3D4233DD, 0x2A1462B3)):
+            check ^= term if top >> at & 1 else 0
+    need(check == 1, "the checksum of an age identity")
+    number = 0
+    for value in values[:-6]:
+        number = number << 5 | value
+    bits = 5 * len(values[:-6])
+    return (number >> bits % 8).to_bytes(bits // 8, "big")
+
+
+def unbase64(text):
+    return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+
+
+def hkdf(key, salt, info):
+    return HKDF(algorithm=hashes.SHA256(), length=32, salt=salt, info=info).derive(key)
+
+
+def age_open(wrapped, identities):
+    """The contents of an age file that is no longer than a piece of one."""
+    need(Ed25519PublicKey is not None, "the cryptography package, which opens what is sealed")
+    lines, at = [], 0
+    while not (lines and lines[-1].startswith("--- ")):
+        end = wrapped.index(b"\n", at)
+        lines.append(wrapped[at:end].decode("ascii"))
+        mac_at, at = at, end + 1
+    need(lines[0] == "age-encryption.org/v1", "an age file")
+    stanzas = [(line.split(" "), unbase64(lines[n + 1])) for n, line in enumerate(lines) if line.startswith("-> X25519 ")]
+    for secret in identities:
+        own = X25519PrivateKey.from_private_bytes(secret)
+        public = own.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+        for arguments, body in stanzas:
+            share = unbase64(arguments[2])
+            shared = own.exchange(X25519PublicKey.from_public_bytes(share))
+            key = hkdf(shared, share + public, b"age-encryption.org/v1/X25519")
+            try:
+                inner = ChaCha20Poly1305(key).decrypt(bytes(12), body, b"")
+            except InvalidTag:
+                continue
+            mac = hmac.HMAC(hkdf(inner, b"", b"header"), hashes.SHA256())
+            mac.update(wrapped[: mac_at + 3])
+            need(mac.finalize() == unbase64(lines[-1][4:]), "the head of an age file")
+            payload = hkdf(inner, wrapped[at : at + 16], b"payload")
+            return ChaCha20Poly1305(payload).decrypt(bytes(11) + b"\1", wrapped[at + 16 :], b"")
+    raise Malformed("the capture is encrypted, and no identity opens it")
+
+
+def is_secret(ty, body):
+    """Whether a block of an encrypted capture must be sealed."""
+    if ty == NOTE:
+        return text(record(body), 5) == ""
+    return ty not in (HEADER, SCHEMA, CHECKPOINT, INDEX, FOOTER, KEY)
+
+
+def unseal(key, head, ty, sequence, stored):
+    """The body of a sealed block: each segment has a nonce of its own, and is bound to the head and what is said in the clear."""
+    clear = BRIEF if ty == CHUNK else 0
+    sealed, body = stored[clear:], b""
+    need(len(sealed) >= TAG, "the length of a sealed body")
+    for number, at in enumerate(range(0, len(sealed), SEGMENT + TAG)):
+        nonce, segment = struct.pack("<QI", sequence, number), sealed[at : at + SEGMENT + TAG]
+        try:
+            body += ChaCha20Poly1305(key).decrypt(nonce, segment, head + stored[:clear])
+        except InvalidTag:
+            raise Malformed(f"segment {number} of block {sequence}") from None
+    return body
+
+
 class Block:
     """A whole block, its checksums and its place in the chain compared."""
 
@@ -220,8 +305,10 @@ class Block:
         self.ty, self.flags, self.body, self.stored, self.chain = ty, flags, body, stored, chain
 
 
-def blocks(data, chained):
-    """Every whole block. Stops at the first that is not whole. The chain is computed only where it is `chained`."""
+def blocks(data, chained, identities=None):
+    """Every whole block. Stops at the first that is not whole. The chain is computed only where it is `chained`. Sealed bodies
+    are opened where there are `identities`, and else left as they are."""
+    key, encrypted = None, False
     need(data[:8] == MAGIC, "magic")
     major, _minor, tag, crc = struct.unpack_from("<HHQI", data, 8)
     need(major == 1, f"major version {major}")
@@ -248,7 +335,19 @@ def blocks(data, chained):
             if number == 0:
                 need(struct.pack("<Q", tag) == hash32(stored)[:8], "tag of the file")
         body = stored
-        if flags & 1:
+        if number == 0 and ty == HEADER:
+            rec = record(stored)
+            encrypted = 69 in rec
+            need(encrypted == (68 in rec), "the key of an encrypted capture")
+            if encrypted and identities is not None:
+                key = age_open(raw(rec, 69), identities)
+        if flags & SEALED:
+            need(encrypted and is_secret(ty, b""), "a sealed block that must not be")
+            if key is not None:
+                body = unseal(key, head, ty, sequence, stored)
+        else:
+            need(not encrypted or not is_secret(ty, body), "a block of an encrypted capture that is not sealed")
+        if flags & ZSTD and (key is not None or not flags & SEALED):
             size = struct.unpack_from("<I", body)[0]
             body = frame(body[4:], size)
         yield Block(ty, flags, body, before, link)
@@ -506,12 +605,17 @@ def verify(data):
     events, chunks, gaps, checkpoints, signed_blocks, number = 0, 0, 0, 0, 0, -1
     custody, index_at, at = [], None, 24
     for number, block in enumerate(blocks(data, True)):
-        rec = record(block.body) if block.ty in (HEADER, NOTE, CHECKPOINT, FOOTER) else {}
+        closed = block.flags & SEALED
+        rec = record(block.body) if block.ty in (HEADER, NOTE, CHECKPOINT, FOOTER) and not closed else {}
         need((number == 0) == (block.ty == HEADER) and (number == 1) == (block.ty == SCHEMA), f"type of block {number}")
         need(number != 2 or signer is None or block.ty == CHECKPOINT, "the first signed checkpoint")
-        need(not sealed or block.ty == NOTE, "bytes after the footer")
+        need(not sealed or (block.ty == NOTE and not block.flags & SEALED), "bytes after the footer")
         if block.ty == HEADER:
             signer = turn = raw(rec, 66) or None
+        elif block.ty == CHUNK and closed:
+            _first, count, _start, _end, crc = struct.unpack_from("<QQQQI", block.body)
+            need(crc == crc32c(block.body[:32]), f"what block {number} says in the clear")
+            events, chunks = events + count, chunks + 1
         elif block.ty == CHUNK:
             chunk = Chunk(block.body)
             events, chunks = events + chunk.events, chunks + 1
@@ -531,7 +635,7 @@ def verify(data):
             sealed = True
             if is_signed(b"seal", block, turn):
                 signed_blocks = number + 1
-        elif block.ty == NOTE and (sealed or text(rec, 5)):
+        elif block.ty == NOTE and not closed and (sealed or text(rec, 5)):
             need(text(rec, 5) != "" and raw(rec, 9) == block.stored, f"custody entry in block {number}")
             key = raw(rec, 10) or None
             need(key is not None or not sealed, "the signature of a custody")
@@ -552,10 +656,10 @@ def verify(data):
         yield f"custody {action} {author} {key.hex() if key else 'not signed'}"
 
 
-def twin(data):
+def twin(data, identities):
     """The lines of the twin."""
     schema, gaps, last, total = None, [], None, None
-    for number, block in enumerate(blocks(data, blake3 is not None)):
+    for number, block in enumerate(blocks(data, blake3 is not None, identities)):
         ty, body = block.ty, block.body
         need((number == 0) == (ty == HEADER) and (number == 1) == (ty == SCHEMA), f"type {ty} of block {number}")
         if ty != NOTE or last != FOOTER:
@@ -580,16 +684,21 @@ def twin(data):
 
 
 def main():
-    words = sys.argv[1:]
+    words, identities = sys.argv[1:], []
     checking = words[:1] == ["--verify"]
-    if len(words) != 1 + checking:
-        sys.exit("usage: reader.py [--verify] FILE.aft")
+    named = words[0] if len(words) == 3 and words[0] == "--identity" else None
+    if len(words) != 1 + checking + 2 * (named is not None):
+        sys.exit("usage: reader.py [--verify | --identity FILE] FILE.aft")
     with open(words[-1], "rb") as file:
         data = file.read()
     try:
-        for line in verify(data) if checking else twin(data):
+        if named:
+            with open(words[1], encoding="ascii") as file:
+                lines = [line.strip() for line in file]
+            identities = [bech32(line) for line in lines if line and not line.startswith("#")]
+        for line in verify(data) if checking else twin(data, identities):
             print(line if checking else json.dumps(line, separators=(",", ":")))
-    except (Malformed, struct.error, zstandard.ZstdError, UnicodeDecodeError, IndexError) as error:
+    except (Malformed, struct.error, zstandard.ZstdError, ValueError, IndexError) as error:
         if checking:
             print("broken")
         sys.exit(f"{words[-1]}: {error}")

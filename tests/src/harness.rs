@@ -4,8 +4,8 @@
 use crate::cgroup::Cgroup;
 use crate::child::{self, End};
 use afterimage_capture::{Options, Recorder, Scope};
-use afterimage_format::{Chunk, Reader, Writer, WriterOptions};
-use afterimage_model::{Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals, Value};
+use afterimage_format::{Artifact, Chunk, Keyframe, Reader, Writer, WriterOptions};
+use afterimage_model::{BootNs, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals, Value};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -26,6 +26,12 @@ pub struct Capture {
     pub totals: Totals,
     /// Containers, users, initial state.
     pub state: Tables,
+    /// Files that are kept with it.
+    pub artifacts: Vec<Artifact>,
+    /// Its last keyframe.
+    pub keyframe: Option<Keyframe>,
+    /// How many keyframes it has.
+    pub keyframes: usize,
     /// Bytes of the file.
     pub bytes: u64,
 }
@@ -242,6 +248,13 @@ impl Capture {
                 .cloned()
                 .expect("a finished capture is sealed"),
             state: reader.state().clone(),
+            artifacts: (0..reader.artifacts())
+                .map(|at| reader.artifact(at).expect("an artifact"))
+                .collect(),
+            keyframe: reader
+                .keyframe(BootNs(u64::MAX))
+                .expect("the keyframe can be read"),
+            keyframes: reader.keyframes(),
             bytes: reader.bytes(),
         }
     }

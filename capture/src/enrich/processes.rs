@@ -410,7 +410,9 @@ impl World {
         };
         if let Some(hash) = self.hashes.get(&identity) {
             row.exe_sha256 = hash.to_vec();
-        } else if self.hashes.ask(&identity) {
+        }
+        let keep = self.keep.wants(row);
+        if self.hashes.ask(&identity, keep) {
             let mut holders = vec![row.key.pid];
             let line = row.parent.into_iter().flat_map(|parent| {
                 let parents = self.tables.ancestors(parent);
@@ -426,14 +428,15 @@ impl World {
                 identity,
                 path,
                 holders,
+                keep,
             }));
         }
     }
 
     /// A hash has been computed: every row of that file gets it.
-    pub fn hashed(&mut self, done: Done) {
-        let (identity, hash) = done;
-        self.hashes.learn(done);
+    pub fn hashed(&mut self, done: &Done) {
+        let Done { identity, hash, .. } = *done;
+        self.hashes.learn(identity, hash);
         for (id, row) in &mut self.tables.procs {
             if row.exe_sha256.is_empty() && Identity::of(row) == Some(identity) {
                 Arc::make_mut(row).exe_sha256 = hash.to_vec();

@@ -38,6 +38,22 @@ pub(super) fn described(answer: &Json, runtime: &str) -> Option<Container> {
     }))
 }
 
+/// An inspect answer as text, without the values of environment variables: they hold passwords.
+pub(super) fn without_values(answer: &Json) -> Vec<u8> {
+    let mut answer = answer.clone();
+    let variables = answer
+        .pointer_mut("/Config/Env")
+        .and_then(Json::as_array_mut);
+    for variable in variables.into_iter().flatten() {
+        let name = variable.as_str().and_then(|text| text.split_once('='));
+        *variable = match name {
+            Some((name, _)) => Json::String(format!("{name}=(not kept)")),
+            None => Json::Null,
+        };
+    }
+    serde_json::to_vec_pretty(&answer).unwrap_or_default()
+}
+
 /// What Docker keeps of a container on disk, `config.v2.json` and `hostconfig.json`: nearly what it would answer.
 pub(super) fn stored(config: &Json, host: &Json) -> Container {
     let stored = configured(config, &config["Config"], host, &config["State"]);

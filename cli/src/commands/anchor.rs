@@ -3,6 +3,7 @@
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::output::Output;
 use crate::source::{each, not_a_capture, piped};
+use crate::webhook;
 use afterimage_format::{Checks, Verdict};
 use afterimage_model::Safe;
 use clap::Args;
@@ -14,6 +15,7 @@ Examples:
   afterimage anchor web.aft > web.anchor
   afterimage anchor web.aft | ssh lab 'cat >> anchors'
   afterimage verify --anchor web.anchor web.aft
+  afterimage anchor --to http://127.0.0.1:8080/anchors web.aft
 
 An anchor that is kept where nobody who could change the capture can change it
 shows later that the capture was neither rolled back nor rewritten. record makes
@@ -26,16 +28,26 @@ pub struct Anchor {
     /// Captures; `-` reads a pipe
     #[arg(required = true)]
     files: Vec<PathBuf>,
+    /// Post the anchors to a witness instead of printing them: http://HOST:PORT/PATH
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
 }
 
 impl Anchor {
     /// Prints.
     pub fn run(self, out: &mut Output) -> Outcome {
-        each(&self.files, |file| one(out, file))
+        each(&self.files, |file| {
+            let anchor = one(file)?;
+            match &self.to {
+                Some(address) => webhook::post(address, &anchor)?,
+                None => write!(out, "{anchor}")?,
+            }
+            Ok(Exit::Done)
+        })
     }
 }
 
-fn one(out: &mut Output, file: &Path) -> Outcome {
+fn one(file: &Path) -> Result<String, Failure> {
     let report = match piped(file)? {
         Some(input) => afterimage_format::check_stream(input, &Checks::default()),
         None => afterimage_format::check(file, &Checks::default()),
@@ -50,6 +62,5 @@ fn one(out: &mut Output, file: &Path) -> Outcome {
             )
         });
     }
-    write!(out, "{}", report.anchor)?;
-    Ok(Exit::Done)
+    Ok(report.anchor.to_string())
 }

@@ -58,7 +58,8 @@ impl Custody {
         let failed = |error: &afterimage_format::Error| not_a_capture(file, error);
         let report =
             afterimage_format::check(file, &Checks::default()).map_err(|error| failed(&error))?;
-        let reader = Reader::open(file).map_err(|error| failed(&error))?;
+        let reader = Reader::open_with(file, &crate::identity::identities()?)
+            .map_err(|error| failed(&error))?;
         let known = keyring::known();
         if self.json {
             let entries = report.custody.iter();

@@ -156,6 +156,7 @@ fn record(
     let custody = Custody {
         key: Some(keyring::DEFAULT.to_owned()),
         anchors: None,
+        recipients: Vec::new(),
     };
     let mut told = None;
     let summary = std::thread::scope(|scope| {

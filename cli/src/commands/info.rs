@@ -214,6 +214,9 @@ fn print(
             lines.push((name, safe(value)));
         }
     }
+    if !source.lineage.recipients.is_empty() {
+        lines.push(("Encrypted to", safe(&source.lineage.recipients.join(", "))));
+    }
     if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
         lines.push((
             "Ended",
@@ -441,6 +444,9 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         .text("capture.id", &m.capture_id);
     if !source.lineage.signer.is_empty() {
         o.text("capture.signer", hex(&source.lineage.signer));
+    }
+    if !source.lineage.recipients.is_empty() {
+        o.texts("capture.encrypted_to", &source.lineage.recipients);
     }
     if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
         o.number("capture.sealed_ns", seal.real_ns)

@@ -3,14 +3,15 @@
 use crate::custody;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{Waiting, ending};
+use crate::identity::EncryptTo;
 use crate::keyring;
 use crate::output::{Output, say};
 use crate::recording::{self, Custody, Target};
 use crate::source;
 use crate::units::{parse_duration, parse_size};
-use afterimage_capture::{Limits, Options, Scope};
+use afterimage_capture::{Keep, Limits, Options, Scope};
 use afterimage_model::{Safe, Schema, time::Civil};
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -136,6 +137,23 @@ pub struct Record {
     #[arg(long, value_name = "FILE", help_heading = "Custody")]
     anchor: Option<PathBuf>,
 
+    #[command(flatten)]
+    encrypt: EncryptTo,
+    /// Keep files with the capture: executed programs, dropped ones only, what runtimes say of containers
+    ///
+    /// Dropped are programs that the container wrote itself, that lie in memory alone, or where anybody may write.
+    /// afterimage artifacts lists them and writes them out.
+    #[arg(
+        long,
+        value_name = "WHICH",
+        help_heading = "Limits",
+        value_delimiter = ','
+    )]
+    artifacts: Vec<Which>,
+    /// Bytes of all files that are kept; one of them may have a quarter of it
+    #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size, default_value = "64MiB")]
+    artifacts_size: u64,
+
     /// No progress and no summary
     #[arg(long, short)]
     quiet: bool,
@@ -143,6 +161,17 @@ pub struct Record {
     /// A command to run: it and its children are recorded, or, with a scope, it only says how long
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<OsString>,
+}
+
+/// Files that are kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Which {
+    /// Every program that is executed.
+    Exec,
+    /// Only those that were dropped.
+    Dropped,
+    /// What the runtime says of each container, without the values of environment variables.
+    Inspect,
 }
 
 impl Record {
@@ -168,6 +197,7 @@ impl Record {
         let custody = Custody {
             key: (!self.no_sign).then(|| self.key.clone()),
             anchors: self.anchor.clone(),
+            recipients: self.encrypt.encrypt_to.clone(),
         };
         let stop = recording::stop_on_signals()?;
         let waiting = match self.command.is_empty() {
@@ -195,6 +225,14 @@ impl Record {
                 events: self.events,
             },
             latency: !self.no_latency,
+            keep: Keep {
+                exec: self.artifacts.contains(&Which::Exec),
+                dropped: self.artifacts.contains(&Which::Dropped),
+                inspect: self.artifacts.contains(&Which::Inspect),
+                each: self.artifacts_size / 4,
+                bytes: self.artifacts_size,
+                ..Keep::default()
+            },
             operator: self.operator.clone().unwrap_or_else(custody::operator),
             reason: self.reason.clone(),
             case_id: self.case.clone(),

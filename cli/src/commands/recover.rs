@@ -2,6 +2,7 @@
 
 use crate::derived::{self, Target};
 use crate::failure::{Exit, Outcome, shown};
+use crate::identity;
 use crate::output::say;
 use crate::source::not_a_capture;
 use crate::units::plural;
@@ -34,7 +35,16 @@ impl Recover {
         let key = self.target.key()?;
         let deed = self.target.signer.deed("recovered", String::new(), None);
         let secret = key.as_ref().map(|pair| &pair.secret);
-        let saved = afterimage_format::recover(&self.file, output, &deed, secret);
+        let identities = identity::identities()?;
+        let recipients = self.target.named();
+        let saved = afterimage_format::recover(
+            &self.file,
+            output,
+            &deed,
+            secret,
+            &identities,
+            recipients.as_deref(),
+        );
         let saved = saved.map_err(|error| {
             if error.place == Place::Output {
                 return derived::failed(output, &error);

@@ -10,6 +10,7 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage repack web.aft -o small.aft
   afterimage repack web.aft -o smaller.aft --clock us
+  afterimage repack web.aft -o closed.aft --encrypt-to age1…
 
 The events and everything known of them stay. The original is what was signed
 while it was recorded: keep it where it matters, the new one names it.";

@@ -2,6 +2,7 @@
 
 use crate::custody::{self, Signer};
 use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::identity;
 use crate::json::Object;
 use crate::keyring;
 use crate::output::Output;
@@ -73,6 +74,10 @@ impl Verify {
         }
         let mut checks = Checks {
             deep: self.deep,
+            identities: match self.deep {
+                true => identity::identities()?,
+                false => Default::default(),
+            },
             ..Checks::default()
         };
         for key in &self.key {
@@ -223,6 +228,14 @@ impl Told<'_> {
         )?;
         writeln!(out, "  digest {}", report.digest)?;
         self.print_signing(out)?;
+        if let Some(recipients) = &report.recipients {
+            let inside = match report.looked_into {
+                true => "opened and checked inside, too",
+                false => "not looked into: that takes --deep and an identity",
+            };
+            let names = Safe::new(&recipients.join(", ")).to_string();
+            writeln!(out, "  encrypted to {names}; {inside}")?;
+        }
         if report.anchors > 0 {
             writeln!(out, "  holds {}", plural(report.anchors, "anchor"))?;
         } else if !self.elsewhere {
@@ -314,6 +327,10 @@ impl Told<'_> {
         o.text("verify.digest", report.digest.to_string())
             .truth("verify.expected", self.expected)
             .truth("verify.signed", report.signing.is_some());
+        if let Some(recipients) = &report.recipients {
+            o.texts("verify.encrypted_to", recipients)
+                .truth("verify.looked_into", report.looked_into);
+        }
         if let Some(signing) = &report.signing {
             o.text("verify.signer", signing.signer.to_string());
             if let Some(name) = keyring::name_of(&signing.signer, self.known) {

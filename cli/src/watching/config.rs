@@ -5,6 +5,7 @@ use crate::units::{parse_duration, parse_size};
 use afterimage_capture::trigger::{self, Reach, Trigger, Wanted};
 use afterimage_capture::watch;
 use afterimage_capture::{Bounds, Scope};
+use afterimage_format::Recipient;
 use afterimage_model::Safe;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -38,6 +39,8 @@ pub struct Evidence {
     pub bytes_per_day: u64,
     /// Bytes of the file system that are left alone.
     pub free: u64,
+    /// Whom files are encrypted to; nobody when they are not.
+    pub encrypt_to: Vec<Recipient>,
 }
 
 /// A text that stands for a length of time.
@@ -122,6 +125,7 @@ struct EvidenceTable {
     files_per_hour: usize,
     bytes_per_day: Size,
     free: Size,
+    encrypt_to: Vec<String>,
 }
 
 impl Default for EvidenceTable {
@@ -134,6 +138,7 @@ impl Default for EvidenceTable {
             files_per_hour: 60,
             bytes_per_day: Size(10 << 30),
             free: Size(1 << 30),
+            encrypt_to: Vec::new(),
         }
     }
 }
@@ -196,6 +201,14 @@ impl TriggerTable {
             after: self.after.map(|time| time.0),
         })
     }
+}
+
+fn recipients(texts: &[String]) -> Result<Vec<Recipient>, String> {
+    let one = |text: &String| {
+        text.parse()
+            .map_err(|error| format!("evidence.encrypt_to has {:?}: {error}", Safe::new(text)))
+    };
+    texts.iter().map(one).collect()
 }
 
 impl Config {
@@ -274,6 +287,7 @@ impl Config {
                 files_per_hour: file.evidence.files_per_hour,
                 bytes_per_day: file.evidence.bytes_per_day.0,
                 free: file.evidence.free.0,
+                encrypt_to: recipients(&file.evidence.encrypt_to)?,
             },
         })
     }
@@ -306,6 +320,7 @@ mod tests {
             bytes = "64MiB"
             [evidence]
             after = "5s"
+            encrypt_to = ["age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj"]
             [[trigger]]
             name = "honey"
             kind = "canary"
@@ -320,6 +335,8 @@ mod tests {
         .unwrap_or_else(|why| panic!("{why}"));
         assert_eq!(config.watch.bounds.bytes, 64 << 20);
         assert_eq!(config.watch.after, Duration::from_secs(5));
+        assert_eq!(config.evidence.encrypt_to.len(), 1);
+        assert!(Config::parse("[evidence]\nencrypt_to = [\"age1x\"]").is_err());
         let [honey, rate] = config.watch.triggers.as_slice() else {
             panic!("two triggers");
         };

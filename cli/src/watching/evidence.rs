@@ -172,6 +172,10 @@ impl Store for Folder {
         });
         let secret = pair.as_ref().map(|pair| &pair.secret);
         let lineage = Lineage::default();
+        let options = WriterOptions {
+            recipients: self.limits.encrypt_to.clone(),
+            ..options
+        };
         let writer = Writer::signed(file, manifest, &lineage, Schema::current(), options, secret);
         let writer = writer.and_then(|mut writer| {
             if secret.is_some() {
@@ -217,6 +221,7 @@ mod tests {
             files_per_hour: 2,
             bytes_per_day: 1 << 20,
             free: 0,
+            encrypt_to: Vec::new(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use crate::story::{Story, story};
 use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD};
-use afterimage_format::{Deed, Reader, Verdict, recover, verify, verify_bytes};
+use afterimage_format::{Deed, Identities, Reader, Verdict, recover, verify, verify_bytes};
 use afterimage_model::{Event, Gap, GapCause};
 
 /// Every event that can be read, and every gap including those of chunks that turn out to be unreadable.
@@ -312,7 +312,15 @@ fn recovering_a_damaged_file_makes_a_sealed_one_that_names_its_parent() {
         folder.path().join("saved.aft"),
     );
     std::fs::write(&from, &file).unwrap();
-    let recovered = recover(&from, &to, &Deed::default(), None).unwrap();
+    let recovered = recover(
+        &from,
+        &to,
+        &Deed::default(),
+        None,
+        &Identities::default(),
+        None,
+    )
+    .unwrap();
     assert_eq!((recovered.chunks, recovered.events), (2, 28));
     assert!(
         matches!(verify(&to).unwrap().verdict, Verdict::SealedIntact),
@@ -348,7 +356,15 @@ fn recovering_a_damaged_file_makes_a_sealed_one_that_names_its_parent() {
         "the damaged file is left as it was"
     );
     assert!(
-        recover(&from, &to, &Deed::default(), None).is_err(),
+        recover(
+            &from,
+            &to,
+            &Deed::default(),
+            None,
+            &Identities::default(),
+            None
+        )
+        .is_err(),
         "an existing file is never overwritten"
     );
 }
@@ -364,7 +380,14 @@ fn recovering_a_file_cut_anywhere_makes_a_file_that_verifies_or_none_at_all() {
     );
     for cut in (0..starts[3]).chain(starts[3..].iter().flat_map(|at| [at - 1, *at])) {
         std::fs::write(&from, &file[..cut]).unwrap();
-        match recover(&from, &to, &Deed::default(), None) {
+        match recover(
+            &from,
+            &to,
+            &Deed::default(),
+            None,
+            &Identities::default(),
+            None,
+        ) {
             Ok(_) => {
                 assert!(cut >= starts[2], "cut at {cut}: nothing was recorded yet");
                 let verdict = verify(&to).unwrap().verdict;
@@ -402,7 +425,16 @@ fn recovering_a_file_whose_schema_is_damaged_saves_its_events() {
     );
     std::fs::write(&from, &file).unwrap();
     assert_eq!(
-        recover(&from, &to, &Deed::default(), None).unwrap().chunks,
+        recover(
+            &from,
+            &to,
+            &Deed::default(),
+            None,
+            &Identities::default(),
+            None
+        )
+        .unwrap()
+        .chunks,
         3
     );
     let verdict = verify(&to).unwrap().verdict;

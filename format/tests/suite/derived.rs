@@ -5,7 +5,8 @@ use crate::evidence::{key, signed};
 use crate::story::{Story, story};
 use afterimage_format::derive::{Origin, Recipe, Stamps, containers_called, derive};
 use afterimage_format::{
-    Checks, Deed, Error, Reader, Report, Verdict, WriterOptions, check, custody, recover, verify,
+    Checks, Deed, Error, Identities, Reader, Report, Verdict, WriterOptions, check, custody,
+    recover, verify,
 };
 use afterimage_model::{BootNs, ContainerId, Event, Tables};
 use std::collections::BTreeSet;
@@ -342,7 +343,15 @@ fn what_is_recovered_is_signed_by_who_recovered_it_and_its_custody_log_starts_an
     let parent = desk.put("a.aft", &story());
     custody::append(&parent, &deed("verified"), &key(5), &Checks::default()).unwrap();
     let to = desk.path("rescued.aft");
-    recover(&parent, &to, &deed("recovered"), Some(&key(4))).unwrap();
+    recover(
+        &parent,
+        &to,
+        &deed("recovered"),
+        Some(&key(4)),
+        &Identities::default(),
+        None,
+    )
+    .unwrap();
     let checks = Checks {
         keys: vec![key(4).public()],
         ..Checks::thorough()

@@ -1,7 +1,7 @@
 //! A capture as a forger sees it: blocks that can be changed, dropped, moved and added, and are then put together again
 //! with every length, number, checksum, chain value, index and footer count right. Only signatures cannot be made.
 
-use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, SYNC, block};
+use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, SYNC, block};
 
 /// A block without what follows from its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,7 +91,11 @@ fn chain_field(ty: u16) -> Option<u64> {
     }
 }
 
-fn zone_number(body: &[u8], tag: u64) -> u64 {
+fn zone_number(piece: &Piece, body: &[u8], tag: u64) -> u64 {
+    if piece.flags & FLAG_SEALED != 0 {
+        let at = [8, 0, 16, 24][tag as usize - 1];
+        return u64::from_le_bytes(body[at..at + 8].try_into().unwrap());
+    }
     let zone = u32::from_le_bytes(body[..4].try_into().unwrap()) as usize;
     get(&body[12..12 + zone], tag).map_or(0, |value| take_varint(&value, &mut 0))
 }
@@ -101,7 +105,7 @@ pub fn together(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<u8> {
     let tag: [u8; 8] = blake3::hash(&pieces[0].body).as_bytes()[..8]
         .try_into()
         .unwrap();
-    let mut file = b"\x89AFT\r\n\x1a\n\x01\x00\x02\x00".to_vec();
+    let mut file = b"\x89AFT\r\n\x1a\n\x01\x00\x03\x00".to_vec();
     file.extend_from_slice(&tag);
     file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());
     let mut chain = *blake3::hash(&file).as_bytes();
@@ -110,7 +114,8 @@ pub fn together(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<u8> {
     for (seq, piece) in pieces.iter().enumerate() {
         let mut body = piece.body.clone();
         if !keep(piece) {
-            if let Some(field) = chain_field(piece.ty)
+            if piece.flags & FLAG_SEALED == 0
+                && let Some(field) = chain_field(piece.ty)
                 && get(&body, field).is_some()
             {
                 body = set(&body, field, Some(chain.to_vec()));
@@ -142,7 +147,7 @@ pub fn together(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<u8> {
         index.extend(varint(u64::from(piece.ty)));
         index.extend(varint((BLOCK_HEAD + body.len() + BLOCK_TAIL) as u64));
         if piece.ty == block::CHUNK {
-            let [n, first, start, end] = [1, 2, 3, 4].map(|tag| zone_number(&body, tag));
+            let [n, first, start, end] = [1, 2, 3, 4].map(|tag| zone_number(piece, &body, tag));
             index.extend(varint(first.wrapping_sub(num)));
             index.extend(varint(n));
             index.extend(varint(start.wrapping_sub(time)));

@@ -1,5 +1,6 @@
 //! Two readers, one text: the conformance reader, written from the document, against ours.
 
+use crate::encrypted::{FIRST, encrypted, identity};
 use crate::evidence::{key, signed};
 use crate::forge::{apart, set, together};
 use crate::story::{event, story};
@@ -151,4 +152,37 @@ fn the_conformance_reader_comes_to_the_same_verdict_of_a_signed_capture() {
         "{theirs}"
     );
     assert_eq!(verify_bytes(cut).unwrap().unsigned_blocks(), 1);
+}
+
+#[test]
+fn the_conformance_reader_opens_an_encrypted_capture_and_verifies_it_without_an_identity() {
+    let file = encrypted(&story(), &[FIRST], Some(&key(1)));
+    let folder = tempfile::tempdir().unwrap();
+    let (path, secret) = (
+        folder.path().join("capture.aft"),
+        folder.path().join("identity"),
+    );
+    std::fs::write(&path, &file).unwrap();
+    std::fs::write(&secret, format!("# a remark\n{FIRST}\n")).unwrap();
+    let secret = secret.to_str().unwrap();
+    let Some(output) = run("zstandard, cryptography", &["--identity", secret], &path) else {
+        return;
+    };
+    let theirs = String::from_utf8(output.stdout).unwrap();
+    let mut ours = Vec::new();
+    twin::write(
+        &Reader::from_bytes_with(file.clone(), &identity(FIRST)).unwrap(),
+        &mut ours,
+    )
+    .unwrap();
+    assert_eq!(
+        theirs,
+        String::from_utf8(ours).unwrap(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let verdict = verified(&file).unwrap();
+    assert!(verdict.starts_with("sealed and intact\n"), "{verdict}");
+    let closed = run("zstandard, cryptography", &[], &path).unwrap();
+    assert!(!closed.status.success());
 }

@@ -1,0 +1,99 @@
+//! Keyframes: any instant is told by one of them and the chunks behind it, and they cost an opening reader nothing.
+
+use crate::story::{event, story};
+use afterimage_format::{Deed, Identities, Reader, Writer, WriterOptions, recover};
+use afterimage_model::{BootNs, ProcId, Process, Totals};
+use std::sync::Arc;
+
+/// Ten chunks of ten events with a keyframe behind every second; the last row of each keyframe is in no other state.
+fn capture() -> Vec<u8> {
+    let story = story();
+    let mut writer = Writer::new(
+        Vec::new(),
+        &story.manifest,
+        &story.schema,
+        WriterOptions::default(),
+    )
+    .unwrap();
+    writer.state(BootNs(1_000), &story.tables).unwrap();
+    for chunk in 0..10_u64 {
+        for at in 0..10 {
+            writer.push(event(chunk * 10 + at), &story.tables).unwrap();
+        }
+        writer.flush(&story.tables).unwrap();
+        if chunk % 2 == 1 {
+            let mut tables = story.tables.clone();
+            let id = ProcId(100 + chunk as u32);
+            let row = Process {
+                id,
+                ..Process::default()
+            };
+            tables.procs.insert(id, Arc::new(row));
+            writer.keyframe(after(chunk), &tables).unwrap();
+        }
+    }
+    writer.seal(&Totals::default(), &story.tables).unwrap()
+}
+
+/// An instant behind a chunk and before the next.
+fn after(chunk: u64) -> BootNs {
+    BootNs(event(chunk * 10 + 9).time.0 + 5)
+}
+
+#[test]
+fn an_instant_is_told_by_the_keyframe_before_it_and_the_chunks_of_one_interval() {
+    let reader = Reader::from_bytes(capture()).unwrap();
+    assert_eq!(reader.keyframes(), 6);
+    for (instant, at, chunks) in [
+        (BootNs(1_500), BootNs(1_000), 0..0),
+        (event(5).time, BootNs(1_000), 0..1),
+        (event(19).time, BootNs(1_000), 0..2),
+        (after(1), after(1), 2..2),
+        (event(20).time, after(1), 2..3),
+        (event(39).time, after(1), 2..4),
+        (event(85).time, after(7), 8..9),
+        (BootNs(u64::MAX), after(9), 10..10),
+    ] {
+        let frame = reader.keyframe(instant).unwrap().unwrap();
+        assert_eq!(
+            (frame.at, frame.chunks.clone()),
+            (at, chunks),
+            "{instant:?}"
+        );
+        assert!(frame.chunks.len() <= 2);
+        assert_eq!(
+            frame.tables.procs.contains_key(&ProcId(103)),
+            at == after(3)
+        );
+        assert_eq!(frame.tables.mounts, reader.state().mounts);
+    }
+    assert!(reader.keyframe(BootNs(999)).unwrap().is_none());
+}
+
+#[test]
+fn who_reads_the_whole_file_reads_only_the_last_keyframe() {
+    let reader = Reader::from_bytes(capture()).unwrap();
+    let rows = &reader.state().procs;
+    assert!(rows.contains_key(&ProcId(109)) && !rows.contains_key(&ProcId(107)));
+}
+
+#[test]
+fn a_recovered_capture_keeps_its_keyframes() {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+    let mut file = capture();
+    file.truncate(file.len() - 50);
+    std::fs::write(&from, &file).unwrap();
+    recover(
+        &from,
+        &to,
+        &Deed::default(),
+        None,
+        &Identities::default(),
+        None,
+    )
+    .unwrap();
+    let reader = Reader::open(&to).unwrap();
+    let frame = reader.keyframe(event(85).time).unwrap().unwrap();
+    assert_eq!((frame.at, frame.chunks), (after(7), 8..9));
+}
