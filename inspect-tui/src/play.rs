@@ -15,6 +15,7 @@ pub struct Player {
     worker: Worker,
     terminal: Terminal<TestBackend>,
     left: bool,
+    copied: Option<String>,
 }
 
 impl Player {
@@ -32,6 +33,7 @@ impl Player {
             worker,
             terminal,
             left: false,
+            copied: None,
         };
         let effects = player.state.effects();
         player.perform(effects);
@@ -41,11 +43,8 @@ impl Player {
     /// Presses keys: characters are themselves, other keys are named in angle brackets as help names them
     /// (`<Enter>`, `<Ctrl-F>`, `<PgDn>`, `<Space>`); a name that is no key is ignored.
     pub fn press(&mut self, keys: &str) -> &mut Player {
-        let mut rest = keys;
-        while let Some(c) = rest.chars().next() {
-            let (key, len) = named_key(rest).unwrap_or((Some(Key::Char(c)), c.len_utf8()));
-            rest = rest.get(len..).unwrap_or_default();
-            if let Some(action) = key.and_then(|key| self.state.action(key)) {
+        for key in self::keys(keys) {
+            if let Some(action) = self.state.action(key) {
                 self.act(action);
             }
         }
@@ -67,12 +66,24 @@ impl Player {
         self.left
     }
 
+    /// What was handed to the clipboard last.
+    pub fn copied(&self) -> Option<&str> {
+        self.copied.as_deref()
+    }
+
     /// The screen as lines of text without the spaces at their ends.
     pub fn screen(&mut self) -> String {
         let state = &self.state;
-        let Ok(frame) = self
-            .terminal
-            .draw(|frame| view::draw(state, Theme { mono: true }, frame.buffer_mut()));
+        let Ok(frame) = self.terminal.draw(|frame| {
+            view::draw(
+                state,
+                Theme {
+                    mono: true,
+                    ..Theme::default()
+                },
+                frame.buffer_mut(),
+            )
+        });
         let (buffer, area) = (frame.buffer, frame.area);
         let mut out = String::new();
         for y in area.top()..area.bottom() {
@@ -98,6 +109,11 @@ impl Player {
                     Effect::Ask(ticket, ask) => self.worker.ask(ticket, ask),
                     Effect::Cancel => self.worker.cancel(),
                     Effect::Quit => self.left = true,
+                    Effect::Copy(text) => self.copied = Some(text),
+                    Effect::Save(path, text) => {
+                        // What cannot be written is said on a terminal; a test looks for the file.
+                        let _ = crate::notes::store(&path, &text);
+                    }
                 }
             }
             for (ticket, answer) in self.worker.settle() {
@@ -105,6 +121,18 @@ impl Player {
             }
         }
     }
+}
+
+/// The keys of a text, as [`Player::press`] reads them.
+pub fn keys(text: &str) -> Vec<Key> {
+    let mut rest = text;
+    let mut keys = Vec::new();
+    while let Some(c) = rest.chars().next() {
+        let (key, len) = named_key(rest).unwrap_or((Some(Key::Char(c)), c.len_utf8()));
+        rest = rest.get(len..).unwrap_or_default();
+        keys.extend(key);
+    }
+    keys
 }
 
 /// A key in angle brackets at the beginning, and the bytes it takes.

@@ -1,8 +1,10 @@
 //! What the inspector knows and where the user stands in it. Only [`State::update`] and [`State::receive`] change it;
 //! nothing here knows how it is drawn.
 
+mod answers;
 pub mod entry;
 pub mod events;
+pub mod instant;
 mod narrow;
 mod readings;
 pub mod table;
@@ -12,7 +14,7 @@ mod typing;
 use crate::action::{self, Action, Key, Scope};
 use crate::facts::Facts;
 use crate::show;
-use crate::worker::{Answer, Ask, Lane, Which};
+use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
 use afterimage_query::{Filter, Shape, VIEWS, View};
 pub use readings::tree_column;
@@ -20,6 +22,7 @@ pub use readings::tree_column;
 use entry::{Entry, Kind};
 use events::EventList;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use table::Table;
 
 /// What a step of the trail shows.
@@ -42,6 +45,17 @@ pub struct Overview {
     pub cursor: usize,
     /// The first line on screen.
     pub top: usize,
+}
+
+impl Overview {
+    /// The tiles that are shown.
+    pub fn shown(&self) -> Vec<usize> {
+        let total = |at: usize| {
+            let counted = self.counted.as_ref().and_then(|all| all.tiles.get(at));
+            counted.map_or(0, |tile| tile.total)
+        };
+        crate::board::shown(total)
+    }
 }
 
 /// A step of the trail: a view, and what it was narrowed to on the way.
@@ -95,6 +109,8 @@ pub enum Overlay {
     Help,
     /// The capture's description.
     Description,
+    /// Bookmarks and their notes.
+    Bookmarks,
 }
 
 /// A sentence for the user, and whether it is bad news.
@@ -113,6 +129,10 @@ pub enum Effect {
     Ask(u64, Ask),
     /// Stop long work.
     Cancel,
+    /// Hand a text to the terminal's clipboard.
+    Copy(String),
+    /// Write the notes on the capture, to this file.
+    Save(PathBuf, String),
     /// Leave.
     Quit,
 }
@@ -150,6 +170,20 @@ pub struct State {
     pub history: Vec<String>,
     /// Events that the work in progress has looked at.
     pub looked_at: Option<u64>,
+    /// The instant up to which everything is shown, ns since boot; `None` for the end.
+    pub at: Option<u64>,
+    /// Whether that instant moves by itself.
+    pub playing: bool,
+    /// How fast, a place in `SPEEDS`.
+    pub speed: usize,
+    /// Whether what is hidden is shown.
+    pub reveal: bool,
+    /// Marked events and what was noted of them.
+    pub bookmarks: BTreeMap<u64, String>,
+    /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
+    pub notes: Option<PathBuf>,
+    /// The instant from which times are measured, ns since boot.
+    pub reference: Option<u64>,
     tickets: BTreeMap<Lane, u64>,
     last_ticket: u64,
     effects: Vec<Effect>,
@@ -189,6 +223,13 @@ impl State {
             needle: String::new(),
             history: Vec::new(),
             looked_at: None,
+            at: None,
+            playing: false,
+            speed: instant::REAL,
+            reveal: false,
+            bookmarks: BTreeMap::new(),
+            notes: None,
+            reference: None,
             tickets: BTreeMap::new(),
             last_ticket: 0,
             effects: Vec::new(),
@@ -207,7 +248,7 @@ impl State {
     pub fn update(&mut self, action: Action) -> Vec<Effect> {
         if !matches!(
             action,
-            Action::Resize(..) | Action::Drag(..) | Action::Release(..)
+            Action::Resize(..) | Action::Drag(..) | Action::Release(..) | Action::Tick(_)
         ) {
             self.notice = None;
         }
@@ -259,7 +300,13 @@ impl State {
             }
             Action::ZoomIn => self.zoom(true),
             Action::ZoomOut => self.zoom(false),
-            Action::WholeSpan => self.set_span(None),
+            Action::WholeSpan => {
+                self.playing = false;
+                if self.at.take().is_some() && self.span.is_none() {
+                    self.reload();
+                }
+                self.set_span(None);
+            }
             Action::Mark => self.mark(),
             Action::Press(x, y) => self.press(x, y),
             Action::Drag(x, _) => self.drag(x),
@@ -273,6 +320,23 @@ impl State {
             Action::End => self.travel_to_edge(false),
             Action::Left => self.sideways(false),
             Action::Right => self.sideways(true),
+            Action::Play => self.play(),
+            Action::Tick(passed) => self.tick(passed),
+            Action::Slower => self.change_speed(false),
+            Action::Faster => self.change_speed(true),
+            Action::Before => self.step_instant(false),
+            Action::After => self.step_instant(true),
+            Action::Bookmark => self.bookmark(),
+            Action::NextBookmark => self.next_bookmark(),
+            Action::Bookmarks => self.list_bookmarks(),
+            Action::Reference => self.reference(),
+            Action::Reveal => self.toggle_reveal(),
+            Action::Copy => self.copy(),
+            Action::Link => self.link(),
+            Action::Echo => self.echo(),
+            Action::Tell => self.tell(),
+            Action::Group => self.group(),
+            Action::OtherForm => self.other_form(),
             Action::Accept
             | Action::Complete
             | Action::Erase
@@ -302,83 +366,6 @@ impl State {
         }
     }
 
-    /// Takes an answer, and says what is to be done outside. Answers to questions that were given up are ignored.
-    pub fn receive(&mut self, ticket: u64, answer: Answer) -> Vec<Effect> {
-        if let Answer::Unreadable(gaps) = answer {
-            self.facts.unreadable = gaps;
-            return self.effects();
-        }
-        let Some(lane) = self
-            .tickets
-            .iter()
-            .find(|row| *row.1 == ticket)
-            .map(|row| *row.0)
-        else {
-            return self.effects();
-        };
-        let more = matches!(answer, Answer::Matches { last: false, .. });
-        if !more {
-            self.tickets.remove(&lane);
-        }
-        let columns = self.step().view.columns;
-        match (answer, &mut self.step_mut().body) {
-            (Answer::Rows(rows), Body::Table(table)) => table.fill(rows, columns),
-            (
-                Answer::Matches {
-                    nums,
-                    last,
-                    complete,
-                },
-                Body::Events(list),
-            ) => list.extend(nums, last, complete),
-            (Answer::Overview(counted), Body::Overview(overview)) => {
-                overview.counted = Some(counted)
-            }
-            (Answer::Page(lines), Body::Events(list)) => {
-                if let Some((first, _)) = list.asked.take() {
-                    list.page_first = first;
-                    list.widest = show::measure(columns, lines.iter().map(|line| &line.cells[..]));
-                    list.page = lines;
-                }
-            }
-            (Answer::Detail(detail), Body::Events(list)) => {
-                list.detail = detail;
-                list.argument = (0, 0);
-                list.byte_line = 0;
-            }
-            (Answer::Timeline(histogram), _) => {
-                self.timeline.cursor = self.timeline.cursor.min(
-                    histogram
-                        .lanes
-                        .first()
-                        .map_or(0, |lane| lane.len().saturating_sub(1)),
-                );
-                self.timeline.histogram = Some(histogram);
-            }
-            (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
-            (Answer::Found(Some(num)), _) => self.open_events_at(num),
-            (Answer::Found(None), _) => self.say("not found", true),
-            (Answer::Exported(rows, path), _) => {
-                let path = crate::fit::plain(&path.display().to_string());
-                self.say(
-                    &format!("wrote {} to {path}", show::counted(rows, "row")),
-                    false,
-                );
-            }
-            (Answer::Failed(text), _) => self.say(&crate::fit::plain(&text), true),
-            (
-                Answer::Rows(_)
-                | Answer::Matches { .. }
-                | Answer::Overview(_)
-                | Answer::Page(_)
-                | Answer::Detail(_)
-                | Answer::Unreadable(_),
-                _,
-            ) => {}
-        }
-        self.effects()
-    }
-
     /// The step on screen.
     pub fn step(&self) -> &Step {
         &self.trail[self.trail.len() - 1]
@@ -398,7 +385,10 @@ impl State {
             .flatten();
         Which {
             filter: filters.cloned().reduce(Filter::and),
-            span: self.span,
+            span: match self.at {
+                Some(at) => Some((self.shown_span().0.min(at), at)),
+                None => self.span,
+            },
         }
     }
 
@@ -463,14 +453,16 @@ impl State {
                     self.ask(Ask::Matches(which));
                 }
             }
-            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps => {
+            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
                 if !matches!(self.step().body, Body::Table(_)) {
                     self.step_mut().body = Body::Table(Table::default());
                 }
                 self.ask(Ask::Rows(view, which));
             }
         }
-        self.timeline.asked = 0;
+        if !self.playing {
+            self.timeline.asked = 0;
+        }
     }
 
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
@@ -479,7 +471,10 @@ impl State {
         let steps = usize::from(self.plan().strip().width);
         if steps > 0 && steps != self.timeline.asked {
             self.timeline.asked = steps;
-            let which = self.which();
+            let which = Which {
+                span: self.span,
+                ..self.which()
+            };
             self.ask(Ask::Timeline(which, steps));
         }
         let lines = self.list_lines();
@@ -518,6 +513,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::Answer;
     use indexer::{Row, Rows};
 
     fn rows(count: u64) -> Answer {
