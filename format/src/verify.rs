@@ -460,6 +460,9 @@ impl Walk<'_> {
         if is_sealed && (self.report.recipients.is_none() || !is_secret(block.head.ty, false)) {
             return Err(malformed("sealed block"));
         }
+        if is_sealed && self.sealed {
+            return Err(malformed("custody entry"));
+        }
         if !is_sealed
             && self.report.recipients.is_some()
             && !may_be_clear(block.head.ty, block.body())

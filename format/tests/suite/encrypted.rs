@@ -319,6 +319,17 @@ fn a_key_that_is_taken_away_or_added_breaks_the_capture() {
 }
 
 #[test]
+fn nothing_that_is_sealed_may_stand_behind_the_footer() {
+    let mut pieces = apart(&encrypted(&story(), &[FIRST], Some(&key(1))));
+    let remark = pieces
+        .iter()
+        .find(|piece| piece.ty == block::NOTE && piece.flags & FLAG_SEALED != 0);
+    pieces.push(remark.unwrap().clone());
+    let report = verify_bytes(together(&pieces, |piece| piece.ty != block::NOTE)).unwrap();
+    assert!(report.custody_error.is_some(), "{}", report.verdict);
+}
+
+#[test]
 fn a_flipped_bit_anywhere_costs_at_most_one_chunk_and_shows_nothing_that_was_not_recorded() {
     let story = story();
     let file = encrypted(&story, &[FIRST], None);

@@ -1,11 +1,13 @@
 //! The short form of the fuzz targets: bodies of every kind of block as they are written, changed a few thousand times by a
-//! seeded generator, with every checksum right. Nothing panics, hangs, or takes memory for what is not there.
+//! seeded generator, with every checksum right. Nothing panics, hangs, or takes memory for what is not there. With
+//! `AFTERIMAGE_SEEDS` naming a folder, the bodies are also written there, as seeds for the long form.
 
 use crate::evidence::{key, signed};
 use crate::story::story;
 use afterimage_format::layout::block;
 use afterimage_format::{Artifact, Identities, Note, Reader, Recipient, Writer, WriterOptions};
 use afterimage_model::{BootNs, Totals};
+use std::path::PathBuf;
 
 #[path = "../../../tests/fuzz/src/probe.rs"]
 mod probe;
@@ -74,9 +76,18 @@ fn bodies_of_every_kind_of_block_may_be_anything() {
             "no block of type {ty}"
         );
     }
+    let seeds = std::env::var_os("AFTERIMAGE_SEEDS").map(PathBuf::from);
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
-    for (ty, flags, body) in &bodies {
+    for (at, (ty, flags, body)) in bodies.iter().enumerate() {
         let body = [&[*flags as u8][..], body].concat();
+        if let Some(seeds) = &seeds {
+            let name = block::ALL
+                .iter()
+                .find(|row| row.0 == *ty)
+                .map_or("", |row| row.1);
+            std::fs::create_dir_all(seeds.join(name)).unwrap();
+            std::fs::write(seeds.join(name).join(format!("{at}")), &body).unwrap();
+        }
         for _ in 0..120 {
             let mut changed = body.clone();
             dice.change(&mut changed);
