@@ -1,52 +1,35 @@
-//! What fingers know from sysdig and csysdig, and the view here that answers the same question.
+//! What fingers know from sysdig and csysdig besides the exact names of views and chisels, which are rows of `PARITY`, and the
+//! view here that answers the same question.
 
 use crate::failure::Failure;
 use afterimage_model::Safe;
+use afterimage_query::view_of_peer;
 
 /// Chisel or csysdig view (or how its name begins), and our view.
 pub const HABITS: &[(&str, &str)] = &[
-    ("procs", "processes"),
-    ("ps", "processes"),
     ("topprocs", "processes"),
-    ("topprocs_errors", "process_errors"),
-    ("proc_exec", "commands"),
-    ("spy_users", "commands"),
-    ("list_login_shells", "commands"),
-    ("conns", "connections"),
-    ("connections", "connections"),
     ("topconns", "connections"),
-    ("netstat", "connections"),
-    ("topports_server", "server_ports"),
+    ("conns", "connections"),
     ("server_ports", "server_ports"),
-    ("port_bindings", "listening"),
-    ("lscontainers", "containers"),
     ("topcontainers", "containers"),
-    ("lsof", "files"),
     ("topfiles", "files"),
-    ("file_opens", "file_opens"),
     ("dirs", "directories"),
-    ("io_by_type", "io_by_type"),
-    ("iobytes", "io_by_type"),
     ("topscalls", "syscalls"),
-    ("syscalls", "syscalls"),
-    ("syscall_procs", "callers"),
-    ("threads", "threads"),
-    ("errors", "errors"),
-    ("stderr", "errors"),
-    ("echo_fds", "events"),
+    ("proc_exec", "commands"),
     ("events", "events"),
 ];
 
-/// The view that answers for a name of sysdig's: exact first, else the longest name it begins with.
-pub fn view_for(name: &str) -> Option<&'static str> {
-    let exact = HABITS.iter().find(|row| row.0 == name);
+/// The view that answers for a name of sysdig's, and the filter that the name stands for: exact first, else the longest
+/// name it begins with.
+pub fn view_for(name: &str) -> Option<(&'static str, &'static str)> {
+    let exact = || HABITS.iter().find(|row| row.0 == name);
     let near = || {
         HABITS
             .iter()
             .filter(|row| row.0.len() > 3 && name.starts_with(row.0))
             .max_by_key(|row| row.0.len())
     };
-    exact.or_else(near).map(|row| row.1)
+    view_of_peer(name).or_else(|| exact().or_else(near).map(|row| (row.1, "")))
 }
 
 /// The answer to `-c CHISEL`.
@@ -54,7 +37,8 @@ pub fn chisel_hint(chisel: &str) -> Failure {
     Failure::usage(
         format!("there are no chisels here, so no {}", Safe::new(chisel)),
         match view_for(chisel) {
-            Some(view) => format!("afterimage view FILE {view}"),
+            Some((view, "")) => format!("afterimage view FILE {view}"),
+            Some((view, filter)) => format!("afterimage view FILE {view} '{filter}'"),
             None => "afterimage views lists what can be shown".to_owned(),
         },
     )
@@ -77,15 +61,16 @@ mod tests {
     #[test]
     fn a_chisel_is_answered_with_its_view() {
         for (chisel, view) in [
-            ("topprocs_cpu", "processes"),
+            ("topprocs_cpu", "processor"),
             ("topprocs_errors", "process_errors"),
             ("topfiles_bytes", "files"),
             ("procs", "processes"),
-            ("ps", "processes"),
+            ("ps", "ps"),
+            ("httplog", "http"),
         ] {
-            assert_eq!(view_for(chisel), Some(view), "{chisel}");
+            assert_eq!(view_for(chisel).map(|found| found.0), Some(view), "{chisel}");
         }
-        assert_eq!(view_for("httplog"), None);
+        assert_eq!(view_for("flame"), None);
         assert!(chisel_hint("\u{1b}[2J").what.ends_with("\\x1b[2J"));
     }
 }

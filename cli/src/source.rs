@@ -75,6 +75,25 @@ impl Source {
     }
 }
 
+impl Source {
+    /// The instant asked for with `--at`: a time, or `#N` for that of event N. Ns since boot.
+    pub fn instant(&self, text: &str, zone: Zone) -> Result<u64, Failure> {
+        if let Some(num) = text.strip_prefix('#') {
+            let refused = || {
+                Failure::usage(
+                    format!("there is no event {}", Safe::new(text)),
+                    format!("events are numbered from 1 to {}", self.session.events()),
+                )
+            };
+            let num: u64 = num.parse().map_err(|_| refused())?;
+            let at = self.session.event(num, |ctx| ctx.event.time.0);
+            return at.ok().flatten().ok_or_else(refused);
+        }
+        let span = self.span(Some(text), None, zone)?;
+        Ok(span.map_or(0, |span| span.0))
+    }
+}
+
 /// The span asked for with `--from` and `--to` in a capture whose first event has this instant.
 pub fn span(
     manifest: &Manifest,

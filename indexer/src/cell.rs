@@ -16,16 +16,26 @@ pub enum Cell {
     Number(i128),
     /// A fraction (means and rates).
     Float(f64),
+    /// Captured text that is not shown unless somebody asks for it on purpose.
+    Secret(Vec<u8>),
 }
 
 impl Cell {
+    /// The same with what is hidden shown.
+    pub fn revealed(self) -> Cell {
+        match self {
+            Cell::Secret(text) => Cell::Text(text),
+            other => other,
+        }
+    }
+
     /// The order of cells in a column, smallest first: missing, then numbers, then text byte by byte.
     pub fn order(&self, other: &Cell) -> Ordering {
         fn rank(cell: &Cell) -> u8 {
             match cell {
                 Cell::Missing => 0,
                 Cell::Number(_) | Cell::Float(_) => 1,
-                Cell::Text(_) => 2,
+                Cell::Text(_) | Cell::Secret(_) => 2,
             }
         }
         match (self, other) {
@@ -137,6 +147,9 @@ pub fn cell_text(cell: &Cell, column: &Column, style: &TimeStyle) -> String {
     match (cell, column.unit) {
         (Cell::Missing, _) => String::new(),
         (Cell::Text(text), _) => Safe::new(text).to_string(),
+        (Cell::Secret(text), _) => format!("(hidden, {} bytes)", text.len()),
+        (Cell::Number(n), Unit::Heat) => n.to_string(),
+        (Cell::Float(f), Unit::Heat) => format!("{f:.0}"),
         (Cell::Number(n), Unit::Plain) => n.to_string(),
         (Cell::Number(n), Unit::Bytes) => bytes_text(*n),
         (Cell::Number(n), Unit::Duration) => duration_text(*n),

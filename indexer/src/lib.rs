@@ -2,7 +2,9 @@
 //!
 //! The inspector, `view`, `read` and exports stand on [`Session`]; none of them opens a file. It scans events with a
 //! [`Filter`](afterimage_query::Filter), makes the [`Rows`] of a [`View`](afterimage_query::View), the totals of the
-//! overview's tiles and the [`Histogram`] of the timeline. [`cell_text`] is how a [`Cell`] is shown everywhere.
+//! overview's tiles and the [`Histogram`] of the timeline. [`cell_text`] is how a [`Cell`] is shown everywhere. Views that
+//! are put together from many events, such as the state at an instant, talks and stories, have a module each (`made` says
+//! which).
 //!
 //! Invariants: a capture is only read; a part of it that cannot be decoded is skipped and becomes a gap
 //! ([`Session::unreadable`]), never an end of the answer; a row's filter selects exactly the events behind it; no table
@@ -34,22 +36,39 @@
 )]
 
 mod aggregate;
+mod alerts;
 mod cell;
+mod chain;
+mod document;
 mod error;
+mod findings;
+mod heat;
+mod http;
+mod instant;
+mod lines;
+mod lives;
+mod made;
+mod map;
 mod overview;
 mod reading;
 mod rows;
+mod screen;
 mod session;
+mod sessions;
 mod source;
+mod speak;
 #[cfg(test)]
 mod story;
+mod talks;
 #[cfg(test)]
 mod tests;
 mod timeline;
 mod tree;
 
 pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
+pub use document::Form;
 pub use error::Error;
+pub use heat::latencies_of;
 pub use overview::{Overview, TileTotal};
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
 pub use session::{Progress, Session, Span, Visitor, Work};

@@ -106,6 +106,10 @@ impl Session {
 }
 
 struct Counter {
+    /// The tile's filter, for what types of events it can match.
+    asked: Filter,
+    /// By event type: whether the filter can match it; asked once each.
+    may: Vec<Option<bool>>,
     filter: Evaluator,
     readers: Vec<FieldReader>,
     seen: HashSet<Vec<u32>>,
@@ -130,12 +134,30 @@ impl Counter {
             first_num: None,
             steps: vec![0; steps],
         };
+        let asked = Filter::parse(tile.filter)?;
         Ok(Counter {
-            filter: Filter::parse(tile.filter)?.evaluator(),
+            filter: asked.evaluator(),
+            asked,
+            may: Vec::new(),
             readers,
             seen: HashSet::new(),
             total,
         })
+    }
+
+    /// Whether an event is one that the tile counts.
+    fn counts(&mut self, ctx: &Ctx<'_>) -> bool {
+        let ty = ctx.event.ty;
+        let place = usize::from(ty.0);
+        if self.may.len() <= place {
+            self.may.resize(place + 1, None);
+        }
+        let may = match self.may.get_mut(place) {
+            Some(Some(known)) => *known,
+            Some(slot) => *slot.insert(self.asked.may_match_type(ctx.schema, ty)),
+            None => true,
+        };
+        may && self.filter.matches(ctx)
     }
 
     /// How much an event adds.
@@ -183,7 +205,7 @@ impl Visitor for Counting {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.matched += 1;
         for counter in &mut self.counters {
-            if !counter.filter.matches(ctx) {
+            if !counter.counts(ctx) {
                 continue;
             }
             let weight = counter.weight(ctx);

@@ -92,6 +92,8 @@ impl FieldReader {
             FieldValue::Int(n) => Some(i128::from(n)),
             FieldValue::Uint(n) => Some(i128::from(n)),
             FieldValue::Bool(yes) => Some(i128::from(yes)),
+            // Shares in percent: whole ones are enough.
+            FieldValue::Double(f) => Some(f.round() as i128),
             _ => None,
         }
     }

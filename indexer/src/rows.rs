@@ -3,6 +3,7 @@
 use crate::aggregate::{Groups, view_field};
 use crate::cell::{Cell, Key};
 use crate::error::Error;
+use crate::made::Asked;
 use crate::session::{Progress, Session, Span, Visitor};
 use crate::tree::Lineage;
 use afterimage_model::{Ctx, Gap, Manifest};
@@ -66,6 +67,15 @@ impl Session {
         };
         match view.shape {
             Shape::List | Shape::Events => self.list(view, &both, span, progress),
+            Shape::Made(made) => {
+                let asked = Asked {
+                    view,
+                    filter: Some(&both),
+                    span,
+                    progress,
+                };
+                self.made(made, &asked)
+            }
             _ => self.grouped(view, &own, &both, span, progress),
         }
     }

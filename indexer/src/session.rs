@@ -2,6 +2,7 @@
 
 use crate::error::Error;
 use crate::source::Source;
+use afterimage_detect::Rules;
 use afterimage_format::{Chunk, ChunkInfo, Reader};
 use afterimage_model::{
     BootNs, ContainerId, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
@@ -121,6 +122,7 @@ pub struct Session {
     /// By event type: whether it is one of the recorder's own books.
     internal: Vec<bool>,
     shows_internal: bool,
+    rules: Option<Rules>,
 }
 
 impl Session {
@@ -143,12 +145,23 @@ impl Session {
             unreadable: Mutex::default(),
             internal,
             shows_internal: false,
+            rules: None,
         }
     }
 
     /// Whether events are shown, too, that a recorder kept for its own books only. They are numbered in any case.
     pub fn show_internal(&mut self, yes: bool) {
         self.shows_internal = yes;
+    }
+
+    /// Gives the rules that the view of alerts asks.
+    pub fn set_rules(&mut self, rules: Rules) {
+        self.rules = Some(rules);
+    }
+
+    /// The rules that alerts are made by.
+    pub fn rules(&self) -> Option<&Rules> {
+        self.rules.as_ref()
     }
 
     /// Whether an event is one of the recorder's own books.

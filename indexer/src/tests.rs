@@ -52,7 +52,7 @@ fn rows(session: &Session, id: &str, filter: &str) -> Rows {
 }
 
 fn about_events(view: &&View) -> bool {
-    !matches!(view.shape, Shape::Overview | Shape::Gaps)
+    !matches!(view.shape, Shape::Overview | Shape::Gaps | Shape::Made(_))
 }
 
 #[test]

@@ -173,6 +173,40 @@ pub enum Action {
     EraseWord,
     /// Delete everything.
     EraseLine,
+    /// Let the instant move on by itself, or stop it.
+    Play,
+    /// So many nanoseconds have passed. Nobody's key.
+    Tick(u64),
+    /// Play slower.
+    Slower,
+    /// Play faster.
+    Faster,
+    /// The instant a step back.
+    Before,
+    /// The instant a step on.
+    After,
+    /// Mark the selected event, with a note.
+    Bookmark,
+    /// To the next marked event.
+    NextBookmark,
+    /// List the marked events.
+    Bookmarks,
+    /// Measure times from the selected event.
+    Reference,
+    /// Show what is hidden.
+    Reveal,
+    /// Hand the selected cell to the clipboard.
+    Copy,
+    /// Print the command that leads here.
+    Link,
+    /// What was said over the selected connection.
+    Echo,
+    /// How it came to the selected event.
+    Tell,
+    /// Group by the selected column.
+    Group,
+    /// A conversation as text or in hex.
+    OtherForm,
     /// Open the view with this key. Bound by the rows of `VIEWS`, not by `BINDINGS`.
     OpenView(char),
     /// A character while typing.
@@ -226,6 +260,8 @@ pub const BINDINGS: &[Binding] = bindings! {
     Rows Sort         [Char('s'), F(9)] "sort" "Sort by the selected column; again for the other way round; again for the view's own order.";
     Rows FilterCell   [Char('f')] "only this" "Narrow to rows with the value of the selected cell.";
     Rows ExcludeCell  [Char('F')] "not this" "Narrow to rows without the value of the selected cell.";
+    Rows Echo         [Char('e'), F(5)] "said" "Show what was said over the selected connection, pipe or terminal; of any other row what its events moved.";
+    Rows Tell         [Char('b')] "story" "Tell how it came to the selected event, and what came of it.";
     Everywhere Views  [F(2), Char(':')] "views" "Pick a view by name.";
     Everywhere Quit   [Char('q'), F(10), Ctrl('c')] "quit" "Leave the inspector.";
     Everywhere NextPane     [Tab] "pane" "Focus the next pane, or the timeline.";
@@ -234,13 +270,15 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Previous     [Char('N')] "" "Go to the previous match of the search.";
     Everywhere GoTo         [Char('g'), Ctrl('g')] "go to" "Go to an event by its number.";
     Everywhere TimeFormat   [Char('t')] "time" "Change how instants are shown: time of day, date and time, since the first event, boot clock.";
-    Rows Export             [Char('x')] "export" "Write the rows of this view to a new file, .csv or .json.";
+    Rows Export             [Char('x')] "export" "Write this view to a new file: .csv, .json, .md; conversations also .raw, sessions .cast, the map .dot and .svg.";
+    Everywhere Play         [Char('p')] "play" "Show everything as it was at an instant, and let the instant move on; again to stop.";
+    Rows Bookmark           [Char('m')] "mark" "Mark the selected event with a note; an empty note takes the mark away.";
     Everywhere Describe     [Char('i'), F(7)] "capture" "Describe the capture: who recorded it, where, of what, and what it does not see.";
     Everywhere PreviousPane [BackTab] "" "Focus the previous pane.";
     Everywhere ClearFilter  [Delete, Ctrl('l')] "" "Drop the filter of this step.";
     Everywhere ZoomIn       [Char('+')] "" "Show half of the span, around the timeline's cursor.";
     Everywhere ZoomOut      [Char('-')] "" "Show twice the span.";
-    Everywhere WholeSpan    [Char('=')] "" "Show the whole capture again.";
+    Everywhere WholeSpan    [Char('=')] "" "Show the whole capture again, up to its end.";
     Everywhere Cancel       [Esc] "" "Stop the work in progress and keep what it has found.";
     View Up        [Up, Char('k')] "" "Move up.";
     View Down      [Down, Char('j')] "" "Move down.";
@@ -252,6 +290,18 @@ pub const BINDINGS: &[Binding] = bindings! {
     View End       [End, Char('G')] "" "Go to the last row.";
     Rows SortLeft  [Char('<')] "" "Sort by the column to the left of the one sorted by.";
     Rows SortRight [Char('>')] "" "Sort by the column to the right of the one sorted by.";
+    Everywhere Before       [Char('[')] "" "Move the instant a step back.";
+    Everywhere After        [Char(']')] "" "Move the instant a step on.";
+    Everywhere Slower       [Char('{')] "" "Play slower, down to a tenth of the speed it had.";
+    Everywhere Faster       [Char('}')] "" "Play faster, up to a thousand times the speed it had.";
+    Everywhere NextBookmark [Char('\'')] "" "Go to the next marked event.";
+    Everywhere Bookmarks    [Char('"')] "" "List the marked events and their notes.";
+    Everywhere Link         [Char('u')] "" "Print the command that leads to this place, and hand it to the terminal's clipboard.";
+    Rows Reference [Char('T')] "" "Measure times from the selected event; again to stop.";
+    Rows Group     [Char('o')] "" "Group the events of this step by the field of the selected column.";
+    Rows OtherForm [Char('v')] "" "Show a conversation in hex, or as text again.";
+    Rows Reveal    [Char('R')] "" "Show what is hidden because it is a secret, or hide it again.";
+    Rows Copy      [Char('y')] "" "Hand the selected cell to the terminal's clipboard (OSC 52).";
     Rows Fold      [Char(' ')] "" "Fold or unfold the children of the selected process.";
     Timeline Left  [Left, Char('h')] "" "Move the cursor back.";
     Timeline Right [Right, Char('l')] "" "Move the cursor on.";

@@ -140,6 +140,7 @@ fn text(cell: &Cell) -> Option<String> {
     match cell {
         Cell::Missing => None,
         Cell::Text(text) => Some(Safe::new(text).to_string()),
+        Cell::Secret(text) => Some(format!("(hidden, {} bytes)", text.len())),
         Cell::Number(n) => Some(n.to_string()),
         Cell::Float(x) => Some(x.to_string()),
     }

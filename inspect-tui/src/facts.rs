@@ -23,6 +23,8 @@ pub struct Facts {
     pub events: u64,
     /// First and last instant, ns since boot.
     pub span: Option<(u64, u64)>,
+    /// How many rules alerts are made by; `None` when no rule files were given.
+    pub rules: Option<usize>,
 }
 
 impl Facts {
@@ -42,6 +44,7 @@ impl Facts {
                 .collect(),
             events: session.events(),
             span: session.span(),
+            rules: session.rules().map(|rules| rules.all().len()),
         }
     }
 

@@ -18,10 +18,13 @@
 pub mod action;
 pub mod area;
 pub mod board;
+mod colours;
 pub mod detail;
 mod export;
 pub mod facts;
 mod fit;
+mod linear;
+mod notes;
 pub mod overlay;
 pub mod play;
 pub mod show;
@@ -35,7 +38,8 @@ use afterimage_indexer::Session;
 use afterimage_query::{Filter, FilterError, VIEWS, View};
 use facts::Facts;
 use state::State;
-use theme::Theme;
+use std::path::PathBuf;
+use theme::{Palette, Theme};
 use worker::Worker;
 
 /// Whether to use colours.
@@ -63,6 +67,7 @@ impl ColorChoice {
                 ColorChoice::Always => false,
                 ColorChoice::Never => true,
             },
+            palette: Palette::default(),
         }
     }
 }
@@ -82,6 +87,16 @@ pub struct Options {
     pub filter: String,
     /// Write nothing, not even what the user asks to export.
     pub read_only: bool,
+    /// The instant to stand at, ns since boot.
+    pub at: Option<u64>,
+    /// The event to stand on.
+    pub event: Option<u64>,
+    /// The capture's file: bookmarks are kept beside it.
+    pub path: Option<PathBuf>,
+    /// Colours.
+    pub palette: Palette,
+    /// Plain text, line by line, instead of a screen.
+    pub linear: bool,
 }
 
 /// Why the inspector did not start, or did not go on.
@@ -110,10 +125,16 @@ pub enum Error {
 
 /// Opens the inspector on the terminal and returns when the user leaves it.
 pub fn run(session: Session, options: Options) -> Result<(), Error> {
+    if options.linear {
+        return linear::run(session, options);
+    }
     if !std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         return Err(Error::NotATerminal);
     }
-    let theme = options.color.theme();
+    let theme = Theme {
+        palette: options.palette,
+        ..options.color.theme()
+    };
     // The real size is known once the terminal is taken over.
     let (state, worker) = begin(session, options, (80, 24))?;
     term::run(state, &worker, theme)
@@ -129,6 +150,11 @@ fn begin(session: Session, options: Options, size: (u16, u16)) -> Result<(State,
     let mut state = State::new(facts, view, filter, size);
     state.ascii = options.ascii;
     state.read_only = options.read_only;
+    if let Some(path) = options.path.as_deref().map(notes::path_of) {
+        (state.bookmarks, state.history) = notes::load(&path);
+        state.notes = Some(path);
+    }
+    state.start_at(options.at, options.event);
     Ok((state, Worker::start(session)?))
 }
 

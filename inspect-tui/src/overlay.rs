@@ -41,6 +41,14 @@ pub fn lines(state: &State) -> Vec<Line> {
             .iter()
             .map(|(name, value)| line(name, &fit::plain(value)))
             .collect(),
+        Some((Overlay::Bookmarks, _)) if state.bookmarks.is_empty() => {
+            vec![line("", "Nothing is marked: m marks an event.")]
+        }
+        Some((Overlay::Bookmarks, _)) => state
+            .bookmarks
+            .iter()
+            .map(|(num, note)| line(&format!("#{num}"), &fit::plain(note)))
+            .collect(),
         None => Vec::new(),
     };
     let width = usize::from(state.size.0);

@@ -15,6 +15,7 @@ pub struct Player {
     worker: Worker,
     terminal: Terminal<TestBackend>,
     left: bool,
+    copied: Option<String>,
 }
 
 impl Player {
@@ -32,6 +33,7 @@ impl Player {
             worker,
             terminal,
             left: false,
+            copied: None,
         };
         let effects = player.state.effects();
         player.perform(effects);
@@ -67,12 +69,20 @@ impl Player {
         self.left
     }
 
+    /// What was handed to the clipboard last.
+    pub fn copied(&self) -> Option<&str> {
+        self.copied.as_deref()
+    }
+
     /// The screen as lines of text without the spaces at their ends.
     pub fn screen(&mut self) -> String {
         let state = &self.state;
         let Ok(frame) = self
             .terminal
-            .draw(|frame| view::draw(state, Theme { mono: true }, frame.buffer_mut()));
+            .draw(|frame| view::draw(state, Theme {
+                mono: true,
+                ..Theme::default()
+            }, frame.buffer_mut()));
         let (buffer, area) = (frame.buffer, frame.area);
         let mut out = String::new();
         for y in area.top()..area.bottom() {
@@ -98,6 +108,11 @@ impl Player {
                     Effect::Ask(ticket, ask) => self.worker.ask(ticket, ask),
                     Effect::Cancel => self.worker.cancel(),
                     Effect::Quit => self.left = true,
+                    Effect::Copy(text) => self.copied = Some(text),
+                    Effect::Save(path, text) => {
+                        // What cannot be written is said on a terminal; a test looks for the file.
+                        let _ = crate::notes::store(&path, &text);
+                    }
                 }
             }
             for (ticket, answer) in self.worker.settle() {

@@ -46,6 +46,7 @@ impl Epoch<'_> {
 pub fn cell(cell: &Cell, column: &Column, style: &TimeStyle) -> Vec<u8> {
     match cell {
         Cell::Text(text) => text.clone(),
+        Cell::Number(0) if column.unit == Unit::Heat => Vec::new(),
         other => cell_text(other, column, style).into_bytes(),
     }
 }

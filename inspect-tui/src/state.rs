@@ -3,6 +3,7 @@
 
 pub mod entry;
 pub mod events;
+pub mod instant;
 mod narrow;
 mod readings;
 pub mod table;
@@ -20,6 +21,7 @@ pub use readings::tree_column;
 use entry::{Entry, Kind};
 use events::EventList;
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use table::Table;
 
 /// What a step of the trail shows.
@@ -95,6 +97,8 @@ pub enum Overlay {
     Help,
     /// The capture's description.
     Description,
+    /// Bookmarks and their notes.
+    Bookmarks,
 }
 
 /// A sentence for the user, and whether it is bad news.
@@ -113,6 +117,10 @@ pub enum Effect {
     Ask(u64, Ask),
     /// Stop long work.
     Cancel,
+    /// Hand a text to the terminal's clipboard.
+    Copy(String),
+    /// Write the notes on the capture, to this file.
+    Save(PathBuf, String),
     /// Leave.
     Quit,
 }
@@ -150,6 +158,20 @@ pub struct State {
     pub history: Vec<String>,
     /// Events that the work in progress has looked at.
     pub looked_at: Option<u64>,
+    /// The instant up to which everything is shown, ns since boot; `None` for the end.
+    pub at: Option<u64>,
+    /// Whether that instant moves by itself.
+    pub playing: bool,
+    /// How fast, a place in `SPEEDS`.
+    pub speed: usize,
+    /// Whether what is hidden is shown.
+    pub reveal: bool,
+    /// Marked events and what was noted of them.
+    pub bookmarks: BTreeMap<u64, String>,
+    /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
+    pub notes: Option<PathBuf>,
+    /// The instant from which times are measured, ns since boot.
+    pub reference: Option<u64>,
     tickets: BTreeMap<Lane, u64>,
     last_ticket: u64,
     effects: Vec<Effect>,
@@ -189,6 +211,13 @@ impl State {
             needle: String::new(),
             history: Vec::new(),
             looked_at: None,
+            at: None,
+            playing: false,
+            speed: instant::REAL,
+            reveal: false,
+            bookmarks: BTreeMap::new(),
+            notes: None,
+            reference: None,
             tickets: BTreeMap::new(),
             last_ticket: 0,
             effects: Vec::new(),
@@ -207,7 +236,7 @@ impl State {
     pub fn update(&mut self, action: Action) -> Vec<Effect> {
         if !matches!(
             action,
-            Action::Resize(..) | Action::Drag(..) | Action::Release(..)
+            Action::Resize(..) | Action::Drag(..) | Action::Release(..) | Action::Tick(_)
         ) {
             self.notice = None;
         }
@@ -259,7 +288,13 @@ impl State {
             }
             Action::ZoomIn => self.zoom(true),
             Action::ZoomOut => self.zoom(false),
-            Action::WholeSpan => self.set_span(None),
+            Action::WholeSpan => {
+                self.playing = false;
+                if self.at.take().is_some() && self.span.is_none() {
+                    self.reload();
+                }
+                self.set_span(None);
+            }
             Action::Mark => self.mark(),
             Action::Press(x, y) => self.press(x, y),
             Action::Drag(x, _) => self.drag(x),
@@ -273,6 +308,23 @@ impl State {
             Action::End => self.travel_to_edge(false),
             Action::Left => self.sideways(false),
             Action::Right => self.sideways(true),
+            Action::Play => self.play(),
+            Action::Tick(passed) => self.tick(passed),
+            Action::Slower => self.change_speed(false),
+            Action::Faster => self.change_speed(true),
+            Action::Before => self.step_instant(false),
+            Action::After => self.step_instant(true),
+            Action::Bookmark => self.bookmark(),
+            Action::NextBookmark => self.next_bookmark(),
+            Action::Bookmarks => self.list_bookmarks(),
+            Action::Reference => self.reference(),
+            Action::Reveal => self.toggle_reveal(),
+            Action::Copy => self.copy(),
+            Action::Link => self.link(),
+            Action::Echo => self.echo(),
+            Action::Tell => self.tell(),
+            Action::Group => self.group(),
+            Action::OtherForm => self.other_form(),
             Action::Accept
             | Action::Complete
             | Action::Erase
@@ -358,6 +410,7 @@ impl State {
             (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
             (Answer::Found(Some(num)), _) => self.open_events_at(num),
             (Answer::Found(None), _) => self.say("not found", true),
+            (Answer::Follow(num, filter), _) => self.followed(num, filter),
             (Answer::Exported(rows, path), _) => {
                 let path = crate::fit::plain(&path.display().to_string());
                 self.say(
@@ -398,7 +451,10 @@ impl State {
             .flatten();
         Which {
             filter: filters.cloned().reduce(Filter::and),
-            span: self.span,
+            span: match self.at {
+                Some(at) => Some((self.shown_span().0.min(at), at)),
+                None => self.span,
+            },
         }
     }
 
@@ -463,14 +519,16 @@ impl State {
                     self.ask(Ask::Matches(which));
                 }
             }
-            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps => {
+            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
                 if !matches!(self.step().body, Body::Table(_)) {
                     self.step_mut().body = Body::Table(Table::default());
                 }
                 self.ask(Ask::Rows(view, which));
             }
         }
-        self.timeline.asked = 0;
+        if !self.playing {
+            self.timeline.asked = 0;
+        }
     }
 
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
@@ -479,7 +537,10 @@ impl State {
         let steps = usize::from(self.plan().strip().width);
         if steps > 0 && steps != self.timeline.asked {
             self.timeline.asked = steps;
-            let which = self.which();
+            let which = Which {
+                span: self.span,
+                ..self.which()
+            };
             self.ask(Ask::Timeline(which, steps));
         }
         let lines = self.list_lines();

@@ -21,7 +21,7 @@ use std::io::{IsTerminal, Stdout, stdout};
 use std::panic::PanicHookInfo;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
 
@@ -99,17 +99,31 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
     let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
     let size = terminal.size()?;
     let mut effects = state.update(Action::Resize(size.width, size.height));
+    let mut ticked = Instant::now();
     loop {
         if guard.panicked.load(Ordering::SeqCst) || worker.is_gone() {
             return Err(Error::WorkerGone);
         }
-        if perform(worker, effects) {
-            return Ok(());
+        match perform(worker, effects) {
+            Done::Left => return Ok(()),
+            Done::Refused(why) => state.complain(&why),
+            Done::Went => {}
         }
         draw(&mut terminal, &state, theme)?;
         effects = Vec::new();
+        if state.playing {
+            let passed = std::mem::replace(&mut ticked, Instant::now()).elapsed();
+            let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
+            effects.extend(state.update(Action::Tick(passed)));
+        } else {
+            ticked = Instant::now();
+        }
         // While answers are on their way they are looked for often; else only keys and signals can happen.
-        let patience = if state.waiting() { 15 } else { 200 };
+        let patience = match (state.waiting(), state.playing) {
+            (true, _) => 15,
+            (false, true) => 50,
+            (false, false) => 200,
+        };
         if hung_up(Duration::from_millis(patience))? {
             return Err(Error::Signal(SIGHUP));
         }
@@ -173,16 +187,55 @@ fn draw(
         .map(drop)
 }
 
-/// Does what the state asked for; true when that is to leave.
-fn perform(worker: &Worker, effects: Vec<Effect>) -> bool {
+/// How what was asked for went.
+enum Done {
+    /// The user leaves.
+    Left,
+    /// It could not be done, and why.
+    Refused(String),
+    /// Well.
+    Went,
+}
+
+/// Does what the state asked for.
+fn perform(worker: &Worker, effects: Vec<Effect>) -> Done {
+    let mut done = Done::Went;
     for effect in effects {
         match effect {
             Effect::Ask(ticket, ask) => worker.ask(ticket, ask),
             Effect::Cancel => worker.cancel(),
-            Effect::Quit => return true,
+            Effect::Quit => return Done::Left,
+            Effect::Copy(text) => {
+                let _ = execute!(stdout(), CopyToClipboard(text));
+            }
+            Effect::Save(path, text) => {
+                if let Err(why) = crate::notes::store(&path, &text) {
+                    done = Done::Refused(format!("the notes could not be written: {why}"));
+                }
+            }
         }
     }
-    false
+    done
+}
+
+/// Hands a text to the terminal's clipboard (OSC 52, xterm's control sequences).
+struct CopyToClipboard(String);
+
+impl crossterm::Command for CopyToClipboard {
+    fn write_ansi(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
+        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        f.write_str("\x1b]52;c;")?;
+        // Base 64 (RFC 4648, 4).
+        for three in self.0.as_bytes().chunks(3) {
+            let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
+            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+            for place in 0..4 {
+                let digit = (bits >> (18 - place * 6) & 63) as usize;
+                f.write_char(if place > three.len() { '=' } else { char::from(DIGITS[digit]) })?;
+            }
+        }
+        f.write_str("\x07")
+    }
 }
 
 /// Turns what the terminal reports into actions.

@@ -43,6 +43,38 @@ pub enum Role {
 pub struct Theme {
     /// Without colours.
     pub mono: bool,
+    /// Which colours.
+    pub palette: Palette,
+}
+
+/// A choice of colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Palette {
+    /// For dark backgrounds.
+    #[default]
+    Dark,
+    /// For light backgrounds: nothing bright.
+    Light,
+    /// Told apart without red and green (after Okabe and Ito).
+    Blind,
+}
+
+impl Palette {
+    /// The colour that stands for one of the dark palette's.
+    fn colour(self, dark: Color) -> Color {
+        match (self, dark) {
+            (Palette::Dark, same) => same,
+            (Palette::Light, Color::Cyan) => Color::Blue,
+            (Palette::Light, Color::Yellow) => Color::Indexed(130),
+            (Palette::Light, Color::Green) => Color::Indexed(22),
+            (Palette::Light, same) => same,
+            (Palette::Blind, Color::Red) => Color::Indexed(202),
+            (Palette::Blind, Color::Green) => Color::Indexed(32),
+            (Palette::Blind, Color::Magenta) => Color::Indexed(175),
+            (Palette::Blind, Color::Yellow) => Color::Indexed(220),
+            (Palette::Blind, same) => same,
+        }
+    }
 }
 
 impl Theme {
@@ -73,7 +105,7 @@ impl Theme {
         };
         let style = plain.add_modifier(modifier);
         match colour {
-            Some(colour) if !self.mono => style.fg(colour),
+            Some(colour) if !self.mono => style.fg(self.palette.colour(colour)),
             _ => style,
         }
     }
@@ -85,7 +117,10 @@ mod tests {
 
     #[test]
     fn without_colours_no_style_has_one() {
-        let theme = Theme { mono: true };
+        let theme = Theme {
+            mono: true,
+            ..Theme::default()
+        };
         for role in [
             Role::Text,
             Role::Dim,

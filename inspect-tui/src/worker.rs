@@ -3,7 +3,9 @@
 //! Questions come in lanes. A new question in a lane stops the one before it, which nobody wants to hear any more.
 
 use crate::detail::{self, Detail};
+use crate::colours::Colours;
 use crate::export;
+use crate::theme::Role;
 use afterimage_indexer::{Cell, Error, Histogram, Overview, Progress, Rows, Session, Span};
 use afterimage_model::{Ctx, FieldValue, Gap};
 use afterimage_query::{Column, FieldRef, Filter, View};
@@ -88,6 +90,8 @@ pub enum Ask {
     },
     /// The first event at or after an instant on the boot clock.
     Locate(u64),
+    /// The conversation that an event belongs to.
+    Follow(u64),
     /// Write a view to a new file.
     Export {
         /// The view.
@@ -107,7 +111,9 @@ impl Ask {
             Ask::Timeline(..) => Lane::Timeline,
             Ask::Page { .. } => Lane::Page,
             Ask::Detail(_) => Lane::Detail,
-            Ask::Find { .. } | Ask::Locate(_) | Ask::Export { .. } => Lane::Errand,
+            Ask::Find { .. } | Ask::Locate(_) | Ask::Follow(_) | Ask::Export { .. } => {
+                Lane::Errand
+            },
         }
     }
 }
@@ -121,6 +127,8 @@ pub struct Line {
     pub failed: bool,
     /// One cell per column.
     pub cells: Vec<Cell>,
+    /// How it stands out.
+    pub role: Option<Role>,
 }
 
 /// An answer, or a part of it.
@@ -147,6 +155,8 @@ pub enum Answer {
     Detail(Option<Box<Detail>>),
     /// The number of an event that was searched for; `None` when there is none.
     Found(Option<u64>),
+    /// The filter that selects the conversation of an event; `None` when it belongs to none.
+    Follow(u64, Option<String>),
     /// Rows written, and where.
     Exported(u64, PathBuf),
     /// It could not be done.
@@ -385,6 +395,7 @@ fn answer(
         } => {
             let fields = fields(columns);
             let mut lines = Vec::with_capacity(count.min(1024));
+            let mut colours = Colours::new();
             session.scan(
                 which.filter.as_ref(),
                 which.span,
@@ -396,6 +407,7 @@ fn answer(
                         .map(|field| cell(ctx, field.as_ref()))
                         .collect();
                     lines.push(Line {
+                        role: colours.role(ctx),
                         num: ctx.num,
                         failed: ctx.event.errno().is_some(),
                         cells,
@@ -430,7 +442,7 @@ fn answer(
                     let hit = fields.iter().any(|field| match cell(ctx, field.as_ref()) {
                         Cell::Text(text) => holds(&text, &needle),
                         Cell::Number(n) => n.to_string().contains(&needle),
-                        Cell::Float(_) | Cell::Missing => false,
+                        Cell::Float(_) | Cell::Missing | Cell::Secret(_) => false,
                     });
                     if hit {
                         found = Some(ctx.num);
@@ -440,6 +452,10 @@ fn answer(
             )?;
             send(Answer::Found(found));
         }
+        Ask::Follow(num) => send(Answer::Follow(
+            num,
+            session.event(num, afterimage_indexer::stream_of)?.flatten(),
+        )),
         Ask::Locate(instant) => {
             let mut found = None;
             session.scan(None, Some((instant, u64::MAX)), 1, progress, &mut |ctx| {

@@ -37,13 +37,20 @@ pub fn views_md() -> String {
             Shape::Overview => "Tiles.",
             Shape::Gaps => "One row per gap.",
             Shape::Events => "One row per event, with its arguments and bytes.",
+            Shape::Made(made) => made.doc(),
         };
         out.push_str(shape);
         if !view.filter.is_empty() {
             let _ = write!(out, " Looks at `{}`.", view.filter);
         }
-        if let (Some(drill), false) = (view.drill, view.drill_filter.is_empty()) {
-            let _ = write!(out, " Enter opens `{drill}` with `{}`.", view.drill_filter);
+        match (view.drill, view.drill_filter) {
+            (Some(drill), "") => {
+                let _ = write!(out, " Enter opens `{drill}` of the row.");
+            }
+            (Some(drill), filter) => {
+                let _ = write!(out, " Enter opens `{drill}` with `{filter}`.");
+            }
+            (None, _) => {}
         }
         out.push_str("\n\n| Column | Field | Of a group | Shown as | |\n|---|---|---|---|---|\n");
         for column in view.columns {
@@ -195,5 +202,6 @@ fn unit_name(unit: Unit) -> &'static str {
         Unit::Bytes => "bytes",
         Unit::Duration => "duration",
         Unit::Time => "time",
+        Unit::Heat => "count, shaded",
     }
 }

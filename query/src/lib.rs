@@ -43,6 +43,7 @@ mod laws;
 mod lexer;
 mod note;
 mod ops;
+mod parity;
 mod parse;
 mod pattern;
 mod source;
@@ -70,13 +71,14 @@ pub use note::{Note, NoteKind};
 pub use ops::{
     FUNCTIONS, Function, FunctionRow, MODIFIERS, Modifier, ModifierRow, OPERATORS, Op, OperatorRow,
 };
+pub use parity::{PARITY, Parity, Peer, Place, parity_md, view_of_peer};
 pub use stranger::Stranger;
 pub use syntax::{Check, Literal, Node, Right, Syntax, Term};
 pub use template::{PRESETS, Preset, Shown, Template};
 pub use tiles::{Counted, TILES, Tile, tile};
 pub use values::duration_ns;
 pub use values::{print_value, quote};
-pub use views::{Aggregate, Column, Shape, Unit, VIEWS, View, view};
+pub use views::{Aggregate, Column, Made, Shape, Unit, VIEWS, View, view, view_by};
 
 /// Longest text taken as a filter or a template, in bytes.
 pub const MAX_TEXT: usize = 256 * 1024;

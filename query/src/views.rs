@@ -1,5 +1,11 @@
 //! The views as data: which events, which columns, where Enter leads. Columns are fields, filters are our own language.
 
+use crate::error::FilterError;
+use crate::field::FieldRef;
+use afterimage_model::FieldType;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
 /// How a column's values of one group become one cell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aggregate {
@@ -36,6 +42,8 @@ pub enum Unit {
     Duration,
     /// An instant, in the reader's time format.
     Time,
+    /// A count that is shown against the largest in the table: as a shade or a bar where there is a screen.
+    Heat,
 }
 
 /// A column of a view.
@@ -44,7 +52,8 @@ pub struct Column {
     /// Header text.
     pub title: &'static str,
     /// A field name of `FIELDS`, with argument where it takes one. The columns of the overview and of the gaps are not
-    /// about events; their names begin with `tile.` and `gap.`.
+    /// about events; their names begin with `tile.` and `gap.`. Views that are put together have columns of their own, whose
+    /// names begin with `of.`.
     pub field: &'static str,
     /// Width in cells; 0 takes what is left.
     pub width: u16,
@@ -71,6 +80,99 @@ pub enum Shape {
     Gaps,
     /// Event list with arguments and bytes.
     Events,
+    /// Rows that stand for no group of events: what was open, said, seen or found, put together from many.
+    Made(Made),
+}
+
+/// What is put together from many events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Made {
+    /// Processes that lived at an instant.
+    Processes,
+    /// Descriptors that were open at an instant.
+    Descriptors,
+    /// Sockets that were open at an instant.
+    Sockets,
+    /// What was mounted at an instant.
+    Mounts,
+    /// The environment of processes that lived at an instant.
+    Environment,
+    /// Containers that lived at an instant.
+    Containers,
+    /// Talks: the two ends of sockets and pipes joined, terminals.
+    Talks,
+    /// What was said in a talk, line by line.
+    Lines,
+    /// What was said in a talk, byte by byte.
+    Bytes,
+    /// Messages of protocols that are recognised.
+    Messages,
+    /// Requests of HTTP/1 with their answers.
+    Http,
+    /// The same by host and path.
+    HttpTop,
+    /// Sessions at terminals, and shells whose terminal is a socket or a pipe.
+    Sessions,
+    /// What a terminal showed at an instant.
+    Terminal,
+    /// Who talked to whom.
+    Map,
+    /// What led to an event, and what came of it.
+    Story,
+    /// The lives of containers.
+    Lives,
+    /// What deserves a look about how containers are run.
+    Findings,
+    /// How long calls took, over time.
+    Latencies,
+    /// When within a second things happened, over time.
+    Subsecond,
+    /// How much went in and out, over time.
+    Course,
+    /// Rules that fired.
+    Alerts,
+}
+
+impl Made {
+    /// Whether the rows are those of one instant: the end of the span.
+    pub fn is_of_an_instant(self) -> bool {
+        matches!(
+            self,
+            Made::Processes
+                | Made::Descriptors
+                | Made::Sockets
+                | Made::Mounts
+                | Made::Environment
+                | Made::Containers
+                | Made::Terminal
+        )
+    }
+
+    /// What a row is, in a sentence.
+    pub fn doc(self) -> &'static str {
+        match self {
+            Made::Processes => "One row per process that lived at the instant.",
+            Made::Descriptors => "One row per descriptor that was open at the instant.",
+            Made::Sockets => "One row per socket that was open at the instant.",
+            Made::Mounts => "One row per mount that was there at the instant.",
+            Made::Environment => "One row per variable of a process that lived at the instant.",
+            Made::Containers => "One row per container that lived at the instant.",
+            Made::Talks => "One row per pair of ends.",
+            Made::Lines => "One row per line that was said.",
+            Made::Bytes => "One row per sixteen bytes that were said.",
+            Made::Messages => "One row per message.",
+            Made::Http => "One row per request.",
+            Made::HttpTop => "One row per method, host and path.",
+            Made::Sessions => "One row per terminal.",
+            Made::Terminal => "One row per line of the terminal at the instant.",
+            Made::Map => "One row per client, server and port.",
+            Made::Story => "One row per step.",
+            Made::Lives => "One row per turn in the life of a container.",
+            Made::Findings => "One row per finding.",
+            Made::Latencies | Made::Subsecond | Made::Course => "One row per step of time.",
+            Made::Alerts => "One row per alert.",
+        }
+    }
 }
 
 /// A view: which events, which columns, where Enter leads.
@@ -114,6 +216,44 @@ pub fn view(id: &str) -> Option<&'static View> {
     VIEWS.iter().find(|view| view.id == id)
 }
 
+/// The view that groups every event by one field. It is made once for each field that is asked for, and kept.
+pub fn view_by(field: &str) -> Result<&'static View, FilterError> {
+    static MADE: Mutex<BTreeMap<String, &'static View>> = Mutex::new(BTreeMap::new());
+    let parsed = FieldRef::parse(field)?;
+    let name = parsed.to_string();
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(view) = made.get(&name) {
+        return Ok(view);
+    }
+    // There are as many as fields with arguments that a user thought of.
+    let leaked = |text: String| -> &'static str { Box::leak(text.into_boxed_str()) };
+    let field = leaked(name.clone());
+    let time = parsed.field().ty == FieldType::AbsTime;
+    let key = Column {
+        title: "VALUE",
+        field,
+        width: 32,
+        aggregate: Aggregate::Key,
+        unit: if time { Unit::Time } else { Unit::Plain },
+        doc: "Value of the field.",
+    };
+    let columns = std::iter::once(key).chain(BY.iter().copied());
+    let view: &'static View = Box::leak(Box::new(View {
+        id: "by",
+        key: '\0',
+        title: leaked(format!("By {name}")),
+        shape: Shape::Table,
+        filter: leaked(format!("{name} exists")),
+        columns: Box::leak(columns.collect::<Vec<_>>().into_boxed_slice()),
+        sort: 1,
+        drill: Some("events"),
+        drill_filter: leaked(format!("{name}={{}}")),
+        doc: "Events by one field.",
+    }));
+    made.insert(name, view);
+    Ok(view)
+}
+
 macro_rules! columns {
     ($($title:literal $field:literal $width:literal $aggregate:ident $unit:ident $doc:literal;)*) => {
         &[$(Column { title: $title, field: $field, width: $width, aggregate: Aggregate::$aggregate, unit: Unit::$unit, doc: $doc }),*]
@@ -122,262 +262,54 @@ macro_rules! columns {
 
 macro_rules! views {
     ($(
-        $id:literal $key:literal $title:literal $shape:ident $filter:literal => $drill:expr, $drill_filter:literal
+        $id:literal $key:literal $title:literal $shape:ident $(($made:ident))? $filter:literal => $drill:expr, $drill_filter:literal
         sorted by $sort:literal { $($columns:tt)* } $doc:literal;
     )*) => {
         &[$(View {
-            id: $id, key: $key, title: $title, shape: Shape::$shape, filter: $filter, columns: columns! { $($columns)* },
+            id: $id, key: $key, title: $title, shape: Shape::$shape $((Made::$made))?, filter: $filter, columns: columns! { $($columns)* },
             sort: $sort, drill: $drill, drill_filter: $drill_filter, doc: $doc,
         }),*]
     };
 }
 
-/// Every view.
-pub const VIEWS: &[View] = views! {
-    "overview" '1' "Overview" Overview "" => None, "" sorted by 1 {
-        "TILE" "tile.title" 24 Key Plain "What is counted.";
-        "TOTAL" "tile.total" 12 Sum Plain "How much of it.";
-        "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
-    } "Totals of everything worth counting; each leads to its events.";
-
-    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 5 {
-        "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
-        "NAME" "container.name" 20 Last Plain "Name.";
-        "IMAGE" "container.image" 24 Last Plain "Image it was started from.";
-        "TYPE" "container.type" 10 Last Plain "Runtime.";
-        "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
-        "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "FIRST" "evt.rawtime" 19 First Time "First event.";
-        "LAST" "evt.rawtime" 19 Last Time "Last event.";
-    } "Every container that was recorded, also those that no longer exist.";
-
-    "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 {
-        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
-        "STARTED" "proc.pid.ts" 19 Key Time "When it started; with the id, what a process is.";
-        "COMMAND" "proc.cmdline" 40 Last Plain "Last name and arguments.";
-        "USER" "user.name" 10 Last Plain "Effective user.";
-        "CONTAINER" "container.name" 16 Last Plain "Container.";
-        "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "LAST" "evt.rawtime" 19 Last Time "Last event.";
-        "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
-    } "Every process under its parent.";
-
-    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 {
-        "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object.";
-        "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
-        "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
-        "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "PROCS" "proc.pid" 6 Distinct Plain "Process ids that touched it.";
-        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
-        "LAST" "evt.rawtime" 19 Last Time "Last touched.";
-    } "Every file that was touched.";
-
-    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists" => Some("events"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 {
-        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
-        "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
-        "LOCAL" "fd.lip" 16 Key Plain "Local address.";
-        "LPORT" "fd.lport" 6 Key Plain "Local port.";
-        "REMOTE" "fd.rip" 16 Key Plain "Remote address.";
-        "RPORT" "fd.rport" 6 Key Plain "Remote port.";
-        "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
-        "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
-        "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "FIRST" "evt.rawtime" 19 First Time "First event.";
-    } "Every pair of addresses, by the kernel's own socket.";
-
-    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 {
-        "ERROR" "evt.res" 14 Key Plain "Name of the error.";
-        "CALL" "evt.type" 18 Key Plain "Call that failed.";
-        "COUNT" "evt.count" 9 Sum Plain "How often.";
-        "PROCS" "proc.pid" 6 Distinct Plain "Process ids it happened to.";
-        "CONTAINERS" "container.id" 11 Distinct Plain "Containers it happened in.";
-        "FIRST" "evt.rawtime" 19 First Time "First time.";
-        "LAST" "evt.rawtime" 19 Last Time "Last time.";
-        "LAST COMMAND" "proc.cmdline" 0 Last Plain "Who failed last.";
-    } "Failed calls by error and call.";
-
-    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When it returned.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "PROCESS" "proc.name" 16 First Plain "Process.";
-        "TID" "thread.tid" 8 First Plain "Thread id, as the host numbers it.";
-        "EVENT" "evt.type" 16 First Plain "Call or happening.";
-        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
-    } "Every event, with all arguments and bytes.";
-
-    "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 {
-        "CAUSE" "gap.cause" 14 Key Plain "Why events are missing.";
-        "FROM" "gap.start" 19 First Time "Last instant known to be whole before.";
-        "TO" "gap.end" 19 Last Time "First instant known to be whole after.";
-        "CPU" "gap.cpu" 4 First Plain "CPU; empty for all.";
-        "MISSING" "gap.count" 9 Sum Plain "How many; empty when that cannot be known.";
-        "DETAIL" "gap.detail" 0 First Plain "What else is known.";
-    } "What is known to be missing, and why.";
-
-    "threads" '9' "Threads" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and thread.tid={}" sorted by 4 {
-        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
-        "STARTED" "proc.pid.ts" 19 Key Time "When the process started.";
-        "TID" "thread.tid" 8 Key Plain "Thread id, as the host numbers it.";
-        "NAME" "proc.name" 16 Last Plain "Name of the process.";
-        "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "CONTAINER" "container.name" 16 Last Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
-    } "Every thread that made an event.";
-
-    "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 {
-        "EVENT" "evt.type" 20 Key Plain "Call or happening.";
-        "CATEGORY" "evt.category" 12 First Plain "What it is about.";
-        "COUNT" "evt.count" 10 Sum Plain "How often.";
-        "RATE/S" "evt.count" 9 Rate Plain "How often a second, over the span shown.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
-        "BYTES" "evt.buflen" 8 Sum Bytes "Bytes moved.";
-        "PROCS" "proc.pid" 6 Distinct Plain "Process ids that made it.";
-        "CONTAINERS" "container.id" 11 Distinct Plain "Containers it was made in.";
-    } "Calls and happenings by name.";
-
-    "callers" '\0' "Callers" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and proc.name={}" sorted by 3 {
-        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
-        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
-        "NAME" "proc.name" 16 Key Plain "Name.";
-        "COUNT" "evt.count" 9 Sum Plain "Events.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "CONTAINER" "container.name" 16 Last Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
-    } "Processes as a flat list, busiest first.";
-
-    "directories" 'D' "Directories" Table "fd.type in (file, directory) and fd.directory exists" => Some("files"), "container.name={} and fd.directory={}" sorted by 3 {
-        "DIRECTORY" "fd.directory" 0 Key Plain "Directory of the file.";
-        "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
-        "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "FILES" "fd.name" 6 Distinct Plain "Files touched.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
-    } "Files by directory.";
-
-    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat)" => Some("events"), "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When it returned.";
-        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "FLAGS" "evt.arg.flags" 24 First Plain "Flags.";
-        "FILE" "fd.name" 40 First Plain "What the kernel opened.";
-        "ASKED FOR" "evt.arg.path" 24 First Plain "What the program passed.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Every attempt to open a file, in order.";
-
-    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir)" => Some("events"), "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When it returned.";
-        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "PATH" "fs.path.name" 40 First Plain "What was removed.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Every attempt to remove a file or directory, in order.";
-
-    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false" => Some("events"), "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When it was executed.";
-        "USER" "user.name" 10 First Plain "Effective user.";
-        "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
-        "PARENT" "proc.pname" 16 First Plain "Name of the parent.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
-        "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
-    } "Every program that was executed, in order.";
-
-    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
-        "CALL" "evt.type" 8 First Plain "connect goes out, accept comes in.";
-        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "CONNECTION" "fd.name" 40 First Plain "Client and server.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Every connection made or accepted, in order.";
-
-    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
-        "CALL" "evt.type" 8 First Plain "bind or listen.";
-        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "PROTO" "fd.l4proto" 6 First Plain "Protocol.";
-        "ADDRESS" "fd.name" 24 First Plain "Address and port.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Every socket that was bound or began to listen, in order.";
-
-    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 4 {
-        "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
-        "PORT" "fd.sport" 6 Key Plain "Port of the server.";
-        "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
-        "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "CLIENTS" "fd.cip" 8 Distinct Plain "Distinct client addresses.";
-        "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
-        "PROCESS" "proc.name" 0 Last Plain "Process that used it last.";
-    } "Traffic by the server's port.";
-
-    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("events"), "fd.type={}" sorted by 3 {
-        "TYPE" "fd.type" 12 Key Plain "What was read from or written to.";
-        "IN" "evt.buflen.in" 8 Sum Bytes "Bytes in.";
-        "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
-    } "Bytes by kind of file or socket.";
-
-    "process_errors" 'E' "Process errors" Table "evt.failed=true and proc.pid exists" => Some("errors"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
-        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
-        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
-        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
-        "FILE" "evt.count.error.file" 8 Sum Plain "Calls on files that failed.";
-        "NET" "evt.count.error.net" 8 Sum Plain "Calls on sockets that failed.";
-        "MEMORY" "evt.count.error.memory" 8 Sum Plain "Calls on memory that failed.";
-        "OTHER" "evt.count.error.other" 8 Sum Plain "Other calls that failed.";
-        "CONTAINER" "container.name" 16 Last Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
-    } "Failed calls by process.";
-
-    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_" => Some("events"), "evt.num={}" sorted by 0 {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When.";
-        "EVENT" "evt.type" 16 First Plain "What happened.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "DETAIL" "evt.args" 0 First Plain "Arguments.";
-    } "Starts and ends of containers as the kernel saw them, kills for lack of memory, and what runtimes told.";
-
-    "usage" 'M' "Use of resources" Table "evt.type=container_usage" => Some("events"), "container.id={}" sorted by 3 {
-        "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
-        "NAME" "container.name" 20 Last Plain "Name.";
-        "CPU%" "container.cpu.percent" 5 Avg Plain "Mean share of one CPU.";
-        "CPU TIME" "container.cpu.time" 9 Max Duration "Processor time used since it was made.";
-        "CPU MAX%" "container.cpu.percent" 8 Max Plain "Largest share of one CPU between two samples.";
-        "THROTTLED" "container.cpu.throttled_time" 9 Max Duration "How long its limit held it back.";
-        "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
-        "PEAK" "container.memory.peak" 8 Max Bytes "Most memory in use.";
-        "LIMIT" "container.memory.limit" 8 Last Bytes "Memory it may use; 0 for no limit.";
-        "MEM%" "container.memory.percent" 5 Max Plain "Largest share of its limit.";
-        "OOM" "container.memory.oom_kills" 5 Max Plain "Processes killed for lack of memory.";
-        "PIDS" "container.pids.current" 6 Max Plain "Most processes and threads.";
-        "READ" "container.io.read" 8 Max Bytes "Bytes read from disks.";
-        "WRITTEN" "container.io.write" 8 Max Bytes "Bytes written to disks.";
-        "SAMPLES" "evt.count" 8 Sum Plain "Samples taken.";
-    } "What containers used, against what they may use.";
+/// What is said of every value of the field that events are grouped by.
+const BY: &[Column] = columns! {
+    "EVENTS" "evt.count" 9 Sum Plain "Events.";
+    "IN" "evt.buflen.in" 8 Sum Bytes "Bytes read.";
+    "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes written.";
+    "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+    "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+    "FILES" "fd.name" 8 Distinct Plain "Distinct files and connections.";
+    "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
+    "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
+    "FIRST" "evt.rawtime" 19 First Time "First event.";
+    "LAST" "evt.rawtime" 19 Last Time "Last event.";
 };
+
+mod basic;
+mod made;
+mod peers;
+
+/// Every view.
+pub const VIEWS: &[View] =
+    &join::<{ basic::BASIC.len() + peers::PEERS.len() + made::MADE.len() }>(&[
+        basic::BASIC,
+        peers::PEERS,
+        made::MADE,
+    ]);
+
+/// Tables one after the other. Only the compiler runs this: a wrong index would be an error of the build.
+#[allow(clippy::indexing_slicing)]
+const fn join<const N: usize>(parts: &[&[View]]) -> [View; N] {
+    let mut out = [basic::BASIC[0]; N];
+    let (mut part, mut place, mut at) = (0, 0, 0);
+    while at < N {
+        if place == parts[part].len() {
+            (part, place) = (part + 1, 0);
+            continue;
+        }
+        out[at] = parts[part][place];
+        (place, at) = (place + 1, at + 1);
+    }
+    out
+}

@@ -26,7 +26,7 @@ fn every_view_is_made_of_fields_and_filters_that_exist() {
         assert!(
             view.doc.ends_with('.') && view.columns.iter().all(|column| column.doc.ends_with('.'))
         );
-        let about_events = !matches!(view.shape, Shape::Overview | Shape::Gaps);
+        let about_events = !matches!(view.shape, Shape::Overview | Shape::Gaps | Shape::Made(_));
         for column in view.columns {
             if about_events {
                 let field =
@@ -53,7 +53,14 @@ fn every_view_is_made_of_fields_and_filters_that_exist() {
                     view.id
                 );
             } else {
-                assert!(column.field.starts_with("tile.") || column.field.starts_with("gap."));
+                let own = ["tile.", "gap.", "of."];
+                assert!(
+                    own.iter().any(|own| column.field.starts_with(own))
+                        || FieldRef::parse(column.field).is_ok(),
+                    "{} of {}",
+                    column.field,
+                    view.id
+                );
             }
         }
         if about_events {
@@ -137,7 +144,11 @@ fn every_preset_and_every_example_parses() {
 
 #[test]
 fn the_documents_are_those_of_the_tables() {
-    for (name, text) in [("views.md", views_md()), ("query.md", query_md())] {
+    for (name, text) in [
+        ("views.md", views_md()),
+        ("query.md", query_md()),
+        ("parity.md", parity_md()),
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR"))
             .join("../docs")
             .join(name);
@@ -151,4 +162,30 @@ fn the_documents_are_those_of_the_tables() {
             path.display()
         );
     }
+}
+
+#[test]
+fn whatever_the_peers_show_is_here_or_it_is_said_why_not() {
+    for row in PARITY {
+        let (id, filter, column) = match row.place {
+            Place::View(id) => (id, "", ""),
+            Place::Filtered(id, filter) => (id, filter, ""),
+            Place::Sorted(id, column) => (id, "", column),
+            Place::Tile(id) => {
+                assert!(tile(id).is_some(), "{}: no tile {id}", row.name);
+                continue;
+            }
+            Place::Means(_) | Place::Not(_) => continue,
+        };
+        let found = view(id).unwrap_or_else(|| panic!("{}: no view {id}", row.name));
+        Filter::parse(filter).unwrap_or_else(|e| panic!("{}: {e}", row.name));
+        let has = found.columns.iter().any(|one| one.title == column);
+        assert!(
+            column.is_empty() || has,
+            "{}: {id} has no {column}",
+            row.name
+        );
+    }
+    let count = |peer| PARITY.iter().filter(|row| row.peer == peer).count();
+    assert_eq!((count(Peer::View), count(Peer::Chisel)), (43, 51));
 }

@@ -120,29 +120,46 @@ enum Message {
     Done(Box<Result<(Total, Exit), Failure>>),
 }
 
+fn read_rules(paths: &[PathBuf]) -> Result<(Rules, Vec<Report>), Failure> {
+    let files = rule_files(paths)?;
+    let named = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_ref()));
+    Ok(load(named))
+}
+
+/// Says what there is to say about rule files; an error when one of them is not right.
+fn accept(reports: &[Report], verbose: bool) -> Result<(), Failure> {
+    for report in reports {
+        tell(report, verbose);
+    }
+    match reports.iter().find(|report| !report.is_ok()) {
+        None => Ok(()),
+        Some(report) => Err(Failure::new(
+            format!(
+                "{}: the rules are not right",
+                shown(Path::new(&report.name))
+            ),
+            "afterimage detect --validate --rules FILE says all of it",
+        )),
+    }
+}
+
+/// The rules of files and folders, for those who ask them of a session.
+pub fn rules(paths: &[PathBuf]) -> Result<Rules, Failure> {
+    let (rules, reports) = read_rules(paths)?;
+    accept(&reports, false)?;
+    Ok(rules)
+}
+
 impl Detect {
     /// Detects.
     pub fn run(self, out: &mut Output) -> Outcome {
-        let files = rule_files(&self.rules)?;
-        let named = files
-            .iter()
-            .map(|(name, text)| (name.as_str(), text.as_ref()));
-        let (rules, reports) = load(named);
+        let (rules, reports) = read_rules(&self.rules)?;
         if self.validate {
             return validate(out, &reports, self.json);
         }
-        for report in &reports {
-            tell(report, self.verbose);
-        }
-        if let Some(report) = reports.iter().find(|report| !report.is_ok()) {
-            return Err(Failure::new(
-                format!(
-                    "{}: the rules are not right",
-                    shown(Path::new(&report.name))
-                ),
-                "afterimage detect --validate --rules FILE says all of it",
-            ));
-        }
+        accept(&reports, self.verbose)?;
         let selected = rules.select(&Selection {
             tags: self.tag.clone(),
             not_tags: self.no_tag.clone(),

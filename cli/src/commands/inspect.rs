@@ -2,7 +2,8 @@
 
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::source::{Source, bad_filter};
-use afterimage_inspect_tui::{ColorChoice, Error, Options, run};
+use crate::moment::Zone;
+use afterimage_inspect_tui::{ColorChoice, Error, Options, run, theme};
 use afterimage_model::Safe;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -11,7 +12,10 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage inspect web.aft
   afterimage inspect web.aft --view files container.name=web
+  afterimage inspect web.aft --view lsof --at 12:00:05   # what was open then
+  afterimage inspect web.aft --rules falco_rules.yaml --view alerts
   afterimage inspect --ascii --color never web.aft   # on a serial console
+  afterimage inspect --linear web.aft                # line by line, for a screen reader
 
 Keys: ? shows all of them, Enter goes deeper, Backspace back, / filters, q leaves.";
 
@@ -36,6 +40,18 @@ pub struct Inspect {
     /// Write nothing, not even exports
     #[arg(long)]
     read_only: bool,
+    /// Where to stand: an instant (as --from of view takes it), or #N for event N
+    #[arg(long, value_name = "TIME")]
+    at: Option<String>,
+    /// Falco rule file for the view of alerts; may be given again
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
+    /// Colours: dark, light, blind (told apart without red and green), or none
+    #[arg(long, value_name = "NAME", default_value = "dark")]
+    palette: Palette,
+    /// Line by line in plain text, for screen readers and terminals that only print
+    #[arg(long)]
+    linear: bool,
 }
 
 /// When to use colour.
@@ -45,6 +61,17 @@ enum Colour {
     Auto,
     Always,
     Never,
+}
+
+/// Colours.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Palette {
+    /// For dark backgrounds
+    Dark,
+    /// For light backgrounds
+    Light,
+    /// Told apart without red and green
+    Blind,
 }
 
 impl Inspect {
@@ -65,8 +92,27 @@ impl Inspect {
             view,
             filter: self.filter.join(" "),
             read_only: self.read_only,
+            palette: match self.palette {
+                Palette::Dark => theme::Palette::Dark,
+                Palette::Light => theme::Palette::Light,
+                Palette::Blind => theme::Palette::Blind,
+            },
+            linear: self.linear,
+            ..Options::default()
         };
-        let source = Source::open(&self.file)?;
+        let mut source = Source::open(&self.file)?;
+        if !self.rules.is_empty() {
+            source.session.set_rules(super::detect::rules(&self.rules)?);
+        }
+        let options = Options {
+            at: match &self.at {
+                Some(text) => Some(source.instant(text, Zone::Utc)?),
+                None => None,
+            },
+            event: self.at.as_deref().and_then(|text| text.strip_prefix('#')?.parse().ok()),
+            path: if self.file == Path::new("-") { None } else { Some(self.file.clone()) },
+            ..options
+        };
         begin(&self.file, source, options)?;
         Ok(Exit::Done)
     }
@@ -79,6 +125,7 @@ pub fn open(file: &Path, source: Source) -> Result<(), Failure> {
         source,
         Options {
             name: name(file),
+            path: Some(file.to_owned()),
             ..Options::default()
         },
     )

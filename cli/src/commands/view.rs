@@ -8,9 +8,9 @@ use crate::moment::Zone;
 use crate::output::{Output, say};
 use crate::source::{Source, filter};
 use crate::table::{Align, Table};
-use afterimage_indexer::{Cell, Progress, Row, Span, TimeLook, TimeStyle, cell_text};
+use afterimage_indexer::{Cell, Form as Document, Progress, Row, Span, TimeLook, TimeStyle, cell_text};
 use afterimage_model::{FieldType, Safe, fields};
-use afterimage_query::{Aggregate, Column, Filter, Unit, VIEWS, View as ViewRow};
+use afterimage_query::{Aggregate, Column, Filter, Made, Shape, Unit, VIEWS, View as ViewRow};
 use clap::Args;
 use std::io::Write;
 use std::path::PathBuf;
@@ -21,6 +21,10 @@ Examples:
   afterimage view web.aft files container.name=web     # those of one container
   afterimage view web.aft connections --sort OUT -n 20 # the twenty busiest
   afterimage view web.aft files --csv > files.csv
+  afterimage view web.aft lsof --at 12:00:05 proc.name=sh    # what it had open then
+  afterimage view web.aft conversation fd.port=4444    # what was said
+  afterimage view web.aft sessions --as cast > shell.cast
+  afterimage view web.aft by --by proc.name            # by any field
   afterimage view --list                               # what views there are";
 
 /// Show a view of the inspector as text
@@ -51,6 +55,21 @@ pub struct View {
     /// List the views
     #[arg(long)]
     list: bool,
+    /// The state at this instant, for views of an instant (ps, lsof, netstat …): a time as --to takes it, or #N for that of event N
+    #[arg(long, value_name = "TIME", conflicts_with = "to")]
+    at: Option<String>,
+    /// For the view `by`: the field that groups the events, such as proc.name or fd.type
+    #[arg(long, value_name = "FIELD")]
+    by: Option<String>,
+    /// Write it in another form: raw (a conversation's bytes), cast (a session, asciicast 2), dot or svg (the map)
+    #[arg(long = "as", value_name = "FORM", conflicts_with_all = ["json", "csv"])]
+    form: Option<String>,
+    /// Show what is hidden: values of variables whose names say that they are secrets
+    #[arg(long)]
+    reveal: bool,
+    /// Falco rule file for the view `alerts`; may be given again
+    #[arg(long, value_name = "FILE")]
+    rules: Vec<PathBuf>,
     #[command(flatten)]
     when: When,
 }
@@ -69,15 +88,56 @@ impl View {
         let (Some(file), Some(id), false) = (&self.file, &self.view, self.list) else {
             return super::views::list(out, super::Form::Text);
         };
-        let row = find(id)?;
-        let filter = filter(&self.filter)?;
-        let source = Source::open(file)?;
+        let (row, own) = match &self.by {
+            Some(field) if id == "by" => (by(field)?, ""),
+            None if id == "by" => {
+                return Err(Failure::usage(
+                    "the view `by` groups by a field, and none is named",
+                    "--by proc.name; all of them: afterimage fields",
+                ));
+            }
+            Some(_) => {
+                return Err(Failure::usage(
+                    "--by is for the view `by`",
+                    format!("afterimage view FILE by --by {}", Safe::new(self.by.as_deref().unwrap_or_default())),
+                ));
+            }
+            None => named(id)?,
+        };
+        let mut filter = filter(&self.filter)?;
+        if let Ok(own) = Filter::parse(own)
+            && !own.is_all()
+        {
+            filter = Some(match filter {
+                Some(filter) => own.and(filter),
+                None => own,
+            });
+        }
+        let mut source = Source::open(file)?;
+        if !self.rules.is_empty() {
+            source.session.set_rules(super::detect::rules(&self.rules)?);
+        }
+        if row.shape == Shape::Made(Made::Alerts) && source.session.rules().is_none() {
+            return Err(Failure::usage(
+                "alerts are made by rules, and no rule file is given",
+                "--rules FILE",
+            ));
+        }
         source.warn_of_strangers(filter.as_ref());
-        let span = source.span(
+        let mut span = source.span(
             self.when.from.as_deref(),
             self.when.to.as_deref(),
             self.when.tz,
         )?;
+        if let Some(at) = &self.at {
+            let at = source.instant(at, self.when.tz)?;
+            span = Some((span.map_or(0, |span| span.0), at));
+        }
+        if let Some(form) = &self.form {
+            document(out, &source, row, form, filter.as_ref(), span)?;
+            out.flush()?;
+            return Ok(source.report_loss());
+        }
         let form = match (self.json, self.csv) {
             (true, _) => Form::Json,
             (_, true) => Form::Csv,
@@ -89,6 +149,7 @@ impl View {
             limit,
             sort: self.sort.as_deref(),
             zone: self.when.tz,
+            reveal: self.reveal,
         };
         rows(out, &source, row, filter.as_ref(), span, &choice)?;
         out.flush()?;
@@ -96,12 +157,23 @@ impl View {
     }
 }
 
+/// A column that shows its cells as they are.
+const PLAIN: Column = Column {
+    title: "",
+    field: "",
+    width: 0,
+    aggregate: Aggregate::First,
+    unit: Unit::Plain,
+    doc: "",
+};
+
 /// How much of a view is shown, in which order and form.
 struct Choice<'a> {
     form: Form,
     limit: usize,
     sort: Option<&'a str>,
     zone: Zone,
+    reveal: bool,
 }
 
 /// Shows the first rows of a view as text: what `demo` prints where there is no terminal.
@@ -123,19 +195,22 @@ pub fn glance(
             limit,
             sort: None,
             zone: Zone::Utc,
+            reveal: false,
         },
     )
 }
 
 /// The view with this id, or with the name csysdig has for it; a near miss is named.
 pub fn find(id: &str) -> Result<&'static ViewRow, Failure> {
-    let exact = VIEWS.iter().find(|view| view.id == id);
-    let known = || {
-        VIEWS
-            .iter()
-            .find(|view| Some(view.id) == habits::view_for(id))
-    };
-    exact.or_else(known).ok_or_else(|| {
+    named(id).map(|found| found.0)
+}
+
+/// The same, with the filter that the name stands for at csysdig's or among sysdig's chisels.
+fn named(id: &str) -> Result<(&'static ViewRow, &'static str), Failure> {
+    let by_id = |id: &str| VIEWS.iter().find(|view| view.id == id);
+    let exact = || by_id(id).map(|view| (view, ""));
+    let known = || habits::view_for(id).and_then(|(id, filter)| Some((by_id(id)?, filter)));
+    exact().or_else(known).ok_or_else(|| {
         let near = VIEWS.iter().find(|view| {
             view.id.starts_with(id)
                 || id.starts_with(view.id)
@@ -152,6 +227,53 @@ pub fn find(id: &str) -> Result<&'static ViewRow, Failure> {
             },
         )
     })
+}
+
+/// The view that groups by a field.
+fn by(field: &str) -> Result<&'static ViewRow, Failure> {
+    afterimage_query::view_by(field).map_err(|error| {
+        Failure::usage(
+            format!("{}: {}", Safe::new(field), Safe::new(&error.message())),
+            Safe::new(&error.remedy()).to_string(),
+        )
+    })
+}
+
+/// Writes a view in a form of its own.
+fn document(
+    out: &mut Output,
+    source: &Source,
+    view: &ViewRow,
+    form: &str,
+    filter: Option<&Filter>,
+    span: Span,
+) -> Result<(), Failure> {
+    let Some(found) = Document::of(view, form) else {
+        let of = |made| {
+            let views = VIEWS.iter().filter(move |row| row.shape == Shape::Made(made));
+            views.map(|row| row.id)
+        };
+        let forms = Document::ALL.iter().map(|(_, end, views)| {
+            let ids: Vec<&str> = views.iter().flat_map(|made| of(*made)).collect();
+            format!("{end} of {}", ids.join(", "))
+        });
+        return Err(Failure::usage(
+            format!("view {} cannot be written as {}", view.id, Safe::new(form)),
+            forms.collect::<Vec<_>>().join("; "),
+        ));
+    };
+    let written = source
+        .session
+        .document(view, found, filter, span, &Progress::default())
+        .map_err(|error| Failure::new(Safe::new(&error.to_string()), ""))?;
+    let Some(bytes) = written else {
+        return Err(Failure::new(
+            "there is no session at a terminal in what was selected",
+            "afterimage view FILE sessions lists them",
+        ));
+    };
+    out.write_all(&bytes)?;
+    Ok(())
 }
 
 fn rows(
@@ -178,6 +300,12 @@ fn rows(
         ));
     }
     let mut rows = answer.rows;
+    if choice.reveal {
+        for row in &mut rows {
+            let cells = std::mem::take(&mut row.cells);
+            row.cells = cells.into_iter().map(Cell::revealed).collect();
+        }
+    }
     if let Some(sort) = choice.sort {
         sort_rows(&mut rows, view, sort)?;
     }
@@ -288,6 +416,7 @@ fn cell_json(object: &mut Object, name: &str, cell: &Cell) {
     match cell {
         Cell::Missing => object.raw(name, "null"),
         Cell::Text(bytes) => object.text(name, bytes),
+        hidden @ Cell::Secret(_) => object.text(name, cell_text(hidden, &PLAIN, &TimeStyle::default())),
         Cell::Number(n) => object.number(name, *n),
         Cell::Float(x) if x.is_finite() => object.raw(name, &format!("{x}")),
         Cell::Float(_) => object.raw(name, "null"),
@@ -300,6 +429,7 @@ fn csv_cell(cell: &Cell) -> String {
         Cell::Missing => String::new(),
         Cell::Number(n) => n.to_string(),
         Cell::Float(x) => x.to_string(),
+        hidden @ Cell::Secret(_) => cell_text(hidden, &PLAIN, &TimeStyle::default()),
         Cell::Text(bytes) => {
             let text = Safe::new(bytes).to_string();
             if text.starts_with(['=', '+', '-', '@']) {

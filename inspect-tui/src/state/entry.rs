@@ -15,6 +15,8 @@ pub enum Kind {
     Export,
     /// A view.
     View,
+    /// What is noted of an event.
+    Note,
 }
 
 impl Kind {
@@ -24,7 +26,8 @@ impl Kind {
             Kind::Filter => "filter: ",
             Kind::Search => "search: ",
             Kind::GoTo => "go to event: ",
-            Kind::Export => "export to (.csv or .json): ",
+            Kind::Export => "export to (.csv, .json, .md; .raw, .cast, .dot or .svg where there is one): ",
+            Kind::Note => "note: ",
             Kind::View => "view: ",
         }
     }
@@ -45,6 +48,8 @@ pub struct Entry {
     pub hints: Vec<Candidate>,
     /// The selected view, or the line of history.
     pub choice: usize,
+    /// The number of the event that a note is about.
+    pub about: u64,
 }
 
 impl Entry {
@@ -57,6 +62,7 @@ impl Entry {
             error: None,
             hints: Vec::new(),
             choice: 0,
+            about: 0,
         }
     }
 

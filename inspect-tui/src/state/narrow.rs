@@ -6,9 +6,9 @@ use crate::fit;
 use crate::show;
 use crate::state::table::Table;
 use crate::worker::Ask;
-use afterimage_indexer::{Cell, Span};
+use afterimage_indexer::{Cell, Span, latencies_of};
 use afterimage_model::fields;
-use afterimage_query::{Aggregate, Column, Filter, Shape, TILES, Unit, VIEWS, View, quote};
+use afterimage_query::{Aggregate, Column, Filter, Made, Shape, TILES, Unit, VIEWS, View, quote};
 
 /// Whether a column holds one value of the events behind a row, and not something computed from several.
 fn is_value(column: &Column, view: &View) -> bool {
@@ -39,7 +39,7 @@ impl State {
     }
 
     /// Adds a step to the trail.
-    fn enter(&mut self, view: &'static View, from: String, narrowing: Option<Filter>) {
+    pub(super) fn enter(&mut self, view: &'static View, from: String, narrowing: Option<Filter>) {
         let body = Body::Table(Table::default());
         self.trail.push(Step {
             view,
@@ -71,7 +71,9 @@ impl State {
                 let Some(view) = find_view(tile.view) else {
                     return;
                 };
-                let narrowing = if tile.filter.is_empty() {
+                // Views that are put together from many events would see only a part of each.
+                let whole = matches!(view.shape, Shape::Made(_)) || tile.filter.is_empty();
+                let narrowing = if whole {
                     None
                 } else {
                     Filter::parse(tile.filter).ok()
@@ -111,7 +113,7 @@ impl State {
         }
     }
 
-    fn enter_row(&mut self, view: &'static View) {
+    pub(super) fn enter_row(&mut self, view: &'static View) {
         let Body::Table(table) = &self.step().body else {
             return;
         };
@@ -120,14 +122,25 @@ impl State {
         }
         let Some(row) = table.selected() else { return };
         // One row of a list is one event: there is nothing to narrow further, only a place to stand.
-        if self.step().view.shape == Shape::List && view.shape == Shape::Events {
+        let single = self.step().view.shape == Shape::List || row.filter == format!("evt.num={}", row.first_num);
+        if single && view.shape == Shape::Events {
             let num = row.first_num;
             return self.open_events_at(num);
         }
-        let narrowing = if row.filter.is_empty() {
+        let mut text = row.filter.clone();
+        if self.step().view.shape == Shape::Made(Made::Latencies)
+            && let Some(bin) = table.column.checked_sub(1)
+        {
+            let (least, next) = latencies_of(bin);
+            text += &format!(" and evt.latency>={least}");
+            if let Some(next) = next {
+                text += &format!(" and evt.latency<{next}");
+            }
+        }
+        let narrowing = if text.is_empty() {
             Ok(None)
         } else {
-            Filter::parse(&row.filter).map(Some)
+            Filter::parse(&text).map(Some)
         };
         match narrowing {
             Ok(narrowing) => {
@@ -241,6 +254,8 @@ impl State {
         if self.working() {
             self.effects.push(Effect::Cancel);
             self.say("stopped: what is shown is not all there is", true);
+        } else if self.playing {
+            self.playing = false;
         } else if self.timeline.mark.take().is_none() && self.pane != Pane::Body {
             self.pane = Pane::Body;
         }
@@ -296,6 +311,7 @@ impl State {
         let field = column.field;
         let text = match cell {
             Cell::Missing => format!("{}{field} exists", if only { "not " } else { "" }),
+            Cell::Secret(_) => return self.say("it is hidden", true),
             Cell::Text(text) => equation(field, &quote(text), only),
             Cell::Number(n) => equation(field, &n.to_string(), only),
             Cell::Float(x) => equation(field, &x.to_string(), only),

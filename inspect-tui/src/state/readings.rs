@@ -105,7 +105,8 @@ impl State {
     /// How instants are shown.
     pub fn epoch(&self) -> Epoch<'_> {
         let manifest = &self.facts.manifest;
-        let first_ns = manifest.wall_ns(self.facts.span.map_or(0, |span| span.0));
+        let first = self.facts.span.map_or(0, |span| span.0);
+        let first_ns = manifest.wall_ns(self.reference.unwrap_or(first));
         Epoch {
             manifest,
             style: TimeStyle {

@@ -168,6 +168,7 @@ impl State {
     fn move_cursor(&mut self, by: i64) {
         let last = usize::from(self.plan().strip().width).saturating_sub(1);
         self.timeline.cursor = moved(self.timeline.cursor, by, last);
+        self.follow_cursor();
     }
 
     /// The left button went down.
@@ -282,6 +283,7 @@ impl State {
         if self.pane == Pane::Timeline && self.timeline.mark.is_some() {
             if self.timeline.mark == Some(self.timeline.cursor) {
                 self.timeline.mark = None;
+                self.follow_cursor();
             } else {
                 self.mark();
             }

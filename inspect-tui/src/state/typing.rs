@@ -61,7 +61,7 @@ impl State {
                     entry.choice = choice;
                 }
             }
-            Kind::Search | Kind::GoTo | Kind::Export => {}
+            Kind::Search | Kind::GoTo | Kind::Export | Kind::Note => {}
         }
     }
 
@@ -86,6 +86,7 @@ impl State {
                 None => {
                     if !text.is_empty() && self.history.last() != Some(&text) {
                         self.history.push(text.clone());
+                        self.save();
                     }
                     self.set_filter(text);
                 }
@@ -119,6 +120,7 @@ impl State {
                     });
                 }
             }
+            Kind::Note => self.take_note(entry.about, text),
             Kind::View => match entry.views().get(entry.choice) {
                 Some(view) => self.open(view),
                 None => self.say("there is no such view", true),

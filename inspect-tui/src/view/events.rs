@@ -56,15 +56,17 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
     rows.draw(area, canvas, |place| {
         let place = list.top + place;
         let num = list.num(place)?;
-        let (cells, bad) = match list.line(place) {
-            Some(line) => (Cow::Borrowed(&line.cells[..]), line.failed),
-            None => (Cow::Owned(coming(num)), false),
+        let (cells, bad, role) = match list.line(place) {
+            Some(line) => (Cow::Borrowed(&line.cells[..]), line.failed, line.role),
+            None => (Cow::Owned(coming(num)), false, None),
         };
         Some(Line {
             cells,
             depth: 0,
             fold: None,
             bad,
+            role,
+            marked: state.bookmarks.contains_key(&num),
         })
     });
     if list.is_empty() {

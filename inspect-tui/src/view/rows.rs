@@ -20,6 +20,10 @@ pub struct Line<'a> {
     pub fold: Option<bool>,
     /// Whether the row tells of a failure.
     pub bad: bool,
+    /// How it stands out otherwise.
+    pub role: Option<Role>,
+    /// Whether the user marked it.
+    pub marked: bool,
 }
 
 /// A table to draw.
@@ -122,13 +126,18 @@ impl Rows {
                 (true, true, _) => Role::Selected,
                 (true, false, _) => Role::Resting,
                 (false, _, true) => Role::Bad,
-                (false, _, false) => Role::Text,
+                (false, _, false) => row.role.unwrap_or(Role::Text),
             };
             let mark = match (selected, row.bad) {
                 (true, _) => canvas.glyph("▸", ">"),
                 (false, true) => "!",
+                (false, false) if row.marked => canvas.glyph("◆", "*"),
                 (false, false) => " ",
             };
+            // The mark of the selected row stands beside its arrow.
+            if row.marked && (selected || row.bad) {
+                canvas.text(area, 1, screen_line, canvas.glyph("◆", "*"), role);
+            }
             if selected && self.focus {
                 canvas.tint(area, 0, screen_line, area.width, Role::Selected);
             }

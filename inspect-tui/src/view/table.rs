@@ -7,7 +7,7 @@ use crate::state::table::Table;
 use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
 use afterimage_indexer::Cell;
-use afterimage_query::Shape;
+use afterimage_query::{Made, Shape};
 use std::borrow::Cow;
 
 /// Draws the rows there are, or says why there are none.
@@ -39,13 +39,21 @@ pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
             fold: (tree.is_some() && table.has_children(at)).then(|| table.folded.contains(&at)),
             bad: view.shape == Shape::List
                 && result.and_then(|at| row.cells.get(at)).is_some_and(failed),
+            role: None,
+            marked: row.events == 1 && state.bookmarks.contains_key(&row.first_num),
         })
     });
     if table.order.is_empty() {
         let says = match (table.loaded, view.shape) {
             (false, _) => "working",
             (true, Shape::Gaps) => "no gaps: nothing is known to be missing",
+            (true, Shape::Made(Made::Alerts)) if state.facts.rules.is_none() => {
+                "no rule files were given: afterimage inspect --rules FILE"
+            }
+            (true, Shape::Made(Made::Alerts)) => "none of the rules fired",
+            (true, Shape::Made(Made::Story)) => "no event was selected: b on an event tells its story",
             (true, _) if state.which().filter.is_some() => "nothing matches the filter",
+            (true, _) if state.at.is_some() => "nothing up to this instant",
             (true, _) if state.span.is_some() => "nothing in this part of the capture",
             (true, _) => "nothing of this was recorded",
         };

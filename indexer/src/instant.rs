@@ -1,0 +1,672 @@
+//! The state at an instant: which processes lived, what they had open, what was mounted. What was there when the recording
+//! began comes from the capture's state blocks; what changed is replayed event by event up to the instant.
+
+use crate::cell::Cell;
+use crate::made::{self, Asked, Columns, number, row, text};
+use crate::rows::Rows;
+use crate::session::{Session, Visitor};
+use afterimage_model::{
+    Abi, BootNs, Container, ContainerId, Ctx, Event, EventFlags, File, FileId, FileKind, Mount,
+    Origin, ProcId, Process, Role, Tables, TypeId, Value, render,
+};
+use afterimage_query::{Made, print_value};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
+
+/// A process: its pid and its start, ns since boot.
+type Identity = (u32, u64);
+
+/// Most descriptors that are kept; more are not told apart from none.
+const MOST_OPEN: usize = 1 << 20;
+
+/// `O_CLOEXEC`, as sockets, pipes and epoll instances spell it too (asm-generic/fcntl.h).
+const CLOSE_ON_EXEC: i64 = 0o2000000;
+
+/// A descriptor that is open.
+#[derive(Clone, Copy)]
+struct Open {
+    file: Option<FileId>,
+    /// Number of the event that opened it; `None` when it was open before.
+    since: Option<u64>,
+    closes_on_exec: bool,
+}
+
+/// Everything that was at an instant.
+pub(crate) struct Instant {
+    /// The instant, ns since boot.
+    at: u64,
+    tables: Tables,
+    /// The row of each process as of its last event.
+    lived: BTreeMap<Identity, ProcId>,
+    ended: HashSet<Identity>,
+    open: BTreeMap<Identity, BTreeMap<u32, Open>>,
+    opened: usize,
+    /// Descriptors that were opened or closed before the instant, whatever became of them.
+    touched: HashSet<(Identity, u32)>,
+    /// Files that descriptors were opened on in the capture, so that a state block of later is not taken for the beginning.
+    made: HashSet<(Identity, u32, u64)>,
+    listening: HashSet<FileId>,
+    mounted: BTreeMap<(u32, Vec<u8>), (u64, Arc<Mount>)>,
+    unmounted: HashSet<(u32, Vec<u8>)>,
+}
+
+fn identity(process: &Process) -> Identity {
+    (process.key.pid, process.key.start_ns)
+}
+
+impl Instant {
+    /// Replays a capture up to an instant. Gives whether it was not stopped.
+    fn replay(session: &Session, asked: &Asked<'_>) -> (Instant, bool) {
+        let at = asked.span.map_or(u64::MAX, |span| span.1);
+        let mut state = Instant {
+            at,
+            tables: session.state().clone(),
+            lived: BTreeMap::new(),
+            ended: HashSet::new(),
+            open: BTreeMap::new(),
+            opened: 0,
+            touched: HashSet::new(),
+            made: HashSet::new(),
+            listening: HashSet::new(),
+            mounted: BTreeMap::new(),
+            unmounted: HashSet::new(),
+        };
+        let complete = session
+            .walk(None, None, 1, asked.progress, &mut state)
+            .complete;
+        state.add_what_was_before();
+        (state, complete)
+    }
+
+    fn keep_rows(&mut self, ctx: &Ctx<'_>) {
+        let Tables { procs, files, .. } = &mut self.tables;
+        if let Some(row) = ctx.tables.procs.get(&ctx.event.proc) {
+            procs.entry(row.id).or_insert_with(|| row.clone());
+        }
+        if let Some(id) = ctx.event.file
+            && let Some(row) = ctx.tables.files.get(&id)
+        {
+            files.entry(id).or_insert_with(|| row.clone());
+        }
+    }
+
+    /// Rows of state blocks: processes without events, and descriptors nothing happened to.
+    fn add_what_was_before(&mut self) {
+        let rows: Vec<Arc<Process>> = self.tables.procs.values().cloned().collect();
+        for process in rows {
+            let who = identity(&process);
+            if process.key.start_ns <= self.at && !process.is_nobody() && process.key.pid != 0 {
+                self.lived.entry(who).or_insert(process.id);
+            }
+        }
+        let known: Vec<((ProcId, u32), FileId)> = self
+            .tables
+            .descriptors
+            .iter()
+            .map(|(key, file)| (*key, *file))
+            .collect();
+        for ((proc, fd), file) in known {
+            let Some(who) = self.tables.proc(proc).map(identity) else {
+                continue;
+            };
+            let ino = self.tables.file(file).map_or(0, |file| file.ino);
+            if !self.touched.contains(&(who, fd)) && !self.made.contains(&(who, fd, ino)) {
+                self.put(who, fd, Some(file), None, false);
+            }
+        }
+    }
+
+    fn put(&mut self, who: Identity, fd: u32, file: Option<FileId>, since: Option<u64>, x: bool) {
+        if self.opened < MOST_OPEN {
+            let open = Open {
+                file,
+                since,
+                closes_on_exec: x,
+            };
+            if self.open.entry(who).or_default().insert(fd, open).is_none() {
+                self.opened += 1;
+            }
+        }
+    }
+
+    fn close(&mut self, who: Identity, fd: u32) {
+        self.touched.insert((who, fd));
+        if let Some(open) = self.open.get_mut(&who)
+            && open.remove(&fd).is_some()
+        {
+            self.opened = self.opened.saturating_sub(1);
+        }
+    }
+
+    /// The first event of a process: it has what its parent had.
+    fn inherit(&mut self, ctx: &Ctx<'_>, process: &Process, who: Identity) {
+        if self.lived.contains_key(&who) {
+            return;
+        }
+        let parent = process.parent.and_then(|id| ctx.tables.proc(id));
+        let Some(inherited) = parent
+            .map(identity)
+            .filter(|parent| *parent != who)
+            .and_then(|parent| self.open.get(&parent))
+            .cloned()
+        else {
+            return;
+        };
+        for (fd, open) in inherited {
+            self.put(who, fd, open.file, open.since, open.closes_on_exec);
+        }
+    }
+
+    fn change(&mut self, ctx: &Ctx<'_>, who: Identity, later: bool) {
+        let event = ctx.event;
+        let Some(ty) = ctx.ty() else { return };
+        let ino = event
+            .file
+            .and_then(|id| self.tables.file(id))
+            .map_or(0, |file| file.ino);
+        let argument = |name: &str| match ty.arg_index(name).and_then(|at| event.args.get(at)) {
+            Some(Value::Num(n)) => Some(*n),
+            _ => None,
+        };
+        let failed = event.errno().is_some();
+        let name = ty.name.as_str();
+        let duplicates = matches!(name, "dup2" | "dup3")
+            || name == "fcntl" && matches!(argument("op"), Some(0 | 1030));
+        if (render::new_fd(ty, event) || duplicates) && !failed && event.result >= 0 {
+            let fd = u32::try_from(event.result).unwrap_or(u32::MAX);
+            if later {
+                self.made.insert((who, fd, ino));
+                return;
+            }
+            self.touched.insert((who, fd));
+            let flags = argument("flags")
+                .or_else(|| argument("type"))
+                .unwrap_or_default();
+            let x = flags & CLOSE_ON_EXEC != 0 || argument("op") == Some(1030);
+            return self.put(who, fd, event.file, Some(ctx.num), x);
+        }
+        if later {
+            return;
+        }
+        match name {
+            "close" if !failed => {
+                if let Some(fd) = argument("fd").and_then(|fd| u32::try_from(fd).ok()) {
+                    self.close(who, fd);
+                }
+            }
+            "close_range" if !failed => {
+                let (first, last) = (argument("first"), argument("last"));
+                let first = first.and_then(|n| u32::try_from(n & 0xffff_ffff).ok());
+                let last = last.and_then(|n| u32::try_from(n & 0xffff_ffff).ok());
+                let (first, last) = (first.unwrap_or(0), last.unwrap_or(u32::MAX));
+                let fds = self.open.get(&who).into_iter().flatten().map(|(fd, _)| *fd);
+                for fd in fds
+                    .filter(|fd| (first..=last).contains(fd))
+                    .collect::<Vec<_>>()
+                {
+                    self.close(who, fd);
+                }
+            }
+            "fcntl" if !failed && argument("op") == Some(2) => {
+                let fd = argument("fd").and_then(|fd| u32::try_from(fd).ok());
+                let open = self.open.get_mut(&who);
+                if let Some(open) = open.and_then(|open| open.get_mut(&fd.unwrap_or(u32::MAX))) {
+                    open.closes_on_exec = argument("arg").is_some_and(|arg| arg & 1 != 0);
+                }
+            }
+            "pipe" | "pipe2" | "socketpair" if !failed => {
+                let pair = event.args.iter().find_map(|value| match value {
+                    Value::Bytes(blob) => render::fd_pair(&blob.bytes),
+                    _ => None,
+                });
+                let x = argument("flags").or_else(|| argument("type")).unwrap_or(0);
+                for fd in pair.into_iter().flatten() {
+                    if let Ok(fd) = u32::try_from(fd) {
+                        self.touched.insert((who, fd));
+                        let x = x & CLOSE_ON_EXEC != 0;
+                        self.put(who, fd, event.file, Some(ctx.num), x);
+                    }
+                }
+            }
+            "execve" | "execveat" if !failed => {
+                if let Some(open) = self.open.get_mut(&who) {
+                    open.retain(|_, open| !open.closes_on_exec);
+                }
+            }
+            "listen" if !failed => self.listening.extend(event.file),
+            "procexit" if ctx.proc().is_some_and(|row| row.key.pid == event.tid) => {
+                self.ended.insert(who);
+                let gone = self.open.remove(&who).map_or(0, |open| open.len());
+                self.opened = self.opened.saturating_sub(gone);
+            }
+            "mount" if !failed => self.mount(ctx),
+            "umount" | "umount2" if !failed => {
+                let point = render::arg_text(ctx, ty.arg_index("target").unwrap_or(0));
+                let namespace = ctx.proc().map_or(0, |row| row.ns_mnt);
+                let key = (namespace, point.unwrap_or_default());
+                self.mounted.remove(&key);
+                self.unmounted.insert(key);
+            }
+            _ => {}
+        }
+        // Whatever a descriptor was used for says what it is, also one that was open before.
+        let first = ty.args.first().and_then(|arg| arg.kind());
+        if first == Some(afterimage_model::ArgKind::Fd)
+            && name != "close"
+            && !failed
+            && let (Some(file), Some(Value::Num(fd))) = (event.file, event.args.first())
+            && let Ok(fd) = u32::try_from(*fd)
+        {
+            match self.open.get_mut(&who).and_then(|open| open.get_mut(&fd)) {
+                Some(open) => open.file = Some(file),
+                None if !self.touched.contains(&(who, fd)) => {
+                    self.put(who, fd, Some(file), None, false);
+                }
+                None => {}
+            }
+        }
+    }
+
+    fn mount(&mut self, ctx: &Ctx<'_>) {
+        /// More mounts than a machine has.
+        const MOST: usize = 100_000;
+        let Some((ty, process)) = ctx.ty().zip(ctx.proc()) else {
+            return;
+        };
+        let of = |name: &str| {
+            ty.arg_index(name)
+                .and_then(|at| render::arg_text(ctx, at))
+                .unwrap_or_default()
+        };
+        let mount = Mount {
+            ns_mnt: process.ns_mnt,
+            container: process.container,
+            point: of("target"),
+            options: of("mountflags"),
+            fs_type: of("filesystemtype"),
+            source: of("source"),
+            ..Mount::default()
+        };
+        if self.mounted.len() < MOST {
+            let key = (mount.ns_mnt, mount.point.clone());
+            self.unmounted.remove(&key);
+            self.mounted.insert(key, (ctx.num, Arc::new(mount)));
+        }
+    }
+
+    /// Processes that lived, each with its row.
+    fn living(&self) -> impl Iterator<Item = (Identity, &Process)> {
+        self.lived
+            .iter()
+            .filter(|(who, _)| who.1 <= self.at && !self.ended.contains(*who))
+            .filter_map(|(who, id)| Some((*who, self.tables.proc(*id)?)))
+    }
+}
+
+impl Visitor for Instant {
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.keep_rows(ctx);
+        let Some(process) = ctx.proc() else {
+            return true;
+        };
+        let who = identity(process);
+        let later = ctx.event.time.0 > self.at;
+        if !later {
+            self.inherit(ctx, process, who);
+            self.lived.insert(who, process.id);
+        }
+        self.change(ctx, who, later);
+        true
+    }
+}
+
+/// An event that never was, so that fields can be asked of a process and a descriptor.
+fn nothing(session: &Session, at: u64, process: &Process, fd: Option<(u32, FileId)>) -> Event {
+    let ty = fd.and_then(|_| session.schema().type_id("close"));
+    Event {
+        time: BootNs(at),
+        cpu: Event::NO_CPU,
+        seq: 0,
+        ty: ty.unwrap_or(TypeId(u16::MAX)),
+        abi: Abi::x86_64,
+        flags: EventFlags(EventFlags::NO_RESULT | EventFlags::TOLD),
+        tid: process.key.pid,
+        proc: process.id,
+        file: fd.map(|fd| fd.1),
+        result: 0,
+        latency_ns: 0,
+        args: fd
+            .into_iter()
+            .map(|(fd, _)| Value::Num(i64::from(fd)))
+            .collect(),
+    }
+}
+
+/// The rows of a view of an instant. The filter is asked about each row's process and descriptor.
+pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
+    let (state, complete) = Instant::replay(session, asked);
+    let columns = Columns::of(asked.view);
+    let at = match state.at {
+        u64::MAX => session.span().map_or(0, |span| span.1),
+        at => at,
+    };
+    let mut out = Vec::new();
+    let mut add = |process: &Process,
+                   fd: Option<(u32, FileId)>,
+                   filter: String,
+                   own: &dyn Fn(&str) -> Cell| {
+        let event = nothing(session, at, process, fd);
+        let ctx = Ctx {
+            manifest: session.manifest(),
+            schema: session.schema(),
+            tables: &state.tables,
+            event: &event,
+            num: 0,
+            first_ns: at,
+            previous_ns: at,
+        };
+        if out.len() <= made::MOST_ROWS && asked.filter.is_none_or(|filter| filter.matches(&ctx)) {
+            out.push(row(columns.cells(Some(&ctx), own), 0, 0, filter));
+        }
+    };
+    match made {
+        Made::Processes => {
+            for (who, process) in state.living() {
+                let open = state.open.get(&who).map_or(0, BTreeMap::len);
+                add(
+                    process,
+                    None,
+                    made::of_process(session, process),
+                    &|name| match name {
+                        "tty" => text(terminal(process.tty)),
+                        "descriptors" => number(open as i128),
+                        "origin" => text(match process.origin {
+                            Origin::Kernel => "seen",
+                            Origin::Procfs => "/proc",
+                            Origin::Runtime => "runtime",
+                            Origin::Told => "told",
+                        }),
+                        _ => Cell::Missing,
+                    },
+                );
+            }
+        }
+        Made::Descriptors | Made::Sockets => {
+            for (who, process) in state.living() {
+                for (fd, open) in state.open.get(&who).into_iter().flatten() {
+                    let Some(file) = open.file.and_then(|id| state.tables.file(id)) else {
+                        continue;
+                    };
+                    if made == Made::Sockets && protocol(file).is_empty() {
+                        continue;
+                    }
+                    let filter = format!("{} and fd.num={fd}", made::of_process(session, process));
+                    add(process, Some((*fd, file.id)), filter, &|name| {
+                        let flow = file.flow.as_ref();
+                        match name {
+                            "since" => open.since.map_or(Cell::Missing, number),
+                            "protocol" => text(protocol(file)),
+                            "local" => match flow {
+                                Some(flow) => text(flow.local.to_string()),
+                                None => text(&file.path),
+                            },
+                            "remote" => flow
+                                .filter(|flow| flow.is_connected())
+                                .map_or(Cell::Missing, |flow| text(flow.remote.to_string())),
+                            "state" => text(socket_state(file, &state.listening)),
+                            _ => Cell::Missing,
+                        }
+                    });
+                }
+            }
+        }
+        Made::Environment => {
+            for (_, process) in state.living() {
+                for entry in process
+                    .env
+                    .split(|b| *b == 0)
+                    .filter(|entry| !entry.is_empty())
+                {
+                    let split = entry.iter().position(|b| *b == b'=').unwrap_or(entry.len());
+                    let (name, value) = entry.split_at(split);
+                    let value = value.get(1..).unwrap_or_default();
+                    let filter = made::of_process(session, process);
+                    add(process, None, filter, &|column| match column {
+                        "variable" => text(name),
+                        "value" if is_secret(name, value) => Cell::Secret(value.to_vec()),
+                        "value" => text(value),
+                        _ => Cell::Missing,
+                    });
+                }
+            }
+        }
+        Made::Containers => {
+            let mut by_container: HashMap<ContainerId, (u64, ProcId)> = HashMap::new();
+            for (_, process) in state.living() {
+                if let Some(id) = process.container {
+                    by_container.entry(id).or_insert((0, process.id)).0 += 1;
+                }
+            }
+            for container in state.tables.containers.values().filter(|c| lived(c, at)) {
+                let one = by_container.get(&container.id);
+                let somebody = Process {
+                    container: Some(container.id),
+                    ..Process::default()
+                };
+                let process = one
+                    .and_then(|one| state.tables.proc(one.1))
+                    .unwrap_or(&somebody);
+                let filter = made::of_container(container.short_id());
+                // A container none of whose processes is known can only be asked by what its row says.
+                add(process, None, filter, &|name| match name {
+                    "processes" => number(one.map_or(0, |one| one.0)),
+                    _ => Cell::Missing,
+                });
+            }
+        }
+        _ => return mounts(session, &state, asked, &columns, complete),
+    }
+    let matched = out.len() as u64;
+    made::answer(out, matched, complete)
+}
+
+fn lived(container: &Container, at: u64) -> bool {
+    container.first_seen_ns <= at && (container.removed_ns == 0 || container.removed_ns > at)
+}
+
+fn mounts(
+    session: &Session,
+    state: &Instant,
+    asked: &Asked<'_>,
+    columns: &Columns,
+    complete: bool,
+) -> Rows {
+    let before = state
+        .tables
+        .mounts
+        .values()
+        .filter(|mount| {
+            let key = (mount.ns_mnt, mount.point.clone());
+            !state.unmounted.contains(&key) && !state.mounted.contains_key(&key)
+        })
+        .map(|mount| (None, mount));
+    let since = state
+        .mounted
+        .values()
+        .map(|(num, mount)| (Some(*num), mount));
+    let mut out = Vec::new();
+    for (num, mount) in before.chain(since) {
+        let container = mount.container.and_then(|id| state.tables.container(id));
+        // The filter is asked about a process of the namespace: containers are told apart by it.
+        let inside = state.tables.procs.values().find(|row| {
+            row.ns_mnt == mount.ns_mnt
+                || row.container == mount.container && row.container.is_some()
+        });
+        if let Some(filter) = asked.filter {
+            let Some(process) = inside else { continue };
+            let event = nothing(session, state.at, process, None);
+            let ctx = Ctx {
+                manifest: session.manifest(),
+                schema: session.schema(),
+                tables: &state.tables,
+                event: &event,
+                num: 0,
+                first_ns: 0,
+                previous_ns: 0,
+            };
+            if !filter.matches(&ctx) {
+                continue;
+            }
+        }
+        let name = container.map_or("host", |one| match one.name.as_str() {
+            "" => one.short_id(),
+            name => name,
+        });
+        let cells = columns.cells(None, |column| match column {
+            "namespace" => number(mount.ns_mnt),
+            "container" => text(name),
+            "point" => text(&mount.point),
+            "fstype" => text(&mount.fs_type),
+            "source" => text(&mount.source),
+            "options" => text(&mount.options),
+            "since" => num.map_or(Cell::Missing, number),
+            _ => Cell::Missing,
+        });
+        let filter = format!(
+            "evt.type in (mount, umount2) and evt.arg.target={}",
+            print_value(&mount.point)
+        );
+        out.push(row(
+            cells,
+            num.unwrap_or(0),
+            u64::from(num.is_some()),
+            filter,
+        ));
+    }
+    let matched = out.len() as u64;
+    made::answer(out, matched, complete)
+}
+
+/// What a socket speaks: `tcp`, `udp`, `unix` …; empty for what is no socket.
+fn protocol(file: &File) -> &'static str {
+    match file.kind {
+        FileKind::Ipv4 | FileKind::Ipv6 => match &file.flow {
+            Some(flow) => flow.protocol.name().unwrap_or("ip"),
+            None => "ip",
+        },
+        FileKind::Unix => "unix",
+        FileKind::Netlink => "netlink",
+        FileKind::Packet => "packet",
+        FileKind::Vsock => "vsock",
+        _ => "",
+    }
+}
+
+fn socket_state(file: &File, listening: &HashSet<FileId>) -> &'static str {
+    match &file.flow {
+        Some(flow) if flow.is_connected() => "CONNECTED",
+        Some(_) if listening.contains(&file.id) => "LISTEN",
+        Some(flow) if flow.role == Role::Server => "LISTEN",
+        Some(flow) if flow.local.port() != 0 => "BOUND",
+        None if listening.contains(&file.id) => "LISTEN",
+        None if file.peer_pid != 0 => "CONNECTED",
+        _ => "",
+    }
+}
+
+/// A terminal as ps names it, from the number the kernel has for it (Documentation/admin-guide/devices.txt).
+pub(crate) fn terminal(tty: u32) -> String {
+    let (major, minor) = (tty >> 8 & 0xfff, tty & 0xff);
+    match major {
+        0 => String::new(),
+        4 => format!("tty{minor}"),
+        136..=143 => format!("pts/{}", (major - 136) * 256 + minor),
+        _ => format!("{major}:{minor}"),
+    }
+}
+
+/// Whether a variable holds what should not be seen by whoever looks over a shoulder: by its name, or a password in an address.
+pub(crate) fn is_secret(name: &[u8], value: &[u8]) -> bool {
+    /// What the names of secrets hold.
+    const WORDS: &[&str] = &[
+        "PASS",
+        "PWD",
+        "SECRET",
+        "TOKEN",
+        "CREDENTIAL",
+        "PRIVATE",
+        "APIKEY",
+        "API_KEY",
+        "ACCESS_KEY",
+        "AUTH",
+        "COOKIE",
+        "DSN",
+    ];
+    let upper: Vec<u8> = name.to_ascii_uppercase();
+    if upper == b"PWD" || upper == b"OLDPWD" || value.is_empty() {
+        return false;
+    }
+    let holds = |word: &&str| {
+        upper
+            .windows(word.len())
+            .any(|part| part == word.as_bytes())
+    };
+    let address = || {
+        let after = value.windows(3).position(|part| part == b"://");
+        let rest = after.and_then(|at| value.get(at + 3..)).unwrap_or_default();
+        let end = rest.iter().position(|b| *b == b'/').unwrap_or(rest.len());
+        let host = rest.get(..end).unwrap_or_default();
+        let at = host.iter().position(|b| *b == b'@');
+        at.is_some_and(|at| host.get(..at).is_some_and(|user| user.contains(&b':')))
+    };
+    WORDS.iter().any(|word| holds(&word)) || upper.ends_with(b"_KEY") || address()
+}
+
+/// Names of variables that hold secrets, of all processes of a container.
+pub(crate) fn secret_names(env: &[u8]) -> BTreeSet<Vec<u8>> {
+    let entries = env.split(|b| *b == 0);
+    entries
+        .filter_map(|entry| {
+            let split = entry.iter().position(|b| *b == b'=')?;
+            let (name, value) = entry.split_at(split);
+            is_secret(name, value.get(1..).unwrap_or_default()).then(|| name.to_vec())
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn secrets_are_known_by_their_names_and_passwords_in_addresses() {
+        for (name, value, secret) in [
+            ("DB_PASSWORD", "x", true),
+            ("AWS_SECRET_ACCESS_KEY", "x", true),
+            ("PWD", "/root", false),
+            ("PATH", "/bin", false),
+            ("DATABASE_URL", "postgres://u:p@db/x", true),
+            ("SITE", "http://example.org/a@b:c", false),
+            ("TOKEN", "", false),
+        ] {
+            assert_eq!(
+                is_secret(name.as_bytes(), value.as_bytes()),
+                secret,
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn terminals_are_named_as_ps_names_them() {
+        assert_eq!(
+            [
+                terminal(0),
+                terminal(136 << 8 | 3),
+                terminal(137 << 8),
+                terminal(4 << 8 | 1)
+            ],
+            ["", "pts/3", "pts/256", "tty1"]
+        );
+    }
+}

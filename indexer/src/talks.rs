@@ -1,0 +1,594 @@
+//! Talks: the two ends of a connection, pipe or terminal joined into one, with what each said, in the order it was said.
+//!
+//! Ends are known by the inode of their socket or pipe, and connections besides by their two addresses: what one process
+//! sends and another receives is told once, from whichever end more of it was kept.
+
+use crate::cell::{Cell, Key};
+use crate::made::{self, Asked, Columns, instant, number, row, text};
+use crate::reading::FieldReader;
+use crate::rows::Rows;
+use crate::session::{Session, Visitor};
+use crate::speak;
+use afterimage_model::{Ctx, File, FileKind, Flow, Role, TypeDesc, Value, fields, render};
+use afterimage_query::{FieldRef, print_value};
+use std::collections::{BTreeSet, HashMap};
+use std::net::SocketAddr;
+
+/// Most talks that are told apart.
+const MOST_TALKS: usize = 65_536;
+/// Most bytes that are kept of one way of a talk where what was said is shown.
+pub(crate) const WHOLE: usize = 4 << 20;
+/// Most bytes that are kept of one way of a talk where only its beginning matters.
+pub(crate) const BEGINNING: usize = 8 << 10;
+/// Most bytes that are kept in all.
+const MOST_BYTES: usize = 256 << 20;
+/// Most pieces that are kept of one talk.
+const MOST_PIECES: usize = 200_000;
+
+/// What a talk goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Inet(u16),
+    Unix,
+    Pipe,
+    Tty,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Inet(protocol) => afterimage_model::entity::Protocol(protocol)
+                .name()
+                .unwrap_or("ip"),
+            Kind::Unix => "unix",
+            Kind::Pipe => "pipe",
+            Kind::Tty => "tty",
+        }
+    }
+}
+
+/// One end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct End {
+    /// `name[pid]` of the process that used it last, raw; empty when this end was not recorded.
+    pub who: Vec<u8>,
+    /// Its program alone.
+    pub program: Vec<u8>,
+    pub container: Vec<u8>,
+    pub user: Vec<u8>,
+    pub address: Option<SocketAddr>,
+    pub path: Vec<u8>,
+    inodes: BTreeSet<u64>,
+    /// A shell reads its commands from here.
+    pub shell: bool,
+    pid: u32,
+    peer: u32,
+}
+
+impl End {
+    /// Who, and where.
+    pub fn name(&self) -> Vec<u8> {
+        let address = self.address.map(|address| address.to_string().into_bytes());
+        let place = address.unwrap_or_else(|| self.path.clone());
+        match (self.who.is_empty(), place.is_empty()) {
+            (false, false) => [&self.who[..], b" ", &place].concat(),
+            (false, true) => self.who.clone(),
+            _ => place,
+        }
+    }
+}
+
+/// What was said at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub time: u64,
+    pub num: u64,
+    /// Which end said it.
+    pub from: usize,
+    /// Told by the end that said it, and not by the one that heard it.
+    sent: bool,
+    pub bytes: Vec<u8>,
+    /// How much it was before anything was left out.
+    pub len: u64,
+}
+
+/// A talk.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    pub kind: Kind,
+    /// The client, or who writes into a pipe, or who types; then the other.
+    pub ends: [End; 2],
+    pub pieces: Vec<Piece>,
+    pub first: u64,
+    pub last: u64,
+    pub first_num: u64,
+    pub events: u64,
+    pub errors: u64,
+    /// Something was left out because there is too much.
+    pub cut: bool,
+    kept: [usize; 2],
+    /// Bytes by who said them and whether that end told it.
+    moved: [[u64; 2]; 2],
+}
+
+impl Talk {
+    /// Bytes that an end said.
+    pub fn said(&self, from: usize) -> u64 {
+        let moved = self.moved.get(from).copied().unwrap_or_default();
+        moved.into_iter().max().unwrap_or(0)
+    }
+
+    /// How many of its ends were recorded.
+    pub fn recorded(&self) -> usize {
+        self.ends.iter().filter(|end| !end.who.is_empty()).count()
+    }
+
+    /// Leaves of every way what the end said that told more of it, and puts the rest in order.
+    fn settle(&mut self) {
+        let mut kept = [[0usize; 2]; 2];
+        for piece in &self.pieces {
+            if let Some(count) = kept
+                .get_mut(piece.from)
+                .and_then(|way| way.get_mut(usize::from(piece.sent)))
+            {
+                *count += piece.bytes.len();
+            }
+        }
+        let moved = self.moved;
+        self.pieces.retain(|piece| {
+            let of = |told: usize| {
+                let kept = kept.get(piece.from).and_then(|way| way.get(told));
+                let moved = moved.get(piece.from).and_then(|way| way.get(told));
+                (kept.copied().unwrap_or(0), moved.copied().unwrap_or(0))
+            };
+            // What was sent wins a draw.
+            (of(1) >= of(0)) == piece.sent
+        });
+        self.pieces.sort_by_key(|piece| piece.num);
+    }
+
+    /// The filter that selects its events.
+    pub fn filter(&self) -> String {
+        let inodes: Vec<String> = self
+            .ends
+            .iter()
+            .flat_map(|end| &end.inodes)
+            .map(u64::to_string)
+            .collect();
+        let types = match self.kind {
+            Kind::Inet(_) => "fd.type in (ipv4, ipv6)",
+            Kind::Unix => "fd.type=unix",
+            Kind::Pipe => "fd.type=pipe",
+            Kind::Tty => "fd.type=char",
+        };
+        if self.kind == Kind::Tty {
+            let path = self.ends.first().map_or(&[][..], |end| &end.path);
+            let name = format!("{types} and fd.name={}", print_value(path));
+            return match inodes.is_empty() {
+                true => name,
+                false => format!("{name} and fd.ino in ({})", inodes.join(", ")),
+            };
+        }
+        if !inodes.is_empty() {
+            return format!("{types} and fd.ino in ({})", inodes.join(", "));
+        }
+        match self.ends.each_ref().map(|end| end.address) {
+            [Some(a), Some(b)] => {
+                let way = |a: SocketAddr, b: SocketAddr| {
+                    format!(
+                        "fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}",
+                        a.ip(),
+                        a.port(),
+                        b.ip(),
+                        b.port()
+                    )
+                };
+                format!("{types} and ({} or {})", way(a, b), way(b, a))
+            }
+            _ => {
+                let path = self.ends.first().map_or(&[][..], |end| &end.path);
+                format!("{types} and fd.name={}", print_value(path))
+            }
+        }
+    }
+}
+
+/// Collects talks.
+struct Collector {
+    talks: Vec<Talk>,
+    by_inode: HashMap<(u8, u64, u64), (usize, usize)>,
+    by_flow: HashMap<(u16, SocketAddr, SocketAddr), usize>,
+    by_path: HashMap<Vec<u8>, usize>,
+    /// Ends of unix sockets whose other end was not met yet, by the pids of both.
+    half: HashMap<(u32, u32), Vec<usize>>,
+    most: usize,
+    kept: usize,
+    user: FieldReader,
+    container: FieldReader,
+    fd: Option<FieldRef>,
+    matched: u64,
+}
+
+fn is_terminal(file: &File) -> bool {
+    file.kind == FileKind::Char
+        && (file.path.starts_with(b"/dev/pts/") || file.path.starts_with(b"/dev/tty"))
+        && file.path != b"/dev/pts/ptmx"
+}
+
+/// Names of programs that take commands.
+fn is_shell(name: &[u8]) -> bool {
+    const SHELLS: &[&str] = &[
+        "sh", "bash", "dash", "ash", "zsh", "ksh", "mksh", "fish", "csh", "tcsh", "rbash",
+    ];
+    SHELLS.iter().any(|shell| shell.as_bytes() == name)
+}
+
+impl Collector {
+    fn new(kept: usize) -> Result<Collector, afterimage_query::FilterError> {
+        Ok(Collector {
+            talks: Vec::new(),
+            by_inode: HashMap::new(),
+            by_flow: HashMap::new(),
+            by_path: HashMap::new(),
+            half: HashMap::new(),
+            most: kept,
+            kept: 0,
+            user: FieldReader::new(FieldRef::parse("user.name")?),
+            container: FieldReader::new(FieldRef::parse("container.name")?),
+            fd: FieldRef::parse("fd.num").ok(),
+            matched: 0,
+        })
+    }
+
+    fn start(&mut self, kind: Kind, ctx: &Ctx<'_>) -> usize {
+        self.talks.push(Talk {
+            kind,
+            ends: Default::default(),
+            pieces: Vec::new(),
+            first: ctx.event.time.0,
+            last: ctx.event.time.0,
+            first_num: ctx.num,
+            events: 0,
+            errors: 0,
+            cut: false,
+            kept: [0; 2],
+            moved: [[0; 2]; 2],
+        });
+        self.talks.len() - 1
+    }
+
+    /// The talk of a file and which end of it the event is at.
+    fn place(&mut self, ctx: &Ctx<'_>, file: &File, reads: bool) -> Option<(usize, usize)> {
+        let inode = (file.ino != 0).then_some((file.kind as u8, file.dev, file.ino));
+        let kind = match (file.kind, &file.flow) {
+            (FileKind::Ipv4 | FileKind::Ipv6, Some(flow)) => Kind::Inet(flow.protocol.0),
+            (FileKind::Unix, _) => Kind::Unix,
+            (FileKind::Pipe, _) => Kind::Pipe,
+            _ if is_terminal(file) => Kind::Tty,
+            _ => return None,
+        };
+        let whole = file
+            .flow
+            .filter(|f| f.is_connected() && f.local.port() != 0);
+        if let Some(found) = inode.and_then(|key| self.by_inode.get(&key).copied()) {
+            match kind {
+                // A pipe has one inode: the end is told by what is done.
+                Kind::Pipe => return Some((found.0, usize::from(reads))),
+                Kind::Tty => return Some((found.0, 1)),
+                Kind::Inet(_) => {
+                    let known = self
+                        .talks
+                        .get(found.0)
+                        .and_then(|talk| talk.ends.get(found.1));
+                    let same = known
+                        .zip(whole)
+                        .is_none_or(|(end, flow)| end.address == Some(flow.local));
+                    if same {
+                        return Some(found);
+                    }
+                }
+                Kind::Unix => return Some(found),
+            }
+        }
+        if self.talks.len() >= MOST_TALKS {
+            return None;
+        }
+        let (at, end) = match kind {
+            Kind::Inet(protocol) => self.place_flow(ctx, protocol, whole?, file)?,
+            Kind::Unix => self.place_unix(ctx, file)?,
+            Kind::Pipe | Kind::Tty => {
+                if file.ino == 0 {
+                    if file.path.is_empty() {
+                        return None;
+                    }
+                    match self.by_path.get(&file.path) {
+                        Some(at) => (*at, usize::from(reads || kind == Kind::Tty)),
+                        None => {
+                            let at = self.start(kind, ctx);
+                            self.by_path.insert(file.path.clone(), at);
+                            (at, usize::from(reads || kind == Kind::Tty))
+                        }
+                    }
+                } else {
+                    (
+                        self.start(kind, ctx),
+                        usize::from(reads || kind == Kind::Tty),
+                    )
+                }
+            }
+        };
+        if let Some(key) = inode {
+            self.by_inode.insert(key, (at, end));
+        }
+        Some((at, end))
+    }
+
+    fn place_flow(
+        &mut self,
+        ctx: &Ctx<'_>,
+        protocol: u16,
+        flow: Flow,
+        file: &File,
+    ) -> Option<(usize, usize)> {
+        let (a, b) = (flow.local.min(flow.remote), flow.local.max(flow.remote));
+        let client = match flow.role {
+            Role::Client => flow.local,
+            Role::Server => flow.remote,
+            Role::Unknown if flow.local.port() >= flow.remote.port() => flow.local,
+            Role::Unknown => flow.remote,
+        };
+        let key = (protocol, a, b);
+        let known = self.by_flow.get(&key).copied();
+        if let Some(at) = known
+            && let Some(talk) = self.talks.get(at)
+        {
+            let end = usize::from(talk.ends.first()?.address != Some(flow.local));
+            let inodes = talk.ends.get(end).map(|end| &end.inodes);
+            // The same two ports with another socket are another connection.
+            if inodes.is_none_or(|inodes| {
+                inodes.is_empty() || file.ino == 0 || inodes.contains(&file.ino)
+            }) {
+                return Some((at, end));
+            }
+        }
+        let at = self.start(Kind::Inet(protocol), ctx);
+        self.by_flow.insert(key, at);
+        let server = if client == flow.local {
+            flow.remote
+        } else {
+            flow.local
+        };
+        if let Some(talk) = self.talks.get_mut(at) {
+            for (end, address) in talk.ends.iter_mut().zip([client, server]) {
+                end.address = Some(address);
+            }
+        }
+        Some((at, usize::from(client != flow.local)))
+    }
+
+    fn place_unix(&mut self, ctx: &Ctx<'_>, file: &File) -> Option<(usize, usize)> {
+        let pid = ctx.proc()?.key.pid;
+        if file.peer_pid != 0 {
+            let waiting = self.half.entry((file.peer_pid, pid)).or_default();
+            if !waiting.is_empty() {
+                let at = waiting.remove(0);
+                let first = self.talks.get(at)?.ends.first()?;
+                return Some((at, usize::from(first.pid != 0)));
+            }
+        }
+        if file.ino == 0 && file.path.is_empty() {
+            return None;
+        }
+        let name = ctx.ty().map_or("", |ty| ty.name.as_str());
+        let end = usize::from(name.starts_with("accept") || file.marks & File::SERVER != 0);
+        let at = self.start(Kind::Unix, ctx);
+        if let Some(end) = self
+            .talks
+            .get_mut(at)
+            .and_then(|talk| talk.ends.get_mut(end))
+        {
+            (end.pid, end.peer) = (pid, file.peer_pid);
+        }
+        if file.peer_pid != 0 {
+            self.half.entry((pid, file.peer_pid)).or_default().push(at);
+        }
+        Some((at, end))
+    }
+
+    fn note_end(&mut self, ctx: &Ctx<'_>, file: &File, at: usize, end: usize, reads: bool) {
+        let id = self.container.id(ctx);
+        let container = self.container.key(id).clone();
+        let id = self.user.id(ctx);
+        let user = self.user.key(id).clone();
+        let word = |key: Key| match key {
+            Key::Text(text) => text,
+            _ => Vec::new(),
+        };
+        let fd = self.fd.as_ref().and_then(|fd| fd.value(ctx));
+        let standard = matches!(fd, Some(fields::FieldValue::Int(0)));
+        let Some((process, slot)) = ctx.proc().zip(
+            self.talks
+                .get_mut(at)
+                .and_then(|talk| talk.ends.get_mut(end)),
+        ) else {
+            return;
+        };
+        let shell = reads && standard && is_shell(&process.comm);
+        // A terminal is the shell's, whoever else writes to it; a connection is that of who carries it.
+        if slot.who.is_empty() || shell || !slot.shell {
+            slot.who = made::called(process);
+            slot.program.clone_from(&process.comm);
+            slot.user = word(user);
+        }
+        slot.container = word(container);
+        slot.shell |= shell;
+        slot.pid = process.key.pid;
+        if file.flow.is_none() && !file.path.is_empty() {
+            slot.path.clone_from(&file.path);
+        }
+        if file.ino != 0 && slot.inodes.len() < 64 {
+            slot.inodes.insert(file.ino);
+        }
+    }
+}
+
+/// The payload of an event: which way it went, what was kept of it, and how long it was.
+fn payload<'c>(ctx: &Ctx<'c>) -> Option<(bool, std::borrow::Cow<'c, [u8]>, u64)> {
+    let (ty, event) = (ctx.ty()?, ctx.event);
+    let reads = ty.is(TypeDesc::READS);
+    if !reads && !ty.is(TypeDesc::WRITES) || event.result <= 0 {
+        return None;
+    }
+    // What was only looked at is read again (MSG_PEEK).
+    let peeked = ty
+        .arg_index("flags")
+        .and_then(|at| event.args.get(at))
+        .is_some_and(|flags| matches!(flags, Value::Num(n) if n & 2 != 0));
+    if reads && peeked && ty.name.starts_with("recv") {
+        return None;
+    }
+    let bytes =
+        ty.args
+            .iter()
+            .zip(&event.args)
+            .find_map(|(arg, value)| match (arg.kind()?, value) {
+                (kind, Value::Bytes(blob)) if kind.is_payload() => {
+                    Some(render::payload(kind, &blob.bytes))
+                }
+                _ => None,
+            });
+    let len = match ty.name.as_str() {
+        // Their result counts messages.
+        "sendmmsg" | "recvmmsg" => bytes.as_ref().map_or(0, |bytes| bytes.len() as u64),
+        _ => event.result.unsigned_abs(),
+    };
+    Some((reads, bytes.unwrap_or_default(), len))
+}
+
+impl Visitor for Collector {
+    fn chunk(&mut self) {
+        self.user.forget_rows();
+        self.container.forget_rows();
+    }
+
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        let Some(file) = ctx.file() else { return true };
+        let moved = payload(ctx);
+        let reads = match &moved {
+            Some((reads, ..)) => *reads,
+            None if matches!(file.kind, FileKind::Pipe | FileKind::Char) => return true,
+            None => false,
+        };
+        let Some((at, end)) = self.place(ctx, file, reads) else {
+            return true;
+        };
+        self.matched += 1;
+        self.note_end(ctx, file, at, end, reads);
+        let room = MOST_BYTES.saturating_sub(self.kept);
+        let Some(talk) = self.talks.get_mut(at) else {
+            return true;
+        };
+        talk.events += 1;
+        talk.last = talk.last.max(ctx.event.time.0);
+        talk.errors += u64::from(ctx.event.errno().is_some());
+        if talk.kind == Kind::Tty && talk.ends[0].path.is_empty() {
+            talk.ends[0].path.clone_from(&file.path);
+        }
+        let Some((reads, bytes, len)) = moved else {
+            return true;
+        };
+        let (from, sent) = if reads {
+            (1 - end.min(1), false)
+        } else {
+            (end, true)
+        };
+        if let Some(count) = talk
+            .moved
+            .get_mut(from)
+            .and_then(|way| way.get_mut(usize::from(sent)))
+        {
+            *count = count.saturating_add(len);
+        }
+        let Some(kept) = talk.kept.get_mut(from) else {
+            return true;
+        };
+        let take = bytes.len().min(self.most.saturating_sub(*kept)).min(room);
+        if talk.pieces.len() >= MOST_PIECES || take < bytes.len() {
+            talk.cut = true;
+        }
+        if talk.pieces.len() < MOST_PIECES && (take > 0 || bytes.is_empty()) {
+            *kept += take;
+            self.kept += take;
+            talk.pieces.push(Piece {
+                time: ctx.event.time.0,
+                num: ctx.num,
+                from,
+                sent,
+                bytes: bytes.get(..take).unwrap_or_default().to_vec(),
+                len,
+            });
+        }
+        true
+    }
+}
+
+/// The talks of the events that match, in the order in which they began, and whether all of the capture was looked at.
+pub(crate) fn collect(session: &Session, asked: &Asked<'_>, kept: usize) -> (Vec<Talk>, bool) {
+    // The two fields are in the table; without them there is nothing to collect.
+    let Ok(mut collector) = Collector::new(kept) else {
+        return (Vec::new(), false);
+    };
+    let complete = session
+        .walk(asked.filter, asked.span, 1, asked.progress, &mut collector)
+        .complete;
+    let mut talks = collector.talks;
+    talks.iter_mut().for_each(Talk::settle);
+    (talks, complete)
+}
+
+/// The rows of `talks`.
+pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
+    let (talks, complete) = collect(session, asked, BEGINNING);
+    let columns = Columns::of(asked.view);
+    let matched = talks.iter().map(|talk| talk.events).sum();
+    let rows = talks
+        .iter()
+        .filter(|talk| talk.kind != Kind::Tty)
+        .map(|talk| {
+            let language = speak::language(talk);
+            let cells = columns.cells(None, |name| match name {
+                "first" => instant(session, talk.first),
+                "kind" => text(talk.kind.name()),
+                "protocol" => language.map_or(Cell::Missing, |language| text(language.name)),
+                "client" => text(talk.ends[0].name()),
+                "server" => text(talk.ends[1].name()),
+                "sent" => number(talk.said(0)),
+                "received" => number(talk.said(1)),
+                "lasted" => number(talk.last.saturating_sub(talk.first)),
+                "ends" => number(talk.recorded() as i128),
+                "about" => text(about(talk)),
+                _ => Cell::Missing,
+            });
+            row(cells, talk.first_num, talk.events, talk.filter())
+        });
+    made::answer(rows.collect(), matched, complete)
+}
+
+/// What a talk was about: its first message, else the first line that was said.
+pub(crate) fn about(talk: &Talk) -> Vec<u8> {
+    if let Some(language) = speak::language(talk)
+        && let Some(said) = talk
+            .pieces
+            .iter()
+            .find_map(|piece| (language.say)(&piece.bytes, piece.from == 0))
+    {
+        return said;
+    }
+    let line = talk.pieces.iter().find_map(|piece| {
+        let mut lines = piece.bytes.split(|b| *b == b'\n');
+        lines
+            .find(|line| !line.trim_ascii().is_empty())
+            .map(|line| line.trim_ascii())
+    });
+    line.map_or(Vec::new(), |line| line.get(..200).unwrap_or(line).to_vec())
+}

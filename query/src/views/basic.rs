@@ -1,0 +1,262 @@
+//! The views that answer most questions: what ran, what it touched, whom it talked to, what failed.
+
+use super::{Aggregate, Column, Shape, Unit, View};
+
+/// These views, in the order in which they are listed.
+pub(super) const BASIC: &[View] = views! {
+    "overview" '1' "Overview" Overview "" => None, "" sorted by 1 {
+        "TILE" "tile.title" 24 Key Plain "What is counted.";
+        "TOTAL" "tile.total" 12 Sum Plain "How much of it.";
+        "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
+    } "Totals of everything worth counting; each leads to its events.";
+
+    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 7 {
+        "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
+        "NAME" "container.name" 20 Last Plain "Name.";
+        "IMAGE" "container.image" 24 Last Plain "Image it was started from.";
+        "TYPE" "container.type" 10 Last Plain "Runtime.";
+        "CPU%" "container.cpu.percent" 5 Avg Plain "Mean share of one CPU, where use was sampled.";
+        "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
+        "EVENTS" "evt.count" 9 Sum Plain "Events.";
+        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "FIRST" "evt.rawtime" 19 First Time "First event.";
+        "LAST" "evt.rawtime" 19 Last Time "Last event.";
+    } "Every container that was recorded, also those that no longer exist.";
+
+    "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started; with the id, what a process is.";
+        "COMMAND" "proc.cmdline" 40 Last Plain "Last name and arguments.";
+        "USER" "user.name" 10 Last Plain "Effective user.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "EVENTS" "evt.count" 9 Sum Plain "Events.";
+        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "LAST" "evt.rawtime" 19 Last Time "Last event.";
+        "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
+    } "Every process under its parent.";
+
+    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 {
+        "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object.";
+        "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
+        "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
+        "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids that touched it.";
+        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+        "LAST" "evt.rawtime" 19 Last Time "Last touched.";
+    } "Every file that was touched.";
+
+    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 {
+        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+        "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
+        "LOCAL" "fd.lip" 16 Key Plain "Local address.";
+        "LPORT" "fd.lport" 6 Key Plain "Local port.";
+        "REMOTE" "fd.rip" 16 Key Plain "Remote address.";
+        "RPORT" "fd.rport" 6 Key Plain "Remote port.";
+        "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
+        "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
+        "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "FIRST" "evt.rawtime" 19 First Time "First event.";
+    } "Every pair of addresses, by the kernel's own socket.";
+
+    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 {
+        "ERROR" "evt.res" 14 Key Plain "Name of the error.";
+        "CALL" "evt.type" 18 Key Plain "Call that failed.";
+        "COUNT" "evt.count" 9 Sum Plain "How often.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids it happened to.";
+        "CONTAINERS" "container.id" 11 Distinct Plain "Containers it happened in.";
+        "FIRST" "evt.rawtime" 19 First Time "First time.";
+        "LAST" "evt.rawtime" 19 Last Time "Last time.";
+        "LAST COMMAND" "proc.cmdline" 0 Last Plain "Who failed last.";
+    } "Failed calls by error and call.";
+
+    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it returned.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "PROCESS" "proc.name" 16 First Plain "Process.";
+        "TID" "thread.tid" 8 First Plain "Thread id, as the host numbers it.";
+        "EVENT" "evt.type" 16 First Plain "Call or happening.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
+    } "Every event, with all arguments and bytes.";
+
+    "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 {
+        "CAUSE" "gap.cause" 14 Key Plain "Why events are missing.";
+        "FROM" "gap.start" 19 First Time "Last instant known to be whole before.";
+        "TO" "gap.end" 19 Last Time "First instant known to be whole after.";
+        "CPU" "gap.cpu" 4 First Plain "CPU; empty for all.";
+        "MISSING" "gap.count" 9 Sum Plain "How many; empty when that cannot be known.";
+        "DETAIL" "gap.detail" 0 First Plain "What else is known.";
+    } "What is known to be missing, and why.";
+
+    "threads" '9' "Threads" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and thread.tid={}" sorted by 4 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When the process started.";
+        "TID" "thread.tid" 8 Key Plain "Thread id, as the host numbers it.";
+        "NAME" "proc.name" 16 Last Plain "Name of the process.";
+        "EVENTS" "evt.count" 9 Sum Plain "Events.";
+        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+    } "Every thread that made an event.";
+
+    "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 {
+        "EVENT" "evt.type" 20 Key Plain "Call or happening.";
+        "CATEGORY" "evt.category" 12 First Plain "What it is about.";
+        "COUNT" "evt.count" 10 Sum Plain "How often.";
+        "RATE/S" "evt.count" 9 Rate Plain "How often a second, over the span shown.";
+        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "MEAN WAIT" "evt.latency" 9 Avg Duration "How long a call that waited did, in the mean.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
+        "BYTES" "evt.buflen" 8 Sum Bytes "Bytes moved.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids that made it.";
+        "CONTAINERS" "container.id" 11 Distinct Plain "Containers it was made in.";
+    } "Calls and happenings by name.";
+
+    "callers" '\0' "Callers" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and proc.name={}" sorted by 3 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
+        "NAME" "proc.name" 16 Key Plain "Name.";
+        "COUNT" "evt.count" 9 Sum Plain "Events.";
+        "RATE/S" "evt.count" 9 Rate Plain "Events a second, over the span shown.";
+        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+    } "Processes as a flat list, busiest first.";
+
+    "directories" 'D' "Directories" Table "fd.type in (file, directory) and fd.directory exists" => Some("files"), "container.name={} and fd.directory={}" sorted by 3 {
+        "DIRECTORY" "fd.directory" 0 Key Plain "Directory of the file.";
+        "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
+        "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "FILES" "fd.name" 6 Distinct Plain "Files touched.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+    } "Files by directory.";
+
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it returned.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "FLAGS" "evt.arg.flags" 24 First Plain "Flags.";
+        "FILE" "fd.name" 40 First Plain "What the kernel opened.";
+        "ASKED FOR" "evt.arg.path" 24 First Plain "What the program passed.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every attempt to open a file, in order.";
+
+    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it returned.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "PATH" "fs.path.name" 40 First Plain "What was removed.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every attempt to remove a file or directory, in order.";
+
+    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When it was executed.";
+        "USER" "user.name" 10 First Plain "Effective user.";
+        "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
+        "PARENT" "proc.pname" 16 First Plain "Name of the parent.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
+    } "Every program that was executed, in order.";
+
+    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
+        "CALL" "evt.type" 8 First Plain "connect goes out, accept comes in.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "CONNECTION" "fd.name" 40 First Plain "Client and server.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every connection made or accepted, in order.";
+
+    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
+        "CALL" "evt.type" 8 First Plain "bind or listen.";
+        "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
+        "PROTO" "fd.l4proto" 6 First Plain "Protocol.";
+        "ADDRESS" "fd.name" 24 First Plain "Address and port.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who.";
+    } "Every socket that was bound or began to listen, in order.";
+
+    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 4 {
+        "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
+        "PORT" "fd.sport" 6 Key Plain "Port of the server.";
+        "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
+        "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "CLIENTS" "fd.cip" 8 Distinct Plain "Distinct client addresses.";
+        "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
+        "PROCESS" "proc.name" 0 Last Plain "Process that used it last.";
+    } "Traffic by the server's port.";
+
+    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("processes"), "fd.type={}" sorted by 3 {
+        "TYPE" "fd.type" 12 Key Plain "What was read from or written to.";
+        "IN" "evt.buflen.in" 8 Sum Bytes "Bytes in.";
+        "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
+        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS/S" "evt.count" 8 Rate Plain "Calls a second, over the span shown.";
+        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
+    } "Bytes by kind of file or socket.";
+
+    "process_errors" 'E' "Process errors" Table "evt.failed=true and proc.pid exists" => Some("errors"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
+        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
+        "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "FILE" "evt.count.error.file" 8 Sum Plain "Calls on files that failed.";
+        "NET" "evt.count.error.net" 8 Sum Plain "Calls on sockets that failed.";
+        "MEMORY" "evt.count.error.memory" 8 Sum Plain "Calls on memory that failed.";
+        "OTHER" "evt.count.error.other" 8 Sum Plain "Other calls that failed.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+    } "Failed calls by process.";
+
+    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_ or evt.type startswith infra" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When.";
+        "EVENT" "evt.type" 16 First Plain "What happened.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "DETAIL" "evt.args" 0 First Plain "Arguments.";
+    } "Starts and ends of containers as the kernel saw them, kills for lack of memory, and what runtimes told.";
+
+    "usage" 'M' "Use of resources" Table "evt.type=container_usage" => Some("events"), "container.id={}" sorted by 3 {
+        "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
+        "NAME" "container.name" 20 Last Plain "Name.";
+        "CPU%" "container.cpu.percent" 5 Avg Plain "Mean share of one CPU.";
+        "CPU TIME" "container.cpu.time" 9 Max Duration "Processor time used since it was made.";
+        "CPU MAX%" "container.cpu.percent" 8 Max Plain "Largest share of one CPU between two samples.";
+        "THROTTLED" "container.cpu.throttled_time" 9 Max Duration "How long its limit held it back.";
+        "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
+        "PEAK" "container.memory.peak" 8 Max Bytes "Most memory in use.";
+        "LIMIT" "container.memory.limit" 8 Last Bytes "Memory it may use; 0 for no limit.";
+        "MEM%" "container.memory.percent" 5 Max Plain "Largest share of its limit.";
+        "OOM" "container.memory.oom_kills" 5 Max Plain "Processes killed for lack of memory.";
+        "PIDS" "container.pids.current" 6 Max Plain "Most processes and threads.";
+        "READ" "container.io.read" 8 Max Bytes "Bytes read from disks.";
+        "WRITTEN" "container.io.write" 8 Max Bytes "Bytes written to disks.";
+        "SAMPLES" "evt.count" 8 Sum Plain "Samples taken.";
+    } "What containers used, against what they may use.";
+};
