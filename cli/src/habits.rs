@@ -68,7 +68,11 @@ mod tests {
             ("ps", "ps"),
             ("httplog", "http"),
         ] {
-            assert_eq!(view_for(chisel).map(|found| found.0), Some(view), "{chisel}");
+            assert_eq!(
+                view_for(chisel).map(|found| found.0),
+                Some(view),
+                "{chisel}"
+            );
         }
         assert_eq!(view_for("flame"), None);
         assert!(chisel_hint("\u{1b}[2J").what.ends_with("\\x1b[2J"));

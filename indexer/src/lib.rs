@@ -72,4 +72,5 @@ pub use heat::latencies_of;
 pub use overview::{Overview, TileTotal};
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
 pub use session::{Progress, Session, Span, Visitor, Work};
+pub use talks::stream_of;
 pub use timeline::{Histogram, LANES};

@@ -18,18 +18,21 @@ pub struct Place {
     pub line: usize,
 }
 
-/// Places everything on a board this wide.
-pub fn places(width: u16) -> Vec<Place> {
+/// The tiles that are shown when these totals were counted: those that most captures hold nothing of only where they do.
+pub fn shown(total: impl Fn(usize) -> u64) -> Vec<usize> {
+    (0..TILES.len())
+        .filter(|at| !TILES[*at].is_quiet() || total(*at) > 0)
+        .collect()
+}
+
+/// Places the tiles that are shown on a board this wide.
+pub fn places(width: u16, shown: &[usize]) -> Vec<Place> {
     let columns = usize::from(width / TILE_WIDTH).max(1);
-    let groups: Vec<(usize, usize)> = {
-        let starts: Vec<usize> = (0..TILES.len())
-            .filter(|at| *at == 0 || TILES[*at].group != TILES[*at - 1].group)
-            .collect();
-        let ends = starts.iter().skip(1).copied().chain([TILES.len()]);
-        starts.iter().copied().zip(ends).collect()
-    };
+    let groups: Vec<&[usize]> = shown
+        .chunk_by(|a, b| TILES[*a].group == TILES[*b].group)
+        .collect();
     // A heading above and an empty line below each group.
-    let lines = |group: &(usize, usize)| group.1 - group.0 + 2;
+    let lines = |group: &&[usize]| group.len() + 2;
     let all: usize = groups.iter().map(lines).sum();
     let target = all.div_ceil(columns);
     let (mut out, mut column, mut line) = (Vec::new(), 0, 0);
@@ -38,14 +41,14 @@ pub fn places(width: u16) -> Vec<Place> {
             (column, line) = (column + 1, 0);
         }
         out.push(Place {
-            tile: group.0,
+            tile: group[0],
             heading: true,
             column: column as u16,
             line,
         });
-        for (below, tile) in (group.0..group.1).enumerate() {
+        for (below, tile) in group.iter().enumerate() {
             out.push(Place {
-                tile,
+                tile: *tile,
                 heading: false,
                 column: column as u16,
                 line: line + 1 + below,
@@ -56,27 +59,29 @@ pub fn places(width: u16) -> Vec<Place> {
     out
 }
 
-fn tiles(width: u16) -> Vec<Place> {
-    places(width)
+fn tiles(width: u16, shown: &[usize]) -> Vec<Place> {
+    places(width, shown)
         .into_iter()
         .filter(|place| !place.heading)
         .collect()
 }
 
 /// The tile `by` lines above or below, in the order of the table.
-pub fn step(tile: usize, by: i64) -> usize {
+pub fn step(tile: usize, by: i64, shown: &[usize]) -> usize {
     let by_tiles = usize::try_from(by.unsigned_abs()).unwrap_or(usize::MAX);
-    let last = TILES.len().saturating_sub(1);
-    if by < 0 {
-        tile.saturating_sub(by_tiles)
+    let place = shown.partition_point(|at| *at < tile);
+    let last = shown.len().saturating_sub(1);
+    let next = if by < 0 {
+        place.saturating_sub(by_tiles)
     } else {
-        tile.saturating_add(by_tiles).min(last)
-    }
+        place.saturating_add(by_tiles).min(last)
+    };
+    shown.get(next).copied().unwrap_or(tile)
 }
 
 /// The tile nearest in the column to the left or to the right; the same when there is none.
-pub fn sideways(tile: usize, right: bool, width: u16) -> usize {
-    let tiles = tiles(width);
+pub fn sideways(tile: usize, right: bool, width: u16, shown: &[usize]) -> usize {
+    let tiles = tiles(width, shown);
     let Some(here) = tiles.iter().find(|place| place.tile == tile) else {
         return tile;
     };
@@ -94,8 +99,8 @@ pub fn sideways(tile: usize, right: bool, width: u16) -> usize {
 }
 
 /// The line a tile stands on, and how many lines there are.
-pub fn line_of(tile: usize, width: u16) -> (usize, usize) {
-    let tiles = tiles(width);
+pub fn line_of(tile: usize, width: u16, shown: &[usize]) -> (usize, usize) {
+    let tiles = tiles(width, shown);
     let line = tiles
         .iter()
         .find(|place| place.tile == tile)
@@ -107,9 +112,9 @@ pub fn line_of(tile: usize, width: u16) -> (usize, usize) {
 }
 
 /// The tile under a cell.
-pub fn tile_at(x: u16, line: usize, width: u16) -> Option<usize> {
+pub fn tile_at(x: u16, line: usize, width: u16, shown: &[usize]) -> Option<usize> {
     let column = x / TILE_WIDTH;
-    tiles(width)
+    tiles(width, shown)
         .iter()
         .find(|place| place.column == column && place.line == line)
         .map(|place| place.tile)
@@ -122,7 +127,7 @@ mod tests {
     #[test]
     fn every_tile_stands_somewhere_and_no_two_on_the_same_place() {
         for width in [0, 40, 80, 120, 200, 500] {
-            let places = places(width);
+            let places = places(width, &shown(|_| 1));
             assert_eq!(
                 places.iter().filter(|place| !place.heading).count(),
                 TILES.len()
@@ -144,9 +149,10 @@ mod tests {
 
     #[test]
     fn a_click_finds_the_tile_that_stands_there() {
-        for place in tiles(200) {
+        let all = shown(|at| u64::from(at % 2 == 0));
+        for place in tiles(200, &all) {
             assert_eq!(
-                tile_at(place.column * TILE_WIDTH + 3, place.line, 200),
+                tile_at(place.column * TILE_WIDTH + 3, place.line, 200, &all),
                 Some(place.tile)
             );
         }

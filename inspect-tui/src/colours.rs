@@ -7,12 +7,30 @@ use afterimage_query::{Evaluator, Filter};
 
 /// Every rule: a filter and a role.
 pub const COLOURS: &[(&str, Role)] = &[
-    ("evt.type in (oom_kill, runtime_oom) or evt.type=procexit and evt.arg.signal in (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS)", Role::Loss),
-    ("evt.type in (init_module, finit_module, bpf, ptrace, kexec_load, setns, unshare, pivot_root) and evt.failed=false", Role::Notable),
-    ("evt.type in (execve, execveat) and evt.failed=false and (proc.is_exe_upper_layer=true or proc.is_exe_from_memfd=true or proc.exepath pmatch (/tmp, /var/tmp, /dev/shm))", Role::Notable),
-    ("evt.type in (execve, execveat, clone, clone3, fork, vfork, procexit)", Role::Title),
-    ("evt.type in (connect, accept, accept4, bind, listen) and fd.type in (ipv4, ipv6)", Role::Good),
-    ("evt.type in (unlink, unlinkat, rmdir, rename, renameat, renameat2, chmod, fchmod, fchmodat)", Role::Key),
+    (
+        "evt.type in (oom_kill, runtime_oom) or evt.type=procexit and evt.arg.signal in (SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGSYS)",
+        Role::Loss,
+    ),
+    (
+        "evt.type in (init_module, finit_module, bpf, ptrace, kexec_load, setns, unshare, pivot_root) and evt.failed=false",
+        Role::Notable,
+    ),
+    (
+        "evt.type in (execve, execveat) and evt.failed=false and (proc.is_exe_upper_layer=true or proc.is_exe_from_memfd=true or proc.exepath pmatch (/tmp, /var/tmp, /dev/shm))",
+        Role::Notable,
+    ),
+    (
+        "evt.type in (execve, execveat, clone, clone3, fork, vfork, procexit)",
+        Role::Title,
+    ),
+    (
+        "evt.type in (connect, accept, accept4, bind, listen) and fd.type in (ipv4, ipv6)",
+        Role::Good,
+    ),
+    (
+        "evt.type in (unlink, unlinkat, rmdir, rename, renameat, renameat2, chmod, fchmod, fchmodat)",
+        Role::Key,
+    ),
 ];
 
 /// The rules, ready to be asked.

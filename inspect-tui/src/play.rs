@@ -43,11 +43,8 @@ impl Player {
     /// Presses keys: characters are themselves, other keys are named in angle brackets as help names them
     /// (`<Enter>`, `<Ctrl-F>`, `<PgDn>`, `<Space>`); a name that is no key is ignored.
     pub fn press(&mut self, keys: &str) -> &mut Player {
-        let mut rest = keys;
-        while let Some(c) = rest.chars().next() {
-            let (key, len) = named_key(rest).unwrap_or((Some(Key::Char(c)), c.len_utf8()));
-            rest = rest.get(len..).unwrap_or_default();
-            if let Some(action) = key.and_then(|key| self.state.action(key)) {
+        for key in self::keys(keys) {
+            if let Some(action) = self.state.action(key) {
                 self.act(action);
             }
         }
@@ -77,12 +74,16 @@ impl Player {
     /// The screen as lines of text without the spaces at their ends.
     pub fn screen(&mut self) -> String {
         let state = &self.state;
-        let Ok(frame) = self
-            .terminal
-            .draw(|frame| view::draw(state, Theme {
-                mono: true,
-                ..Theme::default()
-            }, frame.buffer_mut()));
+        let Ok(frame) = self.terminal.draw(|frame| {
+            view::draw(
+                state,
+                Theme {
+                    mono: true,
+                    ..Theme::default()
+                },
+                frame.buffer_mut(),
+            )
+        });
         let (buffer, area) = (frame.buffer, frame.area);
         let mut out = String::new();
         for y in area.top()..area.bottom() {
@@ -120,6 +121,18 @@ impl Player {
             }
         }
     }
+}
+
+/// The keys of a text, as [`Player::press`] reads them.
+pub fn keys(text: &str) -> Vec<Key> {
+    let mut rest = text;
+    let mut keys = Vec::new();
+    while let Some(c) = rest.chars().next() {
+        let (key, len) = named_key(rest).unwrap_or((Some(Key::Char(c)), c.len_utf8()));
+        rest = rest.get(len..).unwrap_or_default();
+        keys.extend(key);
+    }
+    keys
 }
 
 /// A key in angle brackets at the beginning, and the bytes it takes.

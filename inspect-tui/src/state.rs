@@ -46,6 +46,17 @@ pub struct Overview {
     pub top: usize,
 }
 
+impl Overview {
+    /// The tiles that are shown.
+    pub fn shown(&self) -> Vec<usize> {
+        let total = |at: usize| {
+            let counted = self.counted.as_ref().and_then(|all| all.tiles.get(at));
+            counted.map_or(0, |tile| tile.total)
+        };
+        crate::board::shown(total)
+    }
+}
+
 /// A step of the trail: a view, and what it was narrowed to on the way.
 #[derive(Clone, Debug)]
 pub struct Step {

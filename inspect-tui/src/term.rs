@@ -223,7 +223,8 @@ struct CopyToClipboard(String);
 
 impl crossterm::Command for CopyToClipboard {
     fn write_ansi(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
-        const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        const DIGITS: &[u8; 64] =
+            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
         f.write_str("\x1b]52;c;")?;
         // Base 64 (RFC 4648, 4).
         for three in self.0.as_bytes().chunks(3) {
@@ -231,7 +232,11 @@ impl crossterm::Command for CopyToClipboard {
             let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
             for place in 0..4 {
                 let digit = (bits >> (18 - place * 6) & 63) as usize;
-                f.write_char(if place > three.len() { '=' } else { char::from(DIGITS[digit]) })?;
+                f.write_char(if place > three.len() {
+                    '='
+                } else {
+                    char::from(DIGITS[digit])
+                })?;
             }
         }
         f.write_str("\x07")

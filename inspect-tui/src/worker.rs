@@ -2,8 +2,8 @@
 //!
 //! Questions come in lanes. A new question in a lane stops the one before it, which nobody wants to hear any more.
 
-use crate::detail::{self, Detail};
 use crate::colours::Colours;
+use crate::detail::{self, Detail};
 use crate::export;
 use crate::theme::Role;
 use afterimage_indexer::{Cell, Error, Histogram, Overview, Progress, Rows, Session, Span};
@@ -111,9 +111,7 @@ impl Ask {
             Ask::Timeline(..) => Lane::Timeline,
             Ask::Page { .. } => Lane::Page,
             Ask::Detail(_) => Lane::Detail,
-            Ask::Find { .. } | Ask::Locate(_) | Ask::Follow(_) | Ask::Export { .. } => {
-                Lane::Errand
-            },
+            Ask::Find { .. } | Ask::Locate(_) | Ask::Follow(_) | Ask::Export { .. } => Lane::Errand,
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `afterimage inspect`: the terminal inspector.
 
 use crate::failure::{Exit, Failure, Outcome, shown};
-use crate::source::{Source, bad_filter};
 use crate::moment::Zone;
+use crate::source::{Source, bad_filter};
 use afterimage_inspect_tui::{ColorChoice, Error, Options, run, theme};
 use afterimage_model::Safe;
 use clap::Args;
@@ -109,8 +109,15 @@ impl Inspect {
                 Some(text) => Some(source.instant(text, Zone::Utc)?),
                 None => None,
             },
-            event: self.at.as_deref().and_then(|text| text.strip_prefix('#')?.parse().ok()),
-            path: if self.file == Path::new("-") { None } else { Some(self.file.clone()) },
+            event: self
+                .at
+                .as_deref()
+                .and_then(|text| text.strip_prefix('#')?.parse().ok()),
+            path: if self.file == Path::new("-") {
+                None
+            } else {
+                Some(self.file.clone())
+            },
             ..options
         };
         begin(&self.file, source, options)?;

@@ -8,7 +8,9 @@ use crate::moment::Zone;
 use crate::output::{Output, say};
 use crate::source::{Source, filter};
 use crate::table::{Align, Table};
-use afterimage_indexer::{Cell, Form as Document, Progress, Row, Span, TimeLook, TimeStyle, cell_text};
+use afterimage_indexer::{
+    Cell, Form as Document, Progress, Row, Span, TimeLook, TimeStyle, cell_text,
+};
 use afterimage_model::{FieldType, Safe, fields};
 use afterimage_query::{Aggregate, Column, Filter, Made, Shape, Unit, VIEWS, View as ViewRow};
 use clap::Args;
@@ -99,7 +101,10 @@ impl View {
             Some(_) => {
                 return Err(Failure::usage(
                     "--by is for the view `by`",
-                    format!("afterimage view FILE by --by {}", Safe::new(self.by.as_deref().unwrap_or_default())),
+                    format!(
+                        "afterimage view FILE by --by {}",
+                        Safe::new(self.by.as_deref().unwrap_or_default())
+                    ),
                 ));
             }
             None => named(id)?,
@@ -250,7 +255,9 @@ fn document(
 ) -> Result<(), Failure> {
     let Some(found) = Document::of(view, form) else {
         let of = |made| {
-            let views = VIEWS.iter().filter(move |row| row.shape == Shape::Made(made));
+            let views = VIEWS
+                .iter()
+                .filter(move |row| row.shape == Shape::Made(made));
             views.map(|row| row.id)
         };
         let forms = Document::ALL.iter().map(|(_, end, views)| {
@@ -416,7 +423,9 @@ fn cell_json(object: &mut Object, name: &str, cell: &Cell) {
     match cell {
         Cell::Missing => object.raw(name, "null"),
         Cell::Text(bytes) => object.text(name, bytes),
-        hidden @ Cell::Secret(_) => object.text(name, cell_text(hidden, &PLAIN, &TimeStyle::default())),
+        hidden @ Cell::Secret(_) => {
+            object.text(name, cell_text(hidden, &PLAIN, &TimeStyle::default()))
+        }
         Cell::Number(n) => object.number(name, *n),
         Cell::Float(x) if x.is_finite() => object.raw(name, &format!("{x}")),
         Cell::Float(_) => object.raw(name, "null"),

@@ -26,7 +26,9 @@ impl Kind {
             Kind::Filter => "filter: ",
             Kind::Search => "search: ",
             Kind::GoTo => "go to event: ",
-            Kind::Export => "export to (.csv, .json, .md; .raw, .cast, .dot or .svg where there is one): ",
+            Kind::Export => {
+                "export to (.csv, .json, .md; .raw, .cast, .dot or .svg where there is one): "
+            }
             Kind::Note => "note: ",
             Kind::View => "view: ",
         }

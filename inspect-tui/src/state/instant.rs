@@ -10,9 +10,7 @@ use afterimage_indexer::Cell;
 use afterimage_query::{Filter, Made, Shape, VIEWS, View};
 
 /// How many times as fast as it was: thousandths.
-pub const SPEEDS: &[u64] = &[
-    100, 250, 500, 1000, 2000, 5000, 10_000, 100_000, 1_000_000,
-];
+pub const SPEEDS: &[u64] = &[100, 250, 500, 1000, 2000, 5000, 10_000, 100_000, 1_000_000];
 
 /// The place of the speed of life in [`SPEEDS`].
 pub const REAL: usize = 3;
@@ -31,6 +29,25 @@ impl State {
     /// The instant that is shown: the one chosen, else the end of what is shown.
     pub fn instant(&self) -> u64 {
         self.at.unwrap_or(self.shown_span().1)
+    }
+
+    /// Says that something outside could not be done.
+    pub fn complain(&mut self, text: &str) {
+        self.say(&fit::plain(text), true);
+    }
+
+    /// Stands at an instant, or on an event, from the beginning.
+    pub fn start_at(&mut self, at: Option<u64>, event: Option<u64>) {
+        match (event, &mut self.step_mut().body) {
+            (Some(num), Body::Events(list)) => list.go_to(num),
+            (Some(num), _) if at.is_none() => self.open_events_at(num),
+            _ => {
+                if let Some(at) = at {
+                    self.at = Some(at);
+                    self.reload();
+                }
+            }
+        }
     }
 
     /// Starts playing, or stops.
@@ -111,7 +128,10 @@ impl State {
     pub(super) fn selected_num(&self) -> Option<u64> {
         match &self.step().body {
             Body::Events(list) => list.num(list.cursor),
-            Body::Table(table) => table.selected().map(|row| row.first_num).filter(|num| *num > 0),
+            Body::Table(table) => table
+                .selected()
+                .map(|row| row.first_num)
+                .filter(|num| *num > 0),
             Body::Overview(_) => None,
         }
     }
@@ -209,7 +229,9 @@ impl State {
         };
         let cell = match &self.step().body {
             Body::Table(table) => table.selected().and_then(|row| row.cells.get(column)),
-            Body::Events(list) => list.line(list.cursor).and_then(|line| line.cells.get(column)),
+            Body::Events(list) => list
+                .line(list.cursor)
+                .and_then(|line| line.cells.get(column)),
             Body::Overview(_) => None,
         };
         let Some((cell, column)) = cell.zip(self.step().view.columns.get(column)) else {
@@ -218,9 +240,13 @@ impl State {
         if matches!(cell, Cell::Secret(_)) && !self.reveal {
             return self.say("it is hidden: R shows it", true);
         }
-        let text = afterimage_indexer::cell_text(&cell.clone().revealed(), column, &self.epoch().style);
+        let text =
+            afterimage_indexer::cell_text(&cell.clone().revealed(), column, &self.epoch().style);
         self.effects.push(Effect::Copy(text));
-        self.say("handed to the terminal's clipboard, if it has one (OSC 52)", false);
+        self.say(
+            "handed to the terminal's clipboard, if it has one (OSC 52)",
+            false,
+        );
     }
 
     /// The command that leads here.

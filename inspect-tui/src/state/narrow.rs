@@ -122,7 +122,8 @@ impl State {
         }
         let Some(row) = table.selected() else { return };
         // One row of a list is one event: there is nothing to narrow further, only a place to stand.
-        let single = self.step().view.shape == Shape::List || row.filter == format!("evt.num={}", row.first_num);
+        let single = self.step().view.shape == Shape::List
+            || row.filter == format!("evt.num={}", row.first_num);
         if single && view.shape == Shape::Events {
             let num = row.first_num;
             return self.open_events_at(num);

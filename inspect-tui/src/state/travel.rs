@@ -37,7 +37,9 @@ impl State {
                 };
                 table.cursor = moved(table.cursor, by, last);
             }
-            (Body::Overview(view), _) => view.cursor = board::step(view.cursor, by),
+            (Body::Overview(view), _) => {
+                view.cursor = board::step(view.cursor, by, &view.shown());
+            }
         }
     }
 
@@ -66,7 +68,9 @@ impl State {
             (Body::Table(table), _) => {
                 table.column = moved(table.column, by, columns.saturating_sub(1))
             }
-            (Body::Overview(view), _) => view.cursor = board::sideways(view.cursor, right, width),
+            (Body::Overview(view), _) => {
+                view.cursor = board::sideways(view.cursor, right, width, &view.shown());
+            }
         }
     }
 
@@ -148,7 +152,7 @@ impl State {
                 table.top = scrolled(table.top, table.cursor, lines, table.order.len())
             }
             Body::Overview(view) => {
-                let (line, all) = board::line_of(view.cursor, body.width);
+                let (line, all) = board::line_of(view.cursor, body.width, &view.shown());
                 // The heading above the first tile of a group comes into sight with it.
                 let line = if line <= 1 { 0 } else { line };
                 view.top = scrolled(view.top, line, usize::from(body.height).max(1), all);
@@ -212,7 +216,7 @@ impl State {
             Body::Overview(view) => {
                 if plan.body.contains(x, y) {
                     let line = usize::from(y - plan.body.y) + view.top;
-                    let Some(tile) = board::tile_at(x, line, plan.body.width) else {
+                    let Some(tile) = board::tile_at(x, line, plan.body.width, &view.shown()) else {
                         return;
                     };
                     let again = view.cursor == tile && self.pane == Pane::Body;

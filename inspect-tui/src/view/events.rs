@@ -40,6 +40,8 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
         column: list.column,
         focus: state.pane == Pane::Body,
         style: state.epoch().style,
+        reveal: state.reveal,
+        most: Vec::new(),
     };
     // Lines that are still to come have their number already.
     let number = columns.iter().position(|column| column.field == "evt.num");

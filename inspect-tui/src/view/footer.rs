@@ -13,9 +13,36 @@ use afterimage_query::{Shape, TILES};
 /// Draws the counts of the view, and to their right progress or the last notice.
 pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let (counts, complete) = counts(state);
-    let x = canvas.text(area, 0, 0, &counts, Role::Dim);
+    let mut x = 0;
+    if state.at.is_some() || state.is_of_an_instant() {
+        let at = state.epoch().boot(state.instant());
+        let mark = if state.playing {
+            canvas.glyph("▶ ", "play ")
+        } else {
+            ""
+        };
+        let speed = if state.playing {
+            format!(" {}", state.speed_name())
+        } else {
+            String::new()
+        };
+        let until = if state.is_of_an_instant() { "at " } else { "until " };
+        x = canvas.pieces(
+            area,
+            0,
+            0,
+            &[
+                (mark, Role::Notable),
+                (until, Role::Dim),
+                (&at, Role::Key),
+                (&speed, Role::Notable),
+                ("  ", Role::Text),
+            ],
+        );
+    }
+    let x = x + canvas.text(area, x, 0, &counts, Role::Dim);
     let x = x + u16::from(x > 0) * 2;
-    if state.working() {
+    if state.working() && !state.playing {
         let looked = state.looked_at.unwrap_or(0);
         let percent = looked
             .saturating_mul(100)

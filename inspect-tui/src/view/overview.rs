@@ -13,7 +13,7 @@ use afterimage_query::{TILES, Unit};
 
 /// Draws the tiles that are in sight.
 pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<'_>) {
-    for place in board::places(area.width) {
+    for place in board::places(area.width, &overview.shown()) {
         let Some(line) = place
             .line
             .checked_sub(overview.top)
@@ -52,7 +52,7 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
             (None, _) => String::new(),
             (Some(_), Unit::Bytes) => bytes_text(total.into()),
             (Some(_), Unit::Duration) => duration_text(total.into()),
-            (Some(_), Unit::Plain | Unit::Time) => show::count(total),
+            (Some(_), Unit::Plain | Unit::Time | Unit::Heat) => show::count(total),
         };
         canvas.text(cell, 0, line, mark, role);
         canvas.text(

@@ -44,6 +44,10 @@ pub struct Rows {
     pub focus: bool,
     /// How instants are shown.
     pub style: TimeStyle,
+    /// Whether what is hidden is shown.
+    pub reveal: bool,
+    /// The largest number of each column that is shaded.
+    pub most: Vec<i128>,
 }
 
 /// Whether a column's cells stand to the right.
@@ -65,7 +69,7 @@ fn is_number(column: &Column) -> bool {
     );
     let gap = matches!(column.field, "gap.count" | "gap.cpu");
     column.unit != Unit::Time
-        && (counted || number || gap || matches!(column.unit, Unit::Bytes | Unit::Duration))
+        && (counted || number || gap || matches!(column.unit, Unit::Bytes | Unit::Duration | Unit::Heat))
 }
 
 /// Whether both ends of a column's cells say more than their middle.
@@ -161,9 +165,37 @@ impl Rows {
         }
     }
 
+    /// A count with a bar or a shade before it: how it stands to the largest of its column, or of all where they are alike.
+    fn heat(&self, n: i128, at: usize, width: usize, ascii: bool) -> String {
+        let ramp: &[char] = if ascii {
+            &[' ', '.', ':', '+', '#']
+        } else {
+            &[' ', '░', '▒', '▓', '█']
+        };
+        let most = self.most.get(at).copied().unwrap_or(0).max(1);
+        let steps = ramp.len() as i128 - 1;
+        let level = (n.clamp(0, most) * steps + most - 1) / most;
+        let shade = usize::try_from(level).ok().and_then(|at| ramp.get(at)).copied().unwrap_or(' ');
+        let number = if n == 0 { String::new() } else { afterimage_indexer::bytes_text(n) };
+        let room = width.saturating_sub(fit::cells(&number) + 1).min(3);
+        let bar: String = std::iter::repeat_n(shade, room).collect();
+        fit::pad(&format!("{bar} {number}"), width, true, ascii)
+    }
+
     fn cell_text(&self, row: &Line<'_>, at: usize, width: usize, ascii: bool) -> String {
         let (column, missing) = (&self.columns[at], Cell::Missing);
-        let bytes = show::cell(row.cells.get(at).unwrap_or(&missing), column, &self.style);
+        let cell = row.cells.get(at).unwrap_or(&missing);
+        if column.unit == Unit::Heat
+            && let Cell::Number(n) = cell
+        {
+            return self.heat(*n, at, width, ascii);
+        }
+        if self.reveal
+            && let Cell::Secret(text) = cell
+        {
+            return fit::pad(&fit::captured(text, width, ascii), width, false, ascii);
+        }
+        let bytes = show::cell(cell, column, &self.style);
         if self.tree != Some(at) {
             let text = if is_path(column) {
                 fit::captured_middle(&bytes, width, ascii)

@@ -7,8 +7,35 @@ use crate::state::table::Table;
 use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
 use afterimage_indexer::Cell;
-use afterimage_query::{Made, Shape};
+use afterimage_query::{Made, Shape, Unit, View};
 use std::borrow::Cow;
+
+/// The largest number of each shaded column; of the spectrograms, whose columns count the same, the largest of all.
+fn most(view: &View, table: &Table) -> Vec<i128> {
+    if !view.columns.iter().any(|column| column.unit == Unit::Heat) {
+        return Vec::new();
+    }
+    let largest = |at: usize| {
+        let cells = table.rows.rows.iter().filter_map(|row| row.cells.get(at));
+        let numbers = cells.map(|cell| match cell {
+            Cell::Number(n) => *n,
+            _ => 0,
+        });
+        numbers.max().unwrap_or(0)
+    };
+    let heat = |at: usize| match view.columns.get(at).map(|column| column.unit) {
+        Some(Unit::Heat) => largest(at),
+        _ => 0,
+    };
+    let each: Vec<i128> = (0..view.columns.len()).map(heat).collect();
+    match view.shape {
+        Shape::Made(Made::Latencies | Made::Subsecond) => {
+            let all = each.iter().copied().max().unwrap_or(0);
+            vec![all; each.len()]
+        }
+        _ => each,
+    }
+}
 
 /// Draws the rows there are, or says why there are none.
 pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
@@ -24,6 +51,8 @@ pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
         column: table.column,
         focus: state.pane == Pane::Body,
         style: state.epoch().style,
+        reveal: state.reveal,
+        most: most(view, table),
     };
     let result = view
         .columns
@@ -51,7 +80,9 @@ pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
                 "no rule files were given: afterimage inspect --rules FILE"
             }
             (true, Shape::Made(Made::Alerts)) => "none of the rules fired",
-            (true, Shape::Made(Made::Story)) => "no event was selected: b on an event tells its story",
+            (true, Shape::Made(Made::Story)) => {
+                "no event was selected: b on an event tells its story"
+            }
             (true, _) if state.which().filter.is_some() => "nothing matches the filter",
             (true, _) if state.at.is_some() => "nothing up to this instant",
             (true, _) if state.span.is_some() => "nothing in this part of the capture",

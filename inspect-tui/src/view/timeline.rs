@@ -67,6 +67,13 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     if axis > 0 {
         draw_axis(state, area, strip, below, canvas);
     }
+    // The instant that is shown, and what the user marked.
+    if let Some(at) = state.at {
+        let step = step_at(state, at, usize::from(strip.width));
+        for line in 0..below {
+            canvas.tint(strip, step as u16, line, 1, Role::Mark);
+        }
+    }
     if state.pane == Pane::Timeline {
         let (cursor, mark) = (
             state.timeline.cursor,
@@ -77,6 +84,14 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             canvas.tint(strip, from, line, to - from + 1, Role::Mark);
         }
     }
+}
+
+/// The step in which an instant falls.
+fn step_at(state: &State, at: u64, steps: usize) -> usize {
+    let (first, last) = state.shown_span();
+    let into = u128::from(at.clamp(first, last) - first);
+    let step = into * steps as u128 / (u128::from(last - first) + 1);
+    (step as usize).min(steps.saturating_sub(1))
 }
 
 /// Which steps hold a gap, or a part of one.

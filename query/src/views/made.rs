@@ -188,7 +188,7 @@ pub(super) const MADE: &[View] = views! {
         "BETTER" "of.better" 0 First Plain "How it is done better.";
     } "How containers were run that makes an attack easier, each with its evidence.";
 
-    "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("slow_calls"), "" sorted by 0 {
+    "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         "<1µs" "of.bin.0" 7 Sum Heat "Calls that waited less than a microsecond.";
         "<10µs" "of.bin.1" 7 Sum Heat "Calls that waited up to ten microseconds.";
