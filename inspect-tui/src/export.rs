@@ -1,10 +1,11 @@
-//! A view written to a file of its own, for a spreadsheet (`.csv`) or a program (`.json`).
+//! A view written to a file of its own, for a spreadsheet (`.csv`), a program (`.json`) or a report (`.md`); some views in
+//! forms of their own, such as a session as asciicast.
 //!
 //! Text is written as it is shown, with everything dangerous spelled out; numbers are written in full, durations and
 //! instants in nanoseconds.
 
 use crate::worker::Which;
-use afterimage_indexer::{Cell, Progress, Session};
+use afterimage_indexer::{Cell, Progress, Session, TimeStyle, cell_text};
 use afterimage_model::Safe;
 use afterimage_query::{Shape, View};
 use std::fs::OpenOptions;
@@ -15,8 +16,13 @@ use std::path::Path;
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The name says no format.
-    #[error("{0}: the name must end in .csv or .json")]
+    #[error(
+        "{0}: the name must end in .csv, .json or .md; some views have .raw, .cast, .dot or .svg, too"
+    )]
     Format(String),
+    /// The view has nothing to write in this form.
+    #[error("{0}: there is nothing of that in this view")]
+    Nothing(String),
     /// The file could not be made or written.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -34,12 +40,30 @@ pub fn write(
     progress: &Progress,
 ) -> Result<u64, Error> {
     let shown = || Safe::new(path.as_os_str().as_encoded_bytes()).to_string();
-    let json = match path.extension().and_then(|ext| ext.to_str()) {
-        Some("csv") => false,
-        Some("json") => true,
-        _ => return Err(Error::Format(shown())),
-    };
     let io = |error| Error::Io(shown(), error);
+    let form = match path.extension().and_then(|ext| ext.to_str()) {
+        Some("csv") => Form::Csv,
+        Some("json") => Form::Json,
+        Some("md") => Form::Markdown,
+        Some(ending) => {
+            let Some(form) = afterimage_indexer::Form::of(view, ending) else {
+                return Err(Error::Format(shown()));
+            };
+            let written =
+                session.document(view, form, which.filter.as_ref(), which.span, progress)?;
+            let Some(bytes) = written else {
+                return Err(Error::Nothing(shown()));
+            };
+            let mut file = OpenOptions::new()
+                .write(true)
+                .create_new(true)
+                .open(path)
+                .map_err(io)?;
+            file.write_all(&bytes).map_err(io)?;
+            return Ok(1);
+        }
+        None => return Err(Error::Format(shown())),
+    };
     // Only a new file: an export must never take the place of evidence.
     let file = OpenOptions::new()
         .write(true)
@@ -48,7 +72,7 @@ pub fn write(
         .map_err(io)?;
     let mut out = Sheet {
         out: BufWriter::new(file),
-        json,
+        form,
         rows: 0,
         view,
     };
@@ -78,17 +102,30 @@ pub fn write(
     out.end().map_err(io)
 }
 
+/// How rows are written.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Csv,
+    Json,
+    Markdown,
+}
+
 struct Sheet<W: Write> {
     out: W,
-    json: bool,
+    form: Form,
     rows: u64,
     view: &'static View,
 }
 
 impl<W: Write> Sheet<W> {
     fn begin(&mut self) -> std::io::Result<()> {
-        if self.json {
+        if self.form == Form::Json {
             return self.out.write_all(b"[");
+        }
+        if self.form == Form::Markdown {
+            let titles: Vec<&str> = self.view.columns.iter().map(|one| one.title).collect();
+            let rule = "|---".repeat(titles.len());
+            return writeln!(self.out, "| {} |\n{rule}|", titles.join(" | "));
         }
         let titles: Vec<String> = self
             .view
@@ -101,7 +138,22 @@ impl<W: Write> Sheet<W> {
 
     fn row(&mut self, cells: &[Cell]) -> std::io::Result<()> {
         self.rows += 1;
-        if !self.json {
+        if self.form == Form::Markdown {
+            let style = TimeStyle::default();
+            let columns = self.view.columns.iter().zip(cells);
+            // What a cell holds is no markup.
+            let cells: Vec<String> = columns
+                .map(|(column, cell)| {
+                    let text = cell_text(cell, column, &style);
+                    text.replace('\\', "\\\\")
+                        .replace('|', "\\|")
+                        .replace('<', "&lt;")
+                        .replace('`', "\\`")
+                })
+                .collect();
+            return writeln!(self.out, "| {} |", cells.join(" | "));
+        }
+        if self.form == Form::Csv {
             let cells: Vec<String> = cells
                 .iter()
                 .map(|cell| csv(&text(cell).unwrap_or_default()))
@@ -128,7 +180,7 @@ impl<W: Write> Sheet<W> {
     }
 
     fn end(mut self) -> std::io::Result<u64> {
-        if self.json {
+        if self.form == Form::Json {
             self.out.write_all(b"\n]\n")?;
         }
         self.out.flush()?;

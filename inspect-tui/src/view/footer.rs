@@ -26,7 +26,11 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         } else {
             String::new()
         };
-        let until = if state.is_of_an_instant() { "at " } else { "until " };
+        let until = if state.is_of_an_instant() {
+            "at "
+        } else {
+            "until "
+        };
         x = canvas.pieces(
             area,
             0,

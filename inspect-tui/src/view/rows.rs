@@ -69,7 +69,10 @@ fn is_number(column: &Column) -> bool {
     );
     let gap = matches!(column.field, "gap.count" | "gap.cpu");
     column.unit != Unit::Time
-        && (counted || number || gap || matches!(column.unit, Unit::Bytes | Unit::Duration | Unit::Heat))
+        && (counted
+            || number
+            || gap
+            || matches!(column.unit, Unit::Bytes | Unit::Duration | Unit::Heat))
 }
 
 /// Whether both ends of a column's cells say more than their middle.
@@ -175,8 +178,16 @@ impl Rows {
         let most = self.most.get(at).copied().unwrap_or(0).max(1);
         let steps = ramp.len() as i128 - 1;
         let level = (n.clamp(0, most) * steps + most - 1) / most;
-        let shade = usize::try_from(level).ok().and_then(|at| ramp.get(at)).copied().unwrap_or(' ');
-        let number = if n == 0 { String::new() } else { afterimage_indexer::bytes_text(n) };
+        let shade = usize::try_from(level)
+            .ok()
+            .and_then(|at| ramp.get(at))
+            .copied()
+            .unwrap_or(' ');
+        let number = if n == 0 {
+            String::new()
+        } else {
+            afterimage_indexer::bytes_text(n)
+        };
         let room = width.saturating_sub(fit::cells(&number) + 1).min(3);
         let bar: String = std::iter::repeat_n(shade, room).collect();
         fit::pad(&format!("{bar} {number}"), width, true, ascii)

@@ -179,7 +179,7 @@ pub(super) const MADE: &[View] = views! {
         "WHAT HAPPENED" "of.text" 0 First Plain "In a sentence.";
     } "When containers were made, started, entered and ended, and why.";
 
-    "findings" 'Y' "Findings" Made(Findings) "" => Some("events"), "" sorted by 0 {
+    "findings" 'Q' "Findings" Made(Findings) "" => Some("events"), "" sorted by 0 {
         "CONTAINER" "of.container" 20 Key Plain "Container.";
         "CIS" "of.cis" 5 Key Plain "Number in the CIS Docker Benchmark; empty when it has none.";
         "FINDING" "of.step" 26 First Plain "What was found.";
@@ -190,9 +190,9 @@ pub(super) const MADE: &[View] = views! {
 
     "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
-        "<1µs" "of.bin.0" 7 Sum Heat "Calls that waited less than a microsecond.";
-        "<10µs" "of.bin.1" 7 Sum Heat "Calls that waited up to ten microseconds.";
-        "<100µs" "of.bin.2" 7 Sum Heat "Calls that waited up to a hundred microseconds.";
+        "<1us" "of.bin.0" 7 Sum Heat "Calls that waited less than a microsecond.";
+        "<10us" "of.bin.1" 7 Sum Heat "Calls that waited up to ten microseconds.";
+        "<100us" "of.bin.2" 7 Sum Heat "Calls that waited up to a hundred microseconds.";
         "<1ms" "of.bin.3" 7 Sum Heat "Calls that waited up to a millisecond.";
         "<10ms" "of.bin.4" 7 Sum Heat "Calls that waited up to ten milliseconds.";
         "<100ms" "of.bin.5" 7 Sum Heat "Calls that waited up to a tenth of a second.";

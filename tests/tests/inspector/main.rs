@@ -1,6 +1,7 @@
 //! The inspector's screens: keystrokes over a capture with a story, compared with `screens/*.txt` (`BLESS=1` rewrites
 //! them), and the promise that no captured byte reaches the terminal as a control character.
 
+mod questions;
 mod story;
 mod terminal;
 
@@ -82,6 +83,15 @@ const SCREENS: &[(&str, (u16, u16), &str)] = &[
     ),
     ("time-since", (140, 36), "7ttt<Down>"),
     ("small", (40, 12), "3"),
+    ("small-conversation", (40, 12), "5<Enter>"),
+    ("large", (220, 70), ""),
+    ("story", (140, 36), "7g43<Enter>b"),
+    ("marked", (140, 36), "7g43<Enter>mlook here<Enter><Down>"),
+    ("marks", (100, 20), "7g43<Enter>mlook here<Enter>\""),
+    ("grouped", (120, 30), "7<Right><Right><Right>o"),
+    ("link", (160, 20), "6f u"),
+    ("alerts-without-rules", (100, 20), "A"),
+    ("until", (140, 30), "3[[[[[[[[[[[[[[[[[[[["),
 ];
 
 #[test]
@@ -102,6 +112,25 @@ const SAMPLES: &[(&str, &str, &str)] = &[
     ("break-in", "errors", "6"),
     ("break-in", "commands", "U"),
     ("break-in", "shadow", "7/fd.name = /etc/shadow<Enter>"),
+    ("break-in", "conversation", "5<Enter>"),
+    ("break-in", "conversation-in-hex", "5<Enter>v"),
+    ("break-in", "talks", "K"),
+    ("break-in", "sessions", "S"),
+    ("break-in", "terminal", "S<Enter>"),
+    ("break-in", "http", "H"),
+    ("break-in", "map", "W"),
+    ("break-in", "findings", "Q"),
+    ("break-in", "ps", "@"),
+    (
+        "break-in",
+        "lsof-at",
+        "@[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[<End><Enter>",
+    ),
+    ("break-in", "story", "7/fd.name = /etc/shadow<Enter>b"),
+    ("break-in", "said-of-an-event", "7g921<Enter>e"),
+    ("break-in", "latency", ":latency<Enter>"),
+    ("break-in", "course", ":course<Enter>"),
+    ("crash-loop", "lives", ":lives<Enter>"),
     ("crash-loop", "overview", ""),
     ("crash-loop", "container-events", "V"),
     ("quiet-web", "overview", ""),
@@ -179,7 +208,12 @@ fn no_captured_byte_reaches_the_screen_as_a_control_character() {
         "<Tab>",
         "<Backspace><Backspace>",
         "i",
-        "<Esc>8",
+        "<Esc>e",
+        "v",
+        "<Backspace>b",
+        "<Backspace>o",
+        "<Backspace>[[",
+        "8",
         "/evt.type = \"<Enter>",
     ];
     for view in VIEWS {
@@ -372,6 +406,102 @@ fn what_cannot_start_says_why() {
         })
         .is_none()
     );
+}
+
+#[test]
+fn playing_moves_the_instant_on_and_ends_at_the_end() {
+    let told = story::break_in();
+    let options = Options {
+        view: "ps".into(),
+        ..options()
+    };
+    let mut player = Player::new(told.session(), options, 120, 30).expect("the view opens");
+    let rows = |screen: &str| screen.lines().filter(|line| line.contains("seen")).count();
+    let whole = rows(&player.screen());
+    let begin = player.press("p").screen();
+    assert!(begin.contains("▶ at "), "{begin}");
+    let step = player.act(Action::Tick(1_000_000)).screen();
+    assert_ne!(begin, step);
+    let end = player.act(Action::Tick(u64::MAX)).screen();
+    assert!(end.contains("the end"), "{end}");
+    assert_eq!(rows(&end), whole, "{end}");
+    let back = player.press("=").screen();
+    assert!(!back.contains("until "), "{back}");
+}
+
+#[test]
+fn bookmarks_are_kept_beside_the_capture_and_never_in_it() {
+    let told = story::break_in();
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("x.aft");
+    std::fs::copy(told.file.path(), &capture).expect("a copy");
+    let before = std::fs::read(&capture).expect("the capture");
+    let open = |read_only| {
+        let options = Options {
+            path: Some(capture.clone()),
+            read_only,
+            ..options()
+        };
+        let session = Session::open(&capture).expect("it opens");
+        Player::new(session, options, 120, 36).expect("it opens")
+    };
+    open(true).press("7g5<Enter>mnothing<Enter>");
+    assert_eq!(
+        std::fs::read_dir(folder.path())
+            .expect("the folder")
+            .count(),
+        1
+    );
+    open(false).press("7g5<Enter>mthe beginning\u{1b}[2J<Enter>");
+    let notes = std::fs::read_to_string(folder.path().join("x.aft.notes")).expect("the notes");
+    assert!(notes.contains("mark 5 the beginning"), "{notes}");
+    assert!(!notes.contains('\u{1b}'), "{notes:?}");
+    let screen = open(false).press("7'").screen();
+    assert!(screen.contains("#5 the beginning"), "{screen}");
+    assert_eq!(std::fs::read(&capture).expect("the capture"), before);
+}
+
+#[test]
+fn a_link_leads_back_to_where_it_was_made() {
+    let told = story::break_in();
+    let mut player = play(&told, 160, 36);
+    player.press("7/evt.type = connect<Enter><Down>u");
+    let link = player.copied().expect("a link").to_owned();
+    assert!(link.contains("--view events --at '#"), "{link}");
+    let num: u64 = link
+        .split("--at '#")
+        .nth(1)
+        .and_then(|rest| rest.split('\'').next()?.parse().ok())
+        .expect("its event");
+    let options = Options {
+        view: "events".into(),
+        filter: "evt.type = connect".into(),
+        event: Some(num),
+        ..options()
+    };
+    let mut again = Player::new(told.session(), options, 160, 36).expect("it opens");
+    let place = |screen: &str| screen.lines().position(|line| line.starts_with('▸'));
+    assert_eq!(place(&again.screen()), place(&player.screen()));
+}
+
+#[test]
+fn secrets_are_hidden_until_they_are_asked_for() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
+    let session = Session::open(&folder.join("break-in.aft")).expect("the sample opens");
+    let options = Options {
+        view: "env".into(),
+        filter: "proc.name = httpd".into(),
+        ..options()
+    };
+    let mut player = Player::new(session, options, 160, 50).expect("it opens");
+    let hidden = player.press("=[[[[[[[[[[[[[[[[[[[[[[[").screen();
+    assert!(
+        hidden.contains("DB_PASSWORD") && hidden.contains("(hidden, "),
+        "{hidden}"
+    );
+    assert!(!hidden.contains("correct-horse"), "{hidden}");
+    let shown = player.press("R").screen();
+    assert!(shown.contains("correct-horse-battery-staple"), "{shown}");
 }
 
 #[test]

@@ -194,6 +194,113 @@ fn what_is_captured_writes_no_escape_sequence_of_its_own() {
     );
 }
 
+/// A pseudo-terminal whose size can be changed, with the inspector on it.
+fn start_on_a_terminal(capture: &Path) -> (Child, std::fs::File) {
+    use std::os::fd::FromRawFd;
+    use std::os::unix::process::CommandExt;
+    let (mut master, mut slave) = (0, 0);
+    let size = libc::winsize {
+        ws_row: 36,
+        ws_col: 120,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: all pointers are to live variables, or null where openpty(3) allows it.
+    let made = unsafe {
+        libc::openpty(
+            &mut master,
+            &mut slave,
+            std::ptr::null_mut(),
+            std::ptr::null(),
+            &size,
+        )
+    };
+    assert_eq!(made, 0, "a pseudo-terminal");
+    // SAFETY: openpty gave both descriptors to us and nobody else has them.
+    let (master, slave) = unsafe {
+        (
+            std::fs::File::from_raw_fd(master),
+            std::fs::File::from_raw_fd(slave),
+        )
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_inspector"));
+    command
+        .arg(capture)
+        .env("TERM", "xterm")
+        .stdin(slave.try_clone().expect("its input"))
+        .stdout(slave.try_clone().expect("its output"))
+        .stderr(slave);
+    // SAFETY: only async-signal-safe calls are made between fork and exec.
+    unsafe {
+        command.pre_exec(|| {
+            if libc::setsid() < 0 || libc::ioctl(0, libc::TIOCSCTTY, 0) < 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            Ok(())
+        });
+    }
+    (command.spawn().expect("the inspector runs"), master)
+}
+
+#[test]
+fn a_storm_of_a_thousand_sizes_is_weathered() {
+    use std::os::fd::AsRawFd;
+    let told = story::break_in();
+    let (mut child, master) = start_on_a_terminal(told.file.path());
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let all = written.clone();
+    let mut from = master.try_clone().expect("its output");
+    let reader = std::thread::spawn(move || {
+        let mut part = [0; 65536];
+        while let Ok(n @ 1..) = from.read(&mut part) {
+            let mut all = all.lock().expect("the output");
+            all.extend(&part[..n]);
+            // Only the end matters, and that there was a beginning.
+            let len = all.len();
+            if len > 1 << 20 {
+                all.drain(4096..len - 65536);
+            }
+        }
+    });
+    let begin = Instant::now();
+    while written.lock().expect("the output").len() < 1000 {
+        assert!(begin.elapsed() < PATIENCE, "nothing was drawn");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let mut keys = master.try_clone().expect("its input");
+    for step in 0u32..1000 {
+        let size = libc::winsize {
+            ws_row: (step * 7 % 90) as u16,
+            ws_col: (step * 13 % 260) as u16,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        // SAFETY: the descriptor is open and the pointer is to a live variable.
+        unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSWINSZ, &size) };
+        if step % 50 == 0 {
+            let key = *b"3457KWJ@1?".get(step as usize / 50 % 10).expect("a key");
+            keys.write_all(&[key]).expect("a key");
+        }
+    }
+    keys.write_all(b"\x1b").expect("a key");
+    std::thread::sleep(Duration::from_millis(150));
+    keys.write_all(b"q").expect("a key");
+    let begin = Instant::now();
+    let status = loop {
+        if let Some(status) = child.try_wait().expect("its state") {
+            break status;
+        }
+        assert!(begin.elapsed() < PATIENCE, "the inspector did not end");
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    drop((keys, master));
+    reader.join().expect("the reader");
+    let written = String::from_utf8_lossy(&written.lock().expect("the output")).into_owned();
+    assert!(status.success(), "{status}");
+    let leave = written.rfind(LEAVE).expect("the alternate screen is left");
+    assert!(written.rfind(SHOW).is_some_and(|show| show + 64 > leave));
+}
+
 #[test]
 fn without_a_terminal_it_says_so_and_writes_nothing() {
     let told = story::break_in();
