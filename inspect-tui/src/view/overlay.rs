@@ -24,6 +24,7 @@ pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let title = match open {
         Overlay::Help => "help",
         Overlay::Description => "capture",
+        Overlay::Bookmarks => "marked events",
     };
     let lines = overlay::lines(state);
     let left = overlay::left_cells(&lines, usize::from(width));
