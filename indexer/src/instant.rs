@@ -294,6 +294,30 @@ impl Instant {
         }
     }
 
+    /// A row of nobody in each container, so that fields can be asked of one none of whose processes is known.
+    fn add_somebody(&mut self) -> HashMap<ContainerId, ProcId> {
+        let containers: Vec<ContainerId> = self.tables.containers.keys().copied().collect();
+        // From the end: captures number rows from the beginning.
+        let free = (0..=u32::MAX).rev().map(ProcId);
+        let mut free = free
+            .filter(|id| !self.tables.procs.contains_key(id))
+            .take(containers.len());
+        let ids: Vec<ProcId> = free.by_ref().collect();
+        drop(free);
+        let mut out = HashMap::new();
+        for (container, id) in containers.into_iter().zip(ids) {
+            let row = Process {
+                id,
+                container: Some(container),
+                origin: Origin::Runtime,
+                ..Process::default()
+            };
+            self.tables.procs.insert(id, Arc::new(row));
+            out.insert(container, id);
+        }
+        out
+    }
+
     /// Processes that lived, each with its row.
     fn living(&self) -> impl Iterator<Item = (Identity, &Process)> {
         self.lived
@@ -344,7 +368,11 @@ fn nothing(session: &Session, at: u64, process: &Process, fd: Option<(u32, FileI
 
 /// The rows of a view of an instant. The filter is asked about each row's process and descriptor.
 pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
-    let (state, complete) = Instant::replay(session, asked);
+    let (mut state, complete) = Instant::replay(session, asked);
+    let somebody = match made {
+        Made::Containers => state.add_somebody(),
+        _ => HashMap::new(),
+    };
     let columns = Columns::of(asked.view);
     let at = match state.at {
         u64::MAX => session.span().map_or(0, |span| span.1),

@@ -295,6 +295,7 @@ impl State {
             return;
         };
         match &self.step().body {
+            Body::Table(_) if self.step().view.id == "connections" => self.drill(),
             Body::Table(table) if table.loaded => self.enter_row(conversation),
             Body::Events(list) => {
                 if let Some(num) = list.num(list.cursor) {

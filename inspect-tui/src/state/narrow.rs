@@ -82,6 +82,12 @@ impl State {
             }
             Body::Events(_) => self.focus(true),
             Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
+            // One row is one connection: both its ends belong to what was said, also that of another process.
+            Body::Table(table) if self.step().view.id == "connections" => {
+                if let Some(num) = table.selected().map(|row| row.first_num) {
+                    self.ask(Ask::Follow(num));
+                }
+            }
             Body::Table(_) => match self.step().view.drill.and_then(find_view) {
                 Some(view) => self.enter_row(view),
                 None => self.dig(),

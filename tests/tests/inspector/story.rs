@@ -140,6 +140,14 @@ impl Tale {
         id
     }
 
+    /// A file of another kind.
+    pub fn of_kind(&mut self, kind: FileKind, path: impl AsRef<[u8]>) -> FileId {
+        let id = self.file(path);
+        let row = self.tables.files.get_mut(&id).expect("a file");
+        Arc::make_mut(row).kind = kind;
+        id
+    }
+
     pub fn socket(&mut self, local: &str, remote: &str, role: Role) -> FileId {
         let id = FileId(self.tables.files.len() as u32 + 1);
         let flow = Flow {
@@ -724,9 +732,93 @@ pub fn hostile() -> Told {
             );
         }
     }
+    // What is said over a connection, a pipe and a terminal, and stands in an environment.
+    let container = t.container("said", "said");
+    let shell = t.process(900, None, container, 1, "/bin/sh", "sh\0");
+    let env: Vec<u8> = corpus().join(&b"=1\0X"[..]);
+    t.with(shell, |row| row.env = env);
+    let places = [
+        t.socket("10.0.0.1:4000", "10.0.0.2:80", Role::Client),
+        t.of_kind(FileKind::Pipe, "pipe:[7]"),
+        t.of_kind(FileKind::Char, "/dev/pts/0"),
+    ];
+    for file in places {
+        for sequence in corpus() {
+            let request = [
+                b"GET /",
+                &sequence[..],
+                b" HTTP/1.1\r\nHost: ",
+                &sequence,
+                b"\r\n\r\n",
+            ]
+            .concat();
+            for (call, said) in [("read", &sequence), ("write", &request)] {
+                let args = [
+                    ("fd", Value::Num(0)),
+                    ("buf", text(said)),
+                    ("count", Value::Num(4096)),
+                ];
+                t.call(call, shell, Some(file), said.len() as i64, &args);
+            }
+        }
+    }
     t.lose(None, 5);
     t.gaps[0].detail = "\u{1b}]0;owned\u{7}".into();
     t.tell()
+}
+
+/// Sequences that terminals act on: control functions of seven and eight bits, with parameters, strings of commands, single
+/// characters, charsets, modes, reports, and characters that reorder or hide text.
+pub fn corpus() -> Vec<Vec<u8>> {
+    let mut all: Vec<Vec<u8>> = (0..32u8).chain(127..160).map(|byte| vec![byte]).collect();
+    all.extend(
+        (0x80..0xa0u32)
+            .filter_map(char::from_u32)
+            .map(|c| c.to_string().into_bytes()),
+    );
+    for introducer in [&b"\x1b["[..], b"\x9b", "\u{9b}".as_bytes()] {
+        all.extend((0x40..0x7fu8).map(|last| [introducer, &[last]].concat()));
+    }
+    for parameters in [
+        "?1049h", "?25l", "2J", "6n", "c", ">c", "31;1m", "21t", "?1000h", "!p", "0;0H", "38;5;1m",
+        "4;1r",
+    ] {
+        all.push(format!("\x1b[{parameters}").into_bytes());
+    }
+    for string in [
+        "]0;title",
+        "]52;c;aGk=",
+        "]8;;http://x",
+        "]4;1;?",
+        "P$qm",
+        "P+q544e",
+        "_Gx",
+        "^x",
+        "Xx",
+        "]1337;File=:",
+    ] {
+        for end in ["\x07", "\x1b\\", "\u{9c}", ""] {
+            all.push(format!("\x1b{string}{end}").into_bytes());
+        }
+    }
+    all.extend(
+        b"78DEHMNOZc=>(0)B#8%G<"
+            .iter()
+            .map(|last| vec![0x1b, *last]),
+    );
+    let hidden = [
+        0x200b..=0x200f,
+        0x202a..=0x202e,
+        0x2060..=0x2064,
+        0x2066..=0x2069,
+        0xfe00..=0xfe0f,
+        0xfeff..=0xfeff,
+        0xfff9..=0xfffb,
+        0xe0001..=0xe0010,
+    ];
+    let hidden = hidden.into_iter().flatten().filter_map(char::from_u32);
+    all.extend(hidden.map(|c| format!("a{c}b").into_bytes()));
+    all
 }
 
 /// Nothing happened, and nobody was there.
