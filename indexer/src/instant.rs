@@ -477,15 +477,12 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
             }
             for container in state.tables.containers.values().filter(|c| lived(c, at)) {
                 let one = by_container.get(&container.id);
-                let somebody = Process {
-                    container: Some(container.id),
-                    ..Process::default()
+                let stand_in = somebody.get(&container.id).copied();
+                let id = one.map(|one| one.1).or(stand_in);
+                let Some(process) = id.and_then(|id| state.tables.proc(id)) else {
+                    continue;
                 };
-                let process = one
-                    .and_then(|one| state.tables.proc(one.1))
-                    .unwrap_or(&somebody);
                 let filter = made::of_container(container.short_id());
-                // A container none of whose processes is known can only be asked by what its row says.
                 add(process, None, filter, &|name| match name {
                     "processes" => number(one.map_or(0, |one| one.0)),
                     _ => Cell::Missing,

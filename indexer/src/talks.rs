@@ -9,7 +9,7 @@ use crate::reading::FieldReader;
 use crate::rows::Rows;
 use crate::session::{Session, Visitor};
 use crate::speak;
-use afterimage_model::{Ctx, File, FileKind, Flow, Role, TypeDesc, Value, fields, render};
+use afterimage_model::{Ctx, File, FileKind, Flow, Role, Value, fields, render};
 use afterimage_query::{FieldRef, print_value};
 use std::collections::{BTreeSet, HashMap};
 use std::net::SocketAddr;
@@ -206,6 +206,7 @@ struct Collector {
     user: FieldReader,
     container: FieldReader,
     fd: Option<FieldRef>,
+    way: FieldReader,
     matched: u64,
 }
 
@@ -236,6 +237,7 @@ impl Collector {
             user: FieldReader::new(FieldRef::parse("user.name")?),
             container: FieldReader::new(FieldRef::parse("container.name")?),
             fd: FieldRef::parse("fd.num").ok(),
+            way: FieldReader::new(FieldRef::parse("evt.io_dir")?),
             matched: 0,
         })
     }
@@ -433,10 +435,17 @@ impl Collector {
 }
 
 /// The payload of an event: which way it went, what was kept of it, and how long it was.
-fn payload<'c>(ctx: &Ctx<'c>) -> Option<(bool, std::borrow::Cow<'c, [u8]>, u64)> {
+fn payload<'c>(
+    ctx: &Ctx<'c>,
+    way: &mut FieldReader,
+) -> Option<(bool, std::borrow::Cow<'c, [u8]>, u64)> {
     let (ty, event) = (ctx.ty()?, ctx.event);
-    let reads = ty.is(TypeDesc::READS);
-    if !reads && !ty.is(TypeDesc::WRITES) || event.result <= 0 {
+    let id = way.id(ctx);
+    let reads = match way.key(id) {
+        Key::Text(way) => way == b"read",
+        _ => return None,
+    };
+    if event.result <= 0 {
         return None;
     }
     // What was only looked at is read again (MSG_PEEK).
@@ -469,11 +478,12 @@ impl Visitor for Collector {
     fn chunk(&mut self) {
         self.user.forget_rows();
         self.container.forget_rows();
+        self.way.forget_rows();
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         let Some(file) = ctx.file() else { return true };
-        let moved = payload(ctx);
+        let moved = payload(ctx, &mut self.way);
         let reads = match &moved {
             Some((reads, ..)) => *reads,
             None if matches!(file.kind, FileKind::Pipe | FileKind::Char) => return true,

@@ -12,7 +12,7 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage inspect web.aft
   afterimage inspect web.aft --view files container.name=web
-  afterimage inspect web.aft --view lsof --at 12:00:05   # what was open then
+  afterimage inspect web.aft --view lsof --at '#100' # what was open then
   afterimage inspect web.aft --rules falco_rules.yaml --view alerts
   afterimage inspect --ascii --color never web.aft   # on a serial console
   afterimage inspect --linear web.aft                # line by line, for a screen reader

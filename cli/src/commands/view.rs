@@ -23,9 +23,9 @@ Examples:
   afterimage view web.aft files container.name=web     # those of one container
   afterimage view web.aft connections --sort OUT -n 20 # the twenty busiest
   afterimage view web.aft files --csv > files.csv
-  afterimage view web.aft lsof --at 12:00:05 proc.name=sh    # what it had open then
-  afterimage view web.aft conversation fd.port=4444    # what was said
-  afterimage view web.aft sessions --as cast > shell.cast
+  afterimage view web.aft lsof --at '#100' proc.name=sh # what it had open then
+  afterimage view web.aft conversation fd.port=80      # what was said
+  afterimage view web.aft map --as svg > map.svg
   afterimage view web.aft by --by proc.name            # by any field
   afterimage view --list                               # what views there are";
 
