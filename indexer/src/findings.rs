@@ -2,10 +2,10 @@
 //! says so. Values of secrets are never shown, only the names of variables.
 
 use crate::cell::Cell;
-use crate::instant::secret_names;
 use crate::lives;
 use crate::made::{self, Asked, Columns, number, of_container, row, text};
 use crate::rows::Rows;
+use crate::secrets::{is_secret, secret_names};
 use crate::session::{Session, Visitor};
 use afterimage_model::{Container, ContainerId, Ctx};
 use std::collections::{BTreeMap, BTreeSet};
@@ -141,7 +141,7 @@ const FINDINGS: &[Finding] = &[
                     .env_names
                     .iter()
                     .map(String::as_str)
-                    .filter(|name| crate::instant::is_secret(name.as_bytes(), b"x"))
+                    .filter(|name| is_secret(name.as_bytes(), b"x"))
                     .collect();
                 return says(!names.is_empty(), names.join(" "));
             }

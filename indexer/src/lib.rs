@@ -53,6 +53,7 @@ mod overview;
 mod reading;
 mod rows;
 mod screen;
+mod secrets;
 mod session;
 mod sessions;
 mod source;

@@ -33,11 +33,12 @@ struct Sum {
     filters: Vec<String>,
 }
 
-/// A program in its container; for an end that was not recorded its address.
+/// A program and its container; for an end that was not recorded its address.
 fn place(end: &End) -> Vec<u8> {
     match (end.program.is_empty(), end.address) {
         (false, _) if end.container.is_empty() || end.container == b"host" => end.program.clone(),
-        (false, _) => [&end.container[..], b"/", &end.program].concat(),
+        // The program first: names of containers are often long and alike.
+        (false, _) => [&end.program[..], b" in ", &end.container].concat(),
         (true, Some(address)) => address.ip().to_string().into_bytes(),
         (true, None) => end.path.clone(),
     }

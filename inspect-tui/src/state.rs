@@ -1,6 +1,7 @@
 //! What the inspector knows and where the user stands in it. Only [`State::update`] and [`State::receive`] change it;
 //! nothing here knows how it is drawn.
 
+mod answers;
 pub mod entry;
 pub mod events;
 pub mod instant;
@@ -13,7 +14,7 @@ mod typing;
 use crate::action::{self, Action, Key, Scope};
 use crate::facts::Facts;
 use crate::show;
-use crate::worker::{Answer, Ask, Lane, Which};
+use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
 use afterimage_query::{Filter, Shape, VIEWS, View};
 pub use readings::tree_column;
@@ -365,84 +366,6 @@ impl State {
         }
     }
 
-    /// Takes an answer, and says what is to be done outside. Answers to questions that were given up are ignored.
-    pub fn receive(&mut self, ticket: u64, answer: Answer) -> Vec<Effect> {
-        if let Answer::Unreadable(gaps) = answer {
-            self.facts.unreadable = gaps;
-            return self.effects();
-        }
-        let Some(lane) = self
-            .tickets
-            .iter()
-            .find(|row| *row.1 == ticket)
-            .map(|row| *row.0)
-        else {
-            return self.effects();
-        };
-        let more = matches!(answer, Answer::Matches { last: false, .. });
-        if !more {
-            self.tickets.remove(&lane);
-        }
-        let columns = self.step().view.columns;
-        match (answer, &mut self.step_mut().body) {
-            (Answer::Rows(rows), Body::Table(table)) => table.fill(rows, columns),
-            (
-                Answer::Matches {
-                    nums,
-                    last,
-                    complete,
-                },
-                Body::Events(list),
-            ) => list.extend(nums, last, complete),
-            (Answer::Overview(counted), Body::Overview(overview)) => {
-                overview.counted = Some(counted)
-            }
-            (Answer::Page(lines), Body::Events(list)) => {
-                if let Some((first, _)) = list.asked.take() {
-                    list.page_first = first;
-                    list.widest = show::measure(columns, lines.iter().map(|line| &line.cells[..]));
-                    list.page = lines;
-                }
-            }
-            (Answer::Detail(detail), Body::Events(list)) => {
-                list.detail = detail;
-                list.argument = (0, 0);
-                list.byte_line = 0;
-            }
-            (Answer::Timeline(histogram), _) => {
-                self.timeline.cursor = self.timeline.cursor.min(
-                    histogram
-                        .lanes
-                        .first()
-                        .map_or(0, |lane| lane.len().saturating_sub(1)),
-                );
-                self.timeline.histogram = Some(histogram);
-            }
-            (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
-            (Answer::Found(Some(num)), _) => self.open_events_at(num),
-            (Answer::Found(None), _) => self.say("not found", true),
-            (Answer::Follow(num, filter), _) => self.followed(num, filter),
-            (Answer::Exported(rows, path), _) => {
-                let path = crate::fit::plain(&path.display().to_string());
-                self.say(
-                    &format!("wrote {} to {path}", show::counted(rows, "row")),
-                    false,
-                );
-            }
-            (Answer::Failed(text), _) => self.say(&crate::fit::plain(&text), true),
-            (
-                Answer::Rows(_)
-                | Answer::Matches { .. }
-                | Answer::Overview(_)
-                | Answer::Page(_)
-                | Answer::Detail(_)
-                | Answer::Unreadable(_),
-                _,
-            ) => {}
-        }
-        self.effects()
-    }
-
     /// The step on screen.
     pub fn step(&self) -> &Step {
         &self.trail[self.trail.len() - 1]
@@ -590,6 +513,7 @@ impl State {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::worker::Answer;
     use indexer::{Row, Rows};
 
     fn rows(count: u64) -> Answer {

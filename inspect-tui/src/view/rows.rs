@@ -190,7 +190,8 @@ impl Rows {
         };
         let room = width.saturating_sub(fit::cells(&number) + 1).min(3);
         let bar: String = std::iter::repeat_n(shade, room).collect();
-        fit::pad(&format!("{bar} {number}"), width, true, ascii)
+        let between = " ".repeat(width.saturating_sub(room + fit::cells(&number)));
+        fit::pad(&format!("{bar}{between}{number}"), width, false, ascii)
     }
 
     fn cell_text(&self, row: &Line<'_>, at: usize, width: usize, ascii: bool) -> String {
