@@ -15,7 +15,7 @@ Examples:
   afterimage inspect web.aft --view lsof --at '#100' # what was open then
   afterimage inspect web.aft --rules falco_rules.yaml --view alerts
   afterimage inspect --ascii --color never web.aft   # on a serial console
-  afterimage inspect --linear web.aft                # line by line, for a screen reader
+  afterimage inspect --linear web.aft   # plain text, for a screen reader
 
 Keys: ? shows all of them, Enter goes deeper, Backspace back, / filters, q leaves.";
 
