@@ -23,7 +23,7 @@ pub mod detail;
 mod export;
 pub mod facts;
 mod fit;
-mod linear;
+pub mod linear;
 mod notes;
 pub mod overlay;
 pub mod play;
