@@ -10,7 +10,7 @@ use crate::rows::{Row, Rows};
 use crate::session::{Session, Span, Visitor};
 use afterimage_model::{Ctx, ProcId, Process};
 use afterimage_query::{Evaluator, Filter, Template};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{HashMap, HashSet};
 
 /// A kind of step: which events, and the sentence about one.
 struct Step {
@@ -34,6 +34,12 @@ const STEPS: &[Step] = &[
         leads: true,
         filter: "evt.type in (execve, execveat) and evt.failed=false",
         sentence: "*%proc.pname (%proc.ppid) started %proc.exepath as %proc.pid: %proc.exeline",
+    },
+    Step {
+        name: "fork",
+        leads: true,
+        filter: "evt.type in (clone, clone3, fork, vfork) and evt.rawres=0",
+        sentence: "*%proc.pname (%proc.ppid) made a copy of itself, %proc.pid",
     },
     Step {
         name: "resolve",
@@ -234,7 +240,8 @@ struct Teller<'a> {
     below: HashMap<ProcId, bool>,
     taken: Vec<Taken>,
     known: HashMap<(&'static str, &'static str, String), usize>,
-    executed: BTreeMap<Identity, u64>,
+    /// Processes whose beginning is among the steps.
+    begun: HashSet<Identity>,
     truncated: bool,
 }
 
@@ -289,8 +296,12 @@ impl Visitor for Teller<'_> {
         let Some((name, sentence)) = hit else {
             return true;
         };
-        if name == "execute" && part == "before" {
-            self.executed.entry(identity(process)).or_insert(ctx.num);
+        // A copy that goes on to execute a program is told by that; what came of an event has enough of them.
+        if name == "fork" && part == "after" {
+            return true;
+        }
+        if matches!(name, "execute" | "fork") && part == "before" {
+            self.begun.insert(identity(process));
         }
         let key = (part, name, sentence);
         if let Some(taken) = self.known.get(&key).and_then(|at| self.taken.get_mut(*at)) {
@@ -350,7 +361,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> 
         below: HashMap::new(),
         taken: Vec::new(),
         known: HashMap::new(),
-        executed: BTreeMap::new(),
+        begun: HashSet::new(),
         truncated: false,
     };
     // What led to it may lie before the part that is looked at.
@@ -359,7 +370,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> 
         .complete;
     let Teller {
         taken,
-        executed,
+        begun,
         truncated,
         ..
     } = teller;
@@ -385,7 +396,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> 
     let mut rows: Vec<(u64, Row)> = Vec::new();
     // Those above, the oldest first, whose beginning is not in the capture.
     for (who, name, filter) in anchor.line.iter().rev() {
-        if !executed.contains_key(who) {
+        if !begun.contains(who) {
             let what = [
                 &name[..],
                 b" was there before: how it was started was not recorded",

@@ -334,7 +334,7 @@ pub const BINDINGS: &[Binding] = bindings! {
 /// without a binding may be the key of a view.
 pub fn action(key: Key, scopes: &[Scope]) -> Option<Action> {
     let bound = |scope: &Scope| {
-        BINDINGS
+        crate::keymap::bindings()
             .iter()
             .find(|row| row.scope == *scope && row.keys.contains(&key))
             .map(|row| row.action)
@@ -355,17 +355,19 @@ pub fn action(key: Key, scopes: &[Scope]) -> Option<Action> {
 /// The keys as a document.
 pub fn keys_markdown() -> String {
     let mut out = String::from(
-        "# Keys of the inspector\n\nPrinted from the table `BINDINGS`; `BLESS=1` rewrites it.\n",
+        "# Keys of the inspector\n\nPrinted from the table `BINDINGS`; `BLESS=1` rewrites it. A file of lines such as `Play = F7, P` changes them \
+         (`inspect --keys FILE`), but for those while typing and in help.\n",
     );
     for (scope, heading) in Scope::ALL {
-        out += &format!("\n## {heading}\n\n| keys | what they do |\n|---|---|\n");
+        out += &format!("\n## {heading}\n\n| keys | what they do | action |\n|---|---|---|\n");
         for row in BINDINGS.iter().filter(|row| row.scope == *scope) {
             let keys: Vec<String> = row
                 .keys
                 .iter()
                 .map(|key| format!("`{key}`").replace("`\\`", "`` \\ ``"))
                 .collect();
-            out += &format!("| {} | {} |\n", keys.join(" "), row.doc);
+            let name = format!("{:?}", row.action);
+            out += &format!("| {} | {} | {name} |\n", keys.join(" "), row.doc);
         }
     }
     out += "\n## Views\n\n| key | view | what it shows |\n|---|---|---|\n";

@@ -23,7 +23,8 @@ pub mod detail;
 mod export;
 pub mod facts;
 mod fit;
-mod linear;
+pub mod keymap;
+pub mod linear;
 mod notes;
 pub mod overlay;
 pub mod play;
@@ -97,6 +98,8 @@ pub struct Options {
     pub palette: Palette,
     /// Plain text, line by line, instead of a screen.
     pub linear: bool,
+    /// Keys of the user's own, as [`keymap::parse`] gives them.
+    pub keys: Option<Vec<action::Binding>>,
 }
 
 /// Why the inspector did not start, or did not go on.
@@ -141,6 +144,9 @@ pub fn run(session: Session, options: Options) -> Result<(), Error> {
 }
 
 fn begin(session: Session, options: Options, size: (u16, u16)) -> Result<(State, Worker), Error> {
+    if let Some(own) = options.keys {
+        keymap::set(own);
+    }
     let filter = match options.filter.trim() {
         "" => None,
         text => Some((text.to_owned(), Filter::parse(text)?)),

@@ -1,7 +1,8 @@
 //! What lies over the screen, as text: the keys with what this view means, and the capture's description.
 
-use crate::action::{BINDINGS, Scope};
+use crate::action::Scope;
 use crate::fit;
+use crate::keymap::bindings;
 use crate::state::{Overlay, State};
 
 /// A line: a heading when `left` is empty and `heading` is set.
@@ -89,7 +90,10 @@ fn help(state: &State) -> Vec<Line> {
     for (scope, title) in Scope::ALL.iter().filter(|row| row.0 != Scope::Overlay) {
         out.push(line("", ""));
         out.push(heading(title));
-        for row in BINDINGS.iter().filter(|row| row.scope == *scope) {
+        for row in bindings()
+            .iter()
+            .filter(|row| row.scope == *scope && !row.keys.is_empty())
+        {
             let keys: Vec<String> = row.keys.iter().map(ToString::to_string).collect();
             out.push(line(&keys.join(" "), row.doc));
         }

@@ -3,7 +3,8 @@
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::Zone;
 use crate::source::{Source, bad_filter};
-use afterimage_inspect_tui::{ColorChoice, Error, Options, run, theme};
+use afterimage_inspect_tui::action::Binding;
+use afterimage_inspect_tui::{ColorChoice, Error, Options, keymap, run, theme};
 use afterimage_model::Safe;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,7 @@ Examples:
   afterimage inspect web.aft --view lsof --at '#100' # what was open then
   afterimage inspect web.aft --rules falco_rules.yaml --view alerts
   afterimage inspect --ascii --color never web.aft   # on a serial console
-  afterimage inspect --linear web.aft                # line by line, for a screen reader
+  afterimage inspect --linear web.aft   # plain text, for a screen reader
 
 Keys: ? shows all of them, Enter goes deeper, Backspace back, / filters, q leaves.";
 
@@ -49,6 +50,9 @@ pub struct Inspect {
     /// Colours: dark, light, blind (told apart without red and green), or none
     #[arg(long, value_name = "NAME", default_value = "dark")]
     palette: Palette,
+    /// Keys of your own: a file of lines ACTION = KEY, KEY (docs/keys.md names both)
+    #[arg(long, value_name = "FILE")]
+    keys: Option<PathBuf>,
     /// Line by line in plain text, for screen readers and terminals that only print
     #[arg(long)]
     linear: bool,
@@ -98,6 +102,7 @@ impl Inspect {
                 Palette::Blind => theme::Palette::Blind,
             },
             linear: self.linear,
+            keys: self.keys.as_deref().map(own_keys).transpose()?,
             ..Options::default()
         };
         let mut source = Source::open(&self.file)?;
@@ -123,6 +128,23 @@ impl Inspect {
         begin(&self.file, source, options)?;
         Ok(Exit::Done)
     }
+}
+
+/// Reads a file of keys.
+fn own_keys(path: &Path) -> Result<Vec<Binding>, Failure> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::new(format!("{}: {error}", shown(path)), ""))?;
+    keymap::parse(&text).map_err(|refused| {
+        Failure::usage(
+            format!(
+                "{} line {}: {}",
+                shown(path),
+                refused.line,
+                Safe::new(&refused.why)
+            ),
+            "docs/keys.md names actions and keys",
+        )
+    })
 }
 
 /// Opens the inspector on a capture that is open already, as it starts by default.

@@ -1,9 +1,9 @@
 //! The bottom lines: how much there is, what is being worked on or was last said, and the keys that work here.
 
 use super::Canvas;
-use crate::action::BINDINGS;
 use crate::area::Area;
 use crate::fit;
+use crate::keymap::bindings;
 use crate::show;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
@@ -149,9 +149,9 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let scopes = state.scopes();
     let mut x = 0;
     let mut seen = Vec::new();
-    let here = BINDINGS
+    let here = bindings()
         .iter()
-        .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty());
+        .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty() && !row.keys.is_empty());
     for row in here {
         if seen.contains(&row.short) {
             continue;

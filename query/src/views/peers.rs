@@ -37,15 +37,16 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by how many descriptors they had open, where a recorder sampled that.";
 
-    "backlog" '\0' "Waiting connections" Table "evt.type in (accept, accept4) and evt.rawarg.queuemax exists" => Some("connections"), "proc.pid={} and proc.pid.ts={} and fd.sport={}" sorted by 3 {
-        "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
-        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
-        "PORT" "fd.sport" 6 Key Plain "Port of the server.";
-        "WAITING" "evt.rawarg.queuelen" 8 Avg Plain "Connections that waited to be accepted, in the mean.";
-        "FULL%" "evt.rawarg.queuepct" 6 Max Plain "Largest share of the queue that was taken.";
-        "MOST" "evt.rawarg.queuemax" 8 Max Plain "Connections that may wait.";
-        "PROCESS" "proc.name" 0 Last Plain "Process.";
-    } "Queues of connections that wait to be accepted, where a recorder told of them.";
+    "backlog" '\0' "Waiting connections" List "evt.type in (accept, accept4) and evt.failed=false" => Some("connections"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When one was accepted.";
+        "PORT" "fd.sport" 6 First Plain "Port of the server.";
+        "WAITING" "evt.arg.queue.length" 8 First Plain "Connections that still waited.";
+        "MOST" "evt.arg.queue.max" 8 First Plain "Connections that may wait.";
+        "FULL%" "evt.arg.queuepct" 6 First Plain "Share of the queue that was taken, where another recorder told of it.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 First Plain "Who accepted it.";
+    } "Connections that wait to be accepted, told with each that is.";
 
     "container_errors" '\0' "Container errors" Table "evt.failed=true and container.id!=host" => Some("errors"), "container.id={}" sorted by 2 {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";

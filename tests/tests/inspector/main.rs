@@ -485,6 +485,44 @@ fn a_link_leads_back_to_where_it_was_made() {
 }
 
 #[test]
+fn line_by_line_it_says_the_same_in_words() {
+    let told = story::break_in();
+    let mut out = Vec::new();
+    let input = &b"2\n<Enter>\n\nwhere\n/proc.name=sh<Enter>\nq\nnever read\n"[..];
+    let options = Options {
+        linear: true,
+        ..options()
+    };
+    afterimage_inspect_tui::linear::run_on(told.session(), options, input, &mut out)
+        .expect("it runs");
+    let said = String::from_utf8(out).expect("text");
+    for part in [
+        "Containers: rows 1 to ",
+        "NAME web",
+        "containers > web > processes",
+    ] {
+        assert!(said.contains(part), "{part}\n{said}");
+    }
+    assert!(
+        !said.contains(|c: char| c.is_control() && c != '\n'),
+        "{said}"
+    );
+    let hostile = story::hostile();
+    for view in VIEWS {
+        let mut out = Vec::new();
+        let options = Options {
+            view: view.id.into(),
+            ..Options::default()
+        };
+        afterimage_inspect_tui::linear::run_on(hostile.session(), options, &b"\n"[..], &mut out)
+            .expect("it runs");
+        let said = String::from_utf8(out).expect("text");
+        let odd = said.chars().find(|c| c.is_control() && *c != '\n');
+        assert_eq!(odd, None, "{}\n{said}", view.id);
+    }
+}
+
+#[test]
 fn secrets_are_hidden_until_they_are_asked_for() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
     let session = Session::open(&folder.join("break-in.aft")).expect("the sample opens");

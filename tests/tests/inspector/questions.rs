@@ -51,7 +51,7 @@ const QUESTIONS: &[Question] = &[
         "How did it come to that shell?",
         View("story", "proc.name=cat and fd.name=/etc/shadow"),
         &[
-            "httpd (4987) accepted a connection",
+            "httpd (4961) accepted a connection",
             "nc 127.0.0.1 4444 -e /bin/sh",
             "before",
             "after",
@@ -98,10 +98,10 @@ const QUESTIONS: &[Question] = &[
     ),
     (
         "break-in",
-        "Was it run? With which hash?",
+        "Is the hash of what was dropped known?",
         By("proc.exe_hash.sha256", "proc.exepath=/tmp/.x/kworker"),
-        &["EVENTS"],
-        "The hash is there when the recorder could compute it before the file was gone; here it was not.",
+        &["VALUE EVENTS"],
+        "No: this sample was recorded without hashes. Where they are, this lists them.",
     ),
     (
         "break-in",
@@ -120,7 +120,10 @@ const QUESTIONS: &[Question] = &[
     (
         "break-in",
         "What will run again after a restart?",
-        View("story", "proc.name=cat and fd.name=/etc/shadow"),
+        View(
+            "story",
+            "evt.type=execve and proc.name=sh and proc.pname=lookup",
+        ),
         &["persist", "/etc/cron.d/logrotate"],
         "A cron job in /etc/cron.d/logrotate.",
     ),
@@ -163,8 +166,8 @@ const QUESTIONS: &[Question] = &[
         "crash-loop",
         "Why does the container end again and again?",
         View("ends", ""),
-        &["STATUS", "SIGNAL"],
-        "The exit codes and signals of its processes.",
+        &["service /usr/local/bin/service", "78"],
+        "Its service ends with 78, each time after cat could not read its configuration.",
     ),
     (
         "crash-loop",
@@ -184,7 +187,11 @@ const QUESTIONS: &[Question] = &[
         "break-in",
         "The same story from the screen: three keys from the overview.",
         Keys("7/fd.name=/etc/shadow<Enter>b"),
-        &["persist", "/etc/cron.d/logrotate"],
+        &[
+            "here",
+            "opened the secret /etc/shadow",
+            "nc (4992) connected to 127.0.0.1 port 4444",
+        ],
         "`7`, a filter, `b`.",
     ),
 ];
