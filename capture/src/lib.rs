@@ -44,4 +44,4 @@ pub use host::{Check, doctor};
 pub use load::Floor;
 pub use runtime::{Endpoint, endpoints, grpc};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};
-pub use window::{Bounds, Held, LaneHeld};
+pub use window::{Bounds, Held, TrailHeld};

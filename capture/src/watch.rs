@@ -6,7 +6,7 @@ use crate::host;
 use crate::intake::unwritable;
 use crate::sink::{CHECKPOINT, Encoder, Message};
 use crate::trigger::{Reach, Trigger};
-use crate::window::{Bounds, Held, LaneHeld, LaneId, Window, lane_id};
+use crate::window::{Bounds, Held, TrailHeld, TrailId, Window, trail_id};
 use afterimage_format::{Batch, Chunk, Note, Row, Writer, WriterOptions};
 use afterimage_model::{
     BootNs, Container, Ctx, Event, Gap, GapCause, Manifest, ProcId, Schema, Tables, Totals,
@@ -122,8 +122,8 @@ pub struct Status {
     pub since_ns: i64,
     /// The window.
     pub held: Held,
-    /// Its lanes, the largest first.
-    pub lanes: Vec<LaneHeld>,
+    /// Its trails, the largest first.
+    pub trails: Vec<TrailHeld>,
     /// Events taken in.
     pub events: u64,
     /// Events known to be lost.
@@ -142,26 +142,26 @@ pub struct Status {
 
 /// What goes into the file of an incident.
 enum Extent {
-    Lane(LaneId),
+    Trail(TrailId),
     Pod(String, String),
     All,
 }
 
 impl Extent {
-    fn of(reach: Reach, id: &LaneId, container: Option<&Container>) -> Extent {
+    fn of(reach: Reach, id: &TrailId, container: Option<&Container>) -> Extent {
         match (reach, container) {
             (Reach::Host, _) => Extent::All,
             (Reach::Pod, Some(c)) if !c.pod_name.is_empty() => {
                 Extent::Pod(c.pod_namespace.clone(), c.pod_name.clone())
             }
-            _ => Extent::Lane(id.clone()),
+            _ => Extent::Trail(id.clone()),
         }
     }
 
-    fn has(&self, id: &LaneId, container: Option<&Container>) -> bool {
+    fn has(&self, id: &TrailId, container: Option<&Container>) -> bool {
         match self {
             Extent::All => true,
-            Extent::Lane(lane) => lane == id,
+            Extent::Trail(trail) => trail == id,
             Extent::Pod(namespace, name) => {
                 container.is_some_and(|c| c.pod_namespace == *namespace && c.pod_name == *name)
             }
@@ -330,17 +330,17 @@ impl<S: Store> Watcher<S> {
                     let _ = reply.send(Err(format!("no {trigger} trigger is armed")));
                     return Ok(());
                 };
-                let lane = match container {
+                let trail = match container {
                     None => None,
                     Some(name) => match self.named(&name) {
-                        Ok(lane) => Some(lane),
+                        Ok(trail) => Some(trail),
                         Err(why) => {
                             let _ = reply.send(Err(why));
                             return Ok(());
                         }
                     },
                 };
-                self.fire(at, lane, now, reason, Some(reply))
+                self.fire(at, trail, now, reason, Some(reply))
             }
             Command::Status(reply) => {
                 let _ = reply.send(self.status());
@@ -349,13 +349,13 @@ impl<S: Store> Watcher<S> {
         }
     }
 
-    /// The lane of the container that somebody names.
-    fn named(&self, name: &str) -> Result<LaneId, String> {
+    /// The trail of the container that somebody names.
+    fn named(&self, name: &str) -> Result<TrailId, String> {
         let fits =
             |c: &Container| c.name == name || (name.len() >= 3 && c.full_id.starts_with(name));
         let found = self
             .window
-            .lanes_where(|_, container| container.is_some_and(fits));
+            .trails_where(|_, container| container.is_some_and(fits));
         match found.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(format!("nothing of a container {name:?} is in the window")),
@@ -368,7 +368,7 @@ impl<S: Store> Watcher<S> {
         Status {
             since_ns: self.manifest.clock.real_ns,
             held: self.window.held(),
-            lanes: self.window.lanes(),
+            trails: self.window.trails(),
             events: self.events,
             lost: self.lost,
             triggers: (self.triggers.iter())
@@ -435,7 +435,7 @@ impl<S: Store> Watcher<S> {
                 let has = *has.entry(row.proc).or_insert_with(|| {
                     incident
                         .extent
-                        .has(&lane_id(needs, row.proc), container_of(needs, row.proc))
+                        .has(&trail_id(needs, row.proc), container_of(needs, row.proc))
                 });
                 if has {
                     part.push(row, &args, needs).map_err(unwritable)?;
@@ -465,7 +465,7 @@ impl<S: Store> Watcher<S> {
 
     /// Shows every event that may be meant to the triggers.
     fn watch(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
-        let mut fired: Vec<(usize, Row, LaneId, String)> = Vec::new();
+        let mut fired: Vec<(usize, Row, TrailId, String)> = Vec::new();
         self.triggers.iter_mut().for_each(Trigger::forget);
         for (row, args) in batch.rows() {
             let mut event = None;
@@ -491,21 +491,21 @@ impl<S: Store> Watcher<S> {
                     });
                     let pid = process.map_or(0, |p| p.key.pid);
                     let what = format!("{name} by {comm} ({pid})");
-                    fired.push((at, row, lane_id(needs, row.proc), what));
+                    fired.push((at, row, trail_id(needs, row.proc), what));
                 }
             }
         }
-        for (at, row, lane, what) in fired {
-            self.fire(at, Some(lane), row.time, what, None)?;
+        for (at, row, trail, what) in fired {
+            self.fire(at, Some(trail), row.time, what, None)?;
         }
         Ok(())
     }
 
-    /// A trigger has fired, about a lane or about everything.
+    /// A trigger has fired, about a trail or about everything.
     fn fire(
         &mut self,
         at: usize,
-        lane: Option<LaneId>,
+        trail: Option<TrailId>,
         time: BootNs,
         why: String,
         reply: Option<Sender<Result<Sealed, String>>>,
@@ -517,7 +517,7 @@ impl<S: Store> Watcher<S> {
         let after = trigger.after.unwrap_or(self.after).as_nanos() as u64;
         let (name, kind, reach) = (trigger.name.clone(), trigger.kind.name, trigger.reach);
         let filter = trigger.text.clone();
-        let container = lane
+        let container = trail
             .as_ref()
             .and_then(|id| self.window.container(id))
             .cloned();
@@ -529,7 +529,7 @@ impl<S: Store> Watcher<S> {
             ..Note::default()
         };
         // Something that goes on is one incident.
-        let covering = self.incidents.iter_mut().find(|incident| match &lane {
+        let covering = self.incidents.iter_mut().find(|incident| match &trail {
             None => matches!(incident.extent, Extent::All),
             Some(id) => incident.extent.has(id, container.as_deref()),
         });
@@ -579,7 +579,7 @@ impl<S: Store> Watcher<S> {
             }
         };
         let span = self.window.span().as_nanos() as u64;
-        let extent = match &lane {
+        let extent = match &trail {
             None => Extent::All,
             Some(id) => Extent::of(reach, id, container.as_deref()),
         };
@@ -626,15 +626,15 @@ impl<S: Store> Watcher<S> {
         } = incident;
         writer.state(*from, &self.state)?;
         writer.note(note)?;
-        let lanes = self
+        let trails = self
             .window
-            .lanes_where(|id, container| extent.has(id, container));
-        let past = self.window.past(&lanes, *from)?;
+            .trails_where(|id, container| extent.has(id, container));
+        let past = self.window.past(&trails, *from)?;
         for gap in &past.gaps {
             *missing += gap.count.unwrap_or(0);
             writer.gap(gap)?;
         }
-        if lanes.len() < 2 {
+        if trails.len() < 2 {
             for chunk in past.chunks {
                 writer.pressed(chunk)?;
             }

@@ -234,9 +234,9 @@ impl Standing {
             )?;
         }
         writeln!(out)?;
-        for lane in list("lanes") {
-            let name = match text(&lane["container.name"]) {
-                none if none.is_empty() => text(&lane["container.id"]),
+        for trail in list("trails") {
+            let name = match text(&trail["container.name"]) {
+                none if none.is_empty() => text(&trail["container.id"]),
                 name => name,
             };
             writeln!(
@@ -247,8 +247,8 @@ impl Standing {
                 } else {
                     &name
                 },
-                show_count(lane["events"].as_u64().unwrap_or(0)),
-                bytes_text(lane["bytes"].as_u64().unwrap_or(0).into())
+                show_count(trail["events"].as_u64().unwrap_or(0)),
+                bytes_text(trail["bytes"].as_u64().unwrap_or(0).into())
             )?;
         }
         Ok(Exit::Done)

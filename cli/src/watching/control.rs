@@ -182,16 +182,16 @@ fn sealed_json(sealed: &Sealed) -> String {
 }
 
 fn status_json(status: &Status) -> String {
-    let lanes = status.lanes.iter().map(|lane| {
+    let trails = status.trails.iter().map(|trail| {
         let mut object = Object::new();
-        if let Some(container) = &lane.container {
+        if let Some(container) = &trail.container {
             object
                 .text("container.id", container.short_id())
                 .text("container.name", &container.name);
         }
         object
-            .number("events", lane.events)
-            .number("bytes", lane.bytes as u64);
+            .number("events", trail.events)
+            .number("bytes", trail.bytes as u64);
         object.end()
     });
     let triggers = status.triggers.iter().map(|(name, kind, fired)| {
@@ -221,7 +221,7 @@ fn status_json(status: &Status) -> String {
         .number("window.displaced", status.held.gone)
         .number("sealed", status.sealed)
         .number("refused", status.refused)
-        .raw("lanes", &list(lanes.collect()))
+        .raw("trails", &list(trails.collect()))
         .raw("triggers", &list(triggers.collect()))
         .raw("open", &list(open.collect()));
     object.end()
