@@ -25,6 +25,7 @@ mod procfs;
 mod ring;
 mod runtime;
 mod segment;
+pub mod serve;
 mod session;
 mod sink;
 mod sockets;

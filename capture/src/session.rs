@@ -30,7 +30,7 @@ mod winding;
 use scope::{group_path, present, resolve};
 
 /// What is recorded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// Every container, also those that come later.
     #[default]

@@ -225,6 +225,16 @@ impl Window {
         Ok(())
     }
 
+    /// Its bounds.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Goes on with other bounds; what is too much for them goes when it is looked at next.
+    pub fn rebound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
+    }
+
     /// For how long it keeps what happened.
     pub fn span(&self) -> Duration {
         self.bounds.span

@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::output::say;
 use crate::watching::config::Evidence;
-use afterimage_capture::watch::{Opening, Sealed, Store};
+use afterimage_capture::watch::{Opening, Sealed, Store as Place};
+use afterimage_format::store::Store;
 use afterimage_format::{Lineage, Writer, WriterOptions};
 use afterimage_model::time::Civil;
 use afterimage_model::{Manifest, Safe, Schema};
@@ -15,7 +16,8 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -23,7 +25,8 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// The folder.
 pub struct Folder {
-    limits: Evidence,
+    path: PathBuf,
+    limits: Arc<Mutex<Evidence>>,
     handle: OwnedFd,
     /// When files were opened, in the last hour.
     opened: VecDeque<Instant>,
@@ -70,7 +73,8 @@ impl Folder {
         let handle = rustix::fs::open(path, flags, Mode::empty())
             .map_err(|error| wrong("opening", error.into()))?;
         Ok(Folder {
-            limits,
+            path: path.clone(),
+            limits: Arc::new(Mutex::new(limits)),
             handle,
             opened: VecDeque::new(),
             sealed: VecDeque::new(),
@@ -79,7 +83,17 @@ impl Folder {
         })
     }
 
-    fn allows(&mut self) -> Result<(), String> {
+    /// The limits, which may be changed while it is used; all but the folder.
+    pub fn shared_limits(&self) -> Arc<Mutex<Evidence>> {
+        self.limits.clone()
+    }
+
+    fn limits(&self) -> MutexGuard<'_, Evidence> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what was long ago.
+    fn age(&mut self) {
         while self.opened.front().is_some_and(|at| at.elapsed() > HOUR) {
             self.opened.pop_front();
         }
@@ -90,21 +104,31 @@ impl Folder {
         {
             self.sealed.pop_front();
         }
-        if self.opened.len() >= self.limits.files_per_hour {
+    }
+
+    /// Bytes that are free for others than root, too.
+    fn free(&self) -> io::Result<u64> {
+        let stat = rustix::fs::fstatvfs(&self.handle)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn allows(&mut self) -> Result<(), String> {
+        self.age();
+        let limits = self.limits().clone();
+        if self.opened.len() >= limits.files_per_hour {
             return Err(format!(
                 "{} files were made within an hour (evidence.files_per_hour)",
                 self.opened.len()
             ));
         }
         let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
-        if bytes >= self.limits.bytes_per_day {
+        if bytes >= limits.bytes_per_day {
             return Err(format!(
                 "{bytes} bytes were written within a day (evidence.bytes_per_day)"
             ));
         }
-        let stat = rustix::fs::fstatvfs(&self.handle).map_err(|error| error.to_string())?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if free < self.limits.free {
+        let free = self.free().map_err(|error| error.to_string())?;
+        if free < limits.free {
             return Err(format!("only {free} bytes are free (evidence.free)"));
         }
         Ok(())
@@ -129,19 +153,19 @@ impl Folder {
     }
 
     fn path(&self, name: &str) -> PathBuf {
-        Path::new(&self.limits.folder).join(name)
+        self.path.join(name)
     }
 }
 
-impl Store for Folder {
-    type Out = File;
+impl Place for Folder {
+    type Out = Store;
 
     fn open(
         &mut self,
         opening: &Opening,
         manifest: &Manifest,
         options: WriterOptions,
-    ) -> Result<(PathBuf, Writer<File>), String> {
+    ) -> Result<(PathBuf, Writer<Store>), String> {
         self.allows()?;
         let at = Civil::from_unix_ns(opening.wall_ns);
         let mut stem = format!(
@@ -173,11 +197,24 @@ impl Store for Folder {
         let secret = pair.as_ref().map(|pair| &pair.secret);
         let lineage = Lineage::default();
         let options = WriterOptions {
-            recipients: self.limits.encrypt_to.clone(),
+            recipients: self.limits().encrypt_to.clone(),
             ..options
         };
-        let writer = Writer::signed(file, manifest, &lineage, Schema::current(), options, secret);
-        let writer = writer.and_then(|mut writer| {
+        let path = self.path(&name);
+        let writer = Store::over(file, &path).and_then(|store| {
+            let room = store.room();
+            let mut writer = Writer::signed(
+                store,
+                manifest,
+                &lineage,
+                Schema::current(),
+                options,
+                secret,
+            )?;
+            // The end of the file has its room before its events do.
+            if let Ok(room) = room {
+                writer.guard(room);
+            }
             if secret.is_some() {
                 let operator = Some(manifest.operator.clone()).filter(|name| !name.is_empty());
                 writer.custody(
@@ -193,15 +230,29 @@ impl Store for Folder {
             error.to_string()
         })?;
         self.opened.push_back(Instant::now());
-        Ok((self.path(&name), writer))
+        Ok((path, writer))
     }
 
-    fn sealed(&mut self, out: File, _sealed: &Sealed) -> io::Result<()> {
-        out.sync_all()?;
-        rustix::fs::fsync(&self.handle)?;
-        self.sealed
-            .push_back((Instant::now(), out.metadata()?.len()));
-        Ok(())
+    fn sealed(&mut self, out: Store, _sealed: &Sealed) -> io::Result<()> {
+        let states = out.states();
+        let finished = out.finish();
+        self.sealed.push_back((Instant::now(), states.written()));
+        finished?;
+        Ok(rustix::fs::fsync(&self.handle)?)
+    }
+
+    fn left(&mut self) -> Vec<(&'static str, u64)> {
+        self.age();
+        let limits = self.limits().clone();
+        let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
+        vec![
+            (
+                "files_per_hour",
+                limits.files_per_hour.saturating_sub(self.opened.len()) as u64,
+            ),
+            ("bytes_per_day", limits.bytes_per_day.saturating_sub(bytes)),
+            ("free", self.free().unwrap_or(0).saturating_sub(limits.free)),
+        ]
     }
 
     fn say(&mut self, what: &str) {
@@ -241,7 +292,7 @@ mod tests {
             Folder::open(limits(&top.path().join("a/b")), None, true).expect("a folder");
         let mut open = || {
             let manifest = Manifest::default();
-            Store::open(&mut folder, &opening(), &manifest, WriterOptions::default())
+            Place::open(&mut folder, &opening(), &manifest, WriterOptions::default())
         };
         let (first, _) = open().unwrap_or_else(|why| panic!("{why}"));
         let (second, _) = open().unwrap_or_else(|why| panic!("{why}"));
@@ -279,7 +330,7 @@ mod tests {
             ..limits(top.path())
         };
         let mut folder = Folder::open(all, None, true).expect("a folder");
-        let opened = Store::open(
+        let opened = Place::open(
             &mut folder,
             &opening(),
             &Manifest::default(),
