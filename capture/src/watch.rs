@@ -551,7 +551,9 @@ impl<S: Store> Watcher<S> {
     fn watch(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
         let mut firings: Vec<Firing> = Vec::new();
         self.triggers.iter_mut().for_each(Trigger::forget);
-        for (row, args) in batch.rows() {
+        // Numbers begin with 1, as everywhere: rules use `evt.num = 0` for never.
+        let first = self.events.saturating_sub(batch.len() as u64) + 1;
+        for ((row, args), num) in batch.rows().zip(first..) {
             let mut event = None;
             for (at, trigger) in self.triggers.iter_mut().enumerate() {
                 if !trigger.looks_at(row.ty) {
@@ -563,7 +565,7 @@ impl<S: Store> Watcher<S> {
                     schema: Schema::current(),
                     tables: needs,
                     event,
-                    num: 0,
+                    num,
                     first_ns: self.manifest.clock.boot_ns,
                     previous_ns: row.time.0,
                 };

@@ -265,6 +265,7 @@ impl Place for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::path::Path;
 
     fn limits(folder: &Path) -> Evidence {
         Evidence {
