@@ -264,7 +264,14 @@ fn lack_of_memory_limits_and_waiting_fire_theirs() {
             .chain(waits)
             .map(|one| one.expect("fork"))
             .collect();
-        let kinds: BTreeSet<String> = (0..3).map(|_| next().trigger).collect();
+        let mut kinds = BTreeSet::new();
+        // What goes on fires again.
+        for _ in 0..100 {
+            kinds.insert(next().trigger);
+            if kinds.len() == triggers.len() {
+                break;
+            }
+        }
         for child in children {
             // SAFETY: ends the children that were made here.
             unsafe { libc::kill(child.pid() as i32, libc::SIGKILL) };

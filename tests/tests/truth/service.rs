@@ -314,8 +314,9 @@ priority = \"warning\"
 fn alerts_on_standard_input_and_a_signal_make_files() {
     needs_recording!();
     let config = format!("{BASE}[[trigger]]\nkind = \"stdin\"\n[[trigger]]\nkind = \"signal\"\n");
-    let mut service = Service::start(&config, &["--no-sign", "--stdin-alerts"]);
+    // Before there is a pipe that its process would hold open, too.
     let busy = Busy::start("stdin");
+    let mut service = Service::start(&config, &["--no-sign", "--stdin-alerts"]);
     service.until("the container is in the window", |service| {
         has(&service.status(), &busy.id)
     });
