@@ -11,9 +11,11 @@
 
 mod artifacts;
 mod cgroup;
+pub mod confine;
 mod decode;
 mod enrich;
 mod error;
+pub mod handed;
 mod hash;
 mod host;
 mod intake;

@@ -24,6 +24,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+mod itself;
 mod scope;
 mod winding;
 
@@ -81,6 +82,9 @@ pub struct Options {
     pub runtimes: Vec<Endpoint>,
     /// Files to keep with the capture.
     pub keep: Keep,
+    /// Whether the process gives up what it no longer needs once the programs are attached ([`crate::confine`]). It can start
+    /// no processes then.
+    pub confine: bool,
     /// Who records.
     pub operator: String,
     /// Why.
@@ -104,6 +108,7 @@ impl Default for Options {
             usage_interval: None,
             runtimes: runtime::endpoints(),
             keep: Keep::default(),
+            confine: false,
             operator: String::new(),
             reason: String::new(),
             case_id: String::new(),
@@ -244,6 +249,10 @@ impl Recorder {
         }
         let mut manifest = host::manifest(&options, &settings);
         kernel.attach()?;
+        if options.confine {
+            // Before there are threads, each of which has capabilities of its own.
+            crate::confine::confine()?;
+        }
         let mut world = World::new(wanted);
         world.keep = options.keep.clone();
         world.snapshot(manifest.clock.boot_ns);
@@ -564,9 +573,17 @@ impl Recorder {
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         let (mut keyframe, mut counted) = (Instant::now(), 0);
+        let mut itself = itself::Itself::default();
+        let watched = self.flush_every == FLUSH_WATCHED;
         loop {
             let until_ns = host::boot_ns().saturating_sub(SETTLE_NS);
             let handed = self.drain(sink, until_ns)?;
+            if watched {
+                let spared = self.rings.books().spared_self;
+                if let Some(gap) = itself.look(host::boot_ns(), spared) {
+                    sink.gap(gap)?;
+                }
+            }
             self.grant()?;
             self.listen(sink)?;
             if flushed.elapsed() >= self.flush_every {
@@ -601,6 +618,9 @@ impl Recorder {
             }
             let limits = &self.options.limits;
             if stop.load(Ordering::Relaxed) {
+                if let Some(gap) = itself.end(host::boot_ns()) {
+                    sink.gap(gap)?;
+                }
                 return Ok(StopReason::Asked);
             }
             if full.load(Ordering::Relaxed) {

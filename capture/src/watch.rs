@@ -2,6 +2,7 @@
 //! when one fires: the past, and what comes after it.
 
 mod incident;
+mod spill;
 
 use crate::error::Error;
 use crate::host;
@@ -11,9 +12,10 @@ use crate::window::{Bounds, Held, TrailHeld, TrailId, Window, trail_id};
 use afterimage_format::{Batch, Writer, WriterOptions};
 use afterimage_model::{BootNs, Container, Ctx, Gap, GapCause, Manifest, ProcId, Schema, Tables};
 use incident::Incident;
+use spill::Spill;
 use std::collections::VecDeque;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -97,6 +99,18 @@ pub trait Store: Send {
     fn left(&mut self) -> Vec<(&'static str, u64)> {
         Vec::new()
     }
+
+    /// Opens a further segment of what the window has, kept where a crash of the recorder leaves it; `None` when none is wanted.
+    fn segment(
+        &mut self,
+        _manifest: &Manifest,
+        _options: WriterOptions,
+    ) -> Option<Result<(PathBuf, Writer<Self::Out>), String>> {
+        None
+    }
+
+    /// A segment is no longer needed.
+    fn forget(&mut self, _segment: &Path) {}
 
     /// Something went on that the operator should know.
     fn say(&mut self, what: &str);
@@ -192,6 +206,7 @@ pub struct Watcher<S: Store> {
     manifest: Manifest,
     commands: Receiver<Command>,
     incidents: Vec<Incident<S::Out>>,
+    spill: Spill<S::Out>,
     /// Everything known at the last keyframe.
     state: Tables,
     events: u64,
@@ -234,6 +249,7 @@ impl<S: Store> Watcher<S> {
             manifest: manifest.clone(),
             commands,
             incidents: Vec::new(),
+            spill: Spill::default(),
             state: Tables::default(),
             events: 0,
             lost: 0,
@@ -273,6 +289,7 @@ impl<S: Store> Watcher<S> {
             self.look()?;
         }
         self.end();
+        self.end_spill();
         Ok(())
     }
 
@@ -325,7 +342,11 @@ impl<S: Store> Watcher<S> {
         let settle = SETTLE.as_nanos() as u64;
         let (ended, open) = std::mem::take(&mut self.incidents)
             .into_iter()
-            .partition(|incident| incident.until.0.saturating_add(settle) <= now.0);
+            .partition(|incident| {
+                // There is nothing to wait for on a full disk.
+                incident.until.0.saturating_add(settle) <= now.0
+                    || incident.writer.refused().is_some()
+            });
         self.incidents = open;
         for incident in ended {
             self.seal(incident);
@@ -517,6 +538,7 @@ impl<S: Store> Watcher<S> {
             // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.gap(&gap);
         }
+        self.spill_gap(&gap);
         self.window.gap(gap);
     }
 
@@ -527,6 +549,7 @@ impl<S: Store> Watcher<S> {
             // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.state(at, &tables);
         }
+        self.spill_state(at, &tables);
         if tables.files.is_empty() && tables.descriptors.is_empty() {
             self.state.absorb(&tables);
             return;
@@ -543,6 +566,7 @@ impl<S: Store> Watcher<S> {
         self.events += batch.len() as u64;
         self.last = now;
         self.window.take(batch, needs, now)?;
+        self.spill(batch, needs);
         self.append(batch, needs)?;
         self.watch(batch, needs)
     }

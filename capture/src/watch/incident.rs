@@ -290,14 +290,20 @@ impl<S: Store> Watcher<S> {
         let Incident {
             writer, missing, ..
         } = &mut incident;
-        writer.ended("the time after the trigger is over");
+        let refused = writer.refused();
+        writer.ended(match refused {
+            Some(_) => "the disk is full",
+            None => "the time after the trigger is over",
+        });
         let last = writer
             .state(end, &self.state)
             .and_then(|()| writer.checkpoint(host::clock_pair()));
         if let Err(why) = last {
             return self.abandon(incident, &why.to_string());
         }
-        let events = writer.events();
+        // What a full disk did not take is in a gap of the file.
+        *missing += refused.unwrap_or(0);
+        let events = writer.events().saturating_sub(refused.unwrap_or(0));
         let totals = Totals {
             offered: events + *missing,
             written: events,
@@ -328,8 +334,9 @@ impl<S: Store> Watcher<S> {
         match &answer {
             Ok(sealed) => {
                 self.made += 1;
+                let full = refused.map_or("", |_| "; THE DISK IS FULL");
                 self.store.say(&format!(
-                    "sealed {}: {} events, {} missing",
+                    "sealed {}: {} events, {} missing{full}",
                     sealed.path.display(),
                     sealed.events,
                     sealed.missing

@@ -13,6 +13,7 @@ use crate::watching::signals::{self, Reload};
 use crate::watching::status::{self, Doors};
 use crate::watching::stdin;
 use crate::watching::webhook::Webhook;
+use afterimage_capture::handed;
 use afterimage_capture::watch::Watcher;
 use afterimage_capture::{Options, Recorder};
 use afterimage_indexer::bytes_text;
@@ -73,6 +74,9 @@ pub struct Watch {
     /// The key to sign with, by its name; the default one is made when it is first needed
     #[arg(long, value_name = "NAME", default_value = keyring::DEFAULT)]
     key: String,
+    /// Keep all capabilities and calls once the programs are attached
+    #[arg(long)]
+    no_confine: bool,
     /// Do not sign
     #[arg(long, conflicts_with = "key")]
     no_sign: bool,
@@ -137,6 +141,7 @@ impl Watch {
             scope: config.scope.clone(),
             snaplen: config.snaplen,
             ring_bytes: config.ring_bytes,
+            confine: !self.no_confine,
             usage_interval: Some(Duration::from_secs(1)),
             operator: crate::custody::operator(),
             command: std::env::args_os()
@@ -192,6 +197,7 @@ impl Watch {
                 shown(&self.socket)
             ));
         }
+        handed::notify("READY=1");
         let totals = recorder
             .watch(watcher, &stop)
             .map_err(|error| recording::refused(&error))?;

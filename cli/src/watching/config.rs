@@ -104,6 +104,8 @@ pub struct Evidence {
     pub free: u64,
     /// Whom files are encrypted to; nobody when they are not.
     pub encrypt_to: Vec<Recipient>,
+    /// Where the window is kept once more, so that it survives a crash of the recorder.
+    pub spill: Option<PathBuf>,
 }
 
 /// A text that stands for a length of time.
@@ -168,6 +170,7 @@ impl Default for RecordTable {
 struct WindowTable {
     span: Time,
     bytes: Size,
+    spill: Option<PathBuf>,
 }
 
 impl Default for WindowTable {
@@ -176,6 +179,7 @@ impl Default for WindowTable {
         WindowTable {
             span: Time(bounds.span),
             bytes: Size(bounds.bytes as u64),
+            spill: None,
         }
     }
 }
@@ -440,6 +444,7 @@ impl Config {
                 bytes_per_day: file.evidence.bytes_per_day.0,
                 free: file.evidence.free.0,
                 encrypt_to: recipients(&file.evidence.encrypt_to)?,
+                spill: file.window.spill,
             },
         })
     }

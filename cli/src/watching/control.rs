@@ -4,6 +4,7 @@
 use super::status::{self, Doors};
 use crate::failure::{Failure, shown};
 use crate::json::Object;
+use afterimage_capture::handed;
 use afterimage_capture::watch::{Command, Sealed};
 use afterimage_model::Safe;
 use serde::{Deserialize, Serialize};
@@ -44,13 +45,16 @@ pub enum Question {
 
 /// The listening end. Dropping it removes the socket.
 pub struct Control {
-    path: PathBuf,
+    /// The socket, where it is this process's own.
+    path: Option<PathBuf>,
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(path) = &self.path {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -72,26 +76,14 @@ impl Control {
                 "name another place with --socket PATH",
             )
         };
-        if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
-            let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true).mode(0o700);
-            builder.create(parent).map_err(wrong)?;
-        }
-        if path.symlink_metadata().is_ok() {
-            if UnixStream::connect(path).is_ok() {
-                return Err(Failure::new(
-                    format!("another watch answers at {}", shown(path)),
-                    "stop it, or name another place with --socket PATH",
-                ));
-            }
-            // Left behind by one that was killed.
-            std::fs::remove_file(path).map_err(wrong)?;
-        }
-        let listener = UnixListener::bind(path).map_err(wrong)?;
+        let handed = handed::listener("control");
         let control = Control {
-            path: path.to_owned(),
+            path: handed.is_none().then(|| path.to_owned()),
         };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+        let listener = match handed {
+            Some(listener) => listener,
+            None => bind(path)?,
+        };
         let open = Arc::new(AtomicUsize::new(0));
         let listen = move || {
             for stream in listener.incoming() {
@@ -113,6 +105,36 @@ impl Control {
         thread.spawn(listen).map_err(wrong)?;
         Ok(control)
     }
+}
+
+/// Makes the socket, for its owner alone.
+fn bind(path: &Path) -> Result<UnixListener, Failure> {
+    let wrong = |error: io::Error| {
+        Failure::path(
+            "listening at",
+            path,
+            error,
+            "name another place with --socket PATH",
+        )
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(parent).map_err(wrong)?;
+    }
+    if path.symlink_metadata().is_ok() {
+        if UnixStream::connect(path).is_ok() {
+            return Err(Failure::new(
+                format!("another watch answers at {}", shown(path)),
+                "stop it, or name another place with --socket PATH",
+            ));
+        }
+        // Left behind by one that was killed.
+        std::fs::remove_file(path).map_err(wrong)?;
+    }
+    let listener = UnixListener::bind(path).map_err(wrong)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+    Ok(listener)
 }
 
 fn refuse(mut stream: &UnixStream, why: &str) -> io::Result<()> {

@@ -16,7 +16,7 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +28,9 @@ pub struct Folder {
     path: PathBuf,
     limits: Arc<Mutex<Evidence>>,
     handle: OwnedFd,
+    /// Where the window is spilled, and how many segments there were.
+    spill: Option<(PathBuf, OwnedFd)>,
+    segments: u64,
     /// When files were opened, in the last hour.
     opened: VecDeque<Instant>,
     /// When files were sealed, in the last day, and their bytes.
@@ -48,6 +51,85 @@ fn plain(text: &str) -> String {
     text.trim_start_matches('.').to_owned()
 }
 
+/// Makes a folder where it is missing, for its owner alone, and opens it, never through a link at its end.
+fn opened(path: &PathBuf) -> Result<OwnedFd, (&'static str, io::Error)> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.recursive(true).create(path);
+    made.map_err(|error| ("making", error))?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|error| ("opening", error.into()))
+}
+
+/// What a watch that did not end well has left of its window becomes evidence: it is copied under a name of its own.
+fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
+    let Ok(entries) = rustix::fs::Dir::read_from(spill) else {
+        return;
+    };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_owned()));
+    let segments = names.filter(|name| {
+        let name = name.to_bytes();
+        name.starts_with(b"segment-") && name.ends_with(b".aft")
+    });
+    for name in segments {
+        let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let kept = rustix::fs::openat(spill, &name, read, Mode::empty())
+            .map_err(io::Error::from)
+            .and_then(|from| {
+                let mut from = File::from(from);
+                if !from.metadata()?.is_file() {
+                    return Err(io::Error::other("it is no file"));
+                }
+                let at = from.metadata()?.modified()?;
+                let at = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let at = i64::try_from(at.as_nanos()).unwrap_or_default();
+                let (kept, to) = create(folder, &format!("{}-spill", stamp(at)))?;
+                io::copy(&mut from, &mut &to)?;
+                to.sync_all()?;
+                rustix::fs::unlinkat(spill, &name, AtFlags::empty())?;
+                Ok(kept)
+            });
+        let name = name.to_string_lossy();
+        match kept {
+            Ok(_) if quiet => {}
+            Ok(kept) => say(format_args!(
+                "the watch before this one did not end by itself; of its window there is {}",
+                Safe::new(&kept)
+            )),
+            Err(why) => say(format_args!(
+                "afterimage: keeping {}: {why}",
+                Safe::new(&name)
+            )),
+        }
+    }
+}
+
+/// An instant as names have it.
+fn stamp(ns: i64) -> String {
+    let at = Civil::from_unix_ns(ns);
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        at.year, at.month, at.day, at.hour, at.minute, at.second
+    )
+}
+
+/// A new file in a folder, which nobody else has made before.
+fn create(folder: &OwnedFd, stem: &str) -> io::Result<(String, File)> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for n in 0..1_000 {
+        let name = match n {
+            0 => format!("{stem}.aft"),
+            n => format!("{stem}-{n}.aft"),
+        };
+        match rustix::fs::openat(folder, &name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => return Ok((name, File::from(file))),
+            Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
 impl Folder {
     /// Makes the folder where it is missing, and opens it.
     ///
@@ -63,19 +145,26 @@ impl Folder {
                 "name a folder of your own as evidence.folder in the configuration",
             )
         };
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .recursive(true)
-            .create(path)
-            .map_err(|error| wrong("making", error))?;
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let handle = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|error| wrong("opening", error.into()))?;
+        let handle = opened(path).map_err(|(doing, error)| wrong(doing, error))?;
+        let spill = match &limits.spill {
+            None => None,
+            Some(path) => {
+                let handle = opened(path).map_err(|(doing, error)| {
+                    let remedy = "name a folder of your own as window.spill in the configuration";
+                    Failure::path(doing, path, error, remedy)
+                })?;
+                Some((path.clone(), handle))
+            }
+        };
+        if let Some((_, spill)) = &spill {
+            keep_left(spill, &handle, quiet);
+        }
         Ok(Folder {
             path: path.clone(),
             limits: Arc::new(Mutex::new(limits)),
             handle,
+            spill,
+            segments: 0,
             opened: VecDeque::new(),
             sealed: VecDeque::new(),
             key,
@@ -134,24 +223,6 @@ impl Folder {
         Ok(())
     }
 
-    /// A new file, which nobody else has made before.
-    fn create(&self, stem: &str) -> io::Result<(String, File)> {
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        for n in 0..1_000 {
-            let name = match n {
-                0 => format!("{stem}.aft"),
-                n => format!("{stem}-{n}.aft"),
-            };
-            match rustix::fs::openat(&self.handle, &name, flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => return Ok((name, File::from(file))),
-                Err(rustix::io::Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(io::Error::from(io::ErrorKind::AlreadyExists))
-    }
-
     fn path(&self, name: &str) -> PathBuf {
         self.path.join(name)
     }
@@ -167,17 +238,7 @@ impl Place for Folder {
         options: WriterOptions,
     ) -> Result<(PathBuf, Writer<Store>), String> {
         self.allows()?;
-        let at = Civil::from_unix_ns(opening.wall_ns);
-        let mut stem = format!(
-            "{:04}{:02}{:02}T{:02}{:02}{:02}Z-{}",
-            at.year,
-            at.month,
-            at.day,
-            at.hour,
-            at.minute,
-            at.second,
-            plain(&opening.trigger)
-        );
+        let mut stem = format!("{}-{}", stamp(opening.wall_ns), plain(&opening.trigger));
         if let Some(container) = &opening.container {
             let name = match container.name.is_empty() {
                 true => container.short_id(),
@@ -186,7 +247,8 @@ impl Place for Folder {
             stem.push('-');
             stem.push_str(&plain(name));
         }
-        let (name, file) = self.create(&stem).map_err(|error| error.to_string())?;
+        let made = create(&self.handle, &stem);
+        let (name, file) = made.map_err(|error| error.to_string())?;
         // Loaded for each file: it lies in memory no longer than it takes to sign the beginning. Without it there is still
         // evidence.
         let pair = self.key.as_deref().map(keyring::load).and_then(|loaded| {
@@ -255,6 +317,36 @@ impl Place for Folder {
         ]
     }
 
+    fn segment(
+        &mut self,
+        manifest: &Manifest,
+        options: WriterOptions,
+    ) -> Option<Result<(PathBuf, Writer<Store>), String>> {
+        let options = WriterOptions {
+            recipients: self.limits().encrypt_to.clone(),
+            ..options
+        };
+        let (path, handle) = self.spill.as_ref()?;
+        self.segments += 1;
+        let made = create(handle, &format!("segment-{}", self.segments));
+        let opened = made
+            .map_err(|error| error.to_string())
+            .and_then(|(name, file)| {
+                let path = path.join(name);
+                let writer = Store::over(file, &path)
+                    .and_then(|store| Writer::new(store, manifest, Schema::current(), options));
+                Ok((path, writer.map_err(|error| error.to_string())?))
+            });
+        Some(opened)
+    }
+
+    fn forget(&mut self, segment: &Path) {
+        if let (Some((_, handle)), Some(name)) = (&self.spill, segment.file_name()) {
+            // Gone already is as good.
+            let _ = rustix::fs::unlinkat(handle, name, AtFlags::empty());
+        }
+    }
+
     fn say(&mut self, what: &str) {
         if !self.quiet {
             say(Safe::new(what));
@@ -265,7 +357,6 @@ impl Place for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::path::Path;
 
     fn limits(folder: &Path) -> Evidence {
         Evidence {
@@ -274,6 +365,7 @@ mod tests {
             bytes_per_day: 1 << 20,
             free: 0,
             encrypt_to: Vec::new(),
+            spill: None,
         }
     }
 

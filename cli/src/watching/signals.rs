@@ -28,6 +28,7 @@ struct Fixed {
     snaplen: u32,
     ring_bytes: usize,
     folder: PathBuf,
+    spill: Option<PathBuf>,
     webhook: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
@@ -39,6 +40,7 @@ impl Fixed {
             snaplen: config.snaplen,
             ring_bytes: config.ring_bytes,
             folder: config.evidence.folder.clone(),
+            spill: config.evidence.spill.clone(),
             webhook: config.webhook.as_ref().map(|webhook| webhook.listen),
             metrics: config.metrics,
         }
@@ -54,6 +56,7 @@ impl Fixed {
             (self.snaplen != other.snaplen, "record.snaplen"),
             (self.ring_bytes != other.ring_bytes, "record.ring"),
             (self.folder != other.folder, "evidence.folder"),
+            (self.spill != other.spill, "window.spill"),
             (self.webhook != other.webhook, "webhook.listen"),
             (self.metrics != other.metrics, "metrics.listen"),
         ]

@@ -4,6 +4,7 @@
 
 mod containers;
 mod conventions;
+mod crashes;
 mod engines;
 mod evasion;
 mod firing;
@@ -17,6 +18,7 @@ mod programs;
 mod rings;
 mod runtimes;
 mod service;
+mod soak;
 mod structs;
 mod tracer;
 mod waits;

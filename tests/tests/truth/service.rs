@@ -1,7 +1,9 @@
 //! `afterimage watch` as it runs on a host: configured by a file, asked at its socket, told by others, signalled.
 
+use afterimage_format::Reader;
+use afterimage_model::GapCause;
 use afterimage_tests::cgroup::Cgroup;
-use afterimage_tests::child::{self, Child};
+use afterimage_tests::child::{self, Child, End};
 use afterimage_tests::harness::{self, Capture};
 use afterimage_tests::needs_recording;
 use hmac::{Hmac, KeyInit, Mac};
@@ -19,14 +21,14 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A running watch.
-struct Service {
-    process: Process,
+pub struct Service {
+    pub process: Process,
     folder: tempfile::TempDir,
 }
 
 impl Service {
     /// Starts one with this configuration, in which `FOLDER` is a folder of its own; waits until it answers.
-    fn start(config: &str, arguments: &[&str]) -> Service {
+    pub fn start(config: &str, arguments: &[&str]) -> Service {
         let folder = tempfile::tempdir().expect("a folder");
         let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
         let mut service = Service {
@@ -61,11 +63,11 @@ impl Service {
         std::fs::write(self.path("watch.toml"), text).expect("a file");
     }
 
-    fn said(&self) -> String {
+    pub fn said(&self) -> String {
         std::fs::read_to_string(self.path("stderr")).unwrap_or_default()
     }
 
-    fn until(&mut self, what: &str, mut is: impl FnMut(&Service) -> bool) {
+    pub fn until(&mut self, what: &str, mut is: impl FnMut(&Service) -> bool) {
         let started = Instant::now();
         while !is(self) {
             if let Ok(Some(status)) = self.process.try_wait() {
@@ -76,7 +78,7 @@ impl Service {
         }
     }
 
-    fn ask(&self, question: &str) -> std::io::Result<Value> {
+    pub fn ask(&self, question: &str) -> std::io::Result<Value> {
         let mut stream = UnixStream::connect(self.path("socket"))?;
         writeln!(stream, "{question}")?;
         let mut line = String::new();
@@ -88,11 +90,11 @@ impl Service {
         self.ask(r#"{"status":{}}"#).ok()
     }
 
-    fn status(&self) -> Value {
+    pub fn status(&self) -> Value {
         self.try_status().expect("it answers")
     }
 
-    fn signal(&self, signal: i32) {
+    pub fn signal(&self, signal: i32) {
         let pid = i32::try_from(self.process.id()).expect("a pid");
         // SAFETY: a signal to a process of our own.
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
@@ -106,7 +108,7 @@ impl Service {
     }
 
     /// Files that are there, by the trigger that is in their name.
-    fn files(&self, trigger: &str) -> Vec<PathBuf> {
+    pub fn files(&self, trigger: &str) -> Vec<PathBuf> {
         let Ok(entries) = std::fs::read_dir(self.path("evidence")) else {
             return Vec::new();
         };
@@ -133,7 +135,7 @@ impl Service {
     }
 
     /// Asks it to end; gives its exit code.
-    fn end(mut self) -> Option<i32> {
+    pub fn end(mut self) -> Option<i32> {
         self.signal(libc::SIGTERM);
         self.process.wait().expect("its end").code()
     }
@@ -185,7 +187,7 @@ impl Drop for Busy {
 }
 
 /// Whether the window has something of a container.
-fn has(status: &Value, id: &str) -> bool {
+pub fn has(status: &Value, id: &str) -> bool {
     let trails = status["trails"].as_array().cloned().unwrap_or_default();
     trails.iter().any(|trail| {
         let short = trail["container.id"].as_str().unwrap_or("?");
@@ -193,7 +195,8 @@ fn has(status: &Value, id: &str) -> bool {
     })
 }
 
-const BASE: &str = r#"
+/// A configuration without triggers.
+pub const BASE: &str = r#"
 [evidence]
 folder = "FOLDER/evidence"
 after = "200ms"
@@ -241,6 +244,166 @@ fn line_after<'t>(text: &'t str, mark: &str) -> &'t str {
         .split_once(mark)
         .unwrap_or_else(|| panic!("no {mark}: {text}"));
     rest.lines().next().unwrap_or_default()
+}
+
+#[test]
+fn a_watch_keeps_no_more_rights_than_it_needs() {
+    needs_recording!();
+    let mut service = Service::start(
+        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
+        &["--no-sign"],
+    );
+    let pid = service.process.id();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let mut threads = 0;
+    for task in tasks {
+        let path = task.expect("a thread").path().join("status");
+        let status = std::fs::read_to_string(path).expect("its status");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.map(|rest| rest.trim_start_matches(':').trim().to_owned())
+                .unwrap_or_default()
+        };
+        let thread = field("Name");
+        // CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF.
+        let kept = 1_u64 << 2 | 1 << 19 | 1 << 39;
+        for set in ["CapEff", "CapPrm", "CapBnd"] {
+            let caps = u64::from_str_radix(&field(set), 16).expect("a set");
+            assert_eq!(caps & !kept, 0, "{thread}: {set}");
+        }
+        assert_eq!(field("NoNewPrivs"), "1", "{thread}");
+        assert_eq!(field("Seccomp"), "2", "{thread}");
+        threads += 1;
+    }
+    assert!(threads > 3, "{threads} threads");
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    assert!(core.is_some_and(|line| line.contains(" 0 ")), "{limits}");
+    // It works all the same: containers that come later are known, and files are made.
+    let busy = Busy::start("confined");
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    assert!(!service.sealed("command").of_type("getppid").is_empty());
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn a_watch_that_was_stopped_says_from_when_to_when() {
+    needs_recording!();
+    let mut service = Service::start(
+        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
+        &["--no-sign"],
+    );
+    let _busy = Busy::start("stopped");
+    service.signal(libc::SIGSTOP);
+    std::thread::sleep(Duration::from_secs(6));
+    service.signal(libc::SIGCONT);
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    let capture = service.sealed("command");
+    let blind: Vec<_> = capture
+        .gaps
+        .iter()
+        .filter(|gap| gap.cause == GapCause::Blind)
+        .collect();
+    let [gap] = blind.as_slice() else {
+        panic!("{:?}", capture.gaps)
+    };
+    let took = Duration::from_nanos(gap.end.0 - gap.start.0);
+    assert!(took >= Duration::from_millis(5_900), "{took:?}");
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn what_a_killed_watch_has_spilled_becomes_evidence_of_the_next() {
+    needs_recording!();
+    let config =
+        format!("{BASE}[window]\nspill = \"FOLDER/spill\"\n[[trigger]]\nkind = \"command\"\n");
+    let mut service = Service::start(&config, &["--no-sign"]);
+    let busy = Busy::start("spilled");
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let folder = service.folder.path().to_owned();
+    service.process.kill().expect("it was there");
+    service.process.wait().expect("its end");
+    // A new one over the same folders.
+    let again = config.replace("FOLDER", folder.to_str().expect("text"));
+    let next = Service::start(&again, &["--no-sign"]);
+    let said = next.said();
+    assert!(said.contains("did not end by itself"), "{said}");
+    let files = service.files("spill");
+    assert_eq!(files.len(), 1, "{files:?}");
+    let reader = Reader::open(&files[0]).unwrap_or_else(|why| panic!("{why}"));
+    let ids: Vec<_> = (0..reader.chunks().len())
+        .flat_map(|at| {
+            reader
+                .chunk(at)
+                .expect("a chunk")
+                .tables
+                .containers
+                .into_values()
+        })
+        .map(|container| container.full_id.clone())
+        .collect();
+    assert!(ids.contains(&busy.id), "{ids:?}");
+    assert_eq!(next.end(), Some(0));
+    assert!(
+        std::fs::read_dir(folder.join("spill"))
+            .expect("a folder")
+            .next()
+            .is_none()
+    );
+}
+
+#[test]
+fn calls_that_a_recorder_has_no_business_to_make_are_refused() {
+    let child = child::fork(|| {
+        if afterimage_capture::confine::confine().is_err() {
+            return 100;
+        }
+        let errno = || std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        // SAFETY: each is refused before it looks at its arguments.
+        let refused = unsafe {
+            [
+                libc::syscall(libc::SYS_execve, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_ptrace, 0, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_mount, 0, 0, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_setns, -1, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_bpf, 5, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_init_module, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_setuid, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_fork) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) == -1
+                    && errno() == libc::EPERM,
+                libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) == -1
+                    && errno() == libc::EAFNOSUPPORT,
+                libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) == -1
+                    && errno() == libc::EAFNOSUPPORT,
+            ]
+        };
+        // Threads, files and sockets of the families that are needed still work.
+        let thread = std::thread::spawn(|| 7).join().is_ok_and(|n| n == 7);
+        let file = std::fs::File::open("/etc/hostname").is_ok();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").is_ok();
+        match refused.iter().position(|is| !is) {
+            Some(at) => at as i32 + 1,
+            None if thread && file && socket => 0,
+            None => 101,
+        }
+    });
+    let end = child.expect("fork").wait();
+    // As a user there are no capabilities to give up, and everything else is the same.
+    assert_eq!(end, End::Exited(0));
 }
 
 #[test]
