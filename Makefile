@@ -4,7 +4,7 @@ CARGO ?= cargo
 SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 BIN   := target/debug/afterimage
 
-.PHONY: help setup build demo test kernel-matrix fuzz flips samples bless fmt clean
+.PHONY: help setup build demo test soak kernel-matrix fuzz flips samples bless fmt clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 16
@@ -22,6 +22,10 @@ demo:  ## break into a throw-away container, record it, remove it, and look at w
 
 test: setup  ## everything: format, lints, dependencies, tests, documents, end to end
 	.ci/test
+
+soak:  ## what the flight recorder is held to, in the long forms: some hours
+	AFTERIMAGE_FORGED=10000 $(CARGO) nextest run -p afterimage -E 'test(webhook)'
+	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(soak)' --no-capture
 
 # KERNELS="5.10 6.12" for some; the others are 6.1 and newest.
 kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suite in each

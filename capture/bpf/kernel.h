@@ -29,6 +29,7 @@ static void *(*const bpf_get_current_task)(void) = (void *)35;
 static __u64 (*const bpf_ktime_get_boot_ns)(void) = (void *)125;
 static void *(*const bpf_get_current_task_btf)(void) = (void *)158;
 static long (*const bpf_task_pt_regs)(void *task) = (void *)175;
+static long (*const bpf_find_vma)(void *task, __u64 address, void *callback, void *context, __u64 flags) = (void *)180;
 static void *(*const bpf_ringbuf_reserve)(void *map, __u64 size, __u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *record, __u64 flags) = (void *)132;
 
@@ -69,7 +70,7 @@ enum { MAP_MMAPABLE = 1 << 10, MAP_NO_PREALLOC = 1 };
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct pt_regs {
-    unsigned long bx, cx, dx, si, di, bp, ax, orig_ax, r8, r9, r10;
+    unsigned long r15, r14, r13, r12, bp, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, ip, flags, sp;
 };
 struct thread_info {
     __u32 status;
@@ -311,8 +312,18 @@ struct sockaddr_vm {
 struct vsock_sock {
     struct sockaddr_vm local_addr, remote_addr;
 };
+union __sifields {
+    struct {
+        void *_addr;
+    } _sigfault;
+};
 struct kernel_siginfo {
     int si_signo, si_errno, si_code;
+    union __sifields _sifields;
+};
+struct vm_area_struct {
+    unsigned long vm_start, vm_pgoff;
+    struct file *vm_file;
 };
 struct sigaction {
     void *sa_handler;

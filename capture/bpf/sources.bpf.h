@@ -544,6 +544,156 @@ int on_signal_deliver(__u64 *ctx)
 }
 
 /*
+ * Crashes. A signal whose default is a core dump, which nothing handles, ends the process in the middle of what it did: where
+ * that was. Frames are followed by their pointers, which programs may leave out; each step is bounded and goes up the stack.
+ */
+
+/* Frames of one stack at most. */
+#define FRAMES 32
+/* Signals whose default is a core dump: QUIT ILL TRAP ABRT BUS FPE SEGV XCPU XFSZ SYS, signal(7). */
+#define DUMPING (1u << 3 | 1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 8 | 1u << 11 | 1u << 24 | 1u << 25 | 1u << 31)
+/* Those of them that say where: ILL TRAP BUS FPE SEGV. */
+#define AT_ADDRESS (1u << 4 | 1u << 5 | 1u << 7 | 1u << 8 | 1u << 11)
+
+static long mapping_of(struct task_struct *task, struct vm_area_struct *vma, struct frame_part *frame)
+{
+    frame->start = READ(vma, vm_start);
+    frame->offset = (__u64)READ(vma, vm_pgoff) << 12;
+    struct file *file = READ(vma, vm_file);
+    if (!file)
+        return 0;
+    struct inode *inode = READ(file, f_inode);
+    struct super_block *sb = READ(inode, i_sb);
+    frame->ino = READ(inode, i_ino);
+    frame->dev = READ(sb, s_dev);
+    struct dentry *dentry = READ(file, f_path.dentry);
+    const unsigned char *name = READ(dentry, d_name.name);
+    bpf_probe_read_kernel_str(frame->name, sizeof(frame->name), name);
+    return 0;
+}
+
+inline_always void put_frame(struct frame_part *frame)
+{
+    struct cpu_state *c;
+    char *rec = current_record(&c);
+    if (!rec)
+        return;
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(*frame)))
+        return;
+    OPAQUE(off);
+    char *at = rec + off;
+    head_of(at, PART_FRAME, 0, sizeof(*frame), sizeof(*frame), 0);
+    __builtin_memcpy(at + sizeof(struct part_head), frame, sizeof(*frame));
+    c->off = off + sizeof(struct part_head) + PADDED(sizeof(*frame));
+}
+
+checked_once int put_frame_alone(__u64 address)
+{
+    struct frame_part frame = {.address = address};
+    put_frame(&frame);
+    return 0;
+}
+
+/* The address of a call's return is behind the call: it may be that of another mapping. */
+checked_once int put_frame_mapped(__u64 address)
+{
+    struct frame_part frame = {.address = address};
+    bpf_find_vma(bpf_get_current_task_btf(), address, mapping_of, &frame, 0);
+    put_frame(&frame);
+    return 0;
+}
+
+inline_always void put_registers(struct pt_regs *regs, __u64 address)
+{
+    struct cpu_state *c;
+    char *rec = current_record(&c);
+    if (!rec)
+        return;
+    __u64 off = offset(c);
+    if (!ROOM(off, sizeof(struct registers_part)))
+        return;
+    OPAQUE(off);
+    char *at = rec + off;
+    head_of(at, PART_REGISTERS, 0, sizeof(struct registers_part), sizeof(struct registers_part), 0);
+    struct registers_part *r = (void *)(at + sizeof(struct part_head));
+    r->address = address;
+    r->ip = READ(regs, ip);
+    r->sp = READ(regs, sp);
+    r->bp = READ(regs, bp);
+    r->flags = READ(regs, flags);
+    r->others[0] = READ(regs, ax);
+    r->others[1] = READ(regs, bx);
+    r->others[2] = READ(regs, cx);
+    r->others[3] = READ(regs, dx);
+    r->others[4] = READ(regs, si);
+    r->others[5] = READ(regs, di);
+    r->others[6] = READ(regs, r8);
+    r->others[7] = READ(regs, r9);
+    r->others[8] = READ(regs, r10);
+    r->others[9] = READ(regs, r11);
+    r->others[10] = READ(regs, r12);
+    r->others[11] = READ(regs, r13);
+    r->others[12] = READ(regs, r14);
+    r->others[13] = READ(regs, r15);
+    c->off = off + sizeof(struct part_head) + PADDED(sizeof(struct registers_part));
+}
+
+inline_always int crashed(__u64 *ctx, int mapped)
+{
+    __u32 sig = (__u32)ctx[0];
+    struct k_sigaction *action = (void *)ctx[2];
+    if (sig > 31 || !(DUMPING >> sig & 1) || READ(action, sa.sa_handler))
+        return 0;
+    struct task_struct *task = current_task();
+    if (OF(task, tgid) == self_tgid)
+        return 0;
+    __u64 cgroup = cgroup_id(task);
+    if (!in_scope(task, cgroup))
+        return 0;
+    __u64 info = 0;
+    bpf_probe_read_kernel(&info, sizeof(info), &ctx[1]);
+    __u64 address = 0;
+    if (info > 1 && (AT_ADDRESS >> sig & 1))
+        address = (__u64)READ((struct kernel_siginfo *)info, _sifields._sigfault._addr);
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, CRASH);
+    if (!h)
+        return 0;
+    say(h, sig, (__u64)(__s64)code_of(info), 0);
+    struct pt_regs *regs = registers_of(task);
+    put_registers(regs, address);
+    __u64 frame = READ(regs, bp), lowest = READ(regs, sp), at = READ(regs, ip);
+    for (int n = 0; n < FRAMES; n++) {
+        if (mapped)
+            put_frame_mapped(at);
+        else
+            put_frame_alone(at);
+        __u64 next[2];
+        if (frame < lowest || (frame & 7) || bpf_probe_read_user(next, sizeof(next), (void *)frame) < 0 || !next[1])
+            break;
+        lowest = frame + 1;
+        frame = next[0];
+        at = next[1];
+    }
+    commit(&w);
+    return 0;
+}
+
+SEC("tp_btf/signal_deliver")
+int on_crash(__u64 *ctx)
+{
+    return crashed(ctx, 1);
+}
+
+/* Before Linux 5.17 there is no helper that finds a mapping. */
+SEC("tp_btf/signal_deliver")
+int on_crash_old(__u64 *ctx)
+{
+    return crashed(ctx, 0);
+}
+
+/*
  * TCP. The processor that notices a change of state may be doing anything: user space finds the owner by the socket. Which
  * control group made the socket is in the socket.
  */

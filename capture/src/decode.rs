@@ -1,8 +1,8 @@
 //! Kernel records as values. Pure: bytes in, a [`Record`] out, or the reason why not.
 
 use crate::wire::{
-    Context, DENTRY_BYTES, ExePart, FilePart, Kind, PartHead, PathMark, RecordHead, RecordMark,
-    Slot, SocketPart, Tag, TaskPart, UsagePart,
+    Context, DENTRY_BYTES, ExePart, FilePart, FramePart, Kind, PartHead, PathMark, RecordHead,
+    RecordMark, RegistersPart, Slot, SocketPart, Tag, TaskPart, UsagePart,
 };
 use afterimage_model::Blob;
 use smallvec::SmallVec;
@@ -145,6 +145,10 @@ pub struct Record {
     pub interp: Option<Vec<u8>>,
     /// What a thread that ends has used.
     pub usage: Option<UsagePart>,
+    /// Where a thread that crashed was.
+    pub registers: Option<RegistersPart>,
+    /// Its frames, the innermost first.
+    pub frames: Vec<FramePart>,
 }
 
 impl Record {
@@ -247,6 +251,8 @@ pub fn decode(bytes: &[u8], context: &Context, seq: u64) -> Result<Record, Decod
         exe: None,
         interp: None,
         usage: None,
+        registers: None,
+        frames: Vec::new(),
     };
     while let Some(part) = bytes.get(at..).and_then(PartHead::read) {
         let from = at + PartHead::BYTES;
@@ -340,6 +346,8 @@ fn keep(record: &mut Record, part: &PartHead, data: &[u8]) {
         Tag::INTERP => record.interp = Some(data.to_vec()),
         Tag::LATENCY => record.head.latency_ns = latency_ns(part),
         Tag::USAGE => record.usage = UsagePart::read(data),
+        Tag::REGISTERS => record.registers = RegistersPart::read(data),
+        Tag::FRAME => record.frames.extend(FramePart::read(data)),
         _ => {}
     }
 }

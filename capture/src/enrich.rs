@@ -5,6 +5,7 @@
 //! when they answer. Rows of its [`Tables`] never change once an event points at them; containers are filled in.
 
 mod calls;
+mod crash;
 mod groups;
 mod operations;
 mod processes;
@@ -430,6 +431,7 @@ impl World {
             Kind::URING_COMPLETE => self.completed(cpu, record),
             Kind::SIGNAL_GENERATE => self.signal_generate(cpu, record),
             Kind::SIGNAL_DELIVER => self.signal_deliver(cpu, record),
+            Kind::CRASH => self.crash(cpu, record),
             Kind::SOCK_STATE
             | Kind::TCP_RETRANSMIT
             | Kind::TCP_RECEIVE_RESET
@@ -637,6 +639,7 @@ mod tests {
             "io_uring_op",
             "signal_generate",
             "signaldeliver",
+            "crash",
             "inet_sock_set_state",
             "tcp_retransmit_skb",
             "tcp_receive_reset",

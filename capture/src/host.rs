@@ -399,6 +399,8 @@ pub fn doctor() -> Vec<Check> {
     .into_iter()
     .filter(|path| Path::new(path).exists())
     .collect();
+    let kept: Vec<&str> = crate::confine::KEPT.iter().map(|row| row.1).collect();
+    let seccomp = Path::new("/proc/sys/kernel/seccomp/actions_avail").exists();
     let mut checks = vec![
         check(
             "architecture",
@@ -430,6 +432,20 @@ pub fn doctor() -> Vec<Check> {
             }
             .to_owned(),
             "run on the host, or in a container with --pid=host",
+        ),
+        check(
+            "confinement",
+            seccomp,
+            false,
+            match seccomp {
+                true => format!(
+                    "watch keeps {} once it has attached, and is refused {} calls",
+                    kept.join(", "),
+                    crate::confine::refused_calls()
+                ),
+                false => "no seccomp filters".to_owned(),
+            },
+            "watch with --no-confine, or a kernel with CONFIG_SECCOMP_FILTER",
         ),
         check(
             "bpf",

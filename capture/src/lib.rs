@@ -11,9 +11,11 @@
 
 mod artifacts;
 mod cgroup;
+pub mod confine;
 mod decode;
 mod enrich;
 mod error;
+pub mod handed;
 mod hash;
 mod host;
 mod intake;
@@ -25,6 +27,7 @@ mod procfs;
 mod ring;
 mod runtime;
 mod segment;
+pub mod serve;
 mod session;
 mod sink;
 mod sockets;
@@ -44,4 +47,4 @@ pub use host::{Check, doctor};
 pub use load::Floor;
 pub use runtime::{Endpoint, endpoints, grpc};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};
-pub use window::{Bounds, Held, LaneHeld};
+pub use window::{Bounds, Held, TrailHeld};

@@ -122,6 +122,8 @@ const PROGRAMS: &[Row] = &[
         false,
         "signals that reach a thread",
     ),
+    ("on_crash", "signal_deliver", false, CRASHES),
+    ("on_crash_old", "signal_deliver", false, CRASHES),
     (
         "on_sock_state",
         "inet_sock_set_state",
@@ -157,6 +159,7 @@ const PROGRAMS: &[Row] = &[
 
 const TIMED: &str = "how long calls take that wait";
 
+const CRASHES: &str = "where processes were that crashed";
 const URING_SUBMITTED: &str = "operations submitted through an io_uring";
 const URING_COMPLETED: &str = "completions of operations submitted through an io_uring";
 
@@ -231,13 +234,13 @@ fn load_all(ebpf: &mut Ebpf, btf: &Btf, settings: &Settings) -> Result<Vec<Tried
     let mut programs: BTreeMap<String, &mut Program> = (ebpf.programs_mut())
         .map(|(name, program)| (name.to_owned(), program))
         .collect();
-    // What hangs on one tracepoint is tried in turn, until the kernel takes one.
+    // What hangs on one tracepoint is tried in turn, until the kernel takes one. Crashes are told beside their signals.
     let mut hooks: Vec<Vec<(usize, &mut Program)>> = Vec::new();
-    for (at, (name, hook, _, _)) in PROGRAMS.iter().enumerate() {
+    for (at, (name, hook, _, sees)) in PROGRAMS.iter().enumerate() {
         let program = programs.remove(*name).ok_or_else(|| Error::object(name))?;
         let same = |group: &&mut Vec<(usize, _)>| {
             let row = group.first().and_then(|(at, _)| PROGRAMS.get(*at));
-            row.is_some_and(|row| row.1 == *hook)
+            row.is_some_and(|row| row.1 == *hook && (row.3 == CRASHES) == (*sees == CRASHES))
         };
         match hooks.iter_mut().find(same) {
             Some(group) => group.push((at, program)),
@@ -330,11 +333,11 @@ impl Kernel {
         for (key, reading) in all.cases {
             cases.insert(key, reading, 0).map_err(Error::map)?;
         }
-        let mut loaded: BTreeMap<&str, &'static str> = BTreeMap::new();
+        let mut loaded: Vec<&'static str> = Vec::new();
         let mut not_covered = Vec::new();
-        for ((name, hook, needed, sees), tried) in load_all(&mut ebpf, &btf, settings)? {
+        for ((name, _, needed, sees), tried) in load_all(&mut ebpf, &btf, settings)? {
             match tried {
-                Ok(()) => drop(loaded.insert(hook, name)),
+                Ok(()) => loaded.push(name),
                 Err(NotLoaded::SwitchedOff) => {
                     not_covered.push((*sees, format!("{name}: {sees}: switched off")));
                 }
@@ -344,7 +347,7 @@ impl Kernel {
                 }
             }
         }
-        let seen = |name: &&str| loaded.values().any(|program| program == name);
+        let seen = |name: &&'static str| loaded.contains(name);
         let seen: Vec<_> = (PROGRAMS.iter())
             .filter(|(name, _, _, _)| seen(name))
             .map(|(_, hook, _, sees)| (*hook, *sees))
@@ -363,7 +366,7 @@ impl Kernel {
         Ok((
             Kernel {
                 ebpf,
-                loaded: loaded.into_values().collect(),
+                loaded: loaded.into_iter().collect(),
                 side,
                 coverage: Vec::new(),
                 not_covered: not_covered.into_iter().map(|(_, why)| why).collect(),

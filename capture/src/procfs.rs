@@ -2,7 +2,7 @@
 //!
 //! Everything read here is a claim by a moment that may be over: rows made from it say so by their origin.
 
-use afterimage_model::{Abi, Mount};
+use afterimage_model::{Abi, Blob, Mount};
 use std::fs;
 use std::io::Read;
 use std::os::unix::ffi::OsStringExt;
@@ -338,6 +338,17 @@ pub fn open_quietly(
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
     file.ok().map(fs::File::from)
+}
+
+/// What a process has mapped, if it is still the one that began at this instant.
+pub fn maps(pid: u32, start_ns: u64, most: usize) -> Option<Blob> {
+    let dir = PathBuf::from(format!("/proc/{pid}"));
+    let bytes = read(dir.join("maps")).filter(|bytes| !bytes.is_empty())?;
+    // Asked behind it: a pid that came round again would show here.
+    let same = stat(&dir, pid)?.start_ns.abs_diff(start_ns) <= tick_ns();
+    let full_len = bytes.len() as u64;
+    let bytes = bytes.into_iter().take(most).collect();
+    same.then_some(Blob { bytes, full_len })
 }
 
 /// Opens a file as a process sees it, for reading, never leaving its root.

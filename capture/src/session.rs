@@ -1,12 +1,11 @@
 //! A recording from arming to seal: options, the drain loop, the books.
 
 use crate::artifacts::{Keep, Kept};
-use crate::cgroup;
 use crate::enrich::{Wanted, Wish, World, matches};
 use crate::error::Error;
 use crate::hash::{Done, Hasher};
 use crate::host;
-use crate::intake::{Beside, Intake, Taken, bytes_of, hand_over, ring_gap, unwritable};
+use crate::intake::{Beside, Intake, Taken, bytes_of, hand_over, unwritable};
 use crate::load::{Kernel, Settings};
 use crate::pressure::Ladder;
 use crate::ring::Rings;
@@ -14,23 +13,25 @@ use crate::runtime::{self, Endpoint, Runtimes};
 use crate::segment::{self, Before};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
-use crate::watch::{Store, Watcher};
-use crate::wire::{Context, RecordHead, ScopeMode, WAITING_MAX};
-use afterimage_format::{Arg, Artifact, Batch, Note, Row, Writer, WriterOptions};
+use crate::wire::{Context, RecordHead, ScopeMode};
+use afterimage_format::{Arg, Artifact, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
-use afterimage_model::{
-    BootNs, Container, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
-};
+use afterimage_model::{BootNs, Ctx, Event, EventFlags, Gap, Manifest, Schema, Tables};
 use afterimage_query::Filter;
 use std::cmp::Reverse;
-use std::collections::HashMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+mod itself;
+mod scope;
+mod winding;
+
+use scope::{group_path, present, resolve};
+
 /// What is recorded.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Scope {
     /// Every container, also those that come later.
     #[default]
@@ -81,6 +82,9 @@ pub struct Options {
     pub runtimes: Vec<Endpoint>,
     /// Files to keep with the capture.
     pub keep: Keep,
+    /// Whether the process gives up what it no longer needs once the programs are attached ([`crate::confine`]). It can start
+    /// no processes then.
+    pub confine: bool,
     /// Who records.
     pub operator: String,
     /// Why.
@@ -104,6 +108,7 @@ impl Default for Options {
             usage_interval: None,
             runtimes: runtime::endpoints(),
             keep: Keep::default(),
+            confine: false,
             operator: String::new(),
             reason: String::new(),
             case_id: String::new(),
@@ -244,6 +249,10 @@ impl Recorder {
         }
         let mut manifest = host::manifest(&options, &settings);
         kernel.attach()?;
+        if options.confine {
+            // Before there are threads, each of which has capabilities of its own.
+            crate::confine::confine()?;
+        }
         let mut world = World::new(wanted);
         world.keep = options.keep.clone();
         world.snapshot(manifest.clock.boot_ns);
@@ -555,39 +564,6 @@ impl Recorder {
         self.manifest = segment::next(&self.manifest, why);
     }
 
-    /// Keeps the past in a window, on a thread of its own, until `stop` is set; what happens then is the watcher's affair.
-    pub fn watch<S: Store>(
-        mut self,
-        mut watcher: Watcher<S>,
-        stop: &AtomicBool,
-    ) -> Result<Totals, Error> {
-        self.flush_every = FLUSH_WATCHED;
-        self.format = watcher.options();
-        let opening = self.world.opening();
-        let (mut sink, encoder) = sink::pair();
-        std::thread::scope(|scope| {
-            let watching = std::thread::Builder::new()
-                .name("watcher".to_owned())
-                .spawn_scoped(scope, move || watcher.run(&encoder))
-                .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
-            let totals = sink
-                .state(BootNs(self.manifest.clock.boot_ns), opening)
-                .and_then(|()| {
-                    self.record(
-                        &mut sink,
-                        (&AtomicU64::new(0), &AtomicBool::new(false)),
-                        stop,
-                    )
-                })
-                .and_then(|_| self.wind_up(&mut sink));
-            drop(sink);
-            let watched = watching
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-            watched.and(totals)
-        })
-    }
-
     fn record(
         &mut self,
         sink: &mut impl Sink,
@@ -597,9 +573,17 @@ impl Recorder {
         let mut flushed = Instant::now();
         let mut told = Instant::now();
         let (mut keyframe, mut counted) = (Instant::now(), 0);
+        let mut itself = itself::Itself::default();
+        let watched = self.flush_every == FLUSH_WATCHED;
         loop {
             let until_ns = host::boot_ns().saturating_sub(SETTLE_NS);
             let handed = self.drain(sink, until_ns)?;
+            if watched {
+                let spared = self.rings.books().spared_self;
+                if let Some(gap) = itself.look(host::boot_ns(), spared) {
+                    sink.gap(gap)?;
+                }
+            }
             self.grant()?;
             self.listen(sink)?;
             if flushed.elapsed() >= self.flush_every {
@@ -634,6 +618,9 @@ impl Recorder {
             }
             let limits = &self.options.limits;
             if stop.load(Ordering::Relaxed) {
+                if let Some(gap) = itself.end(host::boot_ns()) {
+                    sink.gap(gap)?;
+                }
                 return Ok(StopReason::Asked);
             }
             if full.load(Ordering::Relaxed) {
@@ -673,241 +660,4 @@ impl Recorder {
         }
         Ok(())
     }
-
-    /// Says of records lost beside the rings that they are.
-    fn side_gap(&mut self, sink: &mut impl Sink, end_ns: u64, ended: bool) -> Result<(), Error> {
-        let side = self.kernel.side_books()?;
-        // What is neither taken nor counted as lost is on its way, until nothing is any more.
-        let missing = if ended {
-            side.offered
-                .saturating_sub(side.dropped + self.beside_taken)
-        } else {
-            0
-        };
-        let dropped = side.dropped + missing;
-        let count = dropped.saturating_sub(self.beside_dropped);
-        if count > 0 {
-            sink.gap(Gap {
-                cause: GapCause::RingFull,
-                start: BootNs(self.beside_looked_ns),
-                end: BootNs(end_ns),
-                cpu: None,
-                count: Some(count),
-                first_seq: None,
-                detail: "signals or changes of sockets, which have a buffer of their own"
-                    .to_owned(),
-            })?;
-        }
-        (self.beside_dropped, self.beside_looked_ns) = (dropped, end_ns);
-        Ok(())
-    }
-
-    /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
-    /// and seals the file.
-    pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
-        let mut totals = self.wind_up(&mut writer)?;
-        if self.kept.left_out() > 0 {
-            writer.note(&Note {
-                author: concat!("afterimage ", env!("CARGO_PKG_VERSION")).to_owned(),
-                text: format!(
-                    "{} files were not kept: larger than {} bytes, or beyond {} bytes or {} files in all",
-                    self.kept.left_out(),
-                    self.options.keep.each,
-                    self.options.keep.bytes,
-                    self.options.keep.files
-                ),
-                ..Note::default()
-            })?;
-        }
-        writer.checkpoint(host::clock_pair())?;
-        // What a full disk did not take was counted as written when it was handed over.
-        let refused = writer.refused().unwrap_or(0);
-        let of_kernel = refused.min(totals.written);
-        totals.written -= of_kernel;
-        totals.dropped += of_kernel;
-        totals.told = totals.told.saturating_sub(refused - of_kernel);
-        let out = writer.seal(&totals, &self.world.tables)?;
-        Ok((out, totals))
-    }
-
-    /// As [`Recorder::finish`], for what is no file.
-    pub(crate) fn wind_up(&mut self, sink: &mut impl Sink) -> Result<Totals, Error> {
-        self.kernel.detach();
-        host::quiesce();
-        let end_ns = host::boot_ns();
-        while self.drain(sink, u64::MAX)? == ONE_LOOK {}
-        self.grant()?;
-        if let Some(gap) = self.ladder.end(end_ns) {
-            sink.gap(gap)?;
-        }
-        for loss in self.rings.tail_losses() {
-            sink.gap(ring_gap(&loss, end_ns))?;
-        }
-        self.side_gap(sink, end_ns, true)?;
-        let books = self.rings.books();
-        if books.nested > 0 {
-            let gap = Gap {
-                cause: GapCause::RingFull,
-                start: BootNs(self.manifest.clock.boot_ns),
-                end: BootNs(end_ns),
-                cpu: None,
-                count: Some(books.nested),
-                first_seq: None,
-                detail: "refused because another record was being written on the same CPU"
-                    .to_owned(),
-            };
-            sink.gap(gap)?;
-        }
-        if books.untimed > 0 {
-            sink.gap(Gap {
-                cause: GapCause::Degraded,
-                start: BootNs(self.manifest.clock.boot_ns),
-                end: BootNs(end_ns),
-                cpu: None,
-                count: None,
-                first_seq: None,
-                detail: format!(
-                    "{} calls that waited were not timed: more than {WAITING_MAX} threads waited",
-                    books.untimed
-                ),
-            })?;
-        }
-        let (mut intake, _, _) = self.way_in(end_ns);
-        intake.end(sink)?;
-        for answer in self.runtimes.wait(LAST_ANSWERS) {
-            self.world.answered(answer);
-        }
-        self.listen(sink)?;
-        for done in self.hasher.wait(LAST_ANSWERS) {
-            self.hashed(done);
-        }
-        // Who is meant was not said in time.
-        self.world.judge_all();
-        self.release(sink)?;
-        let side = self.kernel.side_books()?;
-        let taken = self.books;
-        // A record that only continues another is no event; a call found in flight is one without a record.
-        let offered =
-            (books.offered + books.nested + side.offered + taken.found).saturating_sub(taken.parts);
-        let dropped =
-            books.dropped + books.counted + books.nested + self.beside_dropped + taken.undecodable;
-        self.flush(sink)?;
-        self.hand_over_artifacts(sink)?;
-        sink.state(BootNs(end_ns), self.world.kept())?;
-        Ok(self.before.apart(Totals {
-            offered,
-            written: taken.written,
-            dropped,
-            filtered: taken.filtered,
-            unsealed: taken.unsealed(),
-            spared_self: books.spared_self,
-            spared_scope: books.spared_scope,
-            told: self.told,
-            sampled: self.sampled,
-        }))
-    }
-}
-
-/// The containers there are now: those that daemons list, and those that only their control groups and files tell of.
-fn present(endpoints: &[Endpoint]) -> Vec<Container> {
-    let mut known = runtime::running(endpoints);
-    let groups = cgroup::mount_point()
-        .map(|mount| cgroup::scan(&mount))
-        .unwrap_or_default();
-    for named in groups
-        .values()
-        .filter_map(|path| cgroup::container_of(path).or_else(|| cgroup::bundled(path)))
-    {
-        if !known.iter().any(|c| c.full_id == named.id)
-            && let Some(found) = runtime::on_disk(&named.id, named.runtime)
-        {
-            known.push(found);
-        }
-    }
-    known
-}
-
-/// Containers chosen by name.
-struct Chosen {
-    /// Those to come.
-    filter: Filter,
-    /// Of those there are, by whole id: whether they are chosen.
-    known: HashMap<String, bool>,
-    /// Names that none has.
-    missing: Vec<String>,
-}
-
-/// Names, ids and prefixes as a filter for containers to come, and a verdict on those there are.
-fn resolve(names: &[String], endpoints: &[Endpoint]) -> Result<Chosen, Error> {
-    let known = present(endpoints);
-    let groups = cgroup::mount_point()
-        .map(|mount| cgroup::scan(&mount))
-        .unwrap_or_default();
-    let mut ids: HashMap<String, bool> = known.iter().map(|c| (c.full_id.clone(), false)).collect();
-    let named = groups
-        .values()
-        .filter_map(|path| cgroup::container_of(path).or_else(|| cgroup::bundled(path)));
-    ids.extend(named.map(|named| (named.id, false)));
-    let quoted = |text: &str| format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""));
-    let (mut later, mut missing) = (Vec::new(), Vec::new());
-    for name in names {
-        let exact: Vec<String> = ids
-            .keys()
-            .filter(|id| *id == name || known.iter().any(|c| c.full_id == **id && c.name == *name))
-            .cloned()
-            .collect();
-        let found: Vec<String> = if exact.is_empty() && name.len() >= 3 {
-            ids.keys()
-                .filter(|id| id.starts_with(name.as_str()))
-                .cloned()
-                .collect()
-        } else {
-            exact
-        };
-        if found.is_empty() {
-            missing.push(name.clone());
-        }
-        for id in found {
-            ids.insert(id, true);
-        }
-        later.push(format!("container.name = {}", quoted(name)));
-        // Short beginnings of ids are for what is there to choose from; a container to come may begin with anything.
-        if name.len() >= 12 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
-            later.push(format!("container.full_id startswith {}", quoted(name)));
-        }
-    }
-    let filter =
-        Filter::parse(&later.join(" or ")).map_err(|why| Error::Filter(why.to_string()))?;
-    Ok(Chosen {
-        filter,
-        known: ids,
-        missing,
-    })
-}
-
-/// The path of a control group from the mount point, from either form.
-fn group_path(given: &std::path::Path) -> Result<String, Error> {
-    let mount = cgroup::mount_point().ok_or_else(|| {
-        Error::System(
-            PathBuf::from("/sys/fs/cgroup"),
-            std::io::Error::new(
-                std::io::ErrorKind::NotFound,
-                "no control groups version 2 are mounted",
-            ),
-        )
-    })?;
-    let relative = given
-        .strip_prefix(&mount)
-        .unwrap_or(given)
-        .to_string_lossy()
-        .trim_matches('/')
-        .to_owned();
-    let folder = mount.join(&relative);
-    if !folder.is_dir() {
-        return Err(Error::System(
-            folder,
-            std::io::Error::new(std::io::ErrorKind::NotFound, "no such control group"),
-        ));
-    }
-    Ok(format!("/{relative}"))
 }

@@ -3,10 +3,11 @@
 //! Most kinds are a filter in the language of `read`, made from a few parameters: what a trigger sees, an investigator can
 //! ask for in the same words afterwards.
 
-use afterimage_model::{Ctx, Schema, TypeId};
-use afterimage_query::{Evaluator, Filter, duration_ns};
-use std::collections::{BTreeMap, VecDeque};
-use std::time::Duration;
+mod alert;
+mod arm;
+
+pub use alert::{Alert, Heard};
+pub use arm::{Fired, Trigger, Wanted, defaults};
 
 /// A parameter of a kind of trigger.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +28,10 @@ pub enum Source {
     Filter(&'static str),
     /// By so many events that a filter matches within so long.
     Rate,
+    /// By events that rules of Falco match.
+    Rules,
+    /// By alerts of other programs that come in this way.
+    Alerts,
     /// By the passing of time.
     Time,
     /// By somebody who says so: a signal, a command.
@@ -86,6 +91,9 @@ pub const TRIGGERS: &[TriggerKind] = triggers! {
     "dns": Source::Filter("{names:dns.question glob}"),
         { "names" = "" "Names, or patterns of names." }
         "A name server is asked for one of these names.";
+    "falco": Source::Rules,
+        { "rules" = "" "Rule files, and folders of them, in order.", "mode" = "rules" "rules: those that say capture: true; all: every rule that is enabled.", "priority" = "debug" "None less urgent than this." }
+        "An event matches a rule of Falco; its capture_duration is how long is recorded after it.";
     "filter": Source::Filter("{filter}"),
         { "filter" = "" "A filter in the language of read." }
         "An event matches a filter.";
@@ -109,15 +117,28 @@ pub const TRIGGERS: &[TriggerKind] = triggers! {
         "Something opens a file with a secret in it.";
     "signal" by default: Source::Told, {}
         "The recorder is sent SIGUSR1.";
+    "stdin": Source::Alerts,
+        { "rules" = "*" "Patterns of names of rules.", "priority" = "debug" "None less urgent than this." }
+        "An alert comes in on standard input, a line of JSON as Falco prints it: watch --stdin-alerts.";
+    "webhook": Source::Alerts,
+        { "rules" = "*" "Patterns of names of rules.", "priority" = "debug" "None less urgent than this." }
+        "An alert is posted: JSON of Falco, Falcosidekick or Alertmanager, or text; see below.";
 };
 
 impl TriggerKind {
+    /// Whether somebody outside says that it fires, and why.
+    pub fn is_told(&self) -> bool {
+        matches!(self.source, Source::Told | Source::Alerts)
+    }
+
     /// What it looks at: a filter, or a few words; empty when somebody has to say so.
     pub fn looks_at(&self) -> &'static str {
         match self.source {
             Source::Filter(filter) => filter,
             Source::Rate => "{filter}, more than {above} times within {within}",
+            Source::Rules => "{rules}, {mode}, {priority} or more urgent",
             Source::Time => "every {every}",
+            Source::Alerts => "rules {rules}, {priority} or more urgent",
             Source::Told => "",
         }
     }
@@ -177,254 +198,10 @@ impl Reach {
     ];
 }
 
-/// A trigger as somebody wants it.
-#[derive(Clone, Debug, Default)]
-pub struct Wanted {
-    /// What it is called, in file names too.
-    pub name: String,
-    /// Name of its kind.
-    pub kind: String,
-    /// Values of its parameters: a number, a text, or items.
-    pub params: BTreeMap<String, Vec<String>>,
-    /// What goes into the file.
-    pub reach: Reach,
-    /// How long is recorded after it; the recorder's own time when `None`.
-    pub after: Option<Duration>,
-}
-
-/// An armed trigger.
-pub struct Trigger {
-    /// What it is called.
-    pub name: String,
-    /// Its kind.
-    pub kind: &'static TriggerKind,
-    /// What goes into the file.
-    pub reach: Reach,
-    /// How long is recorded after it.
-    pub after: Option<Duration>,
-    /// How often it has fired.
-    pub fired: u64,
-    /// The filter it stands for, as text; empty when it is none.
-    pub text: String,
-    seen: Option<Seen>,
-    rate: Option<Rate>,
-    every: Option<Duration>,
-}
-
-struct Seen {
-    evaluator: Evaluator,
-    /// By type of the schema: whether an event of it may match.
-    types: Vec<bool>,
-}
-
-struct Rate {
-    above: usize,
-    within_ns: u64,
-    times: VecDeque<u64>,
-}
-
-impl Wanted {
-    /// Arms it.
-    ///
-    /// # Errors
-    /// A sentence, when there is no such kind, a parameter is missing, unknown or wrong, or the filter is none.
-    pub fn arm(&self) -> Result<Trigger, String> {
-        let Some(kind) = kind(&self.kind) else {
-            let all: Vec<_> = TRIGGERS.iter().map(|kind| kind.name).collect();
-            return Err(format!(
-                "there is no kind of trigger {:?}; there are {}",
-                self.kind,
-                all.join(", ")
-            ));
-        };
-        for name in self.params.keys() {
-            if !kind.params.iter().any(|param| param.name == name) {
-                let takes: Vec<_> = kind.params.iter().map(|param| param.name).collect();
-                return Err(match takes.is_empty() {
-                    true => format!("a {} trigger takes no {name}", kind.name),
-                    false => format!(
-                        "a {} trigger takes no {name}: {}",
-                        kind.name,
-                        takes.join(", ")
-                    ),
-                });
-            }
-        }
-        let items = |name: &str| -> Result<Vec<String>, String> {
-            if let Some(items) = self.params.get(name).filter(|items| !items.is_empty()) {
-                return Ok(items.clone());
-            }
-            let param = kind.params.iter().find(|param| param.name == name);
-            match param
-                .map(|param| param.default)
-                .filter(|text| !text.is_empty())
-            {
-                Some(text) => Ok(text.split(' ').map(str::to_owned).collect()),
-                None => Err(format!("a {} trigger needs {name}", kind.name)),
-            }
-        };
-        let one = |name: &str| items(name).map(|items| items.join(" "));
-        let text = match kind.source {
-            Source::Filter(template) => fill(template, &items)?,
-            Source::Rate => one("filter")?,
-            Source::Time | Source::Told => String::new(),
-        };
-        let seen = match kind.source {
-            Source::Filter(_) | Source::Rate => Some(Seen::of(&text)?),
-            Source::Time | Source::Told => None,
-        };
-        let rate = match kind.source {
-            Source::Rate => Some(Rate {
-                above: number(&one("above")?, "above")?,
-                within_ns: duration(&one("within")?, "within")?.as_nanos() as u64,
-                times: VecDeque::new(),
-            }),
-            _ => None,
-        };
-        let every = match kind.source {
-            Source::Time => Some(duration(&one("every")?, "every")?),
-            _ => None,
-        };
-        Ok(Trigger {
-            name: self.name.clone(),
-            kind,
-            reach: self.reach,
-            after: self.after,
-            fired: 0,
-            text,
-            seen,
-            rate,
-            every,
-        })
-    }
-}
-
-/// The triggers that are armed without a configuration.
-pub fn defaults() -> Vec<Wanted> {
-    (TRIGGERS.iter())
-        .filter(|kind| kind.by_default)
-        .map(|kind| Wanted {
-            name: kind.name.to_owned(),
-            kind: kind.name.to_owned(),
-            ..Wanted::default()
-        })
-        .collect()
-}
-
-/// Puts the parameters into a template.
-fn fill(
-    template: &str,
-    items: &dyn Fn(&str) -> Result<Vec<String>, String>,
-) -> Result<String, String> {
-    let mut text = String::new();
-    let mut rest = template;
-    while let Some((before, tail)) = rest.split_once('{') {
-        text.push_str(before);
-        let Some((place, tail)) = tail.split_once('}') else {
-            break;
-        };
-        match place.split_once(':') {
-            Some((name, test)) => {
-                let tests: Vec<String> = (items(name)?.iter())
-                    .map(|item| format!("{test} {}", quoted(item)))
-                    .collect();
-                text.push_str(&format!("({})", tests.join(" or ")));
-            }
-            None => text.push_str(&items(place)?.join(" ")),
-        }
-        rest = tail;
-    }
-    text.push_str(rest);
-    Ok(text)
-}
-
-/// A value of the filter language, whatever is in it.
-fn quoted(item: &str) -> String {
-    format!("\"{}\"", item.replace('\\', "\\\\").replace('"', "\\\""))
-}
-
-fn number<T: std::str::FromStr>(text: &str, name: &str) -> Result<T, String> {
-    text.parse()
-        .map_err(|_| format!("{name} is {text:?}, not a whole number"))
-}
-
-/// A length of time as the filter language has it: `90s`, `5m`, `2h`.
-fn duration(text: &str, name: &str) -> Result<Duration, String> {
-    // A bare number is nanoseconds there, which nobody means here.
-    let bare = text.bytes().all(|b| b.is_ascii_digit());
-    let ns = duration_ns(text).filter(|_| !bare);
-    match ns
-        .and_then(|ns| u64::try_from(ns).ok())
-        .filter(|ns| *ns > 0)
-    {
-        Some(ns) => Ok(Duration::from_nanos(ns)),
-        None => Err(format!(
-            "{name} is {text:?}, not a length of time such as 90s, 5m or 2h"
-        )),
-    }
-}
-
-impl Seen {
-    fn of(text: &str) -> Result<Seen, String> {
-        let filter = Filter::parse(text).map_err(|why| why.to_string())?;
-        let schema = Schema::current();
-        let types = (0..schema.types.len())
-            .map(|at| filter.may_match_type(schema, TypeId(at as u16)))
-            .collect();
-        Ok(Seen {
-            evaluator: filter.evaluator(),
-            types,
-        })
-    }
-}
-
-impl Trigger {
-    /// Whether events of a type may fire it.
-    pub fn looks_at(&self, ty: TypeId) -> bool {
-        let types = self.seen.as_ref().map(|seen| &seen.types);
-        types.is_some_and(|types| types.get(usize::from(ty.0)).copied().unwrap_or(true))
-    }
-
-    /// What is remembered of rows is forgotten: the next events come with others.
-    pub fn forget(&mut self) {
-        if let Some(seen) = &mut self.seen {
-            seen.evaluator.forget();
-        }
-    }
-
-    /// Whether an event fires it.
-    pub fn fires(&mut self, ctx: &Ctx<'_>) -> bool {
-        let Some(seen) = &mut self.seen else {
-            return false;
-        };
-        if !seen.evaluator.matches(ctx) {
-            return false;
-        }
-        let Some(rate) = &mut self.rate else {
-            return true;
-        };
-        let now = ctx.event.time.0;
-        rate.times.push_back(now);
-        while (rate.times.front()).is_some_and(|first| now.saturating_sub(*first) > rate.within_ns)
-        {
-            rate.times.pop_front();
-        }
-        let fires = rate.times.len() > rate.above;
-        if fires {
-            rate.times.clear();
-        }
-        fires
-    }
-
-    /// How often it fires by itself.
-    pub fn every(&self) -> Option<Duration> {
-        self.every
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use afterimage_detect::Priority;
 
     fn wanted(kind: &str, params: &[(&str, &[&str])]) -> Wanted {
         Wanted {
@@ -440,6 +217,85 @@ mod tests {
         }
     }
 
+    const RULES: &str = "
+- rule: loud
+  desc: d
+  condition: evt.type = openat
+  output: opened
+  priority: WARNING
+  capture: true
+  capture_duration: 1500
+- rule: quiet
+  desc: d
+  condition: evt.type = openat
+  output: opened
+  priority: NOTICE
+";
+
+    #[test]
+    fn rules_are_those_that_capture_or_all_and_urgent_enough() {
+        let armed = |params: &[(&str, &[&str])], text: &str| {
+            let mut falco = wanted("falco", params);
+            let rules = vec!["a.yaml".to_owned()];
+            falco.params.insert("rules".to_owned(), rules);
+            falco.texts.push(("a.yaml".to_owned(), text.to_owned()));
+            falco.arm().map(|trigger| trigger.text)
+        };
+        let said = |answer: Result<String, String>| answer.unwrap_or_else(|why| why);
+        assert_eq!(said(armed(&[], RULES)), "1 rule of a.yaml");
+        let all = armed(&[("mode", &["all"])], RULES);
+        assert_eq!(said(all), "2 rules of a.yaml");
+        let urgent = armed(&[("mode", &["all"]), ("priority", &["warning"])], RULES);
+        assert_eq!(said(urgent), "1 rule of a.yaml");
+        for (params, text, why) in [
+            (
+                &[("priority", &["error"][..])][..],
+                RULES,
+                "no rule is left",
+            ),
+            (
+                &[],
+                &RULES.replace("capture: true", "capture: false"),
+                "mode = \"all\"",
+            ),
+            (&[("mode", &["some"][..])][..], RULES, "mode is \"some\""),
+            (
+                &[("priority", &["loud"][..])][..],
+                RULES,
+                "priority is \"loud\"",
+            ),
+            (&[], &RULES.replace("evt.type", "evt.tipe"), "LOAD_ERR"),
+        ] {
+            let answer = armed(params, text).err().unwrap_or_default();
+            assert!(answer.contains(why), "{answer}");
+        }
+    }
+
+    #[test]
+    fn alerts_are_taken_by_rule_and_urgency() {
+        let trigger = wanted(
+            "webhook",
+            &[("rules", &["Term*"]), ("priority", &["warning"])],
+        )
+        .arm()
+        .unwrap_or_else(|why| panic!("{why}"));
+        let alert = |rule: &str, priority| Alert {
+            rule: rule.to_owned(),
+            priority: Priority::parse(priority),
+            ..Alert::default()
+        };
+        assert!(trigger.takes(&alert("Terminal shell", "error")));
+        assert!(!trigger.takes(&alert("Terminal shell", "notice")));
+        assert!(!trigger.takes(&alert("Other", "error")));
+        // How urgent it is was not said: better a file too many.
+        assert!(trigger.takes(&alert("Terminal shell", "")));
+        let long = Alert {
+            text: "ä".repeat(9_000),
+            ..Alert::default()
+        };
+        assert!(long.bounded().text.len() <= 2_048);
+    }
+
     #[test]
     fn every_kind_can_be_armed_once_it_has_what_it_needs() {
         for kind in TRIGGERS {
@@ -448,10 +304,13 @@ mod tests {
                 .map(|param| match param.name {
                     "filter" => (param.name, &["evt.type=openat"][..]),
                     "addresses" => (param.name, &["10.0.0.0/8"][..]),
+                    "rules" => (param.name, &["a.yaml"][..]),
                     _ => (param.name, &["/etc/pa\"ss*", "with blank"][..]),
                 })
                 .collect();
-            wanted(kind.name, &needed)
+            let mut whole = wanted(kind.name, &needed);
+            whole.texts.push(("a.yaml".to_owned(), RULES.to_owned()));
+            whole
                 .arm()
                 .unwrap_or_else(|why| panic!("{}: {why}", kind.name));
             if let Some((missing, _)) = needed.first() {

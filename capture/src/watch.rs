@@ -1,20 +1,21 @@
 //! The flight recorder's far end: the window of the past, the triggers that look at what comes, and the files that are made
 //! when one fires: the past, and what comes after it.
 
+mod incident;
+mod spill;
+
 use crate::error::Error;
 use crate::host;
-use crate::intake::unwritable;
 use crate::sink::{CHECKPOINT, Encoder, Message};
-use crate::trigger::{Reach, Trigger};
-use crate::window::{Bounds, Held, LaneHeld, LaneId, Window, lane_id};
-use afterimage_format::{Batch, Chunk, Note, Row, Writer, WriterOptions};
-use afterimage_model::{
-    BootNs, Container, Ctx, Event, Gap, GapCause, Manifest, ProcId, Schema, Tables, Totals,
-};
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use crate::trigger::{Alert, Fired, Heard, Trigger};
+use crate::window::{Bounds, Held, TrailHeld, TrailId, Window, trail_id};
+use afterimage_format::{Batch, Writer, WriterOptions};
+use afterimage_model::{BootNs, Container, Ctx, Gap, GapCause, Manifest, ProcId, Schema, Tables};
+use incident::Incident;
+use spill::Spill;
+use std::collections::VecDeque;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -94,6 +95,23 @@ pub trait Store: Send {
     /// When that fails: the file is then not called durable.
     fn sealed(&mut self, out: Self::Out, sealed: &Sealed) -> std::io::Result<()>;
 
+    /// What is left of each quota, by its key in the configuration.
+    fn left(&mut self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// Opens a further segment of what the window has, kept where a crash of the recorder leaves it; `None` when none is wanted.
+    fn segment(
+        &mut self,
+        _manifest: &Manifest,
+        _options: WriterOptions,
+    ) -> Option<Result<(PathBuf, Writer<Self::Out>), String>> {
+        None
+    }
+
+    /// A segment is no longer needed.
+    fn forget(&mut self, _segment: &Path) {}
+
     /// Something went on that the operator should know.
     fn say(&mut self, what: &str);
 }
@@ -111,8 +129,34 @@ pub enum Command {
         /// Gets the file when it is sealed, or why there is none.
         reply: Sender<Result<Sealed, String>>,
     },
+    /// What other programs raised.
+    Alerts {
+        /// The kind of trigger they come in by: `stdin` or `webhook`.
+        kind: &'static str,
+        /// They.
+        alerts: Vec<Alert>,
+        /// Is told what became of them.
+        reply: Box<dyn FnOnce(Heard) + Send>,
+    },
+    /// To go on with other triggers, other times and another window; how often triggers of the same name have fired, and what
+    /// the window has, stays.
+    Reload(Box<Options>, Sender<()>),
     /// How it stands.
-    Status(Sender<Status>),
+    Status(Box<dyn FnOnce(Status) + Send>),
+}
+
+/// Something fired a trigger.
+struct Firing {
+    /// Which one.
+    at: usize,
+    /// What it is about; everything when `None`.
+    trail: Option<TrailId>,
+    time: BootNs,
+    /// In words.
+    why: String,
+    /// How long is to be recorded, where that is known better than by the trigger.
+    after: Option<Duration>,
+    reply: Option<Sender<Result<Sealed, String>>>,
 }
 
 /// How a watcher stands.
@@ -122,10 +166,14 @@ pub struct Status {
     pub since_ns: i64,
     /// The window.
     pub held: Held,
-    /// Its lanes, the largest first.
-    pub lanes: Vec<LaneHeld>,
+    /// Its trails, the largest first.
+    pub trails: Vec<TrailHeld>,
+    /// Bytes it may have.
+    pub bound: usize,
     /// Events taken in.
     pub events: u64,
+    /// Events a second, over the last ten.
+    pub rate: f64,
     /// Events known to be lost.
     pub lost: u64,
     /// Name, kind, and how often it fired, of each trigger.
@@ -138,51 +186,12 @@ pub struct Status {
     pub refused: u64,
     /// When the last events came, ns since 1970; 0 when none did.
     pub last_ns: i64,
-}
-
-/// What goes into the file of an incident.
-enum Extent {
-    Lane(LaneId),
-    Pod(String, String),
-    All,
-}
-
-impl Extent {
-    fn of(reach: Reach, id: &LaneId, container: Option<&Container>) -> Extent {
-        match (reach, container) {
-            (Reach::Host, _) => Extent::All,
-            (Reach::Pod, Some(c)) if !c.pod_name.is_empty() => {
-                Extent::Pod(c.pod_namespace.clone(), c.pod_name.clone())
-            }
-            _ => Extent::Lane(id.clone()),
-        }
-    }
-
-    fn has(&self, id: &LaneId, container: Option<&Container>) -> bool {
-        match self {
-            Extent::All => true,
-            Extent::Lane(lane) => lane == id,
-            Extent::Pod(namespace, name) => {
-                container.is_some_and(|c| c.pod_namespace == *namespace && c.pod_name == *name)
-            }
-        }
-    }
-}
-
-/// A file that is being made.
-struct Incident<W: Write> {
-    writer: Writer<W>,
-    path: PathBuf,
-    extent: Extent,
-    trigger: String,
-    container: String,
-    from: BootNs,
-    fired: BootNs,
-    until: BootNs,
-    latest: BootNs,
-    missing: u64,
-    notes: u64,
-    replies: Vec<Sender<Result<Sealed, String>>>,
+    /// When the recorder last looked, ns since 1970.
+    pub heartbeat_ns: i64,
+    /// What is left of each quota, by its key in the configuration.
+    pub left: Vec<(&'static str, u64)>,
+    /// Incidents that may be open besides those that are.
+    pub concurrent_left: usize,
 }
 
 /// The far end of a flight recorder.
@@ -197,6 +206,7 @@ pub struct Watcher<S: Store> {
     manifest: Manifest,
     commands: Receiver<Command>,
     incidents: Vec<Incident<S::Out>>,
+    spill: Spill<S::Out>,
     /// Everything known at the last keyframe.
     state: Tables,
     events: u64,
@@ -205,7 +215,12 @@ pub struct Watcher<S: Store> {
     made: u64,
     refused: u64,
     checkpoint: Instant,
+    /// How many events there were when, for the last seconds.
+    paces: VecDeque<(Instant, u64)>,
 }
+
+/// Over how long the rate of events is told.
+const PACE: Duration = Duration::from_secs(10);
 
 impl<S: Store> Watcher<S> {
     /// A watcher for a recorder with this manifest.
@@ -222,9 +237,7 @@ impl<S: Store> Watcher<S> {
             chunk_span_ns: (options.bounds.span.as_nanos() as u64 / 8).max(1_000_000_000),
             ..WriterOptions::default()
         };
-        let due = (options.triggers.iter())
-            .map(|trigger| trigger.every().map(|every| Instant::now() + every))
-            .collect();
+        let due = (options.triggers.iter()).map(first_due).collect();
         Ok(Watcher {
             window: Window::new(options.bounds, writing)?,
             after: options.after,
@@ -236,6 +249,7 @@ impl<S: Store> Watcher<S> {
             manifest: manifest.clone(),
             commands,
             incidents: Vec::new(),
+            spill: Spill::default(),
             state: Tables::default(),
             events: 0,
             lost: 0,
@@ -243,6 +257,7 @@ impl<S: Store> Watcher<S> {
             made: 0,
             refused: 0,
             checkpoint: Instant::now(),
+            paces: VecDeque::new(),
         })
     }
 
@@ -274,6 +289,7 @@ impl<S: Store> Watcher<S> {
             self.look()?;
         }
         self.end();
+        self.end_spill();
         Ok(())
     }
 
@@ -296,7 +312,24 @@ impl<S: Store> Watcher<S> {
             if let Some(slot) = self.due.get_mut(at) {
                 *slot = every.map(|every| clock + every);
             }
-            self.fire(at, None, now, String::new(), None)?;
+            let _said_already = self.fire(Firing {
+                at,
+                trail: None,
+                time: now,
+                why: String::new(),
+                after: None,
+                reply: None,
+            })?;
+        }
+        if self
+            .paces
+            .back()
+            .is_none_or(|(at, _)| clock.duration_since(*at) >= PACE / 10)
+        {
+            self.paces.push_back((clock, self.events));
+            while self.paces.len() > 11 {
+                self.paces.pop_front();
+            }
         }
         if self.checkpoint.elapsed() >= CHECKPOINT {
             self.checkpoint = clock;
@@ -309,7 +342,11 @@ impl<S: Store> Watcher<S> {
         let settle = SETTLE.as_nanos() as u64;
         let (ended, open) = std::mem::take(&mut self.incidents)
             .into_iter()
-            .partition(|incident| incident.until.0.saturating_add(settle) <= now.0);
+            .partition(|incident| {
+                // There is nothing to wait for on a full disk.
+                incident.until.0.saturating_add(settle) <= now.0
+                    || incident.writer.refused().is_some()
+            });
         self.incidents = open;
         for incident in ended {
             self.seal(incident);
@@ -330,32 +367,132 @@ impl<S: Store> Watcher<S> {
                     let _ = reply.send(Err(format!("no {trigger} trigger is armed")));
                     return Ok(());
                 };
-                let lane = match container {
+                let trail = match container {
                     None => None,
                     Some(name) => match self.named(&name) {
-                        Ok(lane) => Some(lane),
+                        Ok(trail) => Some(trail),
                         Err(why) => {
                             let _ = reply.send(Err(why));
                             return Ok(());
                         }
                     },
                 };
-                self.fire(at, lane, now, reason, Some(reply))
+                let _replied = self.fire(Firing {
+                    at,
+                    trail,
+                    time: now,
+                    why: reason,
+                    after: None,
+                    reply: Some(reply),
+                })?;
+                Ok(())
+            }
+            Command::Alerts {
+                kind,
+                alerts,
+                reply,
+            } => {
+                let mut heard = Heard::default();
+                for alert in alerts {
+                    self.alert(kind, &alert.bounded(), now, &mut heard)?;
+                }
+                reply(heard);
+                Ok(())
+            }
+            Command::Reload(options, reply) => {
+                self.reload(*options);
+                let _ = reply.send(());
+                Ok(())
             }
             Command::Status(reply) => {
-                let _ = reply.send(self.status());
+                reply(self.status());
                 Ok(())
             }
         }
     }
 
-    /// The lane of the container that somebody names.
-    fn named(&self, name: &str) -> Result<LaneId, String> {
+    /// An alert of another program fires every trigger that it is meant for.
+    fn alert(
+        &mut self,
+        kind: &str,
+        alert: &Alert,
+        now: BootNs,
+        heard: &mut Heard,
+    ) -> Result<(), Error> {
+        let takers: Vec<usize> = (self.triggers.iter().enumerate())
+            .filter(|(_, trigger)| trigger.kind.name == kind && trigger.takes(alert))
+            .map(|(at, _)| at)
+            .collect();
+        if takers.is_empty() {
+            return Ok(());
+        }
+        let trail = match alert
+            .container
+            .as_deref()
+            .map(|name| self.named(name))
+            .transpose()
+        {
+            Ok(trail) => trail,
+            Err(why) => {
+                self.refused += 1;
+                let why = format!("an alert came in by {kind}, and no file was made: {why}");
+                self.store.say(&why);
+                heard.refused.push(why);
+                return Ok(());
+            }
+        };
+        for at in takers {
+            let fired = self.fire(Firing {
+                at,
+                trail: trail.clone(),
+                time: now,
+                why: alert.words(),
+                after: None,
+                reply: None,
+            })?;
+            match fired {
+                Ok(()) => heard.fired += 1,
+                Err(why) => heard.refused.push(why),
+            }
+        }
+        Ok(())
+    }
+
+    /// Goes on with other options. What is open stays open as it was begun.
+    fn reload(&mut self, options: Options) {
+        let Options {
+            bounds,
+            after,
+            most,
+            concurrent,
+            mut triggers,
+        } = options;
+        for trigger in &mut triggers {
+            let old = self.triggers.iter().find(|old| old.name == trigger.name);
+            trigger.fired = old.map_or(0, |old| old.fired);
+        }
+        self.due = triggers.iter().map(first_due).collect();
+        self.window.rebound(bounds);
+        (self.after, self.most, self.concurrent) = (after, most, concurrent);
+        self.triggers = triggers;
+    }
+
+    /// Events a second, over the last seconds.
+    fn pace(&self) -> f64 {
+        let Some((since, before)) = self.paces.front() else {
+            return 0.0;
+        };
+        let seconds = since.elapsed().as_secs_f64();
+        self.events.saturating_sub(*before) as f64 / seconds.max(0.001)
+    }
+
+    /// The trail of the container that somebody names.
+    fn named(&self, name: &str) -> Result<TrailId, String> {
         let fits =
             |c: &Container| c.name == name || (name.len() >= 3 && c.full_id.starts_with(name));
         let found = self
             .window
-            .lanes_where(|_, container| container.is_some_and(fits));
+            .trails_where(|_, container| container.is_some_and(fits));
         match found.as_slice() {
             [one] => Ok(one.clone()),
             [] => Err(format!("nothing of a container {name:?} is in the window")),
@@ -363,12 +500,13 @@ impl<S: Store> Watcher<S> {
         }
     }
 
-    fn status(&self) -> Status {
+    fn status(&mut self) -> Status {
+        let left = self.store.left();
         let wall = |at: BootNs| self.manifest.wall_ns(at.0);
         Status {
             since_ns: self.manifest.clock.real_ns,
             held: self.window.held(),
-            lanes: self.window.lanes(),
+            trails: self.window.trails(),
             events: self.events,
             lost: self.lost,
             triggers: (self.triggers.iter())
@@ -380,6 +518,11 @@ impl<S: Store> Watcher<S> {
             sealed: self.made,
             refused: self.refused,
             last_ns: if self.last.0 == 0 { 0 } else { wall(self.last) },
+            heartbeat_ns: wall(BootNs(host::boot_ns())),
+            bound: self.window.bounds().bytes,
+            rate: self.pace(),
+            left,
+            concurrent_left: self.concurrent.saturating_sub(self.incidents.len()),
         }
     }
 
@@ -395,6 +538,7 @@ impl<S: Store> Watcher<S> {
             // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.gap(&gap);
         }
+        self.spill_gap(&gap);
         self.window.gap(gap);
     }
 
@@ -405,6 +549,7 @@ impl<S: Store> Watcher<S> {
             // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.state(at, &tables);
         }
+        self.spill_state(at, &tables);
         if tables.files.is_empty() && tables.descriptors.is_empty() {
             self.state.absorb(&tables);
             return;
@@ -421,53 +566,18 @@ impl<S: Store> Watcher<S> {
         self.events += batch.len() as u64;
         self.last = now;
         self.window.take(batch, needs, now)?;
+        self.spill(batch, needs);
         self.append(batch, needs)?;
         self.watch(batch, needs)
     }
 
-    /// Puts what belongs to open incidents into their files.
-    fn append(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
-        let mut failed = Vec::new();
-        for (at, incident) in self.incidents.iter_mut().enumerate() {
-            let mut part = Batch::new(Schema::current());
-            let mut has: HashMap<ProcId, bool> = HashMap::new();
-            for (row, args) in batch.rows() {
-                let has = *has.entry(row.proc).or_insert_with(|| {
-                    incident
-                        .extent
-                        .has(&lane_id(needs, row.proc), container_of(needs, row.proc))
-                });
-                if has {
-                    part.push(row, &args, needs).map_err(unwritable)?;
-                }
-            }
-            if let Err(why) = incident.writer.chunk(&part, &part.needs(needs)) {
-                failed.push((at, why.to_string()));
-            }
-        }
-        for (at, why) in failed.into_iter().rev() {
-            let incident = self.incidents.swap_remove(at);
-            self.abandon(incident, &why);
-        }
-        Ok(())
-    }
-
-    /// A file that cannot be written any further is left as it is: readable, and not sealed.
-    fn abandon(&mut self, incident: Incident<S::Out>, why: &str) {
-        let path = incident.path.display();
-        let why =
-            format!("{path} could not be finished: {why}; what was written of it can be read");
-        self.store.say(&why);
-        for reply in &incident.replies {
-            let _ = reply.send(Err(why.clone()));
-        }
-    }
-
     /// Shows every event that may be meant to the triggers.
     fn watch(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
-        let mut fired: Vec<(usize, Row, LaneId, String)> = Vec::new();
+        let mut firings: Vec<Firing> = Vec::new();
         self.triggers.iter_mut().for_each(Trigger::forget);
-        for (row, args) in batch.rows() {
+        // Numbers begin with 1, as everywhere: rules use `evt.num = 0` for never.
+        let first = self.events.saturating_sub(batch.len() as u64) + 1;
+        for ((row, args), num) in batch.rows().zip(first..) {
             let mut event = None;
             for (at, trigger) in self.triggers.iter_mut().enumerate() {
                 if !trigger.looks_at(row.ty) {
@@ -479,274 +589,41 @@ impl<S: Store> Watcher<S> {
                     schema: Schema::current(),
                     tables: needs,
                     event,
-                    num: 0,
+                    num,
                     first_ns: self.manifest.clock.boot_ns,
                     previous_ns: row.time.0,
                 };
-                if trigger.fires(&ctx) {
+                if let Some(Fired { mut why, after }) = trigger.fires(&ctx) {
                     let name = ctx.ty().map_or("?", |ty| ty.name.as_str());
                     let process = needs.proc(row.proc);
                     let comm = process.map_or_else(Default::default, |p| {
                         String::from_utf8_lossy(&p.comm).into_owned()
                     });
                     let pid = process.map_or(0, |p| p.key.pid);
-                    let what = format!("{name} by {comm} ({pid})");
-                    fired.push((at, row, lane_id(needs, row.proc), what));
+                    if why.is_empty() {
+                        why = format!("{name} by {comm} ({pid})");
+                    }
+                    firings.push(Firing {
+                        at,
+                        trail: Some(trail_id(needs, row.proc)),
+                        time: row.time,
+                        why,
+                        after,
+                        reply: None,
+                    });
                 }
             }
         }
-        for (at, row, lane, what) in fired {
-            self.fire(at, Some(lane), row.time, what, None)?;
+        for firing in firings {
+            let _said_already = self.fire(firing)?;
         }
         Ok(())
     }
+}
 
-    /// A trigger has fired, about a lane or about everything.
-    fn fire(
-        &mut self,
-        at: usize,
-        lane: Option<LaneId>,
-        time: BootNs,
-        why: String,
-        reply: Option<Sender<Result<Sealed, String>>>,
-    ) -> Result<(), Error> {
-        let Some(trigger) = self.triggers.get_mut(at) else {
-            return Ok(());
-        };
-        trigger.fired += 1;
-        let after = trigger.after.unwrap_or(self.after).as_nanos() as u64;
-        let (name, kind, reach) = (trigger.name.clone(), trigger.kind.name, trigger.reach);
-        let filter = trigger.text.clone();
-        let container = lane
-            .as_ref()
-            .and_then(|id| self.window.container(id))
-            .cloned();
-        let note = Note {
-            made_ns: self.manifest.wall_ns(time.0),
-            about: Some(time),
-            author: self.manifest.tool.clone(),
-            text: format!("trigger {name} ({kind}): {why}"),
-            ..Note::default()
-        };
-        // Something that goes on is one incident.
-        let covering = self.incidents.iter_mut().find(|incident| match &lane {
-            None => matches!(incident.extent, Extent::All),
-            Some(id) => incident.extent.has(id, container.as_deref()),
-        });
-        if let Some(incident) = covering {
-            let until = time.0.saturating_add(after).min(incident.latest.0);
-            incident.until = BootNs(incident.until.0.max(until));
-            incident.notes += 1;
-            if incident.notes <= MOST_NOTES {
-                let _ = incident.writer.note(&note);
-            }
-            incident.replies.extend(reply);
-            return Ok(());
-        }
-        let opening = Opening {
-            trigger: name.clone(),
-            container: container.clone(),
-            wall_ns: self.manifest.wall_ns(time.0),
-        };
-        let opened = if self.incidents.len() >= self.concurrent {
-            Err(format!(
-                "{} incidents are open already",
-                self.incidents.len()
-            ))
-        } else {
-            let mut manifest = self.manifest.clone();
-            manifest.capture_id = host::capture_id();
-            manifest.trigger = match filter.is_empty() {
-                true => format!("{name} ({kind})"),
-                false => format!("{name} ({kind}): {filter}"),
-            };
-            if kind == "command" && !why.is_empty() {
-                manifest.reason = why.clone();
-            }
-            self.store
-                .open(&opening, &manifest, WriterOptions::default())
-        };
-        let (path, writer) = match opened {
-            Ok(opened) => opened,
-            Err(why) => {
-                self.refused += 1;
-                let why = format!("trigger {name} fired, and no file was made: {why}");
-                self.store.say(&why);
-                if let Some(reply) = reply {
-                    let _ = reply.send(Err(why));
-                }
-                return Ok(());
-            }
-        };
-        let span = self.window.span().as_nanos() as u64;
-        let extent = match &lane {
-            None => Extent::All,
-            Some(id) => Extent::of(reach, id, container.as_deref()),
-        };
-        let latest = time.0.saturating_add(self.most.as_nanos() as u64);
-        let mut incident = Incident {
-            writer,
-            path,
-            trigger: name,
-            container: container.map_or_else(String::new, |c| match c.name.is_empty() {
-                true => c.short_id().to_owned(),
-                false => c.name.clone(),
-            }),
-            extent,
-            from: BootNs(time.0.saturating_sub(span)),
-            fired: time,
-            until: BootNs(time.0.saturating_add(after).min(latest)),
-            latest: BootNs(latest),
-            missing: 0,
-            notes: 1,
-            replies: reply.into_iter().collect(),
-        };
-        match self.begin(&mut incident, &note) {
-            Ok(()) => {
-                let path = incident.path.display();
-                self.store.say(&format!(
-                    "trigger {}: {why}; recording into {path}",
-                    incident.trigger
-                ));
-                self.incidents.push(incident);
-            }
-            Err(why) => self.abandon(incident, &why.to_string()),
-        }
-        Ok(())
-    }
-
-    /// Writes the past: what is known at its beginning, what is missing of it, and its events in the order of time.
-    fn begin(&mut self, incident: &mut Incident<S::Out>, note: &Note) -> Result<(), Error> {
-        let Incident {
-            writer,
-            extent,
-            from,
-            missing,
-            ..
-        } = incident;
-        writer.state(*from, &self.state)?;
-        writer.note(note)?;
-        let lanes = self
-            .window
-            .lanes_where(|id, container| extent.has(id, container));
-        let past = self.window.past(&lanes, *from)?;
-        for gap in &past.gaps {
-            *missing += gap.count.unwrap_or(0);
-            writer.gap(gap)?;
-        }
-        if lanes.len() < 2 {
-            for chunk in past.chunks {
-                writer.pressed(chunk)?;
-            }
-            return Ok(());
-        }
-        // Of several containers: each one's chunks are in order, and are opened one at a time.
-        let mut waiting: VecDeque<_> = past.chunks.into();
-        let mut open: BinaryHeap<Reverse<(BootNs, usize)>> = BinaryHeap::new();
-        let mut chunks: Vec<std::iter::Peekable<std::vec::IntoIter<Event>>> = Vec::new();
-        let mut tables = Tables::default();
-        loop {
-            let next = open.peek().map(|Reverse((time, _))| *time);
-            // Whatever may begin before the next event has to be open.
-            if let Some(chunk) = waiting.front()
-                && next.is_none_or(|next| chunk.span().0 <= next)
-            {
-                let Chunk {
-                    events,
-                    tables: rows,
-                    ..
-                } = chunk.open().map_err(unwritable)?;
-                waiting.pop_front();
-                tables.absorb(&rows);
-                let mut events = events.into_iter().peekable();
-                if let Some(first) = events.peek() {
-                    open.push(Reverse((first.time, chunks.len())));
-                }
-                chunks.push(events);
-                continue;
-            }
-            let Some(Reverse((_, at))) = open.pop() else {
-                break;
-            };
-            let Some(events) = chunks.get_mut(at) else {
-                break;
-            };
-            if let Some(event) = events.next() {
-                writer.push(event, &tables)?;
-            }
-            match events.peek() {
-                Some(event) => open.push(Reverse((event.time, at))),
-                // Its memory goes.
-                None => *events = Vec::new().into_iter().peekable(),
-            }
-        }
-        writer.flush(&tables)?;
-        Ok(())
-    }
-
-    fn seal(&mut self, mut incident: Incident<S::Out>) {
-        let end = BootNs(host::boot_ns());
-        let Incident {
-            writer, missing, ..
-        } = &mut incident;
-        writer.ended("the time after the trigger is over");
-        let last = writer
-            .state(end, &self.state)
-            .and_then(|()| writer.checkpoint(host::clock_pair()));
-        if let Err(why) = last {
-            return self.abandon(incident, &why.to_string());
-        }
-        let events = writer.events();
-        let totals = Totals {
-            offered: events + *missing,
-            written: events,
-            dropped: *missing,
-            ..Totals::default()
-        };
-        let wall = |at: BootNs| self.manifest.wall_ns(at.0);
-        let sealed = Sealed {
-            path: incident.path,
-            trigger: incident.trigger,
-            container: incident.container,
-            events,
-            missing: incident.missing,
-            from_ns: wall(incident.from),
-            fired_ns: wall(incident.fired),
-            until_ns: wall(end),
-        };
-        let answer = incident
-            .writer
-            .seal(&totals, &self.state)
-            .map_err(|why| why.to_string())
-            .and_then(|out| {
-                self.store
-                    .sealed(out, &sealed)
-                    .map_err(|why| format!("{}: {why}", sealed.path.display()))
-            })
-            .map(|()| sealed);
-        match &answer {
-            Ok(sealed) => {
-                self.made += 1;
-                self.store.say(&format!(
-                    "sealed {}: {} events, {} missing",
-                    sealed.path.display(),
-                    sealed.events,
-                    sealed.missing
-                ));
-            }
-            Err(why) => self.store.say(why),
-        }
-        for reply in incident.replies {
-            let _ = reply.send(answer.clone());
-        }
-    }
-
-    /// The recorder ends: what is open is sealed as it is.
-    fn end(&mut self) {
-        for incident in std::mem::take(&mut self.incidents) {
-            self.seal(incident);
-        }
-    }
+/// When a trigger fires by itself first.
+fn first_due(trigger: &Trigger) -> Option<Instant> {
+    trigger.every().map(|every| Instant::now() + every)
 }
 
 fn container_of(tables: &Tables, proc: ProcId) -> Option<&Container> {

@@ -1,7 +1,7 @@
 //! The past: what happened in the last seconds, container by container, compressed, in bounded memory.
 //!
-//! Each container has a lane of its own, so that one that is noisy never displaces what another one did. When the bound is
-//! reached the oldest chunk of the largest lane goes, and that is a gap in every file made of that lane.
+//! Each container has a trail of its own, so that one that is noisy never displaces what another one did. When the bound is
+//! reached the oldest chunk of the largest trail goes, and that is a gap in every file made of that trail.
 
 use crate::error::Error;
 use crate::intake::unwritable;
@@ -11,15 +11,15 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Which lane: the full id of a container, or `None` for what is in no container.
-pub type LaneId = Option<Arc<str>>;
+/// Which trail: the full id of a container, or `None` for what is in no container.
+pub type TrailId = Option<Arc<str>>;
 
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
     /// For how long.
     pub span: Duration,
-    /// In how many bytes, all lanes together.
+    /// In how many bytes, all trails together.
     pub bytes: usize,
 }
 
@@ -33,7 +33,7 @@ impl Default for Bounds {
 }
 
 /// The past of one container.
-struct Lane {
+struct Trail {
     container: Option<Arc<Container>>,
     /// Events that are in no chunk yet, and every row they need.
     open: Batch,
@@ -52,7 +52,7 @@ pub struct Window {
     bounds: Bounds,
     options: WriterOptions,
     press: Press,
-    lanes: BTreeMap<LaneId, Lane>,
+    trails: BTreeMap<TrailId, Trail>,
     /// What was lost on the way, for the span of the window.
     gaps: VecDeque<Gap>,
 }
@@ -60,8 +60,8 @@ pub struct Window {
 /// What is known of a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Held {
-    /// Lanes.
-    pub lanes: usize,
+    /// Trails.
+    pub trails: usize,
     /// Events.
     pub events: u64,
     /// Bytes.
@@ -70,9 +70,9 @@ pub struct Held {
     pub gone: u64,
 }
 
-/// One lane in a report.
+/// One trail in a report.
 #[derive(Clone, Debug)]
-pub struct LaneHeld {
+pub struct TrailHeld {
     /// The container, where it is one.
     pub container: Option<Arc<Container>>,
     /// Events.
@@ -85,9 +85,9 @@ fn pressing(error: std::io::Error) -> Error {
     unwritable(ErrorKind::Io(error))
 }
 
-impl Lane {
-    fn new(container: Option<Arc<Container>>) -> Lane {
-        Lane {
+impl Trail {
+    fn new(container: Option<Arc<Container>>) -> Trail {
+        Trail {
             container,
             open: Batch::new(Schema::current()),
             rows: Tables::default(),
@@ -135,41 +135,41 @@ impl Window {
             bounds,
             press: Press::new(options.level).map_err(pressing)?,
             options,
-            lanes: BTreeMap::new(),
+            trails: BTreeMap::new(),
             gaps: VecDeque::new(),
         })
     }
 
-    /// Takes events in, each into the lane of its container; forgets what is too old, or too much.
+    /// Takes events in, each into the trail of its container; forgets what is too old, or too much.
     ///
     /// # Errors
     /// When an event fits into no chunk, or compressing fails.
     pub fn take(&mut self, batch: &Batch, needs: &Tables, now: BootNs) -> Result<(), Error> {
-        let mut lane_of: HashMap<ProcId, LaneId> = HashMap::new();
-        let mut touched: BTreeMap<LaneId, ()> = BTreeMap::new();
+        let mut trail_of: HashMap<ProcId, TrailId> = HashMap::new();
+        let mut touched: BTreeMap<TrailId, ()> = BTreeMap::new();
         for (row, args) in batch.rows() {
-            let id = lane_of
+            let id = trail_of
                 .entry(row.proc)
-                .or_insert_with(|| lane_id(needs, row.proc))
+                .or_insert_with(|| trail_id(needs, row.proc))
                 .clone();
-            let lane = match self.lanes.get_mut(&id) {
-                Some(lane) => lane,
+            let trail = match self.trails.get_mut(&id) {
+                Some(trail) => trail,
                 None => self
-                    .lanes
+                    .trails
                     .entry(id.clone())
-                    .or_insert_with(|| Lane::new(None)),
+                    .or_insert_with(|| Trail::new(None)),
             };
-            if self.options.is_full(&lane.open, &row, &args) {
-                lane.close(&mut self.press)?;
+            if self.options.is_full(&trail.open, &row, &args) {
+                trail.close(&mut self.press)?;
             }
-            if touched.insert(id, ()).is_none() || lane.open.is_empty() {
-                lane.rows.absorb(needs);
+            if touched.insert(id, ()).is_none() || trail.open.is_empty() {
+                trail.rows.absorb(needs);
                 let container = needs.proc(row.proc).and_then(|process| process.container);
                 let container = container.and_then(|id| needs.containers.get(&id));
-                lane.container = container.cloned().or(lane.container.take());
+                trail.container = container.cloned().or(trail.container.take());
             }
-            lane.open_since = lane.open_since.min(row.time.0);
-            lane.open.push(row, &args, needs).map_err(unwritable)?;
+            trail.open_since = trail.open_since.min(row.time.0);
+            trail.open.push(row, &args, needs).map_err(unwritable)?;
         }
         self.age(now)
     }
@@ -186,42 +186,53 @@ impl Window {
     pub fn age(&mut self, now: BootNs) -> Result<(), Error> {
         let span = self.bounds.span.as_nanos() as u64;
         let oldest = now.0.saturating_sub(span);
-        for lane in self.lanes.values_mut() {
-            // A lane where little happens is pressed now and then, so that its past can go piece by piece.
-            if lane.open_since < now.0.saturating_sub(span / 8) {
-                lane.close(&mut self.press)?;
+        for trail in self.trails.values_mut() {
+            // A trail where little happens is pressed now and then, so that its past can go piece by piece.
+            if trail.open_since < now.0.saturating_sub(span / 8) {
+                trail.close(&mut self.press)?;
             }
-            while lane.chunks.front().is_some_and(|c| c.span().1.0 < oldest) {
-                lane.forget_first();
+            while trail.chunks.front().is_some_and(|c| c.span().1.0 < oldest) {
+                trail.forget_first();
             }
-            if lane.gone_until < oldest {
-                (lane.gone, lane.gone_from, lane.gone_until) = (0, u64::MAX, 0);
+            if trail.gone_until < oldest {
+                (trail.gone, trail.gone_from, trail.gone_until) = (0, u64::MAX, 0);
             }
         }
-        self.lanes
-            .retain(|_, lane| !lane.chunks.is_empty() || !lane.open.is_empty() || lane.gone > 0);
+        self.trails.retain(|_, trail| {
+            !trail.chunks.is_empty() || !trail.open.is_empty() || trail.gone > 0
+        });
         while self.gaps.front().is_some_and(|gap| gap.end.0 < oldest) {
             self.gaps.pop_front();
         }
-        while self.lanes.values().map(Lane::held).sum::<usize>() > self.bounds.bytes {
-            let Some(lane) = self.lanes.values_mut().max_by_key(|lane| lane.held()) else {
+        while self.trails.values().map(Trail::held).sum::<usize>() > self.bounds.bytes {
+            let Some(trail) = self.trails.values_mut().max_by_key(|trail| trail.held()) else {
                 break;
             };
-            if lane.chunks.is_empty() {
-                lane.close(&mut self.press)?;
+            if trail.chunks.is_empty() {
+                trail.close(&mut self.press)?;
             }
             // Events that are not pressed yet may be what takes the room: pressed they take less.
-            let Some(chunk) = (lane.held() > self.bounds.bytes / 64)
-                .then(|| lane.forget_first())
+            let Some(chunk) = (trail.held() > self.bounds.bytes / 64)
+                .then(|| trail.forget_first())
                 .flatten()
             else {
                 break;
             };
-            lane.gone += chunk.events();
-            lane.gone_from = lane.gone_from.min(chunk.span().0.0);
-            lane.gone_until = lane.gone_until.max(chunk.span().1.0);
+            trail.gone += chunk.events();
+            trail.gone_from = trail.gone_from.min(chunk.span().0.0);
+            trail.gone_until = trail.gone_until.max(chunk.span().1.0);
         }
         Ok(())
+    }
+
+    /// Its bounds.
+    pub fn bounds(&self) -> Bounds {
+        self.bounds
+    }
+
+    /// Goes on with other bounds; what is too much for them goes when it is looked at next.
+    pub fn rebound(&mut self, bounds: Bounds) {
+        self.bounds = bounds;
     }
 
     /// For how long it keeps what happened.
@@ -229,45 +240,48 @@ impl Window {
         self.bounds.span
     }
 
-    /// The container of a lane.
-    pub fn container(&self, id: &LaneId) -> Option<&Arc<Container>> {
-        self.lanes.get(id)?.container.as_ref()
+    /// The container of a trail.
+    pub fn container(&self, id: &TrailId) -> Option<&Arc<Container>> {
+        self.trails.get(id)?.container.as_ref()
     }
 
-    /// Lanes whose container is one of these.
-    pub fn lanes_where(&self, wanted: impl Fn(&LaneId, Option<&Container>) -> bool) -> Vec<LaneId> {
-        (self.lanes.iter())
-            .filter(|(id, lane)| wanted(id, lane.container.as_deref()))
+    /// Trails whose container is one of these.
+    pub fn trails_where(
+        &self,
+        wanted: impl Fn(&TrailId, Option<&Container>) -> bool,
+    ) -> Vec<TrailId> {
+        (self.trails.iter())
+            .filter(|(id, trail)| wanted(id, trail.container.as_deref()))
             .map(|(id, _)| id.clone())
             .collect()
     }
 
-    /// The past of some lanes from an instant on: chunks, by their first instant, and what is missing of it.
+    /// The past of some trails from an instant on: chunks, by their first instant, and what is missing of it.
     ///
     /// # Errors
     /// When compressing fails.
-    pub fn past(&mut self, lanes: &[LaneId], from: BootNs) -> Result<Past<'_>, Error> {
-        for id in lanes {
-            if let Some(lane) = self.lanes.get_mut(id) {
-                lane.close(&mut self.press)?;
+    pub fn past(&mut self, trails: &[TrailId], from: BootNs) -> Result<Past<'_>, Error> {
+        for id in trails {
+            if let Some(trail) = self.trails.get_mut(id) {
+                trail.close(&mut self.press)?;
             }
         }
         let mut past = Past::default();
-        for id in lanes {
-            let Some(lane) = self.lanes.get(id) else {
+        for id in trails {
+            let Some(trail) = self.trails.get(id) else {
                 continue;
             };
             past.chunks
-                .extend(lane.chunks.iter().filter(|chunk| chunk.span().1 >= from));
-            if lane.gone > 0 && lane.gone_until >= from.0 {
+                .extend(trail.chunks.iter().filter(|chunk| chunk.span().1 >= from));
+            if trail.gone > 0 && trail.gone_until >= from.0 {
                 past.gaps.push(Gap {
                     cause: GapCause::Displaced,
-                    start: BootNs(lane.gone_from),
-                    end: BootNs(lane.gone_until),
+                    start: BootNs(trail.gone_from),
+                    end: BootNs(trail.gone_until),
                     cpu: None,
-                    count: Some(lane.gone),
+                    count: Some(trail.gone),
                     first_seq: None,
-                    detail: lane.container.as_ref().map_or_else(
+                    detail: trail.container.as_ref().map_or_else(
                         || "of what is in no container".to_owned(),
                         |container| format!("of container {}", container.short_id()),
                     ),
@@ -284,38 +298,38 @@ impl Window {
     /// How full it is.
     pub fn held(&self) -> Held {
         let mut held = Held {
-            lanes: self.lanes.len(),
+            trails: self.trails.len(),
             ..Held::default()
         };
-        for lane in self.lanes.values() {
-            held.events += lane.events();
-            held.bytes += lane.held();
-            held.gone += lane.gone;
+        for trail in self.trails.values() {
+            held.events += trail.events();
+            held.bytes += trail.held();
+            held.gone += trail.gone;
         }
         held
     }
 
-    /// Its lanes, the largest first.
-    pub fn lanes(&self) -> Vec<LaneHeld> {
-        let mut all: Vec<LaneHeld> = (self.lanes.values())
-            .map(|lane| LaneHeld {
-                container: lane.container.clone(),
-                events: lane.events(),
-                bytes: lane.held(),
+    /// Its trails, the largest first.
+    pub fn trails(&self) -> Vec<TrailHeld> {
+        let mut all: Vec<TrailHeld> = (self.trails.values())
+            .map(|trail| TrailHeld {
+                container: trail.container.clone(),
+                events: trail.events(),
+                bytes: trail.held(),
             })
             .collect();
-        all.sort_by_key(|lane| std::cmp::Reverse(lane.bytes));
+        all.sort_by_key(|trail| std::cmp::Reverse(trail.bytes));
         all
     }
 }
 
-impl Lane {
+impl Trail {
     fn events(&self) -> u64 {
         self.chunks.iter().map(Pressed::events).sum::<u64>() + self.open.len() as u64
     }
 }
 
-/// What a window still has of some lanes.
+/// What a window still has of some trails.
 #[derive(Default)]
 pub struct Past<'w> {
     /// By their first instant.
@@ -324,8 +338,8 @@ pub struct Past<'w> {
     pub gaps: Vec<Gap>,
 }
 
-/// The lane of a process.
-pub fn lane_id(tables: &Tables, proc: ProcId) -> LaneId {
+/// The trail of a process.
+pub fn trail_id(tables: &Tables, proc: ProcId) -> TrailId {
     let container = tables.proc(proc).and_then(|process| process.container);
     let container = container.and_then(|id| tables.container(id));
     container.map(|container| Arc::from(container.full_id.as_str()))
@@ -396,7 +410,7 @@ mod tests {
         Window::new(bounds, WriterOptions::default()).expect("a window")
     }
 
-    fn lane(n: u32) -> LaneId {
+    fn trail(n: u32) -> TrailId {
         Some(Arc::from(format!("{n}").repeat(64).as_str()))
     }
 
@@ -412,10 +426,10 @@ mod tests {
             window.take(&noise, &tables, now(second)).expect("taken");
             assert!(window.held().bytes <= 1 << 20, "{:?}", window.held());
         }
-        let past = window.past(&[lane(1)], BootNs(0)).expect("a past");
+        let past = window.past(&[trail(1)], BootNs(0)).expect("a past");
         let events: u64 = past.chunks.iter().map(|chunk| chunk.events()).sum();
         assert_eq!((events, past.gaps.len()), (10, 0));
-        let past = window.past(&[lane(2)], BootNs(0)).expect("a past");
+        let past = window.past(&[trail(2)], BootNs(0)).expect("a past");
         let events: u64 = past.chunks.iter().map(|chunk| chunk.events()).sum();
         let [gap] = past.gaps.as_slice() else {
             panic!("{:?}", past.gaps)
@@ -450,7 +464,7 @@ mod tests {
         let mut window = window(64 << 20);
         let all = batch(1, SECOND, 3_000, &tables);
         window.take(&all, &tables, BootNs(SECOND)).expect("taken");
-        let past = window.past(&[lane(1)], BootNs(0)).expect("a past");
+        let past = window.past(&[trail(1)], BootNs(0)).expect("a past");
         let events: Vec<_> = (past.chunks.iter())
             .flat_map(|chunk| chunk.open().expect("it decodes").events)
             .collect();

@@ -76,6 +76,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("TCP_RECEIVE_RESET", Kind::TCP_RECEIVE_RESET),
     ("TCP_SEND_RESET", Kind::TCP_SEND_RESET),
     ("TASK_RENAME", Kind::TASK_RENAME),
+    ("CRASH", Kind::CRASH),
     ("PART_ARG", Tag::ARG),
     ("PART_FILE", Tag::FILE),
     ("PART_PATH", Tag::PATH),
@@ -95,6 +96,8 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("PART_INTERP", Tag::INTERP),
     ("PART_USAGE", Tag::USAGE),
     ("PART_LATENCY", Tag::LATENCY),
+    ("PART_REGISTERS", Tag::REGISTERS),
+    ("PART_FRAME", Tag::FRAME),
     ("SLOT_RESULT", Slot::RESULT),
     ("SLOT_CWD", Slot::CWD),
     ("SLOT_EXE", Slot::EXE),
@@ -170,6 +173,8 @@ numbers! {
         TCP_SEND_RESET = 40,
         /// A thread's name changed.
         TASK_RENAME = 41,
+        /// A signal that nothing handles ends a process in the middle of what it did.
+        CRASH = 42,
         /// Whose records follow on this CPU: a [`Context`], no event of its own.
         CONTEXT = 128,
         /// What was not recorded on this CPU since the record before: a [`LossCounts`], no event of its own.
@@ -218,6 +223,10 @@ numbers! {
         USAGE = 42,
         /// How long the call took from where it first gave up the CPU, ns: `full_len` the low half, `extra` the high one.
         LATENCY = 43,
+        /// [`RegistersPart`].
+        REGISTERS = 44,
+        /// [`FramePart`].
+        FRAME = 45,
     }
 }
 numbers! {
@@ -461,6 +470,36 @@ wire! {
         local: u8[16],
         /// Remote address.
         remote: u8[16],
+    }
+    /// Where a thread was when it crashed (`struct pt_regs` of x86-64).
+    RegistersPart "registers_part" {
+        /// The address that it could not touch, or of the instruction that went wrong.
+        address: u64,
+        /// Instruction pointer.
+        ip: u64,
+        /// Stack pointer.
+        sp: u64,
+        /// Frame pointer.
+        bp: u64,
+        /// Flags.
+        flags: u64,
+        /// ax, bx, cx, dx, si, di, r8 to r15.
+        others: u64[14],
+    }
+    /// A frame of a user stack, and what its address is mapped from.
+    FramePart "frame_part" {
+        /// The instruction, or the one a call returns to.
+        address: u64,
+        /// Where the mapping begins; 0 when none is known.
+        start: u64,
+        /// Where in the file it begins, bytes.
+        offset: u64,
+        /// Inode number of the file; 0 for memory without one.
+        ino: u64,
+        /// Its device, kernel `dev_t`.
+        dev: u64,
+        /// The last name of its path, ended by 0.
+        name: u8[40],
     }
     /// Who a task is.
     TaskPart "task_part" {

@@ -31,6 +31,7 @@ use crate::moment::Zone;
 use crate::output::Output;
 use clap::builder::styling::{AnsiColor, Styles};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub use detect::rule_files;
 use std::path::PathBuf;
 
 const STYLES: Styles = Styles::styled()

@@ -278,8 +278,13 @@ pub fn books(t: &Totals) -> String {
 /// Sets a flag on Ctrl-C, TERM and HUP, so that the capture is sealed; the second Ctrl-C kills as usual.
 pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+    stop_on(&[SIGINT, SIGTERM, SIGHUP])
+}
+
+/// Sets a flag on each of these signals.
+pub fn stop_on(signals: &[i32]) -> Result<Arc<AtomicBool>, Failure> {
     let stop = Arc::new(AtomicBool::new(false));
-    for signal in [SIGINT, SIGTERM, SIGHUP] {
+    for signal in signals.iter().copied() {
         signal_hook::flag::register_conditional_default(signal, stop.clone())
             .and_then(|_| signal_hook::flag::register(signal, stop.clone()))
             .map_err(|error| Failure::new(format!("catching signal {signal}: {error}"), ""))?;

@@ -31,4 +31,4 @@ pub use alert::{Alerts, JsonParts};
 pub use priority::Priority;
 pub use read::ENGINE_VERSION;
 pub use report::{Code, Item, Problem, Report, results_json};
-pub use rules::{Detector, Matching, Rule, Rules, Selection, load};
+pub use rules::{Detector, Matching, Rule, Rules, Selection, fits, load};

@@ -53,6 +53,8 @@ pub struct Selection {
     pub not_rules: Vec<String>,
     /// None less urgent than this.
     pub least: Option<Priority>,
+    /// Only those of which a match is to start a recording.
+    pub capture: bool,
 }
 
 /// Whether one rule at most answers for an event, or all that match.
@@ -166,6 +168,7 @@ impl Rules {
                 && (selection.tags.is_empty() || tagged(&selection.tags))
                 && !tagged(&selection.not_tags)
                 && selection.least.is_none_or(|least| rule.priority <= least)
+                && (rule.capture || !selection.capture)
         };
         Rules {
             rules: self.rules.iter().filter(chosen).cloned().collect(),
@@ -188,7 +191,7 @@ impl Rules {
 }
 
 /// Whether a name matches a pattern in which `*` stands for any text.
-fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let mut parts = pattern.split('*');
     let Some(mut rest) = parts.next().and_then(|first| name.strip_prefix(first)) else {
         return false;

@@ -115,7 +115,11 @@ impl Store {
         })
     }
 
-    fn over(file: File, path: &Path) -> Result<Store, Error> {
+    /// Over a new file that was opened by its folder's handle; its name is synced, too.
+    ///
+    /// # Errors
+    /// When it cannot be shared or synced.
+    pub fn over(file: File, path: &Path) -> Result<Store, Error> {
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());

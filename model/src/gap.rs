@@ -24,6 +24,8 @@ pub enum GapCause {
     Degraded = 7,
     /// The bound of a window of the past was reached: the oldest events of the container with the most went first.
     Displaced = 8,
+    /// The recorder did not run, or its programs saw nothing: what happened then may be missing.
+    Blind = 9,
     /// A cause this version does not know; its number is in the gap's `detail`.
     Other = 255,
 }
@@ -70,6 +72,11 @@ impl GapCause {
             GapCause::Displaced,
             "displaced",
             "The window of the past was full: the oldest events of the container that had the most went.",
+        ),
+        (
+            GapCause::Blind,
+            "blind",
+            "The recorder did not run, or its programs saw nothing: what happened then may be missing.",
         ),
         (
             GapCause::Other,

@@ -166,6 +166,7 @@ impl Detect {
             rules: self.rule.clone(),
             not_rules: self.no_rule.clone(),
             least: self.priority,
+            capture: false,
         });
         if selected.all().is_empty() {
             say("afterimage: warning: no rule is left to be asked");
@@ -479,7 +480,7 @@ fn tell(report: &Report, verbose: bool) {
 }
 
 /// Rule files with their texts, in order.
-fn rule_files(paths: &[PathBuf]) -> Result<Vec<(String, Arc<str>)>, Failure> {
+pub fn rule_files(paths: &[PathBuf]) -> Result<Vec<(String, Arc<str>)>, Failure> {
     let mut files = Vec::new();
     for path in found(paths, RULES)? {
         let text = std::fs::read_to_string(&path).map_err(|error| {

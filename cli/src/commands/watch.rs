@@ -1,7 +1,7 @@
 //! `watch`: the flight recorder.
 
 use crate::Outcome;
-use crate::failure::{Exit, Failure, shown};
+use crate::failure::{Exit, shown};
 use crate::keyring;
 use crate::output::{Output, say};
 use crate::recording;
@@ -9,14 +9,22 @@ use crate::units::{plural, show_count};
 use crate::watching::config::Config;
 use crate::watching::control::{self, Control, Question, SOCKET};
 use crate::watching::evidence::Folder;
-use afterimage_capture::watch::{Command, Watcher};
+use crate::watching::signals::{self, Reload};
+use crate::watching::status::{self, Doors};
+use crate::watching::stdin;
+use crate::watching::webhook::Webhook;
+use afterimage_capture::handed;
+use afterimage_capture::watch::Watcher;
 use afterimage_capture::{Options, Recorder};
 use afterimage_indexer::bytes_text;
 use afterimage_model::Safe;
+use afterimage_model::time::Civil;
 use clap::{Args, Subcommand};
+use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Write;
 use std::path::PathBuf;
-use std::sync::mpsc::{Sender, channel};
+use std::sync::Arc;
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 const EXAMPLES: &str = "\
@@ -57,12 +65,18 @@ pub struct Watch {
     /// Only say whether the configuration is right, and what it arms
     #[arg(long)]
     check: bool,
+    /// Take alerts on standard input, as Falco prints them with json_output
+    #[arg(long)]
+    stdin_alerts: bool,
     /// Where to be asked
     #[arg(long, value_name = "PATH", default_value = SOCKET)]
     socket: PathBuf,
     /// The key to sign with, by its name; the default one is made when it is first needed
     #[arg(long, value_name = "NAME", default_value = keyring::DEFAULT)]
     key: String,
+    /// Keep all capabilities and calls once the programs are attached
+    #[arg(long)]
+    no_confine: bool,
     /// Do not sign
     #[arg(long, conflicts_with = "key")]
     no_sign: bool,
@@ -118,11 +132,16 @@ impl Watch {
             }
             return Ok(Exit::Done);
         }
-        let stop = recording::stop_on_signals()?;
+        // Without a file to read anew, a hang-up is the end of the terminal.
+        let stop = match self.config.is_some() {
+            true => recording::stop_on(&[SIGINT, SIGTERM]),
+            false => recording::stop_on_signals(),
+        }?;
         let options = Options {
-            scope: config.scope,
+            scope: config.scope.clone(),
             snaplen: config.snaplen,
             ring_bytes: config.ring_bytes,
+            confine: !self.no_confine,
             usage_interval: Some(Duration::from_secs(1)),
             operator: crate::custody::operator(),
             command: std::env::args_os()
@@ -136,8 +155,34 @@ impl Watch {
         // Made now when it is missing, and refused now when it is none.
         drop(key.as_deref().map(keyring::load).transpose()?);
         let folder = Folder::open(config.evidence.clone(), key, self.quiet)?;
-        let _control = Control::listen(&self.socket, commands.clone())?;
-        on_signal(commands)?;
+        let mut doors = Doors::default();
+        if let Some(settings) = &config.webhook {
+            let webhook = Webhook::listen(settings, commands.clone())?;
+            say(format_args!(
+                "alerts may be posted to http://{}/",
+                webhook.address()
+            ));
+            doors.webhook = Some(Arc::new(webhook));
+        }
+        if self.stdin_alerts {
+            doors.stdin = Some(stdin::listen(commands.clone())?);
+        }
+        let _metrics = match config.metrics {
+            None => None,
+            Some(address) => {
+                let server = status::serve(address, commands.clone(), doors.clone())
+                    .map_err(|error| recording::refused(&error))?;
+                say(format_args!(
+                    "numbers are told at http://{}/metrics",
+                    server.address()
+                ));
+                Some(server)
+            }
+        };
+        let _control = Control::listen(&self.socket, commands.clone(), doors.clone())?;
+        let reload = (self.config.clone())
+            .map(|path| Reload::of(path, &config, folder.shared_limits(), doors.webhook.clone()));
+        signals::listen(commands, reload)?;
         let armed = config.watch.triggers.len();
         let bounds = config.watch.bounds;
         let watcher = Watcher::new(config.watch, recorder.manifest(), folder, asked)
@@ -152,6 +197,7 @@ impl Watch {
                 shown(&self.socket)
             ));
         }
+        handed::notify("READY=1");
         let totals = recorder
             .watch(watcher, &stop)
             .map_err(|error| recording::refused(&error))?;
@@ -166,31 +212,6 @@ impl Watch {
     }
 }
 
-/// SIGUSR1 is a trigger.
-fn on_signal(commands: Sender<Command>) -> Result<(), Failure> {
-    let wrong = |error| Failure::new(format!("catching SIGUSR1: {error}"), "");
-    let mut signals =
-        signal_hook::iterator::Signals::new([signal_hook::consts::SIGUSR1]).map_err(wrong)?;
-    let thread = std::thread::Builder::new().name("signals".to_owned());
-    let listen = move || {
-        for _ in signals.forever() {
-            // What becomes of it is said on standard error.
-            let (reply, _) = channel();
-            let fire = Command::Fire {
-                trigger: "signal",
-                container: None,
-                reason: "SIGUSR1".to_owned(),
-                reply,
-            };
-            if commands.send(fire).is_err() {
-                return;
-            }
-        }
-    };
-    thread.spawn(listen).map_err(wrong)?;
-    Ok(())
-}
-
 impl Standing {
     fn run(self, out: &mut Output) -> Outcome {
         let status = control::ask(&self.socket, &Question::Status {})?;
@@ -199,6 +220,7 @@ impl Standing {
             return Ok(Exit::Done);
         }
         let number = |name: &str| status[name].as_u64().unwrap_or(0);
+        let left = |name: &str| status["left"][name].as_u64().unwrap_or(0);
         writeln!(
             out,
             "window    {} in {}, {} displaced",
@@ -208,16 +230,42 @@ impl Standing {
         )?;
         writeln!(
             out,
-            "seen      {}, {} lost",
+            "bound     {}",
+            bytes_text(number("window.bound").into())
+        )?;
+        writeln!(
+            out,
+            "seen      {}, {} a second, {} lost",
             plural(number("events"), "event"),
+            show_count(number("events_per_second")),
             show_count(number("lost"))
         )?;
+        let beat = status["heartbeat_ns"].as_i64().unwrap_or(0);
+        writeln!(out, "heartbeat {}", instant(beat))?;
         writeln!(
             out,
             "evidence  {} sealed, {} refused",
             plural(number("sealed"), "file"),
             show_count(number("refused"))
         )?;
+        writeln!(
+            out,
+            "left      {} this hour, {} today, {} free, {} at a time",
+            plural(left("files_per_hour"), "file"),
+            bytes_text(left("bytes_per_day").into()),
+            bytes_text(left("free").into()),
+            show_count(left("concurrent"))
+        )?;
+        for (name, way) in [("webhook", "webhook"), ("stdin", "alerts")] {
+            if let Some(accepted) = status[format!("{name}.accepted").as_str()].as_u64() {
+                writeln!(
+                    out,
+                    "{way:9} {} accepted, {} refused",
+                    show_count(accepted),
+                    show_count(number(&format!("{name}.refused")))
+                )?;
+            }
+        }
         let list = |name: &str| status[name].as_array().cloned().unwrap_or_default();
         let text = |value: &serde_json::Value| Safe::new(value.as_str().unwrap_or("")).to_string();
         for open in list("open") {
@@ -234,9 +282,9 @@ impl Standing {
             )?;
         }
         writeln!(out)?;
-        for lane in list("lanes") {
-            let name = match text(&lane["container.name"]) {
-                none if none.is_empty() => text(&lane["container.id"]),
+        for trail in list("trails") {
+            let name = match text(&trail["container.name"]) {
+                none if none.is_empty() => text(&trail["container.id"]),
                 name => name,
             };
             writeln!(
@@ -247,10 +295,19 @@ impl Standing {
                 } else {
                     &name
                 },
-                show_count(lane["events"].as_u64().unwrap_or(0)),
-                bytes_text(lane["bytes"].as_u64().unwrap_or(0).into())
+                show_count(trail["events"].as_u64().unwrap_or(0)),
+                bytes_text(trail["bytes"].as_u64().unwrap_or(0).into())
             )?;
         }
         Ok(Exit::Done)
     }
+}
+
+/// An instant in UTC, to the second.
+fn instant(ns: i64) -> String {
+    let at = Civil::from_unix_ns(ns);
+    format!(
+        "{:04}-{:02}-{:02} {:02}:{:02}:{:02} UTC",
+        at.year, at.month, at.day, at.hour, at.minute, at.second
+    )
 }

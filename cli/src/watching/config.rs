@@ -1,14 +1,17 @@
 //! The configuration of `watch`: one TOML file, in which a key that nobody knows is an error.
 
+use super::webhook::MOST_SKEW;
+use crate::commands::rule_files;
 use crate::failure::{Failure, shown};
 use crate::units::{parse_duration, parse_size};
-use afterimage_capture::trigger::{self, Reach, Trigger, Wanted};
+use afterimage_capture::trigger::{self, Reach, Source, Trigger, Wanted};
 use afterimage_capture::watch;
 use afterimage_capture::{Bounds, Scope};
 use afterimage_format::Recipient;
 use afterimage_model::Safe;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -26,6 +29,66 @@ pub struct Config {
     pub watch: watch::Options,
     /// Where files go, and how many.
     pub evidence: Evidence,
+    /// Where alerts may be posted, when anywhere.
+    pub webhook: Option<Webhook>,
+    /// Where numbers are told, when anywhere: on this host alone.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// Where alerts may be posted, and by whom.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    /// The address.
+    pub listen: SocketAddr,
+    /// The file with the key of codes.
+    pub hmac_file: Option<PathBuf>,
+    /// The file with the token.
+    pub bearer_file: Option<PathBuf>,
+    /// How far a timestamp may be from now.
+    pub skew: Duration,
+    /// Requests a second.
+    pub rate: u32,
+    /// Bytes of a body.
+    pub body: usize,
+}
+
+/// Bytes that a secret has at least.
+const LEAST_SECRET: usize = 16;
+
+/// The secret in a file that nobody else can read.
+///
+/// # Errors
+/// When it cannot be read, others can read it, or it is too short to be one.
+pub fn secret(path: &Path) -> Result<Vec<u8>, Failure> {
+    use std::io::Read;
+    use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+    let remedy = "make one: (umask 077; openssl rand -hex 32 > FILE)";
+    let wrong = |why: &dyn std::fmt::Display| Failure::path("reading", path, why, remedy);
+    let mut options = std::fs::File::options();
+    options
+        .read(true)
+        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_CLOEXEC);
+    let file = options.open(path).map_err(|why| wrong(&why))?;
+    let meta = file.metadata().map_err(|why| wrong(&why))?;
+    if !meta.is_file() {
+        return Err(wrong(&"it is no file"));
+    }
+    let owner = rustix::process::geteuid().as_raw();
+    if meta.mode() & 0o077 != 0 || (meta.uid() != 0 && meta.uid() != owner) {
+        return Err(wrong(&"others may read or change it, so it is no secret"));
+    }
+    let mut bytes = Vec::new();
+    file.take(4_096)
+        .read_to_end(&mut bytes)
+        .map_err(|why| wrong(&why))?;
+    let bytes = bytes.trim_ascii_end().to_vec();
+    match bytes.len() >= LEAST_SECRET {
+        true => Ok(bytes),
+        false => Err(wrong(&format_args!(
+            "it has {} bytes, too few to be a secret: {LEAST_SECRET} at least",
+            bytes.len()
+        ))),
+    }
 }
 
 /// Where files go, and how many.
@@ -41,6 +104,8 @@ pub struct Evidence {
     pub free: u64,
     /// Whom files are encrypted to; nobody when they are not.
     pub encrypt_to: Vec<Recipient>,
+    /// Where the window is kept once more, so that it survives a crash of the recorder.
+    pub spill: Option<PathBuf>,
 }
 
 /// A text that stands for a length of time.
@@ -75,6 +140,8 @@ struct File {
     record: RecordTable,
     window: WindowTable,
     evidence: EvidenceTable,
+    webhook: Option<Spanned<WebhookTable>>,
+    metrics: Option<Spanned<MetricsTable>>,
     trigger: Option<Vec<Spanned<TriggerTable>>>,
 }
 
@@ -103,6 +170,7 @@ impl Default for RecordTable {
 struct WindowTable {
     span: Time,
     bytes: Size,
+    spill: Option<PathBuf>,
 }
 
 impl Default for WindowTable {
@@ -111,6 +179,7 @@ impl Default for WindowTable {
         WindowTable {
             span: Time(bounds.span),
             bytes: Size(bounds.bytes as u64),
+            spill: None,
         }
     }
 }
@@ -141,6 +210,57 @@ impl Default for EvidenceTable {
             encrypt_to: Vec::new(),
         }
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WebhookTable {
+    listen: SocketAddr,
+    hmac_file: Option<PathBuf>,
+    bearer_file: Option<PathBuf>,
+    skew: Option<Time>,
+    rate: Option<u32>,
+    body: Option<Size>,
+}
+
+impl WebhookTable {
+    fn checked(self) -> Result<Webhook, String> {
+        let skew = self.skew.map_or(MOST_SKEW, |time| time.0);
+        if self.hmac_file.is_none() && self.bearer_file.is_none() {
+            return Err("webhook needs hmac_file or bearer_file: nobody else is heard".to_owned());
+        }
+        if skew > MOST_SKEW || skew < Duration::from_secs(1) {
+            return Err(format!(
+                "webhook.skew is {} s, expected 1 s to {} s",
+                skew.as_secs_f64(),
+                MOST_SKEW.as_secs()
+            ));
+        }
+        let body = self.body.map_or(1 << 20, |size| size.0);
+        if body > 16 << 20 {
+            return Err("webhook.body is more than 16MiB".to_owned());
+        }
+        let rate = self.rate.unwrap_or(10);
+        if !(1..=1_000).contains(&rate) {
+            return Err(format!(
+                "webhook.rate is {rate}, expected 1 to 1000 a second"
+            ));
+        }
+        Ok(Webhook {
+            listen: self.listen,
+            hmac_file: self.hmac_file,
+            bearer_file: self.bearer_file,
+            skew,
+            rate,
+            body: usize::try_from(body).unwrap_or(usize::MAX),
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MetricsTable {
+    listen: SocketAddr,
 }
 
 #[derive(Deserialize)]
@@ -199,6 +319,7 @@ impl TriggerTable {
             params,
             reach,
             after: self.after.map(|time| time.0),
+            texts: Vec::new(),
         })
     }
 }
@@ -209,6 +330,21 @@ fn recipients(texts: &[String]) -> Result<Vec<Recipient>, String> {
             .map_err(|error| format!("evidence.encrypt_to has {:?}: {error}", Safe::new(text)))
     };
     texts.iter().map(one).collect()
+}
+
+/// A trigger, armed; the rule files it names are read.
+fn armed(table: TriggerTable) -> Result<Trigger, String> {
+    let mut wanted = table.wanted()?;
+    let takes_rules =
+        trigger::kind(&wanted.kind).is_some_and(|kind| matches!(kind.source, Source::Rules));
+    if takes_rules && let Some(paths) = wanted.params.get("rules") {
+        let paths: Vec<PathBuf> = paths.iter().map(PathBuf::from).collect();
+        let files = rule_files(&paths).map_err(|failure| failure.what)?;
+        wanted.texts = (files.into_iter())
+            .map(|(name, text)| (name, text.to_string()))
+            .collect();
+    }
+    wanted.arm()
 }
 
 impl Config {
@@ -248,8 +384,7 @@ impl Config {
                     let place = place(text, Some(table.span()));
                     let wrong =
                         |why: String| format!("{place}{}", crate::failure::escape_lines(&why));
-                    let armed = table.into_inner().wanted().and_then(|wanted| wanted.arm());
-                    let armed = armed.map_err(wrong)?;
+                    let armed = armed(table.into_inner()).map_err(wrong)?;
                     if triggers.iter().any(|other| other.name == armed.name) {
                         let name = Safe::new(&armed.name).to_string();
                         return Err(wrong(format!("two triggers are called {name}")));
@@ -268,7 +403,28 @@ impl Config {
             (false, containers) if containers.is_empty() => Scope::AllContainers,
             (false, containers) => Scope::Containers(containers),
         };
+        let webhook = (file.webhook)
+            .map(|table| {
+                let place = place(text, Some(table.span()));
+                let checked = table.into_inner().checked();
+                checked.map_err(|why| format!("{place}{why}"))
+            })
+            .transpose()?;
+        let metrics = (file.metrics)
+            .map(|table| {
+                let place = place(text, Some(table.span()));
+                let listen = table.into_inner().listen;
+                match listen.ip().is_loopback() {
+                    true => Ok(listen),
+                    false => Err(format!(
+                        "{place}metrics.listen is {listen}, expected an address of this host alone, as 127.0.0.1:9842"
+                    )),
+                }
+            })
+            .transpose()?;
         Ok(Config {
+            webhook,
+            metrics,
             scope,
             snaplen: u32::try_from(file.record.snaplen.0).unwrap_or(u32::MAX),
             ring_bytes: usize::try_from(file.record.ring.0).unwrap_or(usize::MAX),
@@ -288,6 +444,7 @@ impl Config {
                 bytes_per_day: file.evidence.bytes_per_day.0,
                 free: file.evidence.free.0,
                 encrypt_to: recipients(&file.evidence.encrypt_to)?,
+                spill: file.window.spill,
             },
         })
     }
@@ -378,6 +535,23 @@ mod tests {
                 "two triggers are called oom",
             ),
             ("window = [", "line 1"),
+            (
+                "[webhook]\nlisten = \"127.0.0.1:1\"",
+                "line 1, column 1: webhook needs hmac_file or bearer_file",
+            ),
+            (
+                "[webhook]\nlisten = \"127.0.0.1:1\"\nhmac_file = \"x\"\nskew = \"1h\"",
+                "expected 1 s to 300 s",
+            ),
+            (
+                "[metrics]\nlisten = \"0.0.0.0:1\"",
+                "expected an address of this host alone",
+            ),
+            (
+                "[[trigger]]\nkind = \"falco\"\nrules = [\"/nowhere/a.yaml\"]",
+                "line 1, column 1: LOAD_ERR_FILE_READ",
+            ),
+            ("[[trigger]]\nkind = \"falco\"", "needs rules"),
         ] {
             let why = Config::parse(text).err().unwrap_or_default();
             assert!(why.contains(said), "{text:?}: {why}");

@@ -1,9 +1,11 @@
 //! The socket at which a running `watch` is asked: one line of JSON there, one line back. Only root and the user who runs
 //! `watch` are answered.
 
+use super::status::{self, Doors};
 use crate::failure::{Failure, shown};
 use crate::json::Object;
-use afterimage_capture::watch::{Command, Sealed, Status};
+use afterimage_capture::handed;
+use afterimage_capture::watch::{Command, Sealed};
 use afterimage_model::Safe;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -43,13 +45,16 @@ pub enum Question {
 
 /// The listening end. Dropping it removes the socket.
 pub struct Control {
-    path: PathBuf,
+    /// The socket, where it is this process's own.
+    path: Option<PathBuf>,
 }
 
 impl Drop for Control {
     fn drop(&mut self) {
-        // Gone already is as good.
-        let _ = std::fs::remove_file(&self.path);
+        if let Some(path) = &self.path {
+            // Gone already is as good.
+            let _ = std::fs::remove_file(path);
+        }
     }
 }
 
@@ -58,7 +63,11 @@ impl Control {
     ///
     /// # Errors
     /// When the socket cannot be made, or another `watch` answers there.
-    pub fn listen(path: &Path, commands: Sender<Command>) -> Result<Control, Failure> {
+    pub fn listen(
+        path: &Path,
+        commands: Sender<Command>,
+        doors: Doors,
+    ) -> Result<Control, Failure> {
         let wrong = |error: io::Error| {
             Failure::path(
                 "listening at",
@@ -67,26 +76,14 @@ impl Control {
                 "name another place with --socket PATH",
             )
         };
-        if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
-            let mut builder = std::fs::DirBuilder::new();
-            builder.recursive(true).mode(0o700);
-            builder.create(parent).map_err(wrong)?;
-        }
-        if path.symlink_metadata().is_ok() {
-            if UnixStream::connect(path).is_ok() {
-                return Err(Failure::new(
-                    format!("another watch answers at {}", shown(path)),
-                    "stop it, or name another place with --socket PATH",
-                ));
-            }
-            // Left behind by one that was killed.
-            std::fs::remove_file(path).map_err(wrong)?;
-        }
-        let listener = UnixListener::bind(path).map_err(wrong)?;
+        let handed = handed::listener("control");
         let control = Control {
-            path: path.to_owned(),
+            path: handed.is_none().then(|| path.to_owned()),
         };
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+        let listener = match handed {
+            Some(listener) => listener,
+            None => bind(path)?,
+        };
         let open = Arc::new(AtomicUsize::new(0));
         let listen = move || {
             for stream in listener.incoming() {
@@ -96,10 +93,10 @@ impl Control {
                     let _ = refuse(&stream, "too many questions are open");
                     continue;
                 }
-                let (commands, open) = (commands.clone(), open.clone());
+                let (commands, open, doors) = (commands.clone(), open.clone(), doors.clone());
                 std::thread::spawn(move || {
                     // Whoever asked is gone: then nobody misses the answer.
-                    let _ = answer(&stream, &commands);
+                    let _ = answer(&stream, &commands, &doors);
                     open.fetch_sub(1, Ordering::Relaxed);
                 });
             }
@@ -108,6 +105,36 @@ impl Control {
         thread.spawn(listen).map_err(wrong)?;
         Ok(control)
     }
+}
+
+/// Makes the socket, for its owner alone.
+fn bind(path: &Path) -> Result<UnixListener, Failure> {
+    let wrong = |error: io::Error| {
+        Failure::path(
+            "listening at",
+            path,
+            error,
+            "name another place with --socket PATH",
+        )
+    };
+    if let Some(parent) = path.parent().filter(|parent| !parent.exists()) {
+        let mut builder = std::fs::DirBuilder::new();
+        builder.recursive(true).mode(0o700);
+        builder.create(parent).map_err(wrong)?;
+    }
+    if path.symlink_metadata().is_ok() {
+        if UnixStream::connect(path).is_ok() {
+            return Err(Failure::new(
+                format!("another watch answers at {}", shown(path)),
+                "stop it, or name another place with --socket PATH",
+            ));
+        }
+        // Left behind by one that was killed.
+        std::fs::remove_file(path).map_err(wrong)?;
+    }
+    let listener = UnixListener::bind(path).map_err(wrong)?;
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).map_err(wrong)?;
+    Ok(listener)
 }
 
 fn refuse(mut stream: &UnixStream, why: &str) -> io::Result<()> {
@@ -122,7 +149,7 @@ fn is_trusted(stream: &UnixStream) -> bool {
     peer.is_ok_and(|peer| peer.uid.is_root() || peer.uid == rustix::process::geteuid())
 }
 
-fn answer(stream: &UnixStream, commands: &Sender<Command>) -> io::Result<()> {
+fn answer(stream: &UnixStream, commands: &Sender<Command>, doors: &Doors) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     if !is_trusted(stream) {
@@ -156,11 +183,14 @@ fn answer(stream: &UnixStream, commands: &Sender<Command>) -> io::Result<()> {
         }
         Question::Status {} => {
             let (reply, told) = channel();
-            if commands.send(Command::Status(reply)).is_err() {
+            let ask = Command::Status(Box::new(move |status| {
+                let _ = reply.send(status);
+            }));
+            if commands.send(ask).is_err() {
                 return refuse(stream, ended);
             }
             match told.recv() {
-                Ok(status) => writeln!(out, "{}", status_json(&status)),
+                Ok(status) => writeln!(out, "{}", status::json(&status, doors)),
                 Err(_) => refuse(stream, ended),
             }
         }
@@ -178,52 +208,6 @@ fn sealed_json(sealed: &Sealed) -> String {
         .number("from_ns", sealed.from_ns)
         .number("fired_ns", sealed.fired_ns)
         .number("until_ns", sealed.until_ns);
-    object.end()
-}
-
-fn status_json(status: &Status) -> String {
-    let lanes = status.lanes.iter().map(|lane| {
-        let mut object = Object::new();
-        if let Some(container) = &lane.container {
-            object
-                .text("container.id", container.short_id())
-                .text("container.name", &container.name);
-        }
-        object
-            .number("events", lane.events)
-            .number("bytes", lane.bytes as u64);
-        object.end()
-    });
-    let triggers = status.triggers.iter().map(|(name, kind, fired)| {
-        let mut object = Object::new();
-        object
-            .text("name", name)
-            .text("kind", kind)
-            .number("fired", *fired);
-        object.end()
-    });
-    let open = status.open.iter().map(|(path, until)| {
-        let mut object = Object::new();
-        object
-            .text("path", path.as_os_str().as_encoded_bytes())
-            .number("until_ns", *until);
-        object.end()
-    });
-    let list = |items: Vec<String>| format!("[{}]", items.join(","));
-    let mut object = Object::new();
-    object
-        .number("since_ns", status.since_ns)
-        .number("last_ns", status.last_ns)
-        .number("events", status.events)
-        .number("lost", status.lost)
-        .number("window.events", status.held.events)
-        .number("window.bytes", status.held.bytes as u64)
-        .number("window.displaced", status.held.gone)
-        .number("sealed", status.sealed)
-        .number("refused", status.refused)
-        .raw("lanes", &list(lanes.collect()))
-        .raw("triggers", &list(triggers.collect()))
-        .raw("open", &list(open.collect()));
     object.end()
 }
 

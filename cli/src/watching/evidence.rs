@@ -6,7 +6,8 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::output::say;
 use crate::watching::config::Evidence;
-use afterimage_capture::watch::{Opening, Sealed, Store};
+use afterimage_capture::watch::{Opening, Sealed, Store as Place};
+use afterimage_format::store::Store;
 use afterimage_format::{Lineage, Writer, WriterOptions};
 use afterimage_model::time::Civil;
 use afterimage_model::{Manifest, Safe, Schema};
@@ -16,6 +17,7 @@ use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -23,8 +25,12 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// The folder.
 pub struct Folder {
-    limits: Evidence,
+    path: PathBuf,
+    limits: Arc<Mutex<Evidence>>,
     handle: OwnedFd,
+    /// Where the window is spilled, and how many segments there were.
+    spill: Option<(PathBuf, OwnedFd)>,
+    segments: u64,
     /// When files were opened, in the last hour.
     opened: VecDeque<Instant>,
     /// When files were sealed, in the last day, and their bytes.
@@ -45,6 +51,85 @@ fn plain(text: &str) -> String {
     text.trim_start_matches('.').to_owned()
 }
 
+/// Makes a folder where it is missing, for its owner alone, and opens it, never through a link at its end.
+fn opened(path: &PathBuf) -> Result<OwnedFd, (&'static str, io::Error)> {
+    let mut builder = std::fs::DirBuilder::new();
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    let made = builder.recursive(true).create(path);
+    made.map_err(|error| ("making", error))?;
+    let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|error| ("opening", error.into()))
+}
+
+/// What a watch that did not end well has left of its window becomes evidence: it is copied under a name of its own.
+fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
+    let Ok(entries) = rustix::fs::Dir::read_from(spill) else {
+        return;
+    };
+    let names = entries.filter_map(|entry| Some(entry.ok()?.file_name().to_owned()));
+    let segments = names.filter(|name| {
+        let name = name.to_bytes();
+        name.starts_with(b"segment-") && name.ends_with(b".aft")
+    });
+    for name in segments {
+        let read = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let kept = rustix::fs::openat(spill, &name, read, Mode::empty())
+            .map_err(io::Error::from)
+            .and_then(|from| {
+                let mut from = File::from(from);
+                if !from.metadata()?.is_file() {
+                    return Err(io::Error::other("it is no file"));
+                }
+                let at = from.metadata()?.modified()?;
+                let at = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+                let at = i64::try_from(at.as_nanos()).unwrap_or_default();
+                let (kept, to) = create(folder, &format!("{}-spill", stamp(at)))?;
+                io::copy(&mut from, &mut &to)?;
+                to.sync_all()?;
+                rustix::fs::unlinkat(spill, &name, AtFlags::empty())?;
+                Ok(kept)
+            });
+        let name = name.to_string_lossy();
+        match kept {
+            Ok(_) if quiet => {}
+            Ok(kept) => say(format_args!(
+                "the watch before this one did not end by itself; of its window there is {}",
+                Safe::new(&kept)
+            )),
+            Err(why) => say(format_args!(
+                "afterimage: keeping {}: {why}",
+                Safe::new(&name)
+            )),
+        }
+    }
+}
+
+/// An instant as names have it.
+fn stamp(ns: i64) -> String {
+    let at = Civil::from_unix_ns(ns);
+    format!(
+        "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
+        at.year, at.month, at.day, at.hour, at.minute, at.second
+    )
+}
+
+/// A new file in a folder, which nobody else has made before.
+fn create(folder: &OwnedFd, stem: &str) -> io::Result<(String, File)> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    for n in 0..1_000 {
+        let name = match n {
+            0 => format!("{stem}.aft"),
+            n => format!("{stem}-{n}.aft"),
+        };
+        match rustix::fs::openat(folder, &name, flags, Mode::RUSR | Mode::WUSR) {
+            Ok(file) => return Ok((name, File::from(file))),
+            Err(rustix::io::Errno::EXIST) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Err(io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
 impl Folder {
     /// Makes the folder where it is missing, and opens it.
     ///
@@ -60,18 +145,26 @@ impl Folder {
                 "name a folder of your own as evidence.folder in the configuration",
             )
         };
-        let mut builder = std::fs::DirBuilder::new();
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder
-            .recursive(true)
-            .create(path)
-            .map_err(|error| wrong("making", error))?;
-        let flags = OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::RDONLY;
-        let handle = rustix::fs::open(path, flags, Mode::empty())
-            .map_err(|error| wrong("opening", error.into()))?;
+        let handle = opened(path).map_err(|(doing, error)| wrong(doing, error))?;
+        let spill = match &limits.spill {
+            None => None,
+            Some(path) => {
+                let handle = opened(path).map_err(|(doing, error)| {
+                    let remedy = "name a folder of your own as window.spill in the configuration";
+                    Failure::path(doing, path, error, remedy)
+                })?;
+                Some((path.clone(), handle))
+            }
+        };
+        if let Some((_, spill)) = &spill {
+            keep_left(spill, &handle, quiet);
+        }
         Ok(Folder {
-            limits,
+            path: path.clone(),
+            limits: Arc::new(Mutex::new(limits)),
             handle,
+            spill,
+            segments: 0,
             opened: VecDeque::new(),
             sealed: VecDeque::new(),
             key,
@@ -79,7 +172,17 @@ impl Folder {
         })
     }
 
-    fn allows(&mut self) -> Result<(), String> {
+    /// The limits, which may be changed while it is used; all but the folder.
+    pub fn shared_limits(&self) -> Arc<Mutex<Evidence>> {
+        self.limits.clone()
+    }
+
+    fn limits(&self) -> MutexGuard<'_, Evidence> {
+        self.limits.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets what was long ago.
+    fn age(&mut self) {
         while self.opened.front().is_some_and(|at| at.elapsed() > HOUR) {
             self.opened.pop_front();
         }
@@ -90,70 +193,52 @@ impl Folder {
         {
             self.sealed.pop_front();
         }
-        if self.opened.len() >= self.limits.files_per_hour {
+    }
+
+    /// Bytes that are free for others than root, too.
+    fn free(&self) -> io::Result<u64> {
+        let stat = rustix::fs::fstatvfs(&self.handle)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    fn allows(&mut self) -> Result<(), String> {
+        self.age();
+        let limits = self.limits().clone();
+        if self.opened.len() >= limits.files_per_hour {
             return Err(format!(
                 "{} files were made within an hour (evidence.files_per_hour)",
                 self.opened.len()
             ));
         }
         let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
-        if bytes >= self.limits.bytes_per_day {
+        if bytes >= limits.bytes_per_day {
             return Err(format!(
                 "{bytes} bytes were written within a day (evidence.bytes_per_day)"
             ));
         }
-        let stat = rustix::fs::fstatvfs(&self.handle).map_err(|error| error.to_string())?;
-        let free = stat.f_bavail.saturating_mul(stat.f_frsize);
-        if free < self.limits.free {
+        let free = self.free().map_err(|error| error.to_string())?;
+        if free < limits.free {
             return Err(format!("only {free} bytes are free (evidence.free)"));
         }
         Ok(())
     }
 
-    /// A new file, which nobody else has made before.
-    fn create(&self, stem: &str) -> io::Result<(String, File)> {
-        let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        for n in 0..1_000 {
-            let name = match n {
-                0 => format!("{stem}.aft"),
-                n => format!("{stem}-{n}.aft"),
-            };
-            match rustix::fs::openat(&self.handle, &name, flags, Mode::RUSR | Mode::WUSR) {
-                Ok(file) => return Ok((name, File::from(file))),
-                Err(rustix::io::Errno::EXIST) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Err(io::Error::from(io::ErrorKind::AlreadyExists))
-    }
-
     fn path(&self, name: &str) -> PathBuf {
-        Path::new(&self.limits.folder).join(name)
+        self.path.join(name)
     }
 }
 
-impl Store for Folder {
-    type Out = File;
+impl Place for Folder {
+    type Out = Store;
 
     fn open(
         &mut self,
         opening: &Opening,
         manifest: &Manifest,
         options: WriterOptions,
-    ) -> Result<(PathBuf, Writer<File>), String> {
+    ) -> Result<(PathBuf, Writer<Store>), String> {
         self.allows()?;
-        let at = Civil::from_unix_ns(opening.wall_ns);
-        let mut stem = format!(
-            "{:04}{:02}{:02}T{:02}{:02}{:02}Z-{}",
-            at.year,
-            at.month,
-            at.day,
-            at.hour,
-            at.minute,
-            at.second,
-            plain(&opening.trigger)
-        );
+        let mut stem = format!("{}-{}", stamp(opening.wall_ns), plain(&opening.trigger));
         if let Some(container) = &opening.container {
             let name = match container.name.is_empty() {
                 true => container.short_id(),
@@ -162,7 +247,8 @@ impl Store for Folder {
             stem.push('-');
             stem.push_str(&plain(name));
         }
-        let (name, file) = self.create(&stem).map_err(|error| error.to_string())?;
+        let made = create(&self.handle, &stem);
+        let (name, file) = made.map_err(|error| error.to_string())?;
         // Loaded for each file: it lies in memory no longer than it takes to sign the beginning. Without it there is still
         // evidence.
         let pair = self.key.as_deref().map(keyring::load).and_then(|loaded| {
@@ -173,11 +259,24 @@ impl Store for Folder {
         let secret = pair.as_ref().map(|pair| &pair.secret);
         let lineage = Lineage::default();
         let options = WriterOptions {
-            recipients: self.limits.encrypt_to.clone(),
+            recipients: self.limits().encrypt_to.clone(),
             ..options
         };
-        let writer = Writer::signed(file, manifest, &lineage, Schema::current(), options, secret);
-        let writer = writer.and_then(|mut writer| {
+        let path = self.path(&name);
+        let writer = Store::over(file, &path).and_then(|store| {
+            let room = store.room();
+            let mut writer = Writer::signed(
+                store,
+                manifest,
+                &lineage,
+                Schema::current(),
+                options,
+                secret,
+            )?;
+            // The end of the file has its room before its events do.
+            if let Ok(room) = room {
+                writer.guard(room);
+            }
             if secret.is_some() {
                 let operator = Some(manifest.operator.clone()).filter(|name| !name.is_empty());
                 writer.custody(
@@ -193,15 +292,59 @@ impl Store for Folder {
             error.to_string()
         })?;
         self.opened.push_back(Instant::now());
-        Ok((self.path(&name), writer))
+        Ok((path, writer))
     }
 
-    fn sealed(&mut self, out: File, _sealed: &Sealed) -> io::Result<()> {
-        out.sync_all()?;
-        rustix::fs::fsync(&self.handle)?;
-        self.sealed
-            .push_back((Instant::now(), out.metadata()?.len()));
-        Ok(())
+    fn sealed(&mut self, out: Store, _sealed: &Sealed) -> io::Result<()> {
+        let states = out.states();
+        let finished = out.finish();
+        self.sealed.push_back((Instant::now(), states.written()));
+        finished?;
+        Ok(rustix::fs::fsync(&self.handle)?)
+    }
+
+    fn left(&mut self) -> Vec<(&'static str, u64)> {
+        self.age();
+        let limits = self.limits().clone();
+        let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
+        vec![
+            (
+                "files_per_hour",
+                limits.files_per_hour.saturating_sub(self.opened.len()) as u64,
+            ),
+            ("bytes_per_day", limits.bytes_per_day.saturating_sub(bytes)),
+            ("free", self.free().unwrap_or(0).saturating_sub(limits.free)),
+        ]
+    }
+
+    fn segment(
+        &mut self,
+        manifest: &Manifest,
+        options: WriterOptions,
+    ) -> Option<Result<(PathBuf, Writer<Store>), String>> {
+        let options = WriterOptions {
+            recipients: self.limits().encrypt_to.clone(),
+            ..options
+        };
+        let (path, handle) = self.spill.as_ref()?;
+        self.segments += 1;
+        let made = create(handle, &format!("segment-{}", self.segments));
+        let opened = made
+            .map_err(|error| error.to_string())
+            .and_then(|(name, file)| {
+                let path = path.join(name);
+                let writer = Store::over(file, &path)
+                    .and_then(|store| Writer::new(store, manifest, Schema::current(), options));
+                Ok((path, writer.map_err(|error| error.to_string())?))
+            });
+        Some(opened)
+    }
+
+    fn forget(&mut self, segment: &Path) {
+        if let (Some((_, handle)), Some(name)) = (&self.spill, segment.file_name()) {
+            // Gone already is as good.
+            let _ = rustix::fs::unlinkat(handle, name, AtFlags::empty());
+        }
     }
 
     fn say(&mut self, what: &str) {
@@ -222,6 +365,7 @@ mod tests {
             bytes_per_day: 1 << 20,
             free: 0,
             encrypt_to: Vec::new(),
+            spill: None,
         }
     }
 
@@ -241,7 +385,7 @@ mod tests {
             Folder::open(limits(&top.path().join("a/b")), None, true).expect("a folder");
         let mut open = || {
             let manifest = Manifest::default();
-            Store::open(&mut folder, &opening(), &manifest, WriterOptions::default())
+            Place::open(&mut folder, &opening(), &manifest, WriterOptions::default())
         };
         let (first, _) = open().unwrap_or_else(|why| panic!("{why}"));
         let (second, _) = open().unwrap_or_else(|why| panic!("{why}"));
@@ -279,7 +423,7 @@ mod tests {
             ..limits(top.path())
         };
         let mut folder = Folder::open(all, None, true).expect("a folder");
-        let opened = Store::open(
+        let opened = Place::open(
             &mut folder,
             &opening(),
             &Manifest::default(),

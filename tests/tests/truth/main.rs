@@ -4,8 +4,10 @@
 
 mod containers;
 mod conventions;
+mod crashes;
 mod engines;
 mod evasion;
+mod firing;
 mod identity;
 mod kernel;
 mod loss;
@@ -15,6 +17,8 @@ mod paths;
 mod programs;
 mod rings;
 mod runtimes;
+mod service;
+mod soak;
 mod structs;
 mod tracer;
 mod waits;

@@ -79,7 +79,7 @@ fn record(
     (capture, id)
 }
 
-fn inspection(id: &str, name: &str) -> String {
+pub fn inspection(id: &str, name: &str) -> String {
     json!({"Id": id, "Name": format!("/{name}"), "Image": "sha256:00", "Config": {"Image": "box:1"}, "HostConfig": {"Memory": 4096}})
         .to_string()
 }
@@ -89,12 +89,12 @@ fn asked_for(target: &str) -> Option<&str> {
     target.strip_prefix("/containers/")?.strip_suffix("/json")
 }
 
-fn event(action: &str, id: &str, unix_ns: i64, attributes: serde_json::Value) -> String {
+pub fn event(action: &str, id: &str, unix_ns: i64, attributes: serde_json::Value) -> String {
     let event = json!({"Type": "container", "Action": action, "Actor": {"ID": id, "Attributes": attributes}, "timeNano": unix_ns});
     format!("{event}\n")
 }
 
-fn now_ns() -> i64 {
+pub fn now_ns() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     i64::try_from(since.expect("after 1970").as_nanos()).expect("before 2262")
 }

@@ -48,7 +48,8 @@ impl Store for Folder {
     }
 }
 
-fn wanted(kind: &str, reach: Reach, params: &[(&str, &str)]) -> Wanted {
+/// A trigger of a kind, called after it.
+pub fn wanted(kind: &str, reach: Reach, params: &[(&str, &str)]) -> Wanted {
     Wanted {
         name: kind.to_owned(),
         kind: kind.to_owned(),
@@ -56,12 +57,21 @@ fn wanted(kind: &str, reach: Reach, params: &[(&str, &str)]) -> Wanted {
             .map(|(name, value)| ((*name).to_owned(), vec![(*value).to_owned()]))
             .collect(),
         reach,
-        after: None,
+        ..Wanted::default()
     }
 }
 
 /// Watches all containers while `work` runs; gives the files in the order they were sealed.
-fn watch<T>(
+pub fn watch<T>(
+    triggers: &[Wanted],
+    work: impl FnOnce(&Sender<Command>, &dyn Fn() -> Sealed) -> T,
+) -> (T, Vec<(Sealed, Capture)>) {
+    watch_by(Options::default(), triggers, work)
+}
+
+/// The same, with a recorder that is told or looks at other things.
+pub fn watch_by<T>(
+    recorder: Options,
     triggers: &[Wanted],
     work: impl FnOnce(&Sender<Command>, &dyn Fn() -> Sealed) -> T,
 ) -> (T, Vec<(Sealed, Capture)>) {
@@ -71,7 +81,7 @@ fn watch<T>(
     let recorder = Recorder::arm(Options {
         scope: Scope::AllContainers,
         ring_bytes: 64 << 20,
-        ..Options::default()
+        ..recorder
     });
     let recorder = recorder.unwrap_or_else(|why| panic!("the recorder does not arm: {why}"));
     let options = Watching {
@@ -81,7 +91,7 @@ fn watch<T>(
         },
         after: Duration::from_secs(1),
         most: Duration::from_secs(10),
-        concurrent: 4,
+        concurrent: 32,
         triggers: (triggers.iter())
             .map(|wanted| wanted.arm().unwrap_or_else(|why| panic!("{why}")))
             .collect(),

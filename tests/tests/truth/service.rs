@@ -1,0 +1,567 @@
+//! `afterimage watch` as it runs on a host: configured by a file, asked at its socket, told by others, signalled.
+
+use afterimage_format::Reader;
+use afterimage_model::GapCause;
+use afterimage_tests::cgroup::Cgroup;
+use afterimage_tests::child::{self, Child, End};
+use afterimage_tests::harness::{self, Capture};
+use afterimage_tests::needs_recording;
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child as Process, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Longer than anything here takes on a host that is busy.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running watch.
+pub struct Service {
+    pub process: Process,
+    folder: tempfile::TempDir,
+}
+
+impl Service {
+    /// Starts one with this configuration, in which `FOLDER` is a folder of its own; waits until it answers.
+    pub fn start(config: &str, arguments: &[&str]) -> Service {
+        let folder = tempfile::tempdir().expect("a folder");
+        let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
+        let mut service = Service {
+            process: Command::new("true").spawn().expect("a process"),
+            folder,
+        };
+        service.process.wait().expect("its end");
+        service.configure(config);
+        let errors = std::fs::File::create(service.path("stderr")).expect("a file");
+        service.process = Command::new(program)
+            .args(["watch", "--socket"])
+            .arg(service.path("socket"))
+            .arg("--config")
+            .arg(service.path("watch.toml"))
+            .args(arguments)
+            .env("AFTERIMAGE_KEYS", service.path("keys"))
+            .stdin(Stdio::piped())
+            .stderr(errors)
+            .spawn()
+            .expect("watch starts");
+        service.until("it answers", |service| service.try_status().is_some());
+        service
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn configure(&self, config: &str) {
+        let here = self.folder.path().to_str().expect("text");
+        let text = config.replace("FOLDER", here);
+        std::fs::write(self.path("watch.toml"), text).expect("a file");
+    }
+
+    pub fn said(&self) -> String {
+        std::fs::read_to_string(self.path("stderr")).unwrap_or_default()
+    }
+
+    pub fn until(&mut self, what: &str, mut is: impl FnMut(&Service) -> bool) {
+        let started = Instant::now();
+        while !is(self) {
+            if let Ok(Some(status)) = self.process.try_wait() {
+                panic!("watch has ended ({status}) before {what}: {}", self.said());
+            }
+            assert!(started.elapsed() < PATIENCE, "{what}: {}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    pub fn ask(&self, question: &str) -> std::io::Result<Value> {
+        let mut stream = UnixStream::connect(self.path("socket"))?;
+        writeln!(stream, "{question}")?;
+        let mut line = String::new();
+        BufReader::new(stream).read_line(&mut line)?;
+        Ok(serde_json::from_str(&line)?)
+    }
+
+    fn try_status(&self) -> Option<Value> {
+        self.ask(r#"{"status":{}}"#).ok()
+    }
+
+    pub fn status(&self) -> Value {
+        self.try_status().expect("it answers")
+    }
+
+    pub fn signal(&self, signal: i32) {
+        let pid = i32::try_from(self.process.id()).expect("a pid");
+        // SAFETY: a signal to a process of our own.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    }
+
+    fn fired(&self, name: &str) -> u64 {
+        let status = self.status();
+        let triggers = status["triggers"].as_array().cloned().unwrap_or_default();
+        let one = triggers.iter().find(|one| one["name"] == *name);
+        one.and_then(|one| one["fired"].as_u64()).unwrap_or(0)
+    }
+
+    /// Files that are there, by the trigger that is in their name.
+    pub fn files(&self, trigger: &str) -> Vec<PathBuf> {
+        let Ok(entries) = std::fs::read_dir(self.path("evidence")) else {
+            return Vec::new();
+        };
+        let named = format!("Z-{trigger}");
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        paths
+            .filter(|path| {
+                path.file_name()
+                    .is_some_and(|name| name.to_string_lossy().contains(&named))
+            })
+            .collect()
+    }
+
+    /// Waits for the only file of a trigger to be sealed.
+    fn sealed(&mut self, trigger: &str) -> Capture {
+        self.until(&format!("a file of {trigger} is sealed"), |service| {
+            let status = service.status();
+            let open = status["open"].as_array().is_none_or(Vec::is_empty);
+            open && !service.files(trigger).is_empty()
+        });
+        let files = self.files(trigger);
+        assert_eq!(files.len(), 1, "{files:?}");
+        Capture::open(&files[0])
+    }
+
+    /// Asks it to end; gives its exit code.
+    pub fn end(mut self) -> Option<i32> {
+        self.signal(libc::SIGTERM);
+        self.process.wait().expect("its end").code()
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A container in which one process makes a call now and then, until it is dropped.
+struct Busy {
+    child: Option<Child>,
+    _cgroup: Cgroup,
+    id: String,
+}
+
+impl Busy {
+    fn start(tag: &str) -> Busy {
+        let (cgroup, id) = Cgroup::like_a_container(tag).expect("a control group");
+        let work = || {
+            cgroup.enter().expect("the group takes the child");
+            loop {
+                // SAFETY: asks for a number.
+                unsafe { libc::syscall(libc::SYS_getppid) };
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        };
+        let child = child::fork(work).expect("fork");
+        Busy {
+            child: Some(child),
+            _cgroup: cgroup,
+            id,
+        }
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if let Some(child) = self.child.take() {
+            // SAFETY: ends the child that was made here.
+            unsafe { libc::kill(child.pid() as i32, libc::SIGKILL) };
+            child.wait();
+        }
+    }
+}
+
+/// Whether the window has something of a container.
+pub fn has(status: &Value, id: &str) -> bool {
+    let trails = status["trails"].as_array().cloned().unwrap_or_default();
+    trails.iter().any(|trail| {
+        let short = trail["container.id"].as_str().unwrap_or("?");
+        id.starts_with(short)
+    })
+}
+
+/// A configuration without triggers.
+pub const BASE: &str = r#"
+[evidence]
+folder = "FOLDER/evidence"
+after = "200ms"
+free = "0"
+"#;
+
+fn secret(path: &Path, text: &str) {
+    let mut options = std::fs::File::options();
+    let mut file = options
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .expect("a file");
+    writeln!(file, "{text}").expect("written");
+}
+
+/// One request; the code of the answer and its body.
+fn http(address: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    let length = body.len();
+    let request =
+        format!("{head} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = answer.split_once("\r\n\r\n").map_or("", |parts| parts.1);
+    (code.unwrap_or(0), body.to_owned())
+}
+
+/// The headers of a body that is signed now.
+fn signed(key: &str, body: &str) -> String {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let at = now.expect("after 1970").as_secs();
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).expect("a key");
+    mac.update(format!("{at}.{body}").as_bytes());
+    let code = mac.finalize().into_bytes();
+    let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("x-afterimage-timestamp: {at}\r\nx-afterimage-signature: sha256={code}\r\n")
+}
+
+fn line_after<'t>(text: &'t str, mark: &str) -> &'t str {
+    let (_, rest) = text
+        .split_once(mark)
+        .unwrap_or_else(|| panic!("no {mark}: {text}"));
+    rest.lines().next().unwrap_or_default()
+}
+
+#[test]
+fn a_watch_keeps_no_more_rights_than_it_needs() {
+    needs_recording!();
+    let mut service = Service::start(
+        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
+        &["--no-sign"],
+    );
+    let pid = service.process.id();
+    let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
+    let mut threads = 0;
+    for task in tasks {
+        let path = task.expect("a thread").path().join("status");
+        let status = std::fs::read_to_string(path).expect("its status");
+        let field = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name));
+            line.map(|rest| rest.trim_start_matches(':').trim().to_owned())
+                .unwrap_or_default()
+        };
+        let thread = field("Name");
+        // CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF.
+        let kept = 1_u64 << 2 | 1 << 19 | 1 << 39;
+        for set in ["CapEff", "CapPrm", "CapBnd"] {
+            let caps = u64::from_str_radix(&field(set), 16).expect("a set");
+            assert_eq!(caps & !kept, 0, "{thread}: {set}");
+        }
+        assert_eq!(field("NoNewPrivs"), "1", "{thread}");
+        assert_eq!(field("Seccomp"), "2", "{thread}");
+        threads += 1;
+    }
+    assert!(threads > 3, "{threads} threads");
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
+    let core = limits
+        .lines()
+        .find(|line| line.starts_with("Max core file size"));
+    assert!(core.is_some_and(|line| line.contains(" 0 ")), "{limits}");
+    // It works all the same: containers that come later are known, and files are made.
+    let busy = Busy::start("confined");
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    assert!(!service.sealed("command").of_type("getppid").is_empty());
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn a_watch_that_was_stopped_says_from_when_to_when() {
+    needs_recording!();
+    let mut service = Service::start(
+        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
+        &["--no-sign"],
+    );
+    let _busy = Busy::start("stopped");
+    service.signal(libc::SIGSTOP);
+    std::thread::sleep(Duration::from_secs(6));
+    service.signal(libc::SIGCONT);
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    let capture = service.sealed("command");
+    let blind: Vec<_> = capture
+        .gaps
+        .iter()
+        .filter(|gap| gap.cause == GapCause::Blind)
+        .collect();
+    let [gap] = blind.as_slice() else {
+        panic!("{:?}", capture.gaps)
+    };
+    let took = Duration::from_nanos(gap.end.0 - gap.start.0);
+    assert!(took >= Duration::from_millis(5_900), "{took:?}");
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn what_a_killed_watch_has_spilled_becomes_evidence_of_the_next() {
+    needs_recording!();
+    let config =
+        format!("{BASE}[window]\nspill = \"FOLDER/spill\"\n[[trigger]]\nkind = \"command\"\n");
+    let mut service = Service::start(&config, &["--no-sign"]);
+    let busy = Busy::start("spilled");
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let folder = service.folder.path().to_owned();
+    service.process.kill().expect("it was there");
+    service.process.wait().expect("its end");
+    // A new one over the same folders.
+    let again = config.replace("FOLDER", folder.to_str().expect("text"));
+    let next = Service::start(&again, &["--no-sign"]);
+    let said = next.said();
+    assert!(said.contains("did not end by itself"), "{said}");
+    let files = service.files("spill");
+    assert_eq!(files.len(), 1, "{files:?}");
+    let reader = Reader::open(&files[0]).unwrap_or_else(|why| panic!("{why}"));
+    let ids: Vec<_> = (0..reader.chunks().len())
+        .flat_map(|at| {
+            reader
+                .chunk(at)
+                .expect("a chunk")
+                .tables
+                .containers
+                .into_values()
+        })
+        .map(|container| container.full_id.clone())
+        .collect();
+    assert!(ids.contains(&busy.id), "{ids:?}");
+    assert_eq!(next.end(), Some(0));
+    assert!(
+        std::fs::read_dir(folder.join("spill"))
+            .expect("a folder")
+            .next()
+            .is_none()
+    );
+}
+
+#[test]
+fn calls_that_a_recorder_has_no_business_to_make_are_refused() {
+    let child = child::fork(|| {
+        if afterimage_capture::confine::confine().is_err() {
+            return 100;
+        }
+        let errno = || std::io::Error::last_os_error().raw_os_error().unwrap_or(0);
+        // SAFETY: each is refused before it looks at its arguments.
+        let refused = unsafe {
+            [
+                libc::syscall(libc::SYS_execve, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_ptrace, 0, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_mount, 0, 0, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_setns, -1, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_bpf, 5, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_init_module, 0, 0, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_setuid, 0) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_fork) == -1 && errno() == libc::EPERM,
+                libc::syscall(libc::SYS_clone, libc::SIGCHLD, 0, 0, 0, 0) == -1
+                    && errno() == libc::EPERM,
+                libc::socket(libc::AF_NETLINK, libc::SOCK_RAW, 0) == -1
+                    && errno() == libc::EAFNOSUPPORT,
+                libc::socket(libc::AF_PACKET, libc::SOCK_RAW, 0) == -1
+                    && errno() == libc::EAFNOSUPPORT,
+            ]
+        };
+        // Threads, files and sockets of the families that are needed still work.
+        let thread = std::thread::spawn(|| 7).join().is_ok_and(|n| n == 7);
+        let file = std::fs::File::open("/etc/hostname").is_ok();
+        let socket = std::net::TcpListener::bind("127.0.0.1:0").is_ok();
+        match refused.iter().position(|is| !is) {
+            Some(at) => at as i32 + 1,
+            None if thread && file && socket => 0,
+            None => 101,
+        }
+    });
+    let end = child.expect("fork").wait();
+    // As a user there are no capabilities to give up, and everything else is the same.
+    assert_eq!(end, End::Exited(0));
+}
+
+#[test]
+fn an_alert_that_is_posted_makes_a_file_of_its_container() {
+    needs_recording!();
+    let config = format!(
+        "{BASE}
+[webhook]
+listen = \"127.0.0.1:0\"
+hmac_file = \"FOLDER/hmac\"
+[[trigger]]
+kind = \"webhook\"
+priority = \"warning\"
+"
+    );
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = "0123456789abcdef0123456789abcdef";
+    secret(&folder.path().join("hmac"), key);
+    let config = config.replace(
+        "FOLDER/hmac",
+        folder.path().join("hmac").to_str().expect("text"),
+    );
+    let mut service = Service::start(&config, &["--no-sign"]);
+    let said = service.said();
+    let address = line_after(&said, "alerts may be posted to http://").trim_end_matches('/');
+    let busy = Busy::start("posted");
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let alert = |priority: &str, container: &str| {
+        format!(
+            r#"{{"rule":"$(touch /tmp/owned)","priority":"{priority}","output":"../../x; reboot","output_fields":{{"container.id":"{container}"}}}}"#
+        )
+    };
+    let short = &busy.id[..12];
+    let meant = alert("Error", short);
+    let (code, answer) = http(address, "POST /", &signed(key, &meant), &meant);
+    assert_eq!(
+        (code, answer.contains("\"fired\":1")),
+        (202, true),
+        "{answer}"
+    );
+    let quiet = alert("Notice", short);
+    assert_eq!(http(address, "POST /", &signed(key, &quiet), &quiet).0, 200);
+    let nobody = alert("Error", "feedfeedfeed");
+    assert_eq!(
+        http(address, "POST /", &signed(key, &nobody), &nobody).0,
+        409
+    );
+    assert_eq!(http(address, "POST /", "", &meant).0, 401);
+    let capture = service.sealed("webhook");
+    assert!(
+        capture.manifest.reason.contains("reboot"),
+        "{}",
+        capture.manifest.reason
+    );
+    assert!(
+        capture
+            .events()
+            .all(|ctx| ctx.container().is_some_and(|c| c.full_id == busy.id))
+    );
+    assert!(!capture.of_type("getppid").is_empty());
+    assert!(!Path::new("/tmp/owned").exists());
+    assert_eq!(service.fired("webhook"), 1);
+    let status = service.status();
+    assert_eq!(status["webhook.refused"].as_u64(), Some(1));
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn alerts_on_standard_input_and_a_signal_make_files() {
+    needs_recording!();
+    let config = format!("{BASE}[[trigger]]\nkind = \"stdin\"\n[[trigger]]\nkind = \"signal\"\n");
+    // Before there is a pipe that its process would hold open, too.
+    let busy = Busy::start("stdin");
+    let mut service = Service::start(&config, &["--no-sign", "--stdin-alerts"]);
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let mut input = service.process.stdin.take().expect("its standard input");
+    let line = format!(
+        r#"{{"rule":"A shell","priority":"Notice","output_fields":{{"container.id":"{}"}}}}"#,
+        &busy.id[..12]
+    );
+    writeln!(input, "Falco initialized with configuration file\n{line}").expect("sent");
+    let capture = service.sealed("stdin");
+    assert!(
+        capture.manifest.reason.starts_with("A shell"),
+        "{}",
+        capture.manifest.reason
+    );
+    drop(input);
+    service.until("the end of input is said", |service| {
+        service.said().contains("watching goes on")
+    });
+    service.signal(libc::SIGUSR1);
+    let capture = service.sealed("signal");
+    assert!(!capture.of_type("getppid").is_empty());
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn a_hang_up_reads_the_configuration_anew_and_a_wrong_one_changes_nothing() {
+    needs_recording!();
+    let first = format!(
+        "{BASE}[metrics]\nlisten = \"127.0.0.1:0\"\n[[trigger]]\nkind = \"command\"\n[[trigger]]\nname = \"old\"\nkind = \"crash\"\n"
+    );
+    let mut service = Service::start(&first, &["--no-sign"]);
+    let names = |service: &Service| -> BTreeSet<String> {
+        let status = service.status();
+        let triggers = status["triggers"].as_array().cloned().unwrap_or_default();
+        let name = |one: &Value| one["name"].as_str().unwrap_or("").to_owned();
+        triggers.iter().map(name).collect()
+    };
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    service.configure(&first.replace("\"old\"", "\"new\""));
+    service.signal(libc::SIGHUP);
+    service.until("the new trigger is armed", |service| {
+        names(service).contains("new")
+    });
+    assert!(!names(&service).contains("old"));
+    assert_eq!(service.fired("command"), 1, "how often it fired is kept");
+    for (wrong, why) in [
+        (
+            first.replace("kind = \"crash\"", "kind = \"crush\""),
+            "there is no kind of trigger",
+        ),
+        (
+            format!("{first}\n[record]\nsnaplen = \"1KiB\"\n"),
+            "takes a new start",
+        ),
+        ("[window".to_owned(), "line 1"),
+    ] {
+        service.configure(&wrong);
+        service.signal(libc::SIGHUP);
+        service.until(why, |service| service.said().contains(why));
+        assert!(names(&service).contains("new"), "{why}");
+    }
+    assert_eq!(
+        service
+            .said()
+            .matches("THE NEW CONFIGURATION IS REFUSED")
+            .count(),
+        3
+    );
+    // The numbers are those of the status.
+    let said = service.said();
+    let address = line_after(&said, "numbers are told at http://");
+    let address = address.trim_end_matches("/metrics");
+    let (code, text) = http(address, "GET /metrics", "", "");
+    assert_eq!(code, 200);
+    assert!(text.ends_with("# EOF\n"), "{text}");
+    assert!(text.contains("afterimage_files_sealed_total 1\n"), "{text}");
+    assert!(text.contains("afterimage_trigger_fired_total{name=\"command\",kind=\"command\"} 1\n"));
+    assert_eq!(http(address, "GET /", "", "").0, 404);
+    assert_eq!(http(address, "POST /metrics", "", "").0, 405);
+    assert_eq!(service.end(), Some(0));
+}
