@@ -71,16 +71,19 @@ impl Layout {
         Ok(Layout { parts, look, zone })
     }
 
-    /// The line for an event; `None` when the format does not print it.
-    pub fn line(&self, ctx: &Ctx<'_>) -> Option<String> {
-        let mut line = String::new();
+    /// Adds the line for an event to a text; false, and nothing is added, when the format does not print it.
+    pub fn line(&self, ctx: &Ctx<'_>, line: &mut String) -> bool {
+        let from = line.len();
         for (at, part) in self.parts.iter().enumerate() {
             if at > 0 {
-                line.push_str(&self.look.show(ctx, self.zone));
+                self.look.show(ctx, self.zone, line);
             }
-            line.push_str(&part.print(ctx)?);
+            if !part.print_to(ctx, line) {
+                line.truncate(from);
+                return false;
+            }
         }
-        Some(line)
+        true
     }
 }
 

@@ -25,17 +25,20 @@ pub enum Look {
 }
 
 impl Look {
-    /// The instant of an event.
-    pub fn show(self, ctx: &Ctx<'_>, zone: Zone) -> String {
+    /// Adds the instant of an event to a line.
+    pub fn show(self, ctx: &Ctx<'_>, zone: Zone, line: &mut String) {
         let at = ctx.event.time.0;
-        match self {
-            Look::Absolute => seconds(i128::from(ctx.manifest.wall_ns(at))),
-            Look::Relative => seconds(i128::from(at) - i128::from(ctx.first_ns)),
-            Look::Delta | Look::Previous => seconds(i128::from(at) - i128::from(ctx.previous_ns)),
-            Look::Human => zone
-                .civil(ctx.manifest, ctx.manifest.wall_ns(at))
-                .time_of_day(),
-        }
+        let ns = match self {
+            Look::Absolute => i128::from(ctx.manifest.wall_ns(at)),
+            Look::Relative => i128::from(at) - i128::from(ctx.first_ns),
+            Look::Delta | Look::Previous => i128::from(at) - i128::from(ctx.previous_ns),
+            Look::Human => {
+                return zone
+                    .civil(ctx.manifest, ctx.manifest.wall_ns(at))
+                    .push_time_of_day(line);
+            }
+        };
+        line.push_str(&seconds(ns));
     }
 }
 

@@ -117,6 +117,8 @@ pub(crate) struct Walked {
 pub struct Session {
     source: Box<dyn Source>,
     kept: Mutex<VecDeque<(usize, Arc<Chunk>)>>,
+    /// Held while a chunk is decoded, by its place.
+    decoding: [Mutex<()>; 2],
     unreadable: Mutex<BTreeMap<usize, String>>,
     /// By event type: whether it is one of the recorder's own books.
     internal: Vec<bool>,
@@ -140,6 +142,7 @@ impl Session {
         Session {
             source,
             kept: Mutex::default(),
+            decoding: Default::default(),
             unreadable: Mutex::default(),
             internal,
             shows_internal: false,
@@ -324,6 +327,8 @@ impl Session {
 
     /// A decoded chunk, from memory where possible.
     fn chunk(&self, at: usize) -> Result<Arc<Chunk>, String> {
+        // Who wants what another thread is decoding waits for that.
+        let _decoding = self.decoding.get(at % self.decoding.len()).map(lock);
         {
             let mut kept = lock(&self.kept);
             if let Some(place) = kept.iter().position(|(have, _)| *have == at)
@@ -435,9 +440,7 @@ impl Session {
         }
     }
 
-    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
-    /// could match, are not read; of the others first what decides most filters: the rows of processes and files, and the
-    /// columns without arguments and results. Chunks that cannot be read are noted and skipped.
+    /// Shows every matching event to the visitor, in order, and decodes the next chunk meanwhile where all of it is needed.
     pub(crate) fn walk(
         &self,
         filter: Option<&Filter>,
@@ -445,6 +448,38 @@ impl Session {
         from: u64,
         progress: &Progress,
         visitor: &mut dyn Visitor,
+    ) -> Walked {
+        std::thread::scope(|scope| {
+            let mut ahead = None;
+            let needs_all = filter.is_none_or(Filter::is_all) && !visitor.sifts();
+            let mut decode = |after: usize| {
+                let Some(info) = self.chunks().get(after + 1).filter(|_| needs_all) else {
+                    return;
+                };
+                let (first, last) = bounds(info);
+                if span.is_none_or(|(start, end)| last >= start && first <= end)
+                    && ahead.is_none_or(|done| done <= after)
+                {
+                    ahead = Some(after + 1);
+                    // What is wrong with it is said when its turn comes.
+                    scope.spawn(move || drop(self.chunk(after + 1)));
+                }
+            };
+            self.walk_chunks(filter, span, from, progress, visitor, &mut decode)
+        })
+    }
+
+    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
+    /// could match, are not read; of the others first what decides most filters: the rows of processes and files, and the
+    /// columns without arguments and results. Chunks that cannot be read are noted and skipped.
+    fn walk_chunks(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        from: u64,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+        ahead: &mut dyn FnMut(usize),
     ) -> Walked {
         let filter = filter.filter(|filter| !filter.is_all());
         let mut evaluator = filter.map(Filter::evaluator);
@@ -492,6 +527,7 @@ impl Session {
                 let num = chunk.first_num.saturating_add(place as u64);
                 looked += 1;
                 if looked.is_multiple_of(GLANCE) {
+                    ahead(at);
                     progress.done.fetch_add(GLANCE, Ordering::Relaxed);
                     if cancelled() {
                         return Walked {

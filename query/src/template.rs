@@ -7,7 +7,7 @@ use crate::ops::Function;
 use crate::parse;
 use crate::source::Source;
 use afterimage_model::{Ctx, FieldValue, Safe, fields};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Widest column a template may ask for.
@@ -228,33 +228,51 @@ impl Template {
     /// The line for an event, captured bytes escaped; `None` when a field is missing that is not optional.
     pub fn print(&self, ctx: &Ctx<'_>) -> Option<String> {
         let mut line = String::new();
+        self.print_to(ctx, &mut line).then_some(line)
+    }
+
+    /// Adds the line for an event to a text; false when a field is missing that is not optional. Then part of it may be there.
+    pub fn print_to(&self, ctx: &Ctx<'_>, line: &mut String) -> bool {
         for piece in &self.pieces {
-            match piece {
-                Piece::Literal(text) => line.push_str(text),
+            let (shown, width, optional) = match piece {
+                Piece::Literal(text) => {
+                    line.push_str(text);
+                    continue;
+                }
                 Piece::Field {
                     shown,
                     width,
                     optional,
-                } => {
-                    let value = match shown.value(ctx) {
-                        Some(value) => Safe::new(&value.text()).to_string(),
-                        None if *optional => MISSING.to_owned(),
-                        None => return None,
-                    };
-                    push_column(&mut line, &value, *width);
-                }
+                } => (shown, *width, *optional),
+            };
+            let from = line.len();
+            match shown.value(ctx) {
+                Some(value) => push_value(line, &value),
+                None if optional => line.push_str(MISSING),
+                None => return false,
+            }
+            if width > 0 {
+                let value = line.split_off(from);
+                push_column(line, &value, width);
             }
         }
-        Some(line)
+        true
     }
 }
 
-/// Adds a text padded and cut to a width; 0 leaves it as it is.
-fn push_column(line: &mut String, text: &str, width: usize) {
-    if width == 0 {
-        line.push_str(text);
-        return;
+/// Adds a value, captured bytes escaped.
+fn push_value(line: &mut String, value: &FieldValue<'_>) {
+    // Writing to a text cannot fail.
+    match value {
+        FieldValue::Str(text) => Safe::new(text).push_to(line),
+        FieldValue::Int(n) => drop(write!(line, "{n}")),
+        FieldValue::Uint(n) => drop(write!(line, "{n}")),
+        other => Safe::new(&other.text()).push_to(line),
     }
+}
+
+/// Adds a text padded and cut to a width.
+fn push_column(line: &mut String, text: &str, width: usize) {
     let mut used = 0;
     for c in text.chars() {
         let wide = c.width().unwrap_or(0);

@@ -1,6 +1,7 @@
 //! `afterimage detect`: runs Falco rule files over captures.
 
 use super::When;
+use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome, escape_lines, shown};
 use crate::moment::Zone;
 use crate::output::{Output, say};
@@ -100,6 +101,8 @@ pub struct Detect {
     explain: bool,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 fn priority(text: &str) -> Result<Priority, String> {
@@ -123,6 +126,7 @@ enum Message {
 impl Detect {
     /// Detects.
     pub fn run(self, out: &mut Output) -> Outcome {
+        self.caching.apply();
         let files = rule_files(&self.rules)?;
         let named = files
             .iter()

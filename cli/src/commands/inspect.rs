@@ -1,5 +1,6 @@
 //! `afterimage inspect`: the terminal inspector.
 
+use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::source::{Source, bad_filter};
 use afterimage_inspect_tui::{ColorChoice, Error, Options, run};
@@ -36,6 +37,8 @@ pub struct Inspect {
     /// Write nothing, not even exports
     #[arg(long)]
     read_only: bool,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 /// When to use colour.
@@ -50,6 +53,7 @@ enum Colour {
 impl Inspect {
     /// Opens the inspector.
     pub fn run(self) -> Outcome {
+        self.caching.apply();
         let view = match &self.view {
             Some(id) => super::view::find(id)?.id.to_owned(),
             None => String::new(),

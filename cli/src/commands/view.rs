@@ -1,12 +1,13 @@
 //! `afterimage view`: a view of the inspector as text, JSON lines or CSV.
 
 use super::When;
+use crate::cache::Caching;
 use crate::failure::{Failure, Outcome};
 use crate::habits;
 use crate::json::Object;
 use crate::moment::Zone;
 use crate::output::{Output, say};
-use crate::source::{Source, filter};
+use crate::source::{Source, filter, strangers};
 use crate::table::{Align, Table};
 use afterimage_indexer::{Cell, Progress, Row, Span, TimeLook, TimeStyle, cell_text};
 use afterimage_model::{FieldType, Safe, fields};
@@ -53,6 +54,8 @@ pub struct View {
     list: bool,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 /// How the answer is written.
@@ -66,13 +69,14 @@ enum Form {
 impl View {
     /// Shows.
     pub fn run(self, out: &mut Output) -> Outcome {
+        self.caching.apply();
         let (Some(file), Some(id), false) = (&self.file, &self.view, self.list) else {
             return super::views::list(out, super::Form::Text);
         };
         let row = find(id)?;
         let filter = filter(&self.filter)?;
         let source = Source::open(file)?;
-        source.warn_of_strangers(filter.as_ref());
+        strangers(filter.as_ref(), source.session.schema());
         let span = source.span(
             self.when.from.as_deref(),
             self.when.to.as_deref(),

@@ -64,6 +64,8 @@ pub struct State {
     pub containers: Containers,
     /// Grows with every change that a process row shows.
     pub generation: u64,
+    /// What that was when an account changed last.
+    pub accounts_changed: u64,
     /// Threads that found no room.
     pub refused_threads: u64,
     server_ports: HashSet<u16>,
@@ -143,6 +145,7 @@ impl State {
             groups: HashMap::new(),
             containers: Containers::default(),
             generation: 1,
+            accounts_changed: 1,
             refused_threads: 0,
             server_ports: HashSet::new(),
             closing: None,
@@ -366,6 +369,17 @@ impl State {
     pub fn fd_of(&mut self, tid: i64, fd: i64) -> Option<&Fd> {
         let place = self.find(tid, fd)?;
         self.fd(place)
+    }
+
+    /// An account by its id: of the list of a container where that has one, else of the host's.
+    pub fn account<'s>(
+        &self,
+        list: &'s Accounts,
+        owner: Option<&Arc<str>>,
+        id: u32,
+    ) -> Option<&'s AccountRow> {
+        let own = owner.and_then(|owner| list.get(&(owner.clone(), id)));
+        own.or_else(|| list.get(&(self.host.clone(), id)))
     }
 
     /// The working directory of a thread.
@@ -641,10 +655,7 @@ impl State {
         let (paired, last) = (thread.paired, thread.last_fd);
         at.entry = if paired { thread.entry.take() } else { None };
         // Later writers put the descriptor into the return as well, and may leave the entry out.
-        let own = row
-            .place("fd")
-            .filter(|place| *place > 0 || !row.creates)
-            .and_then(|place| raw.int(place));
+        let own = row.fd.and_then(|place| raw.int(place));
         let fd = match raw.code {
             333 => raw.int(1).unwrap_or(-1),
             _ if paired => last,
@@ -855,6 +866,8 @@ impl State {
                     &mut self.groups
                 };
                 table.remove(&key);
+                self.generation += 1;
+                self.accounts_changed = self.generation;
             }
             _ => {}
         }
@@ -905,6 +918,7 @@ impl State {
             table.insert((owner, id), row);
         }
         self.generation += 1;
+        self.accounts_changed = self.generation;
     }
 
     // ---- threads ----
