@@ -1,6 +1,6 @@
 //! Instants as they are shown and asked for: `-t`, `--tz`, `--from` and `--to`.
 
-use afterimage_model::{Ctx, Manifest, time::Civil};
+use afterimage_model::{Ctx, Manifest, TypeDesc, time::Civil};
 use chrono::{DateTime, NaiveDateTime, NaiveTime, Offset, TimeZone};
 
 /// How the instant of an event is shown; the letters are sysdig's.
@@ -12,11 +12,12 @@ pub enum Look {
     /// Seconds since the first event.
     #[value(name = "r", help = "relative to the first event")]
     Relative,
-    /// Seconds since the previous event that was shown.
-    #[value(name = "d", help = "delta from the previous shown event")]
+    /// Seconds since the previous event that was shown; of a call that is two events, as in captures of sysdig, those between
+    /// entry and return.
+    #[value(name = "d", help = "delta: since the previous shown event, or of a scap since the entry to the call")]
     Delta,
-    /// The same: a call is one event here, so there is no delta between its entry and its exit to tell apart.
-    #[value(name = "D", help = "the same as d: one call is one event here")]
+    /// Seconds since the previous event that was shown.
+    #[value(name = "D", help = "delta from the previous shown event")]
     Previous,
     /// Time of day.
     #[default]
@@ -31,6 +32,10 @@ impl Look {
         let ns = match self {
             Look::Absolute => i128::from(ctx.manifest.wall_ns(at)),
             Look::Relative => i128::from(at) - i128::from(ctx.first_ns),
+            // Of a call that is two events: between entry and return.
+            Look::Delta if ctx.ty().is_some_and(|ty| ty.is(TypeDesc::SCAP)) => {
+                i128::from(ctx.event.latency_ns)
+            }
             Look::Delta | Look::Previous => i128::from(at) - i128::from(ctx.previous_ns),
             Look::Human => {
                 return zone

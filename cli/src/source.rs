@@ -9,7 +9,7 @@ use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
 use afterimage_interop::open::{Sniffed, foreign, manifest, open_sniffed, sniff};
-use afterimage_interop::{Error as InteropError, scap};
+use afterimage_interop::{Error as InteropError, Provenance, scap};
 use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals};
 use afterimage_query::Filter;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -180,7 +180,7 @@ fn copied(path: &Path) -> Option<Result<Reader, InteropError>> {
     }
     let draft = place.begin()?;
     let out = BufWriter::new(draft.file().ok()?);
-    let converted = scap::convert(stream, out, manifest(), &Lineage::default());
+    let converted = scap::convert(stream, out, manifest(), &Provenance::default());
     let read = converted.and_then(|(mut out, _)| {
         out.flush().map_err(InteropError::Write)?;
         let file = out

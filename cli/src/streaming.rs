@@ -1,9 +1,9 @@
 //! Captures of other programs, asked as they are read: nothing is converted in between, and the first answer comes at once.
 
 use crate::cache::Draft;
-use afterimage_format::{Batch, Lineage, Row};
+use afterimage_format::{Batch, Row};
 use afterimage_indexer::{Span, Work};
-use afterimage_interop::Error;
+use afterimage_interop::{Error, Provenance};
 use afterimage_interop::scap::{Report, Stream};
 use afterimage_model::{
     Abi, BootNs, Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
@@ -34,6 +34,7 @@ pub fn scan(
 ) -> Result<Option<Report>, Error> {
     let schema = stream.schema();
     let manifest = stream.manifest().clone();
+    let first_ns = stream.start();
     let mut walk = Walk {
         question,
         manifest: &manifest,
@@ -45,13 +46,13 @@ pub fn scan(
         hidden: hidden(schema, question),
         event: blank(),
         num: 0,
-        first_ns: None,
+        first_ns,
         previous_ns: None,
     };
     // A copy that cannot be written is no reason not to answer.
     let mut copy = draft.and_then(|draft| {
         let out = BufWriter::new(draft.file().ok()?);
-        let writer = stream.writer(out, &Lineage::default()).ok()?;
+        let writer = stream.writer(out, &Provenance::default()).ok()?;
         Some((draft, writer))
     });
     let copies = copy.is_some();
@@ -68,6 +69,9 @@ pub fn scan(
     } else {
         stream.each(take)
     }?;
+    if let Some(evaluator) = &walk.evaluator {
+        question.work.add_texts(evaluator);
+    }
     let Some(ended) = ended else { return Ok(None) };
     let Some((draft, writer)) = copy else {
         return Ok(Some(ended.report()));
@@ -99,7 +103,7 @@ struct Walk<'w> {
     /// The one event whose memory all use.
     event: Event,
     num: u64,
-    first_ns: Option<u64>,
+    first_ns: u64,
     previous_ns: Option<u64>,
 }
 
@@ -111,10 +115,6 @@ impl Walk<'_> {
         tables: &Tables,
         each: &mut dyn FnMut(&Ctx<'_>) -> bool,
     ) -> bool {
-        let times = || (0..batch.len()).filter_map(|at| Some(batch.row(at)?.time.0));
-        let first_ns = *self
-            .first_ns
-            .get_or_insert_with(|| times().min().unwrap_or_default());
         let mut evaluator = self.evaluator.take();
         if let Some(evaluator) = &mut evaluator {
             evaluator.forget();
@@ -127,7 +127,7 @@ impl Walk<'_> {
                 continue;
             };
             put_head(&mut self.event, row);
-            let head = self.ctx(tables, &self.event, first_ns);
+            let head = self.ctx(tables, &self.event);
             let by_head = match &mut evaluator {
                 Some(evaluator) => evaluator.by_head(&head),
                 None => Some(true),
@@ -137,7 +137,7 @@ impl Walk<'_> {
             }
             batch.args_into(at, &mut self.event.args);
             asked += 1;
-            let ctx = self.ctx(tables, &self.event, first_ns);
+            let ctx = self.ctx(tables, &self.event);
             let undecided = by_head.is_none();
             if undecided && (evaluator.as_mut()).is_some_and(|asked| !asked.matches(&ctx)) {
                 continue;
@@ -163,14 +163,14 @@ impl Walk<'_> {
         go_on
     }
 
-    fn ctx<'c>(&'c self, tables: &'c Tables, event: &'c Event, first_ns: u64) -> Ctx<'c> {
+    fn ctx<'c>(&'c self, tables: &'c Tables, event: &'c Event) -> Ctx<'c> {
         Ctx {
             manifest: self.manifest,
             schema: self.schema,
             tables,
             event,
             num: self.num,
-            first_ns,
+            first_ns: self.first_ns,
             previous_ns: self.previous_ns.unwrap_or(event.time.0),
         }
     }

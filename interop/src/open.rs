@@ -1,9 +1,10 @@
 //! Opening a capture, whoever wrote it. What is not ours is converted into an unnamed temporary file, or into memory when
 //! it is small.
 
+use crate::Provenance;
 use crate::error::Error;
 use crate::scap;
-use afterimage_format::{Identities, Lineage, Reader};
+use afterimage_format::{Identities, Reader};
 use afterimage_model::Manifest;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -151,7 +152,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
     if small {
-        let (bytes, _) = scap::convert(stream, Vec::new(), manifest(), &Lineage::default())?;
+        let (bytes, _) = scap::convert(stream, Vec::new(), manifest(), &Provenance::default())?;
         return Ok(Reader::from_bytes(bytes)?);
     }
     let file = tempfile::tempfile().map_err(Error::Read)?;
@@ -159,7 +160,7 @@ fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
         stream,
         BufWriter::new(file),
         manifest(),
-        &Lineage::default(),
+        &Provenance::default(),
     )?;
     out.flush().map_err(Error::Read)?;
     let file = out

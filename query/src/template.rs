@@ -77,6 +77,14 @@ impl Shown {
     }
 }
 
+impl Shown {
+    /// Whether it is nanoseconds within a second.
+    fn is_fraction(&self) -> bool {
+        let name = self.field().map_or("", |field| field.field().name);
+        name.starts_with("evt.") && name.ends_with("time.ns") || name == "evt.latency.ns"
+    }
+}
+
 impl From<FieldRef> for Shown {
     fn from(field: FieldRef) -> Shown {
         Shown(Source::Field(field))
@@ -217,6 +225,18 @@ impl Template {
         Ok((Source::Field(field), width, before + len))
     }
 
+    /// Whether it prints an event: no field is missing that is not optional.
+    pub fn prints(&self, ctx: &Ctx<'_>) -> bool {
+        self.pieces.iter().all(|piece| match piece {
+            Piece::Field {
+                shown,
+                optional: false,
+                ..
+            } => shown.value(ctx).is_some(),
+            _ => true,
+        })
+    }
+
     /// What it shows, in order.
     pub fn shown(&self) -> impl Iterator<Item = &Shown> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -247,6 +267,8 @@ impl Template {
             };
             let from = line.len();
             match shown.value(ctx) {
+                // The part of a second behind the point.
+                Some(FieldValue::Uint(n)) if shown.is_fraction() => drop(write!(line, "{n:09}")),
                 Some(value) => push_value(line, &value),
                 None if optional => line.push_str(MISSING),
                 None => return false,

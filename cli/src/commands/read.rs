@@ -14,7 +14,7 @@ use crate::source::{
 use crate::streaming::{Question, scan};
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, TypeDesc, Value, render};
-use afterimage_query::{FieldRef, Shown};
+use afterimage_query::{FieldRef, Shown, Template};
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -150,7 +150,7 @@ impl Read {
         let mut types = input.schema().types.iter();
         if types.any(|ty| ty.is(TypeDesc::ENTRY)) {
             layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
-            if let Some((fields, false)) = &mut names {
+            if let Some((fields, None)) = &mut names {
                 fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
             }
         }
@@ -231,27 +231,30 @@ impl Read {
         }
     }
 
-    /// The fields of JSON lines, and whether the user chose them.
-    fn json_fields(&self) -> Result<(Vec<Shown>, bool), Failure> {
-        if let Some(fields) = self
+    /// The fields of JSON lines, and the format where the user chose them.
+    fn json_fields(&self) -> Result<Names, Failure> {
+        if let Some(format) = self
             .format
             .as_deref()
             .map(layout::named_fields)
             .transpose()?
             .flatten()
         {
-            return Ok((fields, true));
+            return Ok((format.shown().cloned().collect(), Some(format)));
         }
-        Ok((usual_fields(), false))
+        Ok((usual_fields(), None))
     }
 }
+
+/// Fields of JSON lines, and the format that names them.
+type Names = (Vec<Shown>, Option<Template>);
 
 /// Prints events one after another, through one line's memory.
 struct Printer<'r> {
     read: &'r Read,
     out: &'r mut Output,
     layout: Layout,
-    names: Option<(Vec<Shown>, bool)>,
+    names: Option<Names>,
     bytes: Option<Bytes>,
     limit: u64,
     matched: u64,
@@ -278,11 +281,14 @@ impl Printer<'_> {
     fn print(&mut self, ctx: &Ctx<'_>) -> io::Result<()> {
         self.line.clear();
         let printed = match &self.names {
-            Some((names, true)) => {
-                self.line.push_str(&afterimage_query::json_line(names, ctx));
-                true
+            Some((names, Some(format))) => {
+                let prints = format.prints(ctx);
+                if prints {
+                    self.line.push_str(&afterimage_query::json_line(names, ctx));
+                }
+                prints
             }
-            Some((names, false)) => {
+            Some((names, None)) => {
                 self.line.push_str(&json_line(ctx, names));
                 true
             }

@@ -8,8 +8,9 @@ use super::input::Input;
 use super::rows::Rows;
 use super::state::State;
 use super::types;
+use crate::Provenance;
 use crate::error::Error;
-use afterimage_format::{Arg, Batch, Lineage, Row, Writer, WriterOptions};
+use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
 use afterimage_model::{Gap, Manifest, Schema, Tables};
 use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
@@ -195,10 +196,10 @@ pub fn convert<W: Write>(
     input: Box<dyn BufRead + Send>,
     out: W,
     manifest: Manifest,
-    lineage: &Lineage,
+    provenance: &Provenance<'_>,
 ) -> Result<(W, Report), Error> {
     let stream = Stream::open(input, manifest)?;
-    let mut writer = stream.writer(out, lineage)?;
+    let mut writer = stream.writer(out, provenance)?;
     let ended = stream.write(&mut writer)?;
     ended.seal(writer)
 }
@@ -208,13 +209,12 @@ impl Stream {
     ///
     /// # Errors
     /// When the output cannot be written.
-    pub fn writer<W: Write>(&self, out: W, lineage: &Lineage) -> Result<Writer<W>, Error> {
-        let options = WriterOptions {
-            chunk_span_ns: u64::MAX,
-            ..WriterOptions::default()
-        };
-        let header = &self.manifest;
-        Ok(Writer::derived(out, header, lineage, types::schema(), options)?)
+    pub fn writer<W: Write>(
+        &self,
+        out: W,
+        provenance: &Provenance<'_>,
+    ) -> Result<Writer<W>, Error> {
+        provenance.writer(out, &self.manifest, types::schema())
     }
 
     /// Writes all its events.
