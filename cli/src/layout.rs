@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::moment::{Look, Zone};
 use crate::source::bad_filter;
 use afterimage_model::Ctx;
-use afterimage_query::{PRESETS, Shown, Template};
+use afterimage_query::{PRESETS, Template};
 
 /// The placeholder that stands for the reader's own time format.
 const TIME: &str = "%evt.outputtime";
@@ -48,8 +48,16 @@ impl Layout {
             "%evt.type"
         };
         let preset = preset(format).map(|text| {
-            text.replace("%evt.time ", "%evt.outputtime ")
-                .replace("%evt.type", kind)
+            let text = text
+                .replace("%evt.time ", "%evt.outputtime ")
+                .replace("%evt.type", kind);
+            match directions {
+                // As sysdig has them.
+                true => text
+                    .replace("%proc.vpid", "%thread.vtid")
+                    .replace("%k8s.ns.name/", ""),
+                false => text,
+            }
         });
         let format = preset.as_deref().or(format).unwrap_or_default();
         // Parsed whole first, so that a caret points into what the user wrote.
@@ -71,16 +79,19 @@ impl Layout {
         Ok(Layout { parts, look, zone })
     }
 
-    /// The line for an event; `None` when the format does not print it.
-    pub fn line(&self, ctx: &Ctx<'_>) -> Option<String> {
-        let mut line = String::new();
+    /// Adds the line for an event to a text; false, and nothing is added, when the format does not print it.
+    pub fn line(&self, ctx: &Ctx<'_>, line: &mut String) -> bool {
+        let from = line.len();
         for (at, part) in self.parts.iter().enumerate() {
             if at > 0 {
-                line.push_str(&self.look.show(ctx, self.zone));
+                self.look.show(ctx, self.zone, line);
             }
-            line.push_str(&part.print(ctx)?);
+            if !part.print_to(ctx, line) {
+                line.truncate(from);
+                return false;
+            }
         }
-        Some(line)
+        true
     }
 }
 
@@ -99,13 +110,13 @@ fn preset(format: Option<&str>) -> Option<&'static str> {
         .map(|preset| preset.text)
 }
 
-/// The fields a user's own format names, for `--json`; `None` for presets.
-pub fn named_fields(format: &str) -> Result<Option<Vec<Shown>>, Failure> {
+/// A user's own format, for `--json`; `None` for presets.
+pub fn named_fields(format: &str) -> Result<Option<Template>, Failure> {
     if preset(Some(format)).is_some() {
         return Ok(None);
     }
     let template = Template::parse(format).map_err(|error| bad_filter(&error))?;
-    Ok(Some(template.shown().cloned().collect()))
+    Ok(Some(template))
 }
 
 #[cfg(test)]
@@ -144,7 +155,7 @@ mod tests {
         assert!(named_fields("c").is_ok_and(|names| names.is_none()));
         assert!(
             named_fields("%evt.num %evt.outputtime")
-                .is_ok_and(|names| names.is_some_and(|names| names.len() == 2))
+                .is_ok_and(|names| names.is_some_and(|names| names.shown().count() == 2))
         );
     }
 }

@@ -4,6 +4,7 @@
 //! standard error. Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss, 4 evidence does not verify.
 #![forbid(unsafe_code)]
 
+mod cache;
 mod commands;
 mod container;
 mod custody;
@@ -21,6 +22,7 @@ mod output;
 mod recording;
 mod scenario;
 mod source;
+mod streaming;
 mod table;
 mod units;
 mod watching;

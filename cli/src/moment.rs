@@ -1,6 +1,6 @@
 //! Instants as they are shown and asked for: `-t`, `--tz`, `--from` and `--to`.
 
-use afterimage_model::{Ctx, Manifest, time::Civil};
+use afterimage_model::{Ctx, Manifest, TypeDesc, time::Civil};
 use chrono::{DateTime, NaiveDateTime, NaiveTime, Offset, TimeZone};
 
 /// How the instant of an event is shown; the letters are sysdig's.
@@ -12,11 +12,12 @@ pub enum Look {
     /// Seconds since the first event.
     #[value(name = "r", help = "relative to the first event")]
     Relative,
-    /// Seconds since the previous event that was shown.
-    #[value(name = "d", help = "delta from the previous shown event")]
+    /// Seconds since the previous event that was shown; of a call that is two events, as in captures of sysdig, those between
+    /// entry and return.
+    #[value(name = "d", help = "delta: since the previous shown event, or of a scap since the entry to the call")]
     Delta,
-    /// The same: a call is one event here, so there is no delta between its entry and its exit to tell apart.
-    #[value(name = "D", help = "the same as d: one call is one event here")]
+    /// Seconds since the previous event that was shown.
+    #[value(name = "D", help = "delta from the previous shown event")]
     Previous,
     /// Time of day.
     #[default]
@@ -25,17 +26,24 @@ pub enum Look {
 }
 
 impl Look {
-    /// The instant of an event.
-    pub fn show(self, ctx: &Ctx<'_>, zone: Zone) -> String {
+    /// Adds the instant of an event to a line.
+    pub fn show(self, ctx: &Ctx<'_>, zone: Zone, line: &mut String) {
         let at = ctx.event.time.0;
-        match self {
-            Look::Absolute => seconds(i128::from(ctx.manifest.wall_ns(at))),
-            Look::Relative => seconds(i128::from(at) - i128::from(ctx.first_ns)),
-            Look::Delta | Look::Previous => seconds(i128::from(at) - i128::from(ctx.previous_ns)),
-            Look::Human => zone
-                .civil(ctx.manifest, ctx.manifest.wall_ns(at))
-                .time_of_day(),
-        }
+        let ns = match self {
+            Look::Absolute => i128::from(ctx.manifest.wall_ns(at)),
+            Look::Relative => i128::from(at) - i128::from(ctx.first_ns),
+            // Of a call that is two events: between entry and return.
+            Look::Delta if ctx.ty().is_some_and(|ty| ty.is(TypeDesc::SCAP)) => {
+                i128::from(ctx.event.latency_ns)
+            }
+            Look::Delta | Look::Previous => i128::from(at) - i128::from(ctx.previous_ns),
+            Look::Human => {
+                return zone
+                    .civil(ctx.manifest, ctx.manifest.wall_ns(at))
+                    .push_time_of_day(line);
+            }
+        };
+        line.push_str(&seconds(ns));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opening a capture to read it, from a path or from a pipe, and saying what it lost.
 
+use crate::cache;
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::identity;
 use crate::moment::{self, Zone};
@@ -7,10 +8,11 @@ use crate::output::say;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
-use afterimage_interop::Error as InteropError;
-use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals, TypeDesc};
+use afterimage_interop::open::{Sniffed, foreign, manifest, open_sniffed, sniff};
+use afterimage_interop::{Error as InteropError, Provenance, scap};
+use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals};
 use afterimage_query::Filter;
-use std::io::{self, IsTerminal};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// An open capture.
@@ -25,35 +27,80 @@ pub struct Source {
     pub notes: Vec<Note>,
 }
 
+/// A capture that is asked once, from its start to its end.
+pub enum Input {
+    /// One that is there as a whole.
+    Whole(Box<Source>),
+    /// One of another program that is read as it comes, and where a copy of it is to be kept.
+    Stream(Box<scap::Stream>, Option<cache::Draft>),
+}
+
+impl Input {
+    /// Opens a capture. What is `narrow`, an answer that few events give, is worth a converted copy.
+    pub fn open(path: &Path, narrow: bool) -> Result<Input, Failure> {
+        let whole = |reader| Ok(Input::Whole(Box::new(Source::new(reader))));
+        let failed = |error: InteropError| not_opened(path, &error);
+        let read = |error| failed(InteropError::Read(error));
+        let mut draft = None;
+        let stream = if piped(path)?.is_some() {
+            match sniff(io::stdin()).map_err(read)? {
+                Sniffed::Foreign(stream) => stream,
+                other => {
+                    let identities = identity::identities()?;
+                    return whole(open_sniffed(other, &identities).map_err(failed)?);
+                }
+            }
+        } else {
+            let Some(stream) = foreign(path).map_err(read)? else {
+                return whole(reader(path)?);
+            };
+            if let Some(place) = cache::place(path).filter(|_| narrow) {
+                if let Some(reader) = place.open() {
+                    return whole(reader);
+                }
+                draft = place.begin();
+            }
+            stream
+        };
+        let stream = scap::Stream::open(stream, manifest()).map_err(failed)?;
+        Ok(Input::Stream(Box::new(stream), draft))
+    }
+
+    /// What its events look like.
+    pub fn schema(&self) -> &Schema {
+        match self {
+            Input::Whole(source) => source.session.schema(),
+            Input::Stream(stream, _) => stream.schema(),
+        }
+    }
+
+    /// The span asked for with `--from` and `--to`.
+    pub fn span(&self, from: Option<&str>, to: Option<&str>, zone: Zone) -> Result<Span, Failure> {
+        match self {
+            Input::Whole(source) => source.span(from, to, zone),
+            Input::Stream(stream, _) => span(stream.manifest(), stream.start(), from, to, zone),
+        }
+    }
+}
+
 impl Source {
     /// Opens a capture; `-` reads standard input to its end first, because a capture is read by its footer.
     pub fn open(path: &Path) -> Result<Source, Failure> {
-        let reader = reader(path)?;
-        Ok(Source {
+        reader(path).map(Source::new)
+    }
+
+    fn new(reader: Reader) -> Source {
+        Source {
             lineage: reader.lineage().clone(),
             seal: reader.seal().cloned(),
             notes: reader.notes().to_vec(),
             session: Session::from_reader(reader),
-        })
-    }
-
-    /// Whether entries to calls have events of their own.
-    pub fn has_entries(&self) -> bool {
-        let mut types = self.session.schema().types.iter();
-        types.any(|ty| ty.is(TypeDesc::ENTRY))
+        }
     }
 
     /// Tells on standard error what is missing from the capture, and gives the exit code that says so.
     pub fn report_loss(&self) -> Exit {
-        match self.loss() {
-            Some(text) => {
-                say(format_args!(
-                    "afterimage: this capture is not whole: {text}"
-                ));
-                Exit::Loss
-            }
-            None => Exit::Done,
-        }
+        report_loss(self.loss())
     }
 
     /// What is missing from it in one line: what the recorder lost, and what turned out not to be readable since.
@@ -61,11 +108,6 @@ impl Source {
         let mut gaps = self.session.gaps().to_vec();
         gaps.extend(self.session.unreadable());
         loss(&gaps, self.session.totals())
-    }
-
-    /// Warns of event types that a filter names and the capture does not know: it would just match nothing.
-    pub fn warn_of_strangers(&self, filter: Option<&Filter>) {
-        strangers(filter, self.session.schema());
     }
 
     /// The span asked for with `--from` and `--to`.
@@ -142,15 +184,49 @@ pub fn reader(path: &Path) -> Result<Reader, Failure> {
     let opened = if is_piped {
         afterimage_interop::open_stream_with(io::stdin(), &identities)
     } else {
-        afterimage_interop::open_with(path, &identities)
+        copied(path).unwrap_or_else(|| afterimage_interop::open_with(path, &identities))
     };
-    opened.map_err(|error| match error {
-        InteropError::Capture(error) => not_a_capture(path, &error),
+    opened.map_err(|error| not_opened(path, &error))
+}
+
+/// The converted copy of a large capture of another program, which is made where there is none yet; `None` where there is to
+/// be none.
+fn copied(path: &Path) -> Option<Result<Reader, InteropError>> {
+    let stream = foreign(path).ok().flatten()?;
+    let place = cache::place(path)?;
+    if let Some(reader) = place.open() {
+        return Some(Ok(reader));
+    }
+    let draft = place.begin()?;
+    let out = BufWriter::new(draft.file().ok()?);
+    let converted = scap::convert(stream, out, manifest(), &Provenance::default());
+    let read = converted.and_then(|(mut out, _)| {
+        out.flush().map_err(InteropError::Write)?;
+        let file = out
+            .into_inner()
+            .map_err(|error| InteropError::Write(error.into_error()))?;
+        Ok(Reader::from_file(file)?)
+    });
+    match read {
+        Ok(reader) => {
+            draft.finish();
+            Some(Ok(reader))
+        }
+        // No room there is no reason not to read it.
+        Err(InteropError::Write(_) | InteropError::Capture(_)) => None,
+        Err(error) => Some(Err(error)),
+    }
+}
+
+/// What is wrong with a capture that cannot be opened.
+pub fn not_opened(path: &Path, error: &InteropError) -> Failure {
+    match error {
+        InteropError::Capture(error) => not_a_capture(path, error),
         error => Failure::new(
             format!("{}: {}", shown(path), Safe::new(&error.to_string())),
             NAME_ONE,
         ),
-    })
+    }
 }
 
 /// Standard input, where `-` asks for it. A terminal has no capture to give, and would be waited for in silence.
@@ -208,6 +284,19 @@ pub fn unreadable(path: &Path, error: &afterimage_indexer::Error) -> Failure {
             format!("{}: {}", shown(path), Safe::new(&error.to_string())),
             format!("afterimage verify {} says where it is damaged", shown(path)),
         ),
+    }
+}
+
+/// Tells on standard error what is missing from a capture, and gives the exit code that says so.
+pub fn report_loss(loss: Option<String>) -> Exit {
+    match loss {
+        Some(text) => {
+            say(format_args!(
+                "afterimage: this capture is not whole: {text}"
+            ));
+            Exit::Loss
+        }
+        None => Exit::Done,
     }
 }
 

@@ -136,6 +136,8 @@ pub(crate) struct Dictionary {
     /// End in `bytes`, and length before any cut.
     entries: Vec<(usize, u64)>,
     pub bytes: Vec<u8>,
+    /// Strings that repeat are not looked for.
+    loose: bool,
 }
 
 impl Dictionary {
@@ -146,7 +148,13 @@ impl Dictionary {
             hasher,
             entries,
             bytes: all,
+            loose,
         } = self;
+        if *loose {
+            all.extend_from_slice(bytes);
+            entries.push((all.len(), full_len));
+            return (entries.len() - 1) as u32;
+        }
         let at = |entries: &[(usize, u64)], place: usize| {
             let from = place.checked_sub(1).map_or(0, |before| entries[before].0);
             (from..entries[place].0, entries[place].1)
@@ -266,6 +274,15 @@ impl Batch {
         }
     }
 
+    /// An empty batch whose events are looked at and not written: looking for strings that repeat would cost more than it
+    /// saves.
+    pub fn loose(schema: &Schema) -> Batch {
+        let mut batch = Batch::new(schema);
+        batch.text.loose = true;
+        batch.data.loose = true;
+        batch
+    }
+
     /// Events in it.
     pub fn len(&self) -> usize {
         self.lines.len()
@@ -364,6 +381,38 @@ impl Batch {
             });
             (line.row, args.collect())
         })
+    }
+
+    /// Everything but the arguments of an event, by its place.
+    pub fn row(&self, at: usize) -> Option<&Row> {
+        self.lines.get(at).map(|line| &line.row)
+    }
+
+    /// Puts the arguments of an event into `args`, using again the memory of those that are there.
+    pub fn args_into(&self, at: usize, args: &mut SmallVec<[Value; 6]>) {
+        let Some(line) = self.lines.get(at) else {
+            return args.clear();
+        };
+        let cells = self.cells.get(line.values as usize..).unwrap_or_default();
+        let cells = cells.get(..usize::from(line.count)).unwrap_or_default();
+        args.truncate(cells.len());
+        for (at, cell) in cells.iter().enumerate() {
+            let arg = match cell {
+                Cell::Absent => Arg::Absent,
+                Cell::Num(number) => Arg::Num(*number),
+                Cell::Text(place) => self.text.at(*place),
+                Cell::Data(place) => self.data.at(*place),
+            };
+            match (args.get_mut(at), arg) {
+                (Some(Value::Bytes(blob)), Arg::Bytes(bytes, full_len)) => {
+                    blob.bytes.clear();
+                    blob.bytes.extend_from_slice(bytes);
+                    blob.full_len = full_len;
+                }
+                (Some(slot), arg) => *slot = arg.into(),
+                (None, arg) => args.push(arg.into()),
+            }
+        }
     }
 
     fn note_ids(&mut self, proc: ProcId, args: &[Arg<'_>], marks: TypeMarks) {

@@ -35,6 +35,10 @@ pub struct Work {
     pub events: AtomicU64,
     /// Those of them that were asked with their arguments and results.
     pub asked: AtomicU64,
+    /// Tests of texts in arguments.
+    pub texts: AtomicU64,
+    /// Texts that were looked at for those; the others had been met before.
+    pub tested: AtomicU64,
     /// Those that matched.
     pub matched: AtomicU64,
 }
@@ -44,8 +48,15 @@ impl Work {
         counter.fetch_add(n, Ordering::Relaxed);
     }
 
+    /// Adds what an evaluator has done, once it is done.
+    pub fn add_texts(&self, evaluator: &Evaluator) {
+        let texts = evaluator.texts();
+        Work::add(&self.texts, texts.asked);
+        Work::add(&self.tested, texts.tested);
+    }
+
     /// Each count with what it is of, in the order of the work.
-    pub fn counts(&self) -> [(&'static str, u64); 10] {
+    pub fn counts(&self) -> [(&'static str, u64); 12] {
         [
             ("chunks", &self.chunks),
             ("skipped: outside the time span", &self.outside),
@@ -57,6 +68,8 @@ impl Work {
             ("events in chunks that were looked into", &self.events),
             ("events asked with their arguments", &self.asked),
             ("events that matched", &self.matched),
+            ("tests of texts in arguments", &self.texts),
+            ("distinct texts looked at for those", &self.tested),
         ]
         .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
     }
@@ -106,6 +119,14 @@ pub trait Visitor {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool;
 }
 
+/// What a walk asks for.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    filter: Option<&'a Filter>,
+    span: Span,
+    from: u64,
+}
+
 /// How a walk went.
 pub(crate) struct Walked {
     /// Events looked at.
@@ -118,9 +139,13 @@ pub(crate) struct Walked {
 pub struct Session {
     source: Box<dyn Source>,
     kept: Mutex<VecDeque<(usize, Arc<Chunk>)>>,
+    /// Held while a chunk is decoded, by its place.
+    decoding: [Mutex<()>; 2],
     unreadable: Mutex<BTreeMap<usize, String>>,
     /// By event type: whether it is one of the recorder's own books.
     internal: Vec<bool>,
+    /// Instant of the first event.
+    first_ns: u64,
     shows_internal: bool,
     rules: Option<Rules>,
 }
@@ -139,11 +164,20 @@ impl Session {
     pub(crate) fn from_source(source: Box<dyn Source>) -> Session {
         let types = source.schema().types.iter();
         let internal = types.map(|ty| ty.is(TypeDesc::INTERNAL)).collect();
+        // Captures of sysdig hold events stamped 0, so that the earliest is not the first; their clocks start with that one.
+        let is_scap = source.schema().types.iter().any(|ty| ty.is(TypeDesc::SCAP));
+        let first = source.chunks().first().map_or(0, |info| info.span.0.0);
+        let first_ns = match is_scap {
+            true => source.manifest().clock.boot_ns,
+            false => first,
+        };
         Session {
             source,
             kept: Mutex::default(),
+            decoding: Default::default(),
             unreadable: Mutex::default(),
             internal,
+            first_ns,
             shows_internal: false,
             rules: None,
         }
@@ -330,13 +364,15 @@ impl Session {
             tables: &chunk.tables,
             event,
             num,
-            first_ns: self.chunks().first().map_or(0, |info| info.span.0.0),
+            first_ns: self.first_ns,
             previous_ns: previous_ns.unwrap_or(event.time.0),
         }
     }
 
     /// A decoded chunk, from memory where possible.
     fn chunk(&self, at: usize) -> Result<Arc<Chunk>, String> {
+        // Who wants what another thread is decoding waits for that.
+        let _decoding = self.decoding.get(at % self.decoding.len()).map(lock);
         {
             let mut kept = lock(&self.kept);
             if let Some(place) = kept.iter().position(|(have, _)| *have == at)
@@ -448,9 +484,7 @@ impl Session {
         }
     }
 
-    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
-    /// could match, are not read; of the others first what decides most filters: the rows of processes and files, and the
-    /// columns without arguments and results. Chunks that cannot be read are noted and skipped.
+    /// Shows every matching event to the visitor, in order, and decodes the next chunk meanwhile where all of it is needed.
     pub(crate) fn walk(
         &self,
         filter: Option<&Filter>,
@@ -459,8 +493,56 @@ impl Session {
         progress: &Progress,
         visitor: &mut dyn Visitor,
     ) -> Walked {
-        let filter = filter.filter(|filter| !filter.is_all());
+        std::thread::scope(|scope| {
+            let mut ahead = None;
+            let needs_all = filter.is_none_or(Filter::is_all) && !visitor.sifts();
+            let mut decode = |after: usize| {
+                let Some(info) = self.chunks().get(after + 1).filter(|_| needs_all) else {
+                    return;
+                };
+                let (first, last) = bounds(info);
+                if span.is_none_or(|(start, end)| last >= start && first <= end)
+                    && ahead.is_none_or(|done| done <= after)
+                {
+                    ahead = Some(after + 1);
+                    // What is wrong with it is said when its turn comes.
+                    scope.spawn(move || drop(self.chunk(after + 1)));
+                }
+            };
+            let asked = Asking { filter, span, from };
+            self.walk_chunks(asked, progress, visitor, &mut decode)
+        })
+    }
+
+    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
+    /// could match, are not read; of the others first what decides most filters: the rows of processes and files, and the
+    /// columns without arguments and results. Chunks that cannot be read are noted and skipped.
+    fn walk_chunks(
+        &self,
+        asked: Asking<'_>,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+        ahead: &mut dyn FnMut(usize),
+    ) -> Walked {
+        let filter = asked.filter.filter(|filter| !filter.is_all());
+        let asked = Asking { filter, ..asked };
         let mut evaluator = filter.map(Filter::evaluator);
+        let walked = self.walk_with(asked, &mut evaluator, progress, visitor, ahead);
+        if let Some(evaluator) = &evaluator {
+            progress.work.add_texts(evaluator);
+        }
+        walked
+    }
+
+    fn walk_with(
+        &self,
+        asked: Asking<'_>,
+        evaluator: &mut Option<Evaluator>,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+        ahead: &mut dyn FnMut(usize),
+    ) -> Walked {
+        let Asking { filter, span, from } = asked;
         let work = &*progress.work;
         let mut looked = 0u64;
         let mut previous_ns = None;
@@ -485,7 +567,7 @@ impl Session {
                 None
             } else {
                 Work::add(&work.events, info.events);
-                self.chosen(at, &mut evaluator, visitor)
+                self.chosen(at, evaluator, visitor)
                     .inspect_err(|_| Work::add(&work.unreadable, 1))
                     .inspect(|found| {
                         let counter = if found.is_some() {
@@ -505,6 +587,7 @@ impl Session {
                 let num = chunk.first_num.saturating_add(place as u64);
                 looked += 1;
                 if looked.is_multiple_of(GLANCE) {
+                    ahead(at);
                     progress.done.fetch_add(GLANCE, Ordering::Relaxed);
                     if cancelled() {
                         return Walked {

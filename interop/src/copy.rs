@@ -1,8 +1,9 @@
 //! A capture of ours as another of ours, with fewer events.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+use crate::Provenance;
 use crate::error::Error;
-use afterimage_format::{Chunk, Lineage, Reader, Writer, WriterOptions};
+use afterimage_format::{Chunk, Reader, Writer};
 use afterimage_model::{Ctx, Totals};
 use std::io::Write;
 
@@ -57,15 +58,10 @@ pub fn gaps(reader: &Reader) -> Vec<afterimage_model::Gap> {
 pub fn copy<W: Write>(
     reader: &Reader,
     out: W,
-    lineage: &Lineage,
+    provenance: &Provenance<'_>,
     keep: &mut dyn FnMut(&Ctx<'_>) -> bool,
 ) -> Result<(W, u64), Error> {
-    let options = WriterOptions {
-        chunk_span_ns: u64::MAX,
-        ..WriterOptions::default()
-    };
-    let (manifest, schema) = (reader.manifest(), reader.schema());
-    let mut writer = Writer::derived(out, manifest, lineage, schema, options)?;
+    let mut writer = provenance.writer(out, reader.manifest(), reader.schema())?;
     let mut left = 0;
     let mut look = |writer: &mut Writer<W>, ctx: &Ctx<'_>| {
         if keep(ctx) {

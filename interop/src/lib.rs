@@ -9,8 +9,45 @@ pub mod error;
 pub mod open;
 pub mod scap;
 
+use afterimage_format::{Deed, Lineage, SecretKey, Writer, WriterOptions};
+use afterimage_model::{Manifest, Schema};
+use std::io::Write;
+
 pub use error::Error;
 pub use open::{open, open_stream, open_stream_with, open_with};
+
+/// Whose a capture is that is made from another file: what that was, what was done to it, and who signs for it.
+#[derive(Debug, Default)]
+pub struct Provenance<'p> {
+    /// What it is made from.
+    pub lineage: Lineage,
+    /// The first entry of its custody log.
+    pub deed: Option<Deed>,
+    /// The key that signs it.
+    pub key: Option<&'p SecretKey>,
+}
+
+impl Provenance<'_> {
+    /// A capture of which the header is written, with what its custody log begins with.
+    pub(crate) fn writer<W: Write>(
+        &self,
+        out: W,
+        manifest: &Manifest,
+        schema: &Schema,
+    ) -> Result<Writer<W>, Error> {
+        let options = WriterOptions {
+            // Numbers and not time decide where a chunk ends: what is converted may hold hours of little.
+            chunk_span_ns: u64::MAX,
+            ..WriterOptions::default()
+        };
+        let mut writer =
+            Writer::signed(out, manifest, &self.lineage, schema, options, self.key)?;
+        if let Some(deed) = &self.deed {
+            writer.custody(deed, self.key)?;
+        }
+        Ok(writer)
+    }
+}
 
 /// A kind of file that captures come as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,9 +1,10 @@
 //! Opening a capture, whoever wrote it. What is not ours is converted into an unnamed temporary file, or into memory when
 //! it is small.
 
+use crate::Provenance;
 use crate::error::Error;
 use crate::scap;
-use afterimage_format::{Identities, Lineage, Reader};
+use afterimage_format::{Identities, Reader};
 use afterimage_model::Manifest;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, BufWriter, Cursor, Read, Seek, SeekFrom, Write};
@@ -70,6 +71,31 @@ pub fn foreign(path: &Path) -> io::Result<Option<Box<dyn BufRead + Send>>> {
     Ok(Some(Box::new(BufReader::with_capacity(STEP, file))))
 }
 
+/// A stream of which the first bytes are known.
+pub enum Sniffed {
+    /// A capture of another program.
+    Foreign(Box<dyn BufRead + Send>),
+    /// Anything else.
+    Other(Box<dyn Read + Send>),
+}
+
+/// Looks at the first bytes of a stream.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn sniff(mut stream: impl Read + Send + 'static) -> io::Result<Sniffed> {
+    let mut head = [0; 4];
+    let got = fill(&mut stream, &mut head)?;
+    let head = head.get(..got).unwrap_or_default().to_vec();
+    let foreign = is_foreign(&head);
+    let whole = Cursor::new(head).chain(stream);
+    Ok(if foreign {
+        Sniffed::Foreign(Box::new(BufReader::with_capacity(STEP, whole)))
+    } else {
+        Sniffed::Other(Box::new(whole))
+    })
+}
+
 /// Opens a capture that comes as a stream, which is read to its end.
 ///
 /// # Errors
@@ -83,18 +109,20 @@ pub fn open_stream(stream: impl Read + Send + 'static) -> Result<Reader, Error> 
 /// # Errors
 /// As of [`open`].
 pub fn open_stream_with(
-    mut stream: impl Read + Send + 'static,
+    stream: impl Read + Send + 'static,
     identities: &Identities,
 ) -> Result<Reader, Error> {
-    let mut head = [0; 4];
-    let got = fill(&mut stream, &mut head).map_err(Error::Read)?;
-    let head = head.get(..got).unwrap_or_default().to_vec();
-    let foreign = is_foreign(&head);
-    let whole = Cursor::new(head).chain(stream);
-    if foreign {
-        read(Box::new(BufReader::with_capacity(STEP, whole)), false)
-    } else {
-        Ok(Reader::from_reader_with(whole, identities)?)
+    open_sniffed(sniff(stream).map_err(Error::Read)?, identities)
+}
+
+/// Opens a capture that comes as a stream whose first bytes are known.
+///
+/// # Errors
+/// As of [`open`].
+pub fn open_sniffed(stream: Sniffed, identities: &Identities) -> Result<Reader, Error> {
+    match stream {
+        Sniffed::Foreign(stream) => read(stream, false),
+        Sniffed::Other(stream) => Ok(Reader::from_reader_with(stream, identities)?),
     }
 }
 
@@ -124,7 +152,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 
 fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
     if small {
-        let (bytes, _) = scap::convert(stream, Vec::new(), manifest(), &Lineage::default())?;
+        let (bytes, _) = scap::convert(stream, Vec::new(), manifest(), &Provenance::default())?;
         return Ok(Reader::from_bytes(bytes)?);
     }
     let file = tempfile::tempfile().map_err(Error::Read)?;
@@ -132,7 +160,7 @@ fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
         stream,
         BufWriter::new(file),
         manifest(),
-        &Lineage::default(),
+        &Provenance::default(),
     )?;
     out.flush().map_err(Error::Read)?;
     let file = out

@@ -1,7 +1,8 @@
 //! Captures of sysdig, Falco and Stratoshark (`.scap`): reading them as captures of ours.
 //!
 //! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is
-//! known from event to event, [`rows`] makes rows of that, and [`convert`] writes it all down. The other way, [`write`] follows
+//! known from event to event, [`rows`] makes rows of that, [`convert`]
+//! events, and [`stream`] hands them over or writes them down. The other way, [`write`] follows
 //! with the same [`state`] what a reader would believe, and [`params`] turns our arguments into scap's.
 
 mod block;
@@ -16,11 +17,13 @@ mod lists;
 mod params;
 mod rows;
 mod state;
+mod stream;
 mod threads;
 mod types;
+mod values;
 mod write;
 
-pub use convert::{Report, convert};
+pub use stream::{Ended, Report, Stream, convert};
 pub use types::schema;
 pub use write::{Written, write};
 

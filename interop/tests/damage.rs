@@ -1,7 +1,7 @@
 //! Captures of sysdig that are cut, bent or nothing of the kind: never a panic, and what is whole is read.
 
-use afterimage_format::{Lineage, Reader};
-use afterimage_interop::{Error, open, scap};
+use afterimage_format::Reader;
+use afterimage_interop::{Error, Provenance, open, scap};
 use afterimage_model::Ctx;
 use proptest::prelude::*;
 use std::io::Cursor;
@@ -23,7 +23,7 @@ fn whole() -> &'static [u8] {
 
 fn read(bytes: &[u8]) -> Result<Reader, Error> {
     let input = Box::new(Cursor::new(bytes.to_vec()));
-    let (made, report) = scap::convert(input, Vec::new(), open::manifest(), &Lineage::default())?;
+    let (made, report) = scap::convert(input, Vec::new(), open::manifest(), &Provenance::default())?;
     let reader = Reader::from_bytes(made).unwrap();
     assert_eq!(reader.events(), report.events);
     Ok(reader)

@@ -4,7 +4,7 @@
 //! type that turns such bytes into text: it escapes C0, DEL and C1 controls, invalid UTF-8, line and paragraph
 //! separators, and every character that changes the direction or the visibility of its neighbours.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 /// Captured bytes, shown with everything dangerous escaped.
 ///
@@ -18,6 +18,25 @@ impl<'a> Safe<'a> {
     /// Wraps captured bytes; any byte string will do.
     pub fn new<B: AsRef<[u8]> + ?Sized>(bytes: &'a B) -> Self {
         Safe(bytes.as_ref())
+    }
+
+    /// Adds the text to another one.
+    pub fn push_to(self, text: &mut String) {
+        match self.plain() {
+            Some(plain) => text.push_str(plain),
+            // Writing to a text cannot fail.
+            None => drop(write!(text, "{self}")),
+        }
+    }
+
+    /// The text where nothing has to be escaped, as nearly always.
+    fn plain(self) -> Option<&'a str> {
+        let plain = |b: &u8| matches!(b, 0x20..=0x5b | 0x5d..=0x7e);
+        self.0
+            .iter()
+            .all(plain)
+            .then(|| std::str::from_utf8(self.0).ok())
+            .flatten()
     }
 
     /// The raw bytes, for search and for machine-readable export.
@@ -40,6 +59,9 @@ fn harmless(c: char) -> bool {
 
 impl fmt::Display for Safe<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(plain) = self.plain() {
+            return f.write_str(plain);
+        }
         for chunk in self.0.utf8_chunks() {
             let text = chunk.valid();
             let mut plain = 0;

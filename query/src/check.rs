@@ -339,6 +339,20 @@ impl Matcher {
         matches!(self, Matcher::Number(set) if set.iter().all(|n| *n == 0))
     }
 
+    /// Whether a test costs more than looking up what it came to for the same text before.
+    pub fn is_dear(&self) -> bool {
+        match self {
+            Matcher::Contains(_)
+            | Matcher::ContainsAnyCase(_)
+            | Matcher::Glob(_)
+            | Matcher::Regex(_) => true,
+            Matcher::Under(prefixes) => prefixes.len() > 2,
+            Matcher::Differs { inner, .. } => inner.is_dear(),
+            Matcher::Members(_, members) => members.len() > 4,
+            _ => false,
+        }
+    }
+
     /// The source it compares with, where that is not a value.
     pub fn right(&self) -> Option<&Source> {
         match self {

@@ -1,14 +1,15 @@
 //! Evaluation of a filter over many events. Parts that depend only on an event's type, process or file are asked once
-//! per row of that table and remembered; the others are asked per event.
+//! per row of that table and remembered; tests of texts that arguments hold, once per distinct text; the others per event.
 
 use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
 use crate::source::{Source, both};
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, Manifest, ProcId, Process,
+    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, FieldValue, Manifest, ProcId, Process,
     Schema, Tables, TypeId,
 };
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -58,7 +59,12 @@ impl Plan {
                 let left = test.left.on();
                 let right = test.matcher.right();
                 let on = right.map_or(left, |right| both(left, right.on()));
-                (on, Node::Test(on, test.left.clone(), test.matcher.clone()))
+                let node = Node::Test(on, test.left.clone(), test.matcher.clone());
+                if on != Dependency::Event || right.is_some() || !test.matcher.is_dear() {
+                    return (on, node);
+                }
+                *slots += 1;
+                (on, Node::Once(on, *slots - 1, Box::new(node)))
             }
             Expr::Not(inner) => {
                 let (on, node) = Plan::node(inner, slots);
@@ -171,7 +177,7 @@ impl Node {
             Node::Or(parts) => joined(parts, true, |part| part.by_head(ctx, once)),
             Node::And(parts) => joined(parts, false, |part| part.by_head(ctx, once)),
             Node::Not(inner) => inner.by_head(ctx, once).map(|answer| !answer),
-            Node::Test(Dependency::Event, ..) => None,
+            Node::Test(Dependency::Event, ..) | Node::Once(Dependency::Event, ..) => None,
             Node::All | Node::Test(..) | Node::Once(..) => Some(self.matches(ctx, once)),
         }
     }
@@ -232,6 +238,20 @@ struct Memory {
     known: HashMap<u32, bool>,
     /// By event type, of which there are few: indexed.
     types: Vec<Option<bool>>,
+    texts: HashMap<Box<[u8]>, bool>,
+}
+
+/// Texts whose answers are remembered at the most, and their length.
+const MAX_TEXTS: usize = 4096;
+const MAX_TEXT_LEN: usize = 512;
+
+/// How often tests of texts in arguments were asked, and how often one had to be looked at to answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Texts {
+    /// Asked.
+    pub asked: u64,
+    /// Looked at.
+    pub tested: u64,
 }
 
 impl Memory {
@@ -244,6 +264,23 @@ impl Memory {
             Some(slot) => *slot.get_or_insert_with(ask),
             None => ask(),
         }
+    }
+
+    /// What holds of a text held of it before, whatever event it stood in.
+    fn text(&mut self, text: &[u8], counts: &mut Texts, ask: impl FnOnce() -> bool) -> bool {
+        counts.asked += 1;
+        if let Some(answer) = self.texts.get(text) {
+            return *answer;
+        }
+        counts.tested += 1;
+        let answer = ask();
+        if text.len() <= MAX_TEXT_LEN {
+            if self.texts.len() >= MAX_TEXTS {
+                self.texts.clear();
+            }
+            self.texts.insert(text.into(), answer);
+        }
+        answer
     }
 
     fn row(&mut self, row: u32, ask: impl FnOnce() -> bool) -> bool {
@@ -272,6 +309,7 @@ impl Memory {
 /// The answer of a part that one row decides, asked once.
 fn remembered(
     memories: &mut [Memory],
+    counts: &mut Texts,
     ctx: &Ctx<'_>,
     on: Dependency,
     slot: usize,
@@ -285,7 +323,17 @@ fn remembered(
         (Dependency::Type, _) => memory.ty(ctx.event.ty.0, || ask(node)),
         (Dependency::Process, _) => memory.row(ctx.event.proc.0, || ask(node)),
         (Dependency::File, Some(file)) => memory.row(file.0, || ask(node)),
-        (Dependency::File, None) | (Dependency::Head | Dependency::Event, _) => ask(node),
+        (Dependency::Event, _) => match node {
+            Node::Test(_, left, matcher) => match left.value(ctx) {
+                Some(FieldValue::Str(text)) => memory.text(&text, counts, || {
+                    matcher.matches(&FieldValue::Str(Cow::Borrowed(&text)))
+                }),
+                Some(value) => matcher.holds(ctx, &value),
+                None => false,
+            },
+            node => ask(node),
+        },
+        (Dependency::File, None) | (Dependency::Head, _) => ask(node),
     }
 }
 
@@ -294,6 +342,7 @@ fn remembered(
 pub struct Evaluator {
     filter: Filter,
     memories: Vec<Memory>,
+    texts: Texts,
 }
 
 impl Evaluator {
@@ -302,24 +351,30 @@ impl Evaluator {
         Evaluator {
             memories: (0..filter.plan.slots).map(|_| Memory::default()).collect(),
             filter: filter.clone(),
+            texts: Texts::default(),
         }
+    }
+
+    /// What tests of texts in arguments came to so far.
+    pub fn texts(&self) -> Texts {
+        self.texts
     }
 
     /// Whether an event matches.
     pub fn matches(&mut self, ctx: &Ctx<'_>) -> bool {
-        let memories = &mut self.memories;
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
         root.matches(ctx, &mut |on, slot, node, ask| {
-            remembered(memories, ctx, on, slot, node, ask)
+            remembered(memories, counts, ctx, on, slot, node, ask)
         })
     }
 
     /// Whether an event matches, as far as that can be told without its arguments and its result: they need not be there.
     pub fn by_head(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
-        let memories = &mut self.memories;
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
         root.by_head(ctx, &mut |on, slot, node, ask| {
-            remembered(memories, ctx, on, slot, node, ask)
+            remembered(memories, counts, ctx, on, slot, node, ask)
         })
     }
 

@@ -7,7 +7,7 @@ use crate::ops::Function;
 use crate::parse;
 use crate::source::Source;
 use afterimage_model::{Ctx, FieldValue, Safe, fields};
-use std::fmt;
+use std::fmt::{self, Write as _};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Widest column a template may ask for.
@@ -74,6 +74,14 @@ impl Shown {
     /// The field, where it is nothing but one.
     pub fn field(&self) -> Option<&FieldRef> {
         self.0.field()
+    }
+}
+
+impl Shown {
+    /// Whether it is nanoseconds within a second.
+    fn is_fraction(&self) -> bool {
+        let name = self.field().map_or("", |field| field.field().name);
+        name.starts_with("evt.") && name.ends_with("time.ns") || name == "evt.latency.ns"
     }
 }
 
@@ -217,6 +225,18 @@ impl Template {
         Ok((Source::Field(field), width, before + len))
     }
 
+    /// Whether it prints an event: no field is missing that is not optional.
+    pub fn prints(&self, ctx: &Ctx<'_>) -> bool {
+        self.pieces.iter().all(|piece| match piece {
+            Piece::Field {
+                shown,
+                optional: false,
+                ..
+            } => shown.value(ctx).is_some(),
+            _ => true,
+        })
+    }
+
     /// What it shows, in order.
     pub fn shown(&self) -> impl Iterator<Item = &Shown> {
         self.pieces.iter().filter_map(|piece| match piece {
@@ -228,33 +248,53 @@ impl Template {
     /// The line for an event, captured bytes escaped; `None` when a field is missing that is not optional.
     pub fn print(&self, ctx: &Ctx<'_>) -> Option<String> {
         let mut line = String::new();
+        self.print_to(ctx, &mut line).then_some(line)
+    }
+
+    /// Adds the line for an event to a text; false when a field is missing that is not optional. Then part of it may be there.
+    pub fn print_to(&self, ctx: &Ctx<'_>, line: &mut String) -> bool {
         for piece in &self.pieces {
-            match piece {
-                Piece::Literal(text) => line.push_str(text),
+            let (shown, width, optional) = match piece {
+                Piece::Literal(text) => {
+                    line.push_str(text);
+                    continue;
+                }
                 Piece::Field {
                     shown,
                     width,
                     optional,
-                } => {
-                    let value = match shown.value(ctx) {
-                        Some(value) => Safe::new(&value.text()).to_string(),
-                        None if *optional => MISSING.to_owned(),
-                        None => return None,
-                    };
-                    push_column(&mut line, &value, *width);
-                }
+                } => (shown, *width, *optional),
+            };
+            let from = line.len();
+            match shown.value(ctx) {
+                // The part of a second behind the point.
+                Some(FieldValue::Uint(n)) if shown.is_fraction() => drop(write!(line, "{n:09}")),
+                Some(value) => push_value(line, &value),
+                None if optional => line.push_str(MISSING),
+                None => return false,
+            }
+            if width > 0 {
+                let value = line.split_off(from);
+                push_column(line, &value, width);
             }
         }
-        Some(line)
+        true
     }
 }
 
-/// Adds a text padded and cut to a width; 0 leaves it as it is.
-fn push_column(line: &mut String, text: &str, width: usize) {
-    if width == 0 {
-        line.push_str(text);
-        return;
+/// Adds a value, captured bytes escaped.
+fn push_value(line: &mut String, value: &FieldValue<'_>) {
+    // Writing to a text cannot fail.
+    match value {
+        FieldValue::Str(text) => Safe::new(text).push_to(line),
+        FieldValue::Int(n) => drop(write!(line, "{n}")),
+        FieldValue::Uint(n) => drop(write!(line, "{n}")),
+        other => Safe::new(&other.text()).push_to(line),
     }
+}
+
+/// Adds a text padded and cut to a width.
+fn push_column(line: &mut String, text: &str, width: usize) {
     let mut used = 0;
     for c in text.chars() {
         let wide = c.width().unwrap_or(0);

@@ -1,13 +1,15 @@
 //! `afterimage convert`: a capture in another format, or fewer events of it. Never overwrites.
 
 use super::read::{json_fields, json_line};
+use crate::custody::Signer;
 use crate::failure::{Exit, Failure, Outcome, shown};
+use crate::keyring::Pair;
 use crate::output::{Output, say};
 use crate::source::{self, filter, loss, not_a_capture, strangers};
 use crate::units::plural;
-use afterimage_format::{Lineage, Reader};
+use afterimage_format::{Lineage, Parent, Reader};
 use afterimage_interop::open::{foreign, manifest};
-use afterimage_interop::{Error, FORMATS, Format, FormatRow, copy, scap};
+use afterimage_interop::{Error, FORMATS, Format, FormatRow, Provenance, copy, scap};
 use afterimage_model::{Ctx, EventFlags, Safe, TypeDesc};
 use afterimage_query::Filter;
 use clap::Args;
@@ -44,6 +46,11 @@ pub struct Convert {
     /// Format of the new file, instead of what its name says
     #[arg(long, value_name = "FORMAT", value_parser = named)]
     to: Option<Format>,
+    /// Do not sign the new capture
+    #[arg(long, help_heading = "Custody", conflicts_with = "sign_with")]
+    no_sign: bool,
+    #[command(flatten)]
+    signer: Signer,
 }
 
 /// The formats that have something, as a list.
@@ -129,9 +136,10 @@ impl Convert {
 
     /// Writes a capture of another program as one of ours as it is read.
     fn stream(&self, stream: Box<dyn BufRead + Send>) -> Outcome {
-        let lineage = self.lineage()?;
+        let pair = self.key()?;
+        let provenance = self.provenance(pair.as_ref())?;
         let out = BufWriter::new(create(&self.output)?);
-        let written = scap::convert(stream, out, manifest(), &lineage);
+        let written = scap::convert(stream, out, manifest(), &provenance);
         let written = written.and_then(|(mut out, report)| {
             out.flush().map_err(Error::Write)?;
             Ok(report)
@@ -205,8 +213,9 @@ impl Convert {
         let failed = |error| self.failed(error);
         let events = match to {
             Format::Aft => {
-                let lineage = self.lineage()?;
-                let copied = copy::copy(reader, &mut out, &lineage, &mut keep);
+                let pair = self.key()?;
+                let provenance = self.provenance(pair.as_ref())?;
+                let copied = copy::copy(reader, &mut out, &provenance, &mut keep);
                 copied.map_err(failed)?.1
             }
             Format::Scap => {
@@ -240,24 +249,43 @@ impl Convert {
         Ok(events)
     }
 
-    fn lineage(&self) -> Result<Lineage, Failure> {
-        let parent = if self.input == Path::new("-") {
+    /// The key that signs it.
+    fn key(&self) -> Result<Option<Pair>, Failure> {
+        (!self.no_sign).then(|| self.signer.key()).transpose()
+    }
+
+    /// What a capture of ours says of where it comes from.
+    fn provenance<'p>(&self, pair: Option<&'p Pair>) -> Result<Provenance<'p>, Failure> {
+        let parents = if self.input == Path::new("-") {
             Vec::new()
         } else {
-            afterimage_interop::open::hash(&self.input)
-                .map_err(|error| {
-                    Failure::path("reading", &self.input, error, "check the disk it is on")
-                })?
-                .to_vec()
+            let hash = afterimage_interop::open::hash(&self.input).map_err(|error| {
+                Failure::path("reading", &self.input, error, "check the disk it is on")
+            })?;
+            let name = self.input.file_name().unwrap_or_default();
+            vec![Parent {
+                hash: hash.to_vec(),
+                name: Safe::new(name.as_encoded_bytes()).to_string(),
+                ..Parent::default()
+            }]
         };
         let derived_by = match self.words.join(" ") {
             words if words.trim().is_empty() => "convert".to_owned(),
             words => format!("convert {words}"),
         };
-        Ok(Lineage {
-            parent,
-            derived_by,
-            ..Lineage::default()
+        let text = match parents.first() {
+            Some(parent) => format!("from {}", parent.name),
+            None => "from standard input".to_owned(),
+        };
+        Ok(Provenance {
+            deed: Some(self.signer.deed("convert", text, None)),
+            lineage: Lineage {
+                parent: parents.first().map_or_else(Vec::new, |p| p.hash.clone()),
+                derived_by,
+                parents,
+                ..Lineage::default()
+            },
+            key: pair.map(|pair| &pair.secret),
         })
     }
 }

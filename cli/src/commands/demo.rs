@@ -208,8 +208,12 @@ fn print_views(out: &mut Output, source: &Source, scenario: &Scenario) -> Result
         } else {
             &called
         };
-        let line = layout.line(ctx);
-        match line.map_or(Ok(()), |line| writeln!(out, "{line}")) {
+        let mut line = String::new();
+        let printed = match layout.line(ctx, &mut line) {
+            true => writeln!(out, "{line}"),
+            false => Ok(()),
+        };
+        match printed {
             Ok(()) => true,
             Err(error) => {
                 failed = Some(error);

@@ -1,6 +1,7 @@
 //! `afterimage detect`: runs Falco rule files over captures.
 
 use super::When;
+use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome, escape_lines, shown};
 use crate::moment::Zone;
 use crate::output::{Output, say};
@@ -100,6 +101,8 @@ pub struct Detect {
     explain: bool,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 fn priority(text: &str) -> Result<Priority, String> {
@@ -155,6 +158,7 @@ pub fn rules(paths: &[PathBuf]) -> Result<Rules, Failure> {
 impl Detect {
     /// Detects.
     pub fn run(self, out: &mut Output) -> Outcome {
+        self.caching.apply();
         let (rules, reports) = read_rules(&self.rules)?;
         if self.validate {
             return validate(out, &reports, self.json);

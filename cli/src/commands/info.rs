@@ -1,5 +1,6 @@
 //! `afterimage info`: what a capture is, what is in it, what is missing from it, and whether it is sealed.
 
+use crate::cache::Caching;
 use crate::custody::hex;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::json::Object;
@@ -50,11 +51,14 @@ pub struct Info {
     /// Zone of the times: utc, local, host, or an offset such as +02:00
     #[arg(long, value_name = "ZONE", default_value = "utc", value_parser = Zone::parse)]
     tz: Zone,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 impl Info {
     /// Says.
     pub fn run(self, out: &mut Output) -> Outcome {
+        self.caching.apply();
         let mut first = true;
         each(&self.files, |file| {
             let source = Source::open(file)?;

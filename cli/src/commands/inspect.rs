@@ -1,5 +1,6 @@
 //! `afterimage inspect`: the terminal inspector.
 
+use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::Zone;
 use crate::source::{Source, bad_filter};
@@ -56,6 +57,8 @@ pub struct Inspect {
     /// Line by line in plain text, for screen readers and terminals that only print
     #[arg(long)]
     linear: bool,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 /// When to use colour.
@@ -81,6 +84,7 @@ enum Palette {
 impl Inspect {
     /// Opens the inspector.
     pub fn run(self) -> Outcome {
+        self.caching.apply();
         let view = match &self.view {
             Some(id) => super::view::find(id)?.id.to_owned(),
             None => String::new(),

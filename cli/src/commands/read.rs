@@ -1,15 +1,20 @@
 //! `afterimage read`: prints events, as `sysdig -r` would.
 
 use super::When;
+use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome};
 use crate::json::Object;
 use crate::layout::{self, Layout};
 use crate::moment::Look;
 use crate::output::Output;
-use crate::source::{Source, explain, filter, not_a_capture, reader, unreadable};
+use crate::source::{
+    Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
+    unreadable,
+};
+use crate::streaming::{Question, scan};
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, TypeDesc, Value, render};
-use afterimage_query::{FieldRef, Shown};
+use afterimage_query::{FieldRef, Shown, Template};
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -114,6 +119,8 @@ pub struct Read {
     internal: bool,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    caching: Caching,
     /// sysdig's chisels are views here
     #[arg(short = 'c', long = "chisel", hide = true, value_name = "CHISEL")]
     chisel: Option<String>,
@@ -126,6 +133,7 @@ impl Read {
     /// Prints.
     pub fn run(self, out: &mut Output) -> Outcome {
         self.hints()?;
+        self.caching.apply();
         let (path, words) = split(self.file.as_deref(), &self.words)?;
         if self.whole {
             return whole(out, &path, words);
@@ -137,83 +145,67 @@ impl Read {
         } else {
             None
         };
-        let own_fields = names.as_ref().is_some_and(|(_, own)| *own);
-        let mut source = Source::open(&path)?;
-        source.session.show_internal(self.internal);
-        if source.has_entries() {
+        let narrow = filter.is_some() || self.when.from.is_some() || self.when.to.is_some();
+        let input = Input::open(&path, narrow)?;
+        let mut types = input.schema().types.iter();
+        if types.any(|ty| ty.is(TypeDesc::ENTRY)) {
             layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
-            if let Some((fields, false)) = &mut names {
+            if let Some((fields, None)) = &mut names {
                 fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
             }
         }
-        source.warn_of_strangers(filter.as_ref());
-        let span = source.span(
-            self.when.from.as_deref(),
-            self.when.to.as_deref(),
-            self.when.tz,
-        )?;
-        let bytes = self.bytes();
-
-        let mut matched = 0u64;
-        let mut failed: Option<io::Error> = None;
-        let limit = self.count.unwrap_or(u64::MAX);
-        let mut each = |ctx: &Ctx<'_>| -> bool {
-            matched += 1;
-            if self.quiet {
-                return false;
-            }
-            if self.count_only {
-                return matched < limit;
-            }
-            let line = match &names {
-                Some((names, _)) if own_fields => Some(afterimage_query::json_line(names, ctx)),
-                Some((names, _)) => Some(json_line(ctx, names)),
-                None => layout.line(ctx),
-            };
-            let printed = line
-                .map_or(Ok(()), |line| writeln!(out, "{line}"))
-                .and_then(|()| match bytes {
-                    Some(form) => print_bytes(out, ctx, form),
-                    None => Ok(()),
-                });
-            let printed = if self.unbuffered {
-                printed.and_then(|()| out.flush())
-            } else {
-                printed
-            };
-            match printed {
-                Ok(()) => matched < limit,
-                Err(error) => {
-                    failed = Some(error);
-                    false
-                }
-            }
+        strangers(filter.as_ref(), input.schema());
+        let (from, to) = (self.when.from.as_deref(), self.when.to.as_deref());
+        let span = input.span(from, to, self.when.tz)?;
+        let mut printer = Printer {
+            read: &self,
+            out,
+            layout,
+            names,
+            bytes: self.bytes(),
+            limit: self.count.unwrap_or(u64::MAX),
+            matched: 0,
+            line: String::new(),
+            failed: None,
         };
         let progress = Progress::default();
-        if limit > 0 {
-            source
-                .session
-                .scan(filter.as_ref(), span, 1, &progress, &mut each)
-                .map_err(|error| unreadable(&path, &error))?;
-        }
+        let exit = match input {
+            _ if printer.limit == 0 => Exit::Done,
+            Input::Whole(mut source) => {
+                source.session.show_internal(self.internal);
+                source
+                    .session
+                    .scan(filter.as_ref(), span, 1, &progress, &mut |ctx| {
+                        printer.event(ctx)
+                    })
+                    .map_err(|error| unreadable(&path, &error))?;
+                printer.ended()?;
+                source.report_loss()
+            }
+            Input::Stream(stream, draft) => {
+                let question = Question {
+                    filter: filter.as_ref(),
+                    span,
+                    internal: self.internal,
+                    work: &progress.work,
+                };
+                let report = scan(*stream, &question, draft, &mut |ctx| printer.event(ctx))
+                    .map_err(|error| not_opened(&path, &error))?;
+                printer.ended()?;
+                report_loss(report.and_then(|report| loss(&report.gaps, None)))
+            }
+        };
         if self.explain {
             explain(&progress.work);
         }
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
         if self.quiet {
-            return Ok(if matched > 0 {
+            return Ok(if printer.matched > 0 {
                 Exit::Done
             } else {
                 Exit::Failed
             });
         }
-        if self.count_only {
-            writeln!(out, "{matched}")?;
-        }
-        out.flush()?;
-        Ok(source.report_loss())
+        Ok(exit)
     }
 
     /// What sysdig's options that mean something else here should have been.
@@ -239,18 +231,92 @@ impl Read {
         }
     }
 
-    /// The fields of JSON lines, and whether the user chose them.
-    fn json_fields(&self) -> Result<(Vec<Shown>, bool), Failure> {
-        if let Some(fields) = self
+    /// The fields of JSON lines, and the format where the user chose them.
+    fn json_fields(&self) -> Result<Names, Failure> {
+        if let Some(format) = self
             .format
             .as_deref()
             .map(layout::named_fields)
             .transpose()?
             .flatten()
         {
-            return Ok((fields, true));
+            return Ok((format.shown().cloned().collect(), Some(format)));
         }
-        Ok((usual_fields(), false))
+        Ok((usual_fields(), None))
+    }
+}
+
+/// Fields of JSON lines, and the format that names them.
+type Names = (Vec<Shown>, Option<Template>);
+
+/// Prints events one after another, through one line's memory.
+struct Printer<'r> {
+    read: &'r Read,
+    out: &'r mut Output,
+    layout: Layout,
+    names: Option<Names>,
+    bytes: Option<Bytes>,
+    limit: u64,
+    matched: u64,
+    line: String,
+    failed: Option<io::Error>,
+}
+
+impl Printer<'_> {
+    /// An event that matches; false when there is to be no other.
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.matched += 1;
+        if self.read.quiet {
+            return false;
+        }
+        if !self.read.count_only
+            && let Err(error) = self.print(ctx)
+        {
+            self.failed = Some(error);
+            return false;
+        }
+        self.matched < self.limit
+    }
+
+    fn print(&mut self, ctx: &Ctx<'_>) -> io::Result<()> {
+        self.line.clear();
+        let printed = match &self.names {
+            Some((names, Some(format))) => {
+                let prints = format.prints(ctx);
+                if prints {
+                    self.line.push_str(&afterimage_query::json_line(names, ctx));
+                }
+                prints
+            }
+            Some((names, None)) => {
+                self.line.push_str(&json_line(ctx, names));
+                true
+            }
+            None => self.layout.line(ctx, &mut self.line),
+        };
+        if printed {
+            self.line.push('\n');
+            self.out.write_all(self.line.as_bytes())?;
+        }
+        if let Some(form) = self.bytes {
+            print_bytes(self.out, ctx, form)?;
+        }
+        if self.read.unbuffered {
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+
+    /// What there is to print at the end.
+    fn ended(&mut self) -> Result<(), Failure> {
+        if let Some(error) = self.failed.take() {
+            return Err(error.into());
+        }
+        if self.read.count_only {
+            writeln!(self.out, "{}", self.matched)?;
+        }
+        self.out.flush()?;
+        Ok(())
     }
 }
 
@@ -282,7 +348,7 @@ fn whole(out: &mut Output, path: &Path, words: &[String]) -> Outcome {
     let reader = reader(path)?;
     afterimage_format::twin::write(&reader, out).map_err(failed)?;
     out.flush()?;
-    Ok(match crate::source::loss(reader.gaps(), reader.totals()) {
+    Ok(match loss(reader.gaps(), reader.totals()) {
         Some(_) => Exit::Loss,
         None => Exit::Done,
     })

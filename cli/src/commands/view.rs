@@ -1,12 +1,13 @@
 //! `afterimage view`: a view of the inspector as text, JSON lines or CSV.
 
 use super::When;
+use crate::cache::Caching;
 use crate::failure::{Failure, Outcome};
 use crate::habits;
 use crate::json::Object;
 use crate::moment::Zone;
 use crate::output::{Output, say};
-use crate::source::{Source, filter};
+use crate::source::{Source, filter, strangers};
 use crate::table::{Align, Table};
 use afterimage_indexer::{
     Cell, Form as Document, Progress, Row, Span, TimeLook, TimeStyle, cell_text,
@@ -74,6 +75,8 @@ pub struct View {
     rules: Vec<PathBuf>,
     #[command(flatten)]
     when: When,
+    #[command(flatten)]
+    caching: Caching,
 }
 
 /// How the answer is written.
@@ -87,6 +90,7 @@ enum Form {
 impl View {
     /// Shows.
     pub fn run(self, out: &mut Output) -> Outcome {
+        self.caching.apply();
         let (Some(file), Some(id), false) = (&self.file, &self.view, self.list) else {
             return super::views::list(out, super::Form::Text);
         };
@@ -128,7 +132,7 @@ impl View {
                 "--rules FILE",
             ));
         }
-        source.warn_of_strangers(filter.as_ref());
+        strangers(filter.as_ref(), source.session.schema());
         let mut span = source.span(
             self.when.from.as_deref(),
             self.when.to.as_deref(),

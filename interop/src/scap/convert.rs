@@ -3,189 +3,49 @@
 
 use super::block::{Block, Blocks, Item, Kind, Lost};
 use super::event::{self, Raw};
-use super::input::Input;
 use super::lists;
 use super::rows::Rows;
-use super::state::{Seen, State, is_about_fd};
-use super::types::{self, ASIDES, EventType, THREAD_FIELDS, Ty, UNRECOGNIZED};
+use super::state::State;
+use super::stream::{Output, Report};
+use super::types::{self, UNRECOGNIZED};
+use super::values::Held;
 use crate::error::Error;
-use afterimage_format::{Arg, Batch, Lineage, Note, Row, Writer, WriterOptions};
-use afterimage_model::render::scap::{join_path, printable};
+use afterimage_format::{Arg, Note, Row, Writer};
 use afterimage_model::time::Civil;
-use afterimage_model::{
-    Abi, BootNs, ClockPair, EventFlags, FileId, Gap, GapCause, Manifest, Process, Tables, Totals,
-};
+use afterimage_model::{Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Totals};
 use smallvec::SmallVec;
-use std::io::{BufRead, Write};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-
-/// What a conversion came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Event blocks.
-    pub events: u64,
-    /// Sections.
-    pub sections: u64,
-    /// What is missing or damaged.
-    pub gaps: Vec<Gap>,
-}
+use std::io::Write;
 
 /// Most gaps that are told one by one; a file with more is not worth the detail.
 const MAX_GAPS: usize = 10_000;
 
-/// Reads a capture that scap wrote and writes it as one of ours.
-///
-/// # Errors
-/// When the input is no such capture, cannot be read, or the output cannot be written. Damage is no error: it is told as gaps.
-pub fn convert<W: Write + Send>(
-    input: Box<dyn BufRead + Send>,
-    out: W,
-    manifest: Manifest,
-    lineage: &Lineage,
-) -> Result<(W, Report), Error> {
-    let mut blocks = Blocks::new(Input::new(input).map_err(Error::Read)?);
-    let mut converter = Converter::new(manifest);
-    // Only with the lists in front of the events is it known what stands in the header.
-    let mut first = Vec::new();
-    let mut pending = None;
-    loop {
-        match blocks.next().map_err(Error::Read)? {
-            Item::End => break,
-            Item::Lost(lost) => first.push(lost),
-            Item::Block(block)
-                if matches!(block.kind, Some(Kind::Event { .. }))
-                    && converter.report.sections > 0 =>
-            {
-                pending = Some((block.body.to_vec(), block.kind));
-                break;
-            }
-            Item::Block(block) => converter.list(&block)?,
-        }
-    }
-    if converter.report.sections == 0 {
-        return Err(Error::Not(if first.is_empty() && pending.is_none() {
-            "the file is empty".to_owned()
-        } else {
-            "this is no capture of sysdig or Falco (scap): no section begins in it".to_owned()
-        }));
-    }
-    let start = pending
-        .as_ref()
-        .and_then(|(body, kind)| parse(body, *kind))
-        .map_or(0, |raw| raw.ts);
-    let options = WriterOptions {
-        // Numbers and not time decide where a chunk ends: old captures hold hours of little.
-        chunk_span_ns: u64::MAX,
-        ..WriterOptions::default()
-    };
-    let header = converter.manifest(start);
-    let writer = Writer::derived(out, &header, lineage, types::schema(), options.clone())?;
-    // What is followed here is encoded and written beside.
-    let (fed, writer) = std::thread::scope(|scope| {
-        let (to, chunks) = sync_channel::<(Batch, Tables)>(WAITING);
-        let (back, empty) = channel();
-        let encoder = scope.spawn(move || -> Result<Writer<W>, Error> {
-            let mut writer = writer;
-            for (mut batch, needs) in chunks {
-                writer.chunk(&batch, &needs)?;
-                batch.clear();
-                // Nobody has to want it back.
-                let _ = back.send(batch);
-            }
-            Ok(writer)
-        });
-        let mut output = Output {
-            to,
-            empty,
-            batch: Batch::new(types::schema()),
-            options,
-        };
-        let fed = converter.feed(&mut blocks, first, pending, &mut output);
-        drop(output);
-        (fed, encoder.join())
-    });
-    let writer =
-        writer.map_err(|_| Error::Not("the thread that writes has failed".to_owned()))??;
-    fed?;
-    converter.finish(writer)
-}
-
-fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
+/// The event in a block of events.
+pub fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
     match kind {
         Some(Kind::Event { counted, flagged }) => event::parse(body, counted, flagged),
         _ => None,
     }
 }
 
-/// Chunks that may wait for the thread that writes them.
-const WAITING: usize = 2;
-
-/// Where chunks go.
-struct Output {
-    to: SyncSender<(Batch, Tables)>,
-    empty: Receiver<Batch>,
-    batch: Batch,
-    options: WriterOptions,
-}
-
-impl Output {
-    fn push(
-        &mut self,
-        row: Row,
-        args: &[Arg<'_>],
-        rows: &mut Rows,
-        state: &State,
-    ) -> Result<(), Error> {
-        if self.options.is_full(&self.batch, &row, args) {
-            self.flush(rows, state)?;
-        }
-        self.batch
-            .push(row, args, &rows.tables)
-            .map_err(|kind| Error::Not(kind.to_string()))
-    }
-
-    fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
-        let needs = self.batch.needs(&rows.tables);
-        let empty = self
-            .empty
-            .try_recv()
-            .unwrap_or_else(|_| Batch::new(types::schema()));
-        let full = std::mem::replace(&mut self.batch, empty);
-        // Why it is not taken is what the thread returns.
-        self.to
-            .send((full, needs))
-            .map_err(|_| Error::Not("writing has ended".to_owned()))?;
-        rows.prune(state);
-        Ok(())
-    }
-}
-
-/// A value on its way into a batch.
-enum Held<'b> {
-    Absent,
-    Num(i64),
-    Bytes(&'b [u8]),
-    /// Bytes of the scratch memory.
-    Made(usize, usize),
-}
-
-struct Converter {
+/// Follows a capture block by block.
+pub struct Converter {
     manifest: Manifest,
-    state: State,
-    rows: Rows,
-    report: Report,
+    pub(super) state: State,
+    pub(super) rows: Rows,
+    pub(super) report: Report,
     last_ts: u64,
     first_ts: Option<u64>,
     /// Losses since the last event.
     lost: Vec<Lost>,
     seqs: Vec<u64>,
-    scratch: Vec<u8>,
+    pub(super) scratch: Vec<u8>,
     notes: Vec<(u64, Vec<u8>)>,
     surplus: u64,
 }
 
 impl Converter {
-    fn new(manifest: Manifest) -> Converter {
+    /// Nothing was read yet.
+    pub fn new(manifest: Manifest) -> Converter {
         Converter {
             manifest,
             state: State::new(),
@@ -201,7 +61,13 @@ impl Converter {
         }
     }
 
-    fn manifest(&self, start: u64) -> Manifest {
+    /// Whether a section has begun.
+    pub fn has_section(&self) -> bool {
+        self.report.sections > 0
+    }
+
+    /// What stands in the header.
+    pub fn manifest(&self, start: u64) -> Manifest {
         let machine = self.state.machine.clone().unwrap_or_default();
         let host = String::from_utf8_lossy(&machine.host).into_owned();
         // Instants of scap are those of the wall clock.
@@ -225,7 +91,7 @@ impl Converter {
     }
 
     /// A block in front of the events, or one that starts a section.
-    fn list(&mut self, block: &Block<'_>) -> Result<(), Error> {
+    pub fn list(&mut self, block: &Block<'_>) -> Result<(), Error> {
         let whole = match block.kind {
             Some(Kind::Section) => {
                 self.section(block)?;
@@ -347,7 +213,7 @@ impl Converter {
     }
 
     /// Reads to the end.
-    fn feed(
+    pub fn feed(
         &mut self,
         blocks: &mut Blocks,
         first: Vec<Lost>,
@@ -456,7 +322,7 @@ impl Converter {
             },
         };
         self.scratch.clear();
-        let mut held: SmallVec<[Held<'_>; 36]> = SmallVec::new();
+        let mut held: SmallVec<[Held<'_>; 12]> = SmallVec::new();
         match row.filter(|_| ty != UNRECOGNIZED) {
             Some(row) => {
                 for (at, param) in row.params.iter().enumerate() {
@@ -471,9 +337,8 @@ impl Converter {
         }
         self.asides(&raw, row, seen, &mut held);
         let scratch = &self.scratch;
-        let args: SmallVec<[Arg<'_>; 36]> = held
-            .iter()
-            .map(|held| match held {
+        let mut args: SmallVec<[Arg<'_>; 12]> = SmallVec::new();
+        args.extend(held.iter().map(|held| match held {
                 Held::Absent => Arg::Absent,
                 Held::Num(n) => Arg::Num(*n),
                 Held::Bytes(bytes) => Arg::Bytes(bytes, bytes.len() as u64),
@@ -481,8 +346,7 @@ impl Converter {
                     let bytes = scratch.get(*from..*to).unwrap_or_default();
                     Arg::Bytes(bytes, bytes.len() as u64)
                 }
-            })
-            .collect();
+            }));
         output.push(line, &args, &mut self.rows, &self.state)?;
         self.last_ts = raw.ts;
         if self.first_ts.is_none() {
@@ -507,217 +371,9 @@ impl Converter {
         }
     }
 
-    /// The value of a parameter, with what it stands for where only the instant can tell.
-    fn param<'b>(&mut self, raw: &Raw<'b>, at: usize, ty: Ty) -> Held<'b> {
-        let Some(bytes) = raw.param(at) else {
-            return Held::Absent;
-        };
-        let number = || super::bytes::signed(bytes).map_or(Held::Absent, Held::Num);
-        match ty {
-            Ty::Int | Ty::Errno => number(),
-            Ty::Uint => super::bytes::unsigned(bytes).map_or(Held::Absent, |n| Held::Num(n as i64)),
-            Ty::Path | Ty::Bytes => Held::Bytes(bytes),
-            Ty::Fd => match super::bytes::signed(bytes) {
-                Some(fd) if fd >= 0 => {
-                    let from = self.scratch.len();
-                    let scratch = &mut self.scratch;
-                    match self.state.fd_of(raw.tid, fd) {
-                        Some(behind) => {
-                            scratch.extend_from_slice(&fd.to_le_bytes());
-                            behind.shown(scratch);
-                            Held::Made(from, scratch.len())
-                        }
-                        None => Held::Num(fd),
-                    }
-                }
-                Some(fd) => Held::Num(fd),
-                None => Held::Absent,
-            },
-            Ty::Pid => match super::bytes::signed(bytes) {
-                Some(pid) => match self.state.threads.get(&pid) {
-                    Some(thread) => {
-                        let from = self.scratch.len();
-                        self.scratch.extend_from_slice(&pid.to_le_bytes());
-                        self.scratch.extend_from_slice(&thread.comm);
-                        Held::Made(from, self.scratch.len())
-                    }
-                    None => Held::Num(pid),
-                },
-                None => Held::Absent,
-            },
-            Ty::Uid | Ty::Gid => match super::bytes::unsigned(bytes) {
-                Some(id) if id as u32 == u32::MAX => Held::Num(-1),
-                Some(id) => {
-                    let owner = self
-                        .state
-                        .threads
-                        .get(&raw.tid)
-                        .and_then(|thread| thread.container.clone());
-                    let table = if ty == Ty::Uid {
-                        &self.state.users
-                    } else {
-                        &self.state.groups
-                    };
-                    let found = owner
-                        .and_then(|owner| table.get(&(owner, id as u32)))
-                        .or_else(|| table.get(&(std::sync::Arc::from(""), id as u32)));
-                    match found {
-                        Some(account) => {
-                            let from = self.scratch.len();
-                            self.scratch.extend_from_slice(&(id as i64).to_le_bytes());
-                            self.scratch.extend_from_slice(account.name.as_bytes());
-                            Held::Made(from, self.scratch.len())
-                        }
-                        None => Held::Num(id as i64),
-                    }
-                }
-                None => Held::Absent,
-            },
-            Ty::Fds => self.waits(raw.tid, bytes),
-        }
-    }
-
-    /// A list of descriptors, with the letters and names of what is behind them.
-    fn waits<'b>(&mut self, tid: i64, bytes: &'b [u8]) -> Held<'b> {
-        let from = self.scratch.len();
-        let mut cursor = super::bytes::Cursor::new(bytes);
-        let Some(count) = cursor.u16() else {
-            return Held::Absent;
-        };
-        for _ in 0..count {
-            let (Some(fd), Some(events)) = (cursor.i64(), cursor.u16()) else {
-                break;
-            };
-            let scratch = &mut self.scratch;
-            scratch.extend_from_slice(&fd.to_le_bytes());
-            scratch.extend_from_slice(&events.to_le_bytes());
-            match self.state.fd_of(tid, fd) {
-                Some(behind) => {
-                    let name = behind
-                        .name
-                        .get(..usize::from(u16::MAX))
-                        .unwrap_or(&behind.name);
-                    scratch.push(behind.letter() as u8);
-                    scratch.extend_from_slice(&(name.len() as u16).to_le_bytes());
-                    scratch.extend_from_slice(name);
-                }
-                None => scratch.extend_from_slice(b"?\0\0"),
-            }
-        }
-        Held::Made(from, self.scratch.len())
-    }
-
-    /// What was known of descriptor, time and thread.
-    fn asides(
-        &mut self,
-        raw: &Raw<'_>,
-        row: Option<&EventType>,
-        seen: Seen,
-        held: &mut SmallVec<[Held<'_>; 36]>,
-    ) {
-        let thread = self.state.threads.get(&raw.tid);
-        let about = row.is_some_and(is_about_fd) && seen.has_thread;
-        held.push(match thread {
-            Some(thread) if about => Held::Num(thread.last_fd),
-            _ => Held::Absent,
-        });
-        let Some(thread) = thread else {
-            held.push(Held::Absent);
-            return;
-        };
-        let main = self.state.threads.get(&thread.pid);
-        let limit = main.map_or(-1, |main| main.fdlimit);
-        let open = main.map_or(0, |main| main.fds.len());
-        let usage = if limit > 0 {
-            (open as f64 * 100.0 / limit as f64).min(100.0)
-        } else {
-            0.0
-        };
-        let [size, resident, swapped] = thread.memory.map(u64::from);
-        let [major, minor] = thread.faults;
-        let words: [u64; THREAD_FIELDS.len()] = [
-            thread.vtid as u64,
-            size,
-            resident,
-            swapped,
-            major,
-            minor,
-            thread.children,
-            main.map_or(0, |main| main.children) + 1,
-            open as u64,
-            seen.slice,
-            thread.exec_time,
-            u64::from(seen.renamed),
-            limit as u64,
-            usage.to_bits(),
-            thread.vpgid as u64,
-            u64::from(thread.exe_flags & Process::EXE_WRITABLE != 0),
-            u64::from(thread.vpgid == thread.vpid),
-            thread.pidns_start,
-            thread.clone_ts,
-        ];
-        let from = self.scratch.len();
-        for word in words {
-            self.scratch.extend_from_slice(&word.to_le_bytes());
-        }
-        held.push(Held::Made(from, self.scratch.len()));
-        debug_assert!(held.len() >= ASIDES);
-    }
-
-    /// The row of the descriptor an event is about.
-    fn file(&mut self, raw: &Raw<'_>, row: &EventType, seen: Seen) -> Option<FileId> {
-        if !is_about_fd(row) || !seen.has_thread {
-            return None;
-        }
-        let container = self
-            .state
-            .threads
-            .get(&raw.tid)
-            .and_then(|thread| thread.container.clone());
-        if let Some(place) = seen.file {
-            let id = self.rows.file(&mut self.state, place, container.as_ref())?;
-            // A connection that failed is called by what was tried.
-            if raw.code == 23 && raw.int(0).is_some_and(|result| result < 0) {
-                let tried = raw
-                    .param(1)
-                    .map(super::state::tuple_name)
-                    .unwrap_or_default();
-                return Some(self.rows.renamed(id, tried));
-            }
-            return Some(id);
-        }
-        let name = if raw.is_entry() {
-            None
-        } else {
-            self.name_to_be(raw)
-        };
-        Some(self.rows.unseen(letter_to_be(raw.code), name))
-    }
-
-    /// What a call that returned was to open; empty for calls that open nothing.
-    fn name_to_be(&mut self, raw: &Raw<'_>) -> Option<Vec<u8>> {
-        match raw.code {
-            3 | 59 => {
-                let path = raw.text(1).unwrap_or_default();
-                if path.starts_with(b"/") || path.is_empty() {
-                    return Some(printable(path));
-                }
-                let cwd = self.state.cwd(raw.tid);
-                Some(join_path(&cwd, path))
-            }
-            103 => None,
-            307 | 327 => self.state.opened_path(raw),
-            23 | 27 | 57 | 247 | 249 | 389 => Some(match raw.param(1) {
-                Some(tuple) if !tuple.is_empty() => super::state::tuple_name(tuple),
-                _ => b"NULL".to_vec(),
-            }),
-            _ => Some(Vec::new()),
-        }
-    }
-
-    fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Report), Error> {
+    /// What is left to be said behind the last event.
+    pub fn close(&mut self) {
         let last = self.last_ts;
-        self.settle(last);
         if self.state.refused_threads > 0 {
             let detail = format!(
                 "{} threads more than can be followed at once",
@@ -729,8 +385,14 @@ impl Converter {
                 count: Some(0),
                 detail,
             });
-            self.settle(last);
         }
+        self.settle(last);
+    }
+
+    /// Writes notes, gaps and the state at the end, and ends the capture.
+    pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Report), Error> {
+        self.close();
+        let last = self.last_ts;
         for (about, text) in std::mem::take(&mut self.notes) {
             writer.note(&Note {
                 made_ns: i64::try_from(about).unwrap_or(0),
@@ -765,19 +427,5 @@ impl Converter {
         let tables = self.rows.everything(&mut self.state);
         let out = writer.seal(&totals, &tables)?;
         Ok((out, self.report))
-    }
-}
-
-/// The letter of what a call is to open.
-fn letter_to_be(code: u16) -> char {
-    match code & !1 {
-        2 | 58 | 102 | 306 | 326 => 'f',
-        18 | 26 | 56 | 246 | 248 | 388 => '4',
-        60 | 392 => 'p',
-        62 | 396 => 'e',
-        126 | 398 => 's',
-        136 => 't',
-        138 | 394 => 'i',
-        _ => 'o',
     }
 }

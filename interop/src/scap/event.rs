@@ -20,7 +20,7 @@ pub struct Raw<'b> {
     /// It only changes what is known, and is not to be shown.
     pub state_only: bool,
     /// Bytes of its parameters.
-    pub params: SmallVec<[&'b [u8]; 32]>,
+    pub params: Params<'b>,
     /// Its parameters could not be told apart.
     pub torn: bool,
     /// Comments behind it.
@@ -117,7 +117,8 @@ pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>
     Some(raw)
 }
 
-type Params<'b> = SmallVec<[&'b [u8]; 32]>;
+/// Parameters by their bytes. Most events have few.
+pub type Params<'b> = SmallVec<[&'b [u8]; 8]>;
 
 /// Parameters by their lengths, and whether they fill the content exactly. `None` when they do not fit.
 fn split(content: &[u8], count: usize, width: usize) -> Option<(Params<'_>, bool)> {

@@ -4,7 +4,7 @@
 use super::state::State;
 use super::threads::{Fd, Thread, l4, ty};
 use afterimage_model::{
-    BootNs, ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process,
+    ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process,
     Protocol, Role, Tables, User,
 };
 use hashbrown::HashMap;
@@ -96,17 +96,30 @@ impl Rows {
             Some(id) => self.container(state, &id),
             None => None,
         };
+        let around = Around {
+            parent,
+            ppid,
+            start,
+            execs,
+            env: &env,
+            cwd: &cwd,
+            container,
+        };
         let thread = state.threads.get(&tid)?;
-        let row = make(thread, parent, &cwd, ppid, start, execs, &env, container);
-        self.accounts(state, tid, container);
-        let id = match before.and_then(|(_, id)| self.tables.procs.get(&id)) {
-            Some(before) if same(before, &row) => before.id,
-            _ => {
+        let known = before.and_then(|(seen, id)| Some((seen, self.tables.procs.get(&id)?)));
+        let same = known.filter(|(_, row)| around.is_told(row, thread));
+        let same = same.map(|(seen, row)| (seen, row.id));
+        // Most changes are of other threads: then no row is made to be compared.
+        if same.is_none_or(|(seen, _)| seen < state.accounts_changed) {
+            self.accounts(state, tid, container);
+        }
+        let id = match same {
+            Some((_, id)) => id,
+            None => {
                 self.next_proc += 1;
                 let id = ProcId(self.next_proc);
-                self.tables
-                    .procs
-                    .insert(id, Arc::new(Process { id, ..row }));
+                let row = around.row(id, state.threads.get(&tid)?);
+                self.tables.procs.insert(id, Arc::new(row));
                 id
             }
         };
@@ -127,14 +140,9 @@ impl Rows {
         let Some(thread) = state.threads.get(&tid) else {
             return;
         };
-        let list: Arc<str> = thread.container.clone().unwrap_or_else(|| Arc::from(""));
-        let host: Arc<str> = Arc::from("");
+        let owner = thread.container.as_ref();
         for uid in [thread.uid, thread.loginuid] {
-            let found = state
-                .users
-                .get(&(list.clone(), uid))
-                .or_else(|| state.users.get(&(host.clone(), uid)));
-            match found {
+            match state.account(&state.users, owner, uid) {
                 Some(found) => {
                     let row = User {
                         container,
@@ -151,11 +159,7 @@ impl Rows {
             }
         }
         let gid = thread.gid;
-        let found = state
-            .groups
-            .get(&(list, gid))
-            .or_else(|| state.groups.get(&(host, gid)));
-        match found {
+        match state.account(&state.groups, owner, gid) {
             Some(found) => {
                 let row = Group {
                     container,
@@ -264,65 +268,99 @@ impl Rows {
     }
 }
 
-/// Whether two rows say the same, but for their numbers.
-fn same(before: &Process, row: &Process) -> bool {
-    before.key == row.key
-        && Process {
-            id: before.id,
-            ..row.clone()
-        } == *before
-}
-
-#[allow(clippy::too_many_arguments)]
-fn make(
-    thread: &Thread,
+/// What a row says of a thread that the thread does not know itself.
+struct Around<'a> {
     parent: Option<ProcId>,
-    cwd: &[u8],
     ppid: i64,
     start: u64,
     execs: u32,
-    env: &[u8],
+    env: &'a [u8],
+    cwd: &'a [u8],
     container: Option<ContainerId>,
-) -> Process {
-    let [cap_inheritable, cap_permitted, cap_effective] = thread.caps;
-    let [exe_ino, exe_ctime_ns, exe_mtime_ns] = thread.exe_file;
-    let argv = [&*thread.exe, b"\0", &thread.args].concat();
-    Process {
-        id: ProcId(0),
-        key: ProcKey {
+}
+
+impl Around<'_> {
+    /// The row.
+    fn row(&self, id: ProcId, thread: &Thread) -> Process {
+        let [cap_inheritable, cap_permitted, cap_effective] = thread.caps;
+        let [exe_ino, exe_ctime_ns, exe_mtime_ns] = thread.exe_file;
+        let argv = [&*thread.exe, b"\0", &thread.args].concat();
+        Process {
+            id,
+            key: ProcKey {
+                pid: id32(thread.pid),
+                start_ns: self.start,
+                exec: self.execs,
+            },
+            parent: self.parent,
+            ppid: id32(self.ppid),
+            vpid: id32(thread.vpid),
+            sid: id32(thread.sid),
+            pgid: id32(thread.pgid),
+            tty: thread.tty,
+            comm: thread.comm.to_vec(),
+            exe_path: thread.exepath.to_vec(),
+            exe_ino,
+            exe_ctime_ns,
+            exe_mtime_ns,
+            exe_flags: thread.exe_flags,
+            argv_full_len: argv.len() as u64,
+            argv,
+            env: self.env.to_vec(),
+            env_full_len: self.env.len() as u64,
+            cwd: self.cwd.to_vec(),
+            uid: thread.uid,
+            gid: thread.gid,
+            euid: thread.uid,
+            egid: thread.gid,
+            loginuid: thread.loginuid,
+            cap_effective,
+            cap_permitted,
+            cap_inheritable,
+            container: self.container,
+            cgroup: thread.cgroups.to_vec(),
+            origin: Origin::Told,
+            ..Process::default()
+        }
+    }
+
+    /// Whether a row that was made of the same thread still says what [`Around::row`] would say.
+    fn is_told(&self, row: &Process, thread: &Thread) -> bool {
+        let key = ProcKey {
             pid: id32(thread.pid),
-            start_ns: BootNs(start).0,
-            exec: execs,
-        },
-        parent,
-        ppid: id32(ppid),
-        vpid: id32(thread.vpid),
-        sid: id32(thread.sid),
-        pgid: id32(thread.pgid),
-        tty: thread.tty,
-        comm: thread.comm.to_vec(),
-        exe_path: thread.exepath.to_vec(),
-        exe_ino,
-        exe_ctime_ns,
-        exe_mtime_ns,
-        exe_flags: thread.exe_flags,
-        argv_full_len: argv.len() as u64,
-        argv,
-        env: env.to_vec(),
-        env_full_len: env.len() as u64,
-        cwd: cwd.to_vec(),
-        uid: thread.uid,
-        gid: thread.gid,
-        euid: thread.uid,
-        egid: thread.gid,
-        loginuid: thread.loginuid,
-        cap_effective,
-        cap_permitted,
-        cap_inheritable,
-        container,
-        cgroup: thread.cgroups.to_vec(),
-        origin: Origin::Told,
-        ..Process::default()
+            start_ns: self.start,
+            exec: self.execs,
+        };
+        let [inheritable, permitted, effective] = thread.caps;
+        let ids = [
+            (row.ppid, id32(self.ppid)),
+            (row.vpid, id32(thread.vpid)),
+            (row.sid, id32(thread.sid)),
+            (row.pgid, id32(thread.pgid)),
+            (row.tty, thread.tty),
+            (row.exe_flags, thread.exe_flags),
+            (row.uid, thread.uid),
+            (row.gid, thread.gid),
+            (row.loginuid, thread.loginuid),
+        ];
+        let argv = |argv: &[u8]| {
+            argv.strip_prefix(&*thread.exe)
+                .and_then(|rest| rest.strip_prefix(b"\0"))
+                .is_some_and(|rest| *rest == *thread.args)
+        };
+        row.key == key
+            && row.parent == self.parent
+            && row.container == self.container
+            && ids.iter().all(|(told, known)| told == known)
+            && [row.cap_inheritable, row.cap_permitted, row.cap_effective]
+                == [inheritable, permitted, effective]
+            && [row.exe_ino, row.exe_ctime_ns, row.exe_mtime_ns] == thread.exe_file
+            && *row.comm == *thread.comm
+            && *row.exe_path == *thread.exepath
+            && argv(&row.argv)
+            && *row.cwd == *self.cwd
+            && *row.cgroup == *thread.cgroups
+            && *row.env == *self.env
     }
 }
 
@@ -420,4 +458,62 @@ fn protocol(proto: u8) -> Protocol {
         l4::RAW => 255,
         _ => 0,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_told_until_anything_it_says_changes() {
+        let around = Around {
+            parent: Some(ProcId(3)),
+            ppid: 4,
+            start: 5,
+            execs: 6,
+            env: b"A=b",
+            cwd: b"/tmp/",
+            container: None,
+        };
+        let thread = Thread::unknown(7);
+        let row = around.row(ProcId(1), &thread);
+        assert!(around.is_told(&row, &thread));
+        let text = || Arc::from(&b"other"[..]);
+        let changes: [fn(&mut Thread, Arc<[u8]>); 16] = [
+            |t, _| t.pid += 1,
+            |t, _| t.vpid += 1,
+            |t, _| t.sid += 1,
+            |t, _| t.pgid += 1,
+            |t, _| t.tty += 1,
+            |t, _| t.uid = t.uid.wrapping_add(1),
+            |t, _| t.gid = t.gid.wrapping_add(1),
+            |t, _| t.loginuid = t.loginuid.wrapping_add(1),
+            |t, _| t.exe_flags += 1,
+            |t, _| t.exe_file = [1, 2, 3],
+            |t, _| t.caps = [1, 2, 3],
+            |t, text| t.comm = text,
+            |t, text| t.exe = text,
+            |t, text| t.args = text,
+            |t, text| t.exepath = text,
+            |t, text| t.cgroups = text,
+        ];
+        for (at, change) in changes.iter().enumerate() {
+            let mut changed = thread.clone();
+            change(&mut changed, text());
+            assert!(!around.is_told(&row, &changed), "change {at}");
+            let row = around.row(ProcId(1), &changed);
+            assert!(around.is_told(&row, &changed), "change {at}");
+        }
+        for other in [
+            Around { parent: None, ..around },
+            Around { ppid: 1, ..around },
+            Around { start: 1, ..around },
+            Around { execs: 1, ..around },
+            Around { env: b"", ..around },
+            Around { cwd: b"/", ..around },
+            Around { container: Some(ContainerId(1)), ..around },
+        ] {
+            assert!(!other.is_told(&row, &thread));
+        }
+    }
 }

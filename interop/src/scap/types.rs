@@ -511,6 +511,8 @@ pub struct EventType {
     pub large: bool,
     /// Place of the parameter `res`, or of the new descriptor of a call without one.
     pub result: Option<usize>,
+    /// Place of the descriptor that a return repeats: not that of a new one.
+    pub fd: Option<usize>,
 }
 
 impl EventType {
@@ -615,6 +617,7 @@ fn parse_row(row: &Row) -> EventType {
         uses: has('u'),
         skips: has('s'),
         large: has('l'),
+        fd: place("fd").filter(|place| *place > 0 || !has('c')),
         result: place("res").or_else(|| place("fd").filter(|_| is_exit && has('c'))),
         params,
     }

@@ -31,10 +31,11 @@ fn scap<'a>(c: &Ctx<'a>) -> Option<&'a TypeDesc> {
     c.ty().filter(|ty| ty.is(TypeDesc::SCAP))
 }
 
-/// A duration with the unit that suits it and two decimals.
+/// A duration with the unit that suits it, below ten of them with two decimals, as sysdig shows it.
 pub fn human(ns: u64) -> String {
     let units = [(SECOND, "s"), (1_000_000, "ms"), (1_000, "us")];
     match units.iter().find(|(unit, _)| ns >= *unit) {
+        Some((unit, name)) if ns >= unit * 10 => format!("{}{name}", ns / unit),
         Some((unit, name)) => format!("{}.{:02}{name}", ns / unit, ns % unit * 100 / unit),
         None => format!("{ns}ns"),
     }
@@ -717,6 +718,11 @@ pub fn abspath<'a>(c: &Ctx<'a>, which: Option<&str>) -> Option<FieldValue<'a>> {
     let mut places = path_places(c.ty()?);
     let at = match which {
         None | Some("src") => places.next(),
+        // For sysdig the only path is both.
+        Some("dst") if scap(c).is_some() => {
+            let first = places.next();
+            places.next().or(first)
+        }
         Some("dst") => places.nth(1),
         Some(_) => None,
     }?;

@@ -35,6 +35,14 @@ pub fn number(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(|n| FieldValue::Uint(n as u64))
 }
 
+/// Memory of the process in units of `1 / scale` KiB, as sysdig tells it of threads: on its main one, and 0 on the others.
+pub fn of_main(c: &Ctx<'_>, field: &str, scale: u64) -> Option<FieldValue<'static>> {
+    let kib = kept(c, field)? as u64;
+    let is_main = c.event.tid == c.proc()?.key.pid;
+    let held = if is_main { kib } else { 0 };
+    Some(FieldValue::Uint(held.saturating_mul(scale)))
+}
+
 /// A number that may be negative.
 pub fn signed(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(FieldValue::Int)

@@ -8,6 +8,9 @@ use crate::event::Value;
 use crate::fields::Ctx;
 use crate::schema::{ArgDesc, Schema};
 use crate::signal;
+use smallvec::SmallVec;
+use std::borrow::Cow;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a buffer that the line of all arguments shows at the most.
@@ -17,23 +20,91 @@ const LINE_BYTES: usize = 80;
 const AT_FDCWD: i64 = -100;
 
 /// An argument as it is shown: the value, and what it stands for, which may be empty.
-struct Shown {
-    text: Vec<u8>,
-    stands_for: Vec<u8>,
+struct Shown<'a> {
+    text: Part<'a>,
+    stands_for: Cow<'a, [u8]>,
 }
 
-impl Shown {
-    fn plain(text: impl Into<Vec<u8>>) -> Shown {
-        Shown {
-            text: text.into(),
-            stands_for: Vec::new(),
+/// What is shown: a number is only made a text where it is written.
+enum Part<'a> {
+    Int(i64),
+    Uint(u64),
+    Text(Cow<'a, [u8]>),
+}
+
+impl Part<'_> {
+    fn put(&self, line: &mut Vec<u8>) {
+        // Writing to memory cannot fail.
+        match self {
+            Part::Int(n) => drop(write!(line, "{n}")),
+            Part::Uint(n) => drop(write!(line, "{n}")),
+            Part::Text(text) => line.extend_from_slice(text),
         }
     }
 
-    fn named(text: impl Into<Vec<u8>>, stands_for: impl Into<Vec<u8>>) -> Shown {
+    fn into_text(self) -> Vec<u8> {
+        match self {
+            Part::Text(text) => text.into_owned(),
+            number => {
+                let mut text = Vec::new();
+                number.put(&mut text);
+                text
+            }
+        }
+    }
+}
+
+impl From<i64> for Part<'_> {
+    fn from(n: i64) -> Self {
+        Part::Int(n)
+    }
+}
+
+impl From<u64> for Part<'_> {
+    fn from(n: u64) -> Self {
+        Part::Uint(n)
+    }
+}
+
+impl<'a> From<&'a str> for Part<'a> {
+    fn from(text: &'a str) -> Self {
+        Part::Text(Cow::Borrowed(text.as_bytes()))
+    }
+}
+
+impl<'a> From<&'a [u8]> for Part<'a> {
+    fn from(text: &'a [u8]) -> Self {
+        Part::Text(Cow::Borrowed(text))
+    }
+}
+
+impl From<String> for Part<'_> {
+    fn from(text: String) -> Self {
+        Part::Text(Cow::Owned(text.into_bytes()))
+    }
+}
+
+impl From<Vec<u8>> for Part<'_> {
+    fn from(text: Vec<u8>) -> Self {
+        Part::Text(Cow::Owned(text))
+    }
+}
+
+impl<'a> Shown<'a> {
+    fn plain(text: impl Into<Part<'a>>) -> Shown<'a> {
         Shown {
             text: text.into(),
-            stands_for: stands_for.into(),
+            stands_for: Cow::Borrowed(b""),
+        }
+    }
+
+    fn named(text: impl Into<Part<'a>>, stands_for: impl Into<Part<'a>>) -> Shown<'a> {
+        Shown {
+            text: text.into(),
+            stands_for: match stands_for.into() {
+                Part::Text(text) => text,
+                number => Cow::Owned(number.into_text()),
+            },
         }
     }
 }
@@ -59,9 +130,9 @@ pub fn name_of(value: &Value) -> Option<&[u8]> {
 pub fn arg_text(ctx: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
     let shown = shown(ctx, at)?;
     Some(if shown.stands_for.is_empty() {
-        shown.text
+        shown.text.into_text()
     } else {
-        shown.stands_for
+        shown.stands_for.into_owned()
     })
 }
 
@@ -73,20 +144,21 @@ pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
     if is_generic(args) {
         return line;
     }
-    for (at, arg) in args.iter().enumerate().take(ctx.event.args.len()) {
-        let Some(mut shown) = shown(ctx, at) else {
+    for (arg, value) in args.iter().zip(&ctx.event.args) {
+        let Some(shown) = argument(ctx, arg, value) else {
             continue;
         };
-        if is_buffer(arg.kind()) && shown.text.len() > LINE_BYTES {
-            shown.text.truncate(LINE_BYTES - 3);
-            shown.text.extend_from_slice(b"...");
-        }
         line.extend_from_slice(arg.name.as_bytes());
         line.push(b'=');
-        line.append(&mut shown.text);
+        let from = line.len();
+        shown.text.put(&mut line);
+        if is_buffer(arg.kind()) && line.len() - from > LINE_BYTES {
+            line.truncate(from + LINE_BYTES - 3);
+            line.extend_from_slice(b"...");
+        }
         if !shown.stands_for.is_empty() {
             line.push(b'(');
-            line.append(&mut shown.stands_for);
+            line.extend_from_slice(&shown.stands_for);
             line.push(b')');
         }
         line.push(b' ');
@@ -104,16 +176,20 @@ fn is_buffer(kind: Option<ArgKind>) -> bool {
     matches!(kind, Some(ArgKind::Data | ArgKind::Bytes | ArgKind::Argv))
 }
 
-fn shown(ctx: &Ctx<'_>, at: usize) -> Option<Shown> {
+fn shown<'a>(ctx: &Ctx<'a>, at: usize) -> Option<Shown<'a>> {
     let ty = ctx.ty()?;
     let desc = ty.shown_args().get(at)?;
     let value = ctx.event.args.get(at)?;
     if at == 0 && is_generic(ty.shown_args()) {
         return Some(Shown::named(
-            number_of(value)?.to_string(),
+            number_of(value)?,
             ty.name.as_bytes(),
         ));
     }
+    argument(ctx, desc, value)
+}
+
+fn argument<'a>(ctx: &Ctx<'a>, desc: &'a ArgDesc, value: &'a Value) -> Option<Shown<'a>> {
     Some(match (desc.kind()?, value) {
         (ArgKind::Path, Value::Bytes(blob)) => path(ctx, desc, &blob.bytes),
         // What the writer did not know yet is no parameter.
@@ -122,22 +198,22 @@ fn shown(ctx: &Ctx<'_>, at: usize) -> Option<Shown> {
     })
 }
 
-fn value_shown(schema: &Schema, kind: ArgKind, set: &str, value: &Value) -> Shown {
+fn value_shown<'a>(schema: &'a Schema, kind: ArgKind, set: &str, value: &'a Value) -> Shown<'a> {
     match (kind, value) {
         (ArgKind::Fd | ArgKind::DirFd, value) => match (number_of(value), name_of(value)) {
-            (Some(fd), Some(name)) => Shown::named(fd.to_string(), name),
-            (Some(AT_FDCWD), None) => Shown::named(AT_FDCWD.to_string(), "AT_FDCWD"),
-            (Some(fd), None) => Shown::named(fd.to_string(), error_name(fd)),
+            (Some(fd), Some(name)) => Shown::named(fd, name),
+            (Some(AT_FDCWD), None) => Shown::named(AT_FDCWD, "AT_FDCWD"),
+            (Some(fd), None) => Shown::named(fd, error_name(fd)),
             (None, _) => Shown::plain(""),
         },
-        (ArgKind::Pid, value) => Shown::named(
-            number_of(value).map_or_else(String::new, |n| n.to_string()),
-            name_of(value).unwrap_or_default(),
-        ),
+        (ArgKind::Pid, value) => match number_of(value) {
+            Some(pid) => Shown::named(pid, name_of(value).unwrap_or_default()),
+            None => Shown::plain(""),
+        },
         (ArgKind::Uid | ArgKind::Gid, value) => match (number_of(value), name_of(value)) {
             (Some(-1), _) => Shown::named("-1", "<NONE>"),
-            (Some(id), Some(name)) => Shown::named(id.to_string(), name),
-            (Some(id), None) => Shown::named(id.to_string(), "<NA>"),
+            (Some(id), Some(name)) => Shown::named(id, name),
+            (Some(id), None) => Shown::named(id, "<NA>"),
             (None, _) => Shown::plain(""),
         },
         (_, Value::Num(n)) => number_shown(schema, kind, set, *n),
@@ -146,10 +222,10 @@ fn value_shown(schema: &Schema, kind: ArgKind, set: &str, value: &Value) -> Show
     }
 }
 
-fn number_shown(schema: &Schema, kind: ArgKind, set: &str, n: i64) -> Shown {
+fn number_shown<'a>(schema: &'a Schema, kind: ArgKind, set: &str, n: i64) -> Shown<'a> {
     match kind {
         // As C prints them with a sign, 32 bits or 64.
-        ArgKind::Uint if set == "32" => Shown::plain((n as i32).to_string()),
+        ArgKind::Uint if set == "32" => Shown::plain(i64::from(n as i32)),
         ArgKind::Hex => Shown::plain(format!("{n:X}")),
         ArgKind::Mode => {
             let text = if n == 0 {
@@ -159,13 +235,13 @@ fn number_shown(schema: &Schema, kind: ArgKind, set: &str, n: i64) -> Shown {
             };
             Shown::named(text, names(schema, set, n as u64))
         }
-        ArgKind::Flags => Shown::named((n as u64).to_string(), names(schema, set, n as u64)),
-        ArgKind::Enum => Shown::named((n as u64).to_string(), one_name(schema, set, n as u64)),
-        ArgKind::Errno => Shown::named(n.to_string(), error_name(n)),
-        ArgKind::Signal => Shown::named(n.to_string(), signal_name(n)),
+        ArgKind::Flags => Shown::named(n as u64, names(schema, set, n as u64)),
+        ArgKind::Enum => Shown::named(n as u64, one_name(schema, set, n as u64)),
+        ArgKind::Errno => Shown::named(n, error_name(n)),
+        ArgKind::Signal => Shown::named(n, signal_name(n)),
         ArgKind::TimeSpec if n == -1 => Shown::plain("none"),
         ArgKind::TimeSpec => Shown::named(
-            (n as u64).to_string(),
+            n as u64,
             format!("{}s", general(n as u64 as f64 / 1e9)),
         ),
         ArgKind::SigSet => {
@@ -178,11 +254,11 @@ fn number_shown(schema: &Schema, kind: ArgKind, set: &str, n: i64) -> Shown {
                     .join(" "),
             )
         }
-        _ => Shown::plain(n.to_string()),
+        _ => Shown::plain(n),
     }
 }
 
-fn bytes_shown(schema: &Schema, kind: ArgKind, set: &str, bytes: &[u8]) -> Shown {
+fn bytes_shown<'a>(schema: &'a Schema, kind: ArgKind, set: &str, bytes: &'a [u8]) -> Shown<'a> {
     match kind {
         ArgKind::Str => Shown::plain(until_nul(bytes)),
         ArgKind::Tuple => Shown::plain(tuple(bytes)),
@@ -204,7 +280,7 @@ fn bytes_shown(schema: &Schema, kind: ArgKind, set: &str, bytes: &[u8]) -> Shown
 }
 
 /// The kinds of a value that says itself what it is, by the name of the set.
-fn variant(schema: &Schema, set: &str, bytes: &[u8]) -> Shown {
+fn variant<'a>(schema: &'a Schema, set: &str, bytes: &'a [u8]) -> Shown<'a> {
     use ArgKind::{Bytes, Errno, Fd, Hex, Int, Signal, Str, TimeSpec, Uint};
     let Some((which, rest)) = bytes.split_first() else {
         return Shown::plain("");
@@ -229,12 +305,18 @@ fn variant(schema: &Schema, set: &str, bytes: &[u8]) -> Shown {
             None => return Shown::plain(""),
         },
     };
-    value_shown(schema, kind, "", &Value::Num(number))
+    match kind {
+        Fd => match number {
+            AT_FDCWD => Shown::named(AT_FDCWD, "AT_FDCWD"),
+            fd => Shown::named(fd, error_name(fd)),
+        },
+        kind => number_shown(schema, kind, "", number),
+    }
 }
 
 /// A path as it was passed, and where it leads when it is relative: from the working directory, or from the directory
 /// whose descriptor the argument `by` holds.
-fn path(ctx: &Ctx<'_>, desc: &ArgDesc, bytes: &[u8]) -> Shown {
+fn path<'a>(ctx: &Ctx<'a>, desc: &ArgDesc, bytes: &'a [u8]) -> Shown<'a> {
     let raw = until_nul(bytes);
     let text = printable(raw);
     if raw.is_empty() || raw.starts_with(b"/") || raw.starts_with(b"<NA>") {
@@ -378,8 +460,8 @@ fn signal_name(n: i64) -> String {
 }
 
 /// Names of bits in the order of the set, those that are there first; a name of the whole number ends the list.
-fn names(schema: &Schema, set: &str, n: u64) -> String {
-    let mut held: Vec<&str> = Vec::new();
+fn names<'s>(schema: &'s Schema, set: &str, n: u64) -> Part<'s> {
+    let mut held: SmallVec<[&str; 8]> = SmallVec::new();
     let mut rest = n;
     for flag in schema.flag_set(set).map_or(&[][..], |set| &set.flags) {
         if flag.value == n {
@@ -391,7 +473,11 @@ fn names(schema: &Schema, set: &str, n: u64) -> String {
             rest &= !flag.value;
         }
     }
-    held.join("|")
+    match held.as_slice() {
+        [] => "".into(),
+        [one] => (*one).into(),
+        several => several.join("|").into(),
+    }
 }
 
 /// The name of a whole number.

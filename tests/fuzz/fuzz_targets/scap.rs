@@ -1,8 +1,8 @@
 //! Any bytes as a capture of sysdig: `cargo +nightly fuzz run --fuzz-dir tests/fuzz scap`.
 #![no_main]
 
-use afterimage_format::{Lineage, Reader};
-use afterimage_interop::{open, scap};
+use afterimage_format::Reader;
+use afterimage_interop::{Provenance, open, scap};
 use std::io::Cursor;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -13,7 +13,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             Box::new(Cursor::new(input)),
             Vec::new(),
             open::manifest(),
-            &Lineage::default(),
+            &Provenance::default(),
         );
         if let Ok((made, report)) = made {
             let reader = Reader::from_bytes(made).expect("what is made can be read");

@@ -1,0 +1,218 @@
+//! Captures of other programs, asked as they are read: nothing is converted in between, and the first answer comes at once.
+
+use crate::cache::Draft;
+use afterimage_format::{Batch, Row};
+use afterimage_indexer::{Span, Work};
+use afterimage_interop::{Error, Provenance};
+use afterimage_interop::scap::{Report, Stream};
+use afterimage_model::{
+    Abi, BootNs, Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
+};
+use afterimage_query::{Evaluator, Filter};
+use std::io::{BufWriter, Write};
+use std::sync::atomic::Ordering;
+
+/// What is asked.
+pub struct Question<'q> {
+    /// Which events; all where there is none.
+    pub filter: Option<&'q Filter>,
+    /// When.
+    pub span: Span,
+    /// Also what the other program kept for its own books.
+    pub internal: bool,
+    /// What had to be done for the answer.
+    pub work: &'q Work,
+}
+
+/// Calls `each` for every event that matches, in order, until it returns false. Gives what there is to say at the end of the
+/// capture; `None` when it was not reached. Where a `draft` is given and the end is reached, the events are also kept there.
+pub fn scan(
+    stream: Stream,
+    question: &Question<'_>,
+    draft: Option<Draft>,
+    each: &mut dyn FnMut(&Ctx<'_>) -> bool,
+) -> Result<Option<Report>, Error> {
+    let schema = stream.schema();
+    let manifest = stream.manifest().clone();
+    let first_ns = stream.start();
+    let mut walk = Walk {
+        question,
+        manifest: &manifest,
+        schema,
+        evaluator: question
+            .filter
+            .filter(|filter| !filter.is_all())
+            .map(Filter::evaluator),
+        hidden: hidden(schema, question),
+        event: blank(),
+        num: 0,
+        first_ns,
+        previous_ns: None,
+    };
+    // A copy that cannot be written is no reason not to answer.
+    let mut copy = draft.and_then(|draft| {
+        let out = BufWriter::new(draft.file().ok()?);
+        let writer = stream.writer(out, &Provenance::default()).ok()?;
+        Some((draft, writer))
+    });
+    let copies = copy.is_some();
+    let take = &mut |batch: &Batch, tables: &Tables| {
+        let go_on = walk.stretch(batch, tables, each);
+        copy = copy.take().filter(|_| go_on).and_then(|(draft, mut writer)| {
+            writer.chunk(batch, tables).ok()?;
+            Some((draft, writer))
+        });
+        Ok(go_on)
+    };
+    let ended = if copies {
+        stream.chunks(take)
+    } else {
+        stream.each(take)
+    }?;
+    if let Some(evaluator) = &walk.evaluator {
+        question.work.add_texts(evaluator);
+    }
+    let Some(ended) = ended else { return Ok(None) };
+    let Some((draft, writer)) = copy else {
+        return Ok(Some(ended.report()));
+    };
+    let (mut out, report) = ended.seal(writer)?;
+    if out.flush().is_ok() {
+        draft.finish();
+    }
+    Ok(Some(report))
+}
+
+/// By event type: whether no event of it is to be shown, whatever else is in it.
+fn hidden(schema: &Schema, question: &Question<'_>) -> Vec<bool> {
+    let may = |(at, ty): (usize, &TypeDesc)| {
+        let id = u16::try_from(at).map(TypeId);
+        let asked = |filter: &Filter| id.is_ok_and(|id| filter.may_match_type(schema, id));
+        (question.internal || !ty.is(TypeDesc::INTERNAL)) && question.filter.is_none_or(asked)
+    };
+    let types = schema.types.iter().enumerate();
+    types.map(|ty| !may(ty)).collect()
+}
+
+struct Walk<'w> {
+    question: &'w Question<'w>,
+    manifest: &'w Manifest,
+    schema: &'w Schema,
+    evaluator: Option<Evaluator>,
+    hidden: Vec<bool>,
+    /// The one event whose memory all use.
+    event: Event,
+    num: u64,
+    first_ns: u64,
+    previous_ns: Option<u64>,
+}
+
+impl Walk<'_> {
+    /// False ends the reading.
+    fn stretch(
+        &mut self,
+        batch: &Batch,
+        tables: &Tables,
+        each: &mut dyn FnMut(&Ctx<'_>) -> bool,
+    ) -> bool {
+        let mut evaluator = self.evaluator.take();
+        if let Some(evaluator) = &mut evaluator {
+            evaluator.forget();
+        }
+        let (mut asked, mut matched) = (0, 0);
+        let mut go_on = true;
+        for at in 0..batch.len() {
+            self.num += 1;
+            let Some(row) = batch.row(at).filter(|row| self.may_show(row)) else {
+                continue;
+            };
+            put_head(&mut self.event, row);
+            let head = self.ctx(tables, &self.event);
+            let by_head = match &mut evaluator {
+                Some(evaluator) => evaluator.by_head(&head),
+                None => Some(true),
+            };
+            if by_head == Some(false) {
+                continue;
+            }
+            batch.args_into(at, &mut self.event.args);
+            asked += 1;
+            let ctx = self.ctx(tables, &self.event);
+            let undecided = by_head.is_none();
+            if undecided && (evaluator.as_mut()).is_some_and(|asked| !asked.matches(&ctx)) {
+                continue;
+            }
+            matched += 1;
+            go_on = each(&ctx);
+            self.previous_ns = Some(row.time.0);
+            if !go_on {
+                break;
+            }
+        }
+        self.evaluator = evaluator;
+        let work = self.question.work;
+        for (counter, n) in [
+            (&work.chunks, 1),
+            (&work.read, 1),
+            (&work.events, batch.len() as u64),
+            (&work.asked, asked),
+            (&work.matched, matched),
+        ] {
+            counter.fetch_add(n, Ordering::Relaxed);
+        }
+        go_on
+    }
+
+    fn ctx<'c>(&'c self, tables: &'c Tables, event: &'c Event) -> Ctx<'c> {
+        Ctx {
+            manifest: self.manifest,
+            schema: self.schema,
+            tables,
+            event,
+            num: self.num,
+            first_ns: self.first_ns,
+            previous_ns: self.previous_ns.unwrap_or(event.time.0),
+        }
+    }
+
+    fn may_show(&self, row: &Row) -> bool {
+        let hidden = self.hidden.get(usize::from(row.ty.0)).copied();
+        !hidden.unwrap_or(false)
+            && (self.question.internal || !row.flags.has(EventFlags::INTERNAL))
+            && self
+                .question
+                .span
+                .is_none_or(|(start, end)| (start..=end).contains(&row.time.0))
+    }
+}
+
+fn put_head(event: &mut Event, row: &Row) {
+    event.time = row.time;
+    event.cpu = row.cpu;
+    event.seq = row.seq;
+    event.ty = row.ty;
+    event.abi = row.abi;
+    event.flags = row.flags;
+    event.tid = row.tid;
+    event.proc = row.proc;
+    event.file = row.file;
+    event.result = row.result;
+    event.latency_ns = row.latency_ns;
+}
+
+fn blank() -> Event {
+    Event {
+        time: BootNs::default(),
+        cpu: 0,
+        seq: 0,
+        ty: TypeId(0),
+        abi: Abi::default(),
+        flags: EventFlags::default(),
+        tid: 0,
+        proc: ProcId::default(),
+        file: None,
+        result: 0,
+        latency_ns: 0,
+        args: Default::default(),
+    }
+}

@@ -1,0 +1,295 @@
+//! A capture that scap wrote, as events of ours, a stretch at a time: one thread reads and follows what is known, the other,
+//! that of the caller, does with the events what it wants. Nothing is written in between.
+#![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
+
+use super::block::{Blocks, Item, Kind, Lost};
+use super::convert::{Converter, parse};
+use super::input::Input;
+use super::rows::Rows;
+use super::state::State;
+use super::types;
+use crate::Provenance;
+use crate::error::Error;
+use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
+use afterimage_model::{Gap, Manifest, Schema, Tables};
+use std::io::{BufRead, Write};
+use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+
+/// What a capture came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Event blocks.
+    pub events: u64,
+    /// Sections.
+    pub sections: u64,
+    /// What is missing or damaged.
+    pub gaps: Vec<Gap>,
+}
+
+/// Stretches that may wait to be taken.
+const WAITING: usize = 2;
+
+/// Events of a stretch at the most: enough that handing it over costs nothing, few enough that it stays in the cache.
+const STRETCH: usize = 8192;
+
+/// What is told of a stretch of events: false ends the reading.
+pub type Take<'t> = &'t mut dyn FnMut(&Batch, &Tables) -> Result<bool, Error>;
+
+/// A capture whose events are still to be read.
+pub struct Stream {
+    blocks: Blocks,
+    converter: Converter,
+    first: Vec<Lost>,
+    pending: Option<(Vec<u8>, Option<Kind>)>,
+    manifest: Manifest,
+    start: u64,
+}
+
+impl Stream {
+    /// Reads what stands in front of the events.
+    ///
+    /// # Errors
+    /// When the input is no such capture, or cannot be read. Damage is no error: it is told as gaps.
+    pub fn open(input: Box<dyn BufRead + Send>, manifest: Manifest) -> Result<Stream, Error> {
+        let mut blocks = Blocks::new(Input::new(input).map_err(Error::Read)?);
+        let mut converter = Converter::new(manifest);
+        // Only with the lists in front of the events is it known what stands in the header.
+        let mut first = Vec::new();
+        let mut pending = None;
+        loop {
+            match blocks.next().map_err(Error::Read)? {
+                Item::End => break,
+                Item::Lost(lost) => first.push(lost),
+                Item::Block(block)
+                    if matches!(block.kind, Some(Kind::Event { .. })) && converter.has_section() =>
+                {
+                    pending = Some((block.body.to_vec(), block.kind));
+                    break;
+                }
+                Item::Block(block) => converter.list(&block)?,
+            }
+        }
+        if !converter.has_section() {
+            return Err(Error::Not(if first.is_empty() && pending.is_none() {
+                "the file is empty".to_owned()
+            } else {
+                "this is no capture of sysdig or Falco (scap): no section begins in it".to_owned()
+            }));
+        }
+        let start = pending
+            .as_ref()
+            .and_then(|(body, kind)| parse(body, *kind))
+            .map_or(0, |raw| raw.ts);
+        Ok(Stream {
+            manifest: converter.manifest(start),
+            blocks,
+            converter,
+            first,
+            pending,
+            start,
+        })
+    }
+
+    /// The header of the capture.
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// What its events look like.
+    pub fn schema(&self) -> &'static Schema {
+        types::schema()
+    }
+
+    /// Instant of the first event, ns since 1970.
+    pub fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Hands over its events in order, with the rows they point at, until there are none or `take` has enough. Gives what
+    /// there is to say at the end; `None` when it was not reached.
+    ///
+    /// # Errors
+    /// When the input cannot be read, and those of `take`.
+    pub fn each(self, take: Take<'_>) -> Result<Option<Ended>, Error> {
+        self.stretches(STRETCH, true, take)
+    }
+
+    /// As [`Stream::each`], in stretches of the size that chunks of a capture have.
+    ///
+    /// # Errors
+    /// As of [`Stream::each`].
+    pub fn chunks(self, take: Take<'_>) -> Result<Option<Ended>, Error> {
+        self.stretches(WriterOptions::default().chunk_events, false, take)
+    }
+
+    fn stretches(
+        self,
+        events: usize,
+        loose: bool,
+        take: Take<'_>,
+    ) -> Result<Option<Ended>, Error> {
+        let Stream {
+            mut blocks,
+            mut converter,
+            first,
+            pending,
+            ..
+        } = self;
+        let (to, stretches) = sync_channel::<(Batch, Tables)>(WAITING);
+        let (back, empty) = channel();
+        let mut output = Output {
+            to,
+            empty,
+            batch: batch(loose),
+            loose,
+            options: WriterOptions {
+                // Numbers and not time decide where a chunk ends: old captures hold hours of little.
+                chunk_span_ns: u64::MAX,
+                chunk_events: events,
+                ..WriterOptions::default()
+            },
+        };
+        std::thread::scope(|scope| {
+            let reader = scope.spawn(move || {
+                let fed = converter.feed(&mut blocks, first, pending, &mut output);
+                (converter, fed)
+            });
+            let mut taken = Ok(true);
+            for (mut batch, tables) in stretches {
+                taken = take(&batch, &tables);
+                if !matches!(taken, Ok(true)) {
+                    break;
+                }
+                batch.clear();
+                // Nobody has to want it back.
+                let _ = back.send(batch);
+            }
+            // The loop has dropped the receiver, so that who reads ends soon.
+            let read = reader.join();
+            let (converter, fed) =
+                read.map_err(|_| Error::Not("the thread that reads has failed".to_owned()))?;
+            if !taken? {
+                return Ok(None);
+            }
+            fed?;
+            Ok(Some(Ended(converter)))
+        })
+    }
+}
+
+/// A capture whose events have all been read.
+pub struct Ended(Converter);
+
+impl Ended {
+    /// What it came to.
+    pub fn report(mut self) -> Report {
+        self.0.close();
+        self.0.report
+    }
+}
+
+/// Reads a capture that scap wrote and writes it as one of ours.
+///
+/// # Errors
+/// When the input is no such capture, cannot be read, or the output cannot be written. Damage is no error: it is told as gaps.
+pub fn convert<W: Write>(
+    input: Box<dyn BufRead + Send>,
+    out: W,
+    manifest: Manifest,
+    provenance: &Provenance<'_>,
+) -> Result<(W, Report), Error> {
+    let stream = Stream::open(input, manifest)?;
+    let mut writer = stream.writer(out, provenance)?;
+    let ended = stream.write(&mut writer)?;
+    ended.seal(writer)
+}
+
+impl Stream {
+    /// A capture of ours for its events, of which the header is written.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn writer<W: Write>(
+        &self,
+        out: W,
+        provenance: &Provenance<'_>,
+    ) -> Result<Writer<W>, Error> {
+        provenance.writer(out, &self.manifest, types::schema())
+    }
+
+    /// Writes all its events.
+    ///
+    /// # Errors
+    /// When the input cannot be read, or the output cannot be written.
+    pub fn write<W: Write>(self, writer: &mut Writer<W>) -> Result<Ended, Error> {
+        let ended = self.chunks(&mut |batch, tables| {
+            writer.chunk(batch, tables)?;
+            Ok(true)
+        })?;
+        ended.ok_or_else(|| Error::Not("reading has ended before the capture did".to_owned()))
+    }
+}
+
+impl Ended {
+    /// Writes what was learnt on the way, and ends the capture that has its events.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn seal<W: Write>(self, writer: Writer<W>) -> Result<(W, Report), Error> {
+        self.0.finish(writer)
+    }
+}
+
+/// Where events go.
+pub struct Output {
+    to: SyncSender<(Batch, Tables)>,
+    empty: Receiver<Batch>,
+    batch: Batch,
+    loose: bool,
+    options: WriterOptions,
+}
+
+/// An empty batch; a loose one is not to be written.
+fn batch(loose: bool) -> Batch {
+    match loose {
+        true => Batch::loose(types::schema()),
+        false => Batch::new(types::schema()),
+    }
+}
+
+impl Output {
+    /// Adds an event.
+    pub fn push(
+        &mut self,
+        row: Row,
+        args: &[Arg<'_>],
+        rows: &mut Rows,
+        state: &State,
+    ) -> Result<(), Error> {
+        if self.options.is_full(&self.batch, &row, args) {
+            self.flush(rows, state)?;
+        }
+        self.batch
+            .push(row, args, &rows.tables)
+            .map_err(|kind| Error::Not(kind.to_string()))
+    }
+
+    /// Hands over what there is.
+    pub fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        let needs = self.batch.needs(&rows.tables);
+        let empty = self
+            .empty
+            .try_recv()
+            .unwrap_or_else(|_| batch(self.loose));
+        let full = std::mem::replace(&mut self.batch, empty);
+        // Why it is not taken is known to who takes.
+        self.to
+            .send((full, needs))
+            .map_err(|_| Error::Not("nobody takes the events".to_owned()))?;
+        rows.prune(state);
+        Ok(())
+    }
+}
