@@ -139,7 +139,21 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    fn place(&mut self, bytes: &[u8], full_len: u64) -> u32 {
+    /// The place of a string that is in it.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Option<u32> {
+        let full_len = bytes.len() as u64;
+        let hash = self.hasher.hash_one((bytes, full_len));
+        let same = |place: &u32| self.at(*place) == Arg::Bytes(bytes, full_len);
+        self.places.find(hash, same).copied()
+    }
+
+    /// Strings in it.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The place of a string, which is put in when it is new.
+    pub(crate) fn place(&mut self, bytes: &[u8], full_len: u64) -> u32 {
         let full_len = full_len.max(bytes.len() as u64);
         let Dictionary {
             places,
@@ -192,7 +206,8 @@ impl Dictionary {
         })
     }
 
-    fn clear(&mut self) {
+    /// Makes it empty, keeping its memory.
+    pub(crate) fn clear(&mut self) {
         self.places.clear();
         self.entries.clear();
         self.bytes.clear();
@@ -201,7 +216,7 @@ impl Dictionary {
 
 /// Whether values of this kind are payload rather than names: payload is kept apart so that a search for a name need not
 /// decompress it.
-fn is_payload(kind: Option<ArgKind>) -> bool {
+pub fn is_payload(kind: Option<ArgKind>) -> bool {
     use ArgKind::{BitSet, Choice, MsgControl, MsgName, SockAddrIn, SockAddrOut};
     kind.is_some_and(|kind| {
         let number = matches!(
