@@ -7,9 +7,10 @@
 )]
 
 use crate::args_read::{Slots, Values};
-use crate::chunk_read::{Body, Heads, end_of};
+use crate::chunk_read::{Body, end_of};
 use crate::codec::take_ints;
 use crate::error::{ErrorKind, malformed};
+use crate::heads::Heads;
 use crate::lanes::{Lanes, MISS, Recent};
 use crate::layout::column;
 use crate::lists::alone;

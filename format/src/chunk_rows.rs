@@ -7,9 +7,10 @@
 )]
 
 use crate::args_read::Values;
-use crate::chunk_read::{Body, Heads, end_of};
+use crate::chunk_read::{Body, end_of};
 use crate::codec::take_ints;
 use crate::error::{ErrorKind, limit, malformed};
+use crate::heads::Heads;
 use crate::layout::column;
 use crate::wire::Cursor;
 use afterimage_model::{Event, TypeId};

@@ -9,13 +9,14 @@ use crate::batch::{Batch, Dictionary, Line, Places, by_thread};
 use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
-use crate::lanes::{Lanes, MISS, Recent, by_time};
+use crate::lanes::{Lanes, MISS, Recent};
 use crate::layout::column;
 use crate::lists::{Context, Parts};
 use crate::records::ZoneRecord;
+use crate::survey::{Rows, Survey, time_order};
 use crate::tables::put_table;
 use crate::wire::{Record, put_varint};
-use afterimage_model::{BootNs, EventFlags, ProcId, Tables};
+use afterimage_model::{BootNs, ProcId, Tables};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -136,89 +137,6 @@ impl Pressed {
     }
 }
 
-/// The rows of a chunk, thread by thread, side by side.
-#[derive(Default)]
-struct Rows {
-    types: Vec<u16>,
-    /// Types of the rows before in the same thread; of a thread's first row its own.
-    befores: Vec<u16>,
-    cpus: Vec<i64>,
-    procs: Vec<i64>,
-    abis: Vec<i64>,
-    /// Times since the row before in the same thread.
-    steps: Vec<i64>,
-    /// 0 or 1 + place in the file list.
-    files: Vec<i64>,
-    /// See [`Recent`].
-    ranks: Vec<i64>,
-    waits: Vec<bool>,
-    flags: Vec<i64>,
-    latencies: Vec<i64>,
-    results: Vec<i64>,
-    /// Where the values of each are, and how many.
-    cells: Vec<(u32, u8)>,
-    /// Row numbers type by type, and where each type ends.
-    by_type: Vec<u32>,
-    ends: Vec<u32>,
-}
-
-impl Rows {
-    fn clear(&mut self) {
-        let Rows {
-            types,
-            befores,
-            cpus,
-            procs,
-            abis,
-            steps,
-            files,
-            ranks,
-            waits,
-            flags,
-            latencies,
-            results,
-            cells,
-            by_type,
-            ends,
-        } = self;
-        types.clear();
-        befores.clear();
-        for list in [
-            cpus, procs, abis, steps, files, ranks, flags, latencies, results,
-        ] {
-            list.clear();
-        }
-        waits.clear();
-        cells.clear();
-        by_type.clear();
-        ends.clear();
-    }
-
-    /// Groups the rows of `kinds` types.
-    fn group(&mut self, kinds: usize) {
-        let mut next = vec![0_u32; kinds + 1];
-        for ty in &self.types {
-            next[usize::from(*ty) + 1] += 1;
-        }
-        for at in 0..kinds {
-            next[at + 1] += next[at];
-        }
-        self.ends.extend_from_slice(&next[1..]);
-        self.by_type.resize(self.types.len(), 0);
-        for (row, ty) in (0_u32..).zip(&self.types) {
-            let to = &mut next[usize::from(*ty)];
-            self.by_type[*to as usize] = row;
-            *to += 1;
-        }
-    }
-
-    /// The row numbers of a type.
-    fn of_type(&self, place: usize) -> &[u32] {
-        let from = place.checked_sub(1).map_or(0, |before| self.ends[before]);
-        &self.by_type[from as usize..self.ends[place] as usize]
-    }
-}
-
 /// Turns events into chunk bodies, one after another, with one compression context. Keeps its memory.
 pub(crate) struct ChunkEncoder {
     encoder: Encoder,
@@ -285,22 +203,22 @@ impl ChunkEncoder {
     /// A chunk. The batch is in file order and not empty; `needs` is what it needs.
     pub(crate) fn encode(&mut self, batch: &Batch, needs: &Tables) -> io::Result<Pressed> {
         let lines = &batch.lines;
-        let order = by_thread(lines);
-        let all = || lines.iter().map(|line| &line.row);
-        let types = Places::of(all().map(|row| u32::from(row.ty.0)));
-        let procs = Places::of(all().map(|row| row.proc.0));
-        let files = Places::of(all().filter_map(|row| row.file).map(|file| file.0));
-        let start = all().map(|row| row.time.0).min().unwrap_or_default();
-        let end = all().map(|row| row.time.0).max().unwrap_or_default();
-
+        let survey = Survey::of(lines);
+        let Survey {
+            types,
+            procs,
+            files,
+            start,
+            end,
+            failed,
+            ..
+        } = &survey;
+        let (start, end, failed) = (*start, *end, *failed);
+        let order = by_thread(&survey.tids);
         let mut columns = Columns::default();
         let mut misses = std::mem::take(&mut self.list);
         misses.clear();
-        let thread = self.fill(lines, &order, (&types, &procs, &files), start, &mut misses);
-        let failed = all().filter(|row| {
-            !row.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&row.result)
-        });
-        let failed = failed.count() as u64;
+        let thread = self.fill(lines, &order, (types, procs, files), start, &mut misses);
         columns.add(&mut self.encoder, column::THREAD, 0, &thread)?;
         self.rows.group(types.list().len());
         self.put_rows(&mut columns, &misses)?;
@@ -308,8 +226,10 @@ impl ChunkEncoder {
         self.list = misses;
         let encoder = &mut self.encoder;
         columns.add_ints(encoder, column::ABI, &self.rows.abis)?;
-        columns.add_ints(encoder, column::ORDER, &time_order(lines, &order))?;
-        columns.add_ints(encoder, column::SEQ, &seq_jumps(lines))?;
+        if !survey.in_order {
+            columns.add_ints(encoder, column::ORDER, &time_order(lines, &order, start))?;
+        }
+        columns.add_ints(encoder, column::SEQ, &survey.jumps)?;
         let mut list = Vec::new();
         put_steps(&mut list, files.list().iter().map(|file| u64::from(*file)));
         columns.add(encoder, column::FILE_LIST, 0, &list)?;
@@ -612,41 +532,4 @@ fn put_lengths(strings: impl Iterator<Item = (u64, u64)>) -> (Vec<u8>, Vec<u8>) 
         }
     }
     (lengths, cuts)
-}
-
-/// For each file position, how far the row there stands from where time order would put it.
-fn time_order(lines: &[Line], order: &[u32]) -> Vec<i64> {
-    if lines
-        .windows(2)
-        .all(|pair| pair[0].row.time < pair[1].row.time)
-    {
-        return Vec::new();
-    }
-    let start = lines.iter().map(|line| line.row.time.0).min().unwrap_or(0);
-    let times: Vec<u64> = (order.iter())
-        .map(|line| lines[*line as usize].row.time.0 - start)
-        .collect();
-    let mut jumps = vec![0_i64; lines.len()];
-    for (place, row) in by_time(&times).into_iter().enumerate() {
-        let at = order[row as usize] as usize;
-        jumps[at] = place as i64 - at as i64;
-    }
-    jumps
-}
-
-/// In file order: each event's number on its CPU less the one expected there.
-fn seq_jumps(lines: &[Line]) -> Vec<i64> {
-    let mut expected: Vec<u64> = Vec::new();
-    lines
-        .iter()
-        .map(|line| {
-            let cpu = usize::from(line.row.cpu);
-            if expected.len() <= cpu {
-                expected.resize(cpu + 1, 0);
-            }
-            let jump = line.row.seq.wrapping_sub(expected[cpu]) as i64;
-            expected[cpu] = line.row.seq.wrapping_add(1);
-            jump
-        })
-        .collect()
 }

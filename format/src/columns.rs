@@ -2,8 +2,9 @@
 
 use crate::args_read::Slots;
 use crate::chunk_lists::Grouped;
-use crate::chunk_read::{Body, ColumnInfo, Heads, Zone};
+use crate::chunk_read::{Body, ColumnInfo, Zone};
 use crate::error::ErrorKind;
+use crate::heads::Heads;
 use crate::layout::column;
 use afterimage_model::TypeId;
 

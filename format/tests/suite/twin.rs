@@ -103,7 +103,7 @@ fn the_conformance_reader_prints_the_same_twin_of_disordered_events_in_large_chu
 
 #[test]
 fn the_conformance_reader_prints_the_same_twin_of_lists_of_every_kind() {
-    let (events, tables) = many();
+    let (events, tables) = many(20_000);
     compare(&written(&events, &tables));
 }
 
