@@ -201,3 +201,4 @@ enums:
   codec:
     0: stored
     1: zstd
+    2: parts

@@ -271,6 +271,8 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
             ("usage_containers", crate::usage::MOST.to_string()),
         ]
     });
+    let unit =
+        (options.clock_unit_ns > 1).then(|| ("clock_unit_ns", options.clock_unit_ns.to_string()));
     Manifest {
         capture_id: capture_id(),
         tool: format!("afterimage {}", env!("CARGO_PKG_VERSION")),
@@ -289,6 +291,7 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         limits: limits
             .into_iter()
             .chain(usage.into_iter().flatten())
+            .chain(unit)
             .map(|(name, value)| (name.to_owned(), value))
             .collect(),
         trigger: "by command".to_owned(),

@@ -217,6 +217,7 @@ impl Intake<'_> {
 
     /// Puts a row into the batch; a full batch goes on its way.
     fn keep(&mut self, row: Row, args: &[Arg<'_>], sink: &mut impl Sink) -> Result<(), Error> {
+        let row = self.format.in_unit(row);
         if *self.first_ns == 0 {
             *self.first_ns = row.time.0;
         }

@@ -76,6 +76,8 @@ pub struct Options {
     pub limits: Limits,
     /// Whether calls that wait are timed.
     pub latency: bool,
+    /// Instants are whole multiples of this, ns.
+    pub clock_unit_ns: u64,
     /// How often it is looked at what containers use; `None` for never.
     pub usage_interval: Option<Duration>,
     /// Container runtimes to ask and to listen to.
@@ -105,6 +107,7 @@ impl Default for Options {
             ring_bytes: 16 << 20,
             limits: Limits::default(),
             latency: true,
+            clock_unit_ns: 1,
             usage_interval: None,
             runtimes: runtime::endpoints(),
             keep: Keep::default(),
@@ -277,12 +280,15 @@ impl Recorder {
             held_bytes: 0,
             awaited,
             manifest,
+            format: WriterOptions {
+                unit_ns: options.clock_unit_ns,
+                ..WriterOptions::default()
+            },
             options,
             started: Instant::now(),
             first_ns: 0,
             books: Taken::default(),
             batch: Batch::new(Schema::current()),
-            format: WriterOptions::default(),
             ladder: Ladder::default(),
             kept: Kept::default(),
             artifacts: Vec::new(),

@@ -1,8 +1,27 @@
 //! Quantities as people write them: sizes (`64MiB`), durations (`90s`, `5m`), and counts as they are shown.
 
 use afterimage_model::time::Civil;
-
+use clap::ValueEnum;
 use std::time::Duration;
+
+/// Units of instants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Clock {
+    /// As they are.
+    Ns,
+    /// Whole microseconds, which saves a third of the file; the order of events stays.
+    Us,
+}
+
+impl Clock {
+    /// Nanoseconds of one.
+    pub fn unit_ns(self) -> u64 {
+        match self {
+            Clock::Ns => 1,
+            Clock::Us => 1_000,
+        }
+    }
+}
 
 /// Suffixes of sizes. The bare letters mean powers of two, as in `dd` and sysdig.
 const SIZES: &[(&str, u64)] = &[

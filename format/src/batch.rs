@@ -141,7 +141,21 @@ pub(crate) struct Dictionary {
 }
 
 impl Dictionary {
-    fn place(&mut self, bytes: &[u8], full_len: u64) -> u32 {
+    /// The place of a string that is in it.
+    pub(crate) fn find(&self, bytes: &[u8]) -> Option<u32> {
+        let full_len = bytes.len() as u64;
+        let hash = self.hasher.hash_one((bytes, full_len));
+        let same = |place: &u32| self.at(*place) == Arg::Bytes(bytes, full_len);
+        self.places.find(hash, same).copied()
+    }
+
+    /// Strings in it.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// The place of a string, which is put in when it is new.
+    pub(crate) fn place(&mut self, bytes: &[u8], full_len: u64) -> u32 {
         let full_len = full_len.max(bytes.len() as u64);
         let Dictionary {
             places,
@@ -200,7 +214,8 @@ impl Dictionary {
         })
     }
 
-    fn clear(&mut self) {
+    /// Makes it empty, keeping its memory.
+    pub(crate) fn clear(&mut self) {
         self.places.clear();
         self.entries.clear();
         self.bytes.clear();
@@ -209,7 +224,7 @@ impl Dictionary {
 
 /// Whether values of this kind are payload rather than names: payload is kept apart so that a search for a name need not
 /// decompress it.
-fn is_payload(kind: Option<ArgKind>) -> bool {
+pub fn is_payload(kind: Option<ArgKind>) -> bool {
     use ArgKind::{BitSet, Choice, MsgControl, MsgName, SockAddrIn, SockAddrOut};
     kind.is_some_and(|kind| {
         let number = matches!(
@@ -435,13 +450,10 @@ impl Batch {
             let container = tables.proc(*proc).and_then(|process| process.container);
             needed.add_id(container, *id, *is_group);
         }
-        let mut last = None;
-        for line in &self.lines {
-            if line.row.file != last {
-                last = line.row.file;
-                needed.files.extend(last);
-            }
-        }
+        let files = self.lines.iter().filter_map(|line| line.row.file);
+        let files: Vec<u32> = files.map(|file| file.0).collect();
+        let files = Places::of(&files);
+        needed.files = files.list().iter().map(|file| FileId(*file)).collect();
         needed.take(tables)
     }
 
@@ -531,23 +543,28 @@ pub(crate) struct Places {
 
 impl Places {
     /// The distinct values, sorted.
-    pub fn of(values: impl Iterator<Item = u32>) -> Places {
-        let mut list: Vec<u32> = Vec::new();
+    pub fn of(values: &[u32]) -> Places {
+        let (mut list, mut table): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+        let (mut first, mut last) = (u32::MAX, 0);
         for value in values {
-            if list.last() != Some(&value) {
-                list.push(value);
-            }
+            first = first.min(*value);
+            last = last.max(*value);
         }
-        list.sort_unstable();
-        list.dedup();
-        let mut table = Vec::new();
-        if let (Some(first), Some(last)) = (list.first(), list.last())
-            && u64::from(last - first) < 65_536 + 4 * list.len() as u64
-        {
+        if !values.is_empty() && u64::from(last - first) < 65_536 + 4 * values.len() as u64 {
             table.resize((last - first) as usize + 1, 0);
-            for (place, value) in list.iter().enumerate() {
-                table[(value - first) as usize] = place as u32;
+            for value in values {
+                table[(value - first) as usize] = 1;
             }
+            for (value, place) in (first..=last).zip(&mut table) {
+                if *place != 0 {
+                    *place = list.len() as u32;
+                    list.push(value);
+                }
+            }
+        } else {
+            list.extend_from_slice(values);
+            list.sort_unstable();
+            list.dedup();
         }
         Places { list, table }
     }
@@ -567,15 +584,15 @@ impl Places {
     }
 }
 
-/// The rows in thread-major order: threads ascending, each in its own order.
-pub(crate) fn by_thread(lines: &[Line]) -> Vec<u32> {
+/// The rows of these threads in thread-major order: threads ascending, each in its own order.
+pub(crate) fn by_thread(of_rows: &[u32]) -> Vec<u32> {
     let mut buckets: HashMap<u32, u32, DefaultHashBuilder> = HashMap::default();
     let mut tids: Vec<u32> = Vec::new();
     let mut counts: Vec<u32> = Vec::new();
-    let mut bucket_of = Vec::with_capacity(lines.len());
+    let mut bucket_of = Vec::with_capacity(of_rows.len());
     let mut last = (u32::MAX, 0_u32);
-    for line in lines {
-        let tid = line.row.tid;
+    for tid in of_rows {
+        let tid = *tid;
         if last.0 != tid || counts.is_empty() {
             let bucket = *buckets.entry(tid).or_insert_with(|| {
                 tids.push(tid);
@@ -595,7 +612,7 @@ pub(crate) fn by_thread(lines: &[Line]) -> Vec<u32> {
         next[bucket as usize] = from;
         from += counts[bucket as usize];
     }
-    let mut order = vec![0_u32; lines.len()];
+    let mut order = vec![0_u32; of_rows.len()];
     for (at, bucket) in bucket_of.into_iter().enumerate() {
         let to = &mut next[bucket as usize];
         order[*to as usize] = at as u32;

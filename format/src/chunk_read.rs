@@ -7,19 +7,25 @@
 )]
 
 use crate::Chunk;
+use crate::block::BlockHead;
 use crate::codec::{decompress, take_ints, take_steps};
 use crate::error::{ErrorKind, limit, malformed};
+use crate::heads::{Heads, in_order};
+use crate::lanes::by_time;
 use crate::layout::{
-    MAX_ARGS, MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_COLUMN, MAX_COLUMNS,
-    MAX_CONTAINER_ROWS, MAX_ZONE, column, value,
+    MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_COLUMN, MAX_COLUMNS, MAX_CONTAINER_ROWS,
+    MAX_ZONE, column, row,
 };
+use crate::lists::PartsReader;
 use crate::records::{ZoneRecord, take_rows};
+use crate::source::Source;
+use crate::tables::take_table;
 use crate::wire::{Cursor, Record};
 use afterimage_model::{
-    Abi, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Tables, TypeId, Value,
+    Abi, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Tables, TypeId,
 };
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Bytes before the zone map: its length, the number of columns, a checksum.
 pub(crate) const CHUNK_HEAD: usize = 12;
@@ -106,6 +112,19 @@ impl Zone {
     }
 }
 
+/// One column of a chunk, as its directory lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ColumnInfo {
+    /// Its number, see [`column`].
+    pub number: u16,
+    /// For arguments what they are of.
+    pub key: u32,
+    /// Bytes before compression.
+    pub raw: u64,
+    /// Bytes in the file.
+    pub stored: u64,
+}
+
 /// How many bytes of a chunk's body hold its zone map and directory; needs the first [`CHUNK_HEAD`] bytes.
 pub(crate) fn head_len(head: &[u8]) -> Result<usize, ErrorKind> {
     let mut cursor = Cursor::new(head);
@@ -125,9 +144,18 @@ struct Entry {
     stored: std::ops::Range<usize>,
 }
 
-/// A chunk's body with its head checked; columns are decompressed when asked for.
+/// Where the bytes of a chunk's body are.
+#[derive(Clone, Copy)]
+enum Held<'a> {
+    /// In memory, or as far as they are.
+    Here(&'a [u8]),
+    /// In the file, in the block at this byte.
+    There(&'a Source, u64, BlockHead),
+}
+
+/// A chunk's body with its head checked; columns are read and decompressed when asked for.
 pub(crate) struct Body<'a> {
-    bytes: &'a [u8],
+    held: Held<'a>,
     pub zone: Zone,
     entries: BTreeMap<(u16, u32), Entry>,
 }
@@ -135,6 +163,20 @@ pub(crate) struct Body<'a> {
 impl<'a> Body<'a> {
     /// Reads zone map and directory. `bytes` may be the whole body or only its head.
     pub(crate) fn new(bytes: &'a [u8]) -> Result<Body<'a>, ErrorKind> {
+        Body::of(bytes, Held::Here(bytes))
+    }
+
+    /// As [`Body::new`], of the block at `offset` of the file; `bytes` are the head of its body.
+    pub(crate) fn in_file(
+        bytes: &[u8],
+        source: &'a Source,
+        offset: u64,
+        head: BlockHead,
+    ) -> Result<Body<'a>, ErrorKind> {
+        Body::of(bytes, Held::There(source, offset, head))
+    }
+
+    fn of(bytes: &[u8], held: Held<'a>) -> Result<Body<'a>, ErrorKind> {
         let len = head_len(bytes)?;
         let head = bytes.get(..len).ok_or(ErrorKind::Short {
             what: "chunk head",
@@ -191,26 +233,41 @@ impl<'a> Body<'a> {
             at = end;
         }
         Ok(Body {
-            bytes,
+            held,
             zone,
             entries,
         })
     }
 
-    /// The bytes of a column, `None` when it is not there.
-    fn column(&self, number: u16, key: u32) -> Result<Option<Cow<'a, [u8]>>, ErrorKind> {
-        let Some(entry) = self.entries.get(&(number, key)) else {
-            return Ok(None);
+    /// What the directory says of each column.
+    pub(crate) fn list(&self) -> Vec<ColumnInfo> {
+        let row = |((number, key), entry): (&(u16, u32), &Entry)| ColumnInfo {
+            number: *number,
+            key: *key,
+            raw: entry.raw,
+            stored: entry.stored.len() as u64,
         };
-        let stored = self
-            .bytes
-            .get(entry.stored.clone())
-            .ok_or(ErrorKind::Short {
-                what: "column",
-                expected: entry.stored.len() as u64,
-                found: self.bytes.len().saturating_sub(entry.stored.start) as u64,
-            })?;
-        let found = crc32c::crc32c(stored);
+        self.entries.iter().map(row).collect()
+    }
+
+    /// The bytes of a column as they are stored, `None` when it is not there.
+    fn stored(&self, entry: &Entry) -> Result<Cow<'a, [u8]>, ErrorKind> {
+        let stored = match self.held {
+            Held::Here(bytes) => {
+                Cow::Borrowed(bytes.get(entry.stored.clone()).ok_or(ErrorKind::Short {
+                    what: "column",
+                    expected: entry.stored.len() as u64,
+                    found: bytes.len().saturating_sub(entry.stored.start) as u64,
+                })?)
+            }
+            Held::There(source, offset, head) => Cow::Owned(source.body(
+                offset,
+                head,
+                entry.stored.start as u64,
+                entry.stored.len() as u64,
+            )?),
+        };
+        let found = crc32c::crc32c(&stored);
         if found != entry.crc {
             return Err(ErrorKind::Checksum {
                 what: "column",
@@ -218,19 +275,58 @@ impl<'a> Body<'a> {
                 found,
             });
         }
+        Ok(stored)
+    }
+
+    /// The bytes of a column, `None` when it is not there.
+    pub(crate) fn column(&self, number: u16, key: u32) -> Result<Option<Cow<'a, [u8]>>, ErrorKind> {
+        let Some(entry) = self.entries.get(&(number, key)) else {
+            return Ok(None);
+        };
+        let stored = self.stored(entry)?;
         match entry.codec {
-            0 if entry.raw == stored.len() as u64 => Ok(Some(Cow::Borrowed(stored))),
-            1 => decompress(stored, entry.raw).map(|raw| Some(Cow::Owned(raw))),
+            0 if entry.raw == stored.len() as u64 => Ok(Some(stored)),
+            1 => decompress(&stored, entry.raw).map(|raw| Some(Cow::Owned(raw))),
             _ => Err(malformed("column")),
         }
     }
 
-    fn bytes_of(&self, number: u16) -> Result<Cow<'a, [u8]>, ErrorKind> {
+    /// Whether its columns are lists, as from version 1.3 on.
+    pub(crate) fn in_lists(&self) -> bool {
+        self.has(column::TIMES, 0)
+    }
+
+    /// Whether there is a column.
+    pub(crate) fn has(&self, number: u16, key: u32) -> bool {
+        self.entries.contains_key(&(number, key))
+    }
+
+    /// Takes a column in parts apart to its end; `None` when it is not there.
+    pub(crate) fn parts<T>(
+        &self,
+        number: u16,
+        key: u32,
+        take: impl FnOnce(&mut PartsReader<'_>) -> Result<T, ErrorKind>,
+    ) -> Result<Option<T>, ErrorKind> {
+        let Some(entry) = self.entries.get(&(number, key)) else {
+            return Ok(None);
+        };
+        let stored = self.stored(entry)?;
+        if entry.codec != 2 {
+            return Err(malformed("column"));
+        }
+        let mut parts = PartsReader::new(&stored, entry.raw)?;
+        let taken = take(&mut parts)?;
+        parts.end()?;
+        Ok(Some(taken))
+    }
+
+    pub(crate) fn bytes_of(&self, number: u16) -> Result<Cow<'a, [u8]>, ErrorKind> {
         Ok(self.column(number, 0)?.unwrap_or_default())
     }
 
     /// One integer per row.
-    fn ints(&self, number: u16, count: usize) -> Result<Vec<i64>, ErrorKind> {
+    pub(crate) fn ints(&self, number: u16, count: usize) -> Result<Vec<i64>, ErrorKind> {
         match self.column(number, 0)? {
             None => Ok(vec![0; count]),
             Some(raw) => {
@@ -240,14 +336,6 @@ impl<'a> Body<'a> {
                 Ok(values)
             }
         }
-    }
-
-    /// One integer per row, each at most `most`, and not negative.
-    fn small<T: TryFrom<i64>>(&self, number: u16, count: usize) -> Result<Vec<T>, ErrorKind> {
-        self.ints(number, count)?
-            .into_iter()
-            .map(|value| T::try_from(value).map_err(|_| malformed("column value")))
-            .collect()
     }
 
     /// Every row the events point at.
@@ -262,16 +350,47 @@ impl<'a> Body<'a> {
         ] {
             take_rows(&self.bytes_of(number)?, &mut tables)?;
         }
+        let mut strings = None;
+        for (number, tag) in [
+            (column::PROCESS_TABLE, row::PROCESS),
+            (column::CONTAINER_TABLE, row::CONTAINER),
+            (column::USER_TABLE, row::USER),
+            (column::GROUP_TABLE, row::GROUP),
+        ] {
+            if !self.has(number, 0) {
+                continue;
+            }
+            let strings = match &strings {
+                Some(strings) => strings,
+                None => {
+                    strings.insert(self.dictionary(column::ROW_LEN, None, column::ROW_BYTES)?)
+                }
+            };
+            let most = match number {
+                column::CONTAINER_TABLE => MAX_CONTAINER_ROWS,
+                _ => MAX_CHUNK,
+            };
+            let rows = self.parts(number, 0, |parts| take_table(parts, tag, strings, most))?;
+            take_rows(&rows.unwrap_or_default(), &mut tables)?;
+        }
+        if self.has(column::FILE_TABLE, 0) {
+            let strings = self.texts()?;
+            let take =
+                |parts: &mut PartsReader<'_>| take_table(parts, row::FILE, &strings, MAX_CHUNK);
+            let rows = self.parts(column::FILE_TABLE, 0, take)?;
+            take_rows(&rows.unwrap_or_default(), &mut tables)?;
+        }
         Ok(tables)
     }
 
     /// Everything.
     pub(crate) fn decode(&self) -> Result<Chunk, ErrorKind> {
-        let (mut rows, order) = self.heads()?;
-        self.fill_values(&mut rows, None)?;
+        let heads = self.heads()?;
+        let mut events = self.events(&heads)?;
+        self.fill(&heads, &mut events, None)?;
         Ok(Chunk {
             first_num: self.zone.first_num,
-            events: self.in_order(rows, &order)?,
+            events,
             tables: self.tables()?,
         })
     }
@@ -282,10 +401,10 @@ impl<'a> Body<'a> {
         &self,
         choose: &mut dyn FnMut(&mut Chunk) -> Vec<bool>,
     ) -> Result<Option<(Chunk, Vec<bool>)>, ErrorKind> {
-        let (mut rows, order) = self.heads()?;
+        let heads = self.heads()?;
         let mut chunk = Chunk {
             first_num: self.zone.first_num,
-            events: self.in_order(rows.clone(), &order)?,
+            events: self.events(&heads)?,
             tables: self.tables()?,
         };
         let chosen = choose(&mut chunk);
@@ -296,199 +415,131 @@ impl<'a> Body<'a> {
         let types: BTreeSet<TypeId> = pairs
             .filter_map(|(event, chosen)| chosen.then_some(event.ty))
             .collect();
-        self.fill_values(&mut rows, Some(&types))?;
-        chunk.events = self.in_order(rows, &order)?;
+        self.fill(&heads, &mut chunk.events, Some(&types))?;
         Ok(Some((chunk, chosen)))
     }
 
-    /// The events without results and arguments, thread by thread, and for each file position the row that stands there.
-    fn heads(&self) -> Result<(Vec<Event>, Vec<usize>), ErrorKind> {
+    /// What is known of the events without results and arguments.
+    pub(crate) fn heads(&self) -> Result<Heads, ErrorKind> {
         let count = usize::try_from(self.zone.events).map_err(|_| malformed("zone map"))?;
-        let time_bytes = self.bytes_of(column::TIME)?;
-        limit("events of a chunk", count as u64, time_bytes.len() as u64)?;
-        let rows = self.rows(count, &time_bytes)?;
-        let order = self.order(&rows)?;
-        Ok((rows, order))
+        let mut heads = if self.in_lists() {
+            self.heads_in_lists(count)?
+        } else {
+            self.heads_in_rows(count)?
+        };
+        let jumps = self.ints(column::ORDER, count)?;
+        heads.order = in_order(by_time(&heads.times), jumps)?;
+        Ok(heads)
     }
 
-    /// Rows to file order.
-    fn in_order(&self, rows: Vec<Event>, order: &[usize]) -> Result<Vec<Event>, ErrorKind> {
-        let count = rows.len();
-        let mut rows: Vec<Option<Event>> = rows.into_iter().map(Some).collect();
-        let mut events = Vec::with_capacity(count);
-        for row in order {
-            events.push(
-                rows.get_mut(*row)
-                    .and_then(Option::take)
-                    .ok_or(malformed("order column"))?,
-            );
-        }
-        let jumps = self.ints(column::SEQ, count)?;
-        let mut expected: HashMap<u16, u64> = HashMap::new();
-        for (event, jump) in events.iter_mut().zip(jumps) {
-            let next = expected.entry(event.cpu).or_insert(0);
-            event.seq = next.wrapping_add(jump as u64);
-            *next = event.seq.wrapping_add(1);
-        }
-        Ok(events)
-    }
-
-    /// The events without results, arguments and numbers, thread by thread.
-    fn rows(&self, count: usize, time_bytes: &[u8]) -> Result<Vec<Event>, ErrorKind> {
-        let cpu: Vec<u16> = self.small(column::CPU, count)?;
-        let ty: Vec<usize> = self.small(column::TYPE, count)?;
-        let abi: Vec<u8> = self.small(column::ABI, count)?;
-        let flags: Vec<u16> = self.small(column::FLAGS, count)?;
-        let proc: Vec<usize> = self.small(column::PROC, count)?;
-        let file: Vec<usize> = self.small(column::FILE, count)?;
-        let latency = self.ints(column::LATENCY, count)?;
-        let files = take_steps(&self.bytes_of(column::FILE_LIST)?, u64::from(u32::MAX))?;
-        let thread_bytes = self.bytes_of(column::THREAD)?;
-        let mut threads = Cursor::new(&thread_bytes);
-        let mut times = Cursor::new(time_bytes);
-        let (mut tid, mut run, mut time) = (0_u32, 0_u64, self.zone.start.0);
-        let mut events = Vec::with_capacity(count);
-        let columns = cpu
-            .iter()
-            .zip(&ty)
-            .zip(&abi)
-            .zip(&flags)
-            .zip(&proc)
-            .zip(&file)
-            .zip(&latency);
-        for ((((((cpu, ty), abi), flags), proc), file), latency) in columns {
-            if run == 0 {
-                let step =
-                    u32::try_from(threads.varint()?).map_err(|_| malformed("thread column"))?;
-                tid = tid.wrapping_add(step);
-                run = threads.varint()?;
-                time = self.zone.start.0;
-            }
-            run = run.checked_sub(1).ok_or(malformed("thread column"))?;
-            time = time.wrapping_add(times.varint()?);
-            let file = match file.checked_sub(1) {
-                None => None,
-                Some(at) => Some(FileId(
-                    *files.get(at).ok_or(malformed("file column"))? as u32
-                )),
-            };
-            events.push(Event {
-                time: BootNs(time),
-                cpu: *cpu,
-                seq: 0,
-                ty: self.zone.types.get(*ty).ok_or(malformed("type column"))?.0,
-                abi: Abi::from_code(*abi).ok_or(malformed("abi column"))?,
-                flags: EventFlags(*flags),
-                tid,
-                proc: *self.zone.procs.get(*proc).ok_or(malformed("proc column"))?,
-                file,
-                result: 0,
-                latency_ns: *latency as u64,
-                args: Default::default(),
-            });
-        }
-        if run != 0 {
-            return Err(malformed("thread column"));
-        }
-        end_of(&threads)?;
-        end_of(&times)?;
-        Ok(events)
-    }
-
-    /// For each file position, the row that stands there.
-    fn order(&self, events: &[Event]) -> Result<Vec<usize>, ErrorKind> {
-        let mut by_time: Vec<usize> = (0..events.len()).collect();
-        by_time.sort_by_key(|row| (events.get(*row).map(|event| event.time), *row));
-        let jumps = self.ints(column::ORDER, events.len())?;
-        jumps
-            .into_iter()
-            .enumerate()
-            .map(|(at, jump)| {
-                let place = (at as i64)
-                    .checked_add(jump)
-                    .and_then(|place| usize::try_from(place).ok());
-                place
-                    .and_then(|place| by_time.get(place))
-                    .copied()
-                    .ok_or(malformed("order column"))
-            })
-            .collect()
-    }
-
-    /// Results and arguments, type by type; with `wanted`, arguments only where they are cheap or the type is wanted.
-    fn fill_values(
+    fn fill(
         &self,
+        heads: &Heads,
         events: &mut [Event],
         wanted: Option<&BTreeSet<TypeId>>,
     ) -> Result<(), ErrorKind> {
-        let mut rows_of_type: Vec<Vec<usize>> = self
-            .zone
-            .types
-            .iter()
-            .map(|row| Vec::with_capacity((row.1 as usize).min(events.len())))
-            .collect();
-        let places: HashMap<TypeId, usize> = self
-            .zone
-            .types
-            .iter()
-            .enumerate()
-            .map(|(place, row)| (row.0, place))
-            .collect();
-        for (row, event) in events.iter().enumerate() {
-            if let Some(rows) = places
-                .get(&event.ty)
-                .and_then(|place| rows_of_type.get_mut(*place))
-            {
-                rows.push(row);
-            }
+        if self.in_lists() {
+            self.fill_from_lists(heads, events, wanted)
+        } else {
+            self.fill_from_rows(heads, events, wanted)
         }
-        let result_bytes = self.bytes_of(column::RESULT)?;
-        let mut results = Cursor::new(&result_bytes);
-        let shared_bytes = self.bytes_of(column::ARGS)?;
-        let mut shared = Cursor::new(&shared_bytes);
-        let mut values = Values {
-            text: self.dictionary(column::TEXT_LEN, column::TEXT_CUT, column::TEXT_BYTES)?,
-            data: self.dictionary(column::DATA_LEN, column::DATA_CUT, column::DATA_BYTES)?,
-            count: 0,
-            bytes: 0,
-        };
-        for ((ty, count), rows) in self.zone.types.iter().zip(&rows_of_type) {
-            if rows.len() as u64 != *count {
-                return Err(ErrorKind::Mismatch {
-                    what: "events of a type",
-                    expected: *count,
-                    found: rows.len() as u64,
-                });
-            }
-            for (row, result) in rows.iter().zip(take_ints(&mut results, rows.len())?) {
-                if let Some(event) = events.get_mut(*row) {
-                    event.result = result;
-                }
-            }
-            let key = u32::from(ty.0).saturating_add(1);
-            let own = self.entries.contains_key(&(column::ARGS, key));
-            if own && wanted.is_some_and(|wanted| !wanted.contains(ty)) {
-                continue;
-            }
-            match self.column(column::ARGS, key)? {
-                Some(own) => {
-                    let mut own = Cursor::new(&own);
-                    values.take_args(&mut own, rows, events)?;
-                    end_of(&own)?;
-                }
-                None => values.take_args(&mut shared, rows, events)?,
-            }
-        }
-        end_of(&results)?;
-        end_of(&shared)
     }
 
-    fn dictionary(&self, lengths: u16, cuts: u16, bytes: u16) -> Result<Vec<Blob>, ErrorKind> {
-        let (lengths, cuts, bytes) = (
-            self.bytes_of(lengths)?,
-            self.bytes_of(cuts)?,
-            self.bytes_of(bytes)?,
-        );
+    /// The events in file order.
+    fn events(&self, heads: &Heads) -> Result<Vec<Event>, ErrorKind> {
+        let jumps = self.ints(column::SEQ, heads.order.len())?;
+        let files = take_steps(&self.bytes_of(column::FILE_LIST)?, u64::from(u32::MAX))?;
+        let tids = heads.tids()?;
+        let mut expected: BTreeMap<u16, u64> = BTreeMap::new();
+        let mut events = Vec::with_capacity(heads.order.len());
+        let of = |list: &[i64], row: usize| list.get(row).copied().unwrap_or(0);
+        for (row, jump) in heads.order.iter().zip(jumps) {
+            let row = *row as usize;
+            let cpu = u16::try_from(of(&heads.cpus, row)).map_err(|_| malformed("cpu column"))?;
+            let next = expected.entry(cpu).or_insert(0);
+            let seq = next.wrapping_add(jump as u64);
+            *next = seq.wrapping_add(1);
+            let file = match of(&heads.files, row) {
+                0 => None,
+                file => {
+                    let at = usize::try_from(file)
+                        .ok()
+                        .and_then(|file| file.checked_sub(1));
+                    let file = at.and_then(|at| files.get(at));
+                    Some(FileId(*file.ok_or(malformed("file column"))? as u32))
+                }
+            };
+            let proc = usize::try_from(of(&heads.procs, row)).ok();
+            let proc = proc.and_then(|proc| self.zone.procs.get(proc));
+            let abi = u8::try_from(of(&heads.abis, row)).ok();
+            let flags = u16::try_from(of(&heads.flags, row));
+            let ty = heads
+                .types
+                .get(row)
+                .and_then(|ty| self.zone.types.get(usize::from(*ty)));
+            let time = heads.times.get(row).copied().unwrap_or(0);
+            events.push(Event {
+                time: BootNs(self.zone.start.0.wrapping_add(time)),
+                cpu,
+                seq,
+                ty: ty.ok_or(malformed("type column"))?.0,
+                abi: abi
+                    .and_then(Abi::from_code)
+                    .ok_or(malformed("abi column"))?,
+                flags: EventFlags(flags.map_err(|_| malformed("flags column"))?),
+                tid: tids.get(row).copied().unwrap_or(0),
+                proc: *proc.ok_or(malformed("proc column"))?,
+                file,
+                result: 0,
+                latency_ns: of(&heads.latencies, row) as u64,
+                args: Default::default(),
+            });
+        }
+        Ok(events)
+    }
+
+    /// The threads and how many rows each has.
+    pub(crate) fn threads(&self, count: usize) -> Result<Vec<(u32, usize)>, ErrorKind> {
+        let bytes = self.bytes_of(column::THREAD)?;
+        let mut cursor = Cursor::new(&bytes);
+        let (mut tid, mut left, mut runs) = (0_u32, count as u64, Vec::new());
+        while cursor.left() > 0 {
+            let step = u32::try_from(cursor.varint()?).map_err(|_| malformed("thread column"))?;
+            tid = tid.wrapping_add(step);
+            let run = cursor.varint()?;
+            left = left.checked_sub(run).ok_or(malformed("thread column"))?;
+            if run == 0 {
+                return Err(malformed("thread column"));
+            }
+            runs.push((tid, run as usize));
+        }
+        if left != 0 {
+            return Err(malformed("thread column"));
+        }
+        Ok(runs)
+    }
+
+    /// The strings of arguments, and the paths.
+    pub(crate) fn texts(&self) -> Result<Vec<Blob>, ErrorKind> {
+        self.dictionary(column::TEXT_LEN, Some(column::TEXT_CUT), column::TEXT_BYTES)
+    }
+
+    /// The payloads.
+    pub(crate) fn payloads(&self) -> Result<Vec<Blob>, ErrorKind> {
+        self.dictionary(column::DATA_LEN, Some(column::DATA_CUT), column::DATA_BYTES)
+    }
+
+    fn dictionary(
+        &self,
+        lengths: u16,
+        cuts: Option<u16>,
+        bytes: u16,
+    ) -> Result<Vec<Blob>, ErrorKind> {
+        let (lengths, bytes) = (self.bytes_of(lengths)?, self.bytes_of(bytes)?);
+        let cuts = match cuts {
+            Some(cuts) => self.bytes_of(cuts)?,
+            None => Cow::default(),
+        };
         limit(
             "distinct values of a chunk",
             lengths.len() as u64,
@@ -528,84 +579,10 @@ impl<'a> Body<'a> {
     }
 }
 
-fn end_of(cursor: &Cursor<'_>) -> Result<(), ErrorKind> {
+pub(crate) fn end_of(cursor: &Cursor<'_>) -> Result<(), ErrorKind> {
     if cursor.left() == 0 {
         Ok(())
     } else {
         Err(malformed("end of a column"))
-    }
-}
-
-/// The dictionaries, and how much was taken out of them so far: one long string repeated by every event would fill the memory.
-struct Values {
-    text: Vec<Blob>,
-    data: Vec<Blob>,
-    count: u64,
-    bytes: u64,
-}
-
-impl Values {
-    fn take_args(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        rows: &[usize],
-        events: &mut [Event],
-    ) -> Result<(), ErrorKind> {
-        let most = cursor.varint()?;
-        limit("arguments of an event", most, MAX_ARGS)?;
-        let counts: Vec<u64> = match cursor.u8()? {
-            1 => vec![most; rows.len()],
-            0 => cursor
-                .take(rows.len())?
-                .iter()
-                .map(|count| u64::from(*count))
-                .collect(),
-            _ => return Err(malformed("argument counts")),
-        };
-        for slot in 0..most {
-            let with: Vec<usize> = rows
-                .iter()
-                .zip(&counts)
-                .filter(|(_, count)| **count > slot)
-                .map(|(row, _)| *row)
-                .collect();
-            self.count = self.count.saturating_add(with.len() as u64);
-            limit("arguments of a chunk", self.count, MAX_CHUNK_VALUES)?;
-            let first = cursor.u8()?;
-            let tags = if u16::from(first) == value::MIXED {
-                cursor.take(with.len())?.to_vec()
-            } else {
-                vec![first; with.len()]
-            };
-            let of = |wanted: u16| tags.iter().filter(|tag| u16::from(**tag) == wanted).count();
-            let (nums, text, data) = (of(value::NUM), of(value::TEXT), of(value::DATA));
-            let mut nums = take_ints(cursor, nums)?.into_iter();
-            let mut text = take_ints(cursor, text)?.into_iter();
-            let mut data = take_ints(cursor, data)?.into_iter();
-            for (row, tag) in with.iter().zip(&tags) {
-                let value = match u16::from(*tag) {
-                    value::ABSENT => Value::Absent,
-                    value::NUM => Value::Num(nums.next().ok_or(malformed("argument"))?),
-                    value::TEXT => self.blob(false, text.next())?,
-                    value::DATA => self.blob(true, data.next())?,
-                    _ => return Err(malformed("argument tag")),
-                };
-                if let Some(event) = events.get_mut(*row) {
-                    event.args.push(value);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn blob(&mut self, is_data: bool, place: Option<i64>) -> Result<Value, ErrorKind> {
-        let list = if is_data { &self.data } else { &self.text };
-        let place = place.and_then(|place| usize::try_from(place).ok());
-        let blob = place
-            .and_then(|place| list.get(place))
-            .ok_or(malformed("place of a value"))?;
-        self.bytes = self.bytes.saturating_add(blob.bytes.len() as u64);
-        limit("bytes of all values of a chunk", self.bytes, MAX_CHUNK)?;
-        Ok(Value::Bytes(blob.clone()))
     }
 }

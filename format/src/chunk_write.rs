@@ -1,22 +1,27 @@
-//! Events to the body of a chunk: columns in thread-major order, two dictionaries, and every row the events need.
+//! Events to the body of a chunk: columns in thread-major order, dictionaries, and every row the events need.
 //!
-//! Thread-major order puts like beside like, which is what makes the columns small; the order of the file comes back from
-//! the time stamps and, where those do not tell, from the `order` column.
+//! Thread-major order puts like beside like, and what is told type by type does so again; that is what makes the columns
+//! small. The order of the file comes back from the time stamps and, where those do not tell, from the `order` column.
 
 use crate::Chunk;
-use crate::batch::{Batch, Cell, Dictionary, Line, Places, by_thread};
+use crate::args_write::{Slots, put_args};
+use crate::batch::{Batch, Dictionary, Line, Places, by_thread};
 use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
-use crate::layout::{column, row, value};
-use crate::records::{ZoneRecord, put_row};
+use crate::lanes::{Lanes, MISS, Recent};
+use crate::layout::column;
+use crate::lists::{Context, Parts};
+use crate::records::ZoneRecord;
+use crate::survey::{Rows, Survey, time_order};
+use crate::tables::put_table;
 use crate::wire::{Record, put_varint};
-use afterimage_model::{BootNs, EventFlags, ProcId, Tables};
+use afterimage_model::{BootNs, ProcId, Tables};
 use std::collections::BTreeSet;
 use std::io;
 
 /// Events of a type from which its arguments get a column of their own.
-const OWN_COLUMN: usize = 512;
+const OWN_COLUMN: usize = 256;
 
 /// The columns of a chunk while they are written.
 #[derive(Default)]
@@ -33,19 +38,31 @@ impl Columns {
         }
         let start = self.frames.len();
         let framed = encoder.append(raw, &mut self.frames)?;
+        self.entry(column, u16::from(framed), key, raw.len() as u64, start);
+        Ok(())
+    }
+
+    /// A column in parts; one that is empty is left out.
+    fn add_parts(&mut self, column: u16, key: u32, parts: &Parts) {
+        if !parts.is_empty() {
+            let start = self.frames.len();
+            parts.put(&mut self.frames);
+            self.entry(column, 2, key, parts.raw(), start);
+        }
+    }
+
+    fn entry(&mut self, column: u16, codec: u16, key: u32, raw: u64, start: usize) {
         let stored = &self.frames[start..];
         self.directory.extend_from_slice(&column.to_le_bytes());
-        self.directory
-            .extend_from_slice(&u16::from(framed).to_le_bytes());
+        self.directory.extend_from_slice(&codec.to_le_bytes());
         self.directory.extend_from_slice(&key.to_le_bytes());
         self.directory
-            .extend_from_slice(&(raw.len() as u32).to_le_bytes());
+            .extend_from_slice(&(raw as u32).to_le_bytes());
         self.directory
             .extend_from_slice(&(stored.len() as u32).to_le_bytes());
         self.directory
             .extend_from_slice(&crc32c::crc32c(stored).to_le_bytes());
         self.count += 1;
-        Ok(())
     }
 
     /// A column of one integer per row; one of zeros is left out.
@@ -120,9 +137,20 @@ impl Pressed {
     }
 }
 
-/// Turns events into chunk bodies, one after another, with one compression context.
+/// Turns events into chunk bodies, one after another, with one compression context. Keeps its memory.
 pub(crate) struct ChunkEncoder {
     encoder: Encoder,
+    parts: Parts,
+    /// The column of one type beside another in the making.
+    own: Parts,
+    rows: Rows,
+    slots: Slots,
+    /// Paths of files that no argument names.
+    paths: Dictionary,
+    /// Strings of the other rows.
+    row_strings: Dictionary,
+    list: Vec<i64>,
+    bytes: Vec<u8>,
 }
 
 /// Presses batches into chunks that are kept.
@@ -154,6 +182,14 @@ impl ChunkEncoder {
     pub(crate) fn new(level: i32) -> io::Result<ChunkEncoder> {
         Ok(ChunkEncoder {
             encoder: Encoder::new(level)?,
+            parts: Parts::default(),
+            own: Parts::default(),
+            rows: Rows::default(),
+            slots: Slots::default(),
+            paths: Dictionary::default(),
+            row_strings: Dictionary::default(),
+            list: Vec::new(),
+            bytes: Vec::new(),
         })
     }
 
@@ -164,127 +200,43 @@ impl ChunkEncoder {
         Ok((framed && out.len() < raw.len()).then_some(out))
     }
 
-    /// A chunk. The batch is in file order and not empty; `rows` is what it needs.
-    pub(crate) fn encode(&mut self, batch: &Batch, rows: &Tables) -> io::Result<Pressed> {
+    /// A chunk. The batch is in file order and not empty; `needs` is what it needs.
+    pub(crate) fn encode(&mut self, batch: &Batch, needs: &Tables) -> io::Result<Pressed> {
         let lines = &batch.lines;
-        let order = by_thread(lines);
-
-        let types = Places::of(lines.iter().map(|line| u32::from(line.row.ty.0)));
-        let procs = Places::of(lines.iter().map(|line| line.row.proc.0));
-        let files = Places::of(
-            lines
-                .iter()
-                .filter_map(|line| line.row.file)
-                .map(|file| file.0),
-        );
-        let start = lines
-            .iter()
-            .map(|line| line.row.time.0)
-            .min()
-            .unwrap_or_default();
-        let end = lines
-            .iter()
-            .map(|line| line.row.time.0)
-            .max()
-            .unwrap_or_default();
-
+        let survey = Survey::of(lines);
+        let Survey {
+            types,
+            procs,
+            files,
+            start,
+            end,
+            failed,
+            ..
+        } = &survey;
+        let (start, end, failed) = (*start, *end, *failed);
+        let order = by_thread(&survey.tids);
         let mut columns = Columns::default();
-        let mut rows_of_type: Vec<Vec<u32>> = vec![Vec::new(); types.list().len()];
-        let (mut thread, mut time) = (Vec::new(), Vec::with_capacity(lines.len() * 3));
-        let (mut last_tid, mut run, mut last_time) = (0_u32, 0_u64, start);
-        let mut lists: [Vec<i64>; 7] = std::array::from_fn(|_| Vec::with_capacity(lines.len()));
-        let [cpu, ty, abi, flags, proc, file, latency] = &mut lists;
-        let mut failed = 0_u64;
-        for (at, line) in order.iter().enumerate() {
-            let row = &lines[*line as usize].row;
-            if at > 0 && row.tid != last_tid {
-                put_varint(&mut thread, run);
-                run = 0;
-                last_time = start;
-            }
-            if run == 0 {
-                let before = if at == 0 { 0 } else { last_tid };
-                put_varint(&mut thread, u64::from(row.tid.wrapping_sub(before)));
-                last_tid = row.tid;
-            }
-            run += 1;
-            put_varint(&mut time, row.time.0.wrapping_sub(last_time));
-            last_time = row.time.0;
-            let place = types.place(u32::from(row.ty.0));
-            rows_of_type[place].push(*line);
-            cpu.push(i64::from(row.cpu));
-            ty.push(place as i64);
-            abi.push(row.abi as i64);
-            flags.push(i64::from(row.flags.0));
-            proc.push(procs.place(row.proc.0) as i64);
-            file.push(row.file.map_or(0, |file| files.place(file.0) as i64 + 1));
-            latency.push(row.latency_ns as i64);
-            failed += u64::from(
-                !row.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&row.result),
-            );
-        }
-        put_varint(&mut thread, run);
-
+        let mut misses = std::mem::take(&mut self.list);
+        misses.clear();
+        let thread = self.fill(lines, &order, (types, procs, files), start, &mut misses);
+        columns.add(&mut self.encoder, column::THREAD, 0, &thread)?;
+        self.rows.group(types.list().len());
+        self.put_rows(&mut columns, &misses)?;
+        misses.clear();
+        self.list = misses;
         let encoder = &mut self.encoder;
-        columns.add(encoder, column::THREAD, 0, &thread)?;
-        columns.add(encoder, column::TIME, 0, &time)?;
-        for (number, values) in [
-            column::CPU,
-            column::TYPE,
-            column::ABI,
-            column::FLAGS,
-            column::PROC,
-            column::FILE,
-            column::LATENCY,
-        ]
-        .iter()
-        .zip(&lists)
-        {
-            columns.add_ints(encoder, *number, values)?;
+        columns.add_ints(encoder, column::ABI, &self.rows.abis)?;
+        if !survey.in_order {
+            columns.add_ints(encoder, column::ORDER, &time_order(lines, &order, start))?;
         }
-        columns.add_ints(encoder, column::ORDER, &time_order(lines, &order))?;
-        columns.add_ints(encoder, column::SEQ, &seq_jumps(lines))?;
+        columns.add_ints(encoder, column::SEQ, &survey.jumps)?;
         let mut list = Vec::new();
         put_steps(&mut list, files.list().iter().map(|file| u64::from(*file)));
         columns.add(encoder, column::FILE_LIST, 0, &list)?;
 
-        let mut results = Vec::new();
-        let mut shared = Vec::new();
-        for (ty, of_type) in types.list().iter().zip(&rows_of_type) {
-            let list: Vec<i64> = (of_type.iter())
-                .map(|at| lines[*at as usize].row.result)
-                .collect();
-            put_ints(&mut results, &list);
-            if of_type.len() >= OWN_COLUMN {
-                let mut own = Vec::new();
-                put_args(&mut own, of_type, batch);
-                columns.add(encoder, column::ARGS, ty + 1, &own)?;
-            } else {
-                put_args(&mut shared, of_type, batch);
-            }
-        }
-        columns.add(encoder, column::RESULT, 0, &results)?;
-        columns.add(encoder, column::ARGS, 0, &shared)?;
-        for (dictionary, len, cut, bytes) in [
-            (
-                &batch.text,
-                column::TEXT_LEN,
-                column::TEXT_CUT,
-                column::TEXT_BYTES,
-            ),
-            (
-                &batch.data,
-                column::DATA_LEN,
-                column::DATA_CUT,
-                column::DATA_BYTES,
-            ),
-        ] {
-            let (lengths, cuts) = put_lengths(dictionary);
-            columns.add(encoder, len, 0, &lengths)?;
-            columns.add(encoder, cut, 0, &cuts)?;
-            columns.add(encoder, bytes, 0, &dictionary.bytes)?;
-        }
-        add_rows(&mut columns, encoder, rows)?;
+        self.put_by_type(&mut columns)?;
+        self.put_values(&mut columns, batch, types.list())?;
+        self.put_tables(&mut columns, batch, needs)?;
 
         let mut zone = ZoneRecord {
             events: lines.len() as u64,
@@ -294,9 +246,9 @@ impl ChunkEncoder {
             ..ZoneRecord::default()
         };
         let mut before = 0;
-        for (ty, of_type) in types.list().iter().zip(&rows_of_type) {
+        for (place, ty) in types.list().iter().enumerate() {
             put_varint(&mut zone.types, u64::from(ty - before));
-            put_varint(&mut zone.types, of_type.len() as u64);
+            put_varint(&mut zone.types, self.rows.of_type(place).len() as u64);
             before = *ty;
         }
         put_steps(
@@ -305,21 +257,273 @@ impl ChunkEncoder {
         );
         let containers: BTreeSet<u64> = (procs.list().iter())
             .map(|id| {
-                rows.proc(ProcId(*id))
+                needs
+                    .proc(ProcId(*id))
                     .and_then(|process| process.container)
                     .map_or(0, |id| u64::from(id.0) + 1)
             })
             .collect();
         put_steps(&mut zone.containers, containers);
-
         Ok(Pressed { zone, columns })
+    }
+
+    /// Fills the rows; gives the runs of threads, and the files that were not told by rank.
+    fn fill(
+        &mut self,
+        lines: &[Line],
+        order: &[u32],
+        (types, procs, files): (&Places, &Places, &Places),
+        start: u64,
+        misses: &mut Vec<i64>,
+    ) -> Vec<u8> {
+        let rows = &mut self.rows;
+        rows.clear();
+        let mut thread = Vec::new();
+        let (mut last_tid, mut run, mut last_time, mut before) = (0_u32, 0_u64, start, 0_u16);
+        let mut recent = Recent::new();
+        for (at, line) in order.iter().enumerate() {
+            let line = &lines[*line as usize];
+            let row = &line.row;
+            let ty = types.place(u32::from(row.ty.0)) as u16;
+            if at == 0 || row.tid != last_tid {
+                if at > 0 {
+                    put_varint(&mut thread, run);
+                }
+                put_varint(&mut thread, u64::from(row.tid.wrapping_sub(last_tid)));
+                (last_tid, run, last_time, before) = (row.tid, 0, start, ty);
+                recent.clear();
+            }
+            run += 1;
+            rows.types.push(ty);
+            rows.befores.push(before);
+            before = ty;
+            rows.steps.push(row.time.0.wrapping_sub(last_time) as i64);
+            last_time = row.time.0;
+            rows.cpus.push(i64::from(row.cpu));
+            rows.procs.push(procs.place(row.proc.0) as i64);
+            rows.abis.push(row.abi as i64);
+            rows.waits.push(row.latency_ns != 0);
+            rows.flags.push(i64::from(row.flags.0));
+            rows.latencies.push(row.latency_ns as i64);
+            rows.results.push(row.result);
+            rows.cells.push((line.values, line.count));
+            let (mut place, mut rank) = (0, 0);
+            if let Some(file) = row.file {
+                place = files.place(file.0) as u32 + 1;
+                rank = recent.code_of(place);
+                if rank == MISS {
+                    misses.push(i64::from(place - 1));
+                }
+            }
+            rows.files.push(i64::from(place));
+            rows.ranks.push(rank as i64);
+        }
+        put_varint(&mut thread, run);
+        thread
+    }
+
+    /// What has one integer per row.
+    fn put_rows(&mut self, columns: &mut Columns, misses: &[i64]) -> io::Result<()> {
+        let ChunkEncoder {
+            encoder,
+            parts,
+            rows,
+            list,
+            ..
+        } = self;
+        list.clear();
+        list.extend(rows.types.iter().map(|ty| i64::from(*ty)));
+        for (number, values) in [
+            (column::TYPES, &*list),
+            (column::CPUS, &rows.cpus),
+            (column::PROCS, &rows.procs),
+        ] {
+            if values.iter().any(|value| *value != 0) {
+                parts.clear();
+                // A type is looked at alone by many a filter.
+                if number == column::TYPES {
+                    parts.plain(encoder, values)?;
+                } else {
+                    parts.list(encoder, values, &[])?;
+                }
+                columns.add_parts(number, 0, parts);
+            }
+        }
+        if rows.files.iter().any(|file| *file != 0) {
+            parts.clear();
+            list.clear();
+            list.extend(rows.by_type.iter().map(|row| rows.ranks[*row as usize]));
+            parts.plain(encoder, list)?;
+            parts.list(encoder, misses, &[])?;
+            columns.add_parts(column::RANKS, 0, parts);
+        }
+
+        let lanes = Lanes::of(&rows.types, &rows.befores, &rows.waits, rows.ends.len());
+        let mut next: Vec<usize> = Vec::with_capacity(lanes.counts.len());
+        let mut from = 0;
+        for count in &lanes.counts {
+            next.push(from);
+            from += count;
+        }
+        list.clear();
+        list.resize(rows.steps.len(), 0);
+        for (step, lane) in rows.steps.iter().zip(&lanes.of_row) {
+            let to = &mut next[usize::from(*lane)];
+            list[*to] = *step;
+            *to += 1;
+        }
+        parts.clear();
+        let mut from = 0;
+        for to in next {
+            parts.plain(encoder, &list[from..to])?;
+            from = to;
+        }
+        columns.add_parts(column::TIMES, 0, parts);
+        Ok(())
+    }
+
+    /// Marks and waits, type by type.
+    fn put_by_type(&mut self, columns: &mut Columns) -> io::Result<()> {
+        let ChunkEncoder {
+            encoder,
+            parts,
+            rows,
+            list,
+            ..
+        } = self;
+        let by_type = || rows.by_type.iter().map(|row| *row as usize);
+        if rows.flags.iter().any(|marks| *marks != 0) {
+            list.clear();
+            list.extend(by_type().map(|row| rows.flags[row]));
+            parts.clear();
+            parts.plain(encoder, list)?;
+            columns.add_parts(column::MARKS, 0, parts);
+        }
+        if rows.waits.contains(&true) {
+            parts.clear();
+            list.clear();
+            list.extend(by_type().map(|row| i64::from(rows.waits[row])));
+            parts.plain(encoder, list)?;
+            list.clear();
+            let waiting = by_type().filter(|row| rows.waits[*row]);
+            list.extend(waiting.map(|row| rows.steps[row].wrapping_sub(rows.latencies[row])));
+            parts.plain(encoder, list)?;
+            columns.add_parts(column::WAITS, 0, parts);
+        }
+        Ok(())
+    }
+
+    /// Results and arguments.
+    fn put_values(
+        &mut self,
+        columns: &mut Columns,
+        batch: &Batch,
+        types: &[u32],
+    ) -> io::Result<()> {
+        let ChunkEncoder {
+            encoder,
+            parts,
+            own,
+            rows,
+            slots,
+            ..
+        } = self;
+        parts.clear();
+        let (mut rest, mut files, mut results) = (Vec::new(), Vec::new(), Vec::new());
+        let mut cells = Vec::new();
+        for (place, ty) in types.iter().enumerate() {
+            let of_type = rows.of_type(place);
+            results.clear();
+            results.extend(of_type.iter().map(|row| rows.results[*row as usize]));
+            cells.clear();
+            cells.extend(of_type.iter().map(|row| rows.cells[*row as usize]));
+            if of_type.len() < OWN_COLUMN {
+                put_ints(&mut rest, &results);
+                put_args(&mut rest, &cells, batch);
+                continue;
+            }
+            files.clear();
+            files.extend(of_type.iter().map(|row| rows.files[*row as usize]));
+            let contexts = [Context {
+                number: 0,
+                values: &files,
+                minus_only: false,
+            }];
+            parts.list(encoder, &results, &contexts)?;
+            own.clear();
+            slots.put(own, encoder, &cells, batch, &files, &results)?;
+            columns.add_parts(column::VALUES, ty + 1, own);
+        }
+        columns.add_parts(column::RESULTS, 0, parts);
+        columns.add(encoder, column::REST, 0, &rest)
+    }
+
+    /// The rows that events point at, and all strings.
+    fn put_tables(
+        &mut self,
+        columns: &mut Columns,
+        batch: &Batch,
+        needs: &Tables,
+    ) -> io::Result<()> {
+        let ChunkEncoder {
+            encoder,
+            parts,
+            paths,
+            row_strings,
+            bytes,
+            ..
+        } = self;
+        paths.clear();
+        row_strings.clear();
+        let known = batch.text.len() as u32;
+        let mut path = |string: &[u8]| match batch.text.find(string) {
+            Some(place) => place,
+            None => known + paths.place(string, 0),
+        };
+        let mut other = |string: &[u8]| row_strings.place(string, 0);
+        let mut table =
+            |number: u16, records: Vec<Vec<u8>>, place: &mut dyn FnMut(&[u8]) -> u32| {
+                if records.is_empty() {
+                    return Ok(());
+                }
+                parts.clear();
+                let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+                put_table(parts, encoder, &records, place)?;
+                columns.add_parts(number, 0, parts);
+                io::Result::Ok(())
+            };
+        let rows = needs.files.values().map(|row| row.encode()).collect();
+        table(column::FILE_TABLE, rows, &mut path)?;
+        let rows = needs.procs.values().map(|row| row.encode()).collect();
+        table(column::PROCESS_TABLE, rows, &mut other)?;
+        let rows = needs.containers.values().map(|row| row.encode()).collect();
+        table(column::CONTAINER_TABLE, rows, &mut other)?;
+        let rows = needs.users.values().map(|row| row.encode()).collect();
+        table(column::USER_TABLE, rows, &mut other)?;
+        let rows = needs.groups.values().map(|row| row.encode()).collect();
+        table(column::GROUP_TABLE, rows, &mut other)?;
+
+        bytes.clear();
+        bytes.extend_from_slice(&batch.text.bytes);
+        bytes.extend_from_slice(&paths.bytes);
+        let (lengths, cuts) = put_lengths(batch.text.lengths().chain(paths.lengths()));
+        columns.add(encoder, column::TEXT_LEN, 0, &lengths)?;
+        columns.add(encoder, column::TEXT_CUT, 0, &cuts)?;
+        columns.add(encoder, column::TEXT_BYTES, 0, bytes)?;
+        let (lengths, cuts) = put_lengths(batch.data.lengths());
+        columns.add(encoder, column::DATA_LEN, 0, &lengths)?;
+        columns.add(encoder, column::DATA_CUT, 0, &cuts)?;
+        columns.add(encoder, column::DATA_BYTES, 0, &batch.data.bytes)?;
+        let (lengths, _) = put_lengths(row_strings.lengths());
+        columns.add(encoder, column::ROW_LEN, 0, &lengths)?;
+        columns.add(encoder, column::ROW_BYTES, 0, &row_strings.bytes)
     }
 }
 
 /// Lengths of the distinct strings, and which of them were cut by how much.
-fn put_lengths(dictionary: &Dictionary) -> (Vec<u8>, Vec<u8>) {
+fn put_lengths(strings: impl Iterator<Item = (u64, u64)>) -> (Vec<u8>, Vec<u8>) {
     let (mut lengths, mut cuts, mut last_cut) = (Vec::new(), Vec::new(), 0);
-    for (at, (len, full_len)) in (0_u64..).zip(dictionary.lengths()) {
+    for (at, (len, full_len)) in (0_u64..).zip(strings) {
         put_varint(&mut lengths, len);
         if full_len > len {
             put_varint(&mut cuts, at - last_cut);
@@ -328,128 +532,4 @@ fn put_lengths(dictionary: &Dictionary) -> (Vec<u8>, Vec<u8>) {
         }
     }
     (lengths, cuts)
-}
-
-/// For each file position, how far the row there stands from where time order would put it.
-fn time_order(lines: &[Line], order: &[u32]) -> Vec<i64> {
-    if lines
-        .windows(2)
-        .all(|pair| pair[0].row.time < pair[1].row.time)
-    {
-        return vec![0; lines.len()];
-    }
-    // By file position: instant and row.
-    let mut keys = vec![(0_u64, 0_usize); lines.len()];
-    for (row, at) in order.iter().enumerate() {
-        keys[*at as usize] = (lines[*at as usize].row.time.0, row);
-    }
-    if keys.is_sorted() {
-        return vec![0; lines.len()];
-    }
-    let mut by_time: Vec<usize> = (0..lines.len()).collect();
-    by_time.sort_by_key(|at| keys[*at]);
-    let mut jumps = vec![0_i64; lines.len()];
-    for (place, at) in by_time.iter().enumerate() {
-        jumps[*at] = place as i64 - *at as i64;
-    }
-    jumps
-}
-
-/// In file order: each event's number on its CPU less the one expected there.
-fn seq_jumps(lines: &[Line]) -> Vec<i64> {
-    let mut expected: Vec<u64> = Vec::new();
-    lines
-        .iter()
-        .map(|line| {
-            let cpu = usize::from(line.row.cpu);
-            if expected.len() <= cpu {
-                expected.resize(cpu + 1, 0);
-            }
-            let jump = line.row.seq.wrapping_sub(expected[cpu]) as i64;
-            expected[cpu] = line.row.seq.wrapping_add(1);
-            jump
-        })
-        .collect()
-}
-
-/// One argument of all events of a type: the kinds of their values, the integers, the places.
-#[derive(Default)]
-struct Slot {
-    tags: Vec<u8>,
-    nums: Vec<i64>,
-    places: Vec<i64>,
-}
-
-/// Appends the arguments of all events of one type, argument by argument.
-fn put_args(out: &mut Vec<u8>, events: &[u32], batch: &Batch) {
-    let line = |at: &u32| &batch.lines[*at as usize];
-    let most = events.iter().map(|at| line(at).count).max().unwrap_or(0);
-    let uniform = events.iter().all(|at| line(at).count == most);
-    put_varint(out, u64::from(most));
-    out.push(u8::from(uniform));
-    if !uniform {
-        out.extend(events.iter().map(|at| line(at).count));
-    }
-    // Each event is visited once: its values lie together, those of one slot do not.
-    let mut slots: Vec<Slot> = Vec::new();
-    slots.resize_with(usize::from(most), || Slot {
-        tags: Vec::with_capacity(events.len()),
-        ..Slot::default()
-    });
-    for at in events {
-        let line = line(at);
-        let cells = &batch.cells[line.values as usize..][..usize::from(line.count)];
-        for (cell, slot) in cells.iter().zip(&mut slots) {
-            match *cell {
-                Cell::Absent => slot.tags.push(value::ABSENT as u8),
-                Cell::Num(number) => {
-                    slot.tags.push(value::NUM as u8);
-                    slot.nums.push(number);
-                }
-                Cell::Data(place) => {
-                    slot.tags.push(value::DATA as u8);
-                    slot.places.push(i64::from(place));
-                }
-                Cell::Text(place) => {
-                    slot.tags.push(value::TEXT as u8);
-                    slot.places.push(i64::from(place));
-                }
-            }
-        }
-    }
-    for slot in slots {
-        match slot.tags.split_first() {
-            Some((first, rest)) if rest.iter().all(|tag| tag == first) => out.push(*first),
-            _ => {
-                out.push(value::MIXED as u8);
-                out.extend_from_slice(&slot.tags);
-            }
-        }
-        put_ints(out, &slot.nums);
-        put_ints(out, &slot.places);
-    }
-}
-
-/// Every row, kind by kind.
-fn add_rows(columns: &mut Columns, encoder: &mut Encoder, rows: &Tables) -> io::Result<()> {
-    let mut raw = Vec::new();
-    let all = rows.procs.values();
-    all.for_each(|item| put_row(&mut raw, row::PROCESS, item.as_ref()));
-    columns.add(encoder, column::PROCESS_ROWS, 0, &raw)?;
-    raw.clear();
-    let all = rows.containers.values();
-    all.for_each(|item| put_row(&mut raw, row::CONTAINER, item.as_ref()));
-    columns.add(encoder, column::CONTAINER_ROWS, 0, &raw)?;
-    raw.clear();
-    let all = rows.files.values();
-    all.for_each(|item| put_row(&mut raw, row::FILE, item.as_ref()));
-    columns.add(encoder, column::FILE_ROWS, 0, &raw)?;
-    raw.clear();
-    let all = rows.users.values();
-    all.for_each(|item| put_row(&mut raw, row::USER, item.as_ref()));
-    columns.add(encoder, column::USER_ROWS, 0, &raw)?;
-    raw.clear();
-    let all = rows.groups.values();
-    all.for_each(|item| put_row(&mut raw, row::GROUP, item.as_ref()));
-    columns.add(encoder, column::GROUP_ROWS, 0, &raw)
 }

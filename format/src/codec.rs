@@ -48,15 +48,43 @@ fn with_decompressor<T>(
     })
 }
 
-/// Compresses into frames that declare their size, keeping one context for all.
+/// As [`decompress`], into memory that is kept; the caller has checked `raw` against its limit.
+pub(crate) fn decompress_into(
+    frame: &[u8],
+    raw: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), ErrorKind> {
+    if zstd_safe::get_frame_content_size(frame).ok().flatten() != Some(raw as u64) {
+        return Err(malformed("declared size of a zstd frame"));
+    }
+    if zstd_safe::find_frame_compressed_size(frame).ok() != Some(frame.len()) {
+        return Err(malformed("length of a zstd frame"));
+    }
+    out.clear();
+    out.reserve(raw);
+    with_decompressor(|zstd| zstd.decompress_to_buffer(frame, out))
+        .map_err(|_| malformed("zstd frame"))?;
+    if out.len() != raw {
+        return Err(ErrorKind::Mismatch {
+            what: "decompressed length",
+            expected: raw as u64,
+            found: out.len() as u64,
+        });
+    }
+    Ok(())
+}
+
+/// Compresses into frames that declare their size, keeping one context and one buffer for all.
 pub(crate) struct Encoder {
     zstd: zstd::bulk::Compressor<'static>,
+    frame: Vec<u8>,
 }
 
 impl Encoder {
     pub(crate) fn new(level: i32) -> io::Result<Encoder> {
         Ok(Encoder {
             zstd: zstd::bulk::Compressor::new(level)?,
+            frame: Vec::new(),
         })
     }
 
@@ -64,9 +92,11 @@ impl Encoder {
     pub(crate) fn append(&mut self, raw: &[u8], out: &mut Vec<u8>) -> io::Result<bool> {
         // Below this a frame's own header costs more than it saves.
         if raw.len() >= 24 {
-            let frame = self.zstd.compress(raw)?;
-            if frame.len() < raw.len() {
-                out.extend_from_slice(&frame);
+            self.frame.clear();
+            self.frame.reserve(zstd_safe::compress_bound(raw.len()));
+            self.zstd.compress_to_buffer(raw, &mut self.frame)?;
+            if self.frame.len() < raw.len() {
+                out.extend_from_slice(&self.frame);
                 return Ok(true);
             }
         }

@@ -92,6 +92,23 @@ pub mod column {
         FILE_ROWS = 34, "file-rows", "File rows.";
         USER_ROWS = 35, "user-rows", "User rows.";
         GROUP_ROWS = 36, "group-rows", "Group rows.";
+        TYPES = 40, "types", "As type, in planes.";
+        TIMES = 41, "times", "As time, in lists by what comes after what.";
+        CPUS = 42, "cpus", "As cpu, in planes.";
+        MARKS = 43, "marks", "As flags, type by type.";
+        PROCS = 44, "procs", "As proc, in planes.";
+        RANKS = 45, "ranks", "As file, by how long ago the thread last used it.";
+        RESULTS = 46, "results", "Results of the types that have values.";
+        WAITS = 47, "waits", "As latency, type by type, by the time that it leaves.";
+        VALUES = 48, "values", "Arguments of one type.";
+        REST = 49, "rest", "Results and arguments of the types that have no values.";
+        PROCESS_TABLE = 50, "process-table", "As process-rows, field by field.";
+        CONTAINER_TABLE = 51, "container-table", "As container-rows, field by field.";
+        FILE_TABLE = 52, "file-table", "As file-rows, field by field.";
+        USER_TABLE = 53, "user-table", "As user-rows, field by field.";
+        GROUP_TABLE = 54, "group-table", "As group-rows, field by field.";
+        ROW_LEN = 55, "row-len", "Lengths of the distinct strings of rows.";
+        ROW_BYTES = 56, "row-bytes", "The distinct strings of rows, one after another.";
     }
 }
 
@@ -137,6 +154,29 @@ pub mod ints {
         DELTA = 3, "delta", "Each integer less the one before, wrapping.";
     }
 }
+
+/// Ways to tell an integer of a list in planes.
+pub mod way {
+    use super::Row;
+    numbers! {
+        /// Every way; from the last on, two for each context.
+        ALL;
+        PLAIN = 0, "plain", "Each integer.";
+        DELTA = 1, "delta", "Each integer less the one before, wrapping.";
+        CONTEXT = 2, "context", "2 + 2 c: each integer less the one that last came with the same value of context c; 3 + 2 c: less that value.";
+    }
+}
+
+/// Values of a context that are told apart.
+pub const CONTEXTS: u64 = 4096;
+/// Files of a thread that are told by their rank.
+pub const RANKS: usize = 64;
+/// Rows from which what follows what has a list of times of its own.
+pub const PAIR_LANE: u32 = 1024;
+/// Rows from which a type has a list of times of its own.
+pub const TYPE_LANE: u32 = 512;
+/// Types of a chunk up to which it is asked what follows what.
+pub const PAIR_TYPES: usize = 256;
 
 /// Bytes of a block body at most.
 pub const MAX_BODY: u64 = 256 << 20;

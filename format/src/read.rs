@@ -9,13 +9,14 @@
 use crate::age::Identities;
 use crate::block::{FileHead, tag_of};
 use crate::chunk_read::{Body, Zone};
+use crate::columns::Columns;
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
 use crate::keyframe::Frame;
 use crate::layout::{
     FILE_HEAD, FLAG_KEYFRAME, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block,
 };
 use crate::records::{Artifact, Lineage, Name, Names, Note, decode_gap, take_rows};
-use crate::scan::{Layout, Piece, by_index, by_scan, whole_zone_at};
+use crate::scan::{Layout, Piece, by_index, by_scan, head_at, whole_zone_at};
 use crate::source::Source;
 use crate::unlock::unlock;
 use crate::wire::Record;
@@ -197,6 +198,21 @@ impl Reader {
                 _ => Err(malformed("chunk")),
             });
         zone.map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
+    }
+
+    /// The columns of one chunk, to be read one by one: zone map and directory are read and checked, nothing else.
+    pub fn columns(&self, at: usize) -> Result<Columns<'_>, Error> {
+        let info = self.info(at)?;
+        let open = || {
+            let head = self.source.head(info.offset, self.tag)?;
+            if head.ty != block::CHUNK {
+                return Err(malformed("chunk"));
+            }
+            let bytes = head_at(&self.source, info.offset, head)?;
+            let body = Body::in_file(&bytes, &self.source, info.offset, head)?;
+            Ok(Columns { body })
+        };
+        open().map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
     }
 
     /// Decodes one chunk.

@@ -365,7 +365,12 @@ pub(crate) fn zone_at(source: &Source, at: u64, head: BlockHead) -> Result<Zone,
 
 /// The zone map of the chunk at `at`, opened where it is sealed.
 pub(crate) fn whole_zone_at(source: &Source, at: u64, head: BlockHead) -> Result<Zone, ErrorKind> {
+    Ok(Body::new(&head_at(source, at, head)?)?.zone)
+}
+
+/// Zone map and directory of the chunk at `at`, opened where it is sealed.
+pub(crate) fn head_at(source: &Source, at: u64, head: BlockHead) -> Result<Vec<u8>, ErrorKind> {
     let len = head_len(&source.body(at, head, 0, CHUNK_HEAD as u64)?)? as u64;
     limit("chunk head", len, u64::from(head.len))?;
-    Ok(Body::new(&source.body(at, head, 0, len)?)?.zone)
+    source.body(at, head, 0, len)
 }

@@ -37,6 +37,8 @@ pub struct WriterOptions {
     pub level: i32,
     /// Who may read the capture; anybody when there is none.
     pub recipients: Vec<Recipient>,
+    /// Instants are cut to whole multiples of this, ns; the order of events stays.
+    pub unit_ns: u64,
 }
 
 impl Default for WriterOptions {
@@ -47,11 +49,22 @@ impl Default for WriterOptions {
             chunk_bytes: 32 << 20,
             level: 1,
             recipients: Vec::new(),
+            unit_ns: 1,
         }
     }
 }
 
 impl WriterOptions {
+    /// A row as it is told in the unit of time.
+    pub fn in_unit(&self, row: Row) -> Row {
+        let cut = |ns: u64| ns - ns.checked_rem(self.unit_ns).unwrap_or(0);
+        Row {
+            time: BootNs(cut(row.time.0)),
+            latency_ns: cut(row.latency_ns),
+            ..row
+        }
+    }
+
     /// Whether a batch must be closed before this event is added to it.
     pub fn is_full(&self, batch: &Batch, row: &Row, args: &[Arg<'_>]) -> bool {
         let bytes = |arg: &Arg<'_>| match arg {

@@ -118,6 +118,15 @@ def need(condition, what):
         raise Malformed(what)
 
 
+def shortest(value):
+    """A number as the shortest varint."""
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
+
+
 class Bytes:
     """Bytes being taken apart from the front."""
 
@@ -424,6 +433,52 @@ def file_name(rec):
     return f"{show(local)}->{show(remote)}"
 
 
+class Parts:
+    """A column in parts: its head, and the parts one after another."""
+
+    def __init__(self, data):
+        data = Bytes(data)
+        self.head = Bytes(data.take(data.varint()))
+        self.body = data
+
+    def part(self, count):
+        how = self.head.varint()
+        kind, rest = how & 3, how >> 2
+        if kind == 0:
+            need(rest == count, "length of a part")
+            return self.body.take(count)
+        if kind == 1:
+            return frame(self.body.take(rest), count)
+        need(kind == 2 and rest < 256, f"part of kind {kind}")
+        return bytes([rest]) * count
+
+    def planes(self, count, context=lambda number: None):
+        """`context` gives the values that a context has in the rows of the list."""
+        if count == 0:
+            return []
+        way, how = self.head.byte(), self.head.byte()
+        need(how & 15 <= 8 and how < 32, "width of planes")
+        values = [0] * count
+        for shift in range(0, 8 * (how & 15), 8):
+            values = [value | byte << shift for value, byte in zip(values, self.part(count))]
+        if how & 16:
+            values = [value >> 1 ^ -(value & 1) for value in values]
+        values = [signed(value) for value in values]
+        if way == 0:
+            return values
+        others = [0] * count if way == 1 else context((way - 2) // 2)
+        need(others is not None and len(others) == count, f"context of way {way}")
+        if way > 1 and way % 2 == 1:
+            return [signed(value + other) for value, other in zip(values, others)]
+        last = {}
+        for at, (value, other) in enumerate(zip(values, others)):
+            values[at] = last[other % 4096] = signed(last.get(other % 4096, 0) + value)
+        return values
+
+    def end(self):
+        need(self.head.left() == 0 and self.body.left() == 0, "end of a column in parts")
+
+
 class Chunk:
     """A chunk's columns, zone map and rows."""
 
@@ -445,10 +500,12 @@ class Chunk:
             column, codec, key, size, stored, crc = struct.unpack_from("<HHIIII", body, 12 + zone_length + 20 * entry)
             data = body[at : at + stored]
             need(crc32c(data) == crc, f"checksum of column {column}")
-            need(codec in (0, 1) and (column, key) not in self.columns, f"directory entry of column {column}")
-            self.columns[(column, key)] = frame(data, size) if codec else data
+            need(codec in (0, 1, 2) and (column, key) not in self.columns, f"directory entry of column {column}")
+            self.columns[(column, key)] = Parts(data) if codec == 2 else frame(data, size) if codec else data
             at += stored
-        self.processes, self.files = self.rows(32, 2), self.rows(34, 4)
+        self.in_lists = (41, 0) in self.columns
+        self.processes = self.table(50, self.dictionary(55, 56)) if self.in_lists else self.rows(32, 2)
+        self.files = self.table(52, self.dictionary(16, 18, 17)) if self.in_lists else self.rows(34, 4)
 
     def column(self, number, key=0):
         return Bytes(self.columns.get((number, key), b""))
@@ -457,13 +514,41 @@ class Chunk:
         found = [record(value) for row, value in fields(self.column(number).data) if row == tag]
         return {uint(rec, 1): rec for rec in found}
 
+    def table(self, number, strings):
+        """Rows that are kept field by field."""
+        parts = self.columns.get((number, 0))
+        if parts is None:
+            return {}
+        count, tags = parts.head.varint(), parts.head.varint()
+        records = [{} for _ in range(count)]
+        for _ in range(tags):
+            tag, kind = parts.head.varint(), parts.head.byte()
+            need(kind < 4, f"field of kind {kind}")
+            counts = [1] * count if kind & 2 else parts.planes(count)
+            values = iter(parts.planes(sum(counts)))
+            for rec, times in zip(records, counts):
+                for _ in range(times):
+                    value = next(values)
+                    value = shortest(value & MASK64) if kind & 1 else strings[value][0]
+                    rec.setdefault(tag, []).append(value)
+        parts.end()
+        return {uint(rec, 1): rec for rec in records}
+
     def ints(self, number):
         if (number, 0) not in self.columns:
             return [0] * self.events
         return self.column(number).ints(self.events)
 
-    def dictionary(self, first):
-        lengths, cuts, data = self.column(first), self.column(first + 1), self.column(first + 2)
+    def planes(self, number):
+        parts = self.columns.get((number, 0))
+        if parts is None:
+            return [0] * self.events
+        values = parts.planes(self.events)
+        parts.end()
+        return values
+
+    def dictionary(self, first, last, cut=None):
+        lengths, cuts, data = self.column(first), self.column(cut), self.column(last)
         values = []
         while lengths.left():
             value = data.take(lengths.varint())
@@ -476,21 +561,8 @@ class Chunk:
 
     def read(self, schema):
         """The events in file order, as dictionaries."""
-        rows, threads, times = [], self.column(1), self.column(2)
-        tid = 0
-        while threads.left():
-            tid += threads.varint()
-            time = self.start
-            for _ in range(threads.varint()):
-                time = (time + times.varint()) & MASK64
-                rows.append({"time_ns": time, "tid": tid})
-        need(len(rows) == self.events, "rows of a chunk")
-        file_list = self.column(13).steps()
-        columns = [self.ints(number) for number in (3, 4, 5, 6, 7, 8)]
-        for row, cpu, ty, abi, flags, proc, file in zip(rows, *columns):
-            row.update(cpu=cpu, type=self.types[ty][0], abi=abi, flags=flags, proc=self.procs[proc])
-            row["file"] = file_list[file - 1] if file else None
-        self.values(rows)
+        self.text_values, self.data_values = self.dictionary(16, 18, 17), self.dictionary(19, 21, 20)
+        rows = self.read_lists() if self.in_lists else self.read_rows()
         by_time = sorted(range(len(rows)), key=lambda row: (rows[row]["time_ns"], row))
         order = [rows[by_time[at + jump]] for at, jump in enumerate(self.ints(10))]
         expected = {}
@@ -499,31 +571,157 @@ class Chunk:
             expected[row["cpu"]] = (row["seq"] + 1) & MASK64
             yield self.event(number, row, schema)
 
-    def values(self, rows):
-        """Adds results and arguments to the rows."""
-        text_values, data_values = self.dictionary(16), self.dictionary(19)
+    def threads(self):
+        """For each thread its id and number of rows."""
+        found, threads, tid = [], self.column(1), 0
+        while threads.left():
+            tid += threads.varint()
+            found.append((tid, threads.varint()))
+        need(sum(count for _, count in found) == self.events, "rows of a chunk")
+        return found
+
+    def read_rows(self):
+        """The rows of a chunk before version 1.3."""
+        rows, times = [], self.column(2)
+        for tid, count in self.threads():
+            time = self.start
+            for _ in range(count):
+                time = (time + times.varint()) & MASK64
+                rows.append({"time_ns": time, "tid": tid})
+        file_list = self.column(13).steps()
+        columns = [self.ints(number) for number in (3, 4, 5, 6, 7, 8)]
+        for row, cpu, ty, abi, flags, proc, file in zip(rows, *columns):
+            row.update(cpu=cpu, type=self.types[ty][0], abi=abi, flags=flags, proc=self.procs[proc])
+            row["file"] = file_list[file - 1] if file else None
         results, shared = self.column(9), self.column(12)
         for ty, count in self.types:
             of_type = [row for row in rows if row["type"] == ty]
             need(len(of_type) == count, "rows of a type")
             for row, result in zip(of_type, results.ints(count)):
-                row["result"], row["args"] = result, []
-            source = self.column(12, ty + 1) if (12, ty + 1) in self.columns else shared
-            most, uniform = source.varint(), source.byte()
-            counts = [most] * count if uniform else list(source.take(count))
-            for slot in range(most):
-                having = [row for row, args in zip(of_type, counts) if args > slot]
-                kind = source.byte()
-                kinds = source.take(len(having)) if kind == 255 else bytes([kind]) * len(having)
-                lists = [iter(source.ints(kinds.count(which))) for which in (1, 2, 3)]
-                for row, which in zip(having, kinds):
-                    need(which <= 3, f"value of kind {which}")
-                    value = next(lists[which - 1]) if which else None
-                    if which == 2:
-                        value = text_values[value]
-                    elif which == 3:
-                        value = data_values[value]
-                    row["args"].append(value)
+                row["result"] = result
+            self.args(of_type, self.column(12, ty + 1) if (12, ty + 1) in self.columns else shared)
+        return rows
+
+    def args(self, of_type, source):
+        """Adds the arguments of one type, told as lists, to its rows."""
+        most, uniform = source.varint(), source.byte()
+        counts = [most] * len(of_type) if uniform else list(source.take(len(of_type)))
+        for row in of_type:
+            row["args"] = []
+        for slot in range(most):
+            having = [row for row, args in zip(of_type, counts) if args > slot]
+            kind = source.byte()
+            kinds = source.take(len(having)) if kind == 255 else bytes([kind]) * len(having)
+            lists = [iter(source.ints(kinds.count(which))) for which in (1, 2, 3)]
+            for row, which in zip(having, kinds):
+                row["args"].append(self.value(which, next(lists[which - 1]) if which else None))
+
+    def value(self, which, value):
+        need(which <= 3, f"value of kind {which}")
+        return {2: self.text_values, 3: self.data_values}[which][value] if which > 1 else value
+
+    def read_lists(self):
+        """The rows of a chunk in lists."""
+        threads, types = self.threads(), self.planes(40)
+        rows = [{"tid": tid, "first": at == 0} for tid, count in threads for at in range(count)]
+        columns = [types, self.planes(42), self.ints(5), self.planes(44)]
+        for row, ty, cpu, abi, proc in zip(rows, *columns):
+            row.update(place=ty, type=self.types[ty][0], cpu=cpu, abi=abi, proc=self.procs[proc])
+        grouped = [[row for row in rows if row["place"] == place] for place in range(len(self.types))]
+        need([len(group) for group in grouped] == [count for _, count in self.types], "rows of a type")
+        in_type_order = [row for group in grouped for row in group]
+        for row, flags in zip(in_type_order, self.planes(43)):
+            row["flags"] = flags
+        if (47, 0) in self.columns:
+            for row, waits in zip(in_type_order, self.columns[(47, 0)].planes(self.events)):
+                row["waits"] = waits != 0
+        self.times(rows)
+        self.ranks(rows, in_type_order)
+        rest = self.column(49)
+        for (ty, count), group in zip(self.types, grouped):
+            files, parts = [row["place_of_file"] for row in group], self.columns.get((48, ty + 1))
+            if parts:
+                results = self.columns[(46, 0)].planes(count, lambda number: files if number == 0 else None)
+            else:
+                results = rest.ints(count)
+            for row, result in zip(group, results):
+                row["result"] = result
+            if parts:
+                self.values(group, parts, files, results)
+                parts.end()
+            else:
+                self.args(group, rest)
+        return rows
+
+    def times(self, rows):
+        """Adds the instants."""
+        kinds = len(self.types)
+        for before, row in zip([None, *rows], rows):
+            row["pair"] = (row["place"], row["place"] if row["first"] else before["place"])
+        left = [row for row in rows if not row.get("waits")]
+        lanes, pairs = [], {}
+        if kinds <= 256:
+            for row in left:
+                pairs.setdefault(row["pair"], []).append(row)
+            own = {pair for pair, group in pairs.items() if len(group) >= 1024}
+            lanes += [pairs[pair] for pair in sorted(own)]
+            left = [row for row in left if row["pair"] not in own]
+        of_type = {}
+        for row in left:
+            of_type.setdefault(row["place"], []).append(row)
+        own = {ty for ty, group in of_type.items() if len(group) >= 512}
+        lanes += [of_type[ty] for ty in sorted(own)]
+        lanes += [[row for row in left if row["place"] not in own], [row for row in rows if row.get("waits")]]
+        parts = self.columns[(41, 0)]
+        for lane in lanes:
+            for row, step in zip(lane, parts.planes(len(lane))):
+                row["step"] = step
+        parts.end()
+        time = 0
+        for row in rows:
+            time = (self.start if row["first"] else time) + row["step"] & MASK64
+            row["time_ns"] = time
+
+    def ranks(self, rows, in_type_order):
+        """Adds the files."""
+        file_list, recent, misses = self.column(13).steps(), [], iter(())
+        if (45, 0) in self.columns:
+            parts = self.columns[(45, 0)]
+            codes = parts.planes(self.events)
+            for row, code in zip(in_type_order, codes):
+                row["rank"] = code
+            misses = iter(parts.planes(codes.count(65)))
+            parts.end()
+        for row in rows:
+            recent = [] if row["first"] else recent
+            code, place = row.get("rank", 0), None
+            if code:
+                place = next(misses) if code == 65 else recent.pop(code - 1)
+                recent = [place, *recent][:64]
+            row["file"] = None if place is None else file_list[place]
+            row["place_of_file"] = 0 if place is None else place + 1
+
+    def values(self, group, parts, files, results):
+        """Adds the arguments of one type, told as planes, to its rows."""
+        most, uniform = parts.head.varint(), parts.head.byte()
+        counts = [most] * len(group) if uniform else list(parts.part(len(group)))
+        whole = {0: files, 1: results}
+        for row in group:
+            row["args"] = []
+        for slot in range(most):
+            having = [at for at, args in enumerate(counts) if args > slot]
+            kind = parts.head.byte()
+            kinds = parts.part(len(having)) if kind == 255 else bytes([kind]) * len(having)
+            lists = []
+            for which in (1, 2, 3):
+                those = [at for at, other in zip(having, kinds) if other == which]
+                told = lambda number: [whole[number][at] for at in those] if number in whole else None
+                values = parts.planes(len(those), told)
+                if which == 1 and len(those) == len(group):
+                    whole[2 + slot] = values
+                lists.append(iter(values))
+            for at, which in zip(having, kinds):
+                group[at]["args"].append(self.value(which, next(lists[which - 1]) if which else None))
 
     def event(self, number, row, schema):
         known = row["type"] < len(schema.types)

@@ -8,7 +8,7 @@ use crate::keyring;
 use crate::output::{Output, say};
 use crate::recording::{self, Custody, Target};
 use crate::source;
-use crate::units::{parse_duration, parse_size};
+use crate::units::{Clock, parse_duration, parse_size};
 use afterimage_capture::{Keep, Limits, Options, Scope};
 use afterimage_model::{Safe, Schema, time::Civil};
 use clap::{Args, ValueEnum};
@@ -102,6 +102,9 @@ pub struct Record {
     /// Do not time calls that wait: no evt.latency
     #[arg(long, help_heading = "Limits")]
     no_latency: bool,
+    /// How exact the instants are
+    #[arg(long, value_name = "UNIT", help_heading = "Limits", default_value = "ns")]
+    clock: Clock,
 
     /// Why it is recorded; kept in the capture
     #[arg(
@@ -225,6 +228,7 @@ impl Record {
                 events: self.events,
             },
             latency: !self.no_latency,
+            clock_unit_ns: self.clock.unit_ns(),
             keep: Keep {
                 exec: self.artifacts.contains(&Which::Exec),
                 dropped: self.artifacts.contains(&Which::Dropped),

@@ -3,7 +3,8 @@
 use crate::derived::{self, Target};
 use crate::failure::Outcome;
 use afterimage_format::derive::{Recipe, Stamps};
-use clap::{Args, ValueEnum};
+use crate::units::Clock;
+use clap::Args;
 use std::path::PathBuf;
 
 const EXAMPLES: &str = "\
@@ -26,15 +27,6 @@ pub struct Repack {
     /// How exact the instants stay
     #[arg(long, value_name = "UNIT", default_value = "ns")]
     clock: Clock,
-}
-
-/// Units of instants.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Clock {
-    /// As they are.
-    Ns,
-    /// Whole microseconds, which halves the file; the order of events stays.
-    Us,
 }
 
 impl Repack {

@@ -246,7 +246,7 @@ fn a_disk_that_is_full_at_any_step_leaves_a_sealed_capture_that_says_what_is_mis
         let image = disk.0.lock().unwrap().written.clone();
         let Ok(refused) = ended else {
             // Not even the beginning had room: that is an error, and nothing passes for a capture.
-            assert!(image.len() < 8 << 10, "{capacity}: {}", image.len());
+            assert!(image.len() < 9 << 10, "{capacity}: {}", image.len());
             assert!(!is_sealed(&image));
             continue;
         };
@@ -266,7 +266,8 @@ fn a_disk_that_is_full_at_any_step_leaves_a_sealed_capture_that_says_what_is_mis
             let totals = reader.totals().unwrap();
             assert_eq!(totals.offered, totals.written + totals.dropped);
         } else {
-            assert!(reader.gaps().is_empty());
+            // It may have become full behind the last event.
+            assert!(reader.gaps().iter().all(|gap| gap.count == Some(0)));
         }
     }
     assert!(sealed > 20 && refusals > 20, "{sealed} {refusals}");

@@ -24,6 +24,7 @@ fn table(name: &str) -> String {
         "row" => numbers(&mut out, layout::row::ALL),
         "value" => numbers(&mut out, layout::value::ALL),
         "ints" => numbers(&mut out, layout::ints::ALL),
+        "way" => numbers(&mut out, layout::way::ALL),
         "limits" => {
             out.push_str("| Name | Value |\n|---|---|\n");
             for (name, value) in layout::LIMITS {
@@ -88,7 +89,7 @@ fn every_table_of_the_document_is_that_of_the_code() {
             "the document has no table of {record}"
         );
     }
-    for name in ["block", "column", "row", "value", "ints", "limits"] {
+    for name in ["block", "column", "row", "value", "ints", "way", "limits"] {
         assert!(
             names.iter().any(|other| other == name),
             "the document has no table of {name}"
@@ -149,6 +150,7 @@ fn no_number_is_used_twice() {
         layout::row::ALL,
         layout::value::ALL,
         layout::ints::ALL,
+        layout::way::ALL,
     ] {
         assert!(
             table.windows(2).all(|pair| pair[0].0 < pair[1].0),

@@ -1,7 +1,9 @@
 //! A capture as a forger sees it: blocks that can be changed, dropped, moved and added, and are then put together again
 //! with every length, number, checksum, chain value, index and footer count right. Only signatures cannot be made.
 
-use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, SYNC, block};
+use afterimage_format::layout::{
+    self, BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, SYNC, block,
+};
 
 /// A block without what follows from its place.
 #[derive(Clone, Debug, PartialEq)]
@@ -105,7 +107,8 @@ pub fn together(pieces: &[Piece], keep: impl Fn(&Piece) -> bool) -> Vec<u8> {
     let tag: [u8; 8] = blake3::hash(&pieces[0].body).as_bytes()[..8]
         .try_into()
         .unwrap();
-    let mut file = b"\x89AFT\r\n\x1a\n\x01\x00\x03\x00".to_vec();
+    let mut file = b"\x89AFT\r\n\x1a\n\x01\x00".to_vec();
+    file.extend_from_slice(&layout::VERSION_MINOR.to_le_bytes());
     file.extend_from_slice(&tag);
     file.extend_from_slice(&crc32c::crc32c(&file).to_le_bytes());
     let mut chain = *blake3::hash(&file).as_bytes();

@@ -12,6 +12,7 @@ mod forge;
 mod fuzz;
 mod hostile;
 mod keyframes;
+mod lists;
 mod round_trip;
 mod story;
 mod twin;

@@ -3,6 +3,7 @@
 use crate::encrypted::{FIRST, encrypted, identity};
 use crate::evidence::{key, signed};
 use crate::forge::{apart, set, together};
+use crate::lists::{many, written};
 use crate::story::{event, story};
 use afterimage_format::layout::block;
 use afterimage_format::{Reader, Writer, WriterOptions, twin, verify_bytes};
@@ -98,6 +99,12 @@ fn the_conformance_reader_prints_the_same_twin_of_disordered_events_in_large_chu
         writer.push(event, &story.tables).unwrap();
     }
     compare(&writer.seal(&Totals::default(), &story.tables).unwrap());
+}
+
+#[test]
+fn the_conformance_reader_prints_the_same_twin_of_lists_of_every_kind() {
+    let (events, tables) = many(20_000);
+    compare(&written(&events, &tables));
 }
 
 #[test]

@@ -1,0 +1,346 @@
+//! Prints what a capture costs: bytes per event, column by column, written anew at several levels, and the rates at which
+//! events are encoded, decoded and looked through. `tests/bench/format` makes the capture and calls this with `--release`.
+//!
+//! usage: measure CAPTURE [columns]
+#![allow(clippy::print_stdout)]
+
+use afterimage_format::layout::column;
+use afterimage_format::{Arg, Batch, Reader, Row, Writer, WriterOptions, is_payload};
+use afterimage_model::{BootNs, Event, Schema, Tables, Totals};
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::Path;
+
+type Failure = Box<dyn std::error::Error>;
+
+/// Times each rate is measured; the best counts.
+const TIMES: usize = 3;
+
+/// CPU seconds of this process.
+fn cpu() -> f64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+}
+
+/// The least CPU seconds that this takes.
+fn least(mut work: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+    let mut least = f64::MAX;
+    for _ in 0..TIMES {
+        let began = cpu();
+        work()?;
+        least = least.min(cpu() - began);
+    }
+    Ok(least)
+}
+
+/// A bit for each argument of each type that is payload.
+fn payload_of(schema: &Schema) -> Vec<u64> {
+    let marks = schema.types.iter().map(|ty| {
+        let payload = ty
+            .args
+            .iter()
+            .enumerate()
+            .filter(|(_, arg)| is_payload(arg.kind()));
+        payload.fold(0_u64, |marks, (at, _)| marks | 1 << at)
+    });
+    marks.collect()
+}
+
+/// How a capture is written anew.
+#[derive(Clone, Copy)]
+struct How {
+    name: &'static str,
+    level: i32,
+    payload: bool,
+    /// Chunks of an archive rather than of a recording.
+    large: bool,
+    /// ns that a time is a multiple of.
+    unit: u64,
+}
+
+const HOWS: [How; 6] = [
+    How {
+        name: "as recorded, without payload",
+        level: 1,
+        payload: false,
+        large: false,
+        unit: 1,
+    },
+    How {
+        name: "as recorded",
+        level: 1,
+        payload: true,
+        large: false,
+        unit: 1,
+    },
+    How {
+        name: "repacked, without payload",
+        level: 19,
+        payload: false,
+        large: true,
+        unit: 1,
+    },
+    How {
+        name: "repacked",
+        level: 19,
+        payload: true,
+        large: true,
+        unit: 1,
+    },
+    How {
+        name: "µs, without payload",
+        level: 1,
+        payload: false,
+        large: false,
+        unit: 1_000,
+    },
+    How {
+        name: "µs, repacked, without payload",
+        level: 19,
+        payload: false,
+        large: true,
+        unit: 1_000,
+    },
+];
+
+/// The file, and the CPU seconds that filling batches and encoding them took.
+fn write(
+    reader: &Reader,
+    chunks: &[(Vec<Event>, Tables)],
+    how: How,
+) -> Result<(Vec<u8>, f64), Failure> {
+    let mut options = WriterOptions {
+        level: how.level,
+        ..WriterOptions::default()
+    };
+    if how.large {
+        (options.chunk_events, options.chunk_span_ns) = (1 << 18, u64::MAX);
+    }
+    let payload = payload_of(reader.schema());
+    let mut batch = Batch::new(reader.schema());
+    let mut writer = Writer::new(
+        Vec::new(),
+        reader.manifest(),
+        reader.schema(),
+        options.clone(),
+    )?;
+    let mut tables = Tables::default();
+    let mut spent = 0.0;
+    for (events, rows) in chunks {
+        tables.absorb(rows);
+        let began = cpu();
+        for event in events {
+            let marks = payload.get(usize::from(event.ty.0)).copied().unwrap_or(0);
+            let mut args: smallvec::SmallVec<[Arg<'_>; 8]> =
+                event.args.iter().map(Arg::from).collect();
+            if !how.payload && marks != 0 {
+                for (at, arg) in args.iter_mut().enumerate() {
+                    if marks >> at & 1 == 1 && matches!(arg, Arg::Bytes(..)) {
+                        *arg = Arg::Absent;
+                    }
+                }
+            }
+            let mut row = Row::from(event);
+            row.time = BootNs(row.time.0 / how.unit * how.unit);
+            row.latency_ns = row.latency_ns / how.unit * how.unit;
+            if options.is_full(&batch, &row, &args) {
+                let needs = batch.needs(&tables);
+                writer.chunk(&batch, &needs)?;
+                batch.clear();
+            }
+            batch.push(row, &args, &tables)?;
+        }
+        spent += cpu() - began;
+    }
+    let began = cpu();
+    let needs = batch.needs(&tables);
+    writer.chunk(&batch, &needs)?;
+    spent += cpu() - began;
+    Ok((writer.seal(&Totals::default(), reader.state())?, spent))
+}
+
+fn columns(reader: &Reader) -> Result<(), Failure> {
+    let mut sums: BTreeMap<(u16, u32), (u64, u64)> = BTreeMap::new();
+    let (mut chunks, mut head) = (0_u64, 0_u64);
+    for (at, info) in reader.chunks().iter().enumerate() {
+        chunks += info.len;
+        head += info.len;
+        for one in reader.columns(at)?.directory() {
+            let sum = sums.entry((one.number, one.key)).or_default();
+            sum.0 += one.raw;
+            sum.1 += one.stored;
+            head -= one.stored;
+        }
+    }
+    let events = reader.events() as f64;
+    let others = reader.bytes() - chunks;
+    let mut rows = vec![
+        ("zone maps and directories".to_owned(), head, head),
+        ("all but chunks".to_owned(), others, others),
+    ];
+    let mut by_number: BTreeMap<u16, (u64, u64)> = BTreeMap::new();
+    for ((number, key), (raw, stored)) in &sums {
+        let sum = by_number.entry(*number).or_default();
+        sum.0 += raw;
+        sum.1 += stored;
+        if *key != 0 && *stored as f64 / events > 0.01 {
+            let ty = reader
+                .schema()
+                .types
+                .get(*key as usize - 1)
+                .map_or("?", |ty| ty.name.as_str());
+            rows.push((format!("  of {ty}"), *raw, *stored));
+        }
+    }
+    for (number, (raw, stored)) in by_number {
+        let name = column::ALL
+            .iter()
+            .find(|row| row.0 == number)
+            .map_or("?", |row| row.1);
+        rows.push((name.to_owned(), raw, stored));
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse(row.2));
+    println!("    {:<32} {:>10} {:>10}", "column", "raw B/ev", "B/ev");
+    for (name, raw, stored) in rows {
+        if stored as f64 / events >= 0.0005 {
+            println!(
+                "    {name:<32} {:>10.3} {:>10.4}",
+                raw as f64 / events,
+                stored as f64 / events
+            );
+        }
+    }
+    Ok(())
+}
+
+fn rates(reader: &Reader) -> Result<(), Failure> {
+    let events = reader.events() as f64;
+    let print = |name: &str, seconds: f64| {
+        println!(
+            "{name:<44} {:>9.2} ns/event {:>9.1} M events/s",
+            seconds * 1e9 / events,
+            events / seconds / 1e6
+        );
+    };
+    let all = || 0..reader.chunks().len();
+    print(
+        "decoded, no strings",
+        least(|| {
+            for at in all() {
+                let columns = reader.columns(at)?;
+                let rows = columns.rows()?;
+                black_box(columns.values(&rows)?);
+                black_box(rows);
+            }
+            Ok(())
+        })?,
+    );
+    print(
+        "decoded, times and types in order of the file",
+        least(|| {
+            for at in all() {
+                black_box(reader.columns(at)?.rows()?);
+            }
+            Ok(())
+        })?,
+    );
+    print(
+        "decoded to events with strings and rows",
+        least(|| {
+            for at in all() {
+                black_box(reader.chunk(at)?);
+            }
+            Ok(())
+        })?,
+    );
+    let mut found = 0_u64;
+    print(
+        "one column: events of a type",
+        least(|| {
+            found = 0;
+            for at in all() {
+                let columns = reader.columns(at)?;
+                let zone = columns.zone();
+                let wanted = zone.types.iter().max_by_key(|row| row.1).map(|row| row.0);
+                let wanted = zone
+                    .types
+                    .iter()
+                    .position(|row| Some(row.0) == wanted)
+                    .unwrap_or(0) as u16;
+                found += columns.types()?.iter().filter(|ty| **ty == wanted).count() as u64;
+            }
+            Ok(())
+        })?,
+    );
+    println!("    {found} of them");
+    print(
+        "strings of all chunks decompressed",
+        least(|| {
+            for at in all() {
+                black_box(reader.columns(at)?.strings()?);
+            }
+            Ok(())
+        })?,
+    );
+    print(
+        "zone maps",
+        least(|| {
+            for at in all() {
+                black_box(reader.zone(at)?);
+            }
+            Ok(())
+        })?,
+    );
+    Ok(())
+}
+
+fn main() -> Result<(), Failure> {
+    let mut args = std::env::args().skip(1);
+    let path = args.next().ok_or("usage: measure CAPTURE [columns]")?;
+    let with_columns = args.next().is_some();
+    let reader = Reader::open(Path::new(&path))?;
+    let events = reader.events() as f64;
+    println!(
+        "{} events in {} chunks, {:.3} B/event as it is",
+        reader.events(),
+        reader.chunks().len(),
+        reader.bytes() as f64 / events
+    );
+    let mut chunks = Vec::new();
+    let mut types: BTreeMap<u16, u64> = BTreeMap::new();
+    for at in 0..reader.chunks().len() {
+        let chunk = reader.chunk(at)?;
+        for event in &chunk.events {
+            *types.entry(event.ty.0).or_default() += 1;
+        }
+        chunks.push((chunk.events, chunk.tables));
+    }
+    let mut types: Vec<_> = types.into_iter().collect();
+    types.sort_by_key(|row| std::cmp::Reverse(row.1));
+    for (ty, count) in types.iter().take(12) {
+        let name = reader
+            .schema()
+            .types
+            .get(usize::from(*ty))
+            .map_or("?", |ty| ty.name.as_str());
+        print!("{name} {:.0} %, ", *count as f64 * 100.0 / events);
+    }
+    println!("…");
+    for how in HOWS {
+        let (file, spent) = write(&reader, &chunks, how)?;
+        println!(
+            "{:<44} {:>9.3} B/event {:>9.1} ns/event to encode",
+            how.name,
+            file.len() as f64 / events,
+            spent * 1e9 / events
+        );
+        let copy = Reader::from_bytes(file)?;
+        if with_columns {
+            columns(&copy)?;
+        }
+        if how.payload && !how.large {
+            rates(&copy)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,188 @@
+//! Arguments to columns: type by type, argument by argument, the integers, strings and payloads of one each in a list.
+
+use crate::batch::{Batch, Cell};
+use crate::codec::{Encoder, put_ints};
+use crate::layout::value;
+use crate::lists::{Context, Parts};
+use crate::wire::put_varint;
+use std::io;
+
+/// Arguments before one that it may be told from.
+const NEAR: usize = 3;
+
+/// One argument of all events of a type: the kinds of their values, the integers, the places, and whose they are.
+#[derive(Default)]
+struct Slot {
+    tags: Vec<u8>,
+    nums: Vec<i64>,
+    num_rows: Vec<u32>,
+    texts: Vec<i64>,
+    text_rows: Vec<u32>,
+    datas: Vec<i64>,
+    data_rows: Vec<u32>,
+}
+
+impl Slot {
+    fn clear(&mut self) {
+        self.tags.clear();
+        for list in [&mut self.nums, &mut self.texts, &mut self.datas] {
+            list.clear();
+        }
+        for list in [&mut self.num_rows, &mut self.text_rows, &mut self.data_rows] {
+            list.clear();
+        }
+    }
+
+    fn push(&mut self, row: u32, cell: Cell) {
+        match cell {
+            Cell::Absent => self.tags.push(value::ABSENT as u8),
+            Cell::Num(number) => {
+                self.tags.push(value::NUM as u8);
+                self.nums.push(number);
+                self.num_rows.push(row);
+            }
+            Cell::Text(place) => {
+                self.tags.push(value::TEXT as u8);
+                self.texts.push(i64::from(place));
+                self.text_rows.push(row);
+            }
+            Cell::Data(place) => {
+                self.tags.push(value::DATA as u8);
+                self.datas.push(i64::from(place));
+                self.data_rows.push(row);
+            }
+        }
+    }
+}
+
+/// Where the values of an event are in a batch, and how many.
+type Place = (u32, u8);
+
+/// Appends the arguments of all events of one type, argument by argument.
+pub(crate) fn put_args(out: &mut Vec<u8>, events: &[Place], batch: &Batch) {
+    let most = events.iter().map(|event| event.1).max().unwrap_or(0);
+    let uniform = events.iter().all(|event| event.1 == most);
+    put_varint(out, u64::from(most));
+    out.push(u8::from(uniform));
+    if !uniform {
+        out.extend(events.iter().map(|event| event.1));
+    }
+    let mut slots: Vec<Slot> = Vec::new();
+    slots.resize_with(usize::from(most), Slot::default);
+    for (row, (from, count)) in (0_u32..).zip(events) {
+        let cells = &batch.cells[*from as usize..][..usize::from(*count)];
+        for (cell, slot) in cells.iter().zip(&mut slots) {
+            slot.push(row, *cell);
+        }
+    }
+    for slot in slots {
+        match slot.tags.split_first() {
+            Some((first, rest)) if rest.iter().all(|tag| tag == first) => out.push(*first),
+            _ => {
+                out.push(value::MIXED as u8);
+                out.extend_from_slice(&slot.tags);
+            }
+        }
+        put_ints(out, &slot.nums);
+        put_ints(out, &slot.texts);
+        put_ints(out, &slot.datas);
+    }
+}
+
+/// The arguments of one type, each of them apart. Keeps its memory.
+#[derive(Default)]
+pub(crate) struct Slots {
+    slots: Vec<Slot>,
+    gathered: Vec<Vec<i64>>,
+}
+
+impl Slots {
+    /// Puts the arguments of all events of one type into a column; `files` and `results` are theirs.
+    pub(crate) fn put(
+        &mut self,
+        parts: &mut Parts,
+        encoder: &mut Encoder,
+        events: &[Place],
+        batch: &Batch,
+        files: &[i64],
+        results: &[i64],
+    ) -> io::Result<()> {
+        let most = events.iter().map(|event| event.1).max().unwrap_or(0);
+        let uniform = events.iter().all(|event| event.1 == most);
+        parts.number(u64::from(most));
+        parts.byte(u8::from(uniform));
+        if !uniform {
+            let counts: Vec<u8> = events.iter().map(|event| event.1).collect();
+            parts.bytes(encoder, &counts)?;
+        }
+        let most = usize::from(most);
+        if self.slots.len() < most {
+            self.slots.resize_with(most, Slot::default);
+        }
+        for slot in &mut self.slots[..most] {
+            slot.clear();
+        }
+        // Each event is visited once: its values lie together, those of one slot do not.
+        for (row, (from, count)) in (0_u32..).zip(events) {
+            let cells = &batch.cells[*from as usize..][..usize::from(*count)];
+            for (cell, slot) in cells.iter().zip(&mut self.slots) {
+                slot.push(row, *cell);
+            }
+        }
+        for at in 0..most {
+            let (before, rest) = self.slots.split_at(at);
+            let Some(slot) = rest.first() else { continue };
+            match slot.tags.split_first() {
+                Some((first, rest)) if rest.iter().all(|tag| tag == first) => parts.byte(*first),
+                _ => {
+                    parts.byte(value::MIXED as u8);
+                    parts.bytes(encoder, &slot.tags)?;
+                }
+            }
+            let mut contexts = vec![
+                Context {
+                    number: 0,
+                    values: files,
+                    minus_only: false,
+                },
+                Context {
+                    number: 1,
+                    values: results,
+                    minus_only: true,
+                },
+            ];
+            let near = before
+                .iter()
+                .enumerate()
+                .filter(|(_, slot)| slot.nums.len() == events.len());
+            contexts.extend(near.rev().take(NEAR).map(|(at, slot)| Context {
+                number: at as u8 + 2,
+                values: &slot.nums,
+                minus_only: false,
+            }));
+            for (values, rows) in [
+                (&slot.nums, &slot.num_rows),
+                (&slot.texts, &slot.text_rows),
+                (&slot.datas, &slot.data_rows),
+            ] {
+                if values.len() == events.len() {
+                    parts.list(encoder, values, &contexts)?;
+                    continue;
+                }
+                self.gathered.resize_with(contexts.len(), Vec::new);
+                for (context, list) in contexts.iter().zip(&mut self.gathered) {
+                    list.clear();
+                    list.extend(rows.iter().map(|row| context.values[*row as usize]));
+                }
+                let narrowed: Vec<Context<'_>> = (contexts.iter().zip(&self.gathered))
+                    .map(|(context, list)| Context {
+                        values: list,
+                        ..*context
+                    })
+                    .collect();
+                parts.list(encoder, values, &narrowed)?;
+            }
+        }
+        Ok(())
+    }
+}
