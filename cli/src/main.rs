@@ -4,11 +4,13 @@
 //! standard error. Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss, 4 evidence does not verify.
 #![forbid(unsafe_code)]
 
+mod catalogue;
 mod commands;
 mod container;
 mod custody;
 mod derived;
 mod failure;
+mod found;
 mod gate;
 mod habits;
 mod identity;
@@ -20,6 +22,7 @@ mod opening;
 mod output;
 mod recording;
 mod scenario;
+mod sidecar;
 mod source;
 mod table;
 mod units;

@@ -36,9 +36,12 @@
 mod aggregate;
 mod cell;
 mod error;
+mod index;
+mod ioc;
 mod overview;
 mod reading;
 mod rows;
+mod search;
 mod session;
 mod source;
 #[cfg(test)]
@@ -50,7 +53,13 @@ mod tree;
 
 pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 pub use error::Error;
+pub use index::{
+    About, Ask, AskError, Built, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow, Reach,
+    Refused, build,
+};
+pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
+pub use search::{Hit, Hits, MOST_HITS};
 pub use session::{Progress, Session, Span, Visitor, Work};
 pub use timeline::{Histogram, LANES};

@@ -45,6 +45,8 @@ mod note;
 mod ops;
 mod parse;
 mod pattern;
+mod prefix;
+mod reach;
 mod source;
 #[cfg(test)]
 mod story;
@@ -70,6 +72,7 @@ pub use note::{Note, NoteKind};
 pub use ops::{
     FUNCTIONS, Function, FunctionRow, MODIFIERS, Modifier, ModifierRow, OPERATORS, Op, OperatorRow,
 };
+pub use reach::{Fits, Places};
 pub use stranger::Stranger;
 pub use syntax::{Check, Literal, Node, Right, Syntax, Term};
 pub use template::{PRESETS, Preset, Shown, Template};
