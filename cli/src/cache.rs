@@ -136,7 +136,9 @@ impl Place {
         if !meta.is_file() || !is_own(&meta) {
             return None;
         }
-        let reader = Reader::open(&path).ok().filter(|reader| reader.totals().is_some());
+        let reader = Reader::open(&path)
+            .ok()
+            .filter(|reader| reader.totals().is_some());
         if reader.is_none() {
             let _ = std::fs::remove_file(&path);
         }
@@ -184,7 +186,10 @@ impl Draft {
         if identity(&place.source).ok() != Some(place.identity) {
             return;
         }
-        let size = file.as_file().metadata().map_or(u64::MAX, |meta| meta.len());
+        let size = file
+            .as_file()
+            .metadata()
+            .map_or(u64::MAX, |meta| meta.len());
         if size > MOST / 2 {
             return;
         }

@@ -14,7 +14,10 @@ pub enum Look {
     Relative,
     /// Seconds since the previous event that was shown; of a call that is two events, as in captures of sysdig, those between
     /// entry and return.
-    #[value(name = "d", help = "delta: since the previous shown event, or of a scap since the entry to the call")]
+    #[value(
+        name = "d",
+        help = "delta: since the previous shown event, or of a scap since the entry to the call"
+    )]
     Delta,
     /// Seconds since the previous event that was shown.
     #[value(name = "D", help = "delta from the previous shown event")]

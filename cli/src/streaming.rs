@@ -3,8 +3,8 @@
 use crate::cache::Draft;
 use afterimage_format::{Batch, Row};
 use afterimage_indexer::{Span, Work};
-use afterimage_interop::{Error, Provenance};
 use afterimage_interop::scap::{Report, Stream};
+use afterimage_interop::{Error, Provenance};
 use afterimage_model::{
     Abi, BootNs, Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
 };
@@ -58,10 +58,13 @@ pub fn scan(
     let copies = copy.is_some();
     let take = &mut |batch: &Batch, tables: &Tables| {
         let go_on = walk.stretch(batch, tables, each);
-        copy = copy.take().filter(|_| go_on).and_then(|(draft, mut writer)| {
-            writer.chunk(batch, tables).ok()?;
-            Some((draft, writer))
-        });
+        copy = copy
+            .take()
+            .filter(|_| go_on)
+            .and_then(|(draft, mut writer)| {
+                writer.chunk(batch, tables).ok()?;
+                Some((draft, writer))
+            });
         Ok(go_on)
     };
     let ended = if copies {

@@ -40,8 +40,7 @@ impl Provenance<'_> {
             chunk_span_ns: u64::MAX,
             ..WriterOptions::default()
         };
-        let mut writer =
-            Writer::signed(out, manifest, &self.lineage, schema, options, self.key)?;
+        let mut writer = Writer::signed(out, manifest, &self.lineage, schema, options, self.key)?;
         if let Some(deed) = &self.deed {
             writer.custody(deed, self.key)?;
         }

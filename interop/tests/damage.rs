@@ -23,7 +23,8 @@ fn whole() -> &'static [u8] {
 
 fn read(bytes: &[u8]) -> Result<Reader, Error> {
     let input = Box::new(Cursor::new(bytes.to_vec()));
-    let (made, report) = scap::convert(input, Vec::new(), open::manifest(), &Provenance::default())?;
+    let (made, report) =
+        scap::convert(input, Vec::new(), open::manifest(), &Provenance::default())?;
     let reader = Reader::from_bytes(made).unwrap();
     assert_eq!(reader.events(), report.events);
     Ok(reader)

@@ -6,8 +6,8 @@ use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
 use crate::source::{Source, both};
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, FieldValue, Manifest, ProcId, Process,
-    Schema, Tables, TypeId,
+    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, FieldValue, Manifest, ProcId,
+    Process, Schema, Tables, TypeId,
 };
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -103,7 +103,12 @@ pub struct Record {
     #[arg(long, help_heading = "Limits")]
     no_latency: bool,
     /// How exact the instants are
-    #[arg(long, value_name = "UNIT", help_heading = "Limits", default_value = "ns")]
+    #[arg(
+        long,
+        value_name = "UNIT",
+        help_heading = "Limits",
+        default_value = "ns"
+    )]
     clock: Clock,
 
     /// Why it is recorded; kept in the capture

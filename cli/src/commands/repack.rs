@@ -2,8 +2,8 @@
 
 use crate::derived::{self, Target};
 use crate::failure::Outcome;
-use afterimage_format::derive::{Recipe, Stamps};
 use crate::units::Clock;
+use afterimage_format::derive::{Recipe, Stamps};
 use clap::Args;
 use std::path::PathBuf;
 

@@ -339,14 +339,14 @@ impl Converter {
         let scratch = &self.scratch;
         let mut args: SmallVec<[Arg<'_>; 12]> = SmallVec::new();
         args.extend(held.iter().map(|held| match held {
-                Held::Absent => Arg::Absent,
-                Held::Num(n) => Arg::Num(*n),
-                Held::Bytes(bytes) => Arg::Bytes(bytes, bytes.len() as u64),
-                Held::Made(from, to) => {
-                    let bytes = scratch.get(*from..*to).unwrap_or_default();
-                    Arg::Bytes(bytes, bytes.len() as u64)
-                }
-            }));
+            Held::Absent => Arg::Absent,
+            Held::Num(n) => Arg::Num(*n),
+            Held::Bytes(bytes) => Arg::Bytes(bytes, bytes.len() as u64),
+            Held::Made(from, to) => {
+                let bytes = scratch.get(*from..*to).unwrap_or_default();
+                Arg::Bytes(bytes, bytes.len() as u64)
+            }
+        }));
         output.push(line, &args, &mut self.rows, &self.state)?;
         self.last_ts = raw.ts;
         if self.first_ts.is_none() {

@@ -4,8 +4,8 @@
 use super::state::State;
 use super::threads::{Fd, Thread, l4, ty};
 use afterimage_model::{
-    ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process,
-    Protocol, Role, Tables, User,
+    ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process, Protocol,
+    Role, Tables, User,
 };
 use hashbrown::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -505,13 +505,22 @@ mod tests {
             assert!(around.is_told(&row, &changed), "change {at}");
         }
         for other in [
-            Around { parent: None, ..around },
+            Around {
+                parent: None,
+                ..around
+            },
             Around { ppid: 1, ..around },
             Around { start: 1, ..around },
             Around { execs: 1, ..around },
             Around { env: b"", ..around },
-            Around { cwd: b"/", ..around },
-            Around { container: Some(ContainerId(1)), ..around },
+            Around {
+                cwd: b"/",
+                ..around
+            },
+            Around {
+                container: Some(ContainerId(1)),
+                ..around
+            },
         ] {
             assert!(!other.is_told(&row, &thread));
         }

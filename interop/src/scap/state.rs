@@ -727,4 +727,3 @@ fn with_slash(mut path: Vec<u8>) -> Arc<[u8]> {
     }
     Arc::from(path)
 }
-

@@ -61,7 +61,8 @@ impl Stream {
                 Item::End => break,
                 Item::Lost(lost) => first.push(lost),
                 Item::Block(block)
-                    if matches!(block.kind, Some(Kind::Event { .. })) && converter.has_section() =>
+                    if matches!(block.kind, Some(Kind::Event { .. }))
+                        && converter.has_section() =>
                 {
                     pending = Some((block.body.to_vec(), block.kind));
                     break;
@@ -122,12 +123,7 @@ impl Stream {
         self.stretches(WriterOptions::default().chunk_events, false, take)
     }
 
-    fn stretches(
-        self,
-        events: usize,
-        loose: bool,
-        take: Take<'_>,
-    ) -> Result<Option<Ended>, Error> {
+    fn stretches(self, events: usize, loose: bool, take: Take<'_>) -> Result<Option<Ended>, Error> {
         let Stream {
             mut blocks,
             mut converter,
@@ -280,10 +276,7 @@ impl Output {
             return Ok(());
         }
         let needs = self.batch.needs(&rows.tables);
-        let empty = self
-            .empty
-            .try_recv()
-            .unwrap_or_else(|_| batch(self.loose));
+        let empty = self.empty.try_recv().unwrap_or_else(|_| batch(self.loose));
         let full = std::mem::replace(&mut self.batch, empty);
         // Why it is not taken is known to who takes.
         self.to

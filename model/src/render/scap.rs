@@ -181,10 +181,7 @@ fn shown<'a>(ctx: &Ctx<'a>, at: usize) -> Option<Shown<'a>> {
     let desc = ty.shown_args().get(at)?;
     let value = ctx.event.args.get(at)?;
     if at == 0 && is_generic(ty.shown_args()) {
-        return Some(Shown::named(
-            number_of(value)?,
-            ty.name.as_bytes(),
-        ));
+        return Some(Shown::named(number_of(value)?, ty.name.as_bytes()));
     }
     argument(ctx, desc, value)
 }
@@ -240,10 +237,7 @@ fn number_shown<'a>(schema: &'a Schema, kind: ArgKind, set: &str, n: i64) -> Sho
         ArgKind::Errno => Shown::named(n, error_name(n)),
         ArgKind::Signal => Shown::named(n, signal_name(n)),
         ArgKind::TimeSpec if n == -1 => Shown::plain("none"),
-        ArgKind::TimeSpec => Shown::named(
-            n as u64,
-            format!("{}s", general(n as u64 as f64 / 1e9)),
-        ),
+        ArgKind::TimeSpec => Shown::named(n as u64, format!("{}s", general(n as u64 as f64 / 1e9))),
         ArgKind::SigSet => {
             let held = (0..32)
                 .filter(|bit| n >> bit & 1 == 1)

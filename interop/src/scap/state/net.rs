@@ -497,7 +497,13 @@ pub(super) fn tuple_text(bytes: &[u8]) -> Vec<u8> {
             u64::from_le_bytes(*source),
             u64::from_le_bytes(*dest)
         );
-        Some([ends.as_bytes(), &printable(super::super::bytes::until_nul(path))].concat())
+        Some(
+            [
+                ends.as_bytes(),
+                &printable(super::super::bytes::until_nul(path)),
+            ]
+            .concat(),
+        )
     };
     match bytes.split_first() {
         Some((1, rest)) => ends(rest).unwrap_or_default(),

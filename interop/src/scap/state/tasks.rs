@@ -268,7 +268,13 @@ impl State {
         Some(join_path(&base, &path))
     }
 
-    pub(super) fn user_changed(&mut self, at: &mut At<'_, '_>, name: &str, place: usize, is_user: bool) {
+    pub(super) fn user_changed(
+        &mut self,
+        at: &mut At<'_, '_>,
+        name: &str,
+        place: usize,
+        is_user: bool,
+    ) {
         if at.result() < 0 || !at.has_thread {
             return;
         }
@@ -337,7 +343,13 @@ impl State {
     }
 
     /// RLIMIT_NOFILE of a process, as scap numbers it.
-    pub(super) fn limit(&mut self, at: &At<'_, '_>, tid: i64, resource: Option<u64>, limit: Option<i64>) {
+    pub(super) fn limit(
+        &mut self,
+        at: &At<'_, '_>,
+        tid: i64,
+        resource: Option<u64>,
+        limit: Option<i64>,
+    ) {
         if at.result() < 0 || resource != Some(7) || !at.has_thread {
             return;
         }
