@@ -313,7 +313,7 @@ impl World {
         tables
     }
 
-    /// Everything as it is now: [`World::kept`] with descriptors.
+    /// Everything as it is now: [`World::kept`] with descriptors, and of the files those that they lead to.
     pub fn keyframe(&self) -> Tables {
         let mut tables = self.kept();
         for live in self.live.values() {
@@ -323,6 +323,9 @@ impl World {
                 tables.descriptors.extend(open);
             }
         }
+        // Of the files that were seen, those that are open: all others are in the chunks that name them.
+        let open: BTreeSet<FileId> = tables.descriptors.values().copied().collect();
+        tables.files.retain(|id, _| open.contains(id));
         tables
     }
 

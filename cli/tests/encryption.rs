@@ -83,21 +83,23 @@ fn holds(path: &Path, word: &[u8]) -> bool {
 #[test]
 fn every_command_that_reads_opens_it_with_the_identity_and_says_the_same() {
     let (desk, sample) = (Desk::new(), sample());
-    for args in [
-        &["read", "--whole"][..],
-        &["view"],
-        &["read", "evt.type=execve"],
+    for (command, rest) in [
+        ("read", "--whole"),
+        ("view", "processes"),
+        ("read", "evt.type=execve"),
     ] {
-        let last: &[&str] = if args == ["view"] {
-            &["processes"]
-        } else {
-            &[]
-        };
         let [closed, open] = ["closed.aft", sample.as_str()].map(|file| {
-            let args = [args, &[file][..], last, &["--identity", "own"]].concat();
-            desk.ends(0, &args)
+            let told = desk.ends(0, &[command, file, rest, "--identity", "own"]);
+            // Each capture has an id and books of its own.
+            let events = told.lines().filter(|line| {
+                !line.starts_with("{\"manifest\"") && !line.starts_with("{\"totals\"")
+            });
+            events.map(str::to_owned).collect::<Vec<_>>()
         });
-        assert_eq!(closed, open, "{args:?}");
+        assert!(
+            closed.len() > 5 && closed == open,
+            "{command} {rest}: {closed:?}"
+        );
     }
     let info = desk.ends(0, &["info", "closed.aft", "--identity", "own"]);
     assert!(info.contains(RECIPIENT), "{info}");
@@ -198,7 +200,10 @@ fn what_is_made_of_it_stays_closed_unless_it_is_said_otherwise() {
     );
     for (name, args) in [
         ("slice.aft", &["slice", "closed.aft", "-o", "slice.aft"][..]),
-        ("merge.aft", &["merge", "closed.aft", "-o", "merge.aft"]),
+        (
+            "merge.aft",
+            &["merge", "slice.aft", "closed.aft", "-o", "merge.aft"],
+        ),
         ("repack.aft", &["repack", "closed.aft", "-o", "repack.aft"]),
         (
             "recover.aft",
