@@ -72,12 +72,12 @@ pub fn post(address: &str, text: &str) -> Result<(), Failure> {
         .split(|byte| *byte == b'\n')
         .next()
         .unwrap_or_default();
-    let line = String::from_utf8_lossy(line).trim().to_owned();
+    let line = Safe::new(line.trim_ascii()).to_string();
     let mut words = line.split(' ');
     let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
     match words.next() {
         Some(status) if is_http && status.len() == 3 && status.starts_with('2') => Ok(()),
-        _ => Err(failed(&format!("it answered {line:?}"))),
+        _ => Err(failed(&format!("it answered \"{line}\""))),
     }
 }
 
@@ -94,13 +94,13 @@ mod tests {
             let (mut stream, _) = listener.accept().expect("somebody comes");
             let mut seen = vec![0; 4_096];
             let mut got = 0;
-            while !String::from_utf8_lossy(&seen[..got]).contains("\r\n\r\nlines") {
+            while !seen[..got].ends_with(b"\r\n\r\nlines") {
                 let read = stream.read(&mut seen[got..]).expect("a request");
                 assert!(read > 0);
                 got += read;
             }
             stream.write_all(answer.as_bytes()).expect("answered");
-            String::from_utf8_lossy(&seen[..got]).into_owned()
+            String::from_utf8(seen[..got].to_vec()).expect("plain text")
         });
         (format!("http://{address}/anchors?of=web"), thread)
     }

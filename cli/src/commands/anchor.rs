@@ -15,7 +15,6 @@ Examples:
   afterimage anchor web.aft > web.anchor
   afterimage anchor web.aft | ssh lab 'cat >> anchors'
   afterimage verify --anchor web.anchor web.aft
-  afterimage anchor --to http://127.0.0.1:8080/anchors web.aft
 
 An anchor that is kept where nobody who could change the capture can change it
 shows later that the capture was neither rolled back nor rewritten. record makes
