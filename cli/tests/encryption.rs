@@ -160,6 +160,21 @@ fn without_the_identity_it_is_closed_and_says_for_whom_it_is() {
 }
 
 #[test]
+fn no_index_is_made_that_would_tell_what_is_in_it() {
+    let desk = Desk::new();
+    let told = desk.ends(1, &["index", "closed.aft", "--identity", "own"]);
+    assert!(told.contains("encrypted"), "{told}");
+    for entry in std::fs::read_dir(desk.path("")).expect("a folder") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_string_lossy();
+        assert!(
+            ["own", "stranger", "keys", "closed.aft"].contains(&&*name),
+            "{name}"
+        );
+    }
+}
+
+#[test]
 fn it_is_verified_by_who_cannot_read_it() {
     let desk = Desk::new();
     let outside = desk.ends(0, &["verify", "closed.aft"]);

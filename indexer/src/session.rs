@@ -191,6 +191,11 @@ impl Session {
         }
     }
 
+    /// Whether the capture is encrypted: what is in it must not reach a disk in the clear.
+    pub fn is_encrypted(&self) -> bool {
+        self.source.is_encrypted()
+    }
+
     /// Uses an index, unless it covers other chunks than the capture has; says whether it does.
     pub fn use_index(&mut self, index: Index) -> bool {
         let fits = index.covers(self.chunks());

@@ -27,6 +27,10 @@ pub(crate) trait Source: Send + Sync {
     fn notes(&self) -> &[Note] {
         &[]
     }
+    /// Whether what it holds must not reach a disk in the clear.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
     /// Names and hashes of the artifacts that can be read.
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         Vec::new()
@@ -40,6 +44,10 @@ const MOST_ARTIFACTS: usize = 4096;
 pub(crate) type Chosen = Option<(Chunk, Vec<bool>)>;
 
 impl Source for Reader {
+    fn is_encrypted(&self) -> bool {
+        self.is_encrypted()
+    }
+
     fn manifest(&self) -> &Manifest {
         self.manifest()
     }

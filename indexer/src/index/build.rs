@@ -315,7 +315,7 @@ impl Workshop {
 /// Makes the index of a capture, or what is missing of it. The capture is only read.
 ///
 /// # Errors
-/// When nothing can be written, another process is at it, or the work was cancelled ([`io::ErrorKind::Interrupted`]): then
+/// When the capture is encrypted, when nothing can be written, another process is at it, or the work was cancelled ([`io::ErrorKind::Interrupted`]): then
 /// what was done is kept for the next time.
 pub fn build(
     session: &Session,
@@ -324,6 +324,12 @@ pub fn build(
     how: &Indexing,
     progress: &Progress,
 ) -> io::Result<Built> {
+    if session.is_encrypted() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the capture is encrypted, and its index would tell what is in it",
+        ));
+    }
     let identity = Identity::of(capture)?;
     let mut last = io::Error::from(io::ErrorKind::PermissionDenied);
     let mut shop = None;
