@@ -180,7 +180,8 @@ impl Walk {
 }
 
 fn capture(path: &Path) -> Result<Session, String> {
-    let reader = afterimage_interop::open(path);
+    let identities = crate::identity::identities().map_err(|failure| failure.what)?;
+    let reader = afterimage_interop::open_with(path, &identities);
     let reader =
         reader.map_err(|error| afterimage_model::Safe::new(&error.to_string()).to_string())?;
     Ok(Session::from_reader(reader))
