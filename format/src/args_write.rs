@@ -10,16 +10,13 @@ use std::io;
 /// Arguments before one that it may be told from.
 const NEAR: usize = 3;
 
-/// One argument of all events of a type: the kinds of their values, the integers, the places, and whose they are.
+/// One argument of all events of a type: the kinds of their values, the integers, the places.
 #[derive(Default)]
 struct Slot {
     tags: Vec<u8>,
     nums: Vec<i64>,
-    num_rows: Vec<u32>,
     texts: Vec<i64>,
-    text_rows: Vec<u32>,
     datas: Vec<i64>,
-    data_rows: Vec<u32>,
 }
 
 impl Slot {
@@ -28,28 +25,22 @@ impl Slot {
         for list in [&mut self.nums, &mut self.texts, &mut self.datas] {
             list.clear();
         }
-        for list in [&mut self.num_rows, &mut self.text_rows, &mut self.data_rows] {
-            list.clear();
-        }
     }
 
-    fn push(&mut self, row: u32, cell: Cell) {
+    fn push(&mut self, cell: Cell) {
         match cell {
             Cell::Absent => self.tags.push(value::ABSENT as u8),
             Cell::Num(number) => {
                 self.tags.push(value::NUM as u8);
                 self.nums.push(number);
-                self.num_rows.push(row);
             }
             Cell::Text(place) => {
                 self.tags.push(value::TEXT as u8);
                 self.texts.push(i64::from(place));
-                self.text_rows.push(row);
             }
             Cell::Data(place) => {
                 self.tags.push(value::DATA as u8);
                 self.datas.push(i64::from(place));
-                self.data_rows.push(row);
             }
         }
     }
@@ -69,10 +60,10 @@ pub(crate) fn put_args(out: &mut Vec<u8>, events: &[Place], batch: &Batch) {
     }
     let mut slots: Vec<Slot> = Vec::new();
     slots.resize_with(usize::from(most), Slot::default);
-    for (row, (from, count)) in (0_u32..).zip(events) {
+    for (from, count) in events {
         let cells = &batch.cells[*from as usize..][..usize::from(*count)];
         for (cell, slot) in cells.iter().zip(&mut slots) {
-            slot.push(row, *cell);
+            slot.push(*cell);
         }
     }
     for slot in slots {
@@ -123,10 +114,10 @@ impl Slots {
             slot.clear();
         }
         // Each event is visited once: its values lie together, those of one slot do not.
-        for (row, (from, count)) in (0_u32..).zip(events) {
+        for (from, count) in events {
             let cells = &batch.cells[*from as usize..][..usize::from(*count)];
             for (cell, slot) in cells.iter().zip(&mut self.slots) {
-                slot.push(row, *cell);
+                slot.push(*cell);
             }
         }
         for at in 0..most {
@@ -160,19 +151,26 @@ impl Slots {
                 values: &slot.nums,
                 minus_only: false,
             }));
-            for (values, rows) in [
-                (&slot.nums, &slot.num_rows),
-                (&slot.texts, &slot.text_rows),
-                (&slot.datas, &slot.data_rows),
+            for (values, kind) in [
+                (&slot.nums, value::NUM),
+                (&slot.texts, value::TEXT),
+                (&slot.datas, value::DATA),
             ] {
                 if values.len() == events.len() {
                     parts.list(encoder, values, &contexts)?;
                     continue;
                 }
+                if values.is_empty() {
+                    continue;
+                }
+                let having = (0..events.len()).filter(|row| usize::from(events[*row].1) > at);
+                let of_kind = having.zip(&slot.tags);
+                let of_kind = of_kind.filter(|(_, tag)| u16::from(**tag) == kind);
+                let rows: Vec<usize> = of_kind.map(|(row, _)| row).collect();
                 self.gathered.resize_with(contexts.len(), Vec::new);
                 for (context, list) in contexts.iter().zip(&mut self.gathered) {
                     list.clear();
-                    list.extend(rows.iter().map(|row| context.values[*row as usize]));
+                    list.extend(rows.iter().map(|row| context.values[*row]));
                 }
                 let narrowed: Vec<Context<'_>> = (contexts.iter().zip(&self.gathered))
                     .map(|(context, list)| Context {
