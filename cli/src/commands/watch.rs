@@ -154,7 +154,6 @@ impl Watch {
         let key = (!self.no_sign).then(|| self.key.clone());
         // Made now when it is missing, and refused now when it is none.
         drop(key.as_deref().map(keyring::load).transpose()?);
-        let folder = Folder::open(config.evidence.clone(), key, self.quiet)?;
         let mut doors = Doors::default();
         if let Some(settings) = &config.webhook {
             let webhook = Webhook::listen(settings, commands.clone())?;
@@ -180,6 +179,8 @@ impl Watch {
             }
         };
         let _control = Control::listen(&self.socket, commands.clone(), doors.clone())?;
+        // No earlier: another watch that answers at the socket may have its files there.
+        let folder = Folder::open(config.evidence.clone(), key, self.quiet)?;
         let reload = (self.config.clone())
             .map(|path| Reload::of(path, &config, folder.shared_limits(), doors.webhook.clone()));
         signals::listen(commands, reload)?;

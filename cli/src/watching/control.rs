@@ -76,14 +76,12 @@ impl Control {
                 "name another place with --socket PATH",
             )
         };
-        let handed = handed::listener("control");
-        let control = Control {
-            path: handed.is_none().then(|| path.to_owned()),
+        // What a service manager made is its to remove.
+        let (listener, own) = match handed::listener("control") {
+            Some(listener) => (listener, None),
+            None => (bind(path)?, Some(path.to_owned())),
         };
-        let listener = match handed {
-            Some(listener) => listener,
-            None => bind(path)?,
-        };
+        let control = Control { path: own };
         let open = Arc::new(AtomicUsize::new(0));
         let listen = move || {
             for stream in listener.incoming() {
