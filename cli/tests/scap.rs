@@ -77,9 +77,16 @@ fn what_is_read_as_it_comes_is_what_is_read_once_it_is_converted() {
             &["-td"],
             &["--json"],
             &["--internal", "-p", "*%evt.num %evt.args %thread.vmsize.b"],
-            &["-p", "%evt.num %fd.name %evt.latency.ns", "fd.name contains a"],
+            &[
+                "-p",
+                "%evt.num %fd.name %evt.latency.ns",
+                "fd.name contains a",
+            ],
             &["-n", "7", "evt.dir=<"],
-            &["--count-only", "evt.arg.path glob '*/[a-z]*' or proc.name=sh"],
+            &[
+                "--count-only",
+                "evt.arg.path glob '*/[a-z]*' or proc.name=sh",
+            ],
             &["--from", "+1s", "--to", "+3s"],
             &["-X", "evt.is_io=true"],
         ] {
@@ -102,7 +109,12 @@ fn a_large_capture_is_answered_from_a_copy_until_it_changes() {
     let desk = Desk::new();
     let times = desk.large();
     let ask = |more: &[&str]| {
-        let args = [&["read", "large.scap", "--count-only"], more, &["evt.type=execve"]].concat();
+        let args = [
+            &["read", "large.scap", "--count-only"],
+            more,
+            &["evt.type=execve"],
+        ]
+        .concat();
         desk.out(&args).trim().parse::<usize>().unwrap()
     };
     let plain = ask(&["--no-cache"]);
@@ -113,7 +125,10 @@ fn a_large_capture_is_answered_from_a_copy_until_it_changes() {
     assert_eq!(ask(&[]), plain);
     let explained = desk.run(&["read", "large.scap", "--explain", "-q", "evt.type=mount"]);
     let said = String::from_utf8(explained.stderr).unwrap();
-    assert!(said.contains("skipped: by the types of their events"), "{said}");
+    assert!(
+        said.contains("skipped: by the types of their events"),
+        "{said}"
+    );
     // Another command, the same copy.
     desk.out(&["view", "large.scap", "processes"]);
     assert_eq!(desk.copies(), 1);
