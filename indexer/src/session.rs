@@ -573,6 +573,8 @@ impl Session {
                     && ahead.is_none_or(|done| done <= after)
                 {
                     ahead = Some(after + 1);
+                    // Two decoded chunks are enough memory for a walk that does not turn back.
+                    lock(&self.kept).retain(|(have, _)| *have >= after);
                     // What is wrong with it is said when its turn comes.
                     scope.spawn(move || drop(self.chunk(after + 1)));
                 }

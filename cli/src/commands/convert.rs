@@ -278,7 +278,7 @@ impl Convert {
             None => "from standard input".to_owned(),
         };
         Ok(Provenance {
-            deed: Some(self.signer.deed("convert", text, None)),
+            deed: Some(self.signer.deed("converted", text, None)),
             lineage: Lineage {
                 parent: parents.first().map_or_else(Vec::new, |p| p.hash.clone()),
                 derived_by,

@@ -1,0 +1,180 @@
+//! Captures of sysdig at the command line: read as they come, from a converted copy, or converted, the answers are the same.
+//! The captures are made of our own samples.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+struct Desk(tempfile::TempDir);
+
+impl Desk {
+    fn new() -> Desk {
+        Desk(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_afterimage"));
+        command
+            .args(args)
+            .current_dir(self.0.path())
+            .env("AFTERIMAGE_KEYS", self.path("keys"))
+            .env("AFTERIMAGE_CACHE", self.path("cache"));
+        command
+    }
+
+    fn run(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
+    }
+
+    fn out(&self, args: &[&str]) -> String {
+        let output = self.run(args);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// A sample as sysdig would have it.
+    fn scap(&self, name: &str) {
+        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+        self.out(&["convert", &sample.display().to_string(), name]);
+    }
+
+    fn copies(&self) -> usize {
+        let Ok(entries) = fs::read_dir(self.path("cache")) else {
+            return 0;
+        };
+        let names = entries.flatten().map(|entry| entry.file_name());
+        names
+            .filter(|name| name.as_encoded_bytes().ends_with(b".aft"))
+            .count()
+    }
+
+    /// A capture that is worth a copy: the same sections again and again.
+    fn large(&self) -> usize {
+        self.scap("one.scap");
+        let one = fs::read(self.path("one.scap")).unwrap();
+        let times = (5 << 20) / one.len() + 1;
+        fs::write(self.path("large.scap"), one.repeat(times)).unwrap();
+        times
+    }
+}
+
+#[test]
+fn what_is_read_as_it_comes_is_what_is_read_once_it_is_converted() {
+    let desk = Desk::new();
+    for name in ["web.scap", "web.scap.gz"] {
+        desk.scap(name);
+        let _ = fs::remove_file(desk.path("web.aft"));
+        desk.out(&["convert", "--no-sign", name, "web.aft"]);
+        for args in [
+            &[][..],
+            &["-pc"],
+            &["-pk", "-tr"],
+            &["-td"],
+            &["--json"],
+            &["--internal", "-p", "*%evt.num %evt.args %thread.vmsize.b"],
+            &[
+                "-p",
+                "%evt.num %fd.name %evt.latency.ns",
+                "fd.name contains a",
+            ],
+            &["-n", "7", "evt.dir=<"],
+            &[
+                "--count-only",
+                "evt.arg.path glob '*/[a-z]*' or proc.name=sh",
+            ],
+            &["--from", "+1s", "--to", "+3s"],
+            &["-X", "evt.is_io=true"],
+        ] {
+            let read = |file| desk.out(&[&["read", file], args].concat());
+            assert_eq!(read(name), read("web.aft"), "{name} {args:?}");
+        }
+        let pipe = desk
+            .command(&["read", "-", "evt.type=execve"])
+            .stdin(Stdio::from(fs::File::open(desk.path(name)).unwrap()))
+            .output()
+            .unwrap();
+        let whole = desk.out(&["read", "web.aft", "evt.type=execve"]);
+        assert_eq!(String::from_utf8(pipe.stdout).unwrap(), whole);
+    }
+    assert_eq!(desk.copies(), 0, "small captures are not kept");
+}
+
+#[test]
+fn a_large_capture_is_answered_from_a_copy_until_it_changes() {
+    let desk = Desk::new();
+    let times = desk.large();
+    let ask = |more: &[&str]| {
+        let args = [
+            &["read", "large.scap", "--count-only"],
+            more,
+            &["evt.type=execve"],
+        ]
+        .concat();
+        desk.out(&args).trim().parse::<usize>().unwrap()
+    };
+    let plain = ask(&["--no-cache"]);
+    assert_eq!(desk.copies(), 0, "nothing is kept where that is not wanted");
+    assert!(plain > 0 && plain % times == 0);
+    assert_eq!(ask(&[]), plain);
+    assert_eq!(desk.copies(), 1);
+    assert_eq!(ask(&[]), plain);
+    let explained = desk.run(&["read", "large.scap", "--explain", "-q", "evt.type=mount"]);
+    let said = String::from_utf8(explained.stderr).unwrap();
+    assert!(
+        said.contains("skipped: by the types of their events"),
+        "{said}"
+    );
+    // Another command, the same copy.
+    desk.out(&["view", "large.scap", "processes"]);
+    assert_eq!(desk.copies(), 1);
+    let one = fs::read(desk.path("one.scap")).unwrap();
+    let mut longer = fs::read(desk.path("large.scap")).unwrap();
+    longer.extend(one);
+    fs::write(desk.path("large.scap"), longer).unwrap();
+    assert_eq!(ask(&[]), plain / times * (times + 1));
+    assert_eq!(desk.copies(), 2);
+    // An answer that ends early keeps nothing.
+    fs::remove_dir_all(desk.path("cache")).unwrap();
+    desk.out(&["read", "large.scap", "-n1", "evt.type=execve"]);
+    assert_eq!(desk.copies(), 0);
+}
+
+#[test]
+fn a_copy_that_is_damaged_is_made_anew() {
+    let desk = Desk::new();
+    desk.large();
+    let ask = || desk.out(&["read", "large.scap", "--count-only", "evt.type=execve"]);
+    let answer = ask();
+    for entry in fs::read_dir(desk.path("cache")).unwrap().flatten() {
+        fs::write(entry.path(), b"nothing of the kind").unwrap();
+    }
+    assert_eq!(ask(), answer);
+    assert_eq!(ask(), answer);
+    assert_eq!(desk.copies(), 1);
+}
+
+#[test]
+fn what_convert_makes_is_signed_and_names_its_parent() {
+    let desk = Desk::new();
+    desk.scap("web.scap");
+    desk.out(&["convert", "web.scap", "web.aft"]);
+    desk.out(&["convert", "web.aft", "some.aft", "evt.type=execve"]);
+    for (child, parent) in [("web.aft", "web.scap"), ("some.aft", "web.aft")] {
+        let hash = blake3::hash(&fs::read(desk.path(parent)).unwrap()).to_hex();
+        let told = desk.out(&["info", child]);
+        assert!(told.contains(hash.as_str()), "{told}");
+        let verified = desk.out(&["verify", child]);
+        assert!(verified.contains("sealed and intact"), "{verified}");
+        assert!(verified.contains("signed"), "{verified}");
+    }
+    desk.out(&["convert", "--no-sign", "web.scap", "bare.aft"]);
+    assert_ne!(
+        fs::metadata(desk.path("bare.aft")).unwrap().len(),
+        fs::metadata(desk.path("web.aft")).unwrap().len()
+    );
+}
