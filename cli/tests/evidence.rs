@@ -362,6 +362,7 @@ fn artifacts_are_written_beneath_the_folder_whatever_they_are_called() {
             media_type: "text/plain".into(),
             hash: Vec::new(),
             bytes: vec![n; 100],
+            ..Artifact::default()
         };
         writer.artifact(&artifact).expect("an artifact");
     }

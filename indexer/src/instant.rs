@@ -17,7 +17,7 @@ use std::sync::Arc;
 /// A process: its pid and its start, ns since boot.
 type Identity = (u32, u64);
 
-/// Most descriptors that are kept; more are not told apart from none.
+/// Most descriptors that are kept; an answer that would need more says that it is not complete.
 const MOST_OPEN: usize = 1 << 20;
 
 /// `O_CLOEXEC`, as sockets, pipes and epoll instances spell it too (asm-generic/fcntl.h).
@@ -76,7 +76,8 @@ impl Instant {
             .walk(None, None, 1, asked.progress, &mut state)
             .complete;
         state.add_what_was_before();
-        (state, complete)
+        let all = state.opened < MOST_OPEN;
+        (state, complete && all)
     }
 
     fn keep_rows(&mut self, ctx: &Ctx<'_>) {

@@ -207,6 +207,8 @@ struct Collector {
     container: FieldReader,
     fd: Option<FieldRef>,
     way: FieldReader,
+    /// Talks were left out because there are too many.
+    full: bool,
     matched: u64,
 }
 
@@ -238,6 +240,7 @@ impl Collector {
             container: FieldReader::new(FieldRef::parse("container.name")?),
             fd: FieldRef::parse("fd.num").ok(),
             way: FieldReader::new(FieldRef::parse("evt.io_dir")?),
+            full: false,
             matched: 0,
         })
     }
@@ -293,6 +296,7 @@ impl Collector {
             }
         }
         if self.talks.len() >= MOST_TALKS {
+            self.full = true;
             return None;
         }
         let (at, end) = match kind {
@@ -542,7 +546,8 @@ impl Visitor for Collector {
     }
 }
 
-/// The talks of the events that match, in the order in which they began, and whether all of the capture was looked at.
+/// The talks of the events that match, in the order in which they began, and whether all of the capture was looked at and none
+/// was left out.
 pub(crate) fn collect(session: &Session, asked: &Asked<'_>, kept: usize) -> (Vec<Talk>, bool) {
     // The two fields are in the table; without them there is nothing to collect.
     let Ok(mut collector) = Collector::new(kept) else {
@@ -551,6 +556,7 @@ pub(crate) fn collect(session: &Session, asked: &Asked<'_>, kept: usize) -> (Vec
     let complete = session
         .walk(asked.filter, asked.span, 1, asked.progress, &mut collector)
         .complete;
+    let complete = complete && !collector.full;
     let mut talks = collector.talks;
     talks.iter_mut().for_each(Talk::settle);
     (talks, complete)

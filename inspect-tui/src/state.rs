@@ -16,7 +16,7 @@ use crate::facts::Facts;
 use crate::show;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
-use afterimage_query::{Filter, Shape, VIEWS, View};
+use afterimage_query::{Filter, Made, Shape, VIEWS, View};
 pub use readings::tree_column;
 
 use entry::{Entry, Kind};
@@ -456,6 +456,18 @@ impl State {
             Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
                 if !matches!(self.step().body, Body::Table(_)) {
                     self.step_mut().body = Body::Table(Table::default());
+                }
+                // Where not all columns fit, what was said matters more than when.
+                let narrow = self.size.0 < 70;
+                if let Body::Table(table) = &mut self.step_mut().body
+                    && !table.loaded
+                    && narrow
+                    && matches!(
+                        view.shape,
+                        Shape::Made(Made::Lines | Made::Terminal | Made::Story)
+                    )
+                {
+                    table.column = view.columns.len().saturating_sub(1);
                 }
                 self.ask(Ask::Rows(view, which));
             }

@@ -48,7 +48,7 @@ pub struct Inspect {
     /// Falco rule file for the view of alerts; may be given again
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
-    /// Colours: dark, light, blind (told apart without red and green), or none
+    /// Colours: for dark or light backgrounds, or told apart without red and green
     #[arg(long, value_name = "NAME", default_value = "dark")]
     palette: Palette,
     /// Keys of your own: a file of lines ACTION = KEY, KEY (docs/keys.md names both)

@@ -254,7 +254,11 @@ impl State {
         let quoted = |text: &str| format!("'{}'", text.replace('\'', "'\\''"));
         let mut parts = vec![
             "afterimage inspect".to_owned(),
-            quoted(&fit::plain(&self.facts.name)),
+            quoted(&fit::plain(&match &self.notes {
+                // The file of notes is named after the capture's, with its whole path.
+                Some(notes) => notes.with_extension("").display().to_string(),
+                None => self.facts.name.clone(),
+            })),
             format!("--view {}", self.step().view.id),
         ];
         let event = matches!(self.step().body, Body::Events(_));

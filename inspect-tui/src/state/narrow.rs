@@ -179,7 +179,7 @@ impl State {
                 .any(|column| column.field == name && column.aggregate == Aggregate::Key)
         };
         let name = if key("proc.pid") {
-            let command = of(&["proc.name", "proc.cmdline"]).unwrap_or_default();
+            let command = of(&["proc.name", "proc.cmdline", "proc.exeline"]).unwrap_or_default();
             let word = command.split(|b| *b == b' ').next().unwrap_or_default();
             let word = word.rsplit(|b| *b == b'/').next().unwrap_or_default();
             [word, b"[", &of(&["proc.pid"]).unwrap_or_default(), b"]"].concat()

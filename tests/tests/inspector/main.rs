@@ -83,7 +83,6 @@ const SCREENS: &[(&str, (u16, u16), &str)] = &[
     ),
     ("time-since", (140, 36), "7ttt<Down>"),
     ("small", (40, 12), "3"),
-    ("small-conversation", (40, 12), "5<Enter>"),
     ("large", (220, 70), ""),
     ("story", (140, 36), "7g43<Enter>b"),
     ("marked", (140, 36), "7g43<Enter>mlook here<Enter><Down>"),
