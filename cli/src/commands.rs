@@ -9,6 +9,7 @@ mod demo;
 mod detect;
 mod doctor;
 mod fields;
+mod index;
 mod info;
 mod inspect;
 mod keys;
@@ -17,6 +18,7 @@ mod read;
 mod record;
 mod recover;
 mod repack;
+mod search;
 mod slice;
 mod syscalls;
 mod trigger;
@@ -25,6 +27,8 @@ mod verify;
 mod view;
 mod views;
 mod watch;
+
+pub use search::By;
 
 use crate::Outcome;
 use crate::moment::Zone;
@@ -48,6 +52,7 @@ Examples:
   afterimage inspect web.aft                # walk through it when it is gone
   afterimage read web.aft evt.type=execve   # print events, as sysdig -r would
   afterimage view web.aft processes         # a view of the inspector as text
+  afterimage search /evidence shadow        # find a word in any of its captures
 
 Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss (which is printed),
 4 does not verify.";
@@ -73,6 +78,8 @@ pub enum Command {
     Trigger(trigger::Trigger),
     Read(read::Read),
     View(view::View),
+    Search(search::Search),
+    Index(index::Index),
     Detect(detect::Detect),
     Info(info::Info),
     Verify(verify::Verify),
@@ -106,6 +113,8 @@ impl Command {
             Command::Trigger(args) => args.run(out),
             Command::Read(args) => args.run(out),
             Command::View(args) => args.run(out),
+            Command::Search(args) => args.run(out),
+            Command::Index(args) => args.run(out),
             Command::Detect(args) => args.run(out),
             Command::Info(args) => args.run(out),
             Command::Verify(args) => args.run(out),

@@ -5,11 +5,13 @@
 #![forbid(unsafe_code)]
 
 mod cache;
+mod catalogue;
 mod commands;
 mod container;
 mod custody;
 mod derived;
 mod failure;
+mod found;
 mod gate;
 mod habits;
 mod identity;
@@ -21,6 +23,7 @@ mod opening;
 mod output;
 mod recording;
 mod scenario;
+mod sidecar;
 mod source;
 mod streaming;
 mod table;

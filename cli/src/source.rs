@@ -5,6 +5,7 @@ use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::identity;
 use crate::moment::{self, Zone};
 use crate::output::say;
+use crate::sidecar;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{Session, Span, Work};
@@ -52,7 +53,7 @@ impl Input {
             }
         } else {
             let Some(stream) = foreign(path).map_err(read)? else {
-                return whole(reader(path)?);
+                return Ok(Input::Whole(Box::new(Source::open(path)?)));
             };
             if let Some(place) = cache::place(path).filter(|_| narrow) {
                 if let Some(reader) = place.open() {
@@ -84,8 +85,16 @@ impl Input {
 }
 
 impl Source {
-    /// Opens a capture; `-` reads standard input to its end first, because a capture is read by its footer.
+    /// Opens a capture with its index, if it has one; `-` reads standard input to its end first, because a capture is read by
+    /// its footer.
     pub fn open(path: &Path) -> Result<Source, Failure> {
+        let mut source = Source::open_plain(path)?;
+        sidecar::take(&mut source.session, path);
+        Ok(source)
+    }
+
+    /// As [`Source::open`], without an index.
+    pub fn open_plain(path: &Path) -> Result<Source, Failure> {
         reader(path).map(Source::new)
     }
 

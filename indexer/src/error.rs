@@ -27,4 +27,7 @@ pub enum Error {
         /// What is wrong with it.
         source: FilterError,
     },
+    /// What is searched for makes no sense.
+    #[error(transparent)]
+    Ask(#[from] crate::index::AskError),
 }

@@ -44,7 +44,9 @@ mod error;
 mod findings;
 mod heat;
 mod http;
+mod index;
 mod instant;
+mod ioc;
 mod lines;
 mod lives;
 mod made;
@@ -53,6 +55,7 @@ mod overview;
 mod reading;
 mod rows;
 mod screen;
+mod search;
 mod secrets;
 mod session;
 mod sessions;
@@ -70,8 +73,14 @@ pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 pub use document::Form;
 pub use error::Error;
 pub use heat::latencies_of;
+pub use index::{
+    About, Ask, AskError, Built, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow, Reach,
+    Refused, build,
+};
+pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
+pub use search::{Hit, Hits, MOST_HITS};
 pub use session::{Progress, Session, Span, Visitor, Work};
 pub use talks::stream_of;
 pub use timeline::{Histogram, LANES};

@@ -1,9 +1,10 @@
 //! An open capture: its facts, its events one by one, and the walk over them that every answer is made of.
 
 use crate::error::Error;
+use crate::index::{Index, Reach};
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Reader};
+use afterimage_format::{Chunk, ChunkInfo, Note, Reader};
 use afterimage_model::{
     BootNs, ContainerId, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
     TypeDesc, TypeId,
@@ -25,6 +26,8 @@ pub struct Work {
     pub by_type: AtomicU64,
     /// Chunks that hold no container whose events could match.
     pub by_container: AtomicU64,
+    /// Chunks in which the index knows no process and no file that could match.
+    pub by_index: AtomicU64,
     /// Chunks in which no event could match by what is known without arguments and results; those were not read.
     pub by_head: AtomicU64,
     /// Chunks that could not be read.
@@ -56,12 +59,13 @@ impl Work {
     }
 
     /// Each count with what it is of, in the order of the work.
-    pub fn counts(&self) -> [(&'static str, u64); 12] {
+    pub fn counts(&self) -> [(&'static str, u64); 13] {
         [
             ("chunks", &self.chunks),
             ("skipped: outside the time span", &self.outside),
             ("skipped: by the types of their events", &self.by_type),
             ("skipped: by their containers", &self.by_container),
+            ("skipped: by the index", &self.by_index),
             ("skipped: by their rows, arguments not read", &self.by_head),
             ("unreadable", &self.unreadable),
             ("read", &self.read),
@@ -122,6 +126,8 @@ pub trait Visitor {
 /// What a walk asks for.
 #[derive(Clone, Copy)]
 struct Asking<'a> {
+    /// Only in these chunks.
+    chunks: Option<&'a Reach>,
     filter: Option<&'a Filter>,
     span: Span,
     from: u64,
@@ -148,6 +154,7 @@ pub struct Session {
     first_ns: u64,
     shows_internal: bool,
     rules: Option<Rules>,
+    index: Option<Index>,
 }
 
 impl Session {
@@ -180,7 +187,35 @@ impl Session {
             first_ns,
             shows_internal: false,
             rules: None,
+            index: None,
         }
+    }
+
+    /// Uses an index, unless it covers other chunks than the capture has; says whether it does.
+    pub fn use_index(&mut self, index: Index) -> bool {
+        let fits = index.covers(self.chunks());
+        self.index = Some(index).filter(|_| fits);
+        fits
+    }
+
+    /// The index in use.
+    pub fn index(&self) -> Option<&Index> {
+        self.index.as_ref()
+    }
+
+    /// Whether events of a recorder's own books are shown.
+    pub(crate) fn shows_internal(&self) -> bool {
+        self.shows_internal
+    }
+
+    /// Remarks and entries of the custody log.
+    pub fn notes(&self) -> &[Note] {
+        self.source.notes()
+    }
+
+    /// Names and hashes of the artifacts.
+    pub(crate) fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        self.source.artifacts()
     }
 
     /// Whether events are shown, too, that a recorder kept for its own books only. They are numbered in any case.
@@ -199,7 +234,7 @@ impl Session {
     }
 
     /// Whether an event is one of the recorder's own books.
-    fn is_internal(&self, event: &Event) -> bool {
+    pub(crate) fn is_internal(&self, event: &Event) -> bool {
         let by_type = self.internal.get(usize::from(event.ty.0));
         event.flags.has(EventFlags::INTERNAL) || by_type.copied().unwrap_or(false)
     }
@@ -347,11 +382,20 @@ impl Session {
         lock(&self.kept).len()
     }
 
-    fn chunks(&self) -> &[ChunkInfo] {
+    pub(crate) fn chunks(&self) -> &[ChunkInfo] {
         self.source.chunks()
     }
 
-    fn ctx<'c>(
+    /// Decodes a chunk, not to be kept.
+    pub(crate) fn decode(&self, at: usize) -> Result<Chunk, String> {
+        self.source.chunk(at).map_err(|error| {
+            let why = error.to_string();
+            lock(&self.unreadable).insert(at, why.clone());
+            why
+        })
+    }
+
+    pub(crate) fn ctx<'c>(
         &'c self,
         chunk: &'c Chunk,
         event: &'c Event,
@@ -484,9 +528,28 @@ impl Session {
         }
     }
 
+    /// Where events may match, as far as the index knows. It does not know events of a recorder's own books.
+    fn reach(&self, filter: Option<&Filter>) -> Option<Reach> {
+        let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
+        index.reach(filter?)
+    }
+
     /// Shows every matching event to the visitor, in order, and decodes the next chunk meanwhile where all of it is needed.
     pub(crate) fn walk(
         &self,
+        filter: Option<&Filter>,
+        span: Span,
+        from: u64,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> Walked {
+        self.walk_in(None, filter, span, from, progress, visitor)
+    }
+
+    /// As [`Session::walk`], in some chunks only.
+    pub(crate) fn walk_in(
+        &self,
+        chunks: Option<&Reach>,
         filter: Option<&Filter>,
         span: Span,
         from: u64,
@@ -502,6 +565,7 @@ impl Session {
                 };
                 let (first, last) = bounds(info);
                 if span.is_none_or(|(start, end)| last >= start && first <= end)
+                    && chunks.is_none_or(|chunks| chunks.holds(after + 1))
                     && ahead.is_none_or(|done| done <= after)
                 {
                     ahead = Some(after + 1);
@@ -509,7 +573,12 @@ impl Session {
                     scope.spawn(move || drop(self.chunk(after + 1)));
                 }
             };
-            let asked = Asking { filter, span, from };
+            let asked = Asking {
+                chunks,
+                filter,
+                span,
+                from,
+            };
             self.walk_chunks(asked, progress, visitor, &mut decode)
         })
     }
@@ -542,7 +611,13 @@ impl Session {
         visitor: &mut dyn Visitor,
         ahead: &mut dyn FnMut(usize),
     ) -> Walked {
-        let Asking { filter, span, from } = asked;
+        let Asking {
+            chunks,
+            filter,
+            span,
+            from,
+        } = asked;
+        let reach = self.reach(filter);
         let work = &*progress.work;
         let mut looked = 0u64;
         let mut previous_ns = None;
@@ -562,7 +637,12 @@ impl Session {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             }
-            let ruled_out = self.is_ruled_out(filter, visitor, work, at);
+            let mut reaches = reach.iter().chain(chunks);
+            let unreached = reaches.any(|reach| !reach.holds(at));
+            if unreached {
+                Work::add(&work.by_index, 1);
+            }
+            let ruled_out = unreached || self.is_ruled_out(filter, visitor, work, at);
             let found = if ruled_out {
                 None
             } else {

@@ -1,6 +1,6 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
-use afterimage_format::{Chunk, ChunkInfo, Reader};
+use afterimage_format::{Chunk, ChunkInfo, Note, Reader};
 use afterimage_model::{ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
@@ -24,7 +24,17 @@ pub(crate) trait Source: Send + Sync {
     }
     /// The types of a chunk's events and the containers of their processes, where that can be told without decoding it.
     fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)>;
+    fn notes(&self) -> &[Note] {
+        &[]
+    }
+    /// Names and hashes of the artifacts that can be read.
+    fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        Vec::new()
+    }
 }
+
+/// Most artifacts that are looked at for their hashes.
+const MOST_ARTIFACTS: usize = 4096;
 
 /// A chunk and which of its events were chosen; `None` when none was.
 pub(crate) type Chosen = Option<(Chunk, Vec<bool>)>;
@@ -70,5 +80,16 @@ impl Source for Reader {
         let zone = self.zone(at).ok()?;
         let types = zone.types.into_iter().map(|(ty, _)| ty).collect();
         Some((types, zone.containers))
+    }
+
+    fn notes(&self) -> &[Note] {
+        self.notes()
+    }
+
+    fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let all = 0..self.artifacts().min(MOST_ARTIFACTS);
+        let read = all.filter_map(|at| self.artifact(at).ok());
+        read.map(|artifact| (artifact.name, artifact.hash))
+            .collect()
     }
 }

@@ -33,7 +33,8 @@ pub(crate) fn step_of(at: u64, span: (u64, u64), steps: usize) -> usize {
 }
 
 impl Session {
-    /// Counts per lane in `steps` equal steps.
+    /// Counts per lane in `steps` equal steps. With an index, and where that is fine enough for the steps, no event is read:
+    /// then an event next to the border of a step may be counted with its neighbour.
     pub fn histogram(
         &self,
         filter: Option<&Filter>,
@@ -49,8 +50,18 @@ impl Session {
                 complete: true,
             });
         };
+        if filter.is_none_or(Filter::is_all)
+            && !self.shows_internal()
+            && let Some(lanes) = self.index().and_then(|index| index.histogram(shown, steps))
+        {
+            return Ok(Histogram {
+                span: shown,
+                lanes,
+                complete: true,
+            });
+        }
         let mut counting = Counting {
-            exec: exec_types(self.schema()),
+            which: Lanes::of(self.schema()),
             span: shown,
             steps,
             lanes: vec![vec![0; steps]; LANES.len()],
@@ -66,24 +77,29 @@ impl Session {
     }
 }
 
-fn exec_types(schema: &Schema) -> Vec<bool> {
-    schema
-        .types
-        .iter()
-        .map(|ty| matches!(ty.name.as_str(), "execve" | "execveat"))
-        .collect()
+/// Tells which lanes an event is in.
+pub(crate) struct Lanes {
+    exec: Vec<bool>,
 }
 
 struct Counting {
-    exec: Vec<bool>,
+    which: Lanes,
     span: (u64, u64),
     steps: usize,
     lanes: Vec<Vec<u64>>,
 }
 
-impl Counting {
+impl Lanes {
+    pub fn of(schema: &Schema) -> Lanes {
+        let types = schema.types.iter();
+        let exec = types
+            .map(|ty| matches!(ty.name.as_str(), "execve" | "execveat"))
+            .collect();
+        Lanes { exec }
+    }
+
     /// A read or write is a file's or a socket's business by what it touched, not by its name.
-    fn is_in(&self, lane: &str, ctx: &Ctx<'_>) -> bool {
+    pub fn is_in(&self, lane: &str, ctx: &Ctx<'_>) -> bool {
         let class = ctx.ty().map(|ty| ty.class());
         let socket = ctx.file().is_some_and(is_socket);
         match lane {
@@ -104,7 +120,7 @@ impl Visitor for Counting {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         let step = step_of(ctx.event.time.0, self.span, self.steps);
         for (at, lane) in LANES.iter().enumerate() {
-            if self.is_in(lane, ctx)
+            if self.which.is_in(lane, ctx)
                 && let Some(count) = self.lanes.get_mut(at).and_then(|lane| lane.get_mut(step))
             {
                 *count += 1;

@@ -46,6 +46,8 @@ mod ops;
 mod parity;
 mod parse;
 mod pattern;
+mod prefix;
+mod reach;
 mod source;
 #[cfg(test)]
 mod story;
@@ -72,6 +74,7 @@ pub use ops::{
     FUNCTIONS, Function, FunctionRow, MODIFIERS, Modifier, ModifierRow, OPERATORS, Op, OperatorRow,
 };
 pub use parity::{PARITY, Parity, Peer, Place, parity_md, view_of_peer};
+pub use reach::{Fits, Places};
 pub use stranger::Stranger;
 pub use syntax::{Check, Literal, Node, Right, Syntax, Term};
 pub use template::{PRESETS, Preset, Shown, Template};

@@ -38,6 +38,14 @@ pub(crate) fn term(text: &str) -> Result<(Term, usize), FilterError> {
     }
 }
 
+/// Where the comparison ends that a text begins with.
+pub(crate) fn comparison(text: &str) -> Result<usize, FilterError> {
+    let mut parser = Parser::new(text, true);
+    parser.comparison()?;
+    let taken = text.get(..parser.lexer.at()).unwrap_or(text);
+    Ok(taken.trim_end().len())
+}
+
 /// What would have been welcome where `text` ends, and the byte where the word begun there starts.
 pub(crate) fn expected(text: &str) -> (Expect, usize) {
     let mut parser = Parser::new(text, true);

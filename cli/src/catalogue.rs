@@ -1,0 +1,187 @@
+//! Many captures: which there are in a folder, and going through them on a few threads, in bounded memory.
+
+use crate::failure::{Exit, Failure, shown};
+use crate::output::say;
+use crate::sidecar;
+use afterimage_indexer::{About, Index, Keeper, Refused, Session};
+use afterimage_interop::Format;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Most captures of a folder.
+const MOST_FILES: usize = 1_000_000;
+
+/// Memory that one capture takes while it is looked into, bytes.
+const EACH: u64 = 256 << 20;
+
+/// The captures in a folder and those below it, in the order of their names. Links are not followed.
+pub fn captures(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        let failed = |error| Failure::path("reading", &folder, error, "check who may read it");
+        for entry in std::fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let path = entry.path();
+            match entry.file_type() {
+                Ok(ty) if ty.is_dir() => folders.push(path),
+                Ok(ty) if ty.is_file() && Format::by_path(&path).is_some_and(|row| row.reads) => {
+                    files.push(path);
+                }
+                _ => {}
+            }
+            if files.len() + folders.len() > MOST_FILES {
+                return Err(Failure::new(
+                    format!("{}: more files than can be taken", shown(&folder)),
+                    "name its folders one by one",
+                ));
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// A capture that is looked into: by its index alone, where that is whole, else opened.
+pub enum Opened {
+    /// Its index.
+    Index(Box<Index>),
+    /// The capture, with an index or without.
+    Capture(Box<Session>),
+}
+
+impl Opened {
+    /// What is known of the capture as a whole.
+    pub fn about(&self) -> About {
+        match self {
+            Opened::Index(index) => index.about().clone(),
+            Opened::Capture(session) => session.about(),
+        }
+    }
+}
+
+/// How captures are gone through.
+pub struct Walk {
+    /// At most this much memory, bytes.
+    pub memory: u64,
+    /// The captures themselves must be opened, because what is asked is not in their indexes.
+    pub events: bool,
+    /// Indexes are not used.
+    pub plain: bool,
+}
+
+/// How it went.
+#[derive(Debug, Default)]
+pub struct Went {
+    /// Captures that could be read.
+    pub read: usize,
+    /// Captures that have no index that can be used.
+    pub plain: usize,
+    /// Captures that could not be read.
+    pub broken: usize,
+}
+
+impl Went {
+    /// Tells on standard error what was missing, and gives the exit code that says so.
+    pub fn report(&self, told: bool) -> Exit {
+        if self.plain > 0 && told {
+            say(format_args!(
+                "afterimage: note: {} of {} captures have no index, which is slower: afterimage index makes one",
+                self.plain, self.read
+            ));
+        }
+        if self.broken > 0 {
+            Exit::Failed
+        } else {
+            Exit::Done
+        }
+    }
+}
+
+impl Walk {
+    fn open(&self, keeper: Option<&Keeper>, path: &Path) -> Result<(Opened, bool), String> {
+        let index = match keeper.filter(|_| !self.plain) {
+            None => Err(Refused::Missing),
+            Some(keeper) => Index::open(path, keeper),
+        };
+        if let Ok(index) = index {
+            if index.is_whole() && !self.events {
+                return Ok((Opened::Index(Box::new(index)), true));
+            }
+            let mut session = capture(path)?;
+            let used = session.use_index(index);
+            return Ok((Opened::Capture(Box::new(session)), used));
+        }
+        capture(path).map(|session| (Opened::Capture(Box::new(session)), false))
+    }
+
+    /// Does `one` with each capture, several at a time, and hands over what came of it in the order of the files. A capture that
+    /// cannot be read is reported, and the others have their turn.
+    pub fn each<T: Send>(
+        &self,
+        files: &[PathBuf],
+        one: impl Fn(&Path, &Opened) -> Result<T, String> + Sync,
+        mut take: impl FnMut(&Path, T) -> Result<(), Failure> + Send,
+    ) -> Result<Went, Failure> {
+        let keeper = sidecar::known();
+        let cores = std::thread::available_parallelism().map_or(1, |n| n.get() as u64);
+        let threads = (self.memory / EACH).clamp(1, cores.min(16)) as usize;
+        let next = AtomicUsize::new(0);
+        type Waiting<T> = BTreeMap<usize, Result<(T, bool), String>>;
+        let state: Mutex<(usize, Waiting<T>, Went, Option<Failure>)> =
+            Mutex::new((0, BTreeMap::new(), Went::default(), None));
+        let take = Mutex::new(&mut take);
+        std::thread::scope(|scope| {
+            for _ in 0..threads.min(files.len().max(1)) {
+                scope.spawn(|| {
+                    loop {
+                        let at = next.fetch_add(1, Ordering::Relaxed);
+                        let Some(path) = files.get(at) else { return };
+                        let opened = self.open(keeper.as_ref(), path);
+                        let found =
+                            opened.and_then(|(opened, indexed)| Ok((one(path, &opened)?, indexed)));
+                        let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
+                        let (turn, waiting, went, failed) = &mut *state;
+                        waiting.insert(at, found);
+                        while let Some(found) = waiting.remove(turn) {
+                            let path = files.get(*turn).map_or(Path::new(""), PathBuf::as_path);
+                            *turn += 1;
+                            match found {
+                                Ok((value, indexed)) => {
+                                    went.read += 1;
+                                    went.plain += usize::from(!indexed);
+                                    let mut take =
+                                        take.lock().unwrap_or_else(PoisonError::into_inner);
+                                    if let Err(failure) = take(path, value) {
+                                        *failed = Some(failure);
+                                        next.store(files.len(), Ordering::Relaxed);
+                                        return;
+                                    }
+                                }
+                                Err(why) => {
+                                    went.broken += 1;
+                                    say(format_args!("afterimage: {}: {why}", shown(path)));
+                                }
+                            }
+                        }
+                    }
+                });
+            }
+        });
+        let (_, _, went, failed) = state.into_inner().unwrap_or_else(PoisonError::into_inner);
+        match failed {
+            Some(failure) => Err(failure),
+            None => Ok(went),
+        }
+    }
+}
+
+fn capture(path: &Path) -> Result<Session, String> {
+    let reader = afterimage_interop::open(path);
+    let reader =
+        reader.map_err(|error| afterimage_model::Safe::new(&error.to_string()).to_string())?;
+    Ok(Session::from_reader(reader))
+}

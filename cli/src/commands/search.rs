@@ -1,0 +1,457 @@
+//! `afterimage search`: finds words in everything of a capture, or of many, that has text.
+
+use super::When;
+use super::index::watched;
+use crate::catalogue::{self, Opened, Walk};
+use crate::failure::{Exit, Failure, Outcome, escape_lines, shown};
+use crate::found;
+use crate::layout::Layout;
+use crate::moment::Look;
+use crate::output::{Output, say};
+use crate::source::{Source, explain, unreadable};
+use crate::units::{parse_size, plural};
+use afterimage_indexer::{About, Ask, Hits, Indicators, Progress, Sighting};
+use afterimage_model::{Ctx, Safe};
+use clap::{Args, ValueEnum};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+const EXAMPLES: &str = "\
+Examples:
+  afterimage search web.aft shadow                   # any word, path or name
+  afterimage search web.aft 'curl~1 AND proc.name=sh AND evt.time>-5m'
+  afterimage search web.aft '/usr/bin/* OR *.sh' --by process
+  afterimage search web.aft hunter2 --events         # the events themselves
+  afterimage search /evidence 10.66.0.0/16 --json    # in every capture there
+  afterimage search /evidence --ioc list.txt         # when was what seen where
+  afterimage search /evidence                        # which captures there are
+
+Words are found where they begin and end as words: curl in /usr/bin/curl, hash in
+getPasswordHash. Also: cur* *.sh *pass* c?rl, \"a phrase\", curl~1 (one letter may
+differ), re:PATTERN, [a TO b], 10.0.0.0/8, proc.exepath:curl (only in this text).
+AND, OR, NOT and brackets join them; words that stand together are joined by AND.
+Conditions of the filter language stand beside them, joined by AND; evt.time>-5m
+is the last five minutes. Without an index the answer is the same, and slower.";
+
+/// What hits are shown under.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The processes that had to do with them.
+    Process,
+    /// Their containers.
+    Container,
+}
+
+/// Find words in processes, files, addresses, payload and everything else that has text
+#[derive(Args, Debug)]
+#[command(after_help = EXAMPLES)]
+pub struct Search {
+    /// A capture, or a folder of captures
+    #[arg(value_name = "FILE|DIR")]
+    place: PathBuf,
+    /// What to find
+    #[arg(allow_negative_numbers = true)]
+    query: Vec<String>,
+    /// A list of indicators, one a line: hashes, addresses, domains, paths
+    #[arg(long, value_name = "LIST", conflicts_with_all = ["query", "events", "by"])]
+    ioc: Option<PathBuf>,
+    /// Print the events of what is found
+    #[arg(long, conflicts_with = "by")]
+    events: bool,
+    /// Format of the events, as of read
+    #[arg(
+        short = 'p',
+        long = "print",
+        value_name = "FORMAT",
+        requires = "events"
+    )]
+    format: Option<String>,
+    /// How times of events are shown
+    #[arg(
+        short = 't',
+        value_name = "a|r|d|D|h",
+        default_value = "h",
+        hide_default_value = true
+    )]
+    look: Look,
+    /// Show what is found under those who had to do with it
+    #[arg(long, value_name = "WHO")]
+    by: Option<By>,
+    /// One JSON object a line
+    #[arg(short, long)]
+    json: bool,
+    /// Only the best N, or with --events the first N
+    #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 50)]
+    number: usize,
+    /// Print nothing; exit with 0 when something was found, 1 when not
+    #[arg(short, long)]
+    quiet: bool,
+    /// Do not use an index
+    #[arg(long)]
+    no_index: bool,
+    /// Memory for going through many captures
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = parse_size)]
+    memory: u64,
+    /// Also say on standard error what was passed over and what was read
+    #[arg(long)]
+    explain: bool,
+    #[command(flatten)]
+    when: When,
+}
+
+impl Search {
+    /// Finds.
+    pub fn run(self, out: &mut Output) -> Outcome {
+        let many = self.place.is_dir();
+        if let Some(list) = &self.ioc {
+            return self.sweep(out, &indicators(list)?, many);
+        }
+        let text = self.query.join(" ");
+        if text.trim().is_empty() {
+            if !many {
+                return Err(Failure::usage(
+                    "nothing to search for",
+                    "afterimage search FILE WORD, or a folder to see which captures there are",
+                ));
+            }
+            return self.list(out);
+        }
+        let ask = Ask::parse(&text).map_err(|error| {
+            Failure::usage(
+                escape_lines(&error.to_string()),
+                "afterimage search --help shows the language",
+            )
+        })?;
+        if many {
+            return self.folder(out, &ask);
+        }
+        self.file(out, &ask)
+    }
+
+    fn file(&self, out: &mut Output, ask: &Ask) -> Outcome {
+        let path = &self.place;
+        let source = match self.no_index {
+            true => Source::open_plain(path)?,
+            false => Source::open(path)?,
+        };
+        let span = self.span(&source)?;
+        let progress = Progress::default();
+        let session = &source.session;
+        let slow = session.index().is_none() && !self.no_index && path != Path::new("-");
+        if slow {
+            say(format_args!(
+                "afterimage: note: there is no index, so all of the capture is gone through: afterimage index {}",
+                shown(path)
+            ));
+        }
+        if self.events {
+            return self.print_events(out, &source, ask, span);
+        }
+        let found = watched(&progress, session.events(), true, || {
+            session.search(ask, span, self.number, &progress)
+        });
+        let hits = found.map_err(|error| unreadable(path, &error))?;
+        if self.explain {
+            explain(&progress.work);
+        }
+        if self.quiet {
+            return Ok(if hits.found > 0 {
+                Exit::Done
+            } else {
+                Exit::Failed
+            });
+        }
+        let zone = self.when.tz;
+        if self.json {
+            for hit in &hits.hits {
+                writeln!(out, "{}", found::json(hit, session.manifest(), None))?;
+            }
+        } else {
+            self.say_more(&hits);
+            found::write(out, &hits.hits, session.manifest(), zone, self.by)?;
+        }
+        out.flush()?;
+        Ok(source.report_loss())
+    }
+
+    fn say_more(&self, hits: &Hits) {
+        if hits.found > hits.hits.len() || hits.truncated {
+            let least = if hits.truncated { "at least " } else { "" };
+            say(format_args!(
+                "afterimage: the best {} of {least}{}",
+                hits.hits.len(),
+                plural(hits.found as u64, "thing")
+            ));
+        }
+    }
+
+    fn span(&self, source: &Source) -> Result<afterimage_indexer::Span, Failure> {
+        source.span(
+            self.when.from.as_deref(),
+            self.when.to.as_deref(),
+            self.when.tz,
+        )
+    }
+
+    fn print_events(
+        &self,
+        out: &mut Output,
+        source: &Source,
+        ask: &Ask,
+        span: afterimage_indexer::Span,
+    ) -> Outcome {
+        let layout = match source.has_entries() {
+            true => Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?,
+            false => Layout::parse(self.format.as_deref(), self.look, self.when.tz)?,
+        };
+        let fields = super::read::json_fields(source.session.schema());
+        let (mut matched, mut failed) = (0usize, None::<io::Error>);
+        let mut each = |ctx: &Ctx<'_>| {
+            matched += 1;
+            if self.quiet {
+                return false;
+            }
+            let line = match self.json {
+                true => Some(super::read::json_line(ctx, &fields)),
+                false => layout.line(ctx),
+            };
+            match line.map_or(Ok(()), |line| writeln!(out, "{line}")) {
+                Ok(()) => matched < self.number,
+                Err(error) => {
+                    failed = Some(error);
+                    false
+                }
+            }
+        };
+        let progress = Progress::default();
+        let session = &source.session;
+        session
+            .search_events(ask, span, &progress, &mut each)
+            .map_err(|error| unreadable(&self.place, &error))?;
+        if self.explain {
+            explain(&progress.work);
+        }
+        if let Some(error) = failed {
+            return Err(error.into());
+        }
+        if self.quiet {
+            return Ok(if matched > 0 {
+                Exit::Done
+            } else {
+                Exit::Failed
+            });
+        }
+        out.flush()?;
+        Ok(source.report_loss())
+    }
+
+    fn walk(&self, events: bool) -> Walk {
+        Walk {
+            memory: self.memory,
+            events,
+            plain: self.no_index,
+        }
+    }
+
+    /// Which captures there are.
+    fn list(&self, out: &mut Output) -> Outcome {
+        let files = catalogue::captures(&self.place)?;
+        let mut rows: Vec<(PathBuf, About)> = Vec::new();
+        let went = self.walk(false).each(
+            &files,
+            |_, opened| Ok(opened.about()),
+            |path, about| {
+                rows.push((path.to_owned(), about));
+                Ok(())
+            },
+        )?;
+        rows.sort_by(|a, b| a.1.span.cmp(&b.1.span).then_with(|| a.0.cmp(&b.0)));
+        if !self.quiet {
+            found::catalogue(out, &self.place, &rows, self.when.tz, self.json)?;
+        }
+        out.flush()?;
+        Ok(went.report(true))
+    }
+
+    /// In every capture of a folder.
+    fn folder(&self, out: &mut Output, ask: &Ask) -> Outcome {
+        if self.events {
+            return Err(Failure::usage(
+                "events are printed of one capture",
+                "search the folder without --events first, then one of its captures",
+            ));
+        }
+        let files = catalogue::captures(&self.place)?;
+        let (number, quiet) = (self.number, self.quiet);
+        let events = ask.has_conditions() || self.when.from.is_some() || self.when.to.is_some();
+        let mut total = 0u64;
+        let mut kept: Vec<(PathBuf, About, Hits)> = Vec::new();
+        let went = self.walk(events).each(
+            &files,
+            |_, opened| {
+                let hits = match opened {
+                    Opened::Index(index) => index
+                        .search(ask, number)
+                        .map_err(|error| error.to_string())?,
+                    Opened::Capture(session) => {
+                        let first = session.span().map_or(0, |span| span.0);
+                        let span = crate::source::span(
+                            session.manifest(),
+                            first,
+                            self.when.from.as_deref(),
+                            self.when.to.as_deref(),
+                            self.when.tz,
+                        );
+                        let span = span.map_err(|failure| failure.what)?;
+                        let progress = Progress::default();
+                        let hits = session.search(ask, span, number, &progress);
+                        hits.map_err(|error| Safe::new(&error.to_string()).to_string())?
+                    }
+                };
+                Ok((hits.found > 0).then(|| (opened.about(), hits)))
+            },
+            |path, found| {
+                if let Some((about, hits)) = found {
+                    total += hits.found as u64;
+                    if !quiet {
+                        kept.push((path.to_owned(), about, hits));
+                        best(&mut kept, number);
+                    }
+                }
+                Ok(())
+            },
+        )?;
+        if quiet {
+            return Ok(if total > 0 { Exit::Done } else { Exit::Failed });
+        }
+        let shown_hits: usize = kept.iter().map(|(_, _, hits)| hits.hits.len()).sum();
+        if total > shown_hits as u64 && !self.json {
+            say(format_args!(
+                "afterimage: the best {shown_hits} of {}",
+                plural(total, "thing")
+            ));
+        }
+        for (path, about, hits) in &kept {
+            let manifest = found::manifest(about);
+            if self.json {
+                for hit in &hits.hits {
+                    writeln!(out, "{}", found::json(hit, &manifest, Some(path)))?;
+                }
+                continue;
+            }
+            let host = Safe::new(&about.host).to_string();
+            let line = format!(
+                "{} ({host}): {}",
+                shown(path),
+                plural(hits.found as u64, "thing")
+            );
+            let line = out.bold(&line);
+            writeln!(out, "{line}")?;
+            found::write(out, &hits.hits, &manifest, self.when.tz, self.by)?;
+        }
+        out.flush()?;
+        Ok(went.report(true))
+    }
+
+    /// When indicators of a list were seen, and where.
+    fn sweep(&self, out: &mut Output, list: &Indicators, many: bool) -> Outcome {
+        let files = match many {
+            true => catalogue::captures(&self.place)?,
+            false => vec![self.place.clone()],
+        };
+        let mut seen = found::Seen::default();
+        let went = self.walk(false).each(
+            &files,
+            |_, opened| {
+                let sightings: Vec<Sighting> = match opened {
+                    Opened::Index(index) => index.sweep(list).map_err(|error| error.to_string())?,
+                    Opened::Capture(session) => session.sweep(list, &Progress::default()),
+                };
+                Ok((opened.about(), sightings))
+            },
+            |path, (about, sightings)| {
+                seen.add(path, &about, sightings);
+                Ok(())
+            },
+        )?;
+        if self.quiet {
+            return Ok(if seen.is_empty() {
+                Exit::Failed
+            } else {
+                Exit::Done
+            });
+        }
+        seen.write(out, list, self.when.tz, self.json)?;
+        if !self.json {
+            out.flush()?;
+            say(format_args!(
+                "afterimage: {} of {} seen in {}",
+                seen.indicators(),
+                plural(list.len() as u64, "indicator"),
+                plural(went.read as u64, "capture")
+            ));
+        }
+        out.flush()?;
+        Ok(went.report(true))
+    }
+}
+
+/// Leaves the best hits of all captures, and captures that still have some.
+fn best(kept: &mut Vec<(PathBuf, About, Hits)>, number: usize) {
+    let all: usize = kept.iter().map(|(_, _, hits)| hits.hits.len()).sum();
+    if all <= number.saturating_mul(2) {
+        return;
+    }
+    let mut scores: Vec<u32> = kept
+        .iter()
+        .flat_map(|(_, _, hits)| hits.hits.iter().map(|hit| hit.score))
+        .collect();
+    scores.sort_unstable_by_key(|score| std::cmp::Reverse(*score));
+    let least = scores.get(number.saturating_sub(1)).copied().unwrap_or(0);
+    let mut equal = number
+        - scores
+            .iter()
+            .filter(|score| **score > least)
+            .count()
+            .min(number);
+    for (_, _, hits) in kept.iter_mut() {
+        hits.hits.retain(|hit| {
+            let keep = hit.score > least || hit.score == least && equal > 0;
+            equal -= usize::from(keep && hit.score == least);
+            keep
+        });
+    }
+    kept.retain(|(_, _, hits)| !hits.hits.is_empty());
+}
+
+/// Longest list of indicators, bytes.
+const MOST_LIST: u64 = 64 << 20;
+
+fn indicators(path: &Path) -> Result<Indicators, Failure> {
+    let long = std::fs::metadata(path).is_ok_and(|meta| meta.len() > MOST_LIST);
+    let text = match long {
+        true => Err(io::Error::from(io::ErrorKind::FileTooLarge)),
+        false => std::fs::read_to_string(path),
+    };
+    let text = text.map_err(|error| {
+        Failure::path(
+            "reading",
+            path,
+            error,
+            "name a text file with one indicator a line",
+        )
+    })?;
+    let list = Indicators::parse(&text).map_err(|(line, why)| {
+        Failure::usage(
+            format!("{} line {line}: {why}", shown(path)),
+            "put a # before what is no indicator",
+        )
+    })?;
+    if list.is_empty() {
+        return Err(Failure::usage(
+            format!("{} has no indicator", shown(path)),
+            "write one a line: a hash, an address, a domain or a path",
+        ));
+    }
+    Ok(list)
+}
