@@ -11,7 +11,9 @@ impl Desk {
         let desk = Desk(tempfile::tempdir().expect("a folder"));
         for name in ["break-in", "quiet-web"] {
             let file = format!("{name}.aft");
-            let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1").join(&file);
+            let from = Path::new(env!("CARGO_MANIFEST_DIR"))
+                .join("../samples/v1")
+                .join(&file);
             std::fs::copy(from, desk.path(&file)).expect("a sample");
         }
         desk
@@ -76,12 +78,21 @@ fn a_word_is_found_with_and_without_an_index() {
     let (again, _) = desk.run(&["index", "break-in.aft"], 0);
     assert!(again.contains("up to date"), "{again}");
     let (read, err) = desk.run(
-        &["read", "--explain", "--count-only", "break-in.aft", "proc.name=nobody-at-all"],
+        &[
+            "read",
+            "--explain",
+            "--count-only",
+            "break-in.aft",
+            "proc.name=nobody-at-all",
+        ],
         0,
     );
     assert_eq!(read, "0\n");
     assert!(err.contains("explain: read: 0"), "{err}");
-    assert_eq!(std::fs::read(desk.path("break-in.aft")).expect("a capture"), evidence);
+    assert_eq!(
+        std::fs::read(desk.path("break-in.aft")).expect("a capture"),
+        evidence
+    );
     desk.run(&["index", "--delete", "break-in.aft"], 0);
     assert!(!desk.path("break-in.aft.idx").exists());
 }
@@ -94,7 +105,10 @@ fn exit_codes_are_those_of_read_and_errors_have_a_caret() {
     desk.run(&["search", "break-in.aft", "nothing-at-all"], 0);
     desk.run(&["search", "break-in.aft"], 2);
     let (_, err) = desk.run(&["search", "break-in.aft", "shadow AND proc.nam=sh"], 2);
-    assert!(err.contains("shadow AND proc.nam=sh\n") && err.contains("           ^^^^^^^^"), "{err}");
+    assert!(
+        err.contains("shadow AND proc.nam=sh\n") && err.contains("           ^^^^^^^^"),
+        "{err}"
+    );
     desk.run(&["search", "missing.aft", "x"], 1);
 }
 
@@ -106,12 +120,19 @@ fn an_index_of_somebody_else_is_not_believed_and_is_made_anew() {
     std::fs::remove_file(desk.path("keys/index.secret")).expect("a secret");
     desk.run(&["index", "quiet-web.aft"], 0);
     let (out, err) = desk.run(&["search", "break-in.aft", "shadow"], 0);
-    assert!(err.contains("the index of break-in.aft is not used: it was made by another user"), "{err}");
+    assert!(
+        err.contains("the index of break-in.aft is not used: it was made by another user"),
+        "{err}"
+    );
     assert_eq!(out, plain.0);
     desk.run(&["index", "break-in.aft"], 0);
     assert_eq!(desk.run(&["search", "break-in.aft", "shadow"], 0), plain);
     // Of another capture.
-    std::fs::copy(desk.path("break-in.aft.idx"), desk.path("quiet-web.aft.idx")).expect("a copy");
+    std::fs::copy(
+        desk.path("break-in.aft.idx"),
+        desk.path("quiet-web.aft.idx"),
+    )
+    .expect("a copy");
     let (_, err) = desk.run(&["search", "quiet-web.aft", "shadow"], 0);
     assert!(err.contains("it is of another capture"), "{err}");
 }
@@ -125,14 +146,29 @@ fn a_folder_is_searched_whole_and_what_is_broken_is_said() {
     let (out, err) = desk.run(&["search", "."], 0);
     assert_eq!(err, "");
     assert_eq!(out.lines().count(), 3, "{out}");
-    assert!(out.contains("more/quiet-web.aft") && out.contains("sealed, whole"), "{out}");
+    assert!(
+        out.contains("more/quiet-web.aft") && out.contains("sealed, whole"),
+        "{out}"
+    );
     let (out, _) = desk.run(&["search", ".", "shadow", "--json"], 0);
-    assert!(out.lines().count() > 0 && out.lines().all(|line| line.contains("\"capture\":\"./break-in.aft\"")), "{out}");
+    assert!(
+        out.lines().count() > 0
+            && out
+                .lines()
+                .all(|line| line.contains("\"capture\":\"./break-in.aft\"")),
+        "{out}"
+    );
     let list = "# report\n127.0.0.1/32\n/tmp/.x\nnever.example\n";
     std::fs::write(desk.path("list.txt"), list).expect("a list");
     let (out, err) = desk.run(&["search", ".", "--ioc", "list.txt"], 0);
-    assert!(out.contains("/tmp/.x") && !out.contains("never.example"), "{out}");
-    assert!(err.contains("2 of 3 indicators seen in 2 captures"), "{err}");
+    assert!(
+        out.contains("/tmp/.x") && !out.contains("never.example"),
+        "{out}"
+    );
+    assert!(
+        err.contains("2 of 3 indicators seen in 2 captures"),
+        "{err}"
+    );
     std::fs::write(desk.path("broken.aft"), b"\x89AFT nonsense").expect("a file");
     let (_, err) = desk.run(&["search", ".", "shadow"], 1);
     assert!(err.contains("broken.aft"), "{err}");
@@ -179,7 +215,11 @@ fn an_index_survives_being_killed_while_it_is_made() {
             .spawn()
             .expect("the command starts");
         // Any instant will do: this is where the blow falls, not what is waited for.
-        std::thread::sleep(whole.mul_f64(f64::from(round) / f64::from(rounds)).min(Duration::from_secs(5)));
+        std::thread::sleep(
+            whole
+                .mul_f64(f64::from(round) / f64::from(rounds))
+                .min(Duration::from_secs(5)),
+        );
         killed += usize::from(child.try_wait().expect("a child").is_none());
         let _ = child.kill();
         child.wait().expect("a child");
