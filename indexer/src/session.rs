@@ -208,6 +208,11 @@ impl Session {
         self.shows_internal
     }
 
+    /// Whether the capture is encrypted, and was opened with an identity.
+    pub fn is_encrypted(&self) -> bool {
+        self.source.is_encrypted()
+    }
+
     /// Remarks and entries of the custody log.
     pub fn notes(&self) -> &[Note] {
         self.source.notes()

@@ -24,6 +24,10 @@ pub(crate) trait Source: Send + Sync {
     }
     /// The types of a chunk's events and the containers of their processes, where that can be told without decoding it.
     fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)>;
+    /// Whether what it says is laid open only for who has its identity.
+    fn is_encrypted(&self) -> bool {
+        false
+    }
     fn notes(&self) -> &[Note] {
         &[]
     }
@@ -80,6 +84,10 @@ impl Source for Reader {
         let zone = self.zone(at).ok()?;
         let types = zone.types.into_iter().map(|(ty, _)| ty).collect();
         Some((types, zone.containers))
+    }
+
+    fn is_encrypted(&self) -> bool {
+        self.is_encrypted()
     }
 
     fn notes(&self) -> &[Note] {

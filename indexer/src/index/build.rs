@@ -315,7 +315,8 @@ impl Workshop {
 /// Makes the index of a capture, or what is missing of it. The capture is only read.
 ///
 /// # Errors
-/// When nothing can be written, another process is at it, or the work was cancelled ([`io::ErrorKind::Interrupted`]): then
+/// When the capture is encrypted ([`io::ErrorKind::Unsupported`]: its index would lay it open), nothing can be written, another
+/// process is at it, or the work was cancelled ([`io::ErrorKind::Interrupted`]): then
 /// what was done is kept for the next time.
 pub fn build(
     session: &Session,
@@ -324,6 +325,12 @@ pub fn build(
     how: &Indexing,
     progress: &Progress,
 ) -> io::Result<Built> {
+    if session.is_encrypted() {
+        return Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "it is encrypted, and an index would lay it open",
+        ));
+    }
     let identity = Identity::of(capture)?;
     let mut last = io::Error::from(io::ErrorKind::PermissionDenied);
     let mut shop = None;
