@@ -570,6 +570,7 @@ impl Session {
                 };
                 let (first, last) = bounds(info);
                 if span.is_none_or(|(start, end)| last >= start && first <= end)
+                    && chunks.is_none_or(|chunks| chunks.holds(after + 1))
                     && ahead.is_none_or(|done| done <= after)
                 {
                     ahead = Some(after + 1);

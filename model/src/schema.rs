@@ -216,6 +216,11 @@ fn describe_struct(row: &Struct, narrow: bool) -> StructDesc {
 }
 
 impl Schema {
+    /// Whether calls have an event for their entry and one for their return, as in captures of sysdig.
+    pub fn has_entries(&self) -> bool {
+        self.types.iter().any(|ty| ty.is(TypeDesc::ENTRY))
+    }
+
     /// The schema of this version: `SYSCALLS`, then `HAPPENINGS`, then `FLAG_SETS`, `STRUCTS` and `CHOICES`.
     pub fn current() -> &'static Schema {
         static CURRENT: OnceLock<Schema> = OnceLock::new();

@@ -13,7 +13,7 @@ use crate::source::{
 };
 use crate::streaming::{Question, scan};
 use afterimage_indexer::Progress;
-use afterimage_model::{Ctx, Safe, Schema, TypeDesc, Value, render};
+use afterimage_model::{Ctx, Safe, Schema, Value, render};
 use afterimage_query::{FieldRef, Shown, Template};
 use clap::Args;
 use std::io::{self, Write};
@@ -147,8 +147,7 @@ impl Read {
         };
         let narrow = filter.is_some() || self.when.from.is_some() || self.when.to.is_some();
         let input = Input::open(&path, narrow)?;
-        let mut types = input.schema().types.iter();
-        if types.any(|ty| ty.is(TypeDesc::ENTRY)) {
+        if input.schema().has_entries() {
             layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
             if let Some((fields, None)) = &mut names {
                 fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
@@ -330,7 +329,7 @@ fn usual_fields() -> Vec<Shown> {
 /// The fields of JSON lines for the events of a capture.
 pub fn json_fields(schema: &Schema) -> Vec<Shown> {
     let mut fields = usual_fields();
-    if schema.types.iter().any(|ty| ty.is(TypeDesc::ENTRY)) {
+    if schema.has_entries() {
         fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
     }
     fields

@@ -200,7 +200,7 @@ impl Search {
         ask: &Ask,
         span: afterimage_indexer::Span,
     ) -> Outcome {
-        let layout = match source.has_entries() {
+        let layout = match source.session.schema().has_entries() {
             true => Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?,
             false => Layout::parse(self.format.as_deref(), self.look, self.when.tz)?,
         };
@@ -211,11 +211,19 @@ impl Search {
             if self.quiet {
                 return false;
             }
-            let line = match self.json {
-                true => Some(super::read::json_line(ctx, &fields)),
-                false => layout.line(ctx),
+            let mut line = String::new();
+            let printed = match self.json {
+                true => {
+                    line = super::read::json_line(ctx, &fields);
+                    true
+                }
+                false => layout.line(ctx, &mut line),
             };
-            match line.map_or(Ok(()), |line| writeln!(out, "{line}")) {
+            let said = match printed {
+                true => writeln!(out, "{line}"),
+                false => Ok(()),
+            };
+            match said {
                 Ok(()) => matched < self.number,
                 Err(error) => {
                     failed = Some(error);

@@ -89,7 +89,6 @@ fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
                 rustix::fs::unlinkat(spill, &name, AtFlags::empty())?;
                 Ok(kept)
             });
-        let name = name.to_string_lossy();
         match kept {
             Ok(_) if quiet => {}
             Ok(kept) => say(format_args!(
@@ -98,7 +97,7 @@ fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
             )),
             Err(why) => say(format_args!(
                 "afterimage: keeping {}: {why}",
-                Safe::new(&name)
+                Safe::new(name.to_bytes())
             )),
         }
     }
