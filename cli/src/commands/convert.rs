@@ -266,6 +266,7 @@ impl Convert {
             vec![Parent {
                 hash: hash.to_vec(),
                 name: Safe::new(name.as_encoded_bytes()).to_string(),
+                verdict: "not verified".to_owned(),
                 ..Parent::default()
             }]
         };
