@@ -141,8 +141,11 @@ impl Walk {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(path) = files.get(at) else { return };
                         let opened = self.open(keeper.as_ref(), path);
-                        let found =
-                            opened.and_then(|(opened, indexed)| Ok((one(path, &opened)?, indexed)));
+                        let found = opened.and_then(|(opened, indexed)| {
+                            let value = one(path, &opened);
+                            let value = value.map_err(|why| format!("{}: {why}", shown(path)))?;
+                            Ok((value, indexed))
+                        });
                         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
                         let (turn, waiting, went, failed) = &mut *state;
                         waiting.insert(at, found);
@@ -163,7 +166,7 @@ impl Walk {
                                 }
                                 Err(why) => {
                                     went.broken += 1;
-                                    say(format_args!("afterimage: {}: {why}", shown(path)));
+                                    say(format_args!("afterimage: {why}"));
                                 }
                             }
                         }
@@ -180,9 +183,6 @@ impl Walk {
 }
 
 fn capture(path: &Path) -> Result<Session, String> {
-    let identities = crate::identity::identities().map_err(|failure| failure.what)?;
-    let reader = afterimage_interop::open_with(path, &identities);
-    let reader =
-        reader.map_err(|error| afterimage_model::Safe::new(&error.to_string()).to_string())?;
+    let reader = crate::source::reader(path).map_err(|failure| failure.what)?;
     Ok(Session::from_reader(reader))
 }

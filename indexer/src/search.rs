@@ -223,7 +223,9 @@ impl Index {
 impl Session {
     /// The chunks in which things that are meant are met; `None` when that is not known.
     fn met(&self, ask: &Ask) -> Option<Reach> {
-        let index = self.index().filter(|_| ask.has_text())?;
+        let index = self
+            .index()
+            .filter(|_| ask.has_text() && !self.shows_internal())?;
         let mut reach = index.nowhere();
         let each = |entry: &Entry| {
             if ask.find(&entry.thing).is_some() {

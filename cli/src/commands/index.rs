@@ -102,6 +102,12 @@ impl Index {
                 ),
                 "wait for it to end",
             ),
+            io::ErrorKind::Unsupported => Failure::path(
+                "making the index of",
+                path,
+                error,
+                "search it as it is: the answer is the same, and slower",
+            ),
             _ => Failure::path(
                 "making the index of",
                 path,

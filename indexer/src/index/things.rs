@@ -660,6 +660,19 @@ mod tests {
     }
 
     #[test]
+    fn the_document_names_every_kind_and_its_texts() {
+        let document = include_str!("../../../docs/search.md");
+        for row in KINDS.iter().filter(|row| !row.fields.is_empty()) {
+            let line = format!("| {} |", row.name);
+            let line = document.lines().find(|found| found.starts_with(&line));
+            let line = line.unwrap_or_else(|| panic!("{} is not in docs/search.md", row.name));
+            for field in row.fields {
+                assert!(line.contains(&format!("`{field}`")), "{field}: {line}");
+            }
+        }
+    }
+
+    #[test]
     fn a_thing_gives_back_its_texts_and_bad_bytes_give_none() {
         let long = vec![b'x'; 5000];
         let thing = Thing::new(Kind::Process, &[Some(b"sh"), None, Some(&long), Some(b"")]);
