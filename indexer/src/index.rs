@@ -3,6 +3,7 @@
 mod ask;
 mod block;
 mod build;
+mod gather;
 mod pyramid;
 mod sidecar;
 #[cfg(test)]
@@ -19,7 +20,8 @@ pub use things::{KINDS, Kind, KindRow};
 pub(crate) use ask::Found;
 pub(crate) use block::{Entry, actor_parts};
 pub(crate) use build::{about, apart, gather};
-pub(crate) use things::{Gather, Tally, Thing};
+pub(crate) use gather::Gather;
+pub(crate) use things::{Tally, Thing};
 
 use afterimage_format::ChunkInfo;
 use afterimage_model::FieldValue;

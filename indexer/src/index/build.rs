@@ -3,10 +3,11 @@
 //! renamed into place at the end.
 
 use super::block::Entry;
+use super::gather::Gather;
 use super::pyramid::Counting;
 use super::sidecar::{About, Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
-use super::things::{Gather, Kind, Tally, Thing};
+use super::things::{Kind, Tally, Thing};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
 use afterimage_model::Loss;
@@ -28,7 +29,7 @@ const KEEP_EVERY: usize = 256;
 const QUICK: i32 = 1;
 const DENSE: i32 = 12;
 
-/// Files that a table of parts is made of, at most: what is written aside, and the text index.
+/// Files of what is written aside, at most.
 const MOST_FILES: usize = 4096;
 
 /// How an index is made.
