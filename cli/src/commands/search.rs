@@ -11,7 +11,7 @@ use crate::output::{Output, say};
 use crate::source::{Source, explain, unreadable};
 use crate::units::{parse_size, plural};
 use afterimage_indexer::{About, Ask, Hits, Indicators, Progress, Sighting};
-use afterimage_model::{Ctx, Safe};
+use afterimage_model::{Ctx, Safe, TypeDesc};
 use clap::{Args, ValueEnum};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -200,7 +200,8 @@ impl Search {
         ask: &Ask,
         span: afterimage_indexer::Span,
     ) -> Outcome {
-        let layout = match source.has_entries() {
+        let mut types = source.session.schema().types.iter();
+        let layout = match types.any(|ty| ty.is(TypeDesc::ENTRY)) {
             true => Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?,
             false => Layout::parse(self.format.as_deref(), self.look, self.when.tz)?,
         };
@@ -211,11 +212,19 @@ impl Search {
             if self.quiet {
                 return false;
             }
-            let line = match self.json {
-                true => Some(super::read::json_line(ctx, &fields)),
-                false => layout.line(ctx),
+            let mut line = String::new();
+            let printed = match self.json {
+                true => {
+                    line = super::read::json_line(ctx, &fields);
+                    true
+                }
+                false => layout.line(ctx, &mut line),
             };
-            match line.map_or(Ok(()), |line| writeln!(out, "{line}")) {
+            let written = match printed {
+                true => writeln!(out, "{line}"),
+                false => Ok(()),
+            };
+            match written {
                 Ok(()) => matched < self.number,
                 Err(error) => {
                     failed = Some(error);

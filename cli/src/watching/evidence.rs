@@ -98,7 +98,7 @@ fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
             )),
             Err(why) => say(format_args!(
                 "afterimage: keeping {}: {why}",
-                Safe::new(&name)
+                Safe::new(name.as_bytes())
             )),
         }
     }
