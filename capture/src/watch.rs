@@ -73,6 +73,9 @@ pub struct Sealed {
     pub until_ns: i64,
 }
 
+/// A further segment of the window: where it is, and its writer; or why there is none.
+pub type Segment<W> = Result<(PathBuf, Writer<W>), String>;
+
 /// Where the files of incidents go.
 pub trait Store: Send {
     /// What a file is written to.
@@ -105,7 +108,7 @@ pub trait Store: Send {
         &mut self,
         _manifest: &Manifest,
         _options: WriterOptions,
-    ) -> Option<Result<(PathBuf, Writer<Self::Out>), String>> {
+    ) -> Option<Segment<Self::Out>> {
         None
     }
 

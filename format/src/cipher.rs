@@ -175,8 +175,8 @@ impl Shape {
             .checked_sub(segments.saturating_mul(TAG as usize))
             .ok_or_else(wrong)?;
         // The last segment is empty only where it is the only one.
-        match segments == 0 || (segments > 1 && sealed % full != 0 && sealed % full <= TAG as usize)
-        {
+        let last = sealed.checked_rem(full).unwrap_or(0);
+        match segments == 0 || (segments > 1 && (1..=TAG as usize).contains(&last)) {
             true => Err(wrong()),
             false => Ok(Shape { clear, body }),
         }

@@ -117,7 +117,7 @@ impl Recent {
         let known = self.files.get(..self.len).unwrap_or_default();
         match known.iter().position(|other| *other == file) {
             Some(rank) => {
-                self.to_front(rank, file);
+                self.bring_to_front(rank, file);
                 rank.saturating_add(1)
             }
             None => {
@@ -131,17 +131,17 @@ impl Recent {
     pub(crate) fn file_of(&mut self, code: usize) -> Option<u32> {
         let rank = code.checked_sub(1).filter(|rank| *rank < self.len)?;
         let file = *self.files.get(rank)?;
-        self.to_front(rank, file);
+        self.bring_to_front(rank, file);
         Some(file)
     }
 
     /// A file that was not among them.
     pub(crate) fn put(&mut self, file: u32) {
         self.len = self.len.saturating_add(1).min(RANKS);
-        self.to_front(self.len.saturating_sub(1), file);
+        self.bring_to_front(self.len.saturating_sub(1), file);
     }
 
-    fn to_front(&mut self, rank: usize, file: u32) {
+    fn bring_to_front(&mut self, rank: usize, file: u32) {
         if let Some(moved) = self.files.get_mut(..=rank) {
             moved.copy_within(..rank, 1);
             if let Some(first) = moved.first_mut() {
@@ -189,6 +189,7 @@ pub(crate) fn by_time(times: &[u64]) -> Vec<u32> {
 }
 
 #[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
 

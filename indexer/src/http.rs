@@ -102,7 +102,9 @@ pub(crate) fn top(session: &Session, asked: &Asked<'_>) -> Rows {
     }
     let (talks, complete) = collect(session, asked, WHOLE);
     let columns = Columns::of(asked.view);
-    let mut sums: BTreeMap<(Vec<u8>, Option<u16>, Vec<u8>), Sum> = BTreeMap::new();
+    /// Method, status, path.
+    type Key = (Vec<u8>, Option<u16>, Vec<u8>);
+    let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
     for exchange in exchanges(&talks) {
         let Some(talk) = talks.get(exchange.talk) else {
             continue;

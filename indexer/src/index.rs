@@ -88,6 +88,9 @@ impl Places for Reach {
     }
 }
 
+/// Blocks of an index by number, and how many bytes they are.
+type Blocks = (u64, HashMap<usize, Arc<Vec<Entry>>>);
+
 /// An index in use.
 pub struct Index {
     file: In,
@@ -96,7 +99,7 @@ pub struct Index {
     whole: bool,
     /// Number of the first thing of each block.
     starts: Vec<u64>,
-    kept: Mutex<(u64, HashMap<usize, Arc<Vec<Entry>>>)>,
+    kept: Mutex<Blocks>,
     pyramid: OnceLock<Option<Pyramid>>,
     text: OnceLock<Option<Text>>,
 }

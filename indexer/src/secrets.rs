@@ -34,7 +34,7 @@ pub(crate) fn is_secret(name: &[u8], value: &[u8]) -> bool {
     if upper == b"PWD" || upper == b"OLDPWD" || value.is_empty() {
         return false;
     }
-    let holds = |word: &&str| {
+    let holds = |word: &str| {
         upper
             .windows(word.len())
             .any(|part| part == word.as_bytes())
@@ -47,7 +47,7 @@ pub(crate) fn is_secret(name: &[u8], value: &[u8]) -> bool {
         let at = host.iter().position(|b| *b == b'@');
         at.is_some_and(|at| host.get(..at).is_some_and(|user| user.contains(&b':')))
     };
-    WORDS.iter().any(|word| holds(&word)) || upper.ends_with(b"_KEY") || address()
+    WORDS.iter().any(|word| holds(word)) || upper.ends_with(b"_KEY") || address()
 }
 
 /// Names of variables that hold secrets, of all processes of a container.

@@ -6,7 +6,7 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::output::say;
 use crate::watching::config::Evidence;
-use afterimage_capture::watch::{Opening, Sealed, Store as Place};
+use afterimage_capture::watch::{Opening, Sealed, Segment, Store as Place};
 use afterimage_format::store::Store;
 use afterimage_format::{Lineage, Writer, WriterOptions};
 use afterimage_model::time::Civil;
@@ -316,11 +316,7 @@ impl Place for Folder {
         ]
     }
 
-    fn segment(
-        &mut self,
-        manifest: &Manifest,
-        options: WriterOptions,
-    ) -> Option<Result<(PathBuf, Writer<Store>), String>> {
+    fn segment(&mut self, manifest: &Manifest, options: WriterOptions) -> Option<Segment<Store>> {
         let options = WriterOptions {
             recipients: self.limits().encrypt_to.clone(),
             ..options

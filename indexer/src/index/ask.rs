@@ -290,9 +290,10 @@ fn holds(node: &Node, texts: &[(&'static str, &[u8])], found: &mut Found) -> boo
             held
         }
         // All of them, so that all are shown.
-        Node::Or(parts) => parts
-            .iter()
-            .fold(false, |any, part| holds(part, texts, found) || any),
+        Node::Or(parts) => {
+            let held = parts.iter().filter(|part| holds(part, texts, found));
+            held.count() > 0
+        }
         Node::Not(inner) => !holds(inner, texts, &mut Found::default()),
         Node::When(_) | Node::Before(..) => false,
     }

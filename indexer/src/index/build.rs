@@ -542,11 +542,10 @@ fn merge(
             match row.peek() {
                 None => {}
                 Some(Err(_)) => return Err(io::Error::other(Refused::Damaged)),
-                Some(Ok(entry)) => {
-                    if least.as_ref().is_none_or(|least| entry.thing < *least) {
-                        least = Some(entry.thing.clone());
-                    }
+                Some(Ok(entry)) if least.as_ref().is_none_or(|least| entry.thing < *least) => {
+                    least = Some(entry.thing.clone());
                 }
+                Some(Ok(_)) => {}
             }
         }
         let Some(least) = least else { return Ok(()) };

@@ -215,10 +215,10 @@ fn the_events_of_what_is_found_are_those_that_have_it() {
         };
         let found = events(&case.indexed());
         assert_eq!(found, events(&case.session()), "{query}");
-        let mut hits = search(&case.session(), query).hits;
-        hits.retain(|hit| hit.events > 0);
-        assert_eq!(hits.len(), 1, "{query}: {hits:?}");
-        assert_eq!(found.len() as u64, hits[0].events, "{query}");
+        // No event is about two of them.
+        let hits = search(&case.session(), query).hits;
+        let events: u64 = hits.iter().map(|hit| hit.events).sum();
+        assert_eq!(found.len() as u64, events, "{query}: {hits:?}");
     }
 }
 

@@ -47,7 +47,7 @@ pub struct KindRow {
 }
 
 /// Every kind with text, in the order of their numbers, the most telling first where ranks are equal.
-pub const KINDS: &[KindRow] = &[
+pub const KINDS: &[KindRow; 13] = &[
     KindRow {
         kind: Kind::Process,
         name: "process",
@@ -136,7 +136,8 @@ pub const KINDS: &[KindRow] = &[
 impl Kind {
     /// Its row.
     pub fn row(self) -> &'static KindRow {
-        KINDS.get(self as usize).unwrap_or(&KINDS[0])
+        let [first, ..] = KINDS;
+        KINDS.get(self as usize).unwrap_or(first)
     }
 
     pub(crate) fn from_code(code: u8) -> Option<Kind> {

@@ -479,7 +479,8 @@ mod tests {
         let row = around.row(ProcId(1), &thread);
         assert!(around.is_told(&row, &thread));
         let text = || Arc::from(&b"other"[..]);
-        let changes: [fn(&mut Thread, Arc<[u8]>); 16] = [
+        type Change = fn(&mut Thread, Arc<[u8]>);
+        let changes: [Change; 16] = [
             |t, _| t.pid += 1,
             |t, _| t.vpid += 1,
             |t, _| t.sid += 1,

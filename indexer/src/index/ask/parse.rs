@@ -182,7 +182,7 @@ impl<'t> Parser<'t> {
         };
         let dotted = name.contains('.') && !name.starts_with('.');
         let is_field = dotted && fields::split_name(name).is_some();
-        if !function && !(dotted && symbol) && !(is_field && word()) {
+        if !(function || dotted && symbol || is_field && word()) {
             return Ok(None);
         }
         if is_field && matches!(name, "evt.time" | "evt.rawtime") && symbol {
