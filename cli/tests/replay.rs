@@ -467,14 +467,20 @@ fn views_come_as_table_json_and_csv() {
         "view-gaps",
         &desk.run(&["view", "lossy.aft", "gaps"]).ends(3).out,
     );
+    let rule = "- rule: shadow\n  desc: it was read\n  condition: fd.name = /etc/shadow\n  output: read by %proc.name\n  priority: WARNING\n";
+    std::fs::write(desk.path("rules.yaml"), rule).expect("a file");
     for view in afterimage_query::VIEWS {
-        desk.run(&["view", "whole.aft", view.id]).ends(0);
-        for line in desk
-            .run(&["view", "whole.aft", view.id, "--json"])
-            .ends(0)
-            .out
-            .lines()
-        {
+        // Alerts are made by rules.
+        let rules: &[&str] = match view.id {
+            "alerts" => &["--rules", "rules.yaml"],
+            _ => &[],
+        };
+        let ask = |form: &[&str]| {
+            let args = [&["view", "whole.aft", view.id], rules, form].concat();
+            desk.run(&args).ends(0)
+        };
+        ask(&[]);
+        for line in ask(&["--json"]).out.lines() {
             serde_json::from_str::<serde_json::Value>(line)
                 .unwrap_or_else(|e| panic!("{}: {e}: {line}", view.id));
         }
@@ -690,7 +696,7 @@ fn mistakes_are_answered_with_what_was_meant() {
         (
             &["read", "-c", "topprocs_cpu", "whole.aft"],
             2,
-            "afterimage view FILE processes",
+            "afterimage view FILE processor",
         ),
         (&["read", "-w", "out.aft"], 2, "afterimage record -w FILE"),
         (&["read", "missing.aft"], 1, "No such file"),

@@ -451,12 +451,11 @@ impl Job<'_> {
         gaps
     }
 
-    /// Remarks of the span and artifacts. The custody log stays with the parent, whose chain it is part of.
+    /// Remarks of the span and artifacts.
     fn notes<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), Error> {
         for origin in self.origins {
-            for note in origin.reader.notes() {
-                let in_span = note.about.is_none_or(|at| self.recipe.holds(at));
-                if note.action.is_empty() && in_span {
+            for note in origin.reader.remarks() {
+                if note.about.is_none_or(|at| self.recipe.holds(at)) {
                     writer.note(note)?;
                 }
             }

@@ -323,6 +323,11 @@ impl Reader {
         &self.notes
     }
 
+    /// Remarks alone: what may stand in another file as well. The custody log stays with the file whose chain it is part of.
+    pub fn remarks(&self) -> impl Iterator<Item = &Note> {
+        self.notes().iter().filter(|note| note.action.is_empty())
+    }
+
     /// How many artifacts there are.
     pub fn artifacts(&self) -> usize {
         self.artifacts.len()

@@ -50,7 +50,7 @@ pub fn gaps(reader: &Reader) -> Vec<afterimage_model::Gap> {
     gaps
 }
 
-/// Writes the events that `keep` wants, numbered anew, with the gaps and notes, and with the state at the end. Gives how
+/// Writes the events that `keep` wants, numbered anew, with the gaps, remarks and artifacts, and with the state at the end. Gives how
 /// many there are.
 ///
 /// # Errors
@@ -75,8 +75,12 @@ pub fn copy<W: Write>(
     each(reader, &mut writer, &mut look, &mut |writer, chunk| {
         Ok(writer.flush(&chunk.tables)?)
     })?;
-    for note in reader.notes() {
+    for note in reader.remarks() {
         writer.note(note)?;
+    }
+    // One that cannot be read is told of by `verify`.
+    for artifact in (0..reader.artifacts()).filter_map(|at| reader.artifact(at).ok()) {
+        writer.artifact(&artifact)?;
     }
     for gap in gaps(reader) {
         writer.gap(&gap)?;

@@ -94,8 +94,8 @@ pub fn afterimage(beside: &str) -> PathBuf {
         .args([
             "build",
             "--quiet",
-            "-p",
-            "afterimage",
+            // By itself the command's libraries would have other features, and all would be built once more.
+            "--workspace",
             "--bin",
             "afterimage",
             "--target-dir",

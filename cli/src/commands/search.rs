@@ -22,9 +22,9 @@ Examples:
   afterimage search web.aft 'curl~1 AND proc.name=sh AND evt.time>-5m'
   afterimage search web.aft '/usr/bin/* OR *.sh' --by process
   afterimage search web.aft hunter2 --events         # the events themselves
-  afterimage search /evidence 10.66.0.0/16 --json    # in every capture there
-  afterimage search /evidence --ioc list.txt         # when was what seen where
-  afterimage search /evidence                        # which captures there are
+  afterimage search evidence 127.0.0.0/8 --json      # in a folder of captures
+  afterimage search evidence --ioc list.txt          # when was what seen where
+  afterimage search evidence                         # which captures there are
 
 Words are found where they begin and end as words: curl in /usr/bin/curl, hash in
 getPasswordHash. Also: cur* *.sh *pass* c?rl, \"a phrase\", curl~1 (one letter may

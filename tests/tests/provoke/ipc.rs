@@ -149,7 +149,8 @@ crate::cases! {
         let [read, write] = pipe();
         c!(write(write, c"x".as_ptr().cast(), 1));
         let mut set: Room = [0; 64];
-        set[0] = 1 << read;
+        // Whoever runs the tests may have left more than a word of descriptors open.
+        set[read as usize / 64] = 1 << (read % 64);
         let mut time = [0i64, 1000];
         call.make(&[n(read + 1), ptr(&raw mut set).says("["), null(), null(), ptr(&raw mut time)]);
     }
