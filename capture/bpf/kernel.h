@@ -322,7 +322,7 @@ struct kernel_siginfo {
     union __sifields _sifields;
 };
 struct vm_area_struct {
-    unsigned long vm_start, vm_pgoff;
+    unsigned long vm_start, vm_end, vm_pgoff;
     struct file *vm_file;
 };
 struct sigaction {

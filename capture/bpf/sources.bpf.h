@@ -558,6 +558,7 @@ int on_signal_deliver(__u64 *ctx)
 static long mapping_of(struct task_struct *task, struct vm_area_struct *vma, struct frame_part *frame)
 {
     frame->start = READ(vma, vm_start);
+    frame->end = READ(vma, vm_end);
     frame->offset = (__u64)READ(vma, vm_pgoff) << 12;
     struct file *file = READ(vma, vm_file);
     if (!file)
@@ -595,7 +596,7 @@ checked_once int put_frame_alone(__u64 address)
     return 0;
 }
 
-/* The address of a call's return is behind the call: it may be that of another mapping. */
+/* With interrupts off the kernel gives the lock back later, so that only the first of several is answered; user space knows more. */
 checked_once int put_frame_mapped(__u64 address)
 {
     struct frame_part frame = {.address = address};

@@ -492,6 +492,8 @@ wire! {
         address: u64,
         /// Where the mapping begins; 0 when none is known.
         start: u64,
+        /// Where it ends.
+        end: u64,
         /// Where in the file it begins, bytes.
         offset: u64,
         /// Inode number of the file; 0 for memory without one.

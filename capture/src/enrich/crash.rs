@@ -53,6 +53,21 @@ fn place(frame: &FramePart) -> String {
     }
 }
 
+/// A mapping that is known of one frame is that of every other that lies in it.
+fn mapped(frames: &[FramePart]) -> Vec<FramePart> {
+    let known = |frame: &FramePart| {
+        let has = |other: &&FramePart| (other.start..other.end).contains(&frame.address);
+        let place = frames.iter().find(has)?;
+        Some(FramePart {
+            address: frame.address,
+            ..*place
+        })
+    };
+    (frames.iter())
+        .map(|frame| known(frame).unwrap_or(*frame))
+        .collect()
+}
+
 /// What the frames lie in, where the process can no longer be asked.
 fn mappings(frames: &[FramePart]) -> String {
     let mut found: Vec<String> = Vec::new();
@@ -81,10 +96,11 @@ impl World {
             None => Default::default(),
             Some(part) => (part.address, part.ip, part.sp, registers(part)),
         };
-        let stack: Vec<String> = record.frames.iter().map(place).collect();
+        let frames = mapped(&record.frames);
+        let stack: Vec<String> = frames.iter().map(place).collect();
         // A process that is being dumped can still be asked; most are gone.
         let mut maps = procfs::maps(record.head.pid, record.head.start_ns, MOST_MAPS)
-            .unwrap_or_else(|| Blob::whole(mappings(&record.frames).into_bytes()));
+            .unwrap_or_else(|| Blob::whole(mappings(&frames).into_bytes()));
         maps.bytes.truncate(MOST_MAPS);
         let args = [
             number(sig),
@@ -110,6 +126,7 @@ mod tests {
         let mut frame = FramePart {
             address: 0x5555_5555_6123,
             start: 0x5555_5555_6000,
+            end: 0x5555_5555_8000,
             offset: 0x1000,
             ino: 7,
             dev: 8 << 20 | 1,
@@ -120,6 +137,18 @@ mod tests {
         assert_eq!(
             mappings(&[frame, frame]),
             "555555556000 00001000 08:01 7 app"
+        );
+        let caller = FramePart {
+            address: 0x5555_5555_7004,
+            start: 0,
+            end: 0,
+            name: [0; 40],
+            ..frame
+        };
+        let both = mapped(&[frame, caller]);
+        assert_eq!(
+            both.iter().map(place).collect::<Vec<_>>(),
+            ["app+0x1123", "app+0x2004"]
         );
         frame.name = [0; 40];
         assert_eq!(place(&frame), "0x555555556123");
