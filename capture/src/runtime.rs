@@ -18,6 +18,7 @@ use futures_util::stream::FuturesUnordered;
 use http::{Lines, Trouble};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::Bound;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::mpsc;
@@ -573,16 +574,18 @@ async fn settle(house: Rc<House>, id: String) {
 
 /// Asks again and again for what no daemon could answer: metadata is attached when it arrives, however late.
 async fn retry(house: Rc<House>) {
+    // One that is answered with nonsense for ever does not keep the others from being asked.
+    let mut last = String::new();
     loop {
         tokio::time::sleep(RESPITE).await;
-        let waiting: Vec<String> = house
-            .unanswered
-            .borrow()
-            .iter()
-            .take(256)
-            .cloned()
-            .collect();
+        let waiting: Vec<String> = {
+            let all = house.unanswered.borrow();
+            let behind = all.range::<String, _>((Bound::Excluded(&last), Bound::Unbounded));
+            let before = all.range::<String, _>(..=&last);
+            behind.chain(before).take(256).cloned().collect()
+        };
         for id in waiting {
+            last.clone_from(&id);
             match house.inspect(&id).await {
                 Ok((container, _)) => house.answer(&id, Ok(container), false, false),
                 Err(Trouble::Silent | Trouble::Useless(_)) => break,

@@ -85,6 +85,14 @@ fn look(
             let known = known
                 .entry(*id)
                 .or_insert_with(|| Known::find(&mounts, path));
+            // A group is there before the first process that tells where version 1 counts it.
+            if !known.told && !mounts.legacy.is_empty() {
+                let before = known.before;
+                *known = Known {
+                    before,
+                    ..Known::find(&mounts, path)
+                };
+            }
             if let Some(sample) = known.sample(*id)
                 && tell.send(sample).is_err()
             {
@@ -135,6 +143,8 @@ const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "memory", "pids", "blkio"];
 struct Known {
     unified: Option<PathBuf>,
     legacy: HashMap<&'static str, PathBuf>,
+    /// A process has told where it is in each hierarchy of version 1; else it is taken to be at the same path in all.
+    told: bool,
     before: Option<(u64, u64)>,
 }
 
@@ -241,6 +251,7 @@ impl Known {
         });
         Known {
             legacy: legacy.collect(),
+            told: member.is_some(),
             unified,
             before: None,
         }
