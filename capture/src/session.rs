@@ -598,6 +598,10 @@ impl Recorder {
                 self.hand_over_artifacts(sink)?;
                 self.side_gap(sink, host::boot_ns(), false)?;
                 self.world.trim(&self.held);
+                // Of a full look it is not known how much more there is.
+                if watched && handed < ONE_LOOK {
+                    sink.reached(BootNs(until_ns))?;
+                }
                 flushed = Instant::now();
             }
             // What is known is that of an instant when nothing older waits in the rings; that may take a while.

@@ -29,6 +29,10 @@ pub trait Sink {
     fn keyframe(&mut self, at: BootNs, tables: Tables) -> Result<(), Error>;
     /// A file to keep with the capture.
     fn artifact(&mut self, artifact: Artifact) -> Result<(), Error>;
+    /// Everything that happened before has been handed over.
+    fn reached(&mut self, _at: BootNs) -> Result<(), Error> {
+        Ok(())
+    }
 }
 
 impl<W: Write> Sink for Writer<W> {
@@ -61,6 +65,7 @@ pub enum Message {
     State(BootNs, Tables),
     Keyframe(BootNs, Tables),
     Artifact(Box<Artifact>),
+    Reached(BootNs),
 }
 
 /// The near end of a writing thread. Dropping it lets the thread end.
@@ -111,6 +116,7 @@ impl Encoder {
                 Ok(Message::State(at, tables)) => writer.state(at, &tables)?,
                 Ok(Message::Keyframe(at, tables)) => writer.keyframe(at, &tables)?,
                 Ok(Message::Artifact(artifact)) => writer.artifact(&artifact)?,
+                Ok(Message::Reached(_)) => {}
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
@@ -156,5 +162,9 @@ impl Sink for Remote {
 
     fn artifact(&mut self, artifact: Artifact) -> Result<(), Error> {
         self.send(Message::Artifact(Box::new(artifact)))
+    }
+
+    fn reached(&mut self, at: BootNs) -> Result<(), Error> {
+        self.send(Message::Reached(at))
     }
 }

@@ -10,7 +10,9 @@ use crate::sink::{CHECKPOINT, Encoder, Message};
 use crate::trigger::{Alert, Fired, Heard, Trigger};
 use crate::window::{Bounds, Held, TrailHeld, TrailId, Window, trail_id};
 use afterimage_format::{Batch, Writer, WriterOptions};
-use afterimage_model::{BootNs, Container, Ctx, Gap, GapCause, Manifest, ProcId, Schema, Tables};
+use afterimage_model::{
+    BootNs, Container, Ctx, EventFlags, Gap, GapCause, Manifest, ProcId, Schema, Tables,
+};
 use incident::Incident;
 use spill::Spill;
 use std::collections::VecDeque;
@@ -24,6 +26,8 @@ use std::time::{Duration, Instant};
 const LOOK: Duration = Duration::from_millis(100);
 /// How long after its last instant an incident waits for events of that time: they are handed over a little later.
 const SETTLE: Duration = Duration::from_millis(1_000);
+/// How long it waits for them at most, when the recorder falls behind what happens.
+const MOST_BEHIND: Duration = Duration::from_secs(60);
 /// Notes in one file of triggers that fired again.
 const MOST_NOTES: u64 = 1_000;
 
@@ -210,6 +214,8 @@ pub struct Watcher<S: Store> {
     commands: Receiver<Command>,
     incidents: Vec<Incident<S::Out>>,
     spill: Spill<S::Out>,
+    /// Everything before has come.
+    reached: BootNs,
     /// Everything known at the last keyframe.
     state: Tables,
     events: u64,
@@ -253,6 +259,7 @@ impl<S: Store> Watcher<S> {
             commands,
             incidents: Vec::new(),
             spill: Spill::default(),
+            reached: BootNs(0),
             state: Tables::default(),
             events: 0,
             lost: 0,
@@ -284,6 +291,7 @@ impl<S: Store> Watcher<S> {
                 Ok(Message::State(at, tables) | Message::Keyframe(at, tables)) => {
                     self.state(at, tables)
                 }
+                Ok(Message::Reached(at)) => self.reached = self.reached.max(at),
                 // The window has no place for files.
                 Ok(Message::Artifact(_)) => {}
                 Err(RecvTimeoutError::Timeout) => {}
@@ -343,12 +351,16 @@ impl<S: Store> Watcher<S> {
             }
         }
         let settle = SETTLE.as_nanos() as u64;
+        let behind = MOST_BEHIND.as_nanos() as u64;
+        let reached = self.reached;
         let (ended, open) = std::mem::take(&mut self.incidents)
             .into_iter()
             .partition(|incident| {
                 // There is nothing to wait for on a full disk.
-                incident.until.0.saturating_add(settle) <= now.0
-                    || incident.writer.refused().is_some()
+                let over = incident.until.0.saturating_add(settle) <= now.0
+                    && (reached >= incident.until
+                        || incident.until.0.saturating_add(behind) <= now.0);
+                over || incident.writer.refused().is_some()
             });
         self.incidents = open;
         for incident in ended {
@@ -581,6 +593,10 @@ impl<S: Store> Watcher<S> {
         // Numbers begin with 1, as everywhere: rules use `evt.num = 0` for never.
         let first = self.events.saturating_sub(batch.len() as u64) + 1;
         for ((row, args), num) in batch.rows().zip(first..) {
+            // Rings are emptied in the order of time; what is told beside them comes whenever it does.
+            if !row.flags.has(EventFlags::TOLD) {
+                self.reached = self.reached.max(row.time);
+            }
             let mut event = None;
             for (at, trigger) in self.triggers.iter_mut().enumerate() {
                 if !trigger.looks_at(row.ty) {
