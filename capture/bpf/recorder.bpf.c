@@ -852,10 +852,11 @@ checked_once int put_fd(__u32 slot, __u64 fd, __u32 fresh)
 }
 
 /* How many connections wait at a listening socket, and how many may; of unix sockets the kernel does not count them so. */
-checked_once int put_backlog(__u32 tag_slot, __u64 fd)
+checked_once int put_backlog(__u32 slot)
 {
     CURRENT(c, rec);
-    struct file *file = file_of(current_task(), fd);
+    struct record_head *h = (void *)rec;
+    struct file *file = file_of(current_task(), (__u32)h->args[0]);
     if (!file)
         return 0;
     struct inode *inode = READ(file, f_inode);
@@ -874,7 +875,7 @@ checked_once int put_backlog(__u32 tag_slot, __u64 fd)
     OPAQUE(off);
     char *at = rec + off;
     __u32 *queue = (void *)(at + sizeof(struct part_head));
-    head_of(at, tag_slot >> 16, tag_slot & 0xffff, 8, 8, 0);
+    head_of(at, PART_ARG, slot, 8, 8, 0);
     queue[0] = READ(sk, sk_ack_backlog);
     queue[1] = READ(sk, sk_max_ack_backlog);
     c->off = off + sizeof(struct part_head) + 8;
@@ -1258,9 +1259,6 @@ checked_once int put_arg(__u32 reading, __u32 i, __u32 marks)
             put_struct(tag_slot, value, len > 128 ? 128 : len);
         break;
     }
-    case KIND_BACKLOG:
-        put_backlog(tag_slot, (__u32)h->args[0]);
-        break;
     case KIND_FD_PAIR:
         if (result == 0)
             put_struct(tag_slot, value, 8);
@@ -1306,7 +1304,12 @@ checked_once int put_args(__u32 at, __u32 reads)
     if (!plan)
         return 0;
     for (__u32 i = 0; i < 6; i++) {
-        if (reads & (1 << i))
+        if (!(reads & (1 << i)))
+            continue;
+        /* By itself: the frames below put_arg leave no room for more in it (5.10 adds them up to 512 bytes). */
+        if ((plan->readings[i] & 0xff) == KIND_BACKLOG)
+            put_backlog(i);
+        else
             put_arg(plan->readings[i], i, plan->marks);
     }
     return 0;
