@@ -2,7 +2,7 @@
 //! events are encoded, decoded and looked through. `tests/bench/format` makes the capture and calls this with `--release`.
 //!
 //! usage: measure CAPTURE [columns]
-#![allow(clippy::print_stdout)]
+#![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
 use afterimage_format::layout::column;
 use afterimage_format::{Arg, Batch, Reader, Row, Writer, WriterOptions, is_payload};

@@ -54,6 +54,7 @@ mod map;
 mod overview;
 mod reading;
 mod rows;
+mod ruled;
 mod screen;
 mod search;
 mod secrets;
@@ -80,6 +81,7 @@ pub use index::{
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
+pub use ruled::Ruled;
 pub use search::{Hit, Hits, MOST_HITS};
 pub use session::{Progress, Session, Span, Visitor, Work};
 pub use talks::stream_of;

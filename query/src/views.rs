@@ -298,8 +298,11 @@ pub const VIEWS: &[View] =
         made::MADE,
     ]);
 
-/// Tables one after the other. Only the compiler runs this: a wrong index would be an error of the build.
-#[allow(clippy::indexing_slicing)]
+/// Tables one after the other.
+#[allow(
+    clippy::indexing_slicing,
+    reason = "only the compiler runs it: a wrong index is an error of the build"
+)]
 const fn join<const N: usize>(parts: &[&[View]]) -> [View; N] {
     let mut out = [basic::BASIC[0]; N];
     let (mut part, mut place, mut at) = (0, 0, 0);

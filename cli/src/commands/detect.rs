@@ -11,8 +11,8 @@ use afterimage_detect::{
     Alerts, Detector, JsonParts, Matching, Priority, Report, Rule, Rules, Selection, load,
     results_json,
 };
-use afterimage_indexer::{Progress, Span, Visitor};
-use afterimage_model::{Ctx, Schema, TypeId};
+use afterimage_indexer::{Progress, Ruled, Span};
+use afterimage_model::Ctx;
 use afterimage_query::{Filter, json_text};
 use clap::Args;
 use std::collections::BTreeMap;
@@ -296,16 +296,17 @@ fn one(job: &Job<'_>, path: &Path, sender: &SyncSender<Message>) -> Result<(Tota
     let span: Span = source.span(job.from, job.to, job.zone)?;
     let mut watch = Watch {
         job,
-        detector: job.rules.detector(job.matching),
         path: shown(path),
         sender,
         lines: String::new(),
         gone: false,
         total: Total::default(),
     };
+    let detector = job.rules.detector(job.matching);
+    let mut ruled = Ruled::new(detector, |detector, ctx| watch.event(detector, ctx));
     let events = source
         .session
-        .visit(job.filter.as_ref(), span, &job.progress, &mut watch);
+        .visit(job.filter.as_ref(), span, &job.progress, &mut ruled);
     watch.hand_over();
     let mut total = watch.total;
     total.events = events;
@@ -324,7 +325,6 @@ fn one(job: &Job<'_>, path: &Path, sender: &SyncSender<Message>) -> Result<(Tota
 
 struct Watch<'w> {
     job: &'w Job<'w>,
-    detector: Detector,
     path: String,
     sender: &'w SyncSender<Message>,
     lines: String,
@@ -339,29 +339,11 @@ impl Watch<'_> {
             self.gone |= self.sender.send(Message::Lines(lines)).is_err();
         }
     }
-}
 
-impl Visitor for Watch<'_> {
-    fn wants(&mut self, schema: &Schema, ty: TypeId) -> bool {
-        self.detector.may_match_type(schema, ty)
-    }
-
-    fn sifts(&self) -> bool {
-        true
-    }
-
-    fn may_want(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.detector.may_match(ctx)
-    }
-
-    fn chunk(&mut self) {
-        self.detector.forget();
-    }
-
-    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+    /// Asks the rules about an event; `false` when nobody takes the lines any more.
+    fn event(&mut self, detector: &mut Detector, ctx: &Ctx<'_>) -> bool {
         let Watch {
             job,
-            detector,
             path,
             lines,
             total,
