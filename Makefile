@@ -13,11 +13,11 @@ setup:  ## install what the tests need and is missing
 	.ci/setup test
 
 build:  ## build the command: target/debug/afterimage
-	$(CARGO) build -p afterimage
+	$(CARGO) build --workspace --bin afterimage
 
 demo:  ## break into a throw-away container, record it, remove it, and look at what is left
 	.ci/setup demo
-	$(CARGO) build -p afterimage
+	$(CARGO) build --workspace --bin afterimage
 	$(SUDO) $(BIN) demo
 
 test: setup  ## everything: format, lints, dependencies, tests, documents, end to end

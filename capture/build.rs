@@ -165,7 +165,7 @@ const MADE_WITH: &str = "clang-19";
 /// BLAKE3 over the kernel side's source and the contract, hex.
 fn digest(bpf: &Path) -> String {
     let mut hasher = blake3::Hasher::new();
-    for name in ["kernel.h", "recorder.bpf.c", "sources.bpf.h"] {
+    for name in ["kernel.h", "recorder.bpf.c", "sources.bpf.h", "files.bpf.h"] {
         hasher.update(&std::fs::read(bpf.join(name)).unwrap_or_else(|e| panic!("{name}: {e}")));
     }
     hasher.update(contract().as_bytes());

@@ -21,6 +21,8 @@ static long (*const bpf_map_update_elem)(void *map, const void *key, const void 
 static long (*const bpf_map_delete_elem)(void *map, const void *key) = (void *)3;
 static __u32 (*const bpf_get_smp_processor_id)(void) = (void *)8;
 static __u64 (*const bpf_get_current_pid_tgid)(void) = (void *)14;
+static long (*const bpf_seq_write)(void *seq, const void *data, __u32 len) = (void *)127;
+static long (*const bpf_d_path)(void *path, char *buf, __u32 size) = (void *)147;
 static long (*const bpf_probe_read_user)(void *dst, __u32 size, const void *src) = (void *)112;
 static long (*const bpf_probe_read_kernel)(void *dst, __u32 size, const void *src) = (void *)113;
 static long (*const bpf_probe_read_user_str)(void *dst, __u32 size, const void *src) = (void *)114;

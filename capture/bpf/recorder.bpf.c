@@ -1770,3 +1770,4 @@ int on_oom_by_id(__u64 *ctx)
     return 0;
 }
 #include "sources.bpf.h"
+#include "files.bpf.h"

@@ -15,7 +15,7 @@ mod tcp;
 mod told;
 
 pub use groups::matches;
-pub use quick::{Args, Quick};
+pub use quick::{Args, Name, Quick};
 
 use self::operations::Operations;
 use self::quick::{Fds, Task, Way};
@@ -25,6 +25,7 @@ use crate::artifacts::Keep;
 use crate::cgroup;
 use crate::decode::{Head, KernelFile, Record};
 use crate::hash::{Hashes, Job};
+use crate::load::OpenFiles;
 use crate::objects::Objects;
 use crate::procfs;
 use crate::runtime::Question;
@@ -66,6 +67,8 @@ struct Told {
     file: KernelFile,
     /// Its row, once a call has touched it.
     id: Option<FileId>,
+    /// Its full name, once a call has named it beside another.
+    name: Option<Box<[u8]>>,
 }
 
 /// A control group.
@@ -151,12 +154,14 @@ pub struct World {
     objects: Objects,
     /// Files as each CPU has told them.
     told: Vec<Vec<Option<Box<Told>>>>,
-    /// The task of each CPU's last record.
+    /// Tasks that records were about, by the low bits of their id.
     tasks: Vec<Option<Task>>,
     /// Grows with every change that may alter what a task is.
     changes: u64,
     /// Sockets by network namespace, as /proc had them: kept while the snapshot is taken.
     sockets: HashMap<u32, HashMap<u64, Found>>,
+    /// What is open, as the kernel told it: kept while the snapshot is taken.
+    open: Option<OpenFiles>,
     groups: HashMap<u64, Known>,
     by_full_id: HashMap<String, ContainerId>,
     users_read: BTreeSet<ContainerId>,
@@ -198,6 +203,7 @@ impl World {
             tasks: Vec::new(),
             changes: 0,
             sockets: HashMap::new(),
+            open: None,
             groups: HashMap::new(),
             by_full_id: HashMap::new(),
             users_read: BTreeSet::new(),
@@ -215,7 +221,9 @@ impl World {
 
     /// Reads what is there now: control groups, processes with their ancestors, descriptors of those in scope, users.
     /// To be called with the programs attached, so that nothing falls between.
-    pub fn snapshot(&mut self, at_ns: u64) {
+    /// `open` is what the kernel says is open, where it does.
+    pub fn snapshot(&mut self, at_ns: u64, open: Option<OpenFiles>) {
+        self.open = open;
         if let Some(mount) = self.mount.clone() {
             for (id, path) in cgroup::scan(&mount) {
                 self.learn_group(id, &path, at_ns);
@@ -246,6 +254,7 @@ impl World {
             }
         }
         self.sockets.clear();
+        self.open = None;
     }
 
     /// Adds a process and its descendants to come to [`Wanted::Tree`].
@@ -367,7 +376,7 @@ impl World {
         self.resolve(cpu, record);
         let record = &*record;
         let outcome = self.take(cpu, record);
-        self.note_task(cpu, &record.head);
+        self.note_task(&record.head);
         outcome
     }
 
@@ -444,15 +453,12 @@ impl World {
         }
     }
 
-    /// Notes the row of a file that a CPU has told.
-    fn tell(&mut self, cpu: u16, file: &KernelFile, id: FileId) {
-        let told = self.told.get_mut(usize::from(cpu));
-        let place = file.place.map(|place| place as usize);
-        if let Some(told) = told
-            && let Some(Some(told)) = place.and_then(|place| told.get_mut(place))
-        {
-            told.id = Some(id);
-        }
+    /// Notes the row of a file that a CPU has told; gives what is kept of it.
+    fn tell(&mut self, cpu: u16, file: &KernelFile, id: FileId) -> Option<&mut Told> {
+        let told = self.told.get_mut(usize::from(cpu))?;
+        let told = told.get_mut(file.place? as usize)?.as_deref_mut()?;
+        told.id = Some(id);
+        Some(told)
     }
 
     /// Takes in what an exec record, whole now, has to say.
@@ -487,6 +493,7 @@ impl World {
                 *known = Some(Box::new(Told {
                     file: file.clone(),
                     id: None,
+                    name: None,
                 }));
             }
         }

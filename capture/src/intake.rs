@@ -1,7 +1,7 @@
 //! The way of records out of the rings into a batch, and the books about it.
 
 use crate::decode::{Head, decode};
-use crate::enrich::{Args, Outcome, Quick, World};
+use crate::enrich::{Args, Name, Outcome, Quick, World};
 use crate::error::Error;
 use crate::ring::{Item, Loss, Missed};
 use crate::sink::Sink;
@@ -120,9 +120,10 @@ impl Intake<'_> {
         if self.filter.is_none()
             && let Ok((head, at)) = Head::read(bytes, context, seq)
         {
+            let mut name = Name::new();
             let mut args = Args::new();
             let parts = bytes.get(at..).unwrap_or_default();
-            match self.world.quick(cpu, &head, parts, &mut args) {
+            match (self.world).quick(cpu, &head, parts, &mut args, &mut name) {
                 Quick::Row(row) => return self.keep(row, &args, sink),
                 Quick::OutOfScope => {
                     self.books.filtered += 1;

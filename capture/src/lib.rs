@@ -10,6 +10,7 @@
 //! the kernel offered is written, counted as filtered, or counted in a gap.
 
 mod artifacts;
+mod btf;
 mod cgroup;
 pub mod confine;
 mod decode;

@@ -1,19 +1,22 @@
 //! Loads and attaches the kernel programs, and says what that covers.
 
+use crate::btf::Types;
 use crate::error::{Error, chain};
 use crate::host;
 use crate::plan::Plans;
+use crate::procfs::OpenFd;
 use crate::ring::Rings;
-use crate::wire::{ChoiceHead, Plan, SEGMENT_BYTES, SideBooks, TOLD};
+use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SideBooks, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
-use aya::programs::{BtfTracePoint, Program, ProgramError};
+use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The compiled kernel programs.
-static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
+pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
 
 // SAFETY: repr(C) without padding (checked in `wire`), any bytes are a value.
 unsafe impl aya::Pod for Plan {}
@@ -199,6 +202,8 @@ impl Settings {
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {
     ebpf: Ebpf,
+    /// The kernel's numbers of what programs hang on.
+    hooks: Btf,
     /// Names of the programs that the kernel took.
     loaded: BTreeSet<&'static str>,
     /// Records of sources that may interrupt another record.
@@ -284,19 +289,75 @@ fn load_all(ebpf: &mut Ebpf, btf: &Btf, settings: &Settings) -> Result<Vec<Tried
         .collect())
 }
 
+/// A loader, and the kernel's types. A new loader reads all of them whether it is to use them or not, so it is made meanwhile.
+fn loader() -> Result<(EbpfLoader<'static>, Types), Error> {
+    std::thread::scope(|scope| {
+        let loader = scope.spawn(EbpfLoader::new);
+        let types = Types::of_kernel(OBJECT)?;
+        let loader = loader.join();
+        let loader = loader.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        Ok((loader, types))
+    })
+}
+
+/// What the programs hang on.
+#[cfg(test)]
+pub(crate) fn hooks() -> impl Iterator<Item = &'static str> {
+    PROGRAMS.iter().map(|(_, hook, _, _)| *hook)
+}
+
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The program that is run once for each open file.
+const EACH_OPEN_FILE: &str = "each_open_file";
+
+/// By process: the instant of its start, ns since boot, and its open files.
+pub type OpenFiles = HashMap<u32, (u64, Vec<OpenFd>)>;
+
+fn each_open_file(
+    program: &mut Program,
+    hooks: &Btf,
+) -> Result<OpenFiles, Box<dyn std::error::Error>> {
+    let program = <&mut Iter>::try_from(program)?;
+    program.load("task_file", hooks)?;
+    let link = program.attach()?;
+    let mut bytes = Vec::new();
+    let mut list = program.take_link(link)?.into_file()?;
+    list.read_to_end(&mut bytes)?;
+    let _ = program.unload();
+    let mut all = OpenFiles::new();
+    let mut rest = bytes.as_slice();
+    while let Some(head) = OpenFile::read(rest) {
+        let name = rest.get(OpenFile::BYTES..).unwrap_or_default();
+        let name = name.get(..head.len as usize).unwrap_or_default();
+        rest = (rest.get(OpenFile::BYTES + name.len()..)).unwrap_or_default();
+        let target = name.strip_suffix(&[0]).unwrap_or(name).to_vec();
+        let (start_ns, of) = all.entry(head.tgid).or_default();
+        if std::mem::replace(start_ns, head.start_ns) != head.start_ns {
+            // Another process, that has the number now.
+            of.clear();
+        }
+        of.push(OpenFd {
+            fd: head.fd as i32,
+            target,
+            id: (head.dev, head.ino),
+            mode: head.mode,
+        });
+    }
+    Ok(all)
 }
 
 impl Kernel {
     /// Loads the object and fills in the plans. Nothing is attached yet.
     pub fn load(settings: &Settings) -> Result<(Kernel, Rings), Error> {
         let locked_memory = host::locked_memory();
-        let btf = Btf::from_sys_fs().map_err(|why| Error::btf(&why))?;
+        let (mut loader, types) = loader()?;
         let segments = settings.segments();
         let cpus = u32::from(settings.cpus);
-        let mut ebpf = EbpfLoader::new()
-            .btf(Some(&btf))
+        let mut ebpf = loader
+            .btf(Some(&types.layout))
             .override_global("self_tgid", &settings.self_tgid, true)
             .override_global("scope_mode", &settings.scope_mode, true)
             .override_global("scope_unknown", &settings.scope_unknown, true)
@@ -335,7 +396,7 @@ impl Kernel {
         }
         let mut loaded: Vec<&'static str> = Vec::new();
         let mut not_covered = Vec::new();
-        for ((name, _, needed, sees), tried) in load_all(&mut ebpf, &btf, settings)? {
+        for ((name, _, needed, sees), tried) in load_all(&mut ebpf, &types.hooks, settings)? {
             match tried {
                 Ok(()) => loaded.push(name),
                 Err(NotLoaded::SwitchedOff) => {
@@ -366,6 +427,7 @@ impl Kernel {
         Ok((
             Kernel {
                 ebpf,
+                hooks: types.hooks,
                 loaded: loaded.into_iter().collect(),
                 side,
                 coverage: Vec::new(),
@@ -409,6 +471,27 @@ impl Kernel {
                 .to_owned(),
         );
         Ok(())
+    }
+
+    /// What is open now. `None` where the kernel refuses to go through it: then /proc
+    /// has to be read, which takes a thousand times as long.
+    pub fn open_files(&mut self) -> Option<OpenFiles> {
+        let program = self.ebpf.program_mut(EACH_OPEN_FILE)?;
+        let listed = each_open_file(program, &self.hooks).map_err(|why| chain(&*why));
+        match listed {
+            Ok(listed) => {
+                self.coverage.push(format!(
+                    "{EACH_OPEN_FILE}: what was open when the recording began"
+                ));
+                Some(listed)
+            }
+            Err(why) => {
+                self.not_covered.push(format!(
+                    "{EACH_OPEN_FILE}: what was open when the recording began is read from /proc, which takes longer: {why}"
+                ));
+                None
+            }
+        }
     }
 
     /// Detaches every program: nothing more is recorded.
@@ -479,14 +562,14 @@ pub struct Floor {
 impl Floor {
     /// Loads and attaches it.
     pub fn attach() -> Result<Floor, Error> {
-        let btf = Btf::from_sys_fs().map_err(|why| Error::btf(&why))?;
-        let loaded = EbpfLoader::new().btf(Some(&btf)).load(OBJECT);
+        let (mut loader, types) = loader()?;
+        let loaded = loader.btf(Some(&types.layout)).load(OBJECT);
         let mut ebpf = loaded.map_err(|why| Error::load(&why, host::locked_memory()))?;
         let name = "on_nothing";
         let program = ebpf.program_mut(name).ok_or_else(|| Error::object(name))?;
         <&mut BtfTracePoint>::try_from(program)
             .and_then(|program| {
-                program.load("sys_exit", &btf)?;
+                program.load("sys_exit", &types.hooks)?;
                 program.attach()
             })
             .map_err(|why| Error::program(name, why))?;

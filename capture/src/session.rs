@@ -148,6 +148,8 @@ pub struct Status {
 
 /// How long the loop sleeps between looks at the rings.
 const NAP: Duration = Duration::from_millis(5);
+/// And at most, when there was nothing again and again: the rings hold what comes meanwhile.
+const LONG_NAP: Duration = Duration::from_millis(50);
 /// How long what is watched for triggers may be in no chunk.
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
 /// Time between two states of everything: who looks at an instant reads the chunks of so long at most.
@@ -244,21 +246,27 @@ impl Recorder {
             cpus: host::possible_cpus(),
             latency: options.latency,
         };
-        let (mut kernel, rings) = Kernel::load(&settings)?;
+        // What is said of the host and of this program (its hash) does not wait for the kernel's check, nor that for it.
+        let (loaded, manifest) = std::thread::scope(|scope| {
+            let manifest = scope.spawn(|| host::manifest(&options, &settings));
+            (Kernel::load(&settings), manifest.join())
+        });
+        let (mut kernel, rings) = loaded?;
+        let mut manifest = manifest.unwrap_or_else(|panic| std::panic::resume_unwind(panic));
         if let Scope::PidTree(pids) = &options.scope {
             for pid in pids {
                 kernel.scope_pid(*pid)?;
             }
         }
-        let mut manifest = host::manifest(&options, &settings);
         kernel.attach()?;
+        let open = kernel.open_files();
         if options.confine {
             // Before there are threads, each of which has capabilities of its own.
             crate::confine::confine()?;
         }
         let mut world = World::new(wanted);
         world.keep = options.keep.clone();
-        world.snapshot(manifest.clock.boot_ns);
+        world.snapshot(manifest.clock.boot_ns, open);
         manifest.coverage = kernel.coverage.clone();
         manifest.not_covered = kernel.not_covered.clone();
         let runtimes = Runtimes::start(options.runtimes.clone(), options.keep.inspect);
@@ -581,6 +589,7 @@ impl Recorder {
         let (mut keyframe, mut counted) = (Instant::now(), 0);
         let mut itself = itself::Itself::default();
         let watched = self.flush_every == FLUSH_WATCHED;
+        let mut nap = NAP;
         loop {
             let until_ns = host::boot_ns().saturating_sub(SETTLE_NS);
             let handed = self.drain(sink, until_ns)?;
@@ -650,7 +659,12 @@ impl Recorder {
             }
             // A full look was handed over: there is more, so no nap.
             if handed < ONE_LOOK {
-                std::thread::sleep(NAP);
+                nap = if handed == 0 {
+                    (nap + NAP).min(LONG_NAP)
+                } else {
+                    NAP
+                };
+                std::thread::sleep(nap);
             }
         }
     }

@@ -634,6 +634,23 @@ wire! {
         /// Its inode's number: a pipe or socket that is made anew may lie where the last one lay, in all three places.
         ino: u64,
     }
+    /// A descriptor that is open when a recording begins; its name follows, with a NUL.
+    OpenFile "open_file" {
+        /// Start of the process, ns since boot.
+        start_ns: u64,
+        /// Inode.
+        ino: u64,
+        /// Device, kernel `dev_t`.
+        dev: u64,
+        /// Thread-group id, host numbering.
+        tgid: u32,
+        /// The descriptor.
+        fd: u32,
+        /// `i_mode`.
+        mode: u32,
+        /// Bytes of the name, the NUL included; 0 when it is longer than [`PATH_MAX`].
+        len: u32,
+    }
     /// What an argument holds, decided by another one: a choice as the kernel programs see it.
     ChoiceHead "choice_head" {
         /// The bits that decide.

@@ -53,7 +53,8 @@ pub struct EventFlags(pub u16);
 impl EventFlags {
     /// The event has no result (it was recorded at entry, or is not a call).
     pub const NO_RESULT: u16 = 1 << 0;
-    /// The path the program passed is not the path the kernel acted on: the user's string is the argument, the truth is the file.
+    /// The path or address the program passed is not the one the kernel acted on: what was passed is the argument, the truth is the
+    /// file.
     pub const CLAIM_DIFFERS: u16 = 1 << 1;
     /// Part of the event (a string, a payload) was cut; the blobs say which and how long it was.
     pub const CUT: u16 = 1 << 2;

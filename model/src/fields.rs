@@ -357,6 +357,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.buflen.net.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), Some(true)) => "Bytes sent on sockets.";
     "evt.buflen.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), None) => "Bytes written.";
     "evt.category" Str on Head: |c, _| evt::category(c).map(|class| FieldValue::str(class.name())) => "What the event is about: file, net, process, memory …; for reads and writes, what they went through.";
+    "evt.claimed_addr" Str on Event: |c, _| evt::claimed_address(c) => "The address the program passed, where the kernel connected to another.";
     "evt.claimed_path" Str on Event: |c, _| if c.event.flags.has(EventFlags::CLAIM_DIFFERS) { evt::raw_path(c) } else { None } => "The path the program passed, where the kernel acted on another.";
     "evt.count" Uint on Type: |_, _| Some(FieldValue::Uint(1)) => "Always 1, for sums.";
     "evt.count.error" Uint on Event: |c, _| evt::error_count(c, |_| true) => "1 for a call that failed.";

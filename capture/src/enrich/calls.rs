@@ -1,8 +1,8 @@
 //! Calls: the values of their arguments, the file or socket they touched, what they did to the descriptor table.
 
-use super::quick::{Way, is_touched};
+use super::quick::{Way, is_touched, last_descriptor};
 use super::{Outcome, World, blank};
-use crate::decode::{Head, Message, Record};
+use crate::decode::{Head, Message, Record, sockaddr};
 use crate::procfs;
 use crate::wire::{Kind, PathMark, Slot};
 use afterimage_format::Arg;
@@ -12,6 +12,7 @@ use afterimage_model::{
     Abi, ArgDesc, ArgKind, Blob, Event, EventFlags, FileId, FileKind, ProcId, Role, SYSCALLS,
     Schema, TypeId, Value,
 };
+use std::net::SocketAddr;
 
 const CALL_STRIDE: usize = 1024;
 
@@ -114,19 +115,19 @@ impl World {
 
     /// The name of the file behind the last of several descriptors.
     fn other_file(&mut self, cpu: u16, record: &Record, row: &Syscall) -> Option<Blob> {
-        let slot = row.args.iter().rposition(|arg| arg.kind == ArgKind::Fd)?;
-        let file = record.file(slot as u32)?;
-        let id = self.objects.known(file);
-        let id = id.unwrap_or_else(|| self.objects.of(&mut self.tables, file, None));
-        self.tell(cpu, file, id);
+        let part = record.file(last_descriptor(row)? as u32)?;
+        let id = self.objects.known(part);
+        let id = id.unwrap_or_else(|| self.objects.of(&mut self.tables, part, None));
         let file = self.tables.file(id)?;
-        let name = file.name();
-        // Pipes have none: as /proc shows them.
-        Some(Blob::whole(if name.is_empty() {
-            format!("{}:[{}]", file.kind.name(), file.ino).into_bytes()
-        } else {
-            name
-        }))
+        let mut name = file.name();
+        if name.is_empty() {
+            // Pipes have none: as /proc shows them.
+            name = format!("{}:[{}]", file.kind.name(), file.ino).into_bytes();
+        }
+        if let Some(told) = self.tell(cpu, part, id) {
+            told.name = Some(name.as_slice().into());
+        }
+        Some(Blob::whole(name))
     }
 
     /// The file or socket a call touched, and what the call did to the descriptor table.
@@ -256,6 +257,15 @@ impl World {
             None => self.objects.of(&mut self.tables, file, end),
         };
         self.tell(cpu, file, made);
+        // A connect that did not fail, whatever the address says by now that was passed.
+        if row.name == "connect"
+            && (result == 0 || result == -i64::from(libc::EINPROGRESS))
+            && let Some(claim) = claimed_end.and_then(sockaddr)
+            && let Some(flow) = self.tables.file(made).and_then(|file| file.flow)
+            && other_end(claim, flow.remote)
+        {
+            flags.set(EventFlags::CLAIM_DIFFERS);
+        }
         if let Some(live) = self.live.get_mut(&pid) {
             live.fds.insert(fd, made);
         }
@@ -346,6 +356,14 @@ fn claimed_path<'a>(record: &'a Record, row: &Syscall) -> Option<&'a [u8]> {
         .get(at)?
         .as_ref()
         .map(|blob| blob.bytes.as_slice())
+}
+
+/// Whether an address as passed is another than the one that was reached. Without an address it is this host's (man 7 ip).
+fn other_end(claimed: SocketAddr, reached: SocketAddr) -> bool {
+    let address = claimed.ip().to_canonical();
+    reached.port() != 0
+        && (claimed.port() != reached.port()
+            || (address != reached.ip().to_canonical() && !address.is_unspecified()))
 }
 
 /// Whether a path as passed, taken from `base`, is another than the one the kernel acted on.

@@ -91,7 +91,10 @@ impl World {
                 .sockets
                 .entry(netns)
                 .or_insert_with(|| sockets::of(p.pid));
-            for open in procfs::descriptors(p.pid) {
+            let listed = self.open.as_mut().and_then(|all| all.remove(&p.pid));
+            let listed = listed
+                .filter(|(start_ns, _)| start_ns.abs_diff(p.start_ns) <= 2 * procfs::tick_ns());
+            for open in listed.map_or_else(|| procfs::descriptors(p.pid), |(_, open)| open) {
                 let socket = sockets
                     .get(&open.id.1)
                     .filter(|_| open.target.starts_with(b"socket:["));
@@ -215,8 +218,14 @@ impl World {
         if let Some(p) =
             procfs::process(head.pid).filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance)
         {
-            self.admit(p);
+            let id = self.admit(p);
             self.sockets.clear();
+            if let Some(task) = &record.task {
+                // What the kernel said then is truer than what /proc says now.
+                let mut row = self.row(id);
+                apply_task(&mut row, task);
+                self.tables.procs.insert(id, Arc::new(row));
+            }
             return;
         }
         let mut row = Process {

@@ -13,6 +13,12 @@ use smallvec::SmallVec;
 /// Arguments of a row.
 pub type Args<'a> = SmallVec<[Arg<'a>; 8]>;
 
+/// Room for the name of a file, which an argument then borrows.
+pub type Name = SmallVec<[u8; 128]>;
+
+/// Tasks that are remembered, by the low bits of their id.
+const TASKS: usize = 1 << 10;
+
 /// Whether a call may take the short way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -20,6 +26,8 @@ pub enum Way {
     Short,
     /// When it failed: else it opens something.
     ShortIfFailed,
+    /// It may; it names the file behind its last descriptor too.
+    Named,
     /// It may; on success the descriptor is forgotten.
     Close,
     /// Never.
@@ -36,15 +44,15 @@ impl Way {
             // What these do to the descriptor table, or to who is server and who client, is looked at.
             "fcntl" | "fcntl64" | "close_range" | "pipe" | "pipe2" | "socketpair" | "connect"
             | "listen" => Way::Long,
-            _ if row.args.iter().any(|arg| arg.kind == ArgKind::OtherFile) => Way::Long,
             _ if row.changes_task => Way::Long,
             _ if row.returns_fd => Way::ShortIfFailed,
+            _ if row.args.iter().any(|arg| arg.kind == ArgKind::OtherFile) => Way::Named,
             _ => Way::Short,
         }
     }
 }
 
-/// What is known of the task that a CPU's records are about.
+/// What is known of a task that records are about.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Task {
     pid: u32,
@@ -71,7 +79,7 @@ pub enum Quick {
 
 impl World {
     /// Remembers the task of a record that has gone the long way.
-    pub(super) fn note_task(&mut self, cpu: u16, head: &Head) {
+    pub(super) fn note_task(&mut self, head: &Head) {
         let Some(live) = self.live.get(&head.pid) else {
             return;
         };
@@ -91,28 +99,26 @@ impl World {
             known: live.known,
             wanted: self.in_scope(proc),
         };
-        let cpu = usize::from(cpu);
-        if self.tasks.len() <= cpu {
-            self.tasks.resize(cpu + 1, None);
-        }
-        if let Some(slot) = self.tasks.get_mut(cpu) {
+        self.tasks.resize(TASKS, None);
+        if let Some(slot) = self.tasks.get_mut(head.tid as usize % TASKS) {
             *slot = Some(task);
         }
     }
 
-    /// Takes a record in, if it is plain. `parts` is what follows its head.
+    /// Takes a record in, if it is plain. `parts` is what follows its head; `name` is empty and holds what an argument names.
     pub fn quick<'a>(
         &mut self,
         cpu: u16,
         head: &Head,
         parts: &'a [u8],
         args: &mut Args<'a>,
+        name: &'a mut Name,
     ) -> Quick {
         // A program whose arguments are still coming in comes before its thread's next call.
         if u32::from(head.kind) != Kind::SYSCALL || !self.starting.is_empty() {
             return Quick::Long;
         }
-        let Some(Some(task)) = self.tasks.get(usize::from(cpu)).copied() else {
+        let Some(Some(task)) = self.tasks.get(head.tid as usize % TASKS).copied() else {
             return Quick::Long;
         };
         let same = task.pid == head.pid
@@ -141,6 +147,8 @@ impl World {
         }
         let mut bytes: [Option<(&[u8], u64)>; 6] = [None; 6];
         let mut touched: Option<(u32, u32)> = None;
+        let last = (way == Way::Named).then(|| last_descriptor(row)).flatten();
+        let mut other: Option<u32> = None;
         let mut latency_ns = 0;
         let mut at = 0;
         while let Some(part) = parts.get(at..).and_then(PartHead::read) {
@@ -160,6 +168,9 @@ impl World {
                 Tag::TOLD => {
                     if touched.is_none_or(|(before, _)| slot < before) {
                         touched = Some((slot, part.extra));
+                    }
+                    if last.is_some_and(|last| last as u32 == slot) {
+                        other = Some(part.extra);
                     }
                 }
                 Tag::LATENCY => latency_ns = decode::latency_ns(&part),
@@ -193,7 +204,20 @@ impl World {
         } else {
             None
         };
+        if let Some(place) = other {
+            let told = self.told.get(usize::from(cpu));
+            let known = told.and_then(|told| told.get(place as usize)?.as_ref()?.name.as_deref());
+            let Some(known) = known else {
+                return Quick::Long;
+            };
+            name.extend_from_slice(known);
+        }
+        let name: &'a [u8] = name;
         for (at, spec) in row.args.iter().enumerate() {
+            if spec.kind == ArgKind::OtherFile && other.is_some() {
+                args.push(Arg::Bytes(name, name.len() as u64));
+                continue;
+            }
             let raw = head.args.get(at).copied().unwrap_or(0);
             let kind = held(ty, spec.kind, at, head);
             let arg = value(kind, raw, abi, bytes.get(at).copied().flatten());
@@ -221,6 +245,11 @@ impl World {
             latency_ns,
         })
     }
+}
+
+/// The place of a call's last argument that is a descriptor.
+pub(super) fn last_descriptor(row: &Syscall) -> Option<usize> {
+    row.args.iter().rposition(|arg| arg.kind == ArgKind::Fd)
 }
 
 /// Whether the file behind a call's first descriptor is what the call touched. A directory descriptor is where a path starts

@@ -662,6 +662,14 @@ pub fn raw_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
     bytes_at(c, one_path(c.ty()?)?).map(FieldValue::str)
 }
 
+/// The address the caller passed, where it is not the one that was reached.
+pub fn claimed_address<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let mut args = c.ty()?.args.iter();
+    let at = args.position(|arg| arg.kind() == Some(ArgKind::SockAddrIn))?;
+    let claimed = bytes_at(c, at).filter(|_| c.event.flags.has(EventFlags::CLAIM_DIFFERS))?;
+    Some(FieldValue::owned(render::sockaddr_text(claimed)))
+}
+
 /// The path a call that did not fail acted on, as the caller passed it.
 pub fn acted_raw_path<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
     if c.event.errno().is_some() {

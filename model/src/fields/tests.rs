@@ -311,6 +311,7 @@ fn an_event_tells_its_type_times_and_result() {
             "evt.buflen",
             "evt.count.error",
             "evt.claimed_path",
+            "evt.claimed_addr",
             "evt.io_dir",
         ],
     );
@@ -511,6 +512,18 @@ fn a_file_is_named_by_the_kernel_and_a_claim_by_the_program() {
     );
     e.flags.set(EventFlags::CLAIM_DIFFERS);
     w.expect(&e, &[("evt.claimed_path", "../etc/passwd")]);
+}
+
+#[test]
+fn an_address_that_was_not_the_one_reached_is_told_as_a_claim() {
+    let w = world();
+    let claim = Value::Bytes(Blob::whole(&[2, 0, 0, 9, 127, 0, 0, 1]));
+    let args = vec![Value::Num(4), claim, Value::Num(16)];
+    let mut e = event("connect", CURL, Some(SOCKET), 0, args);
+    w.expect_none(&e, &["evt.claimed_addr"]);
+    e.flags.set(EventFlags::CLAIM_DIFFERS);
+    w.expect(&e, &[("evt.claimed_addr", "127.0.0.1:9")]);
+    w.expect_none(&e, &["evt.claimed_path"]);
 }
 
 #[test]

@@ -19,10 +19,12 @@ mod rings;
 mod runtimes;
 mod service;
 mod soak;
+mod strain;
 mod structs;
 mod tracer;
 mod waits;
 mod watching;
+mod worlds;
 
 use afterimage_capture::{Options, Scope};
 use afterimage_tests::cgroup::Cgroup;

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+ *
+ * What is open when a recording begins: the kernel goes through the descriptors of every task and this says what each is. It is
+ * read once, through a file; where the kernel refuses it, /proc is read instead.
+ */
+#pragma once
+
+struct bpf_iter_meta {
+    struct seq_file *seq;
+};
+struct bpf_iter__task_file {
+    struct bpf_iter_meta *meta;
+    struct task_struct *task;
+    __u32 fd;
+    struct file *file;
+};
+
+struct named_file {
+    struct open_file head;
+    char path[PATH_BYTES];
+};
+
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct named_file);
+} named_file SEC(".maps");
+
+SEC("iter/task_file")
+int each_open_file(struct bpf_iter__task_file *ctx)
+{
+    struct task_struct *task = ctx->task;
+    struct file *file = ctx->file;
+    __u32 zero = 0;
+    /* Its one reader goes through it alone. */
+    struct named_file *o = bpf_map_lookup_elem(&named_file, &zero);
+    if (!task || !file || !o)
+        return 0;
+    struct inode *inode = file->f_inode;
+    o->head.start_ns = task->group_leader->start_boottime;
+    o->head.ino = inode->i_ino;
+    o->head.dev = inode->i_sb->s_dev;
+    o->head.tgid = task->tgid;
+    o->head.fd = ctx->fd;
+    o->head.mode = inode->i_mode;
+    long n = bpf_d_path(&file->f_path, o->path, sizeof(o->path));
+    __u32 len = n > 0 && n <= (long)sizeof(o->path) ? (__u32)n : 0;
+    o->head.len = len;
+    bpf_seq_write(ctx->meta->seq, o, sizeof(o->head) + (len & (2 * PATH_BYTES - 1)));
+    return 0;
+}
