@@ -296,6 +296,10 @@ struct socket_alloc {
     struct socket socket; /* first, so a socket is its allocation */
     struct inode vfs_inode;
 };
+struct inet_sock {
+    struct sock sk;
+    __u16 inet_sport;
+};
 struct sockaddr_un {
     unsigned short sun_family;
     char sun_path[108];

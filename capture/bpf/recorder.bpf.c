@@ -654,7 +654,11 @@ checked_once int put_socket(__u32 slot, __u64 address)
     s->type_ = READ(socket, type);
     s->protocol = READ(sk, sk_protocol);
     s->state = READ(sk, __sk_common.skc_state);
-    s->local_port = READ(sk, __sk_common.skc_num);
+    __u16 local_port = READ(sk, __sk_common.skc_num);
+    /* A connection that was reset has given its port back, but still says which it was. */
+    if (!local_port && (family == 2 || family == 10))
+        local_port = __builtin_bswap16(READ((struct inet_sock *)sk, inet_sport));
+    s->local_port = local_port;
     s->remote_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
     struct net *net = READ(sk, __sk_common.skc_net.net);
     s->netns = READ(net, ns.inum);
@@ -694,7 +698,7 @@ checked_once int put_socket(__u32 slot, __u64 address)
                 put_unix(slot, (__u64)other, 1);
         }
     }
-    return (family != 2 && family != 10) || (READ(sk, __sk_common.skc_num) && READ(sk, __sk_common.skc_dport));
+    return (family != 2 && family != 10) || (local_port && READ(sk, __sk_common.skc_dport));
 }
 
 /*

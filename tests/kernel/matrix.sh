@@ -29,8 +29,9 @@ if [ "${MATRIX_STATIC:-yes}" = yes ]; then
     where=(--target x86_64-unknown-linux-gnu)
     built=target/static/x86_64-unknown-linux-gnu/debug
 fi
-cargo build --quiet "${where[@]}" -p afterimage
-tests=$(cargo test --quiet --no-run "${where[@]}" -p afterimage-tests --test provoke --test truth --message-format json \
+# The whole workspace: parts of it would have other features, and all would be built once more.
+cargo build --quiet "${where[@]}" --workspace --bin afterimage
+tests=$(cargo test --quiet --no-run "${where[@]}" --workspace --test provoke --test truth --message-format json \
     | sed -nE 's/.*"name":"(provoke|truth)".*"executable":"([^"]+)".*/\1 \2/p')
 unset CARGO_TARGET_DIR RUSTFLAGS
 

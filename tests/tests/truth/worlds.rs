@@ -295,3 +295,50 @@ fn deceive() -> Option<u16> {
         (reached == 0).then_some(port)
     }
 }
+
+#[test]
+fn a_connection_that_was_reset_before_it_was_accepted_has_both_its_ports() {
+    needs_recording!();
+    let cgroup = Cgroup::fresh("reset").expect("a control group");
+    let told = Shared::new(4096).expect("memory");
+    let (capture, (_, end)) = harness::record(inside(&cgroup), || {
+        harness::run_in(&cgroup, || {
+            let Ok(listener) = std::net::TcpListener::bind("127.0.0.1:0") else {
+                return 1;
+            };
+            let Ok(address) = listener.local_addr() else {
+                return 2;
+            };
+            let Ok(client) = std::net::TcpStream::connect(address) else {
+                return 3;
+            };
+            let theirs = client.local_addr().map_or(0, |end| end.port());
+            let linger = libc::linger {
+                l_onoff: 1,
+                l_linger: 0,
+            };
+            // SAFETY: the structure outlives the call. Closed so, the connection is reset (man 7 socket).
+            let set = unsafe {
+                libc::setsockopt(
+                    client.as_raw_fd(),
+                    libc::SOL_SOCKET,
+                    libc::SO_LINGER,
+                    (&raw const linger).cast(),
+                    size_of::<libc::linger>() as u32,
+                )
+            };
+            drop(client);
+            told.put(&[address.port().to_ne_bytes(), theirs.to_ne_bytes()].concat());
+            i32::from(set != 0 || listener.accept().is_err())
+        })
+    });
+    assert_eq!(end, End::Exited(0));
+    let told = told.take();
+    let ports: Vec<u16> = (told.as_chunks::<2>().0.iter())
+        .map(|raw| u16::from_ne_bytes(*raw))
+        .collect();
+    let accepts = capture.of_type("accept4");
+    let accepted = accepts.iter().find(|ctx| ctx.event.result >= 0);
+    let flow = accepted.and_then(|ctx| ctx.file()?.flow).expect("its ends");
+    assert_eq!(vec![flow.local.port(), flow.remote.port()], ports);
+}
