@@ -90,6 +90,16 @@ pub fn host_name() -> String {
     Safe::new(host.nodename().to_bytes()).to_string()
 }
 
+/// What the entries are called that say that a capture must be kept, and that it need not be any more.
+pub const HELD: [&str; 2] = ["held", "released"];
+
+/// The entry that says that a capture must be kept, when none behind it says otherwise.
+pub fn held(report: &Report) -> Option<&CustodyEntry> {
+    let entries = report.custody.iter().rev();
+    let mut said = entries.filter(|entry| HELD.contains(&entry.note.action.as_str()));
+    said.next().filter(|entry| entry.note.action == HELD[0])
+}
+
 /// An entry as a line.
 pub fn line(entry: &CustodyEntry, known: &[(PathBuf, Card)]) -> String {
     let note = &entry.note;

@@ -4,6 +4,7 @@ mod alerts;
 pub mod config;
 pub mod control;
 pub mod evidence;
+mod room;
 pub mod signals;
 pub mod status;
 pub mod stdin;

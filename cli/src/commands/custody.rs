@@ -18,10 +18,12 @@ Examples:
   afterimage custody web.aft
   afterimage custody --json web.aft
   afterimage custody --add 'handed to the court' --operator 'k. ito' web.aft
+  afterimage custody --hold 'case 2026-17' web.aft
 
 Entries stand behind the seal, each signed and chained to the one before; they
 change nothing of the capture and none of its digest. Without --add nothing is
-written. What was removed from the end of the log shows an anchor of it.";
+written. What was removed from the end of the log shows an anchor of it. What is
+held is never removed by a watch that makes room (evidence.full = \"oldest\").";
 
 /// Show who did what with a capture, or add to it
 #[derive(Args, Debug)]
@@ -31,8 +33,14 @@ pub struct Custody {
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Append a signed entry with this text
-    #[arg(long, value_name = "TEXT", conflicts_with = "json")]
+    #[arg(long, value_name = "TEXT", group = "entry", conflicts_with = "json")]
     add: Option<String>,
+    /// It must be kept, for this reason
+    #[arg(long, value_name = "REASON", group = "entry", conflicts_with = "json")]
+    hold: Option<String>,
+    /// It need not be kept any more, for this reason
+    #[arg(long, value_name = "REASON", group = "entry", conflicts_with = "json")]
+    release: Option<String>,
     /// One JSON object a capture
     #[arg(long)]
     json: bool,
@@ -43,9 +51,18 @@ pub struct Custody {
 impl Custody {
     /// Shows, or adds.
     pub fn run(self, out: &mut Output) -> Outcome {
-        each(&self.files, |file| match &self.add {
-            Some(text) => {
-                let deed = self.signer.deed("noted", text.clone(), None);
+        let [held, released] = custody::HELD;
+        let entries = [
+            ("noted", &self.add),
+            (held, &self.hold),
+            (released, &self.release),
+        ];
+        let entry = entries
+            .into_iter()
+            .find_map(|(action, text)| Some((action, text.as_ref()?)));
+        each(&self.files, |file| match entry {
+            Some((action, text)) => {
+                let deed = self.signer.deed(action, text.clone(), None);
                 self.signer.append(file, &deed, &Checks::default())?;
                 say(format_args!("added to the custody log of {}", shown(file)));
                 Ok(Exit::Done)
@@ -67,6 +84,7 @@ impl Custody {
             let mut o = Object::new();
             o.text("capture.file", file.as_os_str().as_encoded_bytes())
                 .raw("custody", &format!("[{}]", entries.join(",")))
+                .truth("custody.held", custody::held(&report).is_some())
                 .truth("custody.intact", is_intact(&report));
             writeln!(out, "{}", o.end())?;
             return Ok(exit(&report));
@@ -103,6 +121,10 @@ impl Custody {
         }
         for entry in after {
             writeln!(out, "  {}", custody::line(entry, &known))?;
+        }
+        if let Some(entry) = custody::held(&report) {
+            let since = instant(entry.note.made_ns);
+            writeln!(out, "  held since {since}: {}", Safe::new(&entry.note.text))?;
         }
         if let Some(error) = &report.custody_error {
             let text = format!("the log is broken: {}", Safe::new(&error.to_string()));

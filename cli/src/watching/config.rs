@@ -1,5 +1,6 @@
 //! The configuration of `watch`: one TOML file, in which a key that nobody knows is an error.
 
+use super::room::Full;
 use super::webhook::MOST_SKEW;
 use crate::commands::rule_files;
 use crate::failure::{Failure, shown};
@@ -102,6 +103,10 @@ pub struct Evidence {
     pub bytes_per_day: u64,
     /// Bytes of the file system that are left alone.
     pub free: u64,
+    /// Bytes that all files in the folder may have together; 0 for any number.
+    pub bytes: u64,
+    /// What becomes of a new file when that would be passed.
+    pub full: Full,
     /// Whom files are encrypted to; nobody when they are not.
     pub encrypt_to: Vec<Recipient>,
     /// Where the window is kept once more, so that it survives a crash of the recorder.
@@ -194,6 +199,8 @@ struct EvidenceTable {
     files_per_hour: usize,
     bytes_per_day: Size,
     free: Size,
+    bytes: Size,
+    full: Full,
     encrypt_to: Vec<String>,
 }
 
@@ -207,6 +214,8 @@ impl Default for EvidenceTable {
             files_per_hour: 60,
             bytes_per_day: Size(10 << 30),
             free: Size(1 << 30),
+            bytes: Size(0),
+            full: Full::Stop,
             encrypt_to: Vec::new(),
         }
     }
@@ -443,6 +452,8 @@ impl Config {
                 files_per_hour: file.evidence.files_per_hour,
                 bytes_per_day: file.evidence.bytes_per_day.0,
                 free: file.evidence.free.0,
+                bytes: file.evidence.bytes.0,
+                full: file.evidence.full,
                 encrypt_to: recipients(&file.evidence.encrypt_to)?,
                 spill: file.window.spill,
             },

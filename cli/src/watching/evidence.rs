@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::output::say;
 use crate::watching::config::Evidence;
+use crate::watching::room::{self, Full, Removed};
 use afterimage_capture::watch::{Opening, Sealed, Segment, Store as Place};
 use afterimage_format::store::Store;
 use afterimage_format::{Lineage, Writer, WriterOptions};
@@ -200,7 +201,24 @@ impl Folder {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    fn allows(&mut self) -> Result<(), String> {
+    /// Why there is no room for another file.
+    fn is_full(&self, limits: &Evidence) -> Result<Option<String>, String> {
+        let free = self.free().map_err(|error| error.to_string())?;
+        if free < limits.free {
+            return Ok(Some(format!("only {free} bytes are free (evidence.free)")));
+        }
+        if limits.bytes == 0 {
+            return Ok(None);
+        }
+        let bytes: u64 = (room::files(&self.handle).iter())
+            .map(|(_, bytes)| bytes)
+            .sum();
+        let full = bytes >= limits.bytes;
+        Ok(full.then(|| format!("{bytes} bytes of evidence are in the folder (evidence.bytes)")))
+    }
+
+    /// Whether another file may be made; gives what was removed to make room for it.
+    fn allows(&mut self) -> Result<Vec<Removed>, String> {
         self.age();
         let limits = self.limits().clone();
         if self.opened.len() >= limits.files_per_hour {
@@ -215,11 +233,23 @@ impl Folder {
                 "{bytes} bytes were written within a day (evidence.bytes_per_day)"
             ));
         }
-        let free = self.free().map_err(|error| error.to_string())?;
-        if free < limits.free {
-            return Err(format!("only {free} bytes are free (evidence.free)"));
+        let mut removed = Vec::new();
+        while let Some(why) = self.is_full(&limits)? {
+            if limits.full == Full::Stop {
+                return Err(why);
+            }
+            let Some(one) = room::remove_oldest(&self.handle)? else {
+                return Err(format!(
+                    "{why}; every file there is held, or not sealed and whole"
+                ));
+            };
+            self.say(&format!(
+                "removed {}, {} bytes, the oldest that nobody holds: {why}",
+                one.name, one.bytes
+            ));
+            removed.push(one);
         }
-        Ok(())
+        Ok(removed)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -236,7 +266,7 @@ impl Place for Folder {
         manifest: &Manifest,
         options: WriterOptions,
     ) -> Result<(PathBuf, Writer<Store>), String> {
-        self.allows()?;
+        let removed = self.allows()?;
         let mut stem = format!("{}-{}", stamp(opening.wall_ns), plain(&opening.trigger));
         if let Some(container) = &opening.container {
             let name = match container.name.is_empty() {
@@ -282,6 +312,11 @@ impl Place for Folder {
                     &custody::deed("created", operator, String::new(), None),
                     secret,
                 )?;
+                // What is gone is named where it can be found.
+                for one in removed {
+                    let text = format!("{} (digest {}), to make room", one.name, one.digest);
+                    writer.custody(&custody::deed("removed", None, text, None), secret)?;
+                }
             }
             Ok(writer)
         });
@@ -359,6 +394,8 @@ mod tests {
             files_per_hour: 2,
             bytes_per_day: 1 << 20,
             free: 0,
+            bytes: 0,
+            full: Full::Stop,
             encrypt_to: Vec::new(),
             spill: None,
         }
@@ -427,5 +464,59 @@ mod tests {
         let why = opened.err().unwrap_or_default();
         assert!(why.contains("evidence.free"), "{why}");
         assert_eq!(std::fs::read_dir(top.path()).expect("a folder").count(), 0);
+    }
+
+    #[test]
+    fn the_oldest_that_nobody_holds_makes_room() {
+        let top = tempfile::tempdir().expect("a folder");
+        let all = Evidence {
+            files_per_hour: 100,
+            bytes: 1,
+            full: Full::Oldest,
+            ..limits(top.path())
+        };
+        let mut folder = Folder::open(all, None, true).expect("a folder");
+        let mut make = |wall_ns: i64| {
+            let opening = Opening {
+                wall_ns,
+                trigger: "canary".to_owned(),
+                ..opening()
+            };
+            let opened = Place::open(
+                &mut folder,
+                &opening,
+                &Manifest::default(),
+                WriterOptions::default(),
+            );
+            let (path, writer) = opened?;
+            let (totals, tables) = Default::default();
+            let out = writer.seal(&totals, &tables).expect("it is sealed");
+            out.finish().expect("it is synced");
+            Ok::<_, String>(path)
+        };
+        let hold = |path: &Path, action: &str| {
+            let deed = custody::deed(action, None, "case 17".to_owned(), None);
+            let key = afterimage_format::SecretKey::generate().expect("a key");
+            let checks = afterimage_format::Checks::default();
+            afterimage_format::custody::append(path, &deed, &key, &checks).expect("it is added");
+        };
+        let first = make(1_000_000_000).expect("there is room");
+        hold(&first, custody::HELD[0]);
+        // What is held stays, and so does what is none of ours, and what is not sealed.
+        std::fs::write(top.path().join("mine.aft"), b"notes").expect("a file");
+        std::fs::write(top.path().join("19700101T000000Z-torn.aft"), b"torn").expect("a file");
+        let why = make(2_000_000_000).err().unwrap_or_default();
+        assert!(
+            why.contains("evidence.bytes") && why.contains("held"),
+            "{why}"
+        );
+        hold(&first, custody::HELD[1]);
+        let second = make(3_000_000_000).err().unwrap_or_default();
+        assert!(second.contains("not sealed"), "{second}");
+        assert!(!first.exists());
+        std::fs::remove_file(top.path().join("19700101T000000Z-torn.aft")).expect("it stayed");
+        let third = make(4_000_000_000).expect("there is room");
+        let fourth = make(5_000_000_000).expect("room is made");
+        assert!(!third.exists() && fourth.exists() && top.path().join("mine.aft").exists());
     }
 }
