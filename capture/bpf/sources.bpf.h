@@ -475,7 +475,7 @@ inline_always struct side_record *side_room(void)
 }
 
 /* include/uapi/asm-generic/siginfo.h */
-enum { SI_USER = 0, SI_QUEUE = -1, SI_TKILL = -6, SI_KERNEL = 0x80, SIGCHLD = 17 };
+enum { SI_USER = 0, SI_QUEUE = -1, SI_TKILL = -6, SI_KERNEL = 0x80, SIGCHLD = 17, SIGCONT = 18 };
 
 inline_always __s32 code_of(__u64 info)
 {
@@ -486,6 +486,14 @@ inline_always __s32 code_of(__u64 info)
         return SI_KERNEL;
     return READ((struct kernel_siginfo *)info, si_code);
 }
+
+/* The last signal that somebody sent the recorder, but for those that wake it: who stopped it is known only here. */
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct self_signal);
+} self_signal SEC(".maps");
 
 SEC("tp_btf/signal_generate")
 int on_signal_generate(__u64 *ctx)
@@ -500,6 +508,16 @@ int on_signal_generate(__u64 *ctx)
     __s32 sig = (__s32)ctx[0], code = code_of(info);
     /* By a call of the current task, or by its end; anything else is the kernel's, whoever it interrupted. */
     int sent = code == SI_USER || code == SI_QUEUE || code == SI_TKILL || sig == SIGCHLD;
+    if (sent && sig != SIGCHLD && sig != SIGCONT && receiver->tgid == self_tgid) {
+        __u32 zero = 0;
+        struct self_signal *last = bpf_map_lookup_elem(&self_signal, &zero);
+        if (last) {
+            last->time_ns = bpf_ktime_get_boot_ns();
+            last->sig = sig;
+            last->pid = sender_tgid;
+            READ_INTO(&last->comm, sender, comm);
+        }
+    }
     __u64 from = cgroup_id(sender), to = cgroup_id(receiver);
     int by_sender = sent && in_scope(sender, from);
     if (!by_sender && (receiver->tgid == self_tgid || !in_scope(receiver, to)))

@@ -6,7 +6,7 @@ use crate::host;
 use crate::plan::Plans;
 use crate::procfs::OpenFd;
 use crate::ring::Rings;
-use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SideBooks, TOLD};
+use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -24,6 +24,8 @@ unsafe impl aya::Pod for Plan {}
 unsafe impl aya::Pod for ChoiceHead {}
 // SAFETY: as above.
 unsafe impl aya::Pod for SideBooks {}
+// SAFETY: as above.
+unsafe impl aya::Pod for SelfSignal {}
 
 /// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
 /// Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less. Optional
@@ -518,6 +520,13 @@ impl Kernel {
         Array::<&MapData, SideBooks>::try_from(map)
             .and_then(|map| map.get(&0, 0))
             .map_err(Error::map)
+    }
+
+    /// The last signal that somebody sent the recorder, when there was one.
+    pub fn self_signal(&self) -> Option<SelfSignal> {
+        let map = self.ebpf.map("self_signal")?;
+        let map = Array::<&MapData, SelfSignal>::try_from(map).ok()?;
+        map.get(&0, 0).ok().filter(|last| last.time_ns != 0)
     }
 
     /// Sets what becomes of a control group.

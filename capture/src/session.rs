@@ -595,7 +595,8 @@ impl Recorder {
             let handed = self.drain(sink, until_ns)?;
             if watched {
                 let spared = self.rings.books().spared_self;
-                if let Some(gap) = itself.look(host::boot_ns(), spared) {
+                if let Some(mut gap) = itself.look(host::boot_ns(), spared) {
+                    itself::Itself::name_stopper(&mut gap, self.kernel.self_signal());
                     sink.gap(gap)?;
                 }
             }

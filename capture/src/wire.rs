@@ -634,6 +634,17 @@ wire! {
         /// Its inode's number: a pipe or socket that is made anew may lie where the last one lay, in all three places.
         ino: u64,
     }
+    /// The last signal that was sent to the recorder by somebody else.
+    SelfSignal "self_signal" {
+        /// `CLOCK_BOOTTIME`, ns; 0 when there was none.
+        time_ns: u64,
+        /// The signal.
+        sig: u32,
+        /// Thread-group id of who sent it, host numbering.
+        pid: u32,
+        /// The name of the thread that did.
+        comm: u8[16],
+    }
     /// A descriptor that is open when a recording begins; its name follows, with a NUL.
     OpenFile "open_file" {
         /// Start of the process, ns since boot.

@@ -3,7 +3,8 @@
 //! Its own calls are spared, and counted by the kernel programs. While it runs it makes some, so a count that stands still
 //! means that the programs are gone, or see nothing.
 
-use afterimage_model::{BootNs, Gap, GapCause};
+use crate::wire::SelfSignal;
+use afterimage_model::{BootNs, Gap, GapCause, signal};
 
 /// How long it may not have run before that is said.
 const STALL_NS: u64 = 5_000_000_000;
@@ -31,7 +32,26 @@ fn blind(start: u64, end: u64, detail: String) -> Gap {
     }
 }
 
+/// Who stopped the recorder, when somebody did between these instants (man 7 signal).
+fn stopper(last: Option<SelfSignal>, within: std::ops::RangeInclusive<u64>) -> Option<String> {
+    let last = last.filter(|last| {
+        within.contains(&last.time_ns)
+            && [libc::SIGSTOP, libc::SIGTSTP].contains(&last.sig.cast_signed())
+    })?;
+    let comm = last.comm.split(|byte| *byte == 0).next();
+    let comm = String::from_utf8_lossy(comm.unwrap_or_default());
+    let name = signal::name(i64::from(last.sig));
+    Some(format!("{name} was sent by pid {} ({comm})", last.pid))
+}
+
 impl Itself {
+    /// Adds who stopped the recorder to what is said of a time in which it did not run.
+    pub(super) fn name_stopper(gap: &mut Gap, last: Option<SelfSignal>) {
+        if let Some(who) = stopper(last, gap.start.0..=gap.end.0) {
+            gap.detail = format!("{}; {who}", gap.detail);
+        }
+    }
+
     /// Looks at the clock and at what was spared of the recorder's own calls.
     pub(super) fn look(&mut self, now_ns: u64, spared: u64) -> Option<Gap> {
         if self.looked_ns == 0 {
@@ -95,5 +115,26 @@ mod tests {
         let gap = itself.look(16 * S, 6).expect("a gap");
         assert_eq!((gap.start, gap.end), (BootNs(11 * S), BootNs(16 * S)));
         assert_eq!(itself.end(17 * S), None);
+    }
+
+    #[test]
+    fn who_stopped_it_is_named_when_it_was_then() {
+        let mut comm = [0; 16];
+        comm[..4].copy_from_slice(b"kill");
+        let last = SelfSignal {
+            time_ns: 5 * S,
+            sig: libc::SIGSTOP.unsigned_abs(),
+            pid: 77,
+            comm,
+        };
+        let mut gap = blind(3 * S, 10 * S, "it did not run".to_owned());
+        Itself::name_stopper(&mut gap, Some(last));
+        assert_eq!(
+            gap.detail,
+            "it did not run; SIGSTOP was sent by pid 77 (kill)"
+        );
+        let mut later = blind(6 * S, 10 * S, "it did not run".to_owned());
+        Itself::name_stopper(&mut later, Some(last));
+        assert_eq!(later.detail, "it did not run");
     }
 }

@@ -320,6 +320,8 @@ fn a_watch_that_was_stopped_says_from_when_to_when() {
     };
     let took = Duration::from_nanos(gap.end.0 - gap.start.0);
     assert!(took >= Duration::from_millis(5_900), "{took:?}");
+    let who = format!("sent by pid {} (", std::process::id());
+    assert!(gap.detail.contains(&who), "{}", gap.detail);
     assert_eq!(service.end(), Some(0));
 }
 
