@@ -517,7 +517,7 @@ fn a_file_is_named_by_the_kernel_and_a_claim_by_the_program() {
 #[test]
 fn an_address_that_was_not_the_one_reached_is_told_as_a_claim() {
     let w = world();
-    let claim = Value::Bytes(Blob::whole(&[2, 0, 0, 9, 127, 0, 0, 1]));
+    let claim = Value::Bytes(Blob::whole([2, 0, 0, 9, 127, 0, 0, 1]));
     let args = vec![Value::Num(4), claim, Value::Num(16)];
     let mut e = event("connect", CURL, Some(SOCKET), 0, args);
     w.expect_none(&e, &["evt.claimed_addr"]);
