@@ -384,3 +384,65 @@ fn names_given_from_outside_and_ids_of_one_thread_are_seen() {
         (Some(&1234), Some(&0))
     );
 }
+
+#[test]
+fn a_file_that_a_registered_interpreter_runs_is_told_with_both() {
+    needs_recording!();
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("strange");
+    std::fs::write(&file, "STRANGE=1\nexit 5\n").expect("a file");
+    std::fs::set_permissions(&file, PermissionsExt::from_mode(0o755)).expect("its mode");
+    let registry = folder.path().join("registry");
+    std::fs::create_dir(&registry).expect("a folder");
+    let cgroup = Cgroup::fresh("registered").expect("a control group");
+    let (capture, (_, end)) = harness::record(inside(&cgroup), || {
+        harness::run_in(&cgroup, || {
+            // A list of interpreters of its own, from Linux 6.7 on, so that nobody else's programs are touched.
+            // SAFETY: changes this process alone.
+            if unsafe { libc::unshare(libc::CLONE_NEWUSER | libc::CLONE_NEWNS) } != 0 {
+                return 2;
+            }
+            for (of, text) in [
+                ("uid_map", "0 0 1"),
+                ("setgroups", "deny"),
+                ("gid_map", "0 0 1"),
+            ] {
+                if std::fs::write(format!("/proc/self/{of}"), text).is_err() {
+                    return 2;
+                }
+            }
+            let mounted = rustix::mount::mount(
+                "none",
+                &registry,
+                "binfmt_misc",
+                rustix::mount::MountFlags::empty(),
+                None,
+            );
+            let entry = ":strange:M::STRANGE=::/bin/sh:";
+            if mounted.is_err() || std::fs::write(registry.join("register"), entry).is_err() {
+                return 2;
+            }
+            let status = Command::new(&file).status().expect("it starts");
+            status.code().unwrap_or(99)
+        })
+    });
+    if end == End::Exited(2) {
+        harness::skip(
+            "this kernel has no lists of interpreters for each namespace of users (Linux 6.7)",
+        );
+        return;
+    }
+    assert_eq!(end, End::Exited(5));
+    let path = file.as_os_str().as_encoded_bytes();
+    let executed = capture.of_type("execve").into_iter();
+    let executed: Vec<&Process> = (executed.filter(|ctx| ctx.event.result == 0))
+        .filter_map(|ctx| ctx.proc())
+        .collect();
+    let [row] = executed.as_slice() else {
+        panic!("one program: {executed:?}")
+    };
+    assert_eq!(row.script, path);
+    assert_eq!(row.interp, b"/bin/sh");
+    let shell = std::fs::canonicalize("/bin/sh").expect("a shell");
+    assert_eq!(row.exe_path, shell.as_os_str().as_encoded_bytes());
+}
