@@ -17,7 +17,7 @@ struct bpf_iter__task_file {
 
 struct named_file {
     struct open_file head;
-    char path[PATH_BYTES];
+    char path[2 * PATH_BYTES]; /* as far as the verifier can tell, what is told of it may be so long */
 };
 
 struct {
@@ -44,8 +44,8 @@ int each_open_file(struct bpf_iter__task_file *ctx)
     o->head.tgid = task->tgid;
     o->head.fd = ctx->fd;
     o->head.mode = inode->i_mode;
-    long n = bpf_d_path(&file->f_path, o->path, sizeof(o->path));
-    __u32 len = n > 0 && n <= (long)sizeof(o->path) ? (__u32)n : 0;
+    long n = bpf_d_path(&file->f_path, o->path, PATH_BYTES);
+    __u32 len = n > 0 && n <= PATH_BYTES ? (__u32)n : 0;
     o->head.len = len;
     bpf_seq_write(ctx->meta->seq, o, sizeof(o->head) + (len & (2 * PATH_BYTES - 1)));
     return 0;
