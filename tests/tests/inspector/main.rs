@@ -158,16 +158,19 @@ fn every_sample_tells_its_story_on_screen() {
 #[test]
 fn every_view_has_a_screen() {
     let told = story::break_in();
-    let mut screens = String::new();
-    for view in VIEWS {
-        let options = Options {
-            view: view.id.into(),
-            ..options()
-        };
-        let mut player = Player::new(told.session(), options, 100, 22).expect("the view opens");
-        screens += &format!("--- {}\n{}", view.id, player.screen());
+    for (name, width, height) in [("all-views", 100, 22), ("all-views-narrow", 40, 12)] {
+        let mut screens = String::new();
+        for view in VIEWS {
+            let options = Options {
+                view: view.id.into(),
+                ..options()
+            };
+            let mut player =
+                Player::new(told.session(), options, width, height).expect("the view opens");
+            screens += &format!("--- {}\n{}", view.id, player.screen());
+        }
+        golden(name, &screens);
     }
-    golden("all-views", &screens);
 }
 
 #[test]
