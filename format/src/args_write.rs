@@ -1,6 +1,6 @@
 //! Arguments to columns: type by type, argument by argument, the integers, strings and payloads of one each in a list.
 
-use crate::batch::{Batch, Cell};
+use crate::batch::Args;
 use crate::codec::{Encoder, put_ints};
 use crate::layout::value;
 use crate::lists::{Context, Parts};
@@ -27,30 +27,51 @@ impl Slot {
         }
     }
 
-    fn push(&mut self, cell: Cell) {
-        match cell {
-            Cell::Absent => self.tags.push(value::ABSENT as u8),
-            Cell::Num(number) => {
-                self.tags.push(value::NUM as u8);
-                self.nums.push(number);
+    fn push(&mut self, tag: u8, number: i64) {
+        self.tags.push(tag);
+        match u16::from(tag) {
+            value::NUM => self.nums.push(number),
+            value::TEXT => self.texts.push(number),
+            value::DATA => self.datas.push(number),
+            _ => {}
+        }
+    }
+
+    /// Argument `at` of the events at these places.
+    fn take(&mut self, args: &Args, at: usize, events: &[Place]) {
+        let Some(slot) = args.slots.get(at) else {
+            return;
+        };
+        let of = |place: u32| slot.values[place as usize];
+        let all = events.iter().all(|event| usize::from(event.1) > at);
+        match slot.tags.split_first() {
+            // Most arguments are of one kind in all events.
+            Some((first, rest)) if all && rest.iter().all(|tag| tag == first) => {
+                self.tags.resize(events.len(), *first);
+                let list = match u16::from(*first) {
+                    value::NUM => &mut self.nums,
+                    value::TEXT => &mut self.texts,
+                    value::DATA => &mut self.datas,
+                    _ => return,
+                };
+                list.extend(events.iter().map(|event| of(event.0)));
             }
-            Cell::Text(place) => {
-                self.tags.push(value::TEXT as u8);
-                self.texts.push(i64::from(place));
-            }
-            Cell::Data(place) => {
-                self.tags.push(value::DATA as u8);
-                self.datas.push(i64::from(place));
+            _ => {
+                for (place, count) in events {
+                    if usize::from(*count) > at {
+                        self.push(slot.tags[*place as usize], of(*place));
+                    }
+                }
             }
         }
     }
 }
 
-/// Where the values of an event are in a batch, and how many.
+/// The place of an event among those of its type in a batch, and how many values it has.
 type Place = (u32, u8);
 
 /// Appends the arguments of all events of one type, argument by argument.
-pub(crate) fn put_args(out: &mut Vec<u8>, events: &[Place], batch: &Batch) {
+pub(crate) fn put_args(out: &mut Vec<u8>, events: &[Place], args: &Args) {
     let most = events.iter().map(|event| event.1).max().unwrap_or(0);
     let uniform = events.iter().all(|event| event.1 == most);
     put_varint(out, u64::from(most));
@@ -60,11 +81,8 @@ pub(crate) fn put_args(out: &mut Vec<u8>, events: &[Place], batch: &Batch) {
     }
     let mut slots: Vec<Slot> = Vec::new();
     slots.resize_with(usize::from(most), Slot::default);
-    for (from, count) in events {
-        let cells = &batch.cells[*from as usize..][..usize::from(*count)];
-        for (cell, slot) in cells.iter().zip(&mut slots) {
-            slot.push(*cell);
-        }
+    for (at, slot) in slots.iter_mut().enumerate() {
+        slot.take(args, at, events);
     }
     for slot in slots {
         match slot.tags.split_first() {
@@ -94,7 +112,7 @@ impl Slots {
         parts: &mut Parts,
         encoder: &mut Encoder,
         events: &[Place],
-        batch: &Batch,
+        args: &Args,
         files: &[i64],
         results: &[i64],
     ) -> io::Result<()> {
@@ -110,15 +128,9 @@ impl Slots {
         if self.slots.len() < most {
             self.slots.resize_with(most, Slot::default);
         }
-        for slot in &mut self.slots[..most] {
+        for (at, slot) in self.slots[..most].iter_mut().enumerate() {
             slot.clear();
-        }
-        // Each event is visited once: its values lie together, those of one slot do not.
-        for (from, count) in events {
-            let cells = &batch.cells[*from as usize..][..usize::from(*count)];
-            for (cell, slot) in cells.iter().zip(&mut self.slots) {
-                slot.push(*cell);
-            }
+            slot.take(args, at, events);
         }
         for at in 0..most {
             let (before, rest) = self.slots.split_at(at);

@@ -2,7 +2,7 @@
 //! payload once. Nothing is allocated for an event that repeats what others said.
 
 use crate::error::{ErrorKind, limit};
-use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_ROWS};
+use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_ROWS, value};
 use afterimage_model::{
     Abi, ArgKind, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Schema, Tables,
     TypeDesc, TypeId, Value,
@@ -111,21 +111,43 @@ impl Row {
     }
 }
 
-/// A row with the place of its values.
+/// A row, its place among the events of its type, and how many values it has.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Line {
     pub row: Row,
-    pub values: u32,
+    pub place: u32,
     pub count: u8,
 }
 
-/// A value as a batch holds it: strings and payloads by their place.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Cell {
-    Absent,
-    Num(i64),
-    Text(u32),
-    Data(u32),
+/// One argument of the events of a type, by their place: what it is, see [`value`], and the integer, or the place of a string
+/// or payload. Shorter than there are events when the last of them do not have it.
+#[derive(Default)]
+pub(crate) struct Slot {
+    pub tags: Vec<u8>,
+    pub values: Vec<i64>,
+}
+
+/// The arguments of the events of one type, argument by argument: that is how a chunk has them.
+#[derive(Default)]
+pub(crate) struct Args {
+    events: u32,
+    pub slots: Vec<Slot>,
+}
+
+impl Args {
+    /// Sets an argument of an event; those before it are set.
+    fn put(&mut self, at: usize, place: u32, tag: u16, value: i64) {
+        if self.slots.len() <= at {
+            self.slots.resize_with(at + 1, Slot::default);
+        }
+        let slot = &mut self.slots[at];
+        if slot.tags.len() < place as usize {
+            slot.tags.resize(place as usize, value::ABSENT as u8);
+            slot.values.resize(place as usize, 0);
+        }
+        slot.tags.push(tag as u8);
+        slot.values.push(value);
+    }
 }
 
 /// Distinct byte strings, numbered as they first occur.
@@ -250,7 +272,9 @@ struct TypeMarks {
 /// Events that will become one chunk.
 pub struct Batch {
     pub(crate) lines: Vec<Line>,
-    pub(crate) cells: Vec<Cell>,
+    /// By type.
+    args: Vec<Args>,
+    values: u64,
     pub(crate) text: Dictionary,
     pub(crate) data: Dictionary,
     types: Vec<TypeMarks>,
@@ -277,7 +301,8 @@ impl Batch {
         };
         Batch {
             lines: Vec::new(),
-            cells: Vec::new(),
+            args: Vec::new(),
+            values: 0,
             text: Dictionary::default(),
             data: Dictionary::default(),
             types: schema.types.iter().map(marks).collect(),
@@ -313,9 +338,20 @@ impl Batch {
         self.bytes
     }
 
+    /// Arguments of its events.
+    pub(crate) fn values(&self) -> u64 {
+        self.values
+    }
+
+    /// The arguments of the events of a type.
+    pub(crate) fn args_of(&self, ty: u32) -> Option<&Args> {
+        self.args.get(ty as usize)
+    }
+
     /// Bytes of memory it takes, nearly.
     pub fn memory(&self) -> usize {
-        self.bytes + self.lines.len() * size_of::<Line>() + self.cells.len() * size_of::<Cell>()
+        let value = size_of::<u8>() + size_of::<i64>();
+        self.bytes + self.lines.len() * size_of::<Line>() + self.values as usize * value
     }
 
     /// Time from its first to its last event, were one of this time added, ns.
@@ -337,20 +373,30 @@ impl Batch {
         limit("arguments of an event", args.len() as u64, MAX_ARGS)?;
         limit("bytes of an event", bytes as u64, MAX_CHUNK / 8)?;
         let marks = (self.types.get(usize::from(row.ty.0)).copied()).unwrap_or_default();
+        let ty = usize::from(row.ty.0);
+        if self.args.len() <= ty {
+            self.args.resize_with(ty + 1, Args::default);
+        }
+        let of_type = &mut self.args[ty];
         let line = Line {
             row,
-            values: self.cells.len() as u32,
+            place: of_type.events,
             count: args.len() as u8,
         };
+        of_type.events += 1;
+        self.values += args.len() as u64;
         for (at, arg) in args.iter().enumerate() {
-            self.cells.push(match *arg {
-                Arg::Absent => Cell::Absent,
-                Arg::Num(number) => Cell::Num(number),
+            let (tag, number) = match *arg {
+                Arg::Absent => (value::ABSENT, 0),
+                Arg::Num(number) => (value::NUM, number),
                 Arg::Bytes(bytes, full_len) if marks.payload >> at & 1 == 1 => {
-                    Cell::Data(self.data.place(bytes, full_len))
+                    (value::DATA, i64::from(self.data.place(bytes, full_len)))
                 }
-                Arg::Bytes(bytes, full_len) => Cell::Text(self.text.place(bytes, full_len)),
-            });
+                Arg::Bytes(bytes, full_len) => {
+                    (value::TEXT, i64::from(self.text.place(bytes, full_len)))
+                }
+            };
+            of_type.put(at, line.place, tag, number);
         }
         if marks.uid | marks.gid != 0 {
             self.note_ids(row.proc, args, marks);
@@ -383,18 +429,25 @@ impl Batch {
         Ok(())
     }
 
+    /// Argument `at` of an event.
+    fn arg(&self, line: &Line, at: usize) -> Arg<'_> {
+        let of_type = self.args.get(usize::from(line.row.ty.0));
+        let slot = of_type.and_then(|args| args.slots.get(at));
+        let place = line.place as usize;
+        let found = slot.and_then(|slot| Some((*slot.tags.get(place)?, *slot.values.get(place)?)));
+        match found.map(|(tag, value)| (u16::from(tag), value)) {
+            Some((value::NUM, number)) => Arg::Num(number),
+            Some((value::TEXT, place)) => self.text.at(place as u32),
+            Some((value::DATA, place)) => self.data.at(place as u32),
+            _ => Arg::Absent,
+        }
+    }
+
     /// Its events, in their order.
     pub fn rows(&self) -> impl Iterator<Item = (Row, SmallVec<[Arg<'_>; 8]>)> {
         self.lines.iter().map(|line| {
-            let cells = self.cells.get(line.values as usize..).unwrap_or_default();
-            let args = cells.iter().take(usize::from(line.count));
-            let args = args.map(|cell| match cell {
-                Cell::Absent => Arg::Absent,
-                Cell::Num(number) => Arg::Num(*number),
-                Cell::Text(place) => self.text.at(*place),
-                Cell::Data(place) => self.data.at(*place),
-            });
-            (line.row, args.collect())
+            let args = 0..usize::from(line.count);
+            (line.row, args.map(|at| self.arg(line, at)).collect())
         })
     }
 
@@ -408,16 +461,9 @@ impl Batch {
         let Some(line) = self.lines.get(at) else {
             return args.clear();
         };
-        let cells = self.cells.get(line.values as usize..).unwrap_or_default();
-        let cells = cells.get(..usize::from(line.count)).unwrap_or_default();
-        args.truncate(cells.len());
-        for (at, cell) in cells.iter().enumerate() {
-            let arg = match cell {
-                Cell::Absent => Arg::Absent,
-                Cell::Num(number) => Arg::Num(*number),
-                Cell::Text(place) => self.text.at(*place),
-                Cell::Data(place) => self.data.at(*place),
-            };
+        args.truncate(usize::from(line.count));
+        for at in 0..usize::from(line.count) {
+            let arg = self.arg(line, at);
             match (args.get_mut(at), arg) {
                 (Some(Value::Bytes(blob)), Arg::Bytes(bytes, full_len)) => {
                     blob.bytes.clear();
@@ -460,7 +506,14 @@ impl Batch {
     /// Makes it empty, keeping its memory.
     pub fn clear(&mut self) {
         self.lines.clear();
-        self.cells.clear();
+        for of_type in &mut self.args {
+            of_type.events = 0;
+            for slot in &mut of_type.slots {
+                slot.tags.clear();
+                slot.values.clear();
+            }
+        }
+        self.values = 0;
         self.text.clear();
         self.data.clear();
         self.seen.clear();
@@ -584,39 +637,63 @@ impl Places {
     }
 }
 
-/// The rows of these threads in thread-major order: threads ascending, each in its own order.
-pub(crate) fn by_thread(of_rows: &[u32]) -> Vec<u32> {
-    let mut buckets: HashMap<u32, u32, DefaultHashBuilder> = HashMap::default();
-    let mut tids: Vec<u32> = Vec::new();
-    let mut counts: Vec<u32> = Vec::new();
-    let mut bucket_of = Vec::with_capacity(of_rows.len());
-    let mut last = (u32::MAX, 0_u32);
-    for tid in of_rows {
-        let tid = *tid;
-        if last.0 != tid || counts.is_empty() {
-            let bucket = *buckets.entry(tid).or_insert_with(|| {
-                tids.push(tid);
-                counts.push(0);
-                tids.len() as u32 - 1
-            });
-            last = (tid, bucket);
+/// Where events stand when they are sorted by thread, each thread's in their own order.
+pub(crate) struct Threads {
+    /// The row of each event.
+    pub row_of: Vec<u32>,
+    /// The number of each event's thread, as they first occur.
+    pub number_of: Vec<u32>,
+    /// Threads, ascending, and how many rows each has.
+    pub runs: Vec<(u32, u32)>,
+}
+
+impl Threads {
+    /// Of events of these threads.
+    pub fn of(tids: &[u32]) -> Threads {
+        let mut numbers: HashMap<u32, u32, DefaultHashBuilder> = HashMap::default();
+        let mut runs: Vec<(u32, u32)> = Vec::new();
+        let mut number_of = Vec::with_capacity(tids.len());
+        let mut last = (u32::MAX, 0_u32);
+        for tid in tids {
+            let tid = *tid;
+            if last.0 != tid || runs.is_empty() {
+                let number = *numbers.entry(tid).or_insert_with(|| {
+                    runs.push((tid, 0));
+                    runs.len() as u32 - 1
+                });
+                last = (tid, number);
+            }
+            runs[last.1 as usize].1 += 1;
+            number_of.push(last.1);
         }
-        counts[last.1 as usize] += 1;
-        bucket_of.push(last.1);
+        let mut ascending: Vec<u32> = (0..runs.len() as u32).collect();
+        ascending.sort_unstable_by_key(|number| runs[*number as usize].0);
+        let mut next = vec![0_u32; runs.len()];
+        let mut from = 0;
+        for number in &ascending {
+            next[*number as usize] = from;
+            from += runs[*number as usize].1;
+        }
+        let row_of = number_of.iter().map(|number| {
+            let to = &mut next[*number as usize];
+            *to += 1;
+            *to - 1
+        });
+        Threads {
+            row_of: row_of.collect(),
+            runs: (ascending.iter())
+                .map(|number| runs[*number as usize])
+                .collect(),
+            number_of,
+        }
     }
-    let mut ascending: Vec<u32> = (0..tids.len() as u32).collect();
-    ascending.sort_unstable_by_key(|bucket| tids[*bucket as usize]);
-    let mut next = vec![0_u32; tids.len()];
-    let mut from = 0;
-    for bucket in ascending {
-        next[bucket as usize] = from;
-        from += counts[bucket as usize];
+
+    /// The event of each row.
+    pub fn order(&self) -> Vec<u32> {
+        let mut order = vec![0_u32; self.row_of.len()];
+        for (at, row) in (0_u32..).zip(&self.row_of) {
+            order[*row as usize] = at;
+        }
+        order
     }
-    let mut order = vec![0_u32; of_rows.len()];
-    for (at, bucket) in bucket_of.into_iter().enumerate() {
-        let to = &mut next[bucket as usize];
-        order[*to as usize] = at as u32;
-        *to += 1;
-    }
-    order
 }

@@ -5,11 +5,11 @@
 
 use crate::Chunk;
 use crate::args_write::{Slots, put_args};
-use crate::batch::{Batch, Dictionary, Line, Places, by_thread};
+use crate::batch::{Args, Batch, Dictionary, Threads};
 use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
-use crate::lanes::{Lanes, MISS, Recent};
+use crate::lanes::Lanes;
 use crate::layout::column;
 use crate::lists::{Context, Parts};
 use crate::records::ZoneRecord;
@@ -150,6 +150,8 @@ pub(crate) struct ChunkEncoder {
     /// Strings of the other rows.
     row_strings: Dictionary,
     list: Vec<i64>,
+    /// Files that were not told by rank.
+    misses: Vec<i64>,
     bytes: Vec<u8>,
 }
 
@@ -189,6 +191,7 @@ impl ChunkEncoder {
             paths: Dictionary::default(),
             row_strings: Dictionary::default(),
             list: Vec::new(),
+            misses: Vec::new(),
             bytes: Vec::new(),
         })
     }
@@ -214,20 +217,21 @@ impl ChunkEncoder {
             ..
         } = &survey;
         let (start, end, failed) = (*start, *end, *failed);
-        let order = by_thread(&survey.tids);
+        let threads = Threads::of(&survey.tids);
         let mut columns = Columns::default();
-        let mut misses = std::mem::take(&mut self.list);
-        misses.clear();
-        let thread = self.fill(lines, &order, (types, procs, files), start, &mut misses);
-        columns.add(&mut self.encoder, column::THREAD, 0, &thread)?;
+        columns.add(&mut self.encoder, column::THREAD, 0, &runs_of(&threads))?;
+        self.rows.fill(lines, &threads, &survey);
+        self.rows.follow(&threads, &mut self.misses);
         self.rows.group(types.list().len());
-        self.put_rows(&mut columns, &misses)?;
-        misses.clear();
-        self.list = misses;
+        self.put_rows(&mut columns)?;
         let encoder = &mut self.encoder;
-        columns.add_ints(encoder, column::ABI, &self.rows.abis)?;
+        if self.rows.abis.iter().any(|abi| *abi != 0) {
+            let abis: Vec<i64> = self.rows.abis.iter().map(|abi| i64::from(*abi)).collect();
+            columns.add_ints(encoder, column::ABI, &abis)?;
+        }
         if !survey.in_order {
-            columns.add_ints(encoder, column::ORDER, &time_order(lines, &order, start))?;
+            let order = time_order(lines, &threads.order(), start);
+            columns.add_ints(encoder, column::ORDER, &order)?;
         }
         columns.add_ints(encoder, column::SEQ, &survey.jumps)?;
         let mut list = Vec::new();
@@ -267,93 +271,38 @@ impl ChunkEncoder {
         Ok(Pressed { zone, columns })
     }
 
-    /// Fills the rows; gives the runs of threads, and the files that were not told by rank.
-    fn fill(
-        &mut self,
-        lines: &[Line],
-        order: &[u32],
-        (types, procs, files): (&Places, &Places, &Places),
-        start: u64,
-        misses: &mut Vec<i64>,
-    ) -> Vec<u8> {
-        let rows = &mut self.rows;
-        rows.clear();
-        let mut thread = Vec::new();
-        let (mut last_tid, mut run, mut last_time, mut before) = (0_u32, 0_u64, start, 0_u16);
-        let mut recent = Recent::new();
-        for (at, line) in order.iter().enumerate() {
-            let line = &lines[*line as usize];
-            let row = &line.row;
-            let ty = types.place(u32::from(row.ty.0)) as u16;
-            if at == 0 || row.tid != last_tid {
-                if at > 0 {
-                    put_varint(&mut thread, run);
-                }
-                put_varint(&mut thread, u64::from(row.tid.wrapping_sub(last_tid)));
-                (last_tid, run, last_time, before) = (row.tid, 0, start, ty);
-                recent.clear();
-            }
-            run += 1;
-            rows.types.push(ty);
-            rows.befores.push(before);
-            before = ty;
-            rows.steps.push(row.time.0.wrapping_sub(last_time) as i64);
-            last_time = row.time.0;
-            rows.cpus.push(i64::from(row.cpu));
-            rows.procs.push(procs.place(row.proc.0) as i64);
-            rows.abis.push(row.abi as i64);
-            rows.waits.push(row.latency_ns != 0);
-            rows.flags.push(i64::from(row.flags.0));
-            rows.latencies.push(row.latency_ns as i64);
-            rows.results.push(row.result);
-            rows.cells.push((line.values, line.count));
-            let (mut place, mut rank) = (0, 0);
-            if let Some(file) = row.file {
-                place = files.place(file.0) as u32 + 1;
-                rank = recent.code_of(place);
-                if rank == MISS {
-                    misses.push(i64::from(place - 1));
-                }
-            }
-            rows.files.push(i64::from(place));
-            rows.ranks.push(rank as i64);
-        }
-        put_varint(&mut thread, run);
-        thread
-    }
-
     /// What has one integer per row.
-    fn put_rows(&mut self, columns: &mut Columns, misses: &[i64]) -> io::Result<()> {
+    fn put_rows(&mut self, columns: &mut Columns) -> io::Result<()> {
         let ChunkEncoder {
             encoder,
             parts,
             rows,
             list,
+            misses,
             ..
         } = self;
+        // A type is looked at alone by many a filter.
+        if rows.types.iter().any(|ty| *ty != 0) {
+            parts.clear();
+            parts.plain(encoder, &rows.types)?;
+            columns.add_parts(column::TYPES, 0, parts);
+        }
         list.clear();
-        list.extend(rows.types.iter().map(|ty| i64::from(*ty)));
-        for (number, values) in [
-            (column::TYPES, &*list),
-            (column::CPUS, &rows.cpus),
-            (column::PROCS, &rows.procs),
-        ] {
-            if values.iter().any(|value| *value != 0) {
+        list.extend(rows.cpus.iter().map(|cpu| i64::from(*cpu)));
+        for number in [column::CPUS, column::PROCS] {
+            if list.iter().any(|value| *value != 0) {
                 parts.clear();
-                // A type is looked at alone by many a filter.
-                if number == column::TYPES {
-                    parts.plain(encoder, values)?;
-                } else {
-                    parts.list(encoder, values, &[])?;
-                }
+                parts.list(encoder, list, &[])?;
                 columns.add_parts(number, 0, parts);
             }
+            list.clear();
+            list.extend(rows.procs.iter().map(|place| i64::from(*place)));
         }
         if rows.files.iter().any(|file| *file != 0) {
             parts.clear();
-            list.clear();
-            list.extend(rows.by_type.iter().map(|row| rows.ranks[*row as usize]));
-            parts.plain(encoder, list)?;
+            let ranks = rows.by_type.iter().map(|row| rows.ranks[*row as usize]);
+            let ranks: Vec<u8> = ranks.collect();
+            parts.plain(encoder, &ranks)?;
             parts.list(encoder, misses, &[])?;
             columns.add_parts(column::RANKS, 0, parts);
         }
@@ -393,17 +342,15 @@ impl ChunkEncoder {
         } = self;
         let by_type = || rows.by_type.iter().map(|row| *row as usize);
         if rows.flags.iter().any(|marks| *marks != 0) {
-            list.clear();
-            list.extend(by_type().map(|row| rows.flags[row]));
+            let flags: Vec<u16> = by_type().map(|row| rows.flags[row]).collect();
             parts.clear();
-            parts.plain(encoder, list)?;
+            parts.plain(encoder, &flags)?;
             columns.add_parts(column::MARKS, 0, parts);
         }
         if rows.waits.contains(&true) {
             parts.clear();
-            list.clear();
-            list.extend(by_type().map(|row| i64::from(rows.waits[row])));
-            parts.plain(encoder, list)?;
+            let waits: Vec<bool> = by_type().map(|row| rows.waits[row]).collect();
+            parts.plain(encoder, &waits)?;
             list.clear();
             let waiting = by_type().filter(|row| rows.waits[*row]);
             list.extend(waiting.map(|row| rows.steps[row].wrapping_sub(rows.latencies[row])));
@@ -430,20 +377,22 @@ impl ChunkEncoder {
         } = self;
         parts.clear();
         let (mut rest, mut files, mut results) = (Vec::new(), Vec::new(), Vec::new());
-        let mut cells = Vec::new();
+        let mut places = Vec::new();
+        let nothing = Args::default();
         for (place, ty) in types.iter().enumerate() {
             let of_type = rows.of_type(place);
             results.clear();
             results.extend(of_type.iter().map(|row| rows.results[*row as usize]));
-            cells.clear();
-            cells.extend(of_type.iter().map(|row| rows.cells[*row as usize]));
+            places.clear();
+            places.extend(of_type.iter().map(|row| rows.places[*row as usize]));
+            let args = batch.args_of(*ty).unwrap_or(&nothing);
             if of_type.len() < OWN_COLUMN {
                 put_ints(&mut rest, &results);
-                put_args(&mut rest, &cells, batch);
+                put_args(&mut rest, &places, args);
                 continue;
             }
             files.clear();
-            files.extend(of_type.iter().map(|row| rows.files[*row as usize]));
+            files.extend((of_type.iter()).map(|row| i64::from(rows.files[*row as usize])));
             let contexts = [Context {
                 number: 0,
                 values: &files,
@@ -451,7 +400,7 @@ impl ChunkEncoder {
             }];
             parts.list(encoder, &results, &contexts)?;
             own.clear();
-            slots.put(own, encoder, &cells, batch, &files, &results)?;
+            slots.put(own, encoder, &places, args, &files, &results)?;
             columns.add_parts(column::VALUES, ty + 1, own);
         }
         columns.add_parts(column::RESULTS, 0, parts);
@@ -518,6 +467,17 @@ impl ChunkEncoder {
         columns.add(encoder, column::ROW_LEN, 0, &lengths)?;
         columns.add(encoder, column::ROW_BYTES, 0, &row_strings.bytes)
     }
+}
+
+/// The thread column: the step to each thread, and its rows.
+fn runs_of(threads: &Threads) -> Vec<u8> {
+    let (mut out, mut before) = (Vec::new(), 0_u32);
+    for (tid, run) in &threads.runs {
+        put_varint(&mut out, u64::from(tid.wrapping_sub(before)));
+        put_varint(&mut out, u64::from(*run));
+        before = *tid;
+    }
+    out
 }
 
 /// Lengths of the distinct strings, and which of them were cut by how much.

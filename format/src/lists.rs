@@ -102,7 +102,11 @@ impl Parts {
     }
 
     /// A list of integers as they are; the reader knows how many.
-    pub(crate) fn plain(&mut self, encoder: &mut Encoder, values: &[i64]) -> io::Result<()> {
+    pub(crate) fn plain<T: Copy + Into<i64>>(
+        &mut self,
+        encoder: &mut Encoder,
+        values: &[T],
+    ) -> io::Result<()> {
         self.planes(encoder, way::PLAIN as u8, values)
     }
 
@@ -179,15 +183,21 @@ impl Parts {
         }
     }
 
-    fn planes(&mut self, encoder: &mut Encoder, way: u8, values: &[i64]) -> io::Result<()> {
+    fn planes<T: Copy + Into<i64>>(
+        &mut self,
+        encoder: &mut Encoder,
+        way: u8,
+        values: &[T],
+    ) -> io::Result<()> {
         if values.is_empty() {
             return Ok(());
         }
         let (mut any, mut negative, mut any_zigzag) = (0_u64, 0_i64, 0_u64);
         for value in values {
-            any |= *value as u64;
-            negative |= *value;
-            any_zigzag |= zigzag(*value);
+            let value: i64 = (*value).into();
+            any |= value as u64;
+            negative |= value;
+            any_zigzag |= zigzag(value);
         }
         let signed = negative < 0;
         let all = if signed { any_zigzag } else { any };
@@ -200,9 +210,9 @@ impl Parts {
             let shift = u32::from(at) * 8;
             plane.clear();
             if signed {
-                plane.extend(values.iter().map(|value| (zigzag(*value) >> shift) as u8));
+                plane.extend((values.iter()).map(|value| (zigzag((*value).into()) >> shift) as u8));
             } else {
-                plane.extend(values.iter().map(|value| (*value as u64 >> shift) as u8));
+                plane.extend((values.iter()).map(|value| ((*value).into() as u64 >> shift) as u8));
             }
             done = self.bytes(encoder, &plane);
             if done.is_err() {

@@ -1,8 +1,8 @@
 //! The events of a batch, looked at once and laid side by side: in file order what must be known of all of them, then thread by
 //! thread and type by type what the columns are made of.
 
-use crate::batch::{Line, Places};
-use crate::lanes::by_time;
+use crate::batch::{Line, Places, Threads};
+use crate::lanes::{MISS, Recent, by_time};
 use afterimage_model::EventFlags;
 
 /// For each file position, how far the row there stands from where time order would put it.
@@ -81,56 +81,93 @@ pub(crate) struct Rows {
     pub types: Vec<u16>,
     /// Types of the rows before in the same thread; of a thread's first row its own.
     pub befores: Vec<u16>,
-    pub cpus: Vec<i64>,
-    pub procs: Vec<i64>,
-    pub abis: Vec<i64>,
+    pub cpus: Vec<u16>,
+    pub procs: Vec<u32>,
+    pub abis: Vec<u8>,
     /// Times since the row before in the same thread.
     pub steps: Vec<i64>,
     /// 0 or 1 + place in the file list.
-    pub files: Vec<i64>,
+    pub files: Vec<u32>,
     /// See [`Recent`].
-    pub ranks: Vec<i64>,
+    pub ranks: Vec<u8>,
     pub waits: Vec<bool>,
-    pub flags: Vec<i64>,
+    pub flags: Vec<u16>,
     pub latencies: Vec<i64>,
     pub results: Vec<i64>,
-    /// Where the values of each are, and how many.
-    pub cells: Vec<(u32, u8)>,
+    /// The place of each among the events of its type, and how many values it has.
+    pub places: Vec<(u32, u8)>,
     /// Row numbers type by type, and where each type ends.
     pub by_type: Vec<u32>,
     pub ends: Vec<u32>,
 }
 
 impl Rows {
-    pub(crate) fn clear(&mut self) {
-        let Rows {
-            types,
-            befores,
-            cpus,
-            procs,
-            abis,
-            steps,
-            files,
-            ranks,
-            waits,
-            flags,
-            latencies,
-            results,
-            cells,
-            by_type,
-            ends,
-        } = self;
-        types.clear();
-        befores.clear();
-        for list in [
-            cpus, procs, abis, steps, files, ranks, flags, latencies, results,
-        ] {
-            list.clear();
+    /// Lays the events side by side; `threads` says at which row each stands.
+    pub(crate) fn fill(&mut self, lines: &[Line], threads: &Threads, survey: &Survey) {
+        let count = lines.len();
+        self.by_type.clear();
+        self.ends.clear();
+        self.types.resize(count, 0);
+        self.befores.resize(count, 0);
+        self.cpus.resize(count, 0);
+        self.procs.resize(count, 0);
+        self.abis.resize(count, 0);
+        self.steps.resize(count, 0);
+        self.files.resize(count, 0);
+        self.ranks.resize(count, 0);
+        self.waits.resize(count, false);
+        self.flags.resize(count, 0);
+        self.latencies.resize(count, 0);
+        self.results.resize(count, 0);
+        self.places.resize(count, (0, 0));
+        // Events are read in their own order, one behind the other; what they say is scattered, to as many places as there
+        // are threads. The other way round every event would be waited for.
+        let mut last = vec![survey.start; threads.runs.len()];
+        let at = threads.row_of.iter().zip(&threads.number_of);
+        for (line, (at, number)) in lines.iter().zip(at) {
+            let (row, at) = (&line.row, *at as usize);
+            let last = &mut last[*number as usize];
+            self.steps[at] = row.time.0.wrapping_sub(*last) as i64;
+            *last = row.time.0;
+            self.types[at] = survey.types.place(u32::from(row.ty.0)) as u16;
+            self.cpus[at] = row.cpu;
+            self.procs[at] = survey.procs.place(row.proc.0) as u32;
+            self.abis[at] = row.abi as u8;
+            self.flags[at] = row.flags.0;
+            self.waits[at] = row.latency_ns != 0;
+            self.latencies[at] = row.latency_ns as i64;
+            self.results[at] = row.result;
+            self.places[at] = (line.place, line.count);
+            self.files[at] = row
+                .file
+                .map_or(0, |file| survey.files.place(file.0) as u32 + 1);
         }
-        waits.clear();
-        cells.clear();
-        by_type.clear();
-        ends.clear();
+    }
+
+    /// What depends on the row before in the same thread; gives the files that were not told by rank.
+    pub(crate) fn follow(&mut self, threads: &Threads, misses: &mut Vec<i64>) {
+        misses.clear();
+        let mut recent = Recent::new();
+        let mut from = 0;
+        for (_, run) in &threads.runs {
+            recent.clear();
+            let to = from + *run as usize;
+            let mut before = self.types[from];
+            for at in from..to {
+                self.befores[at] = std::mem::replace(&mut before, self.types[at]);
+                self.ranks[at] = match self.files[at] {
+                    0 => 0,
+                    file => {
+                        let rank = recent.code_of(file);
+                        if rank == MISS {
+                            misses.push(i64::from(file - 1));
+                        }
+                        rank as u8
+                    }
+                };
+            }
+            from = to;
+        }
     }
 
     /// Groups the rows of `kinds` types.

@@ -76,7 +76,7 @@ impl WriterOptions {
             && (batch.len() >= self.chunk_events
                 || batch.span_with(row.time) > self.chunk_span_ns
                 || batch.bytes() + args.iter().map(bytes).sum::<usize>() > most
-                || (batch.cells.len() + args.len()) as u64 > MAX_CHUNK_VALUES)
+                || batch.values() + args.len() as u64 > MAX_CHUNK_VALUES)
     }
 }
 
