@@ -76,7 +76,7 @@ impl<'a> Values<'a> {
             for (row, tag) in with.iter().zip(&tags) {
                 let value = match u16::from(*tag) {
                     value::ABSENT => Value::Absent,
-                    value::NUM => Value::Num(nums.next().ok_or(malformed("argument"))?),
+                    value::NUM => Value::Num(nums.next().ok_or_else(|| malformed("argument"))?),
                     value::TEXT => self.blob(false, text.next())?,
                     value::DATA => self.blob(true, data.next())?,
                     _ => return Err(malformed("argument tag")),
@@ -102,43 +102,49 @@ impl<'a> Values<'a> {
         let place = place.and_then(|place| usize::try_from(place).ok());
         let blob = place
             .and_then(|place| list.get(place))
-            .ok_or(malformed("place of a value"))?;
+            .ok_or_else(|| malformed("place of a value"))?;
         self.bytes = self.bytes.saturating_add(blob.bytes.len() as u64);
         limit("bytes of all values of a chunk", self.bytes, MAX_CHUNK)?;
         Ok(Value::Bytes(blob.clone()))
     }
 
-    /// Puts the arguments of one type into the events at these places.
+    /// Puts results and arguments of one type into the events at these places. Each event is visited once: they lie far apart.
     pub(crate) fn put(
         &mut self,
         slots: &Slots,
+        results: &[i64],
         rows: &[u32],
         events: &mut [Event],
     ) -> Result<(), ErrorKind> {
-        for slot in &slots.slots {
-            let mut nums = slot.nums.iter();
-            let mut texts = slot.texts.iter();
-            let mut datas = slot.datas.iter();
-            let mut tags = slot.tags.iter();
-            for (at, row) in rows.iter().enumerate() {
-                if slots
-                    .counts
-                    .get(at)
-                    .is_some_and(|count| usize::from(*count) <= slot.number)
-                {
-                    continue;
-                }
-                let tag = tags.next().copied().unwrap_or(slot.tag);
-                let value = match u16::from(tag) {
+        let lists = slots.slots.iter().map(|slot| {
+            (
+                slot.tag,
+                slot.tags.iter(),
+                slot.nums.iter(),
+                slot.texts.iter(),
+                slot.datas.iter(),
+            )
+        });
+        let mut lists: Vec<_> = lists.collect();
+        let mut counts = slots.counts.iter();
+        for (row, result) in rows.iter().zip(results) {
+            let Some(event) = events.get_mut(*row as usize) else {
+                continue;
+            };
+            event.result = *result;
+            let count = counts
+                .next()
+                .map_or(lists.len(), |count| usize::from(*count));
+            for (tag, tags, nums, texts, datas) in lists.iter_mut().take(count) {
+                let tag = tags.next().unwrap_or(tag);
+                let value = match u16::from(*tag) {
                     value::ABSENT => Value::Absent,
-                    value::NUM => Value::Num(*nums.next().ok_or(malformed("argument"))?),
+                    value::NUM => Value::Num(*nums.next().ok_or_else(|| malformed("argument"))?),
                     value::TEXT => self.blob(false, texts.next().copied())?,
                     value::DATA => self.blob(true, datas.next().copied())?,
                     _ => return Err(malformed("argument tag")),
                 };
-                if let Some(event) = events.get_mut(*row as usize) {
-                    event.args.push(value);
-                }
+                event.args.push(value);
             }
         }
         Ok(())
@@ -167,7 +173,6 @@ pub(crate) struct Slots {
 
 /// One argument of all events of a type that have it.
 struct Slot {
-    number: usize,
     /// The kind of all values, or [`value::MIXED`].
     tag: u8,
     tags: Vec<u8>,
@@ -250,7 +255,6 @@ impl Slots {
             }
             let [nums, texts, datas] = lists;
             slots.push(Slot {
-                number,
                 tag,
                 tags,
                 nums,

@@ -687,13 +687,4 @@ impl Threads {
             number_of,
         }
     }
-
-    /// The event of each row.
-    pub fn order(&self) -> Vec<u32> {
-        let mut order = vec![0_u32; self.row_of.len()];
-        for (at, row) in (0_u32..).zip(&self.row_of) {
-            order[*row as usize] = at;
-        }
-        order
-    }
 }

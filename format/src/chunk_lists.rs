@@ -108,7 +108,7 @@ impl Body<'_> {
         for (_, run) in threads {
             let (own, others) = rest
                 .split_at_checked(*run)
-                .ok_or(malformed("thread column"))?;
+                .ok_or_else(|| malformed("thread column"))?;
             if let Some((last, others)) = own.split_last() {
                 befores.push(*own.first().unwrap_or(last));
                 befores.extend_from_slice(others);
@@ -125,7 +125,7 @@ impl Body<'_> {
         let mut steps = Vec::with_capacity(types.len());
         for lane in &lanes.of_row {
             let step = next.get_mut(usize::from(*lane)).and_then(Iterator::next);
-            steps.push(*step.ok_or(malformed("time column"))?);
+            steps.push(*step.ok_or_else(|| malformed("time column"))?);
         }
         Ok(steps)
     }
@@ -161,7 +161,7 @@ impl Body<'_> {
                     Ok(code) => recent.file_of(code),
                     Err(_) => None,
                 };
-                files.push(i64::from(file.ok_or(malformed("rank column"))?));
+                files.push(i64::from(file.ok_or_else(|| malformed("rank column"))?));
             }
         }
         Ok(files)
@@ -184,20 +184,22 @@ impl Body<'_> {
             let key = u32::from(ty.0).saturating_add(1);
             let own = self.has(column::VALUES, key);
             let results = if own {
-                all.next().ok_or(malformed("result column"))?
+                all.next().ok_or_else(|| malformed("result column"))?
             } else {
                 take_ints(&mut rest, rows.len())?
             };
-            for (row, result) in rows.iter().zip(&results) {
-                if let Some(event) = events.get_mut(*row as usize) {
-                    event.result = *result;
+            let is_left = own && wanted.is_some_and(|wanted| !wanted.contains(ty));
+            if !own || is_left {
+                for (row, result) in rows.iter().zip(&results) {
+                    if let Some(event) = events.get_mut(*row as usize) {
+                        event.result = *result;
+                    }
                 }
             }
             if !own {
                 values.take_args(&mut rest, rows, events)?;
-                continue;
             }
-            if wanted.is_some_and(|wanted| !wanted.contains(ty)) {
+            if !own || is_left {
                 continue;
             }
             let files = grouped.of_type(place, &heads.files);
@@ -207,7 +209,7 @@ impl Body<'_> {
             })?;
             if let Some(slots) = slots {
                 values.count(&slots)?;
-                values.put(&slots, rows, events)?;
+                values.put(&slots, &results, rows, events)?;
             }
         }
         end_of(&rest)

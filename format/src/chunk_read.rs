@@ -215,7 +215,7 @@ impl<'a> Body<'a> {
             )?;
             total = total.saturating_add(raw);
             limit("length of all columns", total, MAX_CHUNK)?;
-            let end = at.checked_add(stored).ok_or(malformed("directory"))?;
+            let end = at.checked_add(stored).ok_or_else(|| malformed("directory"))?;
             if entries
                 .insert(
                     (number, key),
@@ -466,7 +466,7 @@ impl<'a> Body<'a> {
                         .ok()
                         .and_then(|file| file.checked_sub(1));
                     let file = at.and_then(|at| files.get(at));
-                    Some(FileId(*file.ok_or(malformed("file column"))? as u32))
+                    Some(FileId(*file.ok_or_else(|| malformed("file column"))? as u32))
                 }
             };
             let proc = usize::try_from(of(&heads.procs, row)).ok();
@@ -482,13 +482,13 @@ impl<'a> Body<'a> {
                 time: BootNs(self.zone.start.0.wrapping_add(time)),
                 cpu,
                 seq,
-                ty: ty.ok_or(malformed("type column"))?.0,
+                ty: ty.ok_or_else(|| malformed("type column"))?.0,
                 abi: abi
                     .and_then(Abi::from_code)
-                    .ok_or(malformed("abi column"))?,
+                    .ok_or_else(|| malformed("abi column"))?,
                 flags: EventFlags(flags.map_err(|_| malformed("flags column"))?),
                 tid: tids.get(row).copied().unwrap_or(0),
-                proc: *proc.ok_or(malformed("proc column"))?,
+                proc: *proc.ok_or_else(|| malformed("proc column"))?,
                 file,
                 result: 0,
                 latency_ns: of(&heads.latencies, row) as u64,
@@ -507,7 +507,7 @@ impl<'a> Body<'a> {
             let step = u32::try_from(cursor.varint()?).map_err(|_| malformed("thread column"))?;
             tid = tid.wrapping_add(step);
             let run = cursor.varint()?;
-            left = left.checked_sub(run).ok_or(malformed("thread column"))?;
+            left = left.checked_sub(run).ok_or_else(|| malformed("thread column"))?;
             if run == 0 {
                 return Err(malformed("thread column"));
             }
@@ -567,12 +567,12 @@ impl<'a> Body<'a> {
             at = usize::try_from(step)
                 .ok()
                 .and_then(|step| at.checked_add(step))
-                .ok_or(malformed("cut column"))?;
-            let blob = blobs.get_mut(at).ok_or(malformed("cut column"))?;
+                .ok_or_else(|| malformed("cut column"))?;
+            let blob = blobs.get_mut(at).ok_or_else(|| malformed("cut column"))?;
             blob.full_len = blob
                 .full_len
                 .checked_add(missing)
-                .ok_or(malformed("cut column"))?;
+                .ok_or_else(|| malformed("cut column"))?;
         }
         end_of(&bytes)?;
         Ok(blobs)

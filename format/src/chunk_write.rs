@@ -230,7 +230,7 @@ impl ChunkEncoder {
             columns.add_ints(encoder, column::ABI, &abis)?;
         }
         if !survey.in_order {
-            let order = time_order(lines, &threads.order(), start);
+            let order = time_order(lines, &threads.row_of);
             columns.add_ints(encoder, column::ORDER, &order)?;
         }
         columns.add_ints(encoder, column::SEQ, &survey.jumps)?;

@@ -83,7 +83,7 @@ pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, E
             .checked_add(jump)
             .and_then(|place| usize::try_from(place).ok());
         let row = place.and_then(|place| by_time.get(place)).copied();
-        let row = row.ok_or(malformed("order column"))?;
+        let row = row.ok_or_else(|| malformed("order column"))?;
         match seen.get_mut(row as usize) {
             Some(seen) if !*seen => *seen = true,
             _ => return Err(malformed("order column")),

@@ -151,20 +151,38 @@ impl Recent {
     }
 }
 
+/// Bits of a row number where it shares a word with its time; a chunk has no more rows than that.
+const ROW_BITS: u32 = 18;
+/// Bits sorted by at once.
+const DIGIT: u32 = 11;
+
 /// The rows in the order of their instants, those of one instant by number: `times` less the earliest, by row.
 pub(crate) fn by_time(times: &[u64]) -> Vec<u32> {
-    let all = times.iter().fold(0, |all, time| all | time);
-    let mut rows: Vec<(u64, u32)> = times.iter().copied().zip(0_u32..).collect();
-    if rows.is_sorted() {
-        return rows.into_iter().map(|row| row.1).collect();
+    if times.is_sorted() {
+        return (0_u32..).zip(times).map(|row| row.0).collect();
     }
-    let mut other = vec![(0_u64, 0_u32); rows.len()];
-    let mut shift = 0_u32;
-    while shift < 64 && all.checked_shr(shift).unwrap_or(0) != 0 {
-        let digit = |time: u64| (time >> shift & 0x7ff) as usize;
-        let mut starts = [0_usize; 2048];
+    let all = times.iter().fold(0, |all, time| all | time);
+    let bits = 64_u32.saturating_sub(all.leading_zeros());
+    if bits.saturating_add(ROW_BITS) <= 64 && times.len() <= 1 << ROW_BITS {
+        let rows = times.iter().zip(0_u64..);
+        let rows = rows.map(|(time, row)| time << ROW_BITS | row).collect();
+        let sorted = by_digits(rows, bits, |row| row >> ROW_BITS);
+        let number = |row: u64| (row & ((1 << ROW_BITS) - 1)) as u32;
+        return sorted.into_iter().map(number).collect();
+    }
+    let rows = times.iter().copied().zip(0_u32..).collect();
+    let sorted = by_digits(rows, bits, |row: (u64, u32)| row.0);
+    sorted.into_iter().map(|row| row.1).collect()
+}
+
+/// Sorts by a number of at most `bits` bits; what has the same one stays in its order.
+fn by_digits<T: Copy + Default>(mut rows: Vec<T>, bits: u32, number: impl Fn(T) -> u64) -> Vec<T> {
+    let mut other = vec![T::default(); rows.len()];
+    for shift in (0..bits).step_by(DIGIT as usize) {
+        let digit = |row: T| (number(row) >> shift & ((1 << DIGIT) - 1)) as usize;
+        let mut starts = [0_usize; 1 << DIGIT];
         for row in &rows {
-            if let Some(count) = starts.get_mut(digit(row.0)) {
+            if let Some(count) = starts.get_mut(digit(*row)) {
                 *count = count.saturating_add(1);
             }
         }
@@ -175,7 +193,7 @@ pub(crate) fn by_time(times: &[u64]) -> Vec<u32> {
             from = from.saturating_add(count);
         }
         for row in &rows {
-            if let Some(start) = starts.get_mut(digit(row.0)) {
+            if let Some(start) = starts.get_mut(digit(*row)) {
                 if let Some(to) = other.get_mut(*start) {
                     *to = *row;
                 }
@@ -183,9 +201,8 @@ pub(crate) fn by_time(times: &[u64]) -> Vec<u32> {
             }
         }
         std::mem::swap(&mut rows, &mut other);
-        shift = shift.saturating_add(11);
     }
-    rows.into_iter().map(|row| row.1).collect()
+    rows
 }
 
 #[cfg(test)]

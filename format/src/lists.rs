@@ -418,7 +418,7 @@ impl<'a> PartsReader<'a> {
             }
             _ => {
                 let number = way.wrapping_sub(way::CONTEXT as u8);
-                let others = context(number / 2).ok_or(malformed("context of a list"))?;
+                let others = context(number / 2).ok_or_else(|| malformed("context of a list"))?;
                 if others.len() != count {
                     return Err(malformed("context of a list"));
                 }

@@ -2,18 +2,20 @@
 //! thread and type by type what the columns are made of.
 
 use crate::batch::{Line, Places, Threads};
-use crate::lanes::{MISS, Recent, by_time};
+use crate::lanes::{MISS, Recent};
 use afterimage_model::EventFlags;
 
 /// For each file position, how far the row there stands from where time order would put it.
-pub(crate) fn time_order(lines: &[Line], order: &[u32], start: u64) -> Vec<i64> {
-    let times: Vec<u64> = (order.iter())
-        .map(|line| lines[*line as usize].row.time.0 - start)
+pub(crate) fn time_order(lines: &[Line], row_of: &[u32]) -> Vec<i64> {
+    // What comes late is rare, so that the sort finds long runs in order.
+    let places = lines.iter().zip(row_of).zip(0_u32..);
+    let mut places: Vec<(u64, u32, u32)> = places
+        .map(|((line, row), at)| (line.row.time.0, *row, at))
         .collect();
+    places.sort();
     let mut jumps = vec![0_i64; lines.len()];
-    for (place, row) in by_time(&times).into_iter().enumerate() {
-        let at = order[row as usize] as usize;
-        jumps[at] = place as i64 - at as i64;
+    for (place, (_, _, at)) in (0_i64..).zip(places) {
+        jumps[at as usize] = place - i64::from(at);
     }
     jumps
 }

@@ -128,7 +128,7 @@ pub(crate) fn take_table(
                     }
                     STRINGS => {
                         let blob = usize::try_from(value).ok().and_then(|at| strings.get(at));
-                        let blob = blob.ok_or(malformed("place of a value"))?;
+                        let blob = blob.ok_or_else(|| malformed("place of a value"))?;
                         limit(
                             "bytes of all rows",
                             spent.saturating_add(blob.bytes.len() as u64),
