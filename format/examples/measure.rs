@@ -312,7 +312,9 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
 
 fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
-    let path = args.next().ok_or("usage: measure CAPTURE [columns] [live]")?;
+    let path = args
+        .next()
+        .ok_or("usage: measure CAPTURE [columns] [live]")?;
     let (mut with_columns, mut live) = (false, false);
     for word in args {
         match word.as_str() {

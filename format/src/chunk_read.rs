@@ -6,7 +6,6 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::Chunk;
 use crate::block::BlockHead;
 use crate::codec::{decompress, take_ints, take_steps};
 use crate::error::{ErrorKind, limit, malformed};
@@ -21,6 +20,7 @@ use crate::records::{ZoneRecord, take_rows};
 use crate::source::Source;
 use crate::tables::take_table;
 use crate::wire::{Cursor, Record};
+use crate::{Choose, Chunk};
 use afterimage_model::{
     Abi, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Tables, TypeId,
 };
@@ -215,7 +215,9 @@ impl<'a> Body<'a> {
             )?;
             total = total.saturating_add(raw);
             limit("length of all columns", total, MAX_CHUNK)?;
-            let end = at.checked_add(stored).ok_or_else(|| malformed("directory"))?;
+            let end = at
+                .checked_add(stored)
+                .ok_or_else(|| malformed("directory"))?;
             if entries
                 .insert(
                     (number, key),
@@ -395,19 +397,20 @@ impl<'a> Body<'a> {
         })
     }
 
-    /// As [`Body::decode`], but only events that are chosen by what is known without their arguments and results have those;
-    /// columns that only the others need are not decompressed. `None` when nothing is chosen.
+    /// As [`Body::decode`], with these rows, but only events that are chosen by what is known without their arguments and
+    /// results have those; columns that only the others need are not decompressed. `None` when nothing is chosen.
     pub(crate) fn decode_chosen(
         &self,
-        choose: &mut dyn FnMut(&mut Chunk) -> Vec<bool>,
+        tables: Tables,
+        choose: &mut dyn Choose,
     ) -> Result<Option<(Chunk, Vec<bool>)>, ErrorKind> {
         let heads = self.heads()?;
         let mut chunk = Chunk {
             first_num: self.zone.first_num,
             events: self.events(&heads)?,
-            tables: self.tables()?,
+            tables,
         };
-        let chosen = choose(&mut chunk);
+        let chosen = choose.events(&chunk);
         if !chosen.contains(&true) {
             return Ok(None);
         }
@@ -507,7 +510,9 @@ impl<'a> Body<'a> {
             let step = u32::try_from(cursor.varint()?).map_err(|_| malformed("thread column"))?;
             tid = tid.wrapping_add(step);
             let run = cursor.varint()?;
-            left = left.checked_sub(run).ok_or_else(|| malformed("thread column"))?;
+            left = left
+                .checked_sub(run)
+                .ok_or_else(|| malformed("thread column"))?;
             if run == 0 {
                 return Err(malformed("thread column"));
             }

@@ -5,13 +5,14 @@
 
 use crate::Chunk;
 use crate::args_write::{Slots, put_args};
-use crate::batch::{Args, Batch, Dictionary, Threads};
+use crate::batch::{Args, Batch, Dictionary};
 use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
 use crate::lanes::Lanes;
 use crate::layout::column;
 use crate::lists::{Context, Parts};
+use crate::places::Threads;
 use crate::records::ZoneRecord;
 use crate::survey::{Rows, Survey, time_order};
 use crate::tables::put_table;

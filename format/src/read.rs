@@ -52,6 +52,23 @@ pub struct Chunk {
     pub tables: Tables,
 }
 
+/// Says what is needed of a chunk while it is decoded.
+pub trait Choose {
+    /// Whether any event could be needed, by the types of the chunk's events, their processes and the rows that they may
+    /// point at.
+    fn rows(&mut self, _zone: &Zone, _tables: &Tables) -> bool {
+        true
+    }
+    /// For each event whether its arguments and result are needed, by what is known without them.
+    fn events(&mut self, chunk: &Chunk) -> Vec<bool>;
+}
+
+impl<F: FnMut(&Chunk) -> Vec<bool>> Choose for F {
+    fn events(&mut self, chunk: &Chunk) -> Vec<bool> {
+        self(chunk)
+    }
+}
+
 /// What the footer says of how the recording ended; what it is worth is for `verify` to say.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seal {
@@ -222,20 +239,22 @@ impl Reader {
             .map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
     }
 
-    /// Decodes what is asked of one chunk: `choose` sees its events without arguments and results, and says for each whether
-    /// those are needed. Gives the chunk, in which the others may lack them, and what was chosen; `None` when nothing was.
-    /// Columns that nobody needs are neither decompressed nor checked.
+    /// Decodes what is asked of one chunk: `choose` sees its rows, then its events without arguments and results, and says for
+    /// each whether those are needed. Gives the chunk, in which the others may lack them, and what was chosen; `None` when
+    /// nothing was. Columns that nobody needs are neither decompressed nor checked.
     pub fn chunk_chosen(
         &self,
         at: usize,
-        choose: &mut dyn FnMut(&Chunk) -> Vec<bool>,
+        choose: &mut dyn Choose,
     ) -> Result<Option<(Chunk, Vec<bool>)>, Error> {
         let info = self.info(at)?;
         let decode = |body: &Body<'_>| {
-            body.decode_chosen(&mut |chunk| {
-                self.fill_late(chunk);
-                choose(chunk)
-            })
+            let mut tables = body.tables()?;
+            self.fill_late(&mut tables);
+            if !choose.rows(&body.zone, &tables) {
+                return Ok(None);
+            }
+            body.decode_chosen(tables, choose)
         };
         let chosen = self.with_body(info, decode);
         chosen.map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
@@ -243,7 +262,7 @@ impl Reader {
 
     fn decode(&self, info: &ChunkInfo) -> Result<Chunk, ErrorKind> {
         let mut chunk = self.with_body(info, |body| body.decode())?;
-        self.fill_late(&mut chunk);
+        self.fill_late(&mut chunk.tables);
         Ok(chunk)
     }
 
@@ -277,8 +296,8 @@ impl Reader {
     }
 
     /// The hash of a program may have been computed when the chunk had been written.
-    fn fill_late(&self, chunk: &mut Chunk) {
-        for row in chunk.tables.procs.values_mut() {
+    fn fill_late(&self, tables: &mut Tables) {
+        for row in tables.procs.values_mut() {
             if row.exe_sha256.is_empty()
                 && let Some(later) = self.state.proc(row.id)
                 && !later.exe_sha256.is_empty()

@@ -1,8 +1,9 @@
 //! The events of a batch, looked at once and laid side by side: in file order what must be known of all of them, then thread by
 //! thread and type by type what the columns are made of.
 
-use crate::batch::{Line, Places, Threads};
+use crate::batch::Line;
 use crate::lanes::{MISS, Recent};
+use crate::places::{Places, Threads};
 use afterimage_model::EventFlags;
 
 /// For each file position, how far the row there stands from where time order would put it.

@@ -39,6 +39,7 @@ mod aggregate;
 mod alerts;
 mod cell;
 mod chain;
+mod choosing;
 mod document;
 mod error;
 mod findings;

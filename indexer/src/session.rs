@@ -1,10 +1,11 @@
 //! An open capture: its facts, its events one by one, and the walk over them that every answer is made of.
 
+use crate::choosing::Choosing;
 use crate::error::Error;
 use crate::index::{Index, Reach};
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Note, Reader};
+use afterimage_format::{Choose, Chunk, ChunkInfo, Note, Reader};
 use afterimage_model::{
     BootNs, ContainerId, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals,
     TypeDesc, TypeId,
@@ -28,7 +29,8 @@ pub struct Work {
     pub by_container: AtomicU64,
     /// Chunks in which the index knows no process and no file that could match.
     pub by_index: AtomicU64,
-    /// Chunks in which no event could match by what is known without arguments and results; those were not read.
+    /// Chunks in which no event could match by the rows they may point at, or by what is known without arguments and results;
+    /// those were not read.
     pub by_head: AtomicU64,
     /// Chunks that could not be read.
     pub unreadable: AtomicU64,
@@ -499,31 +501,15 @@ impl Session {
             .iter()
             .find(|(have, _)| *have == at)
             .map(|(_, chunk)| chunk.clone());
-        let mut choose = |chunk: &Chunk| -> Vec<bool> {
-            visitor.chunk();
-            if let Some(evaluator) = evaluator {
-                evaluator.forget();
-            }
-            let events = chunk.events.iter().enumerate();
-            events
-                .map(|(place, event)| {
-                    let num = chunk.first_num.saturating_add(place as u64);
-                    let ctx = self.ctx(chunk, event, num, None);
-                    evaluator
-                        .as_mut()
-                        .is_none_or(|evaluator| evaluator.by_head(&ctx) != Some(false))
-                        && visitor.may_want(&ctx)
-                })
-                .collect()
-        };
+        let mut choosing = Choosing::new(self, evaluator, visitor);
         if let Some(chunk) = kept {
-            let chosen = choose(&chunk);
+            let chosen = choosing.events(&chunk);
             return Ok(chosen.contains(&true).then_some((chunk, chosen)));
         }
         if let Some(why) = lock(&self.unreadable).get(&at) {
             return Err(why.clone());
         }
-        match self.source.chunk_chosen(at, &mut choose) {
+        match self.source.chunk_chosen(at, &mut choosing) {
             Ok(found) => Ok(found.map(|(chunk, chosen)| (Arc::new(chunk), chosen))),
             Err(error) => {
                 let why = error.to_string();

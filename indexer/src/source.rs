@@ -1,6 +1,6 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
-use afterimage_format::{Chunk, ChunkInfo, Note, Reader};
+use afterimage_format::{Choose, Chunk, ChunkInfo, Note, Reader};
 use afterimage_model::{ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
@@ -12,14 +12,14 @@ pub(crate) trait Source: Send + Sync {
     fn totals(&self) -> Option<&Totals>;
     fn chunks(&self) -> &[ChunkInfo];
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>>;
-    /// A chunk in which only events that `choose` wants, by what is known without arguments and results, need have those.
+    /// A chunk in which only events that `choose` wants need have arguments and results.
     fn chunk_chosen(
         &self,
         at: usize,
-        choose: &mut dyn FnMut(&Chunk) -> Vec<bool>,
+        choose: &mut dyn Choose,
     ) -> Result<Chosen, Box<dyn std::error::Error + Send + Sync>> {
         let chunk = self.chunk(at)?;
-        let chosen = choose(&chunk);
+        let chosen = choose.events(&chunk);
         Ok(chosen.contains(&true).then_some((chunk, chosen)))
     }
     /// The types of a chunk's events and the containers of their processes, where that can be told without decoding it.
@@ -79,7 +79,7 @@ impl Source for Reader {
     fn chunk_chosen(
         &self,
         at: usize,
-        choose: &mut dyn FnMut(&Chunk) -> Vec<bool>,
+        choose: &mut dyn Choose,
     ) -> Result<Chosen, Box<dyn std::error::Error + Send + Sync>> {
         Ok(self.chunk_chosen(at, choose)?)
     }

@@ -166,7 +166,120 @@ fn joined(
     answer
 }
 
+/// Which events a part of a capture may hold, as far as that is known without looking at any.
+#[derive(Clone, Copy)]
+pub struct Among<'a> {
+    /// The capture's header.
+    pub manifest: &'a Manifest,
+    /// The capture's schema.
+    pub schema: &'a Schema,
+    /// Every row that one of the events may point at.
+    pub tables: &'a Tables,
+    /// Their types.
+    pub types: &'a [TypeId],
+    /// Their processes.
+    pub procs: &'a [ProcId],
+}
+
+/// What may come of a condition among several events.
+#[derive(Clone, Copy)]
+struct Outcomes {
+    holds: bool,
+    fails: bool,
+}
+
 impl Node {
+    /// What may come of it among events that are not looked at.
+    fn among(&self, among: &Among<'_>, ask: &mut dyn FnMut(&Ctx<'_>, &Node) -> bool) -> Outcomes {
+        let either = Outcomes {
+            holds: true,
+            fails: true,
+        };
+        match self {
+            Node::All => Outcomes {
+                holds: true,
+                fails: false,
+            },
+            Node::Not(inner) => {
+                let Outcomes { holds, fails } = inner.among(among, ask);
+                Outcomes {
+                    holds: fails,
+                    fails: holds,
+                }
+            }
+            Node::Or(parts) => parts.iter().fold(
+                Outcomes {
+                    holds: false,
+                    fails: true,
+                },
+                |all, part| {
+                    let one = part.among(among, ask);
+                    Outcomes {
+                        holds: all.holds || one.holds,
+                        fails: all.fails && one.fails,
+                    }
+                },
+            ),
+            Node::And(parts) => parts.iter().fold(
+                Outcomes {
+                    holds: true,
+                    fails: false,
+                },
+                |all, part| {
+                    // What no event can make hold is not changed by the others, which may be dear to ask.
+                    let one = if all.holds {
+                        part.among(among, ask)
+                    } else {
+                        either
+                    };
+                    Outcomes {
+                        holds: all.holds && one.holds,
+                        fails: all.fails || one.fails,
+                    }
+                },
+            ),
+            Node::Test(on, ..) | Node::Once(on, ..) => {
+                let mut event = bare_event(TypeId(0));
+                let mut found = Outcomes {
+                    holds: false,
+                    fails: false,
+                };
+                let mut see = |event: &Event| {
+                    let ctx = bare_ctx(among.manifest, among.schema, among.tables, event);
+                    match ask(&ctx, self) {
+                        true => found.holds = true,
+                        false => found.fails = true,
+                    }
+                    found.holds && found.fails
+                };
+                match on {
+                    Dependency::Event | Dependency::Head => return either,
+                    Dependency::Type => {
+                        among.types.iter().any(|ty| {
+                            event.ty = *ty;
+                            see(&event)
+                        });
+                    }
+                    Dependency::Process => {
+                        among.procs.iter().any(|proc| {
+                            event.proc = *proc;
+                            see(&event)
+                        });
+                    }
+                    // A file whose row is not there is as none.
+                    Dependency::File => {
+                        let known = among.tables.files.keys().copied().map(Some);
+                        known.chain([None]).any(|file| {
+                            event.file = file;
+                            see(&event)
+                        });
+                    }
+                }
+                found
+            }
+        }
+    }
+
     /// Three-valued: what asks for arguments or the result is not known.
     fn by_head(
         &self,
@@ -376,6 +489,19 @@ impl Evaluator {
         root.by_head(ctx, &mut |on, slot, node, ask| {
             remembered(memories, counts, ctx, on, slot, node, ask)
         })
+    }
+
+    /// Whether an event of any of these types, of any of these processes and with any file row or none could match: false only
+    /// when that alone rules it out. What is learnt of the rows is remembered.
+    pub fn may_match_among(&mut self, among: &Among<'_>) -> bool {
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
+        let root = &self.filter.plan.root;
+        let mut ask = |ctx: &Ctx<'_>, node: &Node| {
+            node.matches(ctx, &mut |on, slot, node, ask| {
+                remembered(memories, counts, ctx, on, slot, node, ask)
+            })
+        };
+        root.among(among, &mut ask).holds
     }
 
     /// Forgets what was learnt of processes and files: to be called before events that come with other tables (another chunk).

@@ -166,6 +166,27 @@ proptest! {
     }
 
     #[test]
+    fn rows_that_are_ruled_out_match_never(shaped in shaped()) {
+        let story = story();
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let mut evaluator = filter.evaluator();
+        let all = (0..story.events.len()).map(|at| story.ctx(at).event);
+        let (types, procs): (Vec<_>, Vec<_>) = all.map(|event| (event.ty, event.proc)).unzip();
+        for at in 0..story.events.len() {
+            let ctx = story.ctx(at);
+            let mut own = story.tables.clone();
+            own.files.retain(|id, _| Some(*id) == ctx.event.file);
+            let among = Among { manifest: ctx.manifest, schema: ctx.schema, tables: &story.tables, types: &types, procs: &procs };
+            let one = Among { tables: &own, types: &[ctx.event.ty], procs: &[ctx.event.proc], ..among };
+            for among in [among, one] {
+                evaluator.forget();
+                prop_assert!(evaluator.may_match_among(&among) || !filter.matches(&ctx), "event {}", at + 1);
+            }
+            prop_assert_eq!(evaluator.matches(&ctx), filter.matches(&ctx));
+        }
+    }
+
+    #[test]
     fn no_text_makes_the_parsers_panic(text in "\\PC{0,60}") {
         let _ = Filter::parse(&text).map_err(|e| e.to_string());
         let _ = Template::parse(&text).map_err(|e| e.to_string());
