@@ -73,6 +73,10 @@ const KINDS: &[(u32, Kind)] = &[
 const FIRST: u32 = 0x200;
 
 /// Those by their place: every event asks.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "what would be wrong does not compile"
+)]
 const SETTLED: [Option<Kind>; 0x40] = {
     let mut settled = [None; 0x40];
     let mut at = 0;

@@ -256,7 +256,7 @@ impl Converter {
                 Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) => {
                     if let Some(sieve) = sieve.as_deref_mut() {
                         // What passes is handed over soon, however little it is.
-                        if self.report.events % PATIENCE == 0 {
+                        if self.report.events.is_multiple_of(PATIENCE) {
                             output.flush(&mut self.rows, &self.state)?;
                         }
                         if self.quiet(block.body, block.kind, sieve) {

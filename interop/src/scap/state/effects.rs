@@ -94,6 +94,10 @@ const EFFECTS: &[(Effect, &[u16])] = &[
 ];
 
 /// The same by code.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "what would be wrong does not compile"
+)]
 const BY_CODE: [Effect; CODES as usize] = {
     let mut by_code = [Effect::Nothing; CODES as usize];
     let mut at = 0;
