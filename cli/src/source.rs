@@ -37,8 +37,9 @@ pub enum Input {
 }
 
 impl Input {
-    /// Opens a capture. What is `narrow`, an answer that few events give, is worth a converted copy.
-    pub fn open(path: &Path, narrow: bool) -> Result<Input, Failure> {
+    /// Opens a capture. What is `narrow`, an answer that few events give, is worth a converted copy, unless it is `quick` to
+    /// be had without one.
+    pub fn open(path: &Path, narrow: bool, quick: bool) -> Result<Input, Failure> {
         let whole = |reader| Ok(Input::Whole(Box::new(Source::new(reader))));
         let failed = |error: InteropError| not_opened(path, &error);
         let read = |error| failed(InteropError::Read(error));
@@ -59,7 +60,7 @@ impl Input {
                 if let Some(reader) = place.open() {
                     return whole(reader);
                 }
-                draft = place.begin();
+                draft = (!quick).then(|| place.begin()).flatten();
             }
             stream
         };

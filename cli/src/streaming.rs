@@ -1,9 +1,9 @@
 //! Captures of other programs, asked as they are read: nothing is converted in between, and the first answer comes at once.
 
 use crate::cache::Draft;
-use afterimage_format::{Batch, Row};
+use afterimage_format::Row;
 use afterimage_indexer::{Span, Work};
-use afterimage_interop::scap::{Report, Stream};
+use afterimage_interop::scap::{self, Report, Sieve, Stream, Stretch};
 use afterimage_interop::{Error, Provenance};
 use afterimage_model::{
     Abi, BootNs, Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
@@ -46,6 +46,7 @@ pub fn scan(
         hidden: hidden(schema, question),
         event: blank(),
         num: 0,
+        passed: 0,
         first_ns,
         previous_ns: None,
     };
@@ -56,13 +57,15 @@ pub fn scan(
         Some((draft, writer))
     });
     let copies = copy.is_some();
-    let take = &mut |batch: &Batch, tables: &Tables| {
-        let go_on = walk.stretch(batch, tables, each);
+    let idle = walk.hidden.clone();
+    let mut ahead = walk.ahead();
+    let take = &mut |stretch: &Stretch| {
+        let go_on = walk.stretch(stretch, each);
         copy = copy
             .take()
             .filter(|_| go_on)
             .and_then(|(draft, mut writer)| {
-                writer.chunk(batch, tables).ok()?;
+                writer.chunk(&stretch.batch, &stretch.tables).ok()?;
                 Some((draft, writer))
             });
         Ok(go_on)
@@ -70,12 +73,17 @@ pub fn scan(
     let ended = if copies {
         stream.chunks(take)
     } else {
-        stream.each(take)
+        let sieve = Sieve {
+            idle: &idle,
+            may: &mut |row, tables, number, world| ahead.may(row, tables, number, world),
+        };
+        stream.sift(sieve, take)
     }?;
     if let Some(evaluator) = &walk.evaluator {
         question.work.add_texts(evaluator);
     }
     let Some(ended) = ended else { return Ok(None) };
+    walk.passed_over(ended.events());
     let Some((draft, writer)) = copy else {
         return Ok(Some(ended.report()));
     };
@@ -84,6 +92,14 @@ pub fn scan(
         draft.finish();
     }
     Ok(Some(report))
+}
+
+/// Whether most types of events are ruled out, so that asking the capture itself costs less than making a copy of it.
+pub fn is_quick(filter: &Filter) -> bool {
+    let schema = scap::schema();
+    let types = (0..).map(TypeId).zip(&schema.types);
+    let asked = types.filter(|(ty, _)| filter.may_match_type(schema, *ty));
+    asked.count() * 8 < schema.types.len()
 }
 
 /// By event type: whether no event of it is to be shown, whatever else is in it.
@@ -106,26 +122,49 @@ struct Walk<'w> {
     /// The one event whose memory all use.
     event: Event,
     num: u64,
+    passed: u64,
     first_ns: u64,
     previous_ns: Option<u64>,
 }
 
-impl Walk<'_> {
+impl<'w> Walk<'w> {
+    /// What is asked on the thread that reads.
+    fn ahead(&self) -> Ahead<'w> {
+        let filter = self.question.filter.filter(|filter| !filter.is_all());
+        Ahead {
+            walk: Walk {
+                evaluator: filter.map(Filter::evaluator),
+                hidden: self.hidden.clone(),
+                event: blank(),
+                previous_ns: None,
+                ..*self
+            },
+            world: 0,
+        }
+    }
+
+    /// The events up to this one have been read.
+    fn passed_over(&mut self, last: u64) {
+        let more = last.saturating_sub(self.passed);
+        self.passed += more;
+        self.question.work.events.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// False ends the reading.
-    fn stretch(
-        &mut self,
-        batch: &Batch,
-        tables: &Tables,
-        each: &mut dyn FnMut(&Ctx<'_>) -> bool,
-    ) -> bool {
+    fn stretch(&mut self, stretch: &Stretch, each: &mut dyn FnMut(&Ctx<'_>) -> bool) -> bool {
+        let Stretch {
+            batch,
+            tables,
+            numbers,
+        } = stretch;
         let mut evaluator = self.evaluator.take();
         if let Some(evaluator) = &mut evaluator {
             evaluator.forget();
         }
         let (mut asked, mut matched) = (0, 0);
         let mut go_on = true;
-        for at in 0..batch.len() {
-            self.num += 1;
+        for (at, number) in numbers.iter().enumerate() {
+            self.num = *number;
             let Some(row) = batch.row(at).filter(|row| self.may_show(row)) else {
                 continue;
             };
@@ -153,11 +192,11 @@ impl Walk<'_> {
             }
         }
         self.evaluator = evaluator;
+        self.passed_over(self.num);
         let work = self.question.work;
         for (counter, n) in [
             (&work.chunks, 1),
             (&work.read, 1),
-            (&work.events, batch.len() as u64),
             (&work.asked, asked),
             (&work.matched, matched),
         ] {
@@ -186,6 +225,33 @@ impl Walk<'_> {
                 .question
                 .span
                 .is_none_or(|(start, end)| (start..=end).contains(&row.time.0))
+    }
+}
+
+/// The same filter, asked before the arguments of an event are looked at.
+struct Ahead<'w> {
+    walk: Walk<'w>,
+    world: u64,
+}
+
+impl Ahead<'_> {
+    fn may(&mut self, row: &Row, tables: &Tables, number: u64, world: u64) -> bool {
+        if !self.walk.may_show(row) {
+            return false;
+        }
+        let Some(mut evaluator) = self.walk.evaluator.take() else {
+            return true;
+        };
+        // What was learnt of processes holds until their containers or accounts are told anew.
+        if std::mem::replace(&mut self.world, world) != world {
+            evaluator.forget();
+        }
+        self.walk.num = number;
+        put_head(&mut self.walk.event, row);
+        let ctx = self.walk.ctx(tables, &self.walk.event);
+        let may = evaluator.by_head(&ctx) != Some(false);
+        self.walk.evaluator = Some(evaluator);
+        may
     }
 }
 

@@ -23,7 +23,7 @@ mod types;
 mod values;
 mod write;
 
-pub use stream::{Ended, Report, Stream, convert};
+pub use stream::{Ended, Report, Sieve, Stream, Stretch, convert};
 pub use types::schema;
 pub use write::{Written, write};
 

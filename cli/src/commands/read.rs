@@ -11,7 +11,7 @@ use crate::source::{
     Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
     unreadable,
 };
-use crate::streaming::{Question, scan};
+use crate::streaming::{Question, is_quick, scan};
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, Value, render};
 use afterimage_query::{FieldRef, Shown, Template};
@@ -146,7 +146,7 @@ impl Read {
             None
         };
         let narrow = filter.is_some() || self.when.from.is_some() || self.when.to.is_some();
-        let input = Input::open(&path, narrow)?;
+        let input = Input::open(&path, narrow, filter.as_ref().is_some_and(is_quick))?;
         if input.schema().has_entries() {
             layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
             if let Some((fields, None)) = &mut names {

@@ -69,9 +69,34 @@ const KINDS: &[(u32, Kind)] = &[
     (0x8012_abcd, Kind::Users(1)),
 ];
 
+/// The settled numbers but for that of sections begin here.
+const FIRST: u32 = 0x200;
+
+/// Those by their place: every event asks.
+#[expect(
+    clippy::indexing_slicing,
+    reason = "what would be wrong does not compile"
+)]
+const SETTLED: [Option<Kind>; 0x40] = {
+    let mut settled = [None; 0x40];
+    let mut at = 0;
+    while at < KINDS.len() {
+        let (ty, kind) = KINDS[at];
+        if ty >= FIRST && ty - FIRST < 0x40 {
+            settled[(ty - FIRST) as usize] = Some(kind);
+        }
+        at += 1;
+    }
+    settled
+};
+
 /// What a block type holds; `None` for types nobody knows.
 pub fn kind(ty: u32) -> Option<Kind> {
-    KINDS.iter().find(|row| row.0 == ty).map(|row| row.1)
+    let place = ty.checked_sub(FIRST).map(|place| place as usize);
+    match place.and_then(|place| SETTLED.get(place)) {
+        Some(settled) => *settled,
+        None => KINDS.iter().find(|row| row.0 == ty).map(|row| row.1),
+    }
 }
 
 /// A block.

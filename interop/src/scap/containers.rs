@@ -240,12 +240,14 @@ impl Containers {
         if id.is_empty() {
             return;
         }
-        let labels = told.get("labels").and_then(Value::as_object);
-        let labels: std::collections::BTreeMap<String, String> = labels
-            .into_iter()
-            .flatten()
-            .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
-            .collect();
+        let pairs = |name: &str| -> std::collections::BTreeMap<String, String> {
+            let pairs = told.get(name).and_then(Value::as_object);
+            let texts = pairs.into_iter().flatten();
+            texts
+                .filter_map(|(key, value)| Some((key.clone(), value.as_str()?.to_owned())))
+                .collect()
+        };
+        let labels = pairs("labels");
         let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
         let full_id = Some(text("full_id")).filter(|full| !full.is_empty());
         let before = self.known.get(&id).map(|known| known.row.full_id.clone());
@@ -280,6 +282,7 @@ impl Containers {
             pod_uid: label("io.kubernetes.pod.uid"),
             sandbox_id: text("pod_sandbox_id"),
             user: text("User"),
+            pod_labels: pairs("pod_sandbox_labels"),
             labels,
             ..Container::default()
         };
@@ -337,6 +340,8 @@ pub fn json(row: &Container) -> String {
         "imagetag": tag,
         "privileged": row.privileged.unwrap_or(false),
         "is_pod_sandbox": false,
+        "pod_sandbox_id": row.sandbox_id,
+        "pod_sandbox_labels": row.pod_labels,
         "ip": if row.ip.is_empty() { "0.0.0.0" } else { &row.ip },
         "labels": row.labels,
         "env": [],
@@ -420,6 +425,20 @@ mod tests {
         assert_eq!(
             containers.has_address("c010f5a08549", "172.17.0.2".parse().unwrap()),
             Some(true)
+        );
+        containers.told(br#"{"container":{"id":"c010f5a08549","name":"web","pod_sandbox_id":"ab","pod_sandbox_labels":{"app":"shop","n":7}}}"#);
+        let row = containers.row("c010f5a08549").unwrap().1.unwrap();
+        assert_eq!(
+            row.pod_labels.iter().next(),
+            Some((&"app".to_owned(), &"shop".to_owned()))
+        );
+        assert_eq!((row.pod_labels.len(), row.sandbox_id.as_str()), (1, "ab"));
+        let mut again = Containers::default();
+        again.told(json(&row).as_bytes());
+        let again = again.row(row.short_id()).unwrap().1.unwrap();
+        assert_eq!(
+            (&again.pod_labels, &again.name),
+            (&row.pod_labels, &row.name)
         );
         containers.told(b"{");
         containers.told(br#"{"container":{"id":7}}"#);

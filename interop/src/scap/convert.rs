@@ -6,18 +6,36 @@ use super::event::{self, Raw};
 use super::lists;
 use super::rows::Rows;
 use super::state::State;
-use super::stream::{Output, Report};
+use super::stream::{Output, Report, Sieve};
 use super::types::{self, UNRECOGNIZED};
 use super::values::Held;
 use crate::error::Error;
 use afterimage_format::{Arg, Note, Row, Writer};
 use afterimage_model::time::Civil;
-use afterimage_model::{Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Totals};
+use afterimage_model::{
+    Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Totals, TypeId,
+};
 use smallvec::SmallVec;
 use std::io::Write;
 
 /// Most gaps that are told one by one; a file with more is not worth the detail.
 const MAX_GAPS: usize = 10_000;
+
+/// Events after which those that passed a sieve are handed over.
+const PATIENCE: u64 = 1 << 15;
+
+/// The type of an event of this code, of which the first parameter may say which call it is.
+fn type_of(code: u16, first: Option<u64>) -> TypeId {
+    match code {
+        0 | 1 => types::call_type(narrow(first), code == 1),
+        code => types::type_id(code),
+    }
+}
+
+/// A number of a call.
+fn narrow(number: Option<u64>) -> u16 {
+    number.unwrap_or(u64::MAX).min(u64::from(u16::MAX)) as u16
+}
 
 /// The event in a block of events.
 pub fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
@@ -64,6 +82,11 @@ impl Converter {
     /// Whether a section has begun.
     pub fn has_section(&self) -> bool {
         self.report.sections > 0
+    }
+
+    /// How many events were read.
+    pub fn events(&self) -> u64 {
+        self.report.events
     }
 
     /// What stands in the header.
@@ -218,11 +241,12 @@ impl Converter {
         blocks: &mut Blocks,
         first: Vec<Lost>,
         pending: Option<(Vec<u8>, Option<Kind>)>,
+        mut sieve: Option<&mut Sieve<'_>>,
         output: &mut Output,
     ) -> Result<(), Error> {
         self.lost.extend(first);
         if let Some((body, kind)) = pending {
-            self.event(&body, kind, output)?;
+            self.event(&body, kind, sieve.as_deref_mut(), output)?;
         }
         loop {
             self.damaged(blocks);
@@ -230,7 +254,16 @@ impl Converter {
                 Item::End => break,
                 Item::Lost(lost) => self.lose(lost),
                 Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) => {
-                    self.event(block.body, block.kind, output)?;
+                    if let Some(sieve) = sieve.as_deref_mut() {
+                        // What passes is handed over soon, however little it is.
+                        if self.report.events.is_multiple_of(PATIENCE) {
+                            output.flush(&mut self.rows, &self.state)?;
+                        }
+                        if self.quiet(block.body, block.kind, sieve) {
+                            continue;
+                        }
+                    }
+                    self.event(block.body, block.kind, sieve.as_deref_mut(), output)?;
                 }
                 Item::Block(block) => self.list(&block)?,
             }
@@ -251,7 +284,53 @@ impl Converter {
         }
     }
 
-    fn event(&mut self, body: &[u8], kind: Option<Kind>, output: &mut Output) -> Result<(), Error> {
+    /// Follows an event that is not wanted and changes next to nothing; false for others, of which nothing is done.
+    fn quiet(&mut self, body: &[u8], kind: Option<Kind>, sieve: &Sieve<'_>) -> bool {
+        let Some(Kind::Event {
+            counted,
+            flagged: false,
+        }) = kind
+        else {
+            return false;
+        };
+        let Some(raw) = event::glance(body, counted) else {
+            return false;
+        };
+        if raw.code < 2 && self.is_ours() {
+            return false;
+        }
+        let ty = type_of(raw.code, raw.uint());
+        if !self.lost.is_empty() || !sieve.is_idle(ty) || !self.state.follow_quiet(&raw) {
+            return false;
+        }
+        self.report.events += 1;
+        self.next_seq(raw.cpu);
+        self.pass(raw.ts);
+        true
+    }
+
+    /// Whether we wrote the section.
+    fn is_ours(&self) -> bool {
+        self.state
+            .machine
+            .as_ref()
+            .is_some_and(|machine| machine.ours)
+    }
+
+    fn pass(&mut self, ts: u64) {
+        self.last_ts = ts;
+        if self.first_ts.is_none() {
+            self.first_ts = Some(ts);
+        }
+    }
+
+    fn event(
+        &mut self,
+        body: &[u8],
+        kind: Option<Kind>,
+        sieve: Option<&mut Sieve<'_>>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
         let Some(raw) = parse(body, kind) else {
             self.lose(Lost {
                 at: 0,
@@ -278,6 +357,18 @@ impl Converter {
         }
         let raw_tid = raw.tid;
         let seen = self.state.follow(&raw);
+        let ty = match raw.code {
+            // What we write has the kernel's number where not every reader knows the other.
+            0 | 1 if self.is_ours() && raw.uint(0) == Some(0) => {
+                types::native_type(narrow(raw.uint(1)), raw.code == 1)
+            }
+            code => type_of(code, raw.uint(0)),
+        };
+        if sieve.as_ref().is_some_and(|sieve| sieve.is_idle(ty)) {
+            self.next_seq(raw.cpu);
+            self.passed(raw);
+            return Ok(());
+        }
         let row = types::row(raw.code);
         let proc = if seen.has_thread {
             self.rows.process(&mut self.state, raw_tid)
@@ -298,13 +389,6 @@ impl Converter {
         if raw.torn {
             flags.set(EventFlags::CUT);
         }
-        let ty = match raw.code {
-            0 | 1 => types::call_type(
-                raw.uint(0).unwrap_or(u64::MAX).min(u64::from(u16::MAX)) as u16,
-                raw.code == 1,
-            ),
-            code => types::type_id(code),
-        };
         let line = Row {
             time: BootNs(raw.ts),
             cpu: raw.cpu,
@@ -321,6 +405,12 @@ impl Converter {
                 _ => 0,
             },
         };
+        let number = self.report.events;
+        let world = self.rows.told + self.state.accounts_changed;
+        if sieve.is_some_and(|sieve| !(sieve.may)(&line, &self.rows.tables, number, world)) {
+            self.passed(raw);
+            return Ok(());
+        }
         self.scratch.clear();
         let mut held: SmallVec<[Held<'_>; 12]> = SmallVec::new();
         match row.filter(|_| ty != UNRECOGNIZED) {
@@ -347,14 +437,17 @@ impl Converter {
                 Arg::Bytes(bytes, bytes.len() as u64)
             }
         }));
-        output.push(line, &args, &mut self.rows, &self.state)?;
-        self.last_ts = raw.ts;
-        if self.first_ts.is_none() {
-            self.first_ts = Some(raw.ts);
-        }
+        output.push(line, &args, number, &mut self.rows, &self.state)?;
+        drop(args);
+        self.passed(raw);
+        Ok(())
+    }
+
+    /// An event is over.
+    fn passed(&mut self, raw: Raw<'_>) {
+        self.pass(raw.ts);
         self.notes
             .extend(raw.comments.into_iter().map(|text| (raw.ts, text)));
-        Ok(())
     }
 
     fn next_seq(&mut self, cpu: u16) -> u64 {

@@ -3,7 +3,7 @@
 
 use super::bytes::{Cursor, signed, unsigned, until_nul};
 use super::lists::comments;
-use super::types;
+use super::types::{self, EventType};
 use smallvec::SmallVec;
 
 /// An event.
@@ -117,6 +117,75 @@ pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>
     Some(raw)
 }
 
+/// An event of which only the head and the first parameter are looked at.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance<'b> {
+    /// ns since 1970.
+    pub ts: u64,
+    /// Thread; -1 for none.
+    pub tid: i64,
+    /// CPU.
+    pub cpu: u16,
+    /// Code.
+    pub code: u16,
+    /// What its code means.
+    pub row: &'static EventType,
+    first: &'b [u8],
+}
+
+impl Glance<'_> {
+    /// The first parameter as a number with a sign.
+    pub fn int(&self) -> Option<i64> {
+        signed(self.first)
+    }
+
+    /// The first parameter as a number without a sign.
+    pub fn uint(&self) -> Option<u64> {
+        unsigned(self.first)
+    }
+
+    /// Whether it tells of an entry.
+    pub fn is_entry(&self) -> bool {
+        self.code.is_multiple_of(2)
+    }
+}
+
+/// Looks at the body of an event block that has no flags. `None` where it takes [`parse`] to say what it is: for codes that
+/// mean nothing, long parameters, comments, and whatever is not as it should be.
+pub fn glance(body: &[u8], counted: bool) -> Option<Glance<'_>> {
+    let mut cursor = Cursor::new(body);
+    let (cpu, ts, tid) = (cursor.u16()?, cursor.u64()?, cursor.i64()?);
+    let (len, code) = (cursor.u32()? as usize, cursor.u16()?);
+    let row = types::row(code).filter(|row| !row.large)?;
+    let known = row.params.len();
+    let count = match counted {
+        true => cursor.u32()? as usize,
+        false => known,
+    };
+    let end = len.checked_add(2)?;
+    // Behind it is padding, and nothing that would be a comment.
+    if count > known || body.len() >= end.checked_next_multiple_of(4)? + 4 {
+        return None;
+    }
+    let content = body.get(body.len() - cursor.len()..end)?;
+    let (lengths, values) = content.split_at_checked(count * 2)?;
+    let lengths = lengths.as_chunks().0;
+    let length = |bytes: &[u8; 2]| usize::from(u16::from_le_bytes(*bytes));
+    let sum: usize = lengths.iter().map(length).sum();
+    if sum > values.len() || (!counted && sum != values.len()) {
+        return None;
+    }
+    let first = lengths.first().map_or(0, length);
+    Some(Glance {
+        ts,
+        tid,
+        cpu,
+        code,
+        row,
+        first: values.get(..first)?,
+    })
+}
+
 /// Parameters by their bytes. Most events have few.
 pub type Params<'b> = SmallVec<[&'b [u8]; 8]>;
 
@@ -185,5 +254,28 @@ mod tests {
         bytes[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
         let raw = parse(&bytes, true, false).unwrap();
         assert!(raw.torn && raw.params.is_empty() && raw.ts == 7);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_a_glance_sees_is_what_is_there(
+            code in 0_u16..460,
+            counted: bool,
+            params in proptest::collection::vec(proptest::collection::vec(proptest::num::u8::ANY, 0..12), 0..8),
+            more in proptest::collection::vec(proptest::num::u8::ANY, 0..9),
+            cut in 0_usize..3,
+        ) {
+            let params: Vec<&[u8]> = params.iter().map(Vec::as_slice).collect();
+            let mut bytes = body(code, counted, &params);
+            bytes.extend(more);
+            bytes.truncate(bytes.len() - cut);
+            if let Some(seen) = glance(&bytes, counted) {
+                let raw = parse(&bytes, counted, false).unwrap();
+                assert_eq!((seen.ts, seen.tid, seen.cpu, seen.code), (raw.ts, raw.tid, raw.cpu, raw.code));
+                assert_eq!((seen.int(), seen.uint()), (raw.int(0), raw.uint(0)));
+                assert!(!raw.torn && raw.comments.is_empty());
+                assert!(raw.params.len() <= seen.row.params.len());
+            }
+        }
     }
 }

@@ -16,7 +16,12 @@ pub struct Machine {
     pub host: Vec<u8>,
     /// When it was started, ns since 1970; 0 when the writer did not know.
     pub boot_ns: u64,
+    /// The capture was written by us.
+    pub ours: bool,
 }
+
+/// What we write into the last word of a machine, which is reserved: sysdig takes no section with options.
+pub const OURS: [u8; 8] = *b"afterimg";
 
 /// Reads the machine.
 pub fn machine(body: &[u8]) -> Option<Machine> {
@@ -24,10 +29,13 @@ pub fn machine(body: &[u8]) -> Option<Machine> {
     let cpus = cursor.u32()?;
     cursor.skip(16)?;
     let host = until_nul(cursor.take(128)?).to_vec();
+    let boot_ns = cursor.u64().unwrap_or(0);
+    let ours = cursor.skip(16).is_some() && cursor.rest() == OURS;
     Some(Machine {
         cpus,
         host,
-        boot_ns: cursor.u64().unwrap_or(0),
+        boot_ns,
+        ours,
     })
 }
 

@@ -77,6 +77,14 @@ fn narrow(number: i64, width: usize) -> Vec<u8> {
         .to_vec()
 }
 
+/// The number that a call has for the kernel, on x86-64; 0 for others.
+fn native(name: &str) -> u16 {
+    let number = syscalls::by_name(name).and_then(|call| call.number(Abi::x86_64));
+    number
+        .and_then(|number| u16::try_from(number).ok())
+        .unwrap_or(0)
+}
+
 fn id(number: u32) -> i64 {
     i64::from(number as i32)
 }
@@ -205,11 +213,9 @@ impl Maker<'_, '_> {
             return Vec::new();
         };
         if code < 2 {
-            let native = syscalls::by_name(name).and_then(|call| call.number(Abi::x86_64));
-            let native = native.and_then(|number| u16::try_from(number).ok());
             return vec![
                 types::call(name).to_le_bytes().to_vec(),
-                native.unwrap_or(0).to_le_bytes().to_vec(),
+                native(name).to_le_bytes().to_vec(),
             ];
         }
         let execs = matches!(code, 293 | 331);
@@ -362,6 +368,9 @@ impl Maker<'_, '_> {
                     let (seconds, rest) = (cursor.i64().unwrap_or(0), cursor.i64().unwrap_or(0));
                     long(seconds.saturating_mul(1_000_000_000).saturating_add(rest))
                 }
+                _ if param.name.starts_with("queue") => {
+                    narrow(self.backlog(param.name).unwrap_or(0), param.width)
+                }
                 _ if param.name == "size" && place.is_none() => {
                     narrow(event.result.max(0), param.width)
                 }
@@ -372,6 +381,20 @@ impl Maker<'_, '_> {
                 _ => vec![0; param.width],
             },
         }
+    }
+
+    /// What waits at a listening socket: how many, how many may, or the share of the one in the other, in percent.
+    fn backlog(&self, name: &str) -> Option<i64> {
+        let Value::Bytes(blob) = self.ctx.event.args.get(self.place("queue")?)? else {
+            return None;
+        };
+        let mut cursor = super::bytes::Cursor::new(&blob.bytes);
+        let (waiting, most) = (i64::from(cursor.u32()?), i64::from(cursor.u32()?));
+        Some(match name {
+            "queuelen" => waiting,
+            "queuemax" => most,
+            _ => (waiting * 100).checked_div(most).unwrap_or(0).min(100),
+        })
     }
 
     /// Both ends of the connection, as the direction of the call tells them.
@@ -444,7 +467,12 @@ impl Maker<'_, '_> {
         let calls = event.ty.0.checked_sub(CODES);
         if code < 2 {
             let number = calls.map_or(0, |calls| types::call_known(calls / 2));
-            return vec![number.to_le_bytes().to_vec(), vec![0; 2]];
+            let name = self.ctx.ty().map_or("", |ty| ty.name.as_str());
+            let native = match event.args.get(1) {
+                Some(Value::Num(told)) if number != 0 => *told as u16,
+                _ => native(name),
+            };
+            return vec![number.to_le_bytes().to_vec(), native.to_le_bytes().to_vec()];
         }
         let Some(row) = types::row(code) else {
             return Vec::new();

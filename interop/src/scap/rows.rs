@@ -3,6 +3,7 @@
 
 use super::state::State;
 use super::threads::{Fd, Thread, l4, ty};
+use afterimage_format::Row;
 use afterimage_model::{
     ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process, Protocol,
     Role, Tables, User,
@@ -22,6 +23,8 @@ const MAX_DEPTH: usize = 64;
 pub struct Rows {
     /// All that may be needed again.
     pub tables: Tables,
+    /// Rows of containers that were made so far.
+    pub told: u64,
     next_proc: u32,
     next_file: u32,
     nobody: Option<ProcId>,
@@ -130,6 +133,7 @@ impl Rows {
     fn container(&mut self, state: &mut State, id: &str) -> Option<ContainerId> {
         let (number, fresh) = state.containers.row(id)?;
         if let Some(row) = fresh {
+            self.told += 1;
             self.tables.containers.insert(number, Arc::new(row));
         }
         Some(number)
@@ -234,10 +238,12 @@ impl Rows {
         self.next_proc = before.next_proc;
         self.next_file = before.next_file;
         self.tables = before.tables;
+        self.told = before.told + 1;
     }
 
-    /// Drops rows that nobody points at any more. Called when the chunk is written that needed them.
-    pub fn prune(&mut self, state: &State) {
+    /// Drops rows that nobody points at any more, nor the event that comes `next`. Called when the chunk is written that needed
+    /// them.
+    pub fn prune(&mut self, state: &State, next: Option<&Row>) {
         let held = self.tables.procs.len() + self.tables.files.len();
         if held < self.spare.max(SPARE_ROWS) {
             return;
@@ -246,11 +252,15 @@ impl Rows {
         let mut procs = std::collections::BTreeSet::new();
         let mut files = std::collections::BTreeSet::new();
         procs.extend(self.nobody);
-        for thread in state.threads.values() {
-            let mut next = thread.row.map(|row| row.1);
-            while let Some(id) = next.filter(|id| procs.insert(*id)) {
-                next = self.tables.proc(id).and_then(|row| row.parent);
+        files.extend(next.and_then(|event| event.file));
+        let known = state.threads.values().filter_map(|thread| thread.row);
+        for id in known.map(|row| row.1).chain(next.map(|event| event.proc)) {
+            let mut above = Some(id);
+            while let Some(id) = above.filter(|id| procs.insert(*id)) {
+                above = self.tables.proc(id).and_then(|row| row.parent);
             }
+        }
+        for thread in state.threads.values() {
             files.extend(thread.fds.values().filter_map(|fd| fd.row));
         }
         self.tables.procs.retain(|id, _| procs.contains(id));

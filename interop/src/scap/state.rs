@@ -2,9 +2,11 @@
 //! change. The rules are those of the peers, so that the same question gets the same answer.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
+mod effects;
 mod files;
 mod listed;
 mod net;
+mod quiet;
 mod tasks;
 
 pub use self::net::tuple_name;
@@ -13,9 +15,10 @@ use super::containers::{self, Containers};
 use super::event::Raw;
 use super::lists::{self, Account, Addr, Behind, Interface, Listed, Machine};
 use super::threads::*;
-use super::types::{self, EventType};
+use super::types::{self, CODES, EventType};
 use afterimage_model::Process;
 use afterimage_model::render::scap::{join_path, mapped, printable};
+use effects::is_clone_return;
 use hashbrown::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -498,227 +501,11 @@ impl State {
             thread.last_fd = number;
         }
     }
-
-    /// What the event changes.
-    fn change(&mut self, at: &mut At<'_, '_>) {
-        let raw = at.raw;
-        match raw.code {
-            // Entries that are needed again when the call returns.
-            30 => {
-                if at.file.is_none() && at.has_thread {
-                    self.infer_datagram(at);
-                }
-                self.keep(at);
-            }
-            2 | 18 | 36 | 48 | 58 | 62 | 94 | 96 | 102 | 140 | 142 | 144 | 188 | 192 | 194
-            | 198 | 200 | 288 | 292 | 294 | 306 | 326 | 330 => self.keep(at),
-            // fcntl, as far as it duplicates.
-            150 if matches!(raw.uint(1), Some(1 | 26)) => self.keep(at),
-            7 | 9 | 29 | 31 | 33 | 35 | 49 | 53 | 113 | 115 | 117 | 119 | 121 | 123 => {
-                self.moved(at)
-            }
-            3 | 59 | 103 | 307 | 327 => self.opened(at),
-            337 => self.opened_by_handle(at),
-            15 | 157 | 183 | 185 | 217 | 219 | 221 | 223 | 225 | 227 | 335 => self.cloned(at),
-            13 | 155 | 173 | 215 | 231 | 283 | 289 | 293 | 331 => self.executed(at),
-            16 | 186 if at.has_thread => {
-                self.leaving = Some(at.tid);
-            }
-            61 | 393 => self.piped(at),
-            19 => self.socketed(at),
-            21 => self.bound(at),
-            22 => self.connecting(at),
-            23 => self.connected(at),
-            27 | 57 | 247 | 249 | 389 => self.accepted(at),
-            5 => self.closed(at),
-            151 => self.fcntled(at),
-            63 | 397 => self.made(at, ty::EVENT, b""),
-            127 | 399 => self.made(at, ty::SIGNALFD, b""),
-            137 => self.made(at, ty::TIMERFD, b""),
-            139 | 395 => self.made(at, ty::INOTIFY, b""),
-            375 | 377 => self.made(at, ty::EVENTPOLL, b""),
-            321 => self.made(at, ty::USERFAULTFD, b""),
-            339 => self.made(at, ty::IOURING, b""),
-            405 => {
-                let name = at.raw.text(1).unwrap_or_default().to_vec();
-                self.made(at, ty::MEMFD, &name);
-            }
-            409 => {
-                let name = at
-                    .int("pid")
-                    .map_or_else(String::new, |pid| format!("pid:{pid}"));
-                self.made(at, ty::PIDFD, name.as_bytes());
-            }
-            369 if at.result() >= 0 && matches!(at.word("cmd"), Some(0 | 5)) => {
-                self.made(at, ty::BPF, b"bpf")
-            }
-            95 | 93 if at.has_thread && at.result() >= 0 => {
-                let path = raw.text(1).unwrap_or_default().to_vec();
-                self.set_cwd(at.tid, &path);
-            }
-            97 if at.has_thread && at.result() >= 0 => {
-                if let Some(fd) = at.file.and_then(|place| self.fd(place)) {
-                    let path = fd.name.clone();
-                    self.set_cwd(at.tid, &path);
-                }
-            }
-            125 | 363 | 365 | 367 => self.duplicated(at),
-            141 | 143 => self.limited(at),
-            145 => self.limited_other(at),
-            43 => self.paired(at),
-            152 => self.switched_off(at),
-            159 | 161 | 163 | 165 => {
-                let memory = [1, 2, 3].map(|place| raw.word(place));
-                if let (Some(thread), [Some(a), Some(b), Some(c)]) = (self.thread(at), memory) {
-                    thread.memory = [a, b, c];
-                }
-            }
-            193 => self.user_changed(at, "euid", 1, true),
-            195 => self.user_changed(at, "egid", 1, false),
-            199 => self.user_changed(at, "uid", 0, true),
-            201 => self.user_changed(at, "gid", 0, false),
-            427 => self.user_changed(at, "euid", 1, true),
-            429 => self.user_changed(at, "egid", 1, false),
-            228 => {
-                let text = |place| {
-                    String::from_utf8_lossy(raw.text(place).unwrap_or_default()).into_owned()
-                };
-                self.containers
-                    .told_plain(&text(0), raw.word(1).unwrap_or(0), &text(2), &text(3));
-                self.generation += 1;
-            }
-            272 | 324 => {
-                self.containers.told(raw.text(0).unwrap_or_default());
-                self.generation += 1;
-            }
-            402 if raw.text(1) == Some(b"container") => {
-                self.containers.told(raw.text(2).unwrap_or_default());
-                self.generation += 1;
-            }
-            267 if raw.int(0) == Some(0) => {
-                let cwd = self.cwd(at.tid);
-                let root = bytes(&join_path(&cwd, raw.text(1).unwrap_or_default()));
-                if let Some(thread) = self.thread(at) {
-                    thread.root = root;
-                }
-            }
-            275 if at.result() >= 0 => {
-                let sid = at.result();
-                if let Some(thread) = self.thread(at) {
-                    thread.sid = sid;
-                    self.generation += 1;
-                }
-            }
-            47 if !raw.params.is_empty() => {
-                let fd = raw.int(1).unwrap_or(-1);
-                if at.has_thread {
-                    let main = self.main_of(at.tid);
-                    at.file = main
-                        .filter(|main| self.fd((*main, fd)).is_some())
-                        .map(|main| (main, fd));
-                    if let Some(thread) = self.thread(at) {
-                        thread.last_fd = fd;
-                    }
-                }
-            }
-            353 if at.result() >= 0 => {
-                let caps =
-                    ["cap_inheritable", "cap_permitted", "cap_effective"].map(|name| at.int(name));
-                if let (Some(thread), [Some(a), Some(b), Some(c)]) = (self.thread(at), caps) {
-                    thread.caps = [a as u64, b as u64, c as u64];
-                    self.generation += 1;
-                }
-            }
-            401 if at.result() >= 0 && at.word("option") == Some(15) => {
-                // PR_SET_NAME.
-                let name = bytes(
-                    at.row
-                        .place("arg2_str")
-                        .and_then(|place| raw.text(place))
-                        .unwrap_or_default(),
-                );
-                if let Some(thread) = self.thread(at) {
-                    thread.comm = name;
-                    self.generation += 1;
-                }
-            }
-            407 if at.result() >= 0 => self.made(at, ty::UNKNOWN, b""),
-            451 if at.result() >= 0 => self.closed_range(at),
-            354 | 358 => self.account_added(at),
-            356 | 360 => {
-                let key = (self.account_owner(at), raw.word(0).unwrap_or(0));
-                let table = if raw.code == 356 {
-                    &mut self.users
-                } else {
-                    &mut self.groups
-                };
-                table.remove(&key);
-                self.generation += 1;
-                self.accounts_changed = self.generation;
-            }
-            _ => {}
-        }
-    }
-
-    fn keep(&mut self, at: &At<'_, '_>) {
-        let entry = Entry::keep(at.raw);
-        if let Some(thread) = self.thread(at) {
-            thread.entry = Some(entry);
-        }
-    }
-
-    fn account_owner(&self, at: &At<'_, '_>) -> Arc<str> {
-        let id = at
-            .row
-            .place("container_id")
-            .and_then(|place| at.raw.text(place))
-            .unwrap_or_default();
-        match id {
-            b"" | b"host" => self.host.clone(),
-            id => Arc::from(String::from_utf8_lossy(id)),
-        }
-    }
-
-    fn account_added(&mut self, at: &At<'_, '_>) {
-        let owner = self.account_owner(at);
-        let text = |name: &str| {
-            let bytes = at
-                .row
-                .place(name)
-                .and_then(|place| at.raw.text(place))
-                .unwrap_or_default();
-            String::from_utf8_lossy(bytes).into_owned()
-        };
-        let row = AccountRow {
-            name: text("name"),
-            home: text("home"),
-            shell: text("shell"),
-        };
-        let id = at.raw.word(0).unwrap_or(u32::MAX);
-        let table = if at.raw.code == 354 {
-            &mut self.users
-        } else {
-            &mut self.groups
-        };
-        // A capture with so many accounts is none.
-        if table.len() < 1 << 20 {
-            table.insert((owner, id), row);
-        }
-        self.generation += 1;
-        self.accounts_changed = self.generation;
-    }
 }
 
 /// Whether the event type has to do with descriptors.
 pub fn is_about_fd(row: &EventType) -> bool {
     row.marks & afterimage_model::TypeDesc::ABOUT_FD != 0
-}
-
-fn is_clone_return(code: u16) -> bool {
-    matches!(
-        code,
-        15 | 157 | 183 | 185 | 217 | 219 | 221 | 223 | 225 | 227 | 335
-    )
 }
 
 fn with_slash(mut path: Vec<u8>) -> Arc<[u8]> {

@@ -11,7 +11,7 @@ use super::types;
 use crate::Provenance;
 use crate::error::Error;
 use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
-use afterimage_model::{Gap, Manifest, Schema, Tables};
+use afterimage_model::{Gap, Manifest, Schema, Tables, TypeId};
 use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -32,8 +32,38 @@ const WAITING: usize = 2;
 /// Events of a stretch at the most: enough that handing it over costs nothing, few enough that it stays in the cache.
 const STRETCH: usize = 8192;
 
+/// Events one after another, with the rows they point at.
+pub struct Stretch {
+    /// The events.
+    pub batch: Batch,
+    /// The rows.
+    pub tables: Tables,
+    /// The number of each event in the capture, from 1.
+    pub numbers: Vec<u64>,
+}
+
 /// What is told of a stretch of events: false ends the reading.
-pub type Take<'t> = &'t mut dyn FnMut(&Batch, &Tables) -> Result<bool, Error>;
+pub type Take<'t> = &'t mut dyn FnMut(&Stretch) -> Result<bool, Error>;
+
+/// Which events are wanted. The others are followed, because they change what is known, and not handed over.
+pub struct Sieve<'s> {
+    /// By number of the event type: no event of it is wanted.
+    pub idle: &'s [bool],
+    /// Whether an event may be wanted, as far as that can be told without its arguments; asked of those that are not idle.
+    pub may: &'s mut May<'s>,
+}
+
+/// Asked with an event, the rows it may point at, its number in the capture, and a number that changes when containers or
+/// accounts are told anew: rows of processes are never changed, theirs are.
+pub type May<'m> = dyn FnMut(&Row, &Tables, u64, u64) -> bool + Send + 'm;
+
+impl Sieve<'_> {
+    /// Whether no event of a type is wanted.
+    pub fn is_idle(&self, ty: TypeId) -> bool {
+        let idle = self.idle.get(usize::from(ty.0)).copied();
+        idle.unwrap_or(false)
+    }
+}
 
 /// A capture whose events are still to be read.
 pub struct Stream {
@@ -112,7 +142,15 @@ impl Stream {
     /// # Errors
     /// When the input cannot be read, and those of `take`.
     pub fn each(self, take: Take<'_>) -> Result<Option<Ended>, Error> {
-        self.stretches(STRETCH, true, take)
+        self.stretches(STRETCH, true, None, take)
+    }
+
+    /// As [`Stream::each`], only events that pass a sieve.
+    ///
+    /// # Errors
+    /// As of [`Stream::each`].
+    pub fn sift(self, sieve: Sieve<'_>, take: Take<'_>) -> Result<Option<Ended>, Error> {
+        self.stretches(STRETCH, true, Some(sieve), take)
     }
 
     /// As [`Stream::each`], in stretches of the size that chunks of a capture have.
@@ -120,10 +158,16 @@ impl Stream {
     /// # Errors
     /// As of [`Stream::each`].
     pub fn chunks(self, take: Take<'_>) -> Result<Option<Ended>, Error> {
-        self.stretches(WriterOptions::default().chunk_events, false, take)
+        self.stretches(WriterOptions::default().chunk_events, false, None, take)
     }
 
-    fn stretches(self, events: usize, loose: bool, take: Take<'_>) -> Result<Option<Ended>, Error> {
+    fn stretches(
+        self,
+        events: usize,
+        loose: bool,
+        mut sieve: Option<Sieve<'_>>,
+        take: Take<'_>,
+    ) -> Result<Option<Ended>, Error> {
         let Stream {
             mut blocks,
             mut converter,
@@ -131,12 +175,13 @@ impl Stream {
             pending,
             ..
         } = self;
-        let (to, stretches) = sync_channel::<(Batch, Tables)>(WAITING);
+        let (to, stretches) = sync_channel::<Stretch>(WAITING);
         let (back, empty) = channel();
         let mut output = Output {
             to,
             empty,
             batch: batch(loose),
+            numbers: Vec::new(),
             loose,
             options: WriterOptions {
                 // Numbers and not time decide where a chunk ends: old captures hold hours of little.
@@ -147,18 +192,19 @@ impl Stream {
         };
         std::thread::scope(|scope| {
             let reader = scope.spawn(move || {
-                let fed = converter.feed(&mut blocks, first, pending, &mut output);
+                let fed = converter.feed(&mut blocks, first, pending, sieve.as_mut(), &mut output);
                 (converter, fed)
             });
             let mut taken = Ok(true);
-            for (mut batch, tables) in stretches {
-                taken = take(&batch, &tables);
+            for mut stretch in stretches {
+                taken = take(&stretch);
                 if !matches!(taken, Ok(true)) {
                     break;
                 }
-                batch.clear();
+                stretch.batch.clear();
+                stretch.numbers.clear();
                 // Nobody has to want it back.
-                let _ = back.send(batch);
+                let _ = back.send((stretch.batch, stretch.numbers));
             }
             // The loop has dropped the receiver, so that who reads ends soon.
             let read = reader.join();
@@ -177,6 +223,11 @@ impl Stream {
 pub struct Ended(Converter);
 
 impl Ended {
+    /// How many events there were.
+    pub fn events(&self) -> u64 {
+        self.0.events()
+    }
+
     /// What it came to.
     pub fn report(mut self) -> Report {
         self.0.close();
@@ -218,8 +269,8 @@ impl Stream {
     /// # Errors
     /// When the input cannot be read, or the output cannot be written.
     pub fn write<W: Write>(self, writer: &mut Writer<W>) -> Result<Ended, Error> {
-        let ended = self.chunks(&mut |batch, tables| {
-            writer.chunk(batch, tables)?;
+        let ended = self.chunks(&mut |stretch| {
+            writer.chunk(&stretch.batch, &stretch.tables)?;
             Ok(true)
         })?;
         ended.ok_or_else(|| Error::Not("reading has ended before the capture did".to_owned()))
@@ -238,9 +289,10 @@ impl Ended {
 
 /// Where events go.
 pub struct Output {
-    to: SyncSender<(Batch, Tables)>,
-    empty: Receiver<Batch>,
+    to: SyncSender<Stretch>,
+    empty: Receiver<(Batch, Vec<u64>)>,
     batch: Batch,
+    numbers: Vec<u64>,
     loose: bool,
     options: WriterOptions,
 }
@@ -254,17 +306,20 @@ fn batch(loose: bool) -> Batch {
 }
 
 impl Output {
-    /// Adds an event.
+    /// Adds an event with its number.
     pub fn push(
         &mut self,
         row: Row,
         args: &[Arg<'_>],
+        number: u64,
         rows: &mut Rows,
         state: &State,
     ) -> Result<(), Error> {
         if self.options.is_full(&self.batch, &row, args) {
-            self.flush(rows, state)?;
+            self.hand_over(rows)?;
+            rows.prune(state, Some(&row));
         }
+        self.numbers.push(number);
         self.batch
             .push(row, args, &rows.tables)
             .map_err(|kind| Error::Not(kind.to_string()))
@@ -272,17 +327,28 @@ impl Output {
 
     /// Hands over what there is.
     pub fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
+        self.hand_over(rows)?;
+        rows.prune(state, None);
+        Ok(())
+    }
+
+    fn hand_over(&mut self, rows: &Rows) -> Result<(), Error> {
         if self.batch.is_empty() {
             return Ok(());
         }
-        let needs = self.batch.needs(&rows.tables);
-        let empty = self.empty.try_recv().unwrap_or_else(|_| batch(self.loose));
-        let full = std::mem::replace(&mut self.batch, empty);
+        let tables = self.batch.needs(&rows.tables);
+        let (empty, none) = self
+            .empty
+            .try_recv()
+            .unwrap_or_else(|_| (batch(self.loose), Vec::new()));
+        let stretch = Stretch {
+            batch: std::mem::replace(&mut self.batch, empty),
+            tables,
+            numbers: std::mem::replace(&mut self.numbers, none),
+        };
         // Why it is not taken is known to who takes.
         self.to
-            .send((full, needs))
-            .map_err(|_| Error::Not("nobody takes the events".to_owned()))?;
-        rows.prune(state);
-        Ok(())
+            .send(stretch)
+            .map_err(|_| Error::Not("nobody takes the events".to_owned()))
     }
 }

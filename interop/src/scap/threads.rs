@@ -166,6 +166,15 @@ impl Fd {
         }
     }
 
+    /// The letter as it is shown: sysdig tells listening sockets from others by the name only.
+    pub fn shown_letter(&self) -> u8 {
+        match self.ty {
+            ty::IPV4_SERVER => b'4',
+            ty::IPV6_SERVER => b'6',
+            _ => self.letter() as u8,
+        }
+    }
+
     /// The name that both ends give it.
     pub fn ends_text(&self) -> String {
         let (a, p) = self.source;
@@ -180,7 +189,7 @@ impl Fd {
     /// As it stands in an argument: `<4t>10.0.0.2:5->10.0.0.1:80`.
     pub fn shown(&self, out: &mut Vec<u8>) {
         out.push(b'<');
-        out.push(self.letter() as u8);
+        out.push(self.shown_letter());
         if self.is_pair() || self.is_server_socket() {
             out.extend_from_slice(match self.protocol() {
                 l4::TCP => b"t",

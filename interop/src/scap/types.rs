@@ -8,8 +8,10 @@ use afterimage_model::Class::{
     self, Cred, File, Io, Ipc, Memory, Net, Other, Process, Sched, Signal, Sleep, System, Time,
     Unknown, Wait,
 };
+use afterimage_model::syscalls::SYSCALLS;
 use afterimage_model::{
-    ArgDesc, ArgKind, FlagDesc, FlagSetDesc, Schema, StructDesc, StructFieldDesc, TypeDesc, TypeId,
+    Abi, ArgDesc, ArgKind, FlagDesc, FlagSetDesc, Schema, StructDesc, StructFieldDesc, TypeDesc,
+    TypeId,
 };
 use std::sync::OnceLock;
 
@@ -708,6 +710,16 @@ pub fn call_type(number: u16, is_exit: bool) -> TypeId {
     } else {
         TypeId(u16::from(is_exit))
     }
+}
+
+/// The event type of a call that has only the number it has for the kernel, on x86-64.
+pub fn native_type(number: u16, is_exit: bool) -> TypeId {
+    let call = SYSCALLS
+        .iter()
+        .find(|call| call.number(Abi::x86_64) == Some(u32::from(number)));
+    let place = call.and_then(|call| CALLS.iter().position(|known| known.0 == call.name));
+    let place = place.and_then(|place| u16::try_from(place).ok());
+    call_type(place.unwrap_or(0), is_exit)
 }
 
 /// The event type of codes that mean nothing: their parameters are kept as they are.

@@ -107,7 +107,7 @@ impl Converter {
                         .name
                         .get(..usize::from(u16::MAX))
                         .unwrap_or(&behind.name);
-                    scratch.push(behind.letter() as u8);
+                    scratch.push(behind.shown_letter());
                     scratch.extend_from_slice(&(name.len() as u16).to_le_bytes());
                     scratch.extend_from_slice(name);
                 }

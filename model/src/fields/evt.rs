@@ -3,7 +3,7 @@
 use super::{Ctx, FieldValue};
 use crate::args::{ArgKind, Class};
 use crate::entity::{File, FileKind, Process};
-use crate::event::{EventFlags, Value};
+use crate::event::{EventFlags, TypeId, Value};
 use crate::manifest::Manifest;
 use crate::render;
 use crate::schema::TypeDesc;
@@ -723,7 +723,16 @@ fn acted_side_place(c: &Ctx<'_>, source: bool) -> Option<usize> {
 
 /// `evt.abspath`: the first path made absolute, or with `src` or `dst` the first or second of two.
 pub fn abspath<'a>(c: &Ctx<'a>, which: Option<&str>) -> Option<FieldValue<'a>> {
-    let mut places = path_places(c.ty()?);
+    let ty = c.ty()?;
+    // For sysdig, only a path that starts at a descriptor is made absolute, when the call returns or where the entry alone has it.
+    if scap(c).is_some() {
+        let starts = |ty: &TypeDesc| ty.args.iter().any(|arg| !arg.by.is_empty());
+        let returns = || c.schema.ty(TypeId(c.event.ty.0.checked_add(1)?));
+        if !starts(ty) || (ty.is(TypeDesc::ENTRY) && returns().is_none_or(starts)) {
+            return None;
+        }
+    }
+    let mut places = path_places(ty);
     let at = match which {
         None | Some("src") => places.next(),
         // For sysdig the only path is both.

@@ -183,6 +183,23 @@ pub fn service(address: SocketAddr) -> FieldValue<'static> {
     }
 }
 
+/// A port as a capture tells it: by its service's name, or as sysdig shows it unless it is asked for names, by number.
+pub fn service_in(c: &Ctx<'_>) -> fn(SocketAddr) -> FieldValue<'static> {
+    match c.file().is_some_and(is_told) {
+        true => |address| FieldValue::owned(address.port().to_string()),
+        false => service,
+    }
+}
+
+/// The letter of what is behind a descriptor; for sysdig, a listening socket has that of its family.
+pub fn letter(file: &File) -> char {
+    match (is_told(file), file.letter()) {
+        (true, '2') => '4',
+        (true, '3') => '6',
+        (_, letter) => letter,
+    }
+}
+
 /// Types of the descriptors the event is about, or of the one with this number.
 pub fn types<'a>(c: &Ctx<'a>, number: Option<&str>) -> Option<FieldValue<'a>> {
     let file = match number {

@@ -119,7 +119,8 @@ pub fn exeline(p: &Process) -> Option<Vec<u8>> {
 
 /// The environment as text, or the value of one name.
 pub fn env<'a>(p: &'a Process, name: Option<&str>) -> Option<FieldValue<'a>> {
-    if p.env.is_empty() {
+    // Of what another program told, an empty one is as good as any.
+    if p.env.is_empty() && !p.is_told() {
         return None;
     }
     match name {

@@ -53,6 +53,13 @@ pub fn flag(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(|n| FieldValue::Bool(n != 0))
 }
 
+/// No, of a process that another recorder knew and told nothing of.
+pub fn never(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    c.proc()
+        .filter(|process| process.is_told())
+        .map(|_| FieldValue::Bool(false))
+}
+
 /// A number with a fraction, kept as the bits of a double.
 pub fn fraction(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(|n| FieldValue::Double(f64::from_bits(n as u64)))
