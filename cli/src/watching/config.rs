@@ -104,6 +104,8 @@ pub struct Evidence {
     pub free: u64,
     /// Whom files are encrypted to; nobody when they are not.
     pub encrypt_to: Vec<Recipient>,
+    /// Whether each file gets an index once it is sealed.
+    pub index: bool,
     /// Where the window is kept once more, so that it survives a crash of the recorder.
     pub spill: Option<PathBuf>,
 }
@@ -195,6 +197,7 @@ struct EvidenceTable {
     bytes_per_day: Size,
     free: Size,
     encrypt_to: Vec<String>,
+    index: bool,
 }
 
 impl Default for EvidenceTable {
@@ -208,6 +211,7 @@ impl Default for EvidenceTable {
             bytes_per_day: Size(10 << 30),
             free: Size(1 << 30),
             encrypt_to: Vec::new(),
+            index: false,
         }
     }
 }
@@ -422,6 +426,12 @@ impl Config {
                 }
             })
             .transpose()?;
+        if file.evidence.index && !file.evidence.encrypt_to.is_empty() {
+            return Err(
+                "evidence.index and evidence.encrypt_to cannot both be set: an index would lay open what is sealed"
+                    .to_owned(),
+            );
+        }
         Ok(Config {
             webhook,
             metrics,
@@ -444,6 +454,7 @@ impl Config {
                 bytes_per_day: file.evidence.bytes_per_day.0,
                 free: file.evidence.free.0,
                 encrypt_to: recipients(&file.evidence.encrypt_to)?,
+                index: file.evidence.index,
                 spill: file.window.spill,
             },
         })
@@ -535,6 +546,14 @@ mod tests {
                 "two triggers are called oom",
             ),
             ("window = [", "line 1"),
+            (
+                "[evidence]\nindex = 3",
+                "line 2, column 9: invalid type: integer `3`",
+            ),
+            (
+                "[evidence]\nindex = true\nencrypt_to = [\"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\"]",
+                "evidence.index and evidence.encrypt_to cannot both be set",
+            ),
             (
                 "[webhook]\nlisten = \"127.0.0.1:1\"",
                 "line 1, column 1: webhook needs hmac_file or bearer_file",
