@@ -263,7 +263,7 @@ impl Index {
         mut each: impl FnMut(&Entry) -> bool,
     ) -> Result<(), Refused> {
         let named = ask.and_then(|ask| self.text()?.candidates(ask));
-        let Some(mut numbers) = named else {
+        let Some(groups) = named else {
             for at in 0..self.head().blocks.len() {
                 if !self.block(at)?.iter().all(&mut each) {
                     return Ok(());
@@ -271,8 +271,12 @@ impl Index {
             }
             return Ok(());
         };
-        numbers.sort_unstable();
-        let mut numbers = numbers.into_iter().peekable();
+        let all = self.things();
+        let group = |group: u64| {
+            let first = group.saturating_mul(text::GROUP);
+            first..first.saturating_add(text::GROUP).min(all)
+        };
+        let mut numbers = groups.into_iter().flat_map(group).peekable();
         while let Some(number) = numbers.peek().copied() {
             let after = self.starts.partition_point(|start| *start <= number);
             let at = after.checked_sub(1).ok_or(Refused::Damaged)?;

@@ -7,12 +7,13 @@ use super::index::watched;
 use crate::failure::{Exit, Failure, Outcome, escape_lines, shown};
 use crate::found;
 use crate::layout::Layout;
-use crate::moment::Look;
+use crate::moment::{Look, Zone};
 use crate::output::{Output, say};
+use crate::sidecar;
 use crate::source::{Source, explain, unreadable};
 use crate::units::{parse_size, plural};
 use afterimage_indexer::{Ask, Hits, Indicators, Progress};
-use afterimage_model::Ctx;
+use afterimage_model::{Ctx, Manifest};
 use clap::{Args, ValueEnum};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -131,6 +132,16 @@ impl Search {
 
     fn file(&self, out: &mut Output, ask: &Ask) -> Outcome {
         let path = &self.place;
+        let plain = self.events || ask.has_conditions() || self.no_index || self.explain;
+        if !plain
+            && self.when.tz != Zone::Host
+            && self.when.from.is_none()
+            && self.when.to.is_none()
+            && let Some(index) = sidecar::alone(path)
+            && let Ok(hits) = index.search(ask, self.number)
+        {
+            return self.print_hits(out, &hits, &found::manifest(index.about()), || Exit::Done);
+        }
         let source = match self.no_index {
             true => Source::open_plain(path)?,
             false => Source::open(path)?,
@@ -155,6 +166,16 @@ impl Search {
         if self.explain {
             explain(&progress.work);
         }
+        self.print_hits(out, &hits, session.manifest(), || source.report_loss())
+    }
+
+    fn print_hits(
+        &self,
+        out: &mut Output,
+        hits: &Hits,
+        manifest: &Manifest,
+        end: impl FnOnce() -> Exit,
+    ) -> Outcome {
         if self.quiet {
             return Ok(if hits.found > 0 {
                 Exit::Done
@@ -162,17 +183,16 @@ impl Search {
                 Exit::Failed
             });
         }
-        let zone = self.when.tz;
         if self.json {
             for hit in &hits.hits {
-                writeln!(out, "{}", found::json(hit, session.manifest(), None))?;
+                writeln!(out, "{}", found::json(hit, manifest, None))?;
             }
         } else {
-            self.say_more(&hits);
-            found::write(out, &hits.hits, session.manifest(), zone, self.by)?;
+            self.say_more(hits);
+            found::write(out, &hits.hits, manifest, self.when.tz, self.by)?;
         }
         out.flush()?;
-        Ok(source.report_loss())
+        Ok(end())
     }
 
     fn say_more(&self, hits: &Hits) {

@@ -150,7 +150,7 @@ pub(crate) fn gather(
     gather: &mut Gather,
     mut each: impl FnMut(&Event, bool),
 ) -> Result<Vec<(Thing, Tally)>, String> {
-    let chunk = session.decode(at)?;
+    let chunk = session.decode_with(at, |ty| gather.has_text(session.schema(), ty))?;
     for (place, event) in chunk.events.iter().enumerate() {
         if session.is_internal(event) {
             continue;

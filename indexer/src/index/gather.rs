@@ -2,8 +2,8 @@
 
 use super::things::{Actor, Kind, MOST_ACTORS, TICK, Tally, Thing};
 use afterimage_model::{
-    ArgKind, Ctx, FieldValue, FileId, FileKind, ProcId, TypeDesc, TypeId, Value, fields::is_socket,
-    render,
+    ArgKind, Ctx, FieldValue, FileId, FileKind, ProcId, Schema, TypeDesc, TypeId, Value,
+    fields::is_socket, render,
 };
 use afterimage_query::FieldRef;
 use hashbrown::HashMap;
@@ -332,6 +332,12 @@ impl Gather {
         };
         self.files.insert(id, known);
         known
+    }
+
+    /// Whether events of a type may have text in their arguments; the arguments of others need not be there.
+    pub fn has_text(&mut self, schema: &Schema, id: TypeId) -> bool {
+        let ty = schema.ty(id);
+        ty.is_some_and(|ty| !self.plan(id, ty).range().is_empty())
     }
 
     /// The arguments of a type in which text may be.

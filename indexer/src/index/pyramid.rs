@@ -13,7 +13,7 @@ const SHORTEST: u64 = 1_000_000;
 const MOST: usize = 1 << 19;
 
 /// Events for each stretch that a pyramid may have, at least; and the number it may have in any case.
-const DENSITY: u64 = 128;
+const DENSITY: u64 = 256;
 const FREE: u64 = 2048;
 
 /// A stretch is at most this part of a step that is drawn from it.

@@ -223,7 +223,7 @@ impl Borrow<[u8]> for Thing {
 pub(crate) type Actor = Arc<[u8]>;
 
 /// What instants of a tally are rounded to, ns: the first down, the last up.
-pub(crate) const TICK: u64 = 1_000;
+pub(crate) const TICK: u64 = 1_000_000;
 
 /// How often a thing was met, when, and by whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
