@@ -243,7 +243,7 @@ fn a_catalogue_answers_as_its_captures_do_and_notices_what_changes() {
 fn events_of_a_folder_are_one_timeline() {
     let desk = Desk::new();
     let (out, _) = desk.run(
-        &["search", ".", "lib*", "--events", "--json", "-n", "400"],
+        &["search", ".", "lib*", "--events", "--json", "-n", "100000"],
         0,
     );
     let times: Vec<&str> = out

@@ -304,7 +304,7 @@ mod tests {
     fn entry() -> impl Strategy<Value = Entry> {
         let chunks = proptest::collection::btree_set(0u32..5000, 0..6);
         let by = proptest::collection::btree_map("[a-c]{1,3}", 1u64..99, 0..5);
-        ("[a-z/]{0,20}", any::<u64>(), 0..u64::MAX >> 12, chunks, by).prop_map(
+        ("[a-z/]{0,20}", any::<u64>(), 0..u64::MAX >> 24, chunks, by).prop_map(
             |(text, count, first, chunks, by)| Entry {
                 thing: Thing::new(Kind::File, &[Some(text.as_bytes())]),
                 tally: Tally {
