@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure, shown};
 use crate::output::say;
 use crate::sidecar;
-use afterimage_indexer::{About, Index, Keeper, Refused, Session};
+use afterimage_indexer::{About, Folder, Index, Keeper, Refused, Session};
 use afterimage_interop::Format;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,43 @@ impl Opened {
             Opened::Capture(session) => session.about(),
         }
     }
+}
+
+/// The catalogue of a folder, as far as it holds; an empty one where indexes are not used.
+pub fn folder(folder: &Path, files: &[PathBuf], plain: bool) -> Folder {
+    let keeper = sidecar::known().filter(|_| !plain);
+    Folder::open(folder, files, keeper.as_ref())
+}
+
+/// Brings a catalogue up to date: captures that are new or have changed, or have an index now, are looked into. One that is
+/// encrypted is left out, for what is in it must not reach a disk in the clear.
+///
+/// # Errors
+/// When the catalogue cannot be written.
+pub fn update(known: Folder, place: &Path, files: &[PathBuf]) -> Result<(), Failure> {
+    let Some(keeper) = sidecar::known() else {
+        return Ok(());
+    };
+    let learn = |path: &Path| match Index::open(path, &keeper) {
+        Ok(index) if index.is_whole() => Some((index.about().clone(), Some(index))),
+        _ => {
+            let session = capture(path).ok()?;
+            (!session.is_encrypted()).then(|| (session.about(), None))
+        }
+    };
+    known.update(place, files, &keeper, learn).map_err(|error| {
+        Failure::path(
+            "keeping the catalogue of",
+            place,
+            error,
+            "check the space and the rights of the cache, or set XDG_CACHE_HOME",
+        )
+    })
+}
+
+/// Whether so much of a folder is not in its catalogue that it is worth making it anew.
+pub fn is_behind(known: &Folder, files: &[PathBuf]) -> bool {
+    known.unknown() > 16.max(files.len() / 16)
 }
 
 /// How captures are gone through.

@@ -28,6 +28,7 @@ mod view;
 mod views;
 mod watch;
 
+pub use index::index_quietly;
 pub use search::By;
 
 use crate::Outcome;
@@ -102,6 +103,8 @@ pub enum Command {
     Completions(completions::Completions),
     #[command(name = crate::gate::NAME, hide = true)]
     Gate(crate::gate::Gate),
+    #[command(name = crate::watching::indexing::NAME, hide = true)]
+    IndexSealed(crate::watching::indexing::IndexSealed),
 }
 
 impl Command {
@@ -136,6 +139,7 @@ impl Command {
             Command::Views(args) => args.run(out),
             Command::Completions(args) => args.run(out),
             Command::Gate(args) => args.run(),
+            Command::IndexSealed(args) => args.run(out),
         }
     }
 }

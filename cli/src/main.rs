@@ -10,6 +10,7 @@ mod commands;
 mod container;
 mod custody;
 mod derived;
+mod earliest;
 mod failure;
 mod found;
 mod gate;

@@ -86,6 +86,16 @@ pub fn keeper() -> Result<Keeper, Failure> {
     })
 }
 
+/// The index of a capture that answers without the capture: it covers all of it, and nothing is missing from it that would have
+/// to be told.
+pub fn alone(path: &Path) -> Option<Index> {
+    let keeper = known().filter(|_| path != Path::new("-"))?;
+    let index = Index::open(path, &keeper).ok()?;
+    let about = index.about();
+    let whole = index.is_whole() && about.sealed && about.gaps == 0 && about.lost == 0;
+    whole.then_some(index)
+}
+
 /// Takes a capture's index into use, if there is one; says so when there is one that is not used.
 pub fn take(session: &mut Session, path: &Path) {
     let Some(keeper) = known().filter(|_| path != Path::new("-")) else {

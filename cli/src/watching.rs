@@ -4,6 +4,7 @@ mod alerts;
 pub mod config;
 pub mod control;
 pub mod evidence;
+pub mod indexing;
 mod room;
 pub mod signals;
 pub mod status;

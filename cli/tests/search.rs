@@ -1,5 +1,7 @@
 //! `index` and `search` over captures with a story: what is found, what is believed, and what a folder of them answers.
 
+#![expect(clippy::print_stderr, reason = "what is skipped is said")]
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -178,6 +180,140 @@ fn a_folder_is_searched_whole_and_what_is_broken_is_said() {
     let (out, err) = desk.run(&["search", ".", "kworker"], 0);
     assert_eq!(out, "");
     assert!(err.contains("1 of 2 captures have no index"), "{err}");
+}
+
+/// The hits of a folder, whatever they come from.
+fn in_folder(desk: &Desk, args: &[&str]) -> String {
+    desk.run(&[&["search", "."], args].concat(), 0).0
+}
+
+#[test]
+fn a_catalogue_answers_as_its_captures_do_and_notices_what_changes() {
+    let desk = Desk::new();
+    for name in ["a", "b", "c"] {
+        let from = if name == "b" { "quiet-web" } else { "break-in" };
+        let from = desk.path(&format!("{from}.aft"));
+        std::fs::copy(from, desk.path(&format!("{name}.aft"))).expect("a copy");
+    }
+    let queries: &[&[&str]] = &[
+        &["shadow"],
+        &["shadow", "-n", "3"],
+        &["/usr/bin/* OR *.so.*", "-n", "7"],
+        &["kworker~1", "--json"],
+        &["bin AND proc.name=sh"],
+        &["nothing-at-all"],
+        &["shadow", "--events", "-n", "20"],
+        &[],
+    ];
+    let same = |when: &str| {
+        for query in queries {
+            let plain = in_folder(&desk, &[query, &["--no-index"][..]].concat());
+            assert_eq!(in_folder(&desk, query), plain, "{when}: {query:?}");
+        }
+    };
+    same("without indexes");
+    desk.run(&["index", "."], 0);
+    let kept = std::fs::read_dir(desk.path("cache/afterimage/index"))
+        .expect("a cache")
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|ext| ext == "folder"))
+        .count();
+    assert_eq!(kept, 1);
+    same("with a catalogue");
+    std::fs::remove_file(desk.path("a.aft")).expect("removed");
+    std::fs::copy(desk.path("quiet-web.aft"), desk.path("c.aft")).expect("a copy");
+    std::fs::copy(desk.path("break-in.aft"), desk.path("d.aft")).expect("a copy");
+    same("with others than before");
+    desk.run(&["index", "."], 0);
+    same("with the catalogue made anew");
+    let list = "127.0.0.1/32\n/tmp/.x\nnever.example\n";
+    std::fs::write(desk.path("list.txt"), list).expect("a list");
+    let plain = in_folder(&desk, &["--ioc", "list.txt", "--no-index"]);
+    assert_eq!(in_folder(&desk, &["--ioc", "list.txt"]), plain);
+    // A catalogue that was meddled with is not believed.
+    for entry in std::fs::read_dir(desk.path("cache/afterimage/index")).expect("a cache") {
+        let path = entry.expect("a file").path();
+        let mut bytes = std::fs::read(&path).expect("bytes");
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(&path, bytes).expect("written");
+    }
+    same("with a damaged catalogue");
+}
+
+#[test]
+fn events_of_a_folder_are_one_timeline() {
+    let desk = Desk::new();
+    let (out, _) = desk.run(
+        &["search", ".", "etc", "--events", "--json", "-n", "100000"],
+        0,
+    );
+    let times: Vec<&str> = out
+        .lines()
+        .filter_map(|line| line.split("\"evt.rawtime\":").nth(1)?.split(',').next())
+        .collect();
+    assert_eq!(times.len(), out.lines().count());
+    assert!(times.is_sorted(), "{times:?}");
+    assert!(
+        out.lines()
+            .all(|line| line.starts_with("{\"capture\":\"./"))
+    );
+    assert!(
+        out.contains("break-in.aft") && out.contains("quiet-web.aft"),
+        "{out}"
+    );
+    let (few, err) = desk.run(&["search", ".", "etc", "--events", "-n", "5"], 0);
+    assert_eq!(few.lines().count(), 5, "{few}");
+    assert!(err.contains("these are the first 5 events"), "{err}");
+}
+
+/// Captures of sysdig: one of our own samples in its format, and those among the fixtures.
+fn scaps(desk: &Desk) -> Vec<PathBuf> {
+    desk.run(&["convert", "break-in.aft", "own.scap"], 0);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
+    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
+    let mut found = vec![desk.path("own.scap")];
+    match std::fs::read_dir(root.join("scap")) {
+        Ok(entries) => {
+            let paths = entries.flatten().map(|entry| entry.path());
+            let small = |path: &PathBuf| path.metadata().is_ok_and(|meta| meta.len() < 4 << 20);
+            found.extend(
+                paths
+                    .filter(|path| path.extension().is_some_and(|end| end == "scap"))
+                    .filter(small),
+            );
+        }
+        Err(_) => eprintln!("skipped: no captures of sysdig in {}", root.display()),
+    }
+    found
+}
+
+#[test]
+fn a_capture_of_sysdig_is_searched_with_and_without_an_index() {
+    let source = Desk::new();
+    for from in scaps(&source) {
+        let desk = Desk::new();
+        std::fs::copy(&from, desk.path("a.scap")).expect("a copy");
+        let said = |args: &[&str]| {
+            let output = desk.command(args).output().expect("the command runs");
+            String::from_utf8(output.stdout).expect("printable text")
+        };
+        let queries = [
+            "bin OR etc OR lib*",
+            "lib* NOT proc.name:sh",
+            "/etc/*",
+            "0.0.0.0/0",
+            "cat~1",
+        ];
+        let ask = || queries.map(|query| said(&["search", "-n", "100", "a.scap", query]));
+        let plain = ask();
+        said(&["index", "a.scap"]);
+        assert!(desk.path("a.scap.idx").exists(), "{}", from.display());
+        assert_eq!(ask(), plain, "{}", from.display());
+        if from.ends_with("own.scap") {
+            assert!(plain.iter().filter(|text| !text.is_empty()).count() > 3);
+        }
+    }
 }
 
 #[test]

@@ -3,6 +3,7 @@
 mod ask;
 mod block;
 mod build;
+mod folder;
 mod gather;
 mod pyramid;
 mod sidecar;
@@ -14,6 +15,7 @@ mod words;
 
 pub use ask::{Ask, AskError};
 pub use build::{Built, Indexing, build};
+pub use folder::{Folder, Sifted, Stamp};
 pub use sidecar::{About, Identity, Keeper, Refused};
 pub use things::{KINDS, Kind, KindRow};
 
@@ -123,25 +125,28 @@ impl Index {
 
     fn open_at(place: &Path, capture: &Path, key: &[u8; 32]) -> Result<Index, Refused> {
         let file = In::open(place, key)?;
-        let whole = match file.head.identity.holds(capture)? {
-            Holds::No => return Err(Refused::Stale),
-            holds => holds == Holds::Whole,
-        };
+        match file.head.identity.holds(capture)? {
+            Holds::No => Err(Refused::Stale),
+            holds => Ok(Index::over(file, place.to_owned(), holds)),
+        }
+    }
+
+    fn over(file: In, place: PathBuf, holds: Holds) -> Index {
         let mut starts = Vec::with_capacity(file.head.blocks.len());
         let mut next = 0u64;
         for (_, things, _) in &file.head.blocks {
             starts.push(next);
             next = next.saturating_add(*things);
         }
-        Ok(Index {
+        Index {
             file,
-            place: place.to_owned(),
-            whole,
+            place,
+            whole: holds == Holds::Whole,
             starts,
             kept: Mutex::default(),
             pyramid: OnceLock::new(),
             text: OnceLock::new(),
-        })
+        }
     }
 
     fn head(&self) -> &Head {
@@ -258,7 +263,7 @@ impl Index {
         mut each: impl FnMut(&Entry) -> bool,
     ) -> Result<(), Refused> {
         let named = ask.and_then(|ask| self.text()?.candidates(ask));
-        let Some(mut numbers) = named else {
+        let Some(groups) = named else {
             for at in 0..self.head().blocks.len() {
                 if !self.block(at)?.iter().all(&mut each) {
                     return Ok(());
@@ -266,8 +271,12 @@ impl Index {
             }
             return Ok(());
         };
-        numbers.sort_unstable();
-        let mut numbers = numbers.into_iter().peekable();
+        let all = self.things();
+        let group = |group: u64| {
+            let first = group.saturating_mul(text::GROUP);
+            first..first.saturating_add(text::GROUP).min(all)
+        };
+        let mut numbers = groups.into_iter().flat_map(group).peekable();
         while let Some(number) = numbers.peek().copied() {
             let after = self.starts.partition_point(|start| *start <= number);
             let at = after.checked_sub(1).ok_or(Refused::Damaged)?;

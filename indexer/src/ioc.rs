@@ -168,6 +168,15 @@ impl Indicators {
         self.all.get(at).map(|(sort, text)| (*sort, text.as_str()))
     }
 
+    /// Whether a thing holds an indicator.
+    pub(crate) fn is_in(&self, thing: &Thing) -> bool {
+        let mut found = false;
+        for text in thing.texts().flatten() {
+            self.find(text, &mut |_| found = true);
+        }
+        found
+    }
+
     /// Calls `each` with every indicator that a text holds.
     fn find(&self, text: &[u8], each: &mut dyn FnMut(usize)) {
         let part = |byte: &u8| {

@@ -76,8 +76,8 @@ pub use document::Form;
 pub use error::Error;
 pub use heat::latencies_of;
 pub use index::{
-    About, Ask, AskError, Built, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow, Reach,
-    Refused, build,
+    About, Ask, AskError, Built, Folder, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow,
+    Reach, Refused, Sifted, Stamp, build,
 };
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};

@@ -7,7 +7,7 @@ use crate::ioc::{Indicators, Sighting, Sweep};
 use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_model::Ctx;
 use afterimage_query::Filter;
-use std::collections::HashMap;
+use hashbrown::HashMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -321,7 +321,7 @@ impl Session {
             if progress.cancel.load(Ordering::Relaxed) {
                 return false;
             }
-            let found = gather(self, at, &mut things, |_| {}).unwrap_or_default();
+            let found = gather(self, at, &mut things, |_, _| {}).unwrap_or_default();
             found.iter().for_each(|(thing, tally)| each(thing, tally));
             progress.done.fetch_add(info.events, Ordering::Relaxed);
         }

@@ -393,13 +393,31 @@ impl Session {
         self.source.chunks()
     }
 
-    /// Decodes a chunk, not to be kept.
-    pub(crate) fn decode(&self, at: usize) -> Result<Chunk, String> {
-        self.source.chunk(at).map_err(|error| {
-            let why = error.to_string();
-            lock(&self.unreadable).insert(at, why.clone());
-            why
-        })
+    /// Decodes a chunk, not to be kept, in which events of other types than `wanted` may be without arguments.
+    pub(crate) fn decode_with(
+        &self,
+        at: usize,
+        mut wanted: impl FnMut(TypeId) -> bool,
+    ) -> Result<Chunk, String> {
+        let mut choose = |chunk: &Chunk| -> Vec<bool> {
+            let chosen: Vec<bool> = (chunk.events.iter())
+                .map(|event| wanted(event.ty))
+                .collect();
+            // Results are needed of all of them.
+            match chosen.contains(&true) {
+                true => chosen,
+                false => vec![true; chunk.events.len()],
+            }
+        };
+        match self.source.chunk_chosen(at, &mut choose) {
+            Ok(Some((chunk, _))) => Ok(chunk),
+            Ok(None) => Ok(Chunk::default()),
+            Err(error) => {
+                let why = error.to_string();
+                lock(&self.unreadable).insert(at, why.clone());
+                Err(why)
+            }
+        }
     }
 
     pub(crate) fn ctx<'c>(

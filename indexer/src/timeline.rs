@@ -2,7 +2,7 @@
 
 use crate::error::Error;
 use crate::session::{Progress, Session, Span, Visitor};
-use afterimage_model::{Class, Ctx, Schema, fields::is_socket};
+use afterimage_model::{Class, Ctx, Event, Schema, fields::is_socket};
 use afterimage_query::Filter;
 
 /// Lanes of the timeline.
@@ -79,7 +79,16 @@ impl Session {
 
 /// Tells which lanes an event is in.
 pub(crate) struct Lanes {
-    exec: Vec<bool>,
+    /// By type.
+    kinds: Vec<LaneKind>,
+}
+
+/// What the lanes ask of a type.
+#[derive(Clone, Copy, Default)]
+struct LaneKind {
+    exec: bool,
+    file: bool,
+    net: bool,
 }
 
 struct Counting {
@@ -91,38 +100,38 @@ struct Counting {
 
 impl Lanes {
     pub fn of(schema: &Schema) -> Lanes {
-        let types = schema.types.iter();
-        let exec = types
-            .map(|ty| matches!(ty.name.as_str(), "execve" | "execveat"))
-            .collect();
-        Lanes { exec }
+        let kinds = schema.types.iter().map(|ty| LaneKind {
+            exec: matches!(ty.name.as_str(), "execve" | "execveat"),
+            file: ty.class() == Class::File,
+            net: ty.class() == Class::Net,
+        });
+        Lanes {
+            kinds: kinds.collect(),
+        }
     }
 
-    /// A read or write is a file's or a socket's business by what it touched, not by its name.
-    pub fn is_in(&self, lane: &str, ctx: &Ctx<'_>) -> bool {
-        let class = ctx.ty().map(|ty| ty.class());
-        let socket = ctx.file().is_some_and(is_socket);
-        match lane {
-            "all" => true,
-            "exec" => self
-                .exec
-                .get(usize::from(ctx.event.ty.0))
-                .copied()
-                .unwrap_or(false),
-            "file" => class == Some(Class::File) && !socket,
-            "net" => class == Some(Class::Net) || (class == Some(Class::File) && socket),
-            _ => ctx.event.errno().is_some(),
-        }
+    /// Whether an event is in each of [`LANES`]. A read or write is a file's or a socket's business by what it touched, not
+    /// by its name.
+    pub fn of_event(&self, event: &Event, socket: bool) -> [bool; LANES.len()] {
+        let kind = self.kinds.get(usize::from(event.ty.0));
+        let kind = kind.copied().unwrap_or_default();
+        [
+            true,
+            kind.exec,
+            kind.file && !socket,
+            kind.net || kind.file && socket,
+            event.errno().is_some(),
+        ]
     }
 }
 
 impl Visitor for Counting {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         let step = step_of(ctx.event.time.0, self.span, self.steps);
-        for (at, lane) in LANES.iter().enumerate() {
-            if self.which.is_in(lane, ctx)
-                && let Some(count) = self.lanes.get_mut(at).and_then(|lane| lane.get_mut(step))
-            {
+        let socket = ctx.file().is_some_and(is_socket);
+        let within = self.which.of_event(ctx.event, socket);
+        for (lane, _) in self.lanes.iter_mut().zip(within).filter(|(_, is)| *is) {
+            if let Some(count) = lane.get_mut(step) {
                 *count += 1;
             }
         }

@@ -2,10 +2,12 @@
 """What the index costs and what it is worth: making it, its size, searches with it warm and cold, beside going through the
 capture, and beside sysdig and `sysdig | rg` over the same capture as .scap.
 
-    search.py AFTERIMAGE CAPTURE.aft [CAPTURE.scap] [--many N]
+    search.py AFTERIMAGE CAPTURE.aft [CAPTURE.scap]
+    search.py AFTERIMAGE --many N
 
-Prints a table in Markdown. Times of searches are of whole processes. Nothing but the index is written, beside the capture;
---many copies a small capture N times into a temporary folder and asks all of them.
+Prints a table in Markdown. Times of searches are of whole processes, by the clock; the CPU time of what is made is told
+beside it. Nothing but the index is written, beside the capture; --many makes N small captures, copies of slices of the samples, in a
+temporary folder and asks all of them.
 """
 
 import os
@@ -19,12 +21,25 @@ import time
 
 QUERIES = ["passwd", "python*", "cur1~1", "/usr/bin/*", "127.0.0.0/8", "needle-that-is-not-there", "shadow AND NOT bash", "re:lib[a-z]+crypto"]
 NEEDLE = "proc.name=needle-that-is-not-there"
+SAMPLES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../samples/v1")
 
 
 def run(*args, **more):
+    """Seconds by the clock, seconds of CPU, and what came of it."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
     done = subprocess.run(args, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False, **more)
-    return time.perf_counter() - began, done
+    took = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return took, cpu, done
+
+
+def must(*args):
+    took, cpu, done = run(*args)
+    if done.returncode not in (0, 3):
+        sys.exit(f"{args}: {done.stderr.decode(errors='replace')}")
+    return took, cpu, done
 
 
 def forget(path):
@@ -40,30 +55,26 @@ def percentile(times, share):
     return times[min(len(times) - 1, int(len(times) * share))]
 
 
+def ms(seconds):
+    return f"{1000 * seconds:.1f}"
+
+
 def row(what, value):
     print(f"| {what} | {value} |", flush=True)
 
 
-def main():
-    args = sys.argv[1:]
-    many = int(args[args.index("--many") + 1]) if "--many" in args else 0
-    if many:
-        at = args.index("--many")
-        del args[at : at + 2]
-    binary, capture = os.path.abspath(args[0]), os.path.abspath(args[1])
-    scap = os.path.abspath(args[2]) if len(args) > 2 else None
-    print("| What | Figure |\n|---|---:|")
+def one(binary, capture, scap):
     size = os.path.getsize(capture)
-    _, done = run(binary, "read", "--count-only", capture)
+    _, _, done = must(binary, "read", "--count-only", capture)
     events = int(done.stdout)
     row("events", f"{events:,}")
     row("bytes of the capture", f"{size:,}")
-    took, done = run(binary, "index", "--anew", capture)
-    if done.returncode not in (0, 3):
-        sys.exit(done.stderr.decode(errors="replace"))
+    took, cpu, done = must(binary, "index", "--anew", capture)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     row("making the index, s", f"{took:.2f}")
+    row("the same, s of CPU", f"{cpu:.2f}")
     row("events a second", f"{events / took:,.0f}")
+    row("events a second of CPU", f"{events / cpu:,.0f}")
     row("most memory of any child so far, MiB", f"{used.ru_maxrss / 1024:.0f}")
     index = capture + ".idx"
     row("bytes of the index", f"{os.path.getsize(index):,}")
@@ -71,7 +82,7 @@ def main():
     row("bytes an event", f"{os.path.getsize(index) / events:.3f}")
     row("things", done.stdout.decode().split(": ", 1)[1].split(" thing")[0])
     empty = statistics.median(run(binary, "--version")[0] for _ in range(20))
-    row("a process that does nothing, ms", f"{1000 * empty:.1f}")
+    row("a process that does nothing, ms", ms(empty))
     warm, cold = [], []
     for query in QUERIES:
         times = [run(binary, "search", "-q", capture, query)[0] for _ in range(25)]
@@ -80,37 +91,83 @@ def main():
             forget(capture)
             forget(index)
             cold.append(run(binary, "search", "-q", capture, query)[0])
-        row(f"`{query}`, warm, middle, ms", f"{1000 * statistics.median(times):.1f}")
-    row("all of them, warm, p99, ms", f"{1000 * percentile(warm, 0.99):.1f}")
-    row("all of them, cold, p99, ms", f"{1000 * percentile(cold, 0.99):.1f}")
-    took, _ = run(binary, "search", "-q", "--no-index", capture, QUERIES[0])
+        row(f"`{query}`, warm, middle, ms", ms(statistics.median(times)))
+    row("all of them, warm, middle, ms", ms(statistics.median(warm)))
+    row("all of them, warm, p99, ms", ms(percentile(warm, 0.99)))
+    row("all of them, cold, p99, ms", ms(percentile(cold, 0.99)))
+    took, _, _ = run(binary, "search", "-q", "--no-index", capture, QUERIES[0])
     row(f"`{QUERIES[0]}` without the index, s", f"{took:.2f}")
-    with_index, _ = run(binary, "read", "--count-only", capture, NEEDLE)
-    row("a filter with no hits, with the index, ms", f"{1000 * with_index:.1f}")
-    if scap:
-        took, _ = run("sysdig", "-r", scap, NEEDLE)
-        row("the filter by sysdig over the same as .scap, s", f"{took:.2f}")
-        row("times as long as with the index", f"{took / with_index:,.0f}")
-        piped = f"sysdig -r {scap!r} | rg needle-that-is-not-there"
-        took, _ = run("sh", "-c", piped)
+    needle = statistics.median(run(binary, "read", "--count-only", capture, NEEDLE)[0] for _ in range(9))
+    row("a filter with no hits, with the index, ms", ms(needle))
+    for view in ("procs", "files", "connections"):
+        took, _, _ = run(binary, "view", view, "-n", "20", capture)
+        row(f"first rows of the view {view}, s", f"{took:.2f}")
+    if not scap:
+        return
+    took, _, _ = run("sysdig", "-r", scap, NEEDLE)
+    row("the filter by sysdig over the same as .scap, s", f"{took:.2f}")
+    row("times as long as with the index", f"{took / needle:,.0f}")
+    if shutil.which("rg"):
+        took, _, _ = run("sh", "-c", f"sysdig -r {scap!r} | rg needle-that-is-not-there")
         row("`sysdig -r … \\| rg`, s", f"{took:.2f}")
         search = statistics.median(run(binary, "search", "-q", capture, QUERIES[5])[0] for _ in range(9))
         row("times as long as `search`", f"{took / search:,.0f}")
-    if many:
-        small = os.path.join(os.path.dirname(__file__), "../../samples/v1/break-in.aft")
-        folder = tempfile.mkdtemp()
-        try:
-            for at in range(many):
-                shutil.copy(small, os.path.join(folder, f"{at:06}.aft"))
-            took, _ = run(binary, "index", "-q", folder)
-            row(f"making {many:,} small indexes, s", f"{took:.1f}")
-            run(binary, "search", folder)
-            took, _ = run(binary, "search", folder)
-            row("their catalogue, warm, s", f"{took:.2f}")
-            took, _ = run(binary, "search", "-q", folder, "shadow")
-            row("a word in all of them, s", f"{took:.2f}")
-        finally:
-            shutil.rmtree(folder)
+
+
+def make_many(binary, folder, many):
+    """Slices of the samples, each many times."""
+    slices = []
+    for name in sorted(os.listdir(SAMPLES)):
+        if name.endswith(".aft"):
+            for at in range(4):
+                to = os.path.join(folder, f"slice-{len(slices)}.aft")
+                sample = os.path.join(SAMPLES, name)
+                _, _, done = run(binary, "slice", "--no-sign", sample, "-o", to, "--from", f"+{at * 200}ms")
+                if done.returncode in (0, 3):
+                    slices.append(to)
+    for at in range(many - len(slices)):
+        shutil.copy(slices[at % len(slices)], os.path.join(folder, f"{at:06}.aft"))
+
+
+def many_captures(binary, many):
+    folder = tempfile.mkdtemp()
+    try:
+        make_many(binary, folder, many)
+        row("captures", f"{len(os.listdir(folder)):,}")
+        took, _, _ = run(binary, "search", folder)
+        row("their catalogue for the first time, without indexes, s", f"{took:.2f}")
+        took, cpu, _ = run(binary, "index", "-q", folder)
+        row("making their indexes and catalogue, s", f"{took:.1f}")
+        row("the same, s of CPU", f"{cpu:.1f}")
+        times = [run(binary, "search", folder)[0] for _ in range(9)]
+        row("their catalogue, warm, middle, ms", ms(statistics.median(times)))
+        for query in ("shadow", "passwd AND NOT bash", "needle-that-is-not-there", "cur1~1"):
+            times = [run(binary, "search", folder, query)[0] for _ in range(9)]
+            row(f"`{query}` in all of them, middle, ms", ms(statistics.median(times)))
+        took, _, _ = run(binary, "search", folder, "shadow", "--events")
+        row("the first events of `shadow` in all of them, s", f"{took:.2f}")
+        used = resource.getrusage(resource.RUSAGE_CHILDREN)
+        row("most memory of any child, MiB", f"{used.ru_maxrss / 1024:.0f}")
+    finally:
+        shutil.rmtree(folder)
+
+
+def main():
+    args = sys.argv[1:]
+    if len(args) < 2:
+        sys.exit(__doc__)
+    binary = os.path.abspath(args[0])
+    scratch = tempfile.mkdtemp()
+    os.environ["AFTERIMAGE_KEYS"] = os.path.join(scratch, "keys")
+    os.environ["XDG_CACHE_HOME"] = os.path.join(scratch, "cache")
+    print("| What | Figure |\n|---|---:|")
+    try:
+        if args[1] == "--many":
+            many_captures(binary, int(args[2]))
+        else:
+            one(binary, os.path.abspath(args[1]), os.path.abspath(args[2]) if len(args) > 2 else None)
+    finally:
+        shutil.rmtree(scratch)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,15 @@ impl Index {
         if self.delete {
             return self.remove(out, &files);
         }
-        each(&files, |path| self.one(out, path))
+        let exit = each(&files, |path| self.one(out, path))?;
+        for folder in self.files.iter().filter(|path| path.is_dir()) {
+            let files = catalogue::captures(folder)?;
+            let known = catalogue::folder(folder, &files, self.anew);
+            if known.missing() > 0 {
+                catalogue::update(known, folder, &files)?;
+            }
+        }
+        Ok(exit)
     }
 
     fn one(&self, out: &mut Output, path: &Path) -> Outcome {
@@ -157,6 +165,21 @@ impl Index {
         }
         Ok(Exit::Done)
     }
+}
+
+/// Makes the index of one capture on one thread, and prints nothing.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn index_quietly(out: &mut Output, path: &Path) -> Outcome {
+    let index = Index {
+        files: Vec::new(),
+        anew: false,
+        delete: false,
+        threads: Some(1),
+        quiet: true,
+    };
+    index.one(out, path)
 }
 
 /// Does something while a terminal is told how far it is.

@@ -1,17 +1,19 @@
 //! `afterimage search`: finds words in everything of a capture, or of many, that has text.
 
+mod many;
+
 use super::When;
 use super::index::watched;
-use crate::catalogue::{self, Opened, Walk};
 use crate::failure::{Exit, Failure, Outcome, escape_lines, shown};
 use crate::found;
 use crate::layout::Layout;
-use crate::moment::Look;
+use crate::moment::{Look, Zone};
 use crate::output::{Output, say};
+use crate::sidecar;
 use crate::source::{Source, explain, unreadable};
 use crate::units::{parse_size, plural};
-use afterimage_indexer::{About, Ask, Hits, Indicators, Progress, Sighting};
-use afterimage_model::{Ctx, Safe};
+use afterimage_indexer::{Ask, Hits, Indicators, Progress};
+use afterimage_model::{Ctx, Manifest};
 use clap::{Args, ValueEnum};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -130,6 +132,16 @@ impl Search {
 
     fn file(&self, out: &mut Output, ask: &Ask) -> Outcome {
         let path = &self.place;
+        let plain = self.events || ask.has_conditions() || self.no_index || self.explain;
+        if !plain
+            && self.when.tz != Zone::Host
+            && self.when.from.is_none()
+            && self.when.to.is_none()
+            && let Some(index) = sidecar::alone(path)
+            && let Ok(hits) = index.search(ask, self.number)
+        {
+            return self.print_hits(out, &hits, &found::manifest(index.about()), || Exit::Done);
+        }
         let source = match self.no_index {
             true => Source::open_plain(path)?,
             false => Source::open(path)?,
@@ -154,6 +166,16 @@ impl Search {
         if self.explain {
             explain(&progress.work);
         }
+        self.print_hits(out, &hits, session.manifest(), || source.report_loss())
+    }
+
+    fn print_hits(
+        &self,
+        out: &mut Output,
+        hits: &Hits,
+        manifest: &Manifest,
+        end: impl FnOnce() -> Exit,
+    ) -> Outcome {
         if self.quiet {
             return Ok(if hits.found > 0 {
                 Exit::Done
@@ -161,17 +183,16 @@ impl Search {
                 Exit::Failed
             });
         }
-        let zone = self.when.tz;
         if self.json {
             for hit in &hits.hits {
-                writeln!(out, "{}", found::json(hit, session.manifest(), None))?;
+                writeln!(out, "{}", found::json(hit, manifest, None))?;
             }
         } else {
-            self.say_more(&hits);
-            found::write(out, &hits.hits, session.manifest(), zone, self.by)?;
+            self.say_more(hits);
+            found::write(out, &hits.hits, manifest, self.when.tz, self.by)?;
         }
         out.flush()?;
-        Ok(source.report_loss())
+        Ok(end())
     }
 
     fn say_more(&self, hits: &Hits) {
@@ -252,184 +273,6 @@ impl Search {
         out.flush()?;
         Ok(source.report_loss())
     }
-
-    fn walk(&self, events: bool) -> Walk {
-        Walk {
-            memory: self.memory,
-            events,
-            plain: self.no_index,
-        }
-    }
-
-    /// Which captures there are.
-    fn list(&self, out: &mut Output) -> Outcome {
-        let files = catalogue::captures(&self.place)?;
-        let mut rows: Vec<(PathBuf, About)> = Vec::new();
-        let went = self.walk(false).each(
-            &files,
-            |_, opened| Ok(opened.about()),
-            |path, about| {
-                rows.push((path.to_owned(), about));
-                Ok(())
-            },
-        )?;
-        rows.sort_by(|a, b| a.1.span.cmp(&b.1.span).then_with(|| a.0.cmp(&b.0)));
-        if !self.quiet {
-            found::catalogue(out, &self.place, &rows, self.when.tz, self.json)?;
-        }
-        out.flush()?;
-        Ok(went.report(true))
-    }
-
-    /// In every capture of a folder.
-    fn folder(&self, out: &mut Output, ask: &Ask) -> Outcome {
-        if self.events {
-            return Err(Failure::usage(
-                "events are printed of one capture",
-                "search the folder without --events first, then one of its captures",
-            ));
-        }
-        let files = catalogue::captures(&self.place)?;
-        let (number, quiet) = (self.number, self.quiet);
-        let events = ask.has_conditions() || self.when.from.is_some() || self.when.to.is_some();
-        let mut total = 0u64;
-        let mut kept: Vec<(PathBuf, About, Hits)> = Vec::new();
-        let went = self.walk(events).each(
-            &files,
-            |_, opened| {
-                let hits = match opened {
-                    Opened::Index(index) => index
-                        .search(ask, number)
-                        .map_err(|error| error.to_string())?,
-                    Opened::Capture(session) => {
-                        let first = session.span().map_or(0, |span| span.0);
-                        let span = crate::source::span(
-                            session.manifest(),
-                            first,
-                            self.when.from.as_deref(),
-                            self.when.to.as_deref(),
-                            self.when.tz,
-                        );
-                        let span = span.map_err(|failure| failure.what)?;
-                        let progress = Progress::default();
-                        let hits = session.search(ask, span, number, &progress);
-                        hits.map_err(|error| Safe::new(&error.to_string()).to_string())?
-                    }
-                };
-                Ok((hits.found > 0).then(|| (opened.about(), hits)))
-            },
-            |path, found| {
-                if let Some((about, hits)) = found {
-                    total += hits.found as u64;
-                    if !quiet {
-                        kept.push((path.to_owned(), about, hits));
-                        best(&mut kept, number);
-                    }
-                }
-                Ok(())
-            },
-        )?;
-        if quiet {
-            return Ok(if total > 0 { Exit::Done } else { Exit::Failed });
-        }
-        let shown_hits: usize = kept.iter().map(|(_, _, hits)| hits.hits.len()).sum();
-        if total > shown_hits as u64 && !self.json {
-            say(format_args!(
-                "afterimage: the best {shown_hits} of {}",
-                plural(total, "thing")
-            ));
-        }
-        for (path, about, hits) in &kept {
-            let manifest = found::manifest(about);
-            if self.json {
-                for hit in &hits.hits {
-                    writeln!(out, "{}", found::json(hit, &manifest, Some(path)))?;
-                }
-                continue;
-            }
-            let host = Safe::new(&about.host).to_string();
-            let line = format!(
-                "{} ({host}): {}",
-                shown(path),
-                plural(hits.found as u64, "thing")
-            );
-            let line = out.bold(&line);
-            writeln!(out, "{line}")?;
-            found::write(out, &hits.hits, &manifest, self.when.tz, self.by)?;
-        }
-        out.flush()?;
-        Ok(went.report(true))
-    }
-
-    /// When indicators of a list were seen, and where.
-    fn sweep(&self, out: &mut Output, list: &Indicators, many: bool) -> Outcome {
-        let files = match many {
-            true => catalogue::captures(&self.place)?,
-            false => vec![self.place.clone()],
-        };
-        let mut seen = found::Seen::default();
-        let went = self.walk(false).each(
-            &files,
-            |_, opened| {
-                let sightings: Vec<Sighting> = match opened {
-                    Opened::Index(index) => index.sweep(list).map_err(|error| error.to_string())?,
-                    Opened::Capture(session) => session.sweep(list, &Progress::default()),
-                };
-                Ok((opened.about(), sightings))
-            },
-            |path, (about, sightings)| {
-                seen.add(path, &about, sightings);
-                Ok(())
-            },
-        )?;
-        if self.quiet {
-            return Ok(if seen.is_empty() {
-                Exit::Failed
-            } else {
-                Exit::Done
-            });
-        }
-        seen.write(out, list, self.when.tz, self.json)?;
-        if !self.json {
-            out.flush()?;
-            say(format_args!(
-                "afterimage: {} of {} seen in {}",
-                seen.indicators(),
-                plural(list.len() as u64, "indicator"),
-                plural(went.read as u64, "capture")
-            ));
-        }
-        out.flush()?;
-        Ok(went.report(true))
-    }
-}
-
-/// Leaves the best hits of all captures, and captures that still have some.
-fn best(kept: &mut Vec<(PathBuf, About, Hits)>, number: usize) {
-    let all: usize = kept.iter().map(|(_, _, hits)| hits.hits.len()).sum();
-    if all <= number.saturating_mul(2) {
-        return;
-    }
-    let mut scores: Vec<u32> = kept
-        .iter()
-        .flat_map(|(_, _, hits)| hits.hits.iter().map(|hit| hit.score))
-        .collect();
-    scores.sort_unstable_by_key(|score| std::cmp::Reverse(*score));
-    let least = scores.get(number.saturating_sub(1)).copied().unwrap_or(0);
-    let mut equal = number
-        - scores
-            .iter()
-            .filter(|score| **score > least)
-            .count()
-            .min(number);
-    for (_, _, hits) in kept.iter_mut() {
-        hits.hits.retain(|hit| {
-            let keep = hit.score > least || hit.score == least && equal > 0;
-            equal -= usize::from(keep && hit.score == least);
-            keep
-        });
-    }
-    kept.retain(|(_, _, hits)| !hits.hits.is_empty());
 }
 
 /// Longest list of indicators, bytes.

@@ -9,6 +9,7 @@ use crate::units::{plural, show_count};
 use crate::watching::config::Config;
 use crate::watching::control::{self, Control, Question, SOCKET};
 use crate::watching::evidence::Folder;
+use crate::watching::indexing::Indexer;
 use crate::watching::signals::{self, Reload};
 use crate::watching::status::{self, Doors};
 use crate::watching::stdin;
@@ -113,10 +114,15 @@ impl Watch {
             let bounds = config.watch.bounds;
             writeln!(
                 out,
-                "a window of {} s in at most {}; files in {}",
+                "a window of {} s in at most {}; files in {}{}",
                 bounds.span.as_secs_f64(),
                 bytes_text((bounds.bytes as u64).into()),
-                shown(&config.evidence.folder)
+                shown(&config.evidence.folder),
+                if config.evidence.index {
+                    ", with indexes"
+                } else {
+                    ""
+                }
             )?;
             for trigger in &config.watch.triggers {
                 let name = Safe::new(&trigger.name);
@@ -150,6 +156,9 @@ impl Watch {
             ..Options::default()
         };
         let (commands, asked) = channel();
+        // Before the programs are attached: afterwards no process can be started.
+        let wanted = config.evidence.index.then(|| Indexer::start(self.quiet));
+        let indexer = wanted.transpose()?;
         let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
         let key = (!self.no_sign).then(|| self.key.clone());
         // Made now when it is missing, and refused now when it is none.
@@ -180,7 +189,7 @@ impl Watch {
         };
         let _control = Control::listen(&self.socket, commands.clone(), doors.clone())?;
         // No earlier: another watch that answers at the socket may have its files there.
-        let folder = Folder::open(config.evidence.clone(), key, self.quiet)?;
+        let folder = Folder::open(config.evidence.clone(), key, indexer, self.quiet)?;
         let reload = (self.config.clone())
             .map(|path| Reload::of(path, &config, folder.shared_limits(), doors.webhook.clone()));
         signals::listen(commands, reload)?;

@@ -109,6 +109,8 @@ pub struct Evidence {
     pub full: Full,
     /// Whom files are encrypted to; nobody when they are not.
     pub encrypt_to: Vec<Recipient>,
+    /// Whether each file gets an index once it is sealed.
+    pub index: bool,
     /// Where the window is kept once more, so that it survives a crash of the recorder.
     pub spill: Option<PathBuf>,
 }
@@ -202,6 +204,7 @@ struct EvidenceTable {
     bytes: Size,
     full: Full,
     encrypt_to: Vec<String>,
+    index: bool,
 }
 
 impl Default for EvidenceTable {
@@ -217,6 +220,7 @@ impl Default for EvidenceTable {
             bytes: Size(0),
             full: Full::Stop,
             encrypt_to: Vec::new(),
+            index: false,
         }
     }
 }
@@ -431,6 +435,12 @@ impl Config {
                 }
             })
             .transpose()?;
+        if file.evidence.index && !file.evidence.encrypt_to.is_empty() {
+            return Err(
+                "evidence.index and evidence.encrypt_to cannot both be set: an index would lay open what is sealed"
+                    .to_owned(),
+            );
+        }
         Ok(Config {
             webhook,
             metrics,
@@ -455,6 +465,7 @@ impl Config {
                 bytes: file.evidence.bytes.0,
                 full: file.evidence.full,
                 encrypt_to: recipients(&file.evidence.encrypt_to)?,
+                index: file.evidence.index,
                 spill: file.window.spill,
             },
         })
@@ -546,6 +557,14 @@ mod tests {
                 "two triggers are called oom",
             ),
             ("window = [", "line 1"),
+            (
+                "[evidence]\nindex = 3",
+                "line 2, column 9: invalid type: integer `3`",
+            ),
+            (
+                "[evidence]\nindex = true\nencrypt_to = [\"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\"]",
+                "evidence.index and evidence.encrypt_to cannot both be set",
+            ),
             (
                 "[webhook]\nlisten = \"127.0.0.1:1\"",
                 "line 1, column 1: webhook needs hmac_file or bearer_file",

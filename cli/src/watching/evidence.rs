@@ -6,6 +6,7 @@ use crate::failure::Failure;
 use crate::keyring;
 use crate::output::say;
 use crate::watching::config::Evidence;
+use crate::watching::indexing::Indexer;
 use crate::watching::room::{self, Full, Removed};
 use afterimage_capture::watch::{Opening, Sealed, Segment, Store as Place};
 use afterimage_format::store::Store;
@@ -38,6 +39,8 @@ pub struct Folder {
     sealed: VecDeque<(Instant, u64)>,
     /// The name of the key that signs; `None` for none.
     key: Option<String>,
+    /// Who makes indexes, where that is wanted.
+    indexer: Option<Indexer>,
     quiet: bool,
 }
 
@@ -135,7 +138,12 @@ impl Folder {
     ///
     /// # Errors
     /// When it cannot be made or used, or is a symbolic link.
-    pub fn open(limits: Evidence, key: Option<String>, quiet: bool) -> Result<Folder, Failure> {
+    pub fn open(
+        limits: Evidence,
+        key: Option<String>,
+        indexer: Option<Indexer>,
+        quiet: bool,
+    ) -> Result<Folder, Failure> {
         let path = &limits.folder;
         let wrong = |doing: &str, error: io::Error| {
             Failure::path(
@@ -168,6 +176,7 @@ impl Folder {
             opened: VecDeque::new(),
             sealed: VecDeque::new(),
             key,
+            indexer,
             quiet,
         })
     }
@@ -329,12 +338,16 @@ impl Place for Folder {
         Ok((path, writer))
     }
 
-    fn sealed(&mut self, out: Store, _sealed: &Sealed) -> io::Result<()> {
+    fn sealed(&mut self, out: Store, sealed: &Sealed) -> io::Result<()> {
         let states = out.states();
         let finished = out.finish();
         self.sealed.push_back((Instant::now(), states.written()));
         finished?;
-        Ok(rustix::fs::fsync(&self.handle)?)
+        rustix::fs::fsync(&self.handle)?;
+        if let Some(indexer) = &mut self.indexer {
+            indexer.tell(&sealed.path);
+        }
+        Ok(())
     }
 
     fn left(&mut self) -> Vec<(&'static str, u64)> {
@@ -397,6 +410,7 @@ mod tests {
             bytes: 0,
             full: Full::Stop,
             encrypt_to: Vec::new(),
+            index: false,
             spill: None,
         }
     }
@@ -414,7 +428,7 @@ mod tests {
         use std::os::unix::fs::PermissionsExt;
         let top = tempfile::tempdir().expect("a folder");
         let mut folder =
-            Folder::open(limits(&top.path().join("a/b")), None, true).expect("a folder");
+            Folder::open(limits(&top.path().join("a/b")), None, None, true).expect("a folder");
         let mut open = || {
             let manifest = Manifest::default();
             Place::open(&mut folder, &opening(), &manifest, WriterOptions::default())
@@ -444,7 +458,7 @@ mod tests {
         std::fs::create_dir(top.path().join("real")).expect("a folder");
         std::os::unix::fs::symlink(top.path().join("real"), top.path().join("link"))
             .expect("a link");
-        assert!(Folder::open(limits(&top.path().join("link")), None, true).is_err());
+        assert!(Folder::open(limits(&top.path().join("link")), None, None, true).is_err());
     }
 
     #[test]
@@ -454,7 +468,7 @@ mod tests {
             free: u64::MAX,
             ..limits(top.path())
         };
-        let mut folder = Folder::open(all, None, true).expect("a folder");
+        let mut folder = Folder::open(all, None, None, true).expect("a folder");
         let opened = Place::open(
             &mut folder,
             &opening(),
@@ -475,7 +489,7 @@ mod tests {
             full: Full::Oldest,
             ..limits(top.path())
         };
-        let mut folder = Folder::open(all, None, true).expect("a folder");
+        let mut folder = Folder::open(all, None, None, true).expect("a folder");
         let mut make = |wall_ns: i64| {
             let opening = Opening {
                 wall_ns,

@@ -39,13 +39,26 @@ pub fn files(folder: &OwnedFd) -> Vec<(String, u64)> {
     let mut files: Vec<(String, u64)> = names
         .filter(|name| is_evidence(name))
         .filter_map(|name| {
-            let stat = rustix::fs::statat(folder, &name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
-            let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
-            regular.then(|| (name, u64::try_from(stat.st_size).unwrap_or(0)))
+            let (regular, bytes) = found(folder, &name)?;
+            // Its index goes with it.
+            let index = found(folder, &index_of(&name)).map_or(0, |(_, bytes)| bytes);
+            regular.then_some((name, bytes.saturating_add(index)))
         })
         .collect();
     files.sort();
     files
+}
+
+/// Whether a name is that of a regular file, and its bytes.
+fn found(folder: &OwnedFd, name: &str) -> Option<(bool, u64)> {
+    let stat = rustix::fs::statat(folder, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
+    let regular = rustix::fs::FileType::from_raw_mode(stat.st_mode).is_file();
+    Some((regular, u64::try_from(stat.st_size).unwrap_or(0)))
+}
+
+/// The index that `index` and `watch` put beside a capture.
+fn index_of(name: &str) -> String {
+    format!("{name}.idx")
 }
 
 /// `20261127T031500Z-….aft`, as [`super::evidence`] names them.
@@ -86,6 +99,8 @@ pub fn remove_oldest(folder: &OwnedFd) -> Result<Option<Removed>, String> {
         }
         rustix::fs::unlinkat(folder, &name, AtFlags::empty())
             .map_err(|error| format!("removing {name}: {error}"))?;
+        // Mostly there is none.
+        let _ = rustix::fs::unlinkat(folder, index_of(&name), AtFlags::empty());
         return Ok(Some(Removed {
             name,
             digest: report.digest.to_string(),

@@ -29,6 +29,7 @@ struct Fixed {
     ring_bytes: usize,
     folder: PathBuf,
     spill: Option<PathBuf>,
+    index: bool,
     webhook: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
@@ -41,6 +42,7 @@ impl Fixed {
             ring_bytes: config.ring_bytes,
             folder: config.evidence.folder.clone(),
             spill: config.evidence.spill.clone(),
+            index: config.evidence.index,
             webhook: config.webhook.as_ref().map(|webhook| webhook.listen),
             metrics: config.metrics,
         }
@@ -57,6 +59,7 @@ impl Fixed {
             (self.ring_bytes != other.ring_bytes, "record.ring"),
             (self.folder != other.folder, "evidence.folder"),
             (self.spill != other.spill, "window.spill"),
+            (self.index != other.index, "evidence.index"),
             (self.webhook != other.webhook, "webhook.listen"),
             (self.metrics != other.metrics, "metrics.listen"),
         ]

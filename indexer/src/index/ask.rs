@@ -612,7 +612,11 @@ mod tests {
         fn named(look: &Look, keys: &[String]) -> bool {
             match look {
                 Look::Anything => true,
-                Look::Begins(word) => keys.iter().any(|key| key.starts_with(word)),
+                Look::Begins(word) => {
+                    let word = word.trim_start_matches('_');
+                    word.is_empty() || keys.iter().any(|key| key.starts_with(word))
+                }
+                Look::Near(word, _) if word.contains('_') => true,
                 Look::Near(word, most) => keys
                     .iter()
                     .any(|key| words::within(key, word, usize::from(*most))),
@@ -651,10 +655,14 @@ mod tests {
             "5:443",
             "\"-o /tmp\"",
             "2go",
+            "_b*",
+            "__c",
+            "c_b~1",
+            "x_b~2",
         ];
         for text in texts {
             let mut keys = Vec::new();
-            words::each(text.as_bytes(), |word| keys.push(words::key(word)));
+            words::each_sure(text.as_bytes(), |word| keys.push(words::key(word)));
             let thing = Thing::new(Kind::File, &[Some(text.as_bytes())]);
             for query in queries {
                 let ask = Ask::parse(query).unwrap();

@@ -1,7 +1,7 @@
 //! Blocks of the index: things in order, each with its tally and the chunks it is met in, compressed. What is read back is
 //! checked at every step: a block may have been damaged, or made by somebody else.
 
-use super::things::{Actor, MOST_ACTORS, MOST_FIELDS, MOST_TEXT, Tally, Thing};
+use super::things::{Actor, MOST_ACTORS, MOST_FIELDS, MOST_TEXT, TICK, Tally, Thing};
 use std::collections::HashMap;
 
 /// Bytes of things after which a block ends, before compression.
@@ -73,19 +73,58 @@ impl<'b> Bytes<'b> {
     }
 }
 
+/// Lists of a block, which stand apart because what is alike packs well: the lengths of keys, their bytes, counts, chunks, who,
+/// instants.
+#[derive(Default)]
+struct Lists {
+    lens: Vec<u8>,
+    keys: Vec<u8>,
+    counts: Vec<u8>,
+    chunks: Vec<u8>,
+    who: Vec<u8>,
+    times: Vec<u8>,
+}
+
+const LISTS: usize = 6;
+
+impl Lists {
+    fn all(self) -> [Vec<u8>; LISTS] {
+        [
+            self.lens,
+            self.keys,
+            self.counts,
+            self.chunks,
+            self.who,
+            self.times,
+        ]
+    }
+}
+
 /// A block being made.
 #[derive(Default)]
 pub(crate) struct Draft {
     actors: HashMap<Actor, u64>,
     names: Vec<u8>,
-    body: Vec<u8>,
+    lists: Lists,
     last: Vec<u8>,
+    /// First chunk and first instant of the thing before.
+    chunk: u32,
     at: u64,
     pub things: u64,
 }
 
+/// A small number for a small step in either direction.
+fn zigzag(step: i64) -> u64 {
+    (step << 1 ^ step >> 63) as u64
+}
+
+fn unzigzag(number: u64) -> i64 {
+    (number >> 1) as i64 ^ -((number & 1) as i64)
+}
+
 impl Draft {
     pub fn push(&mut self, entry: &Entry) {
+        let lists = &mut self.lists;
         let key = &entry.thing.0;
         let shared = self
             .last
@@ -93,49 +132,70 @@ impl Draft {
             .zip(key)
             .take_while(|(a, b)| a == b)
             .count();
-        put(&mut self.body, shared as u64);
-        put(&mut self.body, (key.len() - shared) as u64);
-        self.body.extend(key.iter().skip(shared));
+        put(&mut lists.lens, shared as u64);
+        put(&mut lists.lens, (key.len() - shared) as u64);
+        lists.keys.extend(key.iter().skip(shared));
         let tally = &entry.tally;
-        put(&mut self.body, tally.count);
+        put(&mut lists.counts, tally.count);
         // Things that stand together were often met together.
-        let step = tally.first.wrapping_sub(self.at) as i64;
-        put(&mut self.body, (step << 1 ^ step >> 63) as u64);
-        put(&mut self.body, tally.last.wrapping_sub(tally.first));
-        put(&mut self.body, entry.chunks.len() as u64);
-        let mut before = 0;
+        let first = tally.first / TICK;
+        let step = first.wrapping_sub(self.at) as i64;
+        put(&mut lists.times, zigzag(step));
+        let length = tally.last.div_ceil(TICK).wrapping_sub(first);
+        put(&mut lists.times, length);
+        put(&mut lists.chunks, entry.chunks.len() as u64);
+        let mut before = None;
         for chunk in &entry.chunks {
-            put(&mut self.body, u64::from(chunk.wrapping_sub(before)));
-            before = *chunk;
+            match before {
+                None => {
+                    let step = i64::from(*chunk) - i64::from(self.chunk);
+                    put(&mut lists.chunks, zigzag(step));
+                    self.chunk = *chunk;
+                }
+                Some(before) => put(&mut lists.chunks, u64::from(chunk.wrapping_sub(before))),
+            }
+            before = Some(*chunk);
         }
-        put(&mut self.body, tally.by.len() as u64);
-        for (actor, count) in &tally.by {
+        put(&mut lists.who, tally.by.len() as u64);
+        let mut rest = tally.count;
+        for (place, (actor, count)) in tally.by.iter().enumerate() {
             let next = self.actors.len() as u64;
-            let place = *self.actors.entry(actor.clone()).or_insert_with(|| {
+            let actor = *self.actors.entry(actor.clone()).or_insert_with(|| {
                 put(&mut self.names, actor.len() as u64);
                 self.names.extend(actor.iter());
                 next
             });
-            put(&mut self.body, place);
-            put(&mut self.body, *count);
+            put(&mut lists.who, actor);
+            // The last has what the others leave, unless some were not kept.
+            match place + 1 == tally.by.len() {
+                true => put(&mut lists.who, zigzag(rest.wrapping_sub(*count) as i64)),
+                false => put(&mut lists.who, *count),
+            }
+            rest = rest.wrapping_sub(*count);
         }
         self.last.clone_from(key);
-        self.at = tally.first;
+        self.at = first;
         self.things += 1;
     }
 
     pub fn is_full(&self) -> bool {
-        self.body.len() >= BLOCK
+        let lists = &self.lists;
+        let lists = [&lists.keys, &lists.chunks, &lists.who, &lists.times];
+        lists.iter().map(|list| list.len()).sum::<usize>() >= BLOCK
     }
 
     /// The bytes; the draft is empty again.
     pub fn take(&mut self) -> Vec<u8> {
-        let mut raw = Vec::with_capacity(self.names.len() + self.body.len() + 20);
-        put(&mut raw, self.actors.len() as u64);
-        raw.append(&mut self.names);
-        put(&mut raw, self.things);
-        raw.append(&mut self.body);
-        *self = Draft::default();
+        let done = std::mem::take(self);
+        let mut raw = Vec::with_capacity(2 * BLOCK);
+        put(&mut raw, done.actors.len() as u64);
+        raw.extend(done.names);
+        put(&mut raw, done.things);
+        let lists = done.lists.all();
+        for list in &lists {
+            put(&mut raw, list.len() as u64);
+        }
+        lists.iter().for_each(|list| raw.extend(list));
         raw
     }
 }
@@ -149,50 +209,74 @@ pub(crate) fn read(raw: &[u8]) -> Option<Vec<Entry>> {
         actors.push(bytes.take(len)?.into());
     }
     let count = bytes.count()?;
+    let mut lens = [0usize; LISTS];
+    for len in &mut lens {
+        *len = bytes.count()?;
+    }
+    let mut lists = [const { Bytes(&[]) }; LISTS];
+    for (list, len) in lists.iter_mut().zip(lens) {
+        *list = Bytes(bytes.take(len)?);
+    }
+    let [lens, keys, counts, chunk_list, who, times] = &mut lists;
     let mut entries = Vec::with_capacity(count.min(1 << 16));
-    let (mut last, mut at): (Vec<u8>, u64) = (Vec::new(), 0);
+    let mut last: Vec<u8> = Vec::new();
+    let (mut at, mut chunk) = (0u64, 0u32);
     for _ in 0..count {
-        let shared = usize::try_from(bytes.number()?).ok()?;
-        let len = bytes.count()?;
+        let shared = usize::try_from(lens.number()?).ok()?;
+        let len = usize::try_from(lens.number()?).ok()?;
         if shared > last.len() || shared.saturating_add(len) > MOST_KEY {
             return None;
         }
         last.truncate(shared);
-        last.extend(bytes.take(len)?);
-        let count = bytes.number()?;
-        let step = bytes.number()?;
-        let first = at.wrapping_add(((step >> 1) as i64 ^ -((step & 1) as i64)) as u64);
-        let tally_last = first.wrapping_add(bytes.number()?);
-        let mut chunks = Vec::with_capacity(bytes.count()?);
-        let mut before = 0u32;
+        last.extend(keys.take(len)?);
+        let count = counts.number()?;
+        at = at.wrapping_add(unzigzag(times.number()?) as u64);
+        let end = at.wrapping_add(times.number()?);
+        let mut chunks = Vec::with_capacity(chunk_list.count()?);
+        let mut before = chunk;
         for place in 0..chunks.capacity() {
-            let step = u32::try_from(bytes.number()?).ok()?;
-            if place > 0 && step == 0 {
-                return None;
-            }
-            before = before.checked_add(step)?;
+            let step = chunk_list.number()?;
+            before = match place {
+                0 => {
+                    let first = i64::from(chunk).checked_add(unzigzag(step))?;
+                    chunk = u32::try_from(first).ok()?;
+                    chunk
+                }
+                _ => {
+                    let step = u32::try_from(step).ok().filter(|step| *step > 0)?;
+                    before.checked_add(step)?
+                }
+            };
             chunks.push(before);
         }
-        let mut by = Vec::new();
-        for _ in 0..bytes.count().filter(|count| *count <= MOST_ACTORS)? {
-            let actor = actors.get(usize::try_from(bytes.number()?).ok()?)?;
-            by.push((actor.clone(), bytes.number()?));
+        let known = who.count().filter(|count| *count <= MOST_ACTORS)?;
+        let mut by = Vec::with_capacity(known);
+        let mut rest = count;
+        for place in 0..known {
+            let actor = actors.get(usize::try_from(who.number()?).ok()?)?;
+            let number = who.number()?;
+            let number = match place + 1 == known {
+                true => rest.wrapping_sub(unzigzag(number) as u64),
+                false => number,
+            };
+            rest = rest.wrapping_sub(number);
+            by.push((actor.clone(), number));
         }
-        at = first;
         let thing = Thing(last.clone());
         thing.kind()?;
         entries.push(Entry {
             thing,
             tally: Tally {
                 count,
-                first,
-                last: tally_last,
+                first: at.wrapping_mul(TICK),
+                last: end.wrapping_mul(TICK),
                 by,
             },
             chunks,
         });
     }
-    bytes.0.is_empty().then_some(entries)
+    let read = bytes.0.is_empty() && lists.iter().all(|list| list.0.is_empty());
+    read.then_some(entries)
 }
 
 /// An actor's process and container names.
@@ -220,13 +304,13 @@ mod tests {
     fn entry() -> impl Strategy<Value = Entry> {
         let chunks = proptest::collection::btree_set(0u32..5000, 0..6);
         let by = proptest::collection::btree_map("[a-c]{1,3}", 1u64..99, 0..5);
-        ("[a-z/]{0,20}", any::<u64>(), any::<u64>(), chunks, by).prop_map(
+        ("[a-z/]{0,20}", any::<u64>(), 0..u64::MAX >> 24, chunks, by).prop_map(
             |(text, count, first, chunks, by)| Entry {
                 thing: Thing::new(Kind::File, &[Some(text.as_bytes())]),
                 tally: Tally {
                     count,
-                    first,
-                    last: first.wrapping_add(count),
+                    first: first * TICK,
+                    last: (first + (count & 0xffff)) * TICK,
                     by: by
                         .iter()
                         .map(|(name, n)| (actor(name, "web"), *n))

@@ -10,9 +10,10 @@ use super::text::{self, Draft};
 use super::things::{Kind, Tally, Thing};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
-use afterimage_model::Loss;
+use afterimage_model::{Event, Loss};
+use hashbrown::HashMap;
 use rustix::fs::{FlockOperation, Mode, OFlags};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -147,17 +148,17 @@ pub(crate) fn gather(
     session: &Session,
     at: usize,
     gather: &mut Gather,
-    mut each: impl FnMut(&afterimage_model::Ctx<'_>),
+    mut each: impl FnMut(&Event, bool),
 ) -> Result<Vec<(Thing, Tally)>, String> {
-    let chunk = session.decode(at)?;
+    let chunk = session.decode_with(at, |ty| gather.has_text(session.schema(), ty))?;
     for (place, event) in chunk.events.iter().enumerate() {
         if session.is_internal(event) {
             continue;
         }
         let num = chunk.first_num.saturating_add(place as u64);
         let ctx = session.ctx(&chunk, event, num, None);
-        gather.event(&ctx);
-        each(&ctx);
+        let socket = gather.event(&ctx);
+        each(event, socket);
     }
     Ok(gather.take())
 }
@@ -211,7 +212,7 @@ impl Heap {
         }
         out.head.identity = identity.clone();
         out.head.chunks = std::mem::take(&mut self.chunks);
-        let counts = std::mem::take(&mut self.counts);
+        let mut counts = std::mem::take(&mut self.counts);
         out.head.pyramid = Some(out.part(&counts.raw(), QUICK)?);
         out.finish(key, QUICK)
     }
@@ -417,7 +418,9 @@ fn run(
                         std::thread::park_timeout(std::time::Duration::from_millis(1));
                     }
                     let mut counts = Counting::default();
-                    let found = gather(session, at, &mut things, |ctx| counts.event(&lanes, ctx));
+                    let found = gather(session, at, &mut things, |event, socket| {
+                        counts.event(&lanes, event, socket);
+                    });
                     let found = found.map(|things| Gathered { things, counts });
                     if send.send((at, found)).is_err() {
                         return;
@@ -528,43 +531,54 @@ fn finish(
 fn merge(
     files: &[In],
     heap: Vec<Entry>,
+    each: impl FnMut(&Entry) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut rows: Vec<Row<'_>> = files
+        .iter()
+        .map(|file| Box::new(file.entries().filter(is_met)) as Row<'_>)
+        .collect();
+    rows.push(Box::new(heap.into_iter().map(Ok)));
+    merge_rows(rows, each)
+}
+
+/// Things in order.
+pub(crate) type Row<'f> = Box<dyn Iterator<Item = Result<Entry, Refused>> + 'f>;
+
+/// Every thing of all rows in order, each once, those of earlier rows first.
+pub(crate) fn merge_rows(
+    rows: Vec<Row<'_>>,
     mut each: impl FnMut(&Entry) -> io::Result<()>,
 ) -> io::Result<()> {
-    type Row<'f> = Box<dyn Iterator<Item = Result<Entry, Refused>> + 'f>;
-    let mut rows: Vec<std::iter::Peekable<Row<'_>>> = files
-        .iter()
-        .map(|file| (Box::new(file.entries().filter(is_met)) as Row<'_>).peekable())
-        .collect();
-    rows.push((Box::new(heap.into_iter().map(Ok)) as Row<'_>).peekable());
-    loop {
-        let mut least: Option<Thing> = None;
-        for row in &mut rows {
-            match row.peek() {
-                None => {}
-                Some(Err(_)) => return Err(io::Error::other(Refused::Damaged)),
-                Some(Ok(entry)) if least.as_ref().is_none_or(|least| entry.thing < *least) => {
-                    least = Some(entry.thing.clone());
-                }
-                Some(Ok(_)) => {}
-            }
-        }
-        let Some(least) = least else { return Ok(()) };
-        let mut sum: Option<Entry> = None;
-        for row in &mut rows {
-            while let Some(entry) =
-                row.next_if(|entry| entry.as_ref().is_ok_and(|entry| entry.thing == least))
-            {
-                let Ok(entry) = entry else { continue };
-                match &mut sum {
-                    None => sum = Some(entry),
-                    Some(sum) => sum.absorb(entry),
-                }
-            }
-        }
-        if let Some(sum) = sum {
-            each(&sum)?;
+    let next = |row: &mut Row<'_>| match row.next() {
+        None => Ok(None),
+        Some(Ok(entry)) => Ok(Some(entry)),
+        Some(Err(_)) => Err(io::Error::other(Refused::Damaged)),
+    };
+    let mut rows = rows;
+    // The first thing of each row that was not taken yet, the least on top.
+    let mut heads: BTreeMap<(Thing, usize), Entry> = BTreeMap::new();
+    for (at, row) in rows.iter_mut().enumerate() {
+        if let Some(entry) = next(row)? {
+            heads.insert((entry.thing.clone(), at), entry);
         }
     }
+    let mut sum: Option<Entry> = None;
+    while let Some(((_, at), entry)) = heads.pop_first() {
+        if let Some(row) = rows.get_mut(at)
+            && let Some(entry) = next(row)?
+        {
+            heads.insert((entry.thing.clone(), at), entry);
+        }
+        match &mut sum {
+            Some(sum) if sum.thing == entry.thing => sum.absorb(entry),
+            _ => {
+                if let Some(done) = sum.replace(entry) {
+                    each(&done)?;
+                }
+            }
+        }
+    }
+    sum.iter().try_for_each(each)
 }
 
 /// Whether an event is about it. Remarks and the like are taken from the capture as it is now.

@@ -1,9 +1,13 @@
 //! Takes the things of events: what each has to do with, once for every row it points at, and what its arguments say.
 
-use super::things::{Actor, Kind, MOST_ACTORS, Tally, Thing};
-use afterimage_model::{ArgKind, Ctx, FieldValue, FileId, ProcId, TypeDesc, Value, render};
+use super::things::{Actor, Kind, MOST_ACTORS, TICK, Tally, Thing};
+use afterimage_model::{
+    ArgKind, Ctx, FieldValue, FileId, FileKind, ProcId, Schema, TypeDesc, TypeId, Value,
+    fields::is_socket, render,
+};
 use afterimage_query::FieldRef;
-use std::collections::HashMap;
+use hashbrown::HashMap;
+use smallvec::SmallVec;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -29,14 +33,64 @@ struct Count {
     count: u64,
     first: u64,
     last: u64,
-    by: Vec<(u32, u64)>,
+    /// Who had to do with it; the last is who was met last.
+    by: SmallVec<[(u32, u64); 2]>,
+}
+
+impl Count {
+    fn add(&mut self, at: u64, actor: u32) {
+        self.count += 1;
+        self.first = self.first.min(at);
+        self.last = self.last.max(at);
+        if let Some((have, n)) = self.by.last_mut()
+            && *have == actor
+        {
+            *n += 1;
+            return;
+        }
+        match self.by.iter().position(|(have, _)| *have == actor) {
+            Some(place) => {
+                if let Some((_, n)) = self.by.get_mut(place) {
+                    *n += 1;
+                }
+                let last = self.by.len() - 1;
+                self.by.swap(place, last);
+            }
+            None => self.by.push((actor, 1)),
+        }
+    }
+}
+
+/// Some of the places in [`Gather::lists`].
+#[derive(Clone, Copy, Default)]
+struct Listed {
+    from: u32,
+    to: u32,
+}
+
+impl Listed {
+    fn range(self) -> std::ops::Range<usize> {
+        self.from as usize..self.to as usize
+    }
 }
 
 /// What is known of a process row: its things, and who it is.
-#[derive(Clone, Default)]
+#[derive(Clone, Copy, Default)]
 struct Known {
-    things: Vec<u32>,
+    things: Listed,
     actor: u32,
+}
+
+/// What is known of a file row.
+#[derive(Clone, Copy, Default)]
+struct KnownFile {
+    things: Listed,
+    /// A name server is at one of its ends.
+    asks_names: bool,
+    /// A local socket: that of the system log may be one.
+    is_local: bool,
+    /// A socket of any kind.
+    is_socket: bool,
 }
 
 /// Takes the things of events that share tables: of one chunk.
@@ -49,11 +103,21 @@ pub(crate) struct Gather {
     message: Option<FieldRef>,
     name: Option<FieldRef>,
     places: HashMap<Thing, u32>,
+    /// The bytes of a thing that is looked up.
+    key: Vec<u8>,
     counts: Vec<Count>,
     actors: HashMap<Vec<u8>, u32>,
-    procs: HashMap<ProcId, Arc<Known>>,
-    files: HashMap<FileId, Arc<[u32]>>,
-    /// Places of the things of the event that was last counted.
+    lists: Vec<u32>,
+    procs: HashMap<ProcId, Known>,
+    files: HashMap<FileId, KnownFile>,
+    /// By type: which of its arguments may have text, as a range of `steps`.
+    plans: Vec<Option<Listed>>,
+    steps: Vec<(usize, ArgKind)>,
+    /// What payloads say that were met before, by their beginnings and how they are read.
+    payloads: HashMap<Vec<u8>, Listed>,
+    /// Places of what the arguments of an event say.
+    own: Vec<u32>,
+    /// Places of the things of the event that was last counted, where that is asked.
     touched: Vec<u32>,
     /// By place: whether a thing is meant.
     meant: HashMap<u32, bool>,
@@ -86,21 +150,29 @@ impl Gather {
             answers: one("dns.answers"),
             message: one("syslog.message"),
             name: one("fd.name"),
-            places: HashMap::new(),
+            places: HashMap::default(),
+            key: Vec::new(),
             counts: Vec::new(),
-            actors: HashMap::new(),
-            procs: HashMap::new(),
-            files: HashMap::new(),
+            actors: HashMap::default(),
+            lists: Vec::new(),
+            procs: HashMap::default(),
+            files: HashMap::default(),
+            plans: Vec::new(),
+            steps: Vec::new(),
+            payloads: HashMap::default(),
+            own: Vec::new(),
             touched: Vec::new(),
-            meant: HashMap::new(),
+            meant: HashMap::default(),
             fresh: None,
         }
     }
 
-    /// What was gathered; the next chunk may begin.
+    /// What was gathered, in no order; the next chunk may begin.
     pub fn take(&mut self) -> Vec<(Thing, Tally)> {
         self.procs.clear();
         self.files.clear();
+        self.payloads.clear();
+        self.lists.clear();
         self.meant.clear();
         let mut actors: Vec<Actor> = vec![Arc::from([]); self.actors.len()];
         for (name, at) in self.actors.drain() {
@@ -108,73 +180,80 @@ impl Gather {
                 *slot = name.into();
             }
         }
-        let mut counts: Vec<Option<Count>> = std::mem::take(&mut self.counts)
-            .into_iter()
-            .map(Some)
-            .collect();
-        let mut found: Vec<(Thing, Tally)> = self
-            .places
+        let counts = std::mem::take(&mut self.counts);
+        let tally = |count: &Count| {
+            let mut by: Vec<(Actor, u64)> = count
+                .by
+                .iter()
+                .filter_map(|(actor, n)| Some((actors.get(*actor as usize)?.clone(), *n)))
+                .collect();
+            by.sort_unstable();
+            by.truncate(MOST_ACTORS);
+            Tally {
+                count: count.count,
+                first: count.first / TICK * TICK,
+                last: count.last.div_ceil(TICK).saturating_mul(TICK),
+                by,
+            }
+        };
+        self.places
             .drain()
-            .filter_map(|(thing, at)| {
-                let count = counts.get_mut(at as usize)?.take()?;
-                let mut by: Vec<(Actor, u64)> = count
-                    .by
-                    .iter()
-                    .filter_map(|(actor, n)| Some((actors.get(*actor as usize)?.clone(), *n)))
-                    .collect();
-                by.sort();
-                by.truncate(MOST_ACTORS);
-                let tally = Tally {
-                    count: count.count,
-                    first: count.first,
-                    last: count.last,
-                    by,
-                };
-                Some((thing, tally))
-            })
-            .collect();
-        found.sort_by(|a, b| a.0.cmp(&b.0));
-        found
+            .filter_map(|(thing, at)| Some((thing, tally(counts.get(at as usize)?))))
+            .collect()
     }
 
-    fn place(&mut self, thing: Thing) -> u32 {
+    fn place(&mut self, kind: Kind, texts: &[Option<&[u8]>]) -> u32 {
+        self.key.clear();
+        Thing::encode(kind, texts, &mut self.key);
+        if let Some(have) = self.places.get(self.key.as_slice()) {
+            return *have;
+        }
+        let thing = Thing(self.key.clone());
         let next = u32::try_from(self.counts.len()).unwrap_or(u32::MAX);
-        match self.places.entry(thing) {
-            std::collections::hash_map::Entry::Occupied(have) => *have.get(),
-            std::collections::hash_map::Entry::Vacant(free) => {
-                if let Some(fresh) = &mut self.fresh {
-                    fresh.push((next, free.key().clone()));
-                }
-                free.insert(next);
-                self.counts.push(Count {
-                    count: 0,
-                    first: u64::MAX,
-                    last: 0,
-                    by: Vec::new(),
-                });
-                next
+        if let Some(fresh) = &mut self.fresh {
+            fresh.push((next, thing.clone()));
+        }
+        self.places.insert(thing, next);
+        self.counts.push(Count {
+            count: 0,
+            first: u64::MAX,
+            last: 0,
+            by: SmallVec::new(),
+        });
+        next
+    }
+
+    /// As [`Gather::place`], of texts that are owned.
+    fn place_of(&mut self, kind: Kind, texts: &[Option<Vec<u8>>]) -> u32 {
+        let texts: SmallVec<[Option<&[u8]>; 4]> =
+            texts.iter().map(|text| text.as_deref()).collect();
+        self.place(kind, &texts)
+    }
+
+    fn count(&mut self, places: Listed, at: u64, actor: u32) {
+        for place in self.lists.get(places.range()).unwrap_or_default() {
+            if let Some(count) = self.counts.get_mut(*place as usize) {
+                count.add(at, actor);
             }
         }
-    }
-
-    fn count(&mut self, place: u32, at: u64, actor: u32) {
-        let Some(count) = self.counts.get_mut(place as usize) else {
-            return;
-        };
-        self.touched.push(place);
-        count.count += 1;
-        count.first = count.first.min(at);
-        count.last = count.last.max(at);
-        match count.by.iter_mut().rev().find(|(have, _)| *have == actor) {
-            Some((_, n)) => *n += 1,
-            None => count.by.push((actor, 1)),
+        if self.fresh.is_some() {
+            let places = self.lists.get(places.range()).unwrap_or_default();
+            self.touched.extend(places);
         }
     }
 
-    fn proc(&mut self, ctx: &Ctx<'_>) -> Arc<Known> {
+    fn list(&mut self, places: &[u32]) -> Listed {
+        let place = |len: usize| u32::try_from(len).unwrap_or(u32::MAX);
+        let from = place(self.lists.len());
+        self.lists.extend(places);
+        let to = place(self.lists.len());
+        Listed { from, to }
+    }
+
+    fn proc(&mut self, ctx: &Ctx<'_>) -> Known {
         let id = ctx.event.proc;
         if let Some(known) = self.procs.get(&id) {
-            return known.clone();
+            return *known;
         }
         let value = |field: &FieldRef| owned(field.value(ctx));
         let texts: Vec<Option<Vec<u8>>> = self.process.iter().map(value).collect();
@@ -188,9 +267,9 @@ impl Gather {
         }
         let next = u32::try_from(self.actors.len()).unwrap_or(u32::MAX);
         let actor = *self.actors.entry(actor).or_insert(next);
-        let mut things = Vec::new();
+        let mut things: SmallVec<[u32; 3]> = SmallVec::new();
         if texts.iter().any(Option::is_some) {
-            things.push(self.place(thing(Kind::Process, &texts)));
+            things.push(self.place_of(Kind::Process, &texts));
         }
         if let Some(container_row) = of {
             let labels: Vec<String> = container_row
@@ -201,48 +280,86 @@ impl Gather {
             let mut texts = container;
             let labels = Some(labels.join(", ").into_bytes());
             texts.push(labels.filter(|labels| !labels.is_empty()));
-            things.push(self.place(thing(Kind::Container, &texts)));
+            things.push(self.place_of(Kind::Container, &texts));
         }
         if hash.is_some() {
-            things.push(self.place(thing(Kind::Hash, &[hash, None, None])));
+            things.push(self.place_of(Kind::Hash, &[hash, None, None]));
         }
-        let known = Arc::new(Known { things, actor });
-        self.procs.insert(id, known.clone());
+        let things = self.list(&things);
+        let known = Known { things, actor };
+        self.procs.insert(id, known);
         known
     }
 
-    fn file(&mut self, ctx: &Ctx<'_>) -> Option<Arc<[u32]>> {
-        let id = ctx.event.file?;
+    fn file(&mut self, ctx: &Ctx<'_>) -> KnownFile {
+        let Some(id) = ctx.event.file else {
+            return KnownFile::default();
+        };
         if let Some(known) = self.files.get(&id) {
-            return Some(known.clone());
+            return *known;
         }
-        let mut things = Vec::new();
+        let mut things: SmallVec<[u32; 5]> = SmallVec::new();
         let file = ctx.file();
-        if let Some(flow) = file.and_then(|file| file.flow) {
-            things.push(self.place(Thing::new(Kind::Flow, &[])));
+        let flow = file.and_then(|file| file.flow);
+        if let Some(flow) = flow {
+            things.push(self.place(Kind::Flow, &[]));
             let server = flow.client_server().map(|(_, server)| server);
             for end in [flow.local, flow.remote] {
                 if end.ip().is_unspecified() {
                     continue;
                 }
                 let text = end.ip().to_string();
-                things.push(self.place(Thing::new(Kind::Address, &[Some(text.as_bytes())])));
+                things.push(self.place(Kind::Address, &[Some(text.as_bytes())]));
                 if Some(end) == server {
                     let text = match end.ip() {
                         IpAddr::V4(ip) => format!("{ip}:{}", end.port()),
                         IpAddr::V6(ip) => format!("[{ip}]:{}", end.port()),
                     };
-                    things.push(self.place(Thing::new(Kind::Address, &[Some(text.as_bytes())])));
+                    things.push(self.place(Kind::Address, &[Some(text.as_bytes())]));
                 }
             }
         } else if let Some(text) = self.name.as_ref().and_then(|field| owned(field.value(ctx))) {
-            things.push(self.place(Thing::new(Kind::File, &[Some(&text)])));
+            things.push(self.place(Kind::File, &[Some(&text)]));
         }
         things.sort_unstable();
         things.dedup();
-        let things: Arc<[u32]> = things.into();
-        self.files.insert(id, things.clone());
-        Some(things)
+        let known = KnownFile {
+            things: self.list(&things),
+            asks_names: flow
+                .is_some_and(|flow| flow.local.port() == 53 || flow.remote.port() == 53),
+            is_local: file.is_some_and(|file| file.kind == FileKind::Unix),
+            is_socket: file.is_some_and(is_socket),
+        };
+        self.files.insert(id, known);
+        known
+    }
+
+    /// Whether events of a type may have text in their arguments; the arguments of others need not be there.
+    pub fn has_text(&mut self, schema: &Schema, id: TypeId) -> bool {
+        let ty = schema.ty(id);
+        ty.is_some_and(|ty| !self.plan(id, ty).range().is_empty())
+    }
+
+    /// The arguments of a type in which text may be.
+    fn plan(&mut self, id: TypeId, ty: &TypeDesc) -> Listed {
+        let at = usize::from(id.0);
+        if let Some(Some(plan)) = self.plans.get(at) {
+            return *plan;
+        }
+        let from = self.steps.len() as u32;
+        let args = ty.args.iter().enumerate();
+        let told = args.filter_map(|(slot, desc)| Some((slot, desc.kind()?)));
+        self.steps
+            .extend(told.filter(|(_, kind)| *kind == ArgKind::Path || kind.is_payload()));
+        let to = self.steps.len() as u32;
+        if self.plans.len() <= at {
+            self.plans.resize(at + 1, None);
+        }
+        let plan = Listed { from, to };
+        if let Some(slot) = self.plans.get_mut(at) {
+            *slot = Some(plan);
+        }
+        plan
     }
 
     /// Whether an event has a thing that is meant.
@@ -256,21 +373,25 @@ impl Gather {
         self.touched.iter().any(meant)
     }
 
-    /// Counts an event for each of its things.
-    pub fn event(&mut self, ctx: &Ctx<'_>) {
+    /// Counts an event for each of its things. Tells whether it touched a socket, which others want to know, too.
+    pub fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.touched.clear();
         let at = ctx.event.time.0;
         let known = self.proc(ctx);
-        for place in &known.things {
-            self.count(*place, at, known.actor);
-        }
-        for place in self.file(ctx).iter().flat_map(|places| places.iter()) {
-            self.count(*place, at, known.actor);
-        }
-        let Some(ty) = ctx.ty() else { return };
-        let mut own: Vec<u32> = Vec::new();
-        for (desc, value) in ty.args.iter().zip(&ctx.event.args) {
-            let (Some(kind), Value::Bytes(blob)) = (desc.kind(), value) else {
+        let file = self.file(ctx);
+        self.count(known.things, at, known.actor);
+        self.count(file.things, at, known.actor);
+        let Some(ty) = ctx.ty() else {
+            return file.is_socket;
+        };
+        let plan = self.plan(ctx.event.ty, ty);
+        let mut own = std::mem::take(&mut self.own);
+        own.clear();
+        for step in plan.range() {
+            let Some((slot, kind)) = self.steps.get(step).copied() else {
+                continue;
+            };
+            let Some(Value::Bytes(blob)) = ctx.event.args.get(slot) else {
                 continue;
             };
             if blob.bytes.is_empty() {
@@ -280,33 +401,36 @@ impl Gather {
                 let is_the_name = ctx.file().is_some_and(|file| file.path == blob.bytes)
                     || ctx.proc().is_some_and(|row| row.exe_path == blob.bytes);
                 if !is_the_name {
-                    own.push(self.place(Thing::new(Kind::Path, &[Some(&blob.bytes)])));
+                    own.push(self.place(Kind::Path, &[Some(&blob.bytes)]));
                 }
-            } else if kind.is_payload() {
-                self.payload(
-                    ctx,
-                    (ty, kind),
-                    &render::payload(kind, &blob.bytes),
-                    &mut own,
-                );
+            } else {
+                let payload = render::payload(kind, &blob.bytes);
+                self.payload(ctx, (ty, kind), file, &payload, &mut own);
             }
         }
         own.sort_unstable();
         own.dedup();
-        for place in own {
-            self.count(place, at, known.actor);
+        for place in &own {
+            if let Some(count) = self.counts.get_mut(*place as usize) {
+                count.add(at, known.actor);
+            }
         }
+        if self.fresh.is_some() {
+            self.touched.extend(&own);
+        }
+        self.own = own;
+        file.is_socket
     }
 
     fn payload(
         &mut self,
         ctx: &Ctx<'_>,
         (ty, kind): (&TypeDesc, ArgKind),
+        file: KnownFile,
         bytes: &[u8],
         own: &mut Vec<u32>,
     ) {
-        let socket = ctx.file().and_then(|file| file.flow);
-        if socket.is_some_and(|flow| flow.local.port() == 53 || flow.remote.port() == 53) {
+        if file.asks_names {
             let mut found = Vec::new();
             for (at, field) in [&self.question, &self.answers].into_iter().enumerate() {
                 let texts = match field.as_ref().and_then(|field| field.value(ctx)) {
@@ -317,13 +441,13 @@ impl Gather {
                 for text in texts.iter().take(MOST_WORDS) {
                     let text = Some(text.text().into_owned());
                     found.push(match at {
-                        0 => thing(Kind::Name, &[text, None]),
-                        _ => thing(Kind::Name, &[None, text]),
+                        0 => [text, None],
+                        _ => [None, text],
                     });
                 }
             }
-            for name in found {
-                own.push(self.place(name));
+            for texts in found {
+                own.push(self.place_of(Kind::Name, &texts));
             }
             return;
         }
@@ -331,7 +455,37 @@ impl Gather {
         if !is_text(bytes) {
             return;
         }
-        if METHODS.iter().any(|method| bytes.starts_with(method)) {
+        if file.is_local && !is_request(bytes) {
+            let message = self.message.as_ref();
+            if let Some(message) = message.and_then(|field| owned(field.value(ctx))) {
+                own.push(self.place(Kind::Line, &[Some(&message), None]));
+                return;
+            }
+        }
+        let gives = matches!(
+            kind,
+            ArgKind::BufIn | ArgKind::IoVecIn | ArgKind::MsgIn | ArgKind::MsgVecIn
+        );
+        let is_error = (gives || ty.is(TypeDesc::OUTPUT))
+            && matches!(ctx.event.args.first(), Some(Value::Num(2)));
+        // What is said once is said often.
+        self.key.clear();
+        self.key.push(u8::from(is_error));
+        self.key.extend(bytes);
+        if let Some(said) = self.payloads.get(self.key.as_slice()) {
+            own.extend(self.lists.get(said.range()).unwrap_or_default());
+            return;
+        }
+        let key = self.key.clone();
+        let before = own.len();
+        self.text(bytes, is_error, own);
+        let said = self.list(own.get(before..).unwrap_or_default());
+        self.payloads.insert(key, said);
+    }
+
+    /// What a payload says that is text.
+    fn text(&mut self, bytes: &[u8], is_error: bool, own: &mut Vec<u32>) {
+        if is_request(bytes) {
             let mut lines = bytes
                 .split(|byte| *byte == b'\n')
                 .map(<[u8]>::trim_ascii_end);
@@ -344,28 +498,14 @@ impl Gather {
                     .then(|| value.trim_ascii())
             });
             if first.is_some() {
-                own.push(self.place(Thing::new(Kind::Request, &[first, host])));
+                own.push(self.place(Kind::Request, &[first, host]));
                 return;
             }
         }
-        let message = self
-            .message
-            .as_ref()
-            .and_then(|field| owned(field.value(ctx)));
-        if message.is_some() {
-            own.push(self.place(thing(Kind::Line, &[message, None])));
-            return;
-        }
-        let gives = matches!(
-            kind,
-            ArgKind::BufIn | ArgKind::IoVecIn | ArgKind::MsgIn | ArgKind::MsgVecIn
-        );
-        if (gives || ty.is(TypeDesc::OUTPUT))
-            && matches!(ctx.event.args.first(), Some(Value::Num(2)))
-        {
+        if is_error {
             let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
             for line in lines.filter(|line| line.len() > 1).take(4) {
-                own.push(self.place(Thing::new(Kind::Line, &[None, Some(line)])));
+                own.push(self.place(Kind::Line, &[None, Some(line)]));
             }
             return;
         }
@@ -381,14 +521,14 @@ impl Gather {
             .filter(|word| WORD.contains(&word.len()));
         let telling = words.filter(|word| word.iter().any(u8::is_ascii_alphabetic));
         for word in telling.take(MOST_WORDS) {
-            own.push(self.place(Thing::new(Kind::Word, &[Some(word)])));
+            own.push(self.place(Kind::Word, &[Some(word)]));
         }
     }
 }
 
-fn thing(kind: Kind, texts: &[Option<Vec<u8>>]) -> Thing {
-    let texts: Vec<Option<&[u8]>> = texts.iter().map(|text| text.as_deref()).collect();
-    Thing::new(kind, &texts)
+/// Whether bytes may begin a request in HTTP.
+fn is_request(bytes: &[u8]) -> bool {
+    METHODS.iter().any(|method| bytes.starts_with(method))
 }
 
 /// Whether bytes are meant to be read by people, by their beginning.

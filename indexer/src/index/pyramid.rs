@@ -3,7 +3,7 @@
 
 use super::block::{Bytes, put};
 use crate::timeline::{LANES, Lanes, step_of};
-use afterimage_model::Ctx;
+use afterimage_model::Event;
 use std::collections::BTreeMap;
 
 /// Shortest stretch, ns.
@@ -13,7 +13,7 @@ const SHORTEST: u64 = 1_000_000;
 const MOST: usize = 1 << 19;
 
 /// Events for each stretch that a pyramid may have, at least; and the number it may have in any case.
-const DENSITY: u64 = 128;
+const DENSITY: u64 = 256;
 const FREE: u64 = 2048;
 
 /// A stretch is at most this part of a step that is drawn from it.
@@ -26,6 +26,8 @@ type Counts = [u64; LANES.len()];
 pub(crate) struct Counting {
     width: u64,
     rows: BTreeMap<u64, Counts>,
+    /// The stretch of the event before, whose counts are not among the rows yet.
+    open: Option<(u64, Counts)>,
 }
 
 impl Default for Counting {
@@ -33,20 +35,33 @@ impl Default for Counting {
         Counting {
             width: SHORTEST,
             rows: BTreeMap::new(),
+            open: None,
         }
     }
 }
 
 impl Counting {
-    pub fn event(&mut self, lanes: &Lanes, ctx: &Ctx<'_>) {
-        let row = self.rows.entry(ctx.event.time.0 / self.width).or_default();
-        for (count, lane) in row.iter_mut().zip(LANES) {
-            *count += u64::from(lanes.is_in(lane, ctx));
+    pub fn event(&mut self, lanes: &Lanes, event: &Event, socket: bool) {
+        let at = event.time.0 / self.width;
+        if self.open.is_none_or(|(open, _)| open != at) {
+            self.close();
+        }
+        let (_, row) = self.open.get_or_insert_with(|| (at, Counts::default()));
+        for (count, within) in row.iter_mut().zip(lanes.of_event(event, socket)) {
+            *count += u64::from(within);
+        }
+    }
+
+    fn close(&mut self) {
+        if let Some((at, counts)) = self.open.take() {
+            add(self.rows.entry(at).or_default(), &counts);
         }
     }
 
     /// Adds what was counted elsewhere.
     pub fn absorb(&mut self, mut other: Counting) {
+        self.close();
+        other.close();
         let width = self.width.max(other.width);
         self.widen(width);
         other.widen(width);
@@ -72,6 +87,7 @@ impl Counting {
 
     /// The bytes, with stretches as long as they must be.
     pub fn bytes(mut self) -> Vec<u8> {
+        self.close();
         let events: u64 = self.rows.values().filter_map(|row| row.first()).sum();
         while self.rows.len() as u64 > (events / DENSITY).max(FREE) {
             self.widen(self.width.saturating_mul(2));
@@ -80,7 +96,8 @@ impl Counting {
     }
 
     /// The bytes, with stretches as they are.
-    pub fn raw(&self) -> Vec<u8> {
+    pub fn raw(&mut self) -> Vec<u8> {
+        self.close();
         let mut out = Vec::new();
         put(&mut out, self.width);
         put(&mut out, self.rows.len() as u64);
@@ -99,6 +116,7 @@ impl Counting {
         Some(Counting {
             width,
             rows: rows.into_iter().collect(),
+            open: None,
         })
     }
 }

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"AFTIDX01";
 
 /// Version of what the bytes mean; another one is made anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// Bytes behind the head: its seal, its length, the magic.
 const TAIL: usize = 32 + 8 + 8;
@@ -240,6 +240,8 @@ pub(crate) struct Head {
     pub pyramid: Option<Part>,
     /// Files of the text index by name.
     pub text: Vec<(String, Part)>,
+    /// Of a folder's catalogue: its captures.
+    pub members: Option<Part>,
 }
 
 impl Head {

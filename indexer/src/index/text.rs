@@ -1,8 +1,9 @@
-//! The text index: which things have a word that begins so, or nearly so. It names candidates; what is found is decided by
-//! looking at the things themselves, so an answer never depends on whether there is one.
+//! The text index: which things have a word that begins so, or nearly so. It names candidates, some neighbours at a time; what
+//! is found is decided by looking at the things themselves, so an answer never depends on whether there is one.
 
 use super::ask::{Ask, Look};
 use super::words;
+use hashbrown::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use tantivy::collector::{Collector, SegmentCollector};
@@ -23,7 +24,10 @@ pub(crate) const WORTH: u64 = 20_000;
 const MEMORY: usize = 48 << 20;
 
 /// Documents of a candidate list, at most; more, and everything is looked at.
-const MOST: usize = 1 << 22;
+const MOST: usize = 1 << 20;
+
+/// Things that make one document. They stand in order, so neighbours have most words in common.
+pub(crate) const GROUP: u64 = 32;
 
 fn schema() -> (Schema, Field, Field) {
     let mut schema = Schema::builder();
@@ -42,6 +46,10 @@ pub(crate) struct Draft {
     folder: PathBuf,
     word: Field,
     number: Field,
+    /// The words of the group that is being gathered, and its number.
+    keys: HashSet<Vec<u8>>,
+    key: Vec<u8>,
+    group: u64,
 }
 
 fn failed(error: tantivy::TantivyError) -> io::Error {
@@ -62,37 +70,57 @@ impl Draft {
             folder: folder.to_owned(),
             word,
             number,
+            keys: HashSet::new(),
+            key: Vec::new(),
+            group: 0,
         })
     }
 
-    /// Adds the thing with this number.
+    /// Adds the thing with this number; they come in order.
     pub fn add<'t>(
         &mut self,
         number: u64,
         texts: impl Iterator<Item = &'t [u8]>,
     ) -> io::Result<()> {
-        let mut keys: Vec<String> = Vec::new();
-        for text in texts {
-            words::each(text, |word| keys.push(words::key(word)));
+        if number / GROUP != self.group {
+            self.flush()?;
+            self.group = number / GROUP;
         }
-        keys.sort_unstable();
-        keys.dedup();
-        let token = |text: String| Token {
-            text,
+        let (keys, key) = (&mut self.keys, &mut self.key);
+        for text in texts {
+            words::each_sure(text, |word| {
+                key.clear();
+                key.extend(word.iter().take(words::LONGEST));
+                key.make_ascii_lowercase();
+                if !keys.contains(key.as_slice()) {
+                    keys.insert(key.clone());
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.keys.is_empty() {
+            return Ok(());
+        }
+        let token = |word: Vec<u8>| Token {
+            text: words::key(&word),
             position: 0,
             ..Token::default()
         };
-        let tokens = keys.into_iter().map(token).collect();
+        let tokens = self.keys.drain().map(token).collect();
         let mut document = tantivy::TantivyDocument::default();
         let text = String::new();
         document.add_pre_tokenized_text(self.word, PreTokenizedString { text, tokens });
-        document.add_u64(self.number, number);
+        document.add_u64(self.number, self.group);
         self.writer.add_document(document).map_err(failed)?;
         Ok(())
     }
 
     /// Joins everything into one segment; gives the files.
     pub fn finish(mut self) -> io::Result<Vec<(String, PathBuf)>> {
+        self.flush()?;
         self.writer.commit().map_err(failed)?;
         let segments = self
             .writer
@@ -147,18 +175,28 @@ impl Text {
         })
     }
 
-    /// Numbers of the things that may be meant; `None` when that may be any.
+    /// Groups of things that may be meant, in order; `None` when that may be any.
     pub fn candidates(&self, ask: &Ask) -> Option<Vec<u64>> {
         let query = self.query(&ask.look())?;
-        let numbers = self.searcher.search(&*query, &Numbers).ok()?;
-        (numbers.len() < MOST).then_some(numbers)
+        let mut groups = self.searcher.search(&*query, &Numbers).ok()?;
+        groups.sort_unstable();
+        (groups.len() < MOST).then_some(groups)
     }
 
     fn query(&self, look: &Look) -> Option<Box<dyn Query>> {
         let term = |word: &str| Term::from_field_text(self.word, word);
         Some(match look {
             Look::Anything => return None,
-            Look::Begins(word) => Box::new(FuzzyTermQuery::new_prefix(term(word), 0, false)),
+            Look::Begins(word) => {
+                // Behind underscores a word begins, which is what is looked up.
+                let word = word.trim_start_matches('_');
+                if word.is_empty() {
+                    return None;
+                }
+                Box::new(FuzzyTermQuery::new_prefix(term(word), 0, false))
+            }
+            // Words that begin with an underscore are not there, and may be near this one.
+            Look::Near(word, _) if word.contains('_') => return None,
             Look::Near(word, most) => Box::new(FuzzyTermQuery::new(term(word), *most, false)),
             Look::All(parts) => {
                 let known: Vec<_> = parts.iter().filter_map(|part| self.query(part)).collect();

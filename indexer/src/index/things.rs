@@ -1,5 +1,6 @@
 //! Things with text: what a search finds. Each kind is a row of [`KINDS`]; `Gather` takes them from events.
 
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// What a thing is. Numbers are part of the index only, which can always be made anew.
@@ -161,7 +162,14 @@ pub(crate) struct Thing(pub Vec<u8>);
 
 impl Thing {
     pub fn new(kind: Kind, texts: &[Option<&[u8]>]) -> Thing {
-        let mut key = vec![kind as u8, 0];
+        let mut key = Vec::new();
+        Thing::encode(kind, texts, &mut key);
+        Thing(key)
+    }
+
+    /// Puts its bytes behind what is there, which is nothing.
+    pub fn encode(kind: Kind, texts: &[Option<&[u8]>], key: &mut Vec<u8>) {
+        key.extend([kind as u8, 0]);
         let mut cut = 0u8;
         for (at, text) in texts.iter().take(MOST_FIELDS).enumerate() {
             let kept = text.map(|text| text.get(..MOST_TEXT).unwrap_or(text));
@@ -175,7 +183,6 @@ impl Thing {
         if let Some(marks) = key.get_mut(1) {
             *marks = cut;
         }
-        Thing(key)
     }
 
     /// The kind; `None` of bytes that are no thing.
@@ -206,14 +213,23 @@ impl Thing {
     }
 }
 
+impl Borrow<[u8]> for Thing {
+    fn borrow(&self) -> &[u8] {
+        &self.0
+    }
+}
+
 /// Who had to do with a thing: the name of the process, a NUL, the name of its container.
 pub(crate) type Actor = Arc<[u8]>;
+
+/// What instants of a tally are rounded to, ns: the first down, the last up.
+pub(crate) const TICK: u64 = 1_000_000;
 
 /// How often a thing was met, when, and by whom.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Tally {
     pub count: u64,
-    /// First and last instant, ns since boot.
+    /// First and last instant, ns since boot, rounded outwards to whole [`TICK`]s.
     pub first: u64,
     pub last: u64,
     /// In the order of names, at most [`MOST_ACTORS`].

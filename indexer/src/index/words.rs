@@ -57,6 +57,16 @@ pub(crate) fn key(word: &[u8]) -> String {
         .collect()
 }
 
+/// Calls `each` for every place where a word begins, with the rest of its run; those that begin with an underscore aside,
+/// because the word behind it begins, too.
+pub(crate) fn each_sure<'t>(text: &'t [u8], mut each_word: impl FnMut(&'t [u8])) {
+    each(text, |word| {
+        if !word.starts_with(b"_") {
+            each_word(word);
+        }
+    });
+}
+
 /// Calls `each` for every place where a word begins, with the rest of its run.
 pub(crate) fn each<'t>(text: &'t [u8], mut each: impl FnMut(&'t [u8])) {
     for run in runs(text) {
