@@ -2,7 +2,16 @@
 
 use crate::session::Visitor;
 use afterimage_detect::Detector;
-use afterimage_model::{Ctx, Schema, TypeId};
+use afterimage_model::{Ctx, Schema, TypeDesc, TypeId};
+
+/// Types of events that tell of containers and accounts.
+const TOLD: [&str; 5] = [
+    "container",
+    "useradded",
+    "userdeleted",
+    "groupadded",
+    "groupdeleted",
+];
 
 /// Shows the detector every event that some rule may match; `each` asks it, and ends the walk with `false`.
 pub struct Ruled<E> {
@@ -20,6 +29,11 @@ impl<E: FnMut(&mut Detector, &Ctx<'_>) -> bool> Ruled<E> {
 impl<E: FnMut(&mut Detector, &Ctx<'_>) -> bool> Visitor for Ruled<E> {
     fn wants(&mut self, schema: &Schema, ty: TypeId) -> bool {
         self.detector.may_match_type(schema, ty)
+    }
+
+    /// Falco asks its rules of what sysdig hides, too, but for what is told of containers and accounts.
+    fn wants_internal(&self, ty: &TypeDesc) -> bool {
+        ty.is(TypeDesc::SCAP) && !TOLD.contains(&ty.name.as_str())
     }
 
     fn sifts(&self) -> bool {

@@ -110,6 +110,10 @@ pub trait Visitor {
     fn wants(&mut self, _schema: &Schema, _ty: TypeId) -> bool {
         true
     }
+    /// Whether events of a type that is kept for a recorder's own books are of interest too.
+    fn wants_internal(&self, _ty: &TypeDesc) -> bool {
+        false
+    }
     /// Whether [`Visitor::may_want`] leaves anything out.
     fn sifts(&self) -> bool {
         false
@@ -633,6 +637,13 @@ impl Session {
         let mut looked = 0u64;
         let mut previous_ns = None;
         let cancelled = || progress.cancel.load(Ordering::Relaxed);
+        let shown: Vec<bool> = (self.schema().types.iter())
+            .map(|ty| self.shows_internal || visitor.wants_internal(ty))
+            .collect();
+        let hidden = |event: &Event| {
+            let shown = shown.get(usize::from(event.ty.0));
+            self.is_internal(event) && !shown.is_some_and(|shown| *shown)
+        };
         for (at, info) in self.chunks().iter().enumerate() {
             if cancelled() {
                 return Walked {
@@ -689,7 +700,7 @@ impl Session {
                 }
                 if !chosen
                     || num < from
-                    || !self.shows_internal && self.is_internal(event)
+                    || hidden(event)
                     || span.is_some_and(|(start, end)| !(start..=end).contains(&event.time.0))
                 {
                     continue;

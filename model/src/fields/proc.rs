@@ -127,9 +127,10 @@ pub fn env<'a>(p: &'a Process, name: Option<&str>) -> Option<FieldValue<'a>> {
         None => Some(FieldValue::owned(render::list_text(&p.env))),
         Some(name) => {
             let value = |entry: &'a [u8]| entry.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
-            p.env
-                .split(|b| *b == 0)
-                .find_map(value)
+            let found = p.env.split(|b| *b == 0).find_map(value);
+            // There, a variable that is not set is an empty one.
+            found
+                .or_else(|| p.is_told().then_some(b"".as_slice()))
                 .map(FieldValue::str)
         }
     }

@@ -4,6 +4,7 @@
 use super::net::unmap;
 use super::tasks::{exe_flags, trimmed_env};
 use super::*;
+use afterimage_model::Process;
 
 impl State {
     /// Adds an account of the list.
@@ -40,7 +41,9 @@ impl State {
         thread.vpid = listed.vpid;
         thread.comm = bytes(listed.comm);
         thread.exe = bytes(listed.exe);
-        thread.exepath = bytes(listed.exepath);
+        // The kernel's mark in /proc/PID/exe, which is no part of the path.
+        let deleted = listed.exepath.strip_suffix(b" (deleted)");
+        thread.exepath = bytes(deleted.unwrap_or(listed.exepath));
         thread.args = bytes(listed.args);
         thread.flags = listed.flags;
         thread.fdlimit = listed.fdlimit;
@@ -55,6 +58,9 @@ impl State {
         thread.exe_file = listed.exe_file;
         let [upper, memfd, lower] = listed.exe_marks;
         thread.exe_flags = exe_flags(listed.exe_writable, upper, memfd, lower);
+        if deleted.is_some() {
+            thread.exe_flags |= Process::EXE_DELETED;
+        }
         thread.root = bytes(listed.root);
         if thread.is_main() {
             thread.env = trimmed_env(listed.env);
