@@ -283,7 +283,7 @@ fn rules_see_the_events_that_falcos_rules_see() {
         let output = detect(&words.collect::<Vec<_>>());
         let mut found: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
         for line in String::from_utf8_lossy(&output.stdout).lines() {
-            let alert: serde_json::Value = serde_json::from_str(line).unwrap();
+            let alert: Value = serde_json::from_str(line).unwrap();
             let rule = alert["rule"].as_str().unwrap().to_owned();
             let number = alert["output_fields"]["evt.num"].as_u64().unwrap();
             found.entry(rule).or_default().insert(number);
