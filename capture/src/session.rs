@@ -162,6 +162,8 @@ const ONE_LOOK: u64 = 16_384;
 const MOST_HELD: (usize, usize) = (65_536, 64 << 20);
 /// What runtimes told that is taken in between two looks at the rings.
 const TOLD_A_LOOK: usize = 512;
+/// How often an ended recording takes in what runtimes have told, at most.
+const LAST_LISTENS: usize = 64;
 /// How long an ended recording waits for container runtimes that still owe an answer.
 const LAST_ANSWERS: Duration = Duration::from_millis(1_500);
 
@@ -399,8 +401,11 @@ impl Recorder {
     }
 
     /// Takes in what runtimes told and what was measured. It is heard of after it happened, and put where it belongs.
-    fn listen(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+    /// Gives whether there was anything.
+    fn listen(&mut self, sink: &mut impl Sink) -> Result<bool, Error> {
+        let mut heard = false;
         for told in self.runtimes.told(TOLD_A_LOOK) {
+            heard = true;
             if let Some(event) = self.world.told(&told) {
                 self.beside(sink, event)?;
             }
@@ -417,7 +422,7 @@ impl Recorder {
         if std::mem::take(&mut self.world.judged) {
             self.release(sink)?;
         }
-        Ok(())
+        Ok(heard)
     }
 
     /// Writes an event that the kernel programs did not offer, or holds it back.
@@ -601,7 +606,7 @@ impl Recorder {
                 }
             }
             self.grant()?;
-            self.listen(sink)?;
+            let heard = self.listen(sink)?;
             if flushed.elapsed() >= self.flush_every {
                 self.flush(sink)?;
                 self.late_hashes(sink)?;
@@ -660,7 +665,7 @@ impl Recorder {
             }
             // A full look was handed over: there is more, so no nap.
             if handed < ONE_LOOK {
-                nap = if handed == 0 {
+                nap = if handed == 0 && !heard {
                     (nap + NAP).min(LONG_NAP)
                 } else {
                     NAP

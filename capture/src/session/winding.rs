@@ -1,7 +1,7 @@
 //! The end of a recording: what is left in the rings, what is known to be lost, the books, the seal. A watched one ends the
 //! same way, without a file.
 
-use super::{FLUSH_WATCHED, LAST_ANSWERS, ONE_LOOK, Recorder};
+use super::{FLUSH_WATCHED, LAST_ANSWERS, LAST_LISTENS, ONE_LOOK, Recorder};
 use crate::error::Error;
 use crate::host;
 use crate::intake::ring_gap;
@@ -156,7 +156,12 @@ impl Recorder {
         for answer in self.runtimes.wait(LAST_ANSWERS) {
             self.world.answered(answer);
         }
-        self.listen(sink)?;
+        // All that was told until now, but not for ever.
+        for _ in 0..LAST_LISTENS {
+            if !self.listen(sink)? {
+                break;
+            }
+        }
         for done in self.hasher.wait(LAST_ANSWERS) {
             self.hashed(done);
         }
