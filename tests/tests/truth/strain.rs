@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// `short`, or `long` where that is asked for.
 fn most(short: u32, long: u32) -> u32 {
@@ -31,6 +31,21 @@ fn anonymous() -> u64 {
     let kilobytes = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kilobytes.expect("a number") << 10
 }
+
+/// As [`anonymous`], once it has stopped falling: what has been handed over is in the file then, and no more in memory.
+fn settled() -> u64 {
+    let (mut least, mut looks) = (anonymous(), 0);
+    while looks < 10 {
+        std::thread::sleep(LOOK);
+        let now = anonymous();
+        looks = if now < least { 0 } else { looks + 1 };
+        least = least.min(now);
+    }
+    least
+}
+
+/// Time between two looks at whether something has come about.
+const LOOK: Duration = Duration::from_millis(20);
 
 #[test]
 fn a_crowd_of_processes_and_threads_has_every_parent_right() {
@@ -190,9 +205,7 @@ fn containers_that_come_and_go_leave_little_behind() {
                 assert_eq!(end, End::Exited(7));
                 ids.push((pid, id));
             }
-            // What has been handed over is in the file, and no more in memory, a second later.
-            std::thread::sleep(Duration::from_millis(1_500));
-            anonymous()
+            settled()
         };
         let (warm, after) = (churn(), churn());
         (ids, warm, after)
@@ -295,6 +308,23 @@ fn sealed(
     Capture::open(out)
 }
 
+/// How often a recorder's first thread, which empties the rings, has gone to sleep.
+fn naps(command: &std::process::Child) -> u32 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", command.id()));
+    let status = status.expect("it runs");
+    let line = (status.lines()).find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
+    line.and_then(|line| line.trim().parse().ok())
+        .expect("a number")
+}
+
+/// Waits until it has gone to sleep so many times more.
+fn wait_for_naps(command: &std::process::Child, more: u32) {
+    let until = naps(command) + more;
+    while naps(command) < until {
+        std::thread::sleep(LOOK);
+    }
+}
+
 fn boot_ns() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     now.tv_sec.unsigned_abs() * 1_000_000_000 + now.tv_nsec.unsigned_abs()
@@ -322,8 +352,8 @@ fn a_recorder_that_was_held_up_says_from_when_to_when_and_how_much() {
     let (flood, _) = ask(CALLS);
     let ended = boot_ns();
     signal(&command, libc::SIGCONT);
-    // It catches up: what comes then is there. It looks at its rings at least every 50 ms.
-    std::thread::sleep(Duration::from_millis(500));
+    // It sleeps again once it has caught up: what comes then is there.
+    wait_for_naps(&command, 5);
     let (behind, _) = ask(100);
     // Something is missing: 3.
     let capture = sealed(command, said, &out, 3);
@@ -355,20 +385,16 @@ fn a_recorder_with_nothing_to_do_sleeps() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("idle.aft");
     let (command, said) = recording(&cgroup, &out, "8MiB");
-    let naps = || {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", command.id()));
-        let status = status.expect("it runs");
-        let line = (status.lines()).find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"));
-        line.and_then(|line| line.trim().parse::<u32>().ok())
-            .expect("a number")
-    };
-    std::thread::sleep(Duration::from_millis(500));
-    let before = naps();
-    std::thread::sleep(Duration::from_secs(2));
-    let woken = naps() - before;
+    wait_for_naps(&command, 20);
+    let (before, began) = (naps(&command), Instant::now());
+    wait_for_naps(&command, 40);
+    let a_second = f64::from(naps(&command) - before) / began.elapsed().as_secs_f64();
     let capture = sealed(command, said, &out, 0);
     assert_eq!(capture.totals.written, 0);
-    assert!(woken <= 80, "woken {woken} times in two seconds of nothing");
+    assert!(
+        a_second <= 40.0,
+        "woken {a_second:.0} times a second by nothing"
+    );
 }
 
 /// Ways to hand a file on.

@@ -67,15 +67,8 @@ fn deeper(level: u32, most: u32, told: &[Shared]) -> i32 {
     if unsafe { libc::unshare(all) } != 0 {
         return 2;
     }
-    // Who has no number in a namespace of users may not make another in it (man 7 user_namespaces).
-    for (file, text) in [
-        ("uid_map", "0 0 1"),
-        ("setgroups", "deny"),
-        ("gid_map", "0 0 1"),
-    ] {
-        if std::fs::write(format!("/proc/self/{file}"), text).is_err() {
-            return 3;
-        }
+    if child::be_root_of_own_users().is_err() {
+        return 3;
     }
     let child = child::fork(|| deeper(level + 1, most, told)).expect("fork");
     i32::from(child.wait() != End::Exited(0))
@@ -231,9 +224,7 @@ fn an_address_that_changes_while_the_kernel_connects_is_recorded_as_whom_it_reac
         return;
     }
     assert_eq!(end, End::Exited(0));
-    let ports: Vec<u16> = (told.take().as_chunks::<2>().0.iter())
-        .map(|raw| u16::from_ne_bytes(*raw))
-        .collect();
+    let ports = ports(&told);
     // What was passed says port 9 when the call returns.
     let nine = [2, 0, 0, 9, 127, 0, 0, 1];
     let deceived: Vec<_> = (capture.of_type("connect").into_iter())
@@ -259,6 +250,19 @@ fn an_address_that_changes_while_the_kernel_connects_is_recorded_as_whom_it_reac
     }
 }
 
+/// Whether somebody waits for an answer of a port: SYN_SENT is 02 in /proc/net/tcp (man 5 proc_pid_net).
+fn asks_for(port: u16) -> bool {
+    let table = std::fs::read_to_string("/proc/thread-self/net/tcp").unwrap_or_default();
+    table.contains(&format!(":{port:04X} 02 "))
+}
+
+/// Ports that were told.
+fn ports(told: &Shared) -> Vec<u16> {
+    let told = told.take();
+    let raw = told.as_chunks::<2>().0.iter();
+    raw.map(|raw| u16::from_ne_bytes(*raw)).collect()
+}
+
 /// Connects to a listener whose queue is full, so that the kernel asks again after a second, and changes the address meanwhile;
 /// gives the port that was reached.
 fn deceive() -> Option<u16> {
@@ -282,8 +286,10 @@ fn deceive() -> Option<u16> {
         let socket = libc::socket(libc::AF_INET, libc::SOCK_STREAM, 0);
         let reached = std::thread::scope(|scope| {
             scope.spawn(|| {
-                // The first question of the kernel is on its way; the second comes a second after it.
-                std::thread::sleep(Duration::from_millis(300));
+                // The first question of the kernel is on its way then; the second comes a second after it.
+                while !asks_for(port) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
                 let at = shared.load(Ordering::Acquire);
                 (&raw mut (*at).sin_port).write_volatile(9_u16.to_be());
                 listener.accept().map(drop)
@@ -333,12 +339,8 @@ fn a_connection_that_was_reset_before_it_was_accepted_has_both_its_ports() {
         })
     });
     assert_eq!(end, End::Exited(0));
-    let told = told.take();
-    let ports: Vec<u16> = (told.as_chunks::<2>().0.iter())
-        .map(|raw| u16::from_ne_bytes(*raw))
-        .collect();
     let accepts = capture.of_type("accept4");
     let accepted = accepts.iter().find(|ctx| ctx.event.result >= 0);
     let flow = accepted.and_then(|ctx| ctx.file()?.flow).expect("its ends");
-    assert_eq!(vec![flow.local.port(), flow.remote.port()], ports);
+    assert_eq!(vec![flow.local.port(), flow.remote.port()], ports(&told));
 }
