@@ -5,6 +5,7 @@ use crate::custody;
 use crate::failure::Failure;
 use crate::keyring;
 use crate::output::say;
+use crate::watching::begun::{self, Begun};
 use crate::watching::config::Evidence;
 use crate::watching::indexing::Indexer;
 use crate::watching::room::{self, Full, Removed};
@@ -87,9 +88,11 @@ fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
                 let at = from.metadata()?.modified()?;
                 let at = at.duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
                 let at = i64::try_from(at.as_nanos()).unwrap_or_default();
-                let (kept, to) = create(folder, &format!("{}-spill", stamp(at)))?;
-                io::copy(&mut from, &mut &to)?;
+                let begun = Begun::new(folder, &format!("{}-spill", stamp(at)))?;
+                let mut to = begun.file()?;
+                io::copy(&mut from, &mut to)?;
                 to.sync_all()?;
+                let kept = begun.name()?;
                 rustix::fs::unlinkat(spill, &name, AtFlags::empty())?;
                 Ok(kept)
             });
@@ -114,23 +117,6 @@ fn stamp(ns: i64) -> String {
         "{:04}{:02}{:02}T{:02}{:02}{:02}Z",
         at.year, at.month, at.day, at.hour, at.minute, at.second
     )
-}
-
-/// A new file in a folder, which nobody else has made before.
-fn create(folder: &OwnedFd, stem: &str) -> io::Result<(String, File)> {
-    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    for n in 0..1_000 {
-        let name = match n {
-            0 => format!("{stem}.aft"),
-            n => format!("{stem}-{n}.aft"),
-        };
-        match rustix::fs::openat(folder, &name, flags, Mode::RUSR | Mode::WUSR) {
-            Ok(file) => return Ok((name, File::from(file))),
-            Err(rustix::io::Errno::EXIST) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Err(io::Error::from(io::ErrorKind::AlreadyExists))
 }
 
 impl Folder {
@@ -164,7 +150,9 @@ impl Folder {
                 Some((path.clone(), handle))
             }
         };
+        begun::sweep(&handle);
         if let Some((_, spill)) = &spill {
+            begun::sweep(spill);
             keep_left(spill, &handle, quiet);
         }
         Ok(Folder {
@@ -285,8 +273,8 @@ impl Place for Folder {
             stem.push('-');
             stem.push_str(&plain(name));
         }
-        let made = create(&self.handle, &stem);
-        let (name, file) = made.map_err(|error| error.to_string())?;
+        let begun = Begun::new(&self.handle, &stem).map_err(|error| error.to_string())?;
+        let file = begun.file().map_err(|error| error.to_string())?;
         // Loaded for each file: it lies in memory no longer than it takes to sign the beginning. Without it there is still
         // evidence.
         let pair = self.key.as_deref().map(keyring::load).and_then(|loaded| {
@@ -300,8 +288,7 @@ impl Place for Folder {
             recipients: self.limits().encrypt_to.clone(),
             ..options
         };
-        let path = self.path(&name);
-        let writer = Store::over(file, &path).and_then(|store| {
+        let writer = Store::over(file, &self.path(begun.future())).and_then(|store| {
             let room = store.room();
             let mut writer = Writer::signed(
                 store,
@@ -329,11 +316,8 @@ impl Place for Folder {
             }
             Ok(writer)
         });
-        let writer = writer.map_err(|error| {
-            // Nothing is in it.
-            let _ = rustix::fs::unlinkat(&self.handle, &name, AtFlags::empty());
-            error.to_string()
-        })?;
+        let writer = writer.map_err(|error| error.to_string())?;
+        let path = self.path(&begun.name().map_err(|error| error.to_string())?);
         self.opened.push_back(Instant::now());
         Ok((path, writer))
     }
@@ -371,16 +355,17 @@ impl Place for Folder {
         };
         let (path, handle) = self.spill.as_ref()?;
         self.segments += 1;
-        let made = create(handle, &format!("segment-{}", self.segments));
-        let opened = made
-            .map_err(|error| error.to_string())
-            .and_then(|(name, file)| {
-                let path = path.join(name);
-                let writer = Store::over(file, &path)
-                    .and_then(|store| Writer::new(store, manifest, Schema::current(), options));
-                Ok((path, writer.map_err(|error| error.to_string())?))
-            });
-        Some(opened)
+        let stem = format!("segment-{}", self.segments);
+        let open = || {
+            let begun = Begun::new(handle, &stem).map_err(|error| error.to_string())?;
+            let file = begun.file().map_err(|error| error.to_string())?;
+            let writer = Store::over(file, &path.join(begun.future()))
+                .and_then(|store| Writer::new(store, manifest, Schema::current(), options));
+            let writer = writer.map_err(|error| error.to_string())?;
+            let name = begun.name().map_err(|error| error.to_string())?;
+            Ok((path.join(name), writer))
+        };
+        Some(open())
     }
 
     fn forget(&mut self, segment: &Path) {
@@ -433,8 +418,17 @@ mod tests {
             let manifest = Manifest::default();
             Place::open(&mut folder, &opening(), &manifest, WriterOptions::default())
         };
-        let (first, _) = open().unwrap_or_else(|why| panic!("{why}"));
-        let (second, _) = open().unwrap_or_else(|why| panic!("{why}"));
+        let mut made = || {
+            let (path, writer) = open().unwrap_or_else(|why| panic!("{why}"));
+            let begun = std::fs::metadata(&path).expect("a file").len();
+            assert!(begun > 0, "it has a beginning as soon as it has a name");
+            let (totals, tables) = Default::default();
+            let out = writer.seal(&totals, &tables).expect("it is sealed");
+            // Which finds the file where it is said to be.
+            out.finish().expect("it is synced");
+            path
+        };
+        let (first, second) = (made(), made());
         assert_ne!(first, second);
         for path in [&first, &second] {
             assert!(path.starts_with(top.path().join("a/b")), "{path:?}");

@@ -122,12 +122,18 @@ impl Service {
             .collect()
     }
 
+    /// Whether a trigger has so many files, all of them sealed. The files say so themselves: what the watch says of itself may be of
+    /// an instant before.
+    pub fn are_sealed(&self, trigger: &str, count: usize) -> bool {
+        let files = self.files(trigger);
+        let sealed = |path| Reader::open(path).is_ok_and(|reader| reader.totals().is_some());
+        files.len() == count && files.iter().all(|path| sealed(path))
+    }
+
     /// Waits for the only file of a trigger to be sealed.
     fn sealed(&mut self, trigger: &str) -> Capture {
         self.until(&format!("a file of {trigger} is sealed"), |service| {
-            let status = service.status();
-            let open = status["open"].as_array().is_none_or(Vec::is_empty);
-            open && !service.files(trigger).is_empty()
+            service.are_sealed(trigger, 1)
         });
         let files = self.files(trigger);
         assert_eq!(files.len(), 1, "{files:?}");

@@ -78,8 +78,7 @@ fn the_quiet_seconds_before_one_bad_deed_are_in_the_file_with_names() {
             })
             .collect();
         service.until("all are sealed", |service| {
-            let status = service.status();
-            status["open"].as_array().is_some_and(Vec::is_empty)
+            service.are_sealed("canary", ended.len())
         });
         let mut captures = Vec::new();
         for path in service.files("canary") {
