@@ -12,6 +12,7 @@
 mod artifacts;
 mod btf;
 mod cgroup;
+mod clock;
 pub mod confine;
 mod decode;
 mod enrich;

@@ -1,6 +1,7 @@
 //! A recording from arming to seal: options, the drain loop, the books.
 
 use crate::artifacts::{Keep, Kept};
+use crate::clock::Clock;
 use crate::enrich::{Wanted, Wish, World, matches};
 use crate::error::Error;
 use crate::hash::{Done, Hasher};
@@ -187,6 +188,7 @@ pub struct Recorder {
     told: u64,
     sampled: u64,
     usage: Option<Usage>,
+    clock: Option<Clock>,
     /// Events of containers of which it is open whether they are meant, and their bytes.
     held: Vec<Event>,
     held_bytes: usize,
@@ -273,6 +275,11 @@ impl Recorder {
         manifest.not_covered = kernel.not_covered.clone();
         let runtimes = Runtimes::start(options.runtimes.clone(), options.keep.inspect);
         let usage = options.usage_interval.map(Usage::start);
+        let clock = Clock::start(manifest.clock);
+        if let Err(why) = &clock {
+            let unseen = format!("steps of the wall clock: {why}");
+            manifest.not_covered.push(unseen);
+        }
         let mut recorder = Recorder {
             kernel,
             rings,
@@ -284,6 +291,7 @@ impl Recorder {
             beside_looked_ns: host::boot_ns(),
             beside_taken: 0,
             usage,
+            clock: clock.ok(),
             told: 0,
             sampled: 0,
             held: Vec::new(),
@@ -409,6 +417,9 @@ impl Recorder {
             if let Some(event) = self.world.told(&told) {
                 self.beside(sink, event)?;
             }
+        }
+        for step in self.clock.iter().flat_map(Clock::steps) {
+            sink.gap(step.gap(&self.manifest))?;
         }
         let samples = self.usage.as_ref().map(Usage::samples);
         for sample in samples.into_iter().flatten() {

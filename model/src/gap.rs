@@ -26,6 +26,8 @@ pub enum GapCause {
     Displaced = 8,
     /// The recorder did not run, or its programs saw nothing: what happened then may be missing.
     Blind = 9,
+    /// The wall clock was set while it was recorded. Nothing is missing: a mark that clocks disagree from there on.
+    ClockStep = 10,
     /// A cause this version does not know; its number is in the gap's `detail`.
     Other = 255,
 }
@@ -79,11 +81,21 @@ impl GapCause {
             "The recorder did not run, or its programs saw nothing: what happened then may be missing.",
         ),
         (
+            GapCause::ClockStep,
+            "clock-step",
+            "The wall clock was set while it was recorded; no event is missing.",
+        ),
+        (
             GapCause::Other,
             "other",
             "A cause named by a newer version.",
         ),
     ];
+
+    /// Whether something is missing where there is such a gap.
+    pub fn is_loss(self) -> bool {
+        self != GapCause::ClockStep
+    }
 
     /// The cause's short name.
     pub fn name(self) -> &'static str {
@@ -147,7 +159,7 @@ impl Loss {
             exact: true,
             causes: Vec::new(),
         };
-        for gap in gaps {
+        for gap in gaps.into_iter().filter(|gap| gap.cause.is_loss()) {
             loss.gaps = loss.gaps.saturating_add(1);
             loss.events = loss.events.saturating_add(gap.count.unwrap_or(0));
             loss.exact &= gap.count.is_some();

@@ -75,6 +75,16 @@ afterimage info /tmp/story.aft
 afterimage view /tmp/story.aft processes
 afterimage read /tmp/story.aft fd.name=/etc/passwd
 say read "$(afterimage read /tmp/story.aft fd.name=/etc/passwd | grep -c openat)"
+
+# Each setting of the wall clock is told, by how much, and no event changes its place.
+afterimage record -q -o /tmp/clock.aft -- sh -c '
+    now=$(date +%s)
+    for at in 3600 -3600 315576000 -315576000 0; do date -s @$((now + at)) > /dev/null; cat /etc/passwd > /dev/null; sleep 0.2; done'
+afterimage view /tmp/clock.aft gaps
+afterimage verify /tmp/clock.aft
+say clock "$? $(afterimage view /tmp/clock.aft gaps | awk '/clock-step/ { way = $0 ~ /set back/ ? "back" : "ahead"; sub(/.* by /, ""); sub(/\..*/, ""); printf "%s ", way }')"
+say order "$(afterimage read /tmp/clock.aft -p '%evt.rawtime' | sort -n -c && echo kept)"
+
 # The capture as it is, for the machine outside.
 stty -F /dev/ttyS1 raw -echo && cat /tmp/story.aft > /dev/ttyS1 && say sent "$(wc -c < /tmp/story.aft)"
 

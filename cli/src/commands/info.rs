@@ -16,8 +16,8 @@ use afterimage_format::{Parent, PublicKey};
 use afterimage_indexer::{Progress, Session, duration_text};
 use afterimage_model::fields::by_name;
 use afterimage_model::{
-    Abi, BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, Origin,
-    ProcId, Process, Safe, Tables, TypeId,
+    Abi, BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, GapCause,
+    Origin, ProcId, Process, Safe, Tables, TypeId,
 };
 use clap::Args;
 use std::collections::BTreeMap;
@@ -167,10 +167,21 @@ fn print(
         ),
         ("Boot", safe(&m.boot_id)),
     ];
-    for (name, value) in [("Installation", &m.machine_id), ("Clock", &m.clock_sync)] {
-        if !value.is_empty() {
-            lines.push((name, safe(value)));
-        }
+    if !m.machine_id.is_empty() {
+        lines.push(("Installation", safe(&m.machine_id)));
+    }
+    let steps = (session.gaps().iter()).filter(|gap| gap.cause == GapCause::ClockStep);
+    let mut clock = safe(&m.clock_sync);
+    if let Some(last) = steps.clone().last() {
+        let comma = if clock.is_empty() { "" } else { "; " };
+        let times = plural(steps.count() as u64, "time");
+        clock = format!(
+            "{clock}{comma}set {times}, the last: {}",
+            safe(&last.detail)
+        );
+    }
+    if !clock.is_empty() {
+        lines.push(("Clock", clock));
     }
     if let Some((first, last)) = span {
         lines.push(("First event", zone.full(m, m.wall_ns(first))));
