@@ -222,8 +222,12 @@ struct kernfs_node {
 };
 struct cgroup;
 struct cgroup_subsys_state {
+    struct cgroup *cgroup;
     struct cgroup_subsys_state *parent;
 };
+/* A controller's place among those of this kernel: which there are, and where, differs from build to build. */
+enum cgroup_subsys_id { pids_cgrp_id = 1, memory_cgrp_id, cpu_cgrp_id, devices_cgrp_id, freezer_cgrp_id };
+#define CONTROLLER(name) __builtin_preserve_enum_value(*(enum cgroup_subsys_id *)name##_cgrp_id, 1)
 struct cgroup_root {
     int hierarchy_id;
 };
@@ -233,6 +237,7 @@ struct cgroup {
     struct cgroup_root *root;
 };
 struct css_set {
+    struct cgroup_subsys_state *subsys[1]; /* as many as there are controllers */
     struct cgroup *dfl_cgrp;
 };
 struct task_struct {

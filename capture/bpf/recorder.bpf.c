@@ -25,6 +25,9 @@ char LICENSE[] SEC("license") = "Dual MIT/GPL";
 volatile const __u32 self_tgid = 0;
 volatile const __u32 scope_mode = 0;
 volatile const __u32 scope_unknown = 1;
+/* A controller of version 1 whose hierarchy tells of containers, and that hierarchy's number; 0 for the default one. */
+volatile const __u32 group_controller = 0;
+volatile const __u32 group_hierarchy = 0;
 volatile const __u32 segments = 1;
 /* Segments of each ring that only what never yields may use. */
 volatile const __u32 reserve = 0;
@@ -152,15 +155,32 @@ inline_always __u64 id_of(struct cgroup *group)
     return READ(node, id);
 }
 
-inline_always __u64 cgroup_id(struct task_struct *task)
+/* A task's control group in the hierarchy that is followed. */
+inline_always struct cgroup *cgroup_of(struct task_struct *task)
 {
     struct css_set *set = READ(task, cgroups);
-    return id_of(READ(set, dfl_cgrp));
+    if (!group_controller)
+        return READ(set, dfl_cgrp);
+    __u64 at = group_controller == GROUP_PIDS      ? CONTROLLER(pids)
+               : group_controller == GROUP_MEMORY  ? CONTROLLER(memory)
+               : group_controller == GROUP_CPU     ? CONTROLLER(cpu)
+               : group_controller == GROUP_DEVICES ? CONTROLLER(devices)
+                                                   : CONTROLLER(freezer);
+    struct cgroup_subsys_state *state = 0;
+    bpf_probe_read_kernel(&state, sizeof(state), (void *)set + FIELD_OFFSET(struct css_set, subsys) + at * sizeof(state));
+    return READ(state, cgroup);
+}
+
+inline_always __u64 cgroup_id(struct task_struct *task)
+{
+    return id_of(cgroup_of(task));
 }
 
 /* Stands for a task's control group for as long as it is in it. */
 inline_always __u64 group_of(struct task_struct *task)
 {
+    if (group_controller)
+        return (__u64)cgroup_of(task);
     if (HELPER_EXISTS(get_current_task_btf))
         return (__u64)task->cgroups->dfl_cgrp;
     struct css_set *set = READ(task, cgroups);
@@ -1686,18 +1706,18 @@ int on_exit(__u64 *ctx)
 }
 
 /*
- * Control groups are announced whatever the scope: they are how containers come and go. Only those of the default
- * hierarchy (0): on hybrid hosts the others repeat the same moves.
+ * Control groups are announced whatever the scope: they are how containers come and go. Only those of the
+ * hierarchy that is followed: the others repeat the same moves.
  */
-inline_always int in_default_hierarchy(struct cgroup *cgroup)
+inline_always int in_followed_hierarchy(struct cgroup *cgroup)
 {
     struct cgroup_root *root = READ(cgroup, root);
-    return READ(root, hierarchy_id) == 0;
+    return READ(root, hierarchy_id) == group_hierarchy;
 }
 
 inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind, struct task_struct *moved)
 {
-    if (!in_default_hierarchy(cgroup))
+    if (!in_followed_hierarchy(cgroup))
         return 0;
     struct task_struct *task = moved ? moved : current_task();
     struct writer w;
@@ -1715,7 +1735,7 @@ SEC("tp_btf/cgroup_mkdir")
 int on_cgroup_mkdir(__u64 *ctx)
 {
     struct cgroup *cgroup = (void *)ctx[0];
-    if (in_default_hierarchy(cgroup)) {
+    if (in_followed_hierarchy(cgroup)) {
         struct cgroup *parent = (void *)cgroup->self.parent;
         __u64 id = id_of(cgroup), up = parent ? id_of(parent) : 0;
         __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &up), one = 1;

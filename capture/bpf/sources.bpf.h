@@ -729,12 +729,13 @@ inline_always int tcp_event(__u64 *socket_argument, __u8 kind, __u64 first, __u6
     /* Such sockets are only their first part. */
     int whole = state != TIME_WAIT && state != NEW_SYN_RECV;
     __u64 cgroup = 0;
-    if (whole && FIELD_EXISTS(struct sock, sk_cgrp_data)) {
+    /* A socket knows its control group in the default hierarchy only. */
+    if (whole && !group_controller && FIELD_EXISTS(struct sock, sk_cgrp_data)) {
         struct cgroup *group = READ(sk, sk_cgrp_data.cgroup);
         struct kernfs_node *kn = READ(group, kn);
         cgroup = READ(kn, id);
     }
-    if (scope_mode == SCOPE_CGROUPS) {
+    if (scope_mode == SCOPE_CGROUPS && !group_controller) {
         __u32 *verdict = bpf_map_lookup_elem(&cgroup_scope, &cgroup);
         if (!(verdict ? *verdict : scope_unknown))
             return 0;

@@ -1,9 +1,11 @@
 //! Control groups: where they are mounted, what ids they have, and which of them are containers.
 
+use crate::wire::Controller;
 use std::collections::HashMap;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// A container as its control group's path tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -135,7 +137,95 @@ pub fn mount_point() -> Option<PathBuf> {
         .find(|path| path.join("cgroup.controllers").exists())
 }
 
-/// The kernel's id of a control group: the inode number of its folder (cgroup v2, Linux 5.5).
+/// A hierarchy of control groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hierarchy {
+    /// Where it is mounted, from its root on.
+    pub mount: PathBuf,
+    /// The controller of version 1 it belongs to, and its number in [`Controller`]; `None` for the default hierarchy.
+    pub controller: Option<(&'static str, u32)>,
+    /// The kernel's number of it; 0 for the default one.
+    pub number: u32,
+}
+
+/// Controllers whose hierarchy of version 1 may tell of containers: runtimes put every container into each of them.
+const FOLLOWED: &[(&str, u32)] = &[
+    ("pids", Controller::PIDS),
+    ("memory", Controller::MEMORY),
+    ("cpu", Controller::CPU),
+    ("devices", Controller::DEVICES),
+    ("freezer", Controller::FREEZER),
+];
+
+/// The hierarchy that containers are told by: the default one where it is mounted, else the first of version 1 that is.
+/// It is looked for once.
+pub fn followed() -> Option<&'static Hierarchy> {
+    static FOUND: OnceLock<Option<Hierarchy>> = OnceLock::new();
+    let find = || {
+        if let Some(mount) = mount_point() {
+            return Some(Hierarchy {
+                mount,
+                controller: None,
+                number: 0,
+            });
+        }
+        let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
+        legacy(&mounts, &std::fs::read_to_string("/proc/cgroups").ok()?)
+    };
+    FOUND.get_or_init(find).as_ref()
+}
+
+/// The hierarchy of version 1 to follow, by what `/proc/self/mountinfo` (proc_pid_mountinfo(5)) and `/proc/cgroups`
+/// (cgroups(7)) say.
+fn legacy(mounts: &str, groups: &str) -> Option<Hierarchy> {
+    FOLLOWED.iter().find_map(|(name, code)| {
+        let mount = mounts.lines().find_map(|line| {
+            let (of_mount, of_system) = line.split_once(" - ")?;
+            let mut words = of_mount.split(' ').skip(3);
+            let (root, point) = (words.next()?, words.next()?);
+            let mut words = of_system.split(' ');
+            let (kind, options) = (words.next()?, words.nth(1)?);
+            let whole = kind == "cgroup" && root == "/";
+            (whole && options.split(',').any(|option| option == *name)).then(|| point.into())
+        })?;
+        let number = groups.lines().find_map(|line| {
+            let mut words = line.split_whitespace();
+            (words.next()? == *name).then(|| words.next()?.parse().ok())?
+        })?;
+        (number > 0).then_some(Hierarchy {
+            mount,
+            controller: Some((name, *code)),
+            number,
+        })
+    })
+}
+
+impl std::fmt::Display for Hierarchy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let at = self.mount.display();
+        match self.controller {
+            None => write!(f, "version 2 at {at}"),
+            Some((name, _)) => write!(f, "version 1 at {at}, by the controller {name}"),
+        }
+    }
+}
+
+impl Hierarchy {
+    /// A process's path in it, by what its `/proc/PID/cgroup` says.
+    pub fn path_in<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let wanted = self.controller.map_or("", |row| row.0);
+        text.lines().find_map(|line| {
+            let mut parts = line.splitn(3, ':').skip(1);
+            let (controllers, path) = (parts.next()?, parts.next()?);
+            controllers
+                .split(',')
+                .any(|name| name == wanted)
+                .then_some(path)
+        })
+    }
+}
+
+/// The kernel's id of a control group: the inode number of its folder (Linux 5.5).
 pub fn id_of(folder: &Path) -> std::io::Result<u64> {
     Ok(std::fs::metadata(folder)?.ino())
 }
@@ -221,6 +311,42 @@ mod tests {
             let named = container_of(path).map(|n| (n.runtime, n.id));
             assert_eq!(named, Some(("nspawn", "my-box".to_owned())), "{path}");
         }
+    }
+
+    #[test]
+    fn a_hierarchy_of_version_1_is_found_by_its_controller_and_a_process_in_it_by_its_line() {
+        let groups = "#subsys_name\thierarchy\tnum_cgroups\tenabled\ncpuset\t3\t8\t1\nmemory\t4\t50\t1\npids\t8\t8\t1\n";
+        let line = |root: &str, point: &str, controllers: &str| {
+            format!(
+                "31 25 0:27 {root} {point} rw,relatime shared:9 - cgroup cgroup rw,{controllers}\n"
+            )
+        };
+        let memory = line("/", "/sys/fs/cgroup/memory", "memory");
+        let inner = line("/docker/4f", "/sys/fs/cgroup/pids", "pids");
+        let named = "30 25 0:26 / /sys/fs/cgroup/systemd rw - cgroup cgroup rw,xattr,name=pids\n";
+        let found = legacy(&format!("{named}{inner}{memory}"), groups).expect("memory");
+        assert_eq!(found.mount, Path::new("/sys/fs/cgroup/memory"));
+        assert_eq!(
+            (found.controller, found.number),
+            (Some(("memory", Controller::MEMORY)), 4)
+        );
+        let pids = line("/", "/sys/fs/cgroup/pids", "pids");
+        let found = legacy(&format!("{memory}{pids}"), groups).expect("pids");
+        assert_eq!(
+            (found.mount.as_path(), found.number),
+            (Path::new("/sys/fs/cgroup/pids"), 8)
+        );
+        // A controller that version 2 has is in no hierarchy of version 1.
+        assert_eq!(legacy(&pids, "pids\t0\t8\t1\n"), None);
+        assert_eq!(legacy("", groups), None);
+        let text = "9:cpu,cpuacct:/c\n8:pids:/docker/a:b\n1:name=systemd:/s\n0::/unified\n";
+        assert_eq!(found.path_in(text), Some("/docker/a:b"));
+        let default = Hierarchy {
+            controller: None,
+            number: 0,
+            ..found
+        };
+        assert_eq!(default.path_in(text), Some("/unified"));
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl World {
             keep: Keep::default(),
             bulk: 0,
             wanted,
-            mount: cgroup::mount_point(),
+            mount: cgroup::followed().map(|hierarchy| hierarchy.mount.clone()),
             live: hashbrown::HashMap::new(),
             objects: Objects::default(),
             told: Vec::new(),

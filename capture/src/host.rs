@@ -198,11 +198,10 @@ const MOUNT_GROUPS: &str =
 
 /// Refuses where containers cannot be told apart.
 pub fn check_groups() -> Result<(), Error> {
-    match crate::cgroup::mount_point() {
+    match crate::cgroup::followed() {
         Some(_) => Ok(()),
         None => Err(Error::Forbidden(
-            "containers are told by their control groups, and version 2 of them is not mounted"
-                .to_owned(),
+            "containers are told by their control groups, and none are mounted".to_owned(),
             MOUNT_GROUPS,
         )),
     }
@@ -392,7 +391,7 @@ pub fn doctor() -> Vec<Check> {
     let mode = lockdown();
     let bpf = knows_bpf().map_err(|why| no_bpf(&why));
     let open = descriptors();
-    let mount = crate::cgroup::mount_point();
+    let groups = crate::cgroup::followed();
     let runtimes: Vec<&str> = [
         "/run/docker.sock",
         "/run/podman/podman.sock",
@@ -488,12 +487,9 @@ pub fn doctor() -> Vec<Check> {
         ),
         check(
             "control groups",
-            mount.is_some(),
+            groups.is_some(),
             false,
-            mount.map_or_else(
-                || "version 2 is not mounted".to_owned(),
-                |at| format!("version 2 at {}", at.display()),
-            ),
+            groups.map_or_else(|| "none are mounted".to_owned(), ToString::to_string),
             "without it containers cannot be told apart: mount -t cgroup2 none /sys/fs/cgroup (beside version 1: /sys/fs/cgroup/unified)",
         ),
         check(

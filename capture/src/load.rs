@@ -1,6 +1,7 @@
 //! Loads and attaches the kernel programs, and says what that covers.
 
 use crate::btf::Types;
+use crate::cgroup;
 use crate::error::{Error, chain};
 use crate::host;
 use crate::plan::Plans;
@@ -358,11 +359,17 @@ impl Kernel {
         let (mut loader, types) = loader()?;
         let segments = settings.segments();
         let cpus = u32::from(settings.cpus);
+        let hierarchy = cgroup::followed();
+        let controller = hierarchy.and_then(|found| found.controller);
+        let controller = controller.map_or(0, |row| row.1);
+        let number = hierarchy.map_or(0, |found| found.number);
         let mut ebpf = loader
             .btf(Some(&types.layout))
             .override_global("self_tgid", &settings.self_tgid, true)
             .override_global("scope_mode", &settings.scope_mode, true)
             .override_global("scope_unknown", &settings.scope_unknown, true)
+            .override_global("group_controller", &controller, true)
+            .override_global("group_hierarchy", &number, true)
             .override_global("segments", &segments, true)
             .override_global("reserve", &settings.reserve(), true)
             .override_global("snaplen", &settings.snaplen, true)
@@ -432,7 +439,11 @@ impl Kernel {
                 hooks: types.hooks,
                 loaded: loaded.into_iter().collect(),
                 side,
-                coverage: Vec::new(),
+                coverage: hierarchy
+                    .filter(|found| found.controller.is_some())
+                    .map(|found| format!("control groups: {found}"))
+                    .into_iter()
+                    .collect(),
                 not_covered: not_covered.into_iter().map(|(_, why)| why).collect(),
             },
             rings,

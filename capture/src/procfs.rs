@@ -163,8 +163,7 @@ fn stat(dir: &Path, pid: u32) -> Option<ProcStat> {
 
 fn cgroup(dir: &Path) -> Option<String> {
     let text = String::from_utf8_lossy(&read(dir.join("cgroup"))?).into_owned();
-    text.lines()
-        .find_map(|line| line.strip_prefix("0::").map(str::to_owned))
+    crate::cgroup::followed()?.path_in(&text).map(str::to_owned)
 }
 
 /// A call that a thread is in.

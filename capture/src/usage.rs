@@ -109,6 +109,8 @@ fn look(
 #[derive(Default)]
 struct Mounts {
     unified: Option<PathBuf>,
+    /// The one that paths are in.
+    followed: Option<PathBuf>,
     /// Version 1, by controller.
     legacy: HashMap<String, PathBuf>,
 }
@@ -130,6 +132,7 @@ impl Mounts {
         }
         Mounts {
             unified: cgroup::mount_point(),
+            followed: cgroup::followed().map(|hierarchy| hierarchy.mount.clone()),
             legacy,
         }
     }
@@ -226,8 +229,8 @@ impl Known {
         let relative = path.trim_start_matches('/');
         let unified = mounts.unified.as_ref().map(|at| at.join(relative));
         // In version 1 a container may be elsewhere in each hierarchy: one of its processes tells.
-        let member = unified.as_ref().and_then(|at| {
-            let members = read(&at.join("cgroup.procs"))?;
+        let member = mounts.followed.as_ref().and_then(|at| {
+            let members = read(&at.join(relative).join("cgroup.procs"))?;
             read(Path::new(&format!(
                 "/proc/{}/cgroup",
                 members.lines().next()?

@@ -108,6 +108,11 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("SCOPE_HOST", ScopeMode::HOST),
     ("SCOPE_CGROUPS", ScopeMode::CGROUPS),
     ("SCOPE_TREE", ScopeMode::TREE),
+    ("GROUP_PIDS", Controller::PIDS),
+    ("GROUP_MEMORY", Controller::MEMORY),
+    ("GROUP_CPU", Controller::CPU),
+    ("GROUP_DEVICES", Controller::DEVICES),
+    ("GROUP_FREEZER", Controller::FREEZER),
     ("PLAN_ENTER", PlanMark::ENTER),
     ("PLAN_RETURNS_FD", PlanMark::RETURNS_FD),
     ("PLAN_CHANGES_TASK", PlanMark::CHANGES_TASK),
@@ -262,6 +267,21 @@ numbers! {
         CGROUPS = 1,
         /// Processes in `pid_scope` and their descendants.
         TREE = 2,
+    }
+}
+numbers! {
+    /// Controllers whose hierarchy of version 1 the kernel programs may follow.
+    Controller {
+        /// Numbers of processes (Linux 4.3).
+        PIDS = 1,
+        /// Memory.
+        MEMORY = 2,
+        /// Shares of processors.
+        CPU = 3,
+        /// Access to devices.
+        DEVICES = 4,
+        /// Standing still.
+        FREEZER = 5,
     }
 }
 numbers! {

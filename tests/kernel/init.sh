@@ -51,6 +51,22 @@ refused() { # refused NAME WORDS COMMAND…
 record="afterimage record -o /tmp/no.aft -- true"
 
 refused no-cgroup2 'control group' afterimage record -o /tmp/no.aft --container web
+
+# A host with control groups of version 1 only: a container is told by the hierarchy of a controller.
+mount -t tmpfs groups /sys/fs/cgroup && mkdir /sys/fs/cgroup/pids && mount -t cgroup -o pids pids /sys/fs/cgroup/pids
+afterimage record -o /tmp/legacy.aft 2> /tmp/said &
+recorder=$!
+while ! grep -q ecording /tmp/said && kill -0 $recorder; do sleep 0.1; done
+id=$(printf '%064d' 7)
+mkdir -p /sys/fs/cgroup/pids/docker/$id
+sh -c "echo \$\$ > /sys/fs/cgroup/pids/docker/$id/cgroup.procs && exec cat /etc/passwd" > /dev/null
+cat /etc/group > /dev/null
+kill -INT $recorder
+wait $recorder
+say legacy "$? $(afterimage read /tmp/legacy.aft -p '%container.full_id' fd.name=/etc/passwd | sort | uniq | tr -d '0\n') $(afterimage read /tmp/legacy.aft fd.name=/etc/group | grep -c .)"
+rmdir /sys/fs/cgroup/pids/docker/$id /sys/fs/cgroup/pids/docker
+umount /sys/fs/cgroup/pids && umount /sys/fs/cgroup
+
 mount -t cgroup2 cgroup /sys/fs/cgroup
 mount --bind /tmp /sys/kernel/btf
 refused no-btf 'type information' $record

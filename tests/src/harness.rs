@@ -115,6 +115,14 @@ pub fn afterimage(beside: &str) -> PathBuf {
     target.join("afterimage")
 }
 
+/// `short`, or `long` where that is asked for: `AFTERIMAGE_SOAK=1`.
+pub fn form<T>(short: T, long: T) -> T {
+    match std::env::var_os("AFTERIMAGE_SOAK") {
+        Some(_) => long,
+        None => short,
+    }
+}
+
 /// Held while a test records.
 pub fn turn() -> File {
     let path = std::env::temp_dir().join("afterimage-tests.lock");

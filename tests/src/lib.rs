@@ -7,6 +7,7 @@
 pub mod cgroup;
 pub mod child;
 pub mod daemon;
+pub mod fuse;
 pub mod harness;
 pub mod kubelet;
 pub mod uring;

@@ -45,9 +45,10 @@ pub fn find(id: &str, runtime: &str) -> Option<Container> {
 }
 
 /// What the bundle says that a container's shim works in, wherever its runtime keeps bundles: told by a process of the group
-/// with this path in the default hierarchy. `None` while there is no process.
+/// with this path. `None` while there is no process.
 pub fn find_by_member(group: &str, id: &str) -> Option<Container> {
-    let members = cgroup::mount_point()?
+    let members = cgroup::followed()?
+        .mount
         .join(group.trim_start_matches('/'))
         .join("cgroup.procs");
     let members = std::fs::read_to_string(members).ok()?;

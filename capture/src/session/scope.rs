@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// The containers there are now: those that daemons list, and those that only their control groups and files tell of.
 pub(super) fn present(endpoints: &[Endpoint]) -> Vec<Container> {
     let mut known = runtime::running(endpoints);
-    let groups = cgroup::mount_point()
-        .map(|mount| cgroup::scan(&mount))
+    let groups = cgroup::followed()
+        .map(|hierarchy| cgroup::scan(&hierarchy.mount))
         .unwrap_or_default();
     for named in groups
         .values()
@@ -40,8 +40,8 @@ pub(super) struct Chosen {
 /// Names, ids and prefixes as a filter for containers to come, and a verdict on those there are.
 pub(super) fn resolve(names: &[String], endpoints: &[Endpoint]) -> Result<Chosen, Error> {
     let known = present(endpoints);
-    let groups = cgroup::mount_point()
-        .map(|mount| cgroup::scan(&mount))
+    let groups = cgroup::followed()
+        .map(|hierarchy| cgroup::scan(&hierarchy.mount))
         .unwrap_or_default();
     let mut ids: HashMap<String, bool> = known.iter().map(|c| (c.full_id.clone(), false)).collect();
     let named = groups
@@ -87,22 +87,22 @@ pub(super) fn resolve(names: &[String], endpoints: &[Endpoint]) -> Result<Chosen
 
 /// The path of a control group from the mount point, from either form.
 pub(super) fn group_path(given: &std::path::Path) -> Result<String, Error> {
-    let mount = cgroup::mount_point().ok_or_else(|| {
+    let hierarchy = cgroup::followed().ok_or_else(|| {
         Error::System(
             PathBuf::from("/sys/fs/cgroup"),
             std::io::Error::new(
                 std::io::ErrorKind::NotFound,
-                "no control groups version 2 are mounted",
+                "no control groups are mounted",
             ),
         )
     })?;
     let relative = given
-        .strip_prefix(&mount)
+        .strip_prefix(&hierarchy.mount)
         .unwrap_or(given)
         .to_string_lossy()
         .trim_matches('/')
         .to_owned();
-    let folder = mount.join(&relative);
+    let folder = hierarchy.mount.join(&relative);
     if !folder.is_dir() {
         return Err(Error::System(
             folder,

@@ -11,6 +11,8 @@ mod evasion;
 mod firing;
 mod identity;
 mod kernel;
+mod late;
+mod legacy;
 mod loss;
 mod memory;
 mod opening;

@@ -13,14 +13,6 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// The short or the long form.
-fn form<T>(short: T, long: T) -> T {
-    match std::env::var_os("AFTERIMAGE_SOAK") {
-        None => short,
-        Some(_) => long,
-    }
-}
-
 /// Ends a process that this test made.
 fn kill(pid: u32) {
     // SAFETY: a signal to a child of our own.
@@ -30,7 +22,7 @@ fn kill(pid: u32) {
 #[test]
 fn the_quiet_seconds_before_one_bad_deed_are_in_the_file_with_names() {
     needs_recording!();
-    let (runs, quiet) = form((2, 3_u64), (200, 30));
+    let (runs, quiet) = harness::form((2, 3_u64), (200, 30));
     let folder = tempfile::tempdir().expect("a folder");
     let secret = folder.path().join("honey");
     std::fs::write(&secret, "nothing").expect("a file");
@@ -112,7 +104,7 @@ fn the_quiet_seconds_before_one_bad_deed_are_in_the_file_with_names() {
 #[test]
 fn a_flood_in_one_container_costs_another_none_of_what_matters() {
     needs_recording!();
-    let (times, pause) = form((20_u32, 100), (300, 1_000));
+    let (times, pause) = harness::form((20_u32, 100), (300, 1_000));
     let config = format!("{BASE}[window]\nspan = \"6m\"\n[[trigger]]\nkind = \"command\"\n");
     let mut service = Service::start(&config, &["--no-sign"]);
     let (noisy, _) = Cgroup::like_a_container("flood").expect("a control group");
@@ -162,7 +154,7 @@ fn a_flood_in_one_container_costs_another_none_of_what_matters() {
 #[test]
 fn a_watch_that_is_killed_leaves_files_that_open() {
     needs_recording!();
-    let runs: u64 = form(3, 200);
+    let runs: u64 = harness::form(3, 200);
     for run in 0..runs {
         let config = format!(
             "{}\n[[trigger]]\nkind = \"command\"\n[[trigger]]\nkind = \"schedule\"\nevery = \"100ms\"\nreach = \"host\"\n",
@@ -252,7 +244,7 @@ impl Drop for Small {
 fn on_a_full_disk_files_are_sealed_and_say_so() {
     needs_recording!();
     // From no room for anything to some for a little: a megabyte is kept for the end.
-    let step: u64 = form(700 << 10, 4 << 10);
+    let step: u64 = harness::form(700 << 10, 4 << 10);
     let mut size: u64 = (1 << 20) + (256 << 10);
     let mut sealed = 0;
     while size < 3 << 20 {

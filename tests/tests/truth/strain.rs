@@ -14,14 +14,6 @@ use std::os::fd::{AsRawFd, FromRawFd};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// `short`, or `long` where that is asked for.
-fn most(short: u32, long: u32) -> u32 {
-    match std::env::var_os("AFTERIMAGE_SOAK") {
-        Some(_) => long,
-        None => short,
-    }
-}
-
 /// Memory of this process that is not of files, bytes.
 fn anonymous() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("/proc is there");
@@ -50,7 +42,7 @@ const LOOK: Duration = Duration::from_millis(20);
 #[test]
 fn a_crowd_of_processes_and_threads_has_every_parent_right() {
     needs_recording!();
-    let (wide, deep, threads) = (most(20, 400), 10, most(100, 2_000));
+    let (wide, deep, threads) = (harness::form(20_u32, 400), 10, harness::form(100, 2_000));
     let cgroup = Cgroup::fresh("crowd").expect("a control group");
     let told = Shared::new(1 << 20).expect("memory");
     let before = anonymous();
@@ -129,7 +121,7 @@ fn beget(left: u32, to: i32) -> i32 {
 #[test]
 fn thousands_of_names_are_never_mixed_up() {
     needs_recording!();
-    let names = most(3_000, 300_000);
+    let names = harness::form(3_000_u32, 300_000);
     let cgroup = Cgroup::fresh("names").expect("a control group");
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().to_owned();
@@ -190,7 +182,7 @@ fn thousands_of_names_are_never_mixed_up() {
 #[test]
 fn containers_that_come_and_go_leave_little_behind() {
     needs_recording!();
-    let half = most(150, 500);
+    let half = harness::form(150_u32, 500);
     let cgroup = Cgroup::fresh("churn").expect("a control group");
     let options = Options {
         scope: Scope::AllContainers,
@@ -264,21 +256,9 @@ fn two_recordings_at_once_both_see_everything() {
     assert_eq!(lines(&outer), lines(&inner));
 }
 
-/// The recorder's own command, told to record a group into a file, once it says that it does.
-fn recording(
-    cgroup: &Cgroup,
-    out: &std::path::Path,
-    ring: &str,
-) -> (std::process::Child, impl BufRead) {
-    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
-    let mut command = Command::new(program)
-        .args(["record", "--ring", ring, "--cgroup"])
-        .arg(cgroup.path())
-        .arg("-o")
-        .arg(out)
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("it starts");
+/// Starts a recorder; gives it back once it says that it records.
+pub fn said_to_record(mut command: Command) -> (std::process::Child, impl BufRead) {
+    let mut command = command.stderr(Stdio::piped()).spawn().expect("it starts");
     let mut said = BufReader::new(command.stderr.take().expect("a pipe"));
     let mut line = String::new();
     while !line.contains("ecording") {
@@ -289,12 +269,28 @@ fn recording(
     (command, said)
 }
 
+/// The recorder's own command, told to record a group into a file, once it says that it does.
+fn recording(
+    cgroup: &Cgroup,
+    out: &std::path::Path,
+    ring: &str,
+) -> (std::process::Child, impl BufRead) {
+    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
+    let mut command = Command::new(program);
+    command
+        .args(["record", "--ring", ring, "--cgroup"])
+        .arg(cgroup.path())
+        .arg("-o")
+        .arg(out);
+    said_to_record(command)
+}
+
 fn signal(command: &std::process::Child, signal: i32) {
     // SAFETY: a process of this test's own that was not waited for.
     assert_eq!(unsafe { libc::kill(command.id().cast_signed(), signal) }, 0);
 }
 
-fn sealed(
+pub fn sealed(
     mut command: std::process::Child,
     mut said: impl BufRead,
     out: &std::path::Path,
@@ -403,7 +399,7 @@ const WAYS: [&str; 6] = ["dup", "dup3", "fcntl", "fork", "sent", "reopened"];
 #[test]
 fn a_file_stays_that_file_whoever_writes_through_whatever_number() {
     needs_recording!();
-    let rounds = most(20, 200);
+    let rounds = harness::form(20_u32, 200);
     let cgroup = Cgroup::fresh("travel").expect("a control group");
     let folder = tempfile::tempdir().expect("a folder");
     let root = folder.path().to_owned();
