@@ -58,6 +58,28 @@ enum bpf_func_id {
 };
 #define HELPER_EXISTS(name) __builtin_preserve_enum_value(*(enum bpf_func_id *)BPF_FUNC_##name, 0)
 
+/*
+ * From Linux 7.0 a tracepoint's program can be interrupted by another task of the same CPU, which would write into the same ring
+ * and the same state. These stand where the loader puts calls of bpf_preempt_disable and bpf_preempt_enable there, and nothing
+ * before.
+ */
+#define CALL(number) asm volatile("call " STRING(number) ::: "r0", "r1", "r2", "r3", "r4", "r5", "memory")
+#define STRING(number) STRING_(number)
+#define STRING_(number) #number
+
+/* A program on a tracepoint, which has its CPU for itself until it ends. */
+#define HOOK(hook, name)                                                                                               \
+    inline_always int name##_alone(__u64 *ctx);                                                                        \
+    SEC(hook)                                                                                                          \
+    int name(__u64 *ctx)                                                                                               \
+    {                                                                                                                  \
+        CALL(HOLD_CPU);                                                                                                \
+        name##_alone(ctx);                                                                                             \
+        CALL(YIELD_CPU);                                                                                               \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    inline_always int name##_alone(__u64 *ctx)
+
 /* A field of a task that may be the current one: read in place where its pointer has a type, else through the helper. */
 #define OF(task, field) (HELPER_EXISTS(get_current_task_btf) ? (task)->field : READ(task, field))
 

@@ -4,8 +4,8 @@
  * fills in from the table of calls; beside it exec, fork, exit (where calls that never return show) and control groups.
  *
  * Records go into one ring of segments per CPU, in an array map that user space maps into its memory: no helper, no lock
- * and no wake-up on the way. Tracepoint programs run with preemption off, so a CPU has one writer; `busy` catches a
- * kernel where that is not so. What is written is the kernel's own object wherever it has one (file, socket, task); what
+ * and no wake-up on the way. Programs run with preemption off (see HOOK), so a CPU has one writer; `busy` catches
+ * what interrupts it all the same. What is written is the kernel's own object wherever it has one (file, socket, task); what
  * the caller passed is kept beside it as a claim.
  *
  * What repeats is written once: a CPU says whose records follow when the task changes, and tells an open file in full
@@ -1355,8 +1355,7 @@ inline_always void put_latency(struct writer *w, __u64 latency_ns)
 /* Bytes of a buffer up to which it is read where the record is begun. */
 #define INLINE_BYTES 256
 
-SEC("tp_btf/sys_exit")
-int on_sys_exit(__u64 *ctx)
+HOOK("tp_btf/sys_exit", on_sys_exit)
 {
     struct task_struct *task = current_task();
     __u32 cpu = bpf_get_smp_processor_id();
@@ -1591,8 +1590,7 @@ checked_once int put_rest(__u32 tag, __u64 address, __u64 at, __u64 full)
     return 0;
 }
 
-SEC("tp_btf/sched_process_exec")
-int on_exec(__u64 *ctx)
+HOOK("tp_btf/sched_process_exec", on_exec)
 {
     struct task_struct *task = (void *)ctx[0];
     struct linux_binprm *bprm = (void *)ctx[2];
@@ -1640,8 +1638,7 @@ int on_exec(__u64 *ctx)
     return 0;
 }
 
-SEC("tp_btf/sched_process_fork")
-int on_fork(__u64 *ctx)
+HOOK("tp_btf/sched_process_fork", on_fork)
 {
     struct task_struct *parent = (void *)ctx[0];
     struct task_struct *child = (void *)ctx[1];
@@ -1666,8 +1663,7 @@ int on_fork(__u64 *ctx)
     return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int on_exit(__u64 *ctx)
+HOOK("tp_btf/sched_process_exit", on_exit)
 {
     struct task_struct *task = (void *)ctx[0];
     if (task->tgid == self_tgid)
@@ -1731,8 +1727,7 @@ inline_always int group_event(struct cgroup *cgroup, const char *path, __u8 kind
     return 0;
 }
 
-SEC("tp_btf/cgroup_mkdir")
-int on_cgroup_mkdir(__u64 *ctx)
+HOOK("tp_btf/cgroup_mkdir", on_cgroup_mkdir)
 {
     struct cgroup *cgroup = (void *)ctx[0];
     if (in_followed_hierarchy(cgroup)) {
@@ -1745,21 +1740,18 @@ int on_cgroup_mkdir(__u64 *ctx)
     return group_event(cgroup, (const char *)ctx[1], CGROUP_MKDIR, 0);
 }
 
-SEC("tp_btf/cgroup_rmdir")
-int on_cgroup_rmdir(__u64 *ctx)
+HOOK("tp_btf/cgroup_rmdir", on_cgroup_rmdir)
 {
     return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_RMDIR, 0);
 }
 
-SEC("tp_btf/cgroup_attach_task")
-int on_cgroup_attach(__u64 *ctx)
+HOOK("tp_btf/cgroup_attach_task", on_cgroup_attach)
 {
     return group_event((void *)ctx[0], (const char *)ctx[1], CGROUP_ATTACH, (void *)ctx[2]);
 }
 
 /* From Linux 6.10 the victim is named as a task. */
-SEC("tp_btf/mark_victim")
-int on_oom(__u64 *ctx)
+HOOK("tp_btf/mark_victim", on_oom)
 {
     struct task_struct *victim = (void *)ctx[0];
     __u64 cgroup = cgroup_id(victim);
@@ -1778,8 +1770,7 @@ int on_oom(__u64 *ctx)
  * Before Linux 6.10 it is named by the id of its thread, and what runs is whoever asked for memory: whether the victim is
  * in scope is left to user space.
  */
-SEC("tp_btf/mark_victim")
-int on_oom_by_id(__u64 *ctx)
+HOOK("tp_btf/mark_victim", on_oom_by_id)
 {
     __u32 victim = (__u32)ctx[0];
     if (victim == self_tgid || (scope_mode == SCOPE_TREE && !bpf_map_lookup_elem(&pid_scope, &victim)))

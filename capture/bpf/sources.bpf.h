@@ -256,21 +256,18 @@ inline_always int uring_submit(struct io_kiocb *req, struct io_uring_sqe *refuse
 }
 
 /* From Linux 6.4. */
-SEC("tp_btf/io_uring_submit_req")
-int on_uring_submit(__u64 *ctx)
+HOOK("tp_btf/io_uring_submit_req", on_uring_submit)
 {
     return uring_submit((void *)ctx[0], 0);
 }
 
 /* Linux 6.0 to 6.3. */
-SEC("tp_btf/io_uring_submit_sqe")
-int on_uring_submit_old(__u64 *ctx)
+HOOK("tp_btf/io_uring_submit_sqe", on_uring_submit_old)
 {
     return uring_submit((void *)ctx[0], 0);
 }
 
-SEC("tp_btf/io_uring_req_failed")
-int on_uring_refused(__u64 *ctx)
+HOOK("tp_btf/io_uring_req_failed", on_uring_refused)
 {
     return uring_submit((void *)ctx[1], (void *)ctx[0]);
 }
@@ -424,16 +421,14 @@ inline_always int uring_complete(__u64 ring, __u64 request, __u64 user_data, __s
 }
 
 /* Kernels that hand over the entry. Elsewhere the argument is a number, and the check of this program fails. */
-SEC("tp_btf/io_uring_complete")
-int on_uring_complete(__u64 *ctx)
+HOOK("tp_btf/io_uring_complete", on_uring_complete)
 {
     struct io_uring_cqe *cqe = (void *)ctx[2];
     return uring_complete(ctx[0], ctx[1], cqe->user_data, cqe->res, cqe->flags);
 }
 
 /* Kernels that hand over its parts. Elsewhere there are fewer arguments, and the check of this program fails. */
-SEC("tp_btf/io_uring_complete")
-int on_uring_complete_old(__u64 *ctx)
+HOOK("tp_btf/io_uring_complete", on_uring_complete_old)
 {
     return uring_complete(ctx[0], ctx[1], ctx[2], (__s32)ctx[3], (__u32)ctx[4]);
 }
@@ -495,8 +490,7 @@ struct {
     __type(value, struct self_signal);
 } self_signal SEC(".maps");
 
-SEC("tp_btf/signal_generate")
-int on_signal_generate(__u64 *ctx)
+HOOK("tp_btf/signal_generate", on_signal_generate)
 {
     struct task_struct *receiver = (void *)ctx[2];
     struct task_struct *sender = current_task();
@@ -539,8 +533,7 @@ int on_signal_generate(__u64 *ctx)
     return 0;
 }
 
-SEC("tp_btf/signal_deliver")
-int on_signal_deliver(__u64 *ctx)
+HOOK("tp_btf/signal_deliver", on_signal_deliver)
 {
     struct task_struct *task = current_task();
     struct k_sigaction *action = (void *)ctx[2];
@@ -699,15 +692,13 @@ inline_always int crashed(__u64 *ctx, int mapped)
     return 0;
 }
 
-SEC("tp_btf/signal_deliver")
-int on_crash(__u64 *ctx)
+HOOK("tp_btf/signal_deliver", on_crash)
 {
     return crashed(ctx, 1);
 }
 
 /* Before Linux 5.17 there is no helper that finds a mapping. */
-SEC("tp_btf/signal_deliver")
-int on_crash_old(__u64 *ctx)
+HOOK("tp_btf/signal_deliver", on_crash_old)
 {
     return crashed(ctx, 0);
 }
@@ -785,26 +776,22 @@ inline_always int tcp_event(__u64 *socket_argument, __u8 kind, __u64 first, __u6
     return 0;
 }
 
-SEC("tp_btf/inet_sock_set_state")
-int on_sock_state(__u64 *ctx)
+HOOK("tp_btf/inet_sock_set_state", on_sock_state)
 {
     return tcp_event(&ctx[0], SOCK_STATE, (__u32)ctx[1], (__u32)ctx[2]);
 }
 
-SEC("tp_btf/tcp_retransmit_skb")
-int on_tcp_retransmit(__u64 *ctx)
+HOOK("tp_btf/tcp_retransmit_skb", on_tcp_retransmit)
 {
     return tcp_event(&ctx[0], TCP_RETRANSMIT, 0, 0);
 }
 
-SEC("tp_btf/tcp_receive_reset")
-int on_tcp_receive_reset(__u64 *ctx)
+HOOK("tp_btf/tcp_receive_reset", on_tcp_receive_reset)
 {
     return tcp_event(&ctx[0], TCP_RECEIVE_RESET, 0, 0);
 }
 
-SEC("tp_btf/tcp_send_reset")
-int on_tcp_send_reset(__u64 *ctx)
+HOOK("tp_btf/tcp_send_reset", on_tcp_send_reset)
 {
     return tcp_event(&ctx[0], TCP_SEND_RESET, 0, 0);
 }
@@ -820,8 +807,7 @@ inline_always int names_itself(void)
     return nr == 59 || nr == 322 || nr == 157;
 }
 
-SEC("tp_btf/task_rename")
-int on_task_rename(__u64 *ctx)
+HOOK("tp_btf/task_rename", on_task_rename)
 {
     struct task_struct *task = (void *)ctx[0];
     if (task->tgid == self_tgid || names_itself())

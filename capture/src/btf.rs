@@ -3,8 +3,10 @@
 //!
 //! The layout is that of Documentation/bpf/btf.rst. What is not understood is left to aya, which then reads everything.
 
+use crate::alone::{self, Functions};
 use crate::error::Error;
 use aya::{Btf, Endianness};
+use aya_obj::btf::BtfKind;
 use object::{Object, ObjectSection};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -31,6 +33,8 @@ pub struct Types {
     /// For finding what the programs hang on: types have the kernel's numbers here, and only tracepoints and
     /// iterators have names.
     pub hooks: Btf,
+    /// What keeps others from a CPU, where the kernel has that.
+    pub alone: Option<Functions>,
 }
 
 impl Types {
@@ -45,7 +49,10 @@ impl Types {
             Some(types) => Ok(types),
             None => {
                 let all = Btf::from_sys_fs().map_err(|why| Error::btf(&why))?;
+                let number = |name: &str| all.id_by_type_name_kind(name, BtfKind::Func).ok();
+                let [hold, give] = alone::NAMES.map(number);
                 Ok(Types {
+                    alone: functions(hold, give),
                     layout: all.clone(),
                     hooks: all,
                 })
@@ -63,11 +70,27 @@ impl Types {
             .collect();
         let all = Section::read(all)?;
         let types: Vec<Type<'_>> = all.types().collect::<Option<_>>()?;
+        let number = |name: &str| {
+            let is_it = |ty: &Type<'_>| {
+                ty.kind() == FUNC
+                    && all
+                        .name(ty.name)
+                        .is_some_and(|text| text == name.as_bytes())
+            };
+            types.iter().position(is_it).map(|at| at as u32 + 1)
+        };
+        let [hold, give] = alone::NAMES.map(number);
         Some(Types {
+            alone: functions(hold, give),
             layout: parse(&layout(&all, &types, &names)?)?,
             hooks: parse(&hooks(&all, &types)?)?,
         })
     }
+}
+
+fn functions(hold: Option<u32>, give: Option<u32>) -> Option<Functions> {
+    let (hold, give) = hold.zip(give)?;
+    Some(Functions { hold, give })
 }
 
 fn parse(bytes: &[u8]) -> Option<Btf> {

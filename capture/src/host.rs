@@ -207,6 +207,14 @@ pub fn check_groups() -> Result<(), Error> {
     }
 }
 
+/// The kernel's release, as `uname -r` prints it.
+pub fn release() -> String {
+    rustix::system::uname()
+        .release()
+        .to_string_lossy()
+        .into_owned()
+}
+
 fn uname() -> (String, String, String) {
     let u = rustix::system::uname();
     let text = |s: &std::ffi::CStr| s.to_string_lossy().into_owned();

@@ -9,6 +9,7 @@
 //! Invariants: no index, no terminal, no stored data; the event path never waits for a container runtime; every record
 //! the kernel offered is written, counted as filtered, or counted in a gap.
 
+mod alone;
 mod artifacts;
 mod btf;
 mod cgroup;

@@ -20,6 +20,7 @@ use afterimage_model::schema::current_type;
 use afterimage_model::{BootNs, Ctx, Event, EventFlags, Gap, Manifest, Schema, Tables};
 use afterimage_query::Filter;
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -180,6 +181,9 @@ pub struct Recorder {
     beside_dropped: u64,
     beside_looked_ns: u64,
     beside_taken: u64,
+    /// What the kernel had not run, and when that was asked.
+    missed: BTreeMap<&'static str, u64>,
+    missed_looked_ns: u64,
     manifest: Manifest,
     options: Options,
     started: Instant,
@@ -290,6 +294,8 @@ impl Recorder {
             beside_dropped: 0,
             beside_looked_ns: host::boot_ns(),
             beside_taken: 0,
+            missed: BTreeMap::new(),
+            missed_looked_ns: host::boot_ns(),
             usage,
             clock: clock.ok(),
             told: 0,
@@ -623,6 +629,7 @@ impl Recorder {
                 self.late_hashes(sink)?;
                 self.hand_over_artifacts(sink)?;
                 self.side_gap(sink, host::boot_ns(), false)?;
+                self.missed_gap(sink, host::boot_ns())?;
                 self.world.trim(&self.held);
                 // Of a full look it is not known how much more there is.
                 if watched && handed < ONE_LOOK {

@@ -113,6 +113,8 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("GROUP_CPU", Controller::CPU),
     ("GROUP_DEVICES", Controller::DEVICES),
     ("GROUP_FREEZER", Controller::FREEZER),
+    ("HOLD_CPU", Hold::HOLD),
+    ("YIELD_CPU", Hold::YIELD),
     ("PLAN_ENTER", PlanMark::ENTER),
     ("PLAN_RETURNS_FD", PlanMark::RETURNS_FD),
     ("PLAN_CHANGES_TASK", PlanMark::CHANGES_TASK),
@@ -282,6 +284,15 @@ numbers! {
         DEVICES = 4,
         /// Standing still.
         FREEZER = 5,
+    }
+}
+numbers! {
+    /// Calls that stand in the programs until they are loaded: no helper has such numbers.
+    Hold {
+        /// From here on no other task gets the CPU.
+        HOLD = 0x7000_0001,
+        /// From here on it may.
+        YIELD = 0x7000_0002,
     }
 }
 numbers! {

@@ -81,6 +81,32 @@ impl Recorder {
         Ok(())
     }
 
+    /// Says what the kernel has not run since it was last asked.
+    pub(super) fn missed_gap(&mut self, sink: &mut impl Sink, end_ns: u64) -> Result<(), Error> {
+        let missed = self.kernel.missed();
+        let more: Vec<String> = (missed.iter())
+            .map(|(name, count)| (name, count - self.missed.get(name).unwrap_or(&0)))
+            .filter(|(_, more)| *more > 0)
+            .map(|(name, more)| format!("{name} {more} times"))
+            .collect();
+        if !more.is_empty() {
+            sink.gap(Gap {
+                cause: GapCause::Blind,
+                start: BootNs(self.missed_looked_ns),
+                end: BootNs(end_ns),
+                cpu: None,
+                count: None,
+                first_seq: None,
+                detail: format!(
+                    "the kernel did not run {}, in scope or not, because a task had lost its CPU in the middle of such a run",
+                    more.join(", ")
+                ),
+            })?;
+        }
+        (self.missed, self.missed_looked_ns) = (missed, end_ns);
+        Ok(())
+    }
+
     /// Detaches, takes what is left in the rings, looks at what is still going on, waits shortly for names still missing,
     /// and seals the file.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Totals), Error> {
@@ -111,6 +137,7 @@ impl Recorder {
 
     /// As [`Recorder::finish`], for what is no file.
     pub(crate) fn wind_up(&mut self, sink: &mut impl Sink) -> Result<Totals, Error> {
+        self.missed_gap(sink, host::boot_ns())?;
         self.kernel.detach();
         host::quiesce();
         let end_ns = host::boot_ns();
