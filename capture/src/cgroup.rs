@@ -170,7 +170,9 @@ pub fn followed() -> Option<&'static Hierarchy> {
             });
         }
         let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
-        legacy(&mounts, &std::fs::read_to_string("/proc/cgroups").ok()?)
+        let found = legacy(&mounts, &std::fs::read_to_string("/proc/cgroups").ok()?);
+        // Something else may be mounted over it.
+        found.filter(|found| found.mount.join("cgroup.procs").exists())
     };
     FOUND.get_or_init(find).as_ref()
 }

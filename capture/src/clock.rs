@@ -157,11 +157,13 @@ mod tests {
 
     #[test]
     fn a_step_says_by_how_much_and_how_far_off_the_file_is() {
-        let mut manifest = Manifest::default();
-        manifest.clock = ClockPair {
-            boot_ns: 10,
-            mono_ns: 10,
-            real_ns: 1_000 * S,
+        let manifest = Manifest {
+            clock: ClockPair {
+                boot_ns: 10,
+                mono_ns: 10,
+                real_ns: 1_000 * S,
+            },
+            ..Manifest::default()
         };
         let now = |real_ns| ClockPair {
             boot_ns: 10 + 5 * S.unsigned_abs(),

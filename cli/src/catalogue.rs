@@ -3,7 +3,7 @@
 use crate::failure::{Exit, Failure, shown};
 use crate::output::say;
 use crate::sidecar;
-use afterimage_indexer::{About, Folder, Index, Keeper, Refused, Session};
+use afterimage_indexer::{About, Folder, Index, Keeper, Progress, Refused, Session};
 use afterimage_interop::Format;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -108,6 +108,8 @@ pub struct Walk {
     pub events: bool,
     /// Indexes are not used.
     pub plain: bool,
+    /// Counts captures, and ends it.
+    pub progress: Progress,
 }
 
 /// How it went.
@@ -117,13 +119,27 @@ pub struct Went {
     pub read: usize,
     /// Captures that have no index that can be used.
     pub plain: usize,
-    /// Captures that could not be read.
+    /// Captures that could not be read, the first of them with the reason.
     pub broken: usize,
+    /// Why.
+    pub why: Vec<(PathBuf, String)>,
 }
+
+/// Captures that could not be read, of which it is kept why.
+const MOST_REASONS: usize = 1000;
 
 impl Went {
     /// Tells on standard error what was missing, and gives the exit code that says so.
     pub fn report(&self, told: bool) -> Exit {
+        for (_, why) in &self.why {
+            say(format_args!("afterimage: {why}"));
+        }
+        if self.broken > self.why.len() {
+            let others = self.broken - self.why.len();
+            say(format_args!(
+                "afterimage: {others} more captures could not be read"
+            ));
+        }
         if self.plain > 0 && told {
             say(format_args!(
                 "afterimage: note: {} of {} captures have no index, which is slower: afterimage index makes one",
@@ -177,6 +193,9 @@ impl Walk {
                     loop {
                         let at = next.fetch_add(1, Ordering::Relaxed);
                         let Some(path) = files.get(at) else { return };
+                        if self.progress.cancel.load(Ordering::Relaxed) {
+                            return;
+                        }
                         let opened = self.open(keeper.as_ref(), path);
                         let found = opened.and_then(|(opened, indexed)| {
                             let value = one(path, &opened);
@@ -189,6 +208,7 @@ impl Walk {
                         while let Some(found) = waiting.remove(turn) {
                             let path = files.get(*turn).map_or(Path::new(""), PathBuf::as_path);
                             *turn += 1;
+                            self.progress.done.fetch_add(1, Ordering::Relaxed);
                             match found {
                                 Ok((value, indexed)) => {
                                     went.read += 1;
@@ -203,7 +223,9 @@ impl Walk {
                                 }
                                 Err(why) => {
                                     went.broken += 1;
-                                    say(format_args!("afterimage: {why}"));
+                                    if went.why.len() < MOST_REASONS {
+                                        went.why.push((path.to_owned(), why));
+                                    }
                                 }
                             }
                         }
@@ -219,7 +241,23 @@ impl Walk {
     }
 }
 
-fn capture(path: &Path) -> Result<Session, String> {
+/// Opens a capture without an index.
+///
+/// # Errors
+/// Why it cannot be opened, in a line.
+pub fn capture(path: &Path) -> Result<Session, String> {
     let reader = crate::source::reader(path).map_err(|failure| failure.what)?;
     Ok(Session::from_reader(reader))
+}
+
+/// Opens a capture with its index, if it has one that holds, and says nothing on standard error.
+///
+/// # Errors
+/// As [`capture`].
+pub fn capture_with_index(path: &Path) -> Result<Session, String> {
+    let mut session = capture(path)?;
+    if let Some(index) = sidecar::known().and_then(|keeper| Index::open(path, &keeper).ok()) {
+        session.use_index(index);
+    }
+    Ok(session)
 }

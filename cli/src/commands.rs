@@ -28,6 +28,7 @@ mod view;
 mod views;
 mod watch;
 
+pub use detect::rules as detect_rules;
 pub use index::index_quietly;
 pub use search::By;
 

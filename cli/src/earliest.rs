@@ -5,18 +5,18 @@ use std::collections::BTreeMap;
 /// Where an event stands: ns since 1970, its capture, its number there.
 pub type At = (i64, String, u64);
 
-/// Lines of the earliest events.
-pub struct Earliest {
-    lines: BTreeMap<At, String>,
+/// The earliest events, or what is kept of them.
+pub struct Earliest<T> {
+    lines: BTreeMap<At, (T, usize)>,
     bytes: u64,
     most: usize,
     most_bytes: u64,
     cut: bool,
 }
 
-impl Earliest {
-    /// At most so many lines, of at most so many bytes together.
-    pub fn new(most: usize, most_bytes: u64) -> Earliest {
+impl<T> Earliest<T> {
+    /// At most so many, of at most so many bytes together.
+    pub fn new(most: usize, most_bytes: u64) -> Earliest<T> {
         Earliest {
             lines: BTreeMap::new(),
             bytes: 0,
@@ -33,7 +33,7 @@ impl Earliest {
         wanted
     }
 
-    /// The instant of the last line; the end of time while there is room.
+    /// The instant of the last of them; the end of time while there is room.
     pub fn last(&self) -> i64 {
         match self.lines.last_key_value() {
             Some((last, _)) if !self.has_room() => last.0,
@@ -45,17 +45,17 @@ impl Earliest {
         self.lines.len() < self.most && self.bytes < self.most_bytes
     }
 
-    /// Adds an event; what no longer has room goes.
-    pub fn add(&mut self, at: At, line: String) {
-        self.bytes += cost(&at, &line);
-        if let Some(before) = self.lines.insert(at.clone(), line) {
-            self.bytes -= cost(&at, &before);
+    /// Adds an event, of which so many bytes are kept; what no longer has room goes.
+    pub fn add(&mut self, at: At, kept: T, bytes: usize) {
+        self.bytes += cost(&at, bytes);
+        if let Some((_, before)) = self.lines.insert(at.clone(), (kept, bytes)) {
+            self.bytes -= cost(&at, before);
         }
         while self.lines.len() > self.most || self.bytes > self.most_bytes && self.lines.len() > 1 {
-            let Some((at, line)) = self.lines.pop_last() else {
+            let Some((at, (_, bytes))) = self.lines.pop_last() else {
                 return;
             };
-            self.bytes -= cost(&at, &line);
+            self.bytes -= cost(&at, bytes);
             self.cut = true;
         }
     }
@@ -75,14 +75,14 @@ impl Earliest {
         self.cut
     }
 
-    /// The lines in the order of the clock.
-    pub fn lines(&self) -> impl Iterator<Item = &str> {
-        self.lines.values().map(String::as_str)
+    /// All in the order of the clock.
+    pub fn all(&self) -> impl Iterator<Item = (&At, &T)> {
+        self.lines.iter().map(|(at, (kept, _))| (at, kept))
     }
 }
 
-fn cost(at: &At, line: &str) -> u64 {
-    (at.1.len() + line.len() + 128) as u64
+fn cost(at: &At, bytes: usize) -> u64 {
+    (at.1.len() + bytes + 128) as u64
 }
 
 #[cfg(test)]
@@ -95,17 +95,18 @@ mod tests {
         let mut few = Earliest::new(3, 1 << 20);
         for ns in [5, 1, 9, 3, 7, 2] {
             if few.wants(&at(ns)) {
-                few.add(at(ns), ns.to_string());
+                few.add(at(ns), ns, 1);
             }
         }
-        assert_eq!(few.lines().collect::<Vec<_>>(), ["1", "2", "3"]);
+        let kept: Vec<i64> = few.all().map(|(_, ns)| *ns).collect();
+        assert_eq!(kept, [1, 2, 3]);
         assert!(few.is_cut() && few.last() == 3);
         let mut narrow = Earliest::new(1000, 300);
         for ns in (0..100).rev() {
-            narrow.add(at(ns), ns.to_string());
+            narrow.add(at(ns), ns, 2);
         }
-        assert!(narrow.len() < 4 && narrow.lines().next() == Some("0"));
-        let mut none = Earliest::new(0, 300);
+        assert!(narrow.len() < 4 && narrow.all().next().is_some_and(|(_, ns)| *ns == 0));
+        let mut none = Earliest::<i64>::new(0, 300);
         assert!(!none.wants(&at(1)) && none.is_empty());
     }
 }

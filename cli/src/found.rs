@@ -233,7 +233,8 @@ pub fn json(hit: &Hit, manifest: &Manifest, capture: Option<&Path>) -> String {
     object.end()
 }
 
-fn day(zone: Zone, manifest: &Manifest, ns: i64) -> String {
+/// An instant to the second.
+pub fn day(zone: Zone, manifest: &Manifest, ns: i64) -> String {
     let c = zone.civil(manifest, ns);
     format!(
         "{:04}-{:02}-{:02} {:02}:{:02}:{:02}",
@@ -312,12 +313,17 @@ pub fn catalogue(
 
 /// An indicator on a host.
 #[derive(Default)]
-struct SeenOn {
-    events: u64,
-    first: Option<i64>,
-    last: Option<i64>,
-    captures: u64,
-    example: Option<(Kind, Vec<u8>, PathBuf)>,
+pub struct SeenOn {
+    /// Events about it.
+    pub events: u64,
+    /// First and last of them, ns since 1970.
+    pub first: Option<i64>,
+    /// The last of them.
+    pub last: Option<i64>,
+    /// Captures with it.
+    pub captures: u64,
+    /// What it was seen in, and in which capture first.
+    pub example: Option<(Kind, Vec<u8>, PathBuf)>,
 }
 
 /// When indicators were seen on which host.
@@ -349,6 +355,11 @@ impl Seen {
                 seen.example = Some((kind, text, path.to_owned()));
             }
         }
+    }
+
+    /// What was seen, by the place of the indicator in its list and by host.
+    pub fn all(&self) -> impl Iterator<Item = (&(usize, String), &SeenOn)> {
+        self.0.iter()
     }
 
     /// Whether nothing was seen.

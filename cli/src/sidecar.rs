@@ -86,14 +86,11 @@ pub fn keeper() -> Result<Keeper, Failure> {
     })
 }
 
-/// The index of a capture that answers without the capture: it covers all of it, and nothing is missing from it that would have
-/// to be told.
+/// The index of a capture that answers without the capture: it covers all of it, and the capture is finished.
 pub fn alone(path: &Path) -> Option<Index> {
     let keeper = known().filter(|_| path != Path::new("-"))?;
     let index = Index::open(path, &keeper).ok()?;
-    let about = index.about();
-    let whole = index.is_whole() && about.sealed && about.gaps == 0 && about.lost == 0;
-    whole.then_some(index)
+    (index.is_whole() && index.about().sealed).then_some(index)
 }
 
 /// Takes a capture's index into use, if there is one; says so when there is one that is not used.

@@ -8,7 +8,7 @@ use crate::output::say;
 use crate::sidecar;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
-use afterimage_indexer::{Session, Span, Work};
+use afterimage_indexer::{About, Session, Span, Work};
 use afterimage_interop::open::{Sniffed, foreign, manifest, open_sniffed, sniff};
 use afterimage_interop::{Error as InteropError, Provenance, scap};
 use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals};
@@ -330,19 +330,39 @@ pub fn each(files: &[PathBuf], mut one: impl FnMut(&Path) -> Outcome) -> Outcome
 /// What is missing from a capture in one line; `None` when nothing is known to be.
 pub fn loss(gaps: &[Gap], totals: Option<&Totals>) -> Option<String> {
     let loss = Loss::of(gaps, totals)?;
-    let events = match (loss.events, loss.exact) {
+    Some(loss_words(
+        loss.gaps,
+        loss.events,
+        loss.exact,
+        &loss.causes.join(", "),
+    ))
+}
+
+/// As [`loss`], of a capture of which an index knows this.
+pub fn loss_known(about: &About) -> Option<String> {
+    let missing = about.missing.as_ref()?;
+    let causes = Safe::new(&missing.causes.join(", ")).to_string();
+    Some(loss_words(
+        missing.gaps,
+        missing.events,
+        missing.exact,
+        &causes,
+    ))
+}
+
+fn loss_words(gaps: u64, events: u64, exact: bool, causes: &str) -> String {
+    let events = match (events, exact) {
         (0, true) => "no events".to_owned(),
         (n, true) => plural(n, "event"),
         (0, false) => "an unknown number of events".to_owned(),
         (n, false) => format!("at least {}", plural(n, "event")),
     };
-    let why = if loss.causes.is_empty() {
+    let why = if causes.is_empty() {
         String::new()
     } else {
-        format!(" ({})", loss.causes.join(", "))
+        format!(" ({causes})")
     };
-    let gaps = plural(loss.gaps, "gap");
-    Some(format!("{gaps}{why}, {events} lost"))
+    format!("{}{why}, {events} lost", plural(gaps, "gap"))
 }
 
 /// Says on standard error what was passed over and what was read.

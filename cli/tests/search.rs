@@ -369,3 +369,48 @@ fn an_index_survives_being_killed_while_it_is_made() {
     assert_eq!((out, err.as_str()), (expected, ""));
     assert!(!desk.path("break-in.aft.idx.part").exists());
 }
+
+#[test]
+fn the_inspector_on_a_folder_shows_captures_finds_things_in_them_and_opens_one() {
+    let desk = Desk::new();
+    desk.run(&["index", "."], 0);
+    std::fs::write(desk.path("broken.aft"), b"\x89AFT nonsense").expect("a file");
+    std::fs::write(desk.path("list.txt"), "127.0.0.1/32\nnever.example\n").expect("a list");
+    let mut child = desk
+        .command(&["inspect", ".", "--linear", "--ioc", "list.txt"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the command starts");
+    let keys = "01\n/shadow\n3\n4\n/shadow AND (\n1\n02\nwhere\nq\nq\n";
+    let mut input = child.stdin.take().expect("its input");
+    std::io::Write::write_all(&mut input, keys.as_bytes()).expect("keys are taken");
+    drop(input);
+    let output = child.wait_with_output().expect("it ends");
+    let out = String::from_utf8(output.stdout).expect("printable text");
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && err.is_empty(), "{out}\n{err}");
+    let mut rest = out.as_str();
+    for said in [
+        "captures: rows 1 to 3 of 3",
+        "1. CAPTURE broken.aft, INTEGRITY not readable",
+        "INTEGRITY sealed, whole",
+        "this one cannot be opened",
+        "found: rows 1 to ",
+        "CAPTURE break-in.aft",
+        "timeline: rows 1 to ",
+        "indicators: rows 1 to ",
+        "INDICATOR 127.0.0.1/32, KIND address",
+        "a word is expected here",
+        "captures: rows 1 to 3 of 3",
+        "Type help for how to go on.",
+        "overview",
+        "captures: rows 1 to 3 of 3",
+    ] {
+        match rest.find(said) {
+            Some(at) => rest = &rest[at + said.len()..],
+            None => panic!("no {said:?} in what follows:\n{rest}\n\nall:\n{out}"),
+        }
+    }
+}

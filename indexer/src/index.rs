@@ -1,5 +1,6 @@
 //! The index of a capture: an own file that can always be made anew, what it finds, and where it says nothing can match.
 
+mod about;
 mod ask;
 mod block;
 mod build;
@@ -16,12 +17,13 @@ mod words;
 pub use ask::{Ask, AskError};
 pub use build::{Built, Indexing, build};
 pub use folder::{Folder, Sifted, Stamp};
-pub use sidecar::{About, Identity, Keeper, Refused};
+pub use sidecar::{About, Identity, Keeper, Missing, Refused};
 pub use things::{KINDS, Kind, KindRow};
 
+pub(crate) use about::{about, apart};
 pub(crate) use ask::Found;
 pub(crate) use block::{Entry, actor_parts};
-pub(crate) use build::{about, apart, gather};
+pub(crate) use build::gather;
 pub(crate) use gather::Gather;
 pub(crate) use things::{Tally, Thing};
 

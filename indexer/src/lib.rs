@@ -77,7 +77,7 @@ pub use error::Error;
 pub use heat::latencies_of;
 pub use index::{
     About, Ask, AskError, Built, Folder, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow,
-    Reach, Refused, Sifted, Stamp, build,
+    Missing, Reach, Refused, Sifted, Stamp, build,
 };
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};

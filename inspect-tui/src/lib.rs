@@ -23,6 +23,7 @@ pub mod detail;
 mod export;
 pub mod facts;
 mod fit;
+pub mod folder;
 pub mod keymap;
 pub mod linear;
 mod notes;
@@ -98,6 +99,8 @@ pub struct Options {
     pub palette: Palette,
     /// Plain text, line by line, instead of a screen.
     pub linear: bool,
+    /// It was opened from a folder, where going back leads to.
+    pub from_folder: bool,
     /// Keys of the user's own, as [`keymap::parse`] gives them.
     pub keys: Option<Vec<action::Binding>>,
 }
@@ -156,6 +159,7 @@ fn begin(session: Session, options: Options, size: (u16, u16)) -> Result<(State,
     let mut state = State::new(facts, view, filter, size);
     state.ascii = options.ascii;
     state.read_only = options.read_only;
+    state.from_folder = options.from_folder;
     if let Some(path) = options.path.as_deref().map(notes::path_of) {
         (state.bookmarks, state.history) = notes::load(&path);
         state.notes = Some(path);

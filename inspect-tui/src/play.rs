@@ -8,6 +8,7 @@ use crate::{Error, Options, begin, view};
 use afterimage_indexer::Session;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
+use ratatui::buffer::Buffer;
 
 /// An inspector on a screen of text.
 pub struct Player {
@@ -15,6 +16,7 @@ pub struct Player {
     worker: Worker,
     terminal: Terminal<TestBackend>,
     left: bool,
+    back: bool,
     copied: Option<String>,
 }
 
@@ -33,6 +35,7 @@ impl Player {
             worker,
             terminal,
             left: false,
+            back: false,
             copied: None,
         };
         let effects = player.state.effects();
@@ -44,11 +47,15 @@ impl Player {
     /// (`<Enter>`, `<Ctrl-F>`, `<PgDn>`, `<Space>`); a name that is no key is ignored.
     pub fn press(&mut self, keys: &str) -> &mut Player {
         for key in self::keys(keys) {
-            if let Some(action) = self.state.action(key) {
-                self.act(action);
-            }
+            self.press_key(key);
         }
         self
+    }
+
+    pub(crate) fn press_key(&mut self, key: Key) {
+        if let Some(action) = self.state.action(key) {
+            self.act(action);
+        }
     }
 
     /// Does what no key does: the mouse, a resize.
@@ -66,6 +73,11 @@ impl Player {
         self.left
     }
 
+    /// Whether that was for the folder the capture was opened from.
+    pub fn is_back(&self) -> bool {
+        self.back
+    }
+
     /// What was handed to the clipboard last.
     pub fn copied(&self) -> Option<&str> {
         self.copied.as_deref()
@@ -74,31 +86,13 @@ impl Player {
     /// The screen as lines of text without the spaces at their ends.
     pub fn screen(&mut self) -> String {
         let state = &self.state;
-        let Ok(frame) = self.terminal.draw(|frame| {
-            view::draw(
-                state,
-                Theme {
-                    mono: true,
-                    ..Theme::default()
-                },
-                frame.buffer_mut(),
-            )
-        });
-        let (buffer, area) = (frame.buffer, frame.area);
-        let mut out = String::new();
-        for y in area.top()..area.bottom() {
-            let mut line = String::new();
-            let mut x = area.left();
-            while x < area.right() {
-                let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
-                line.push_str(symbol);
-                // A wide character also fills the cell after it.
-                x += (crate::fit::cells(symbol) as u16).max(1);
-            }
-            out.push_str(line.trim_end());
-            out.push('\n');
-        }
-        out
+        text_of(&mut self.terminal, |buffer| {
+            let theme = Theme {
+                mono: true,
+                ..Theme::default()
+            };
+            view::draw(state, theme, buffer);
+        })
     }
 
     /// Does what was asked for until nothing is left to do.
@@ -109,6 +103,7 @@ impl Player {
                     Effect::Ask(ticket, ask) => self.worker.ask(ticket, ask),
                     Effect::Cancel => self.worker.cancel(),
                     Effect::Quit => self.left = true,
+                    Effect::Leave => (self.left, self.back) = (true, true),
                     Effect::Copy(text) => self.copied = Some(text),
                     Effect::Save(path, text) => {
                         // What cannot be written is said on a terminal; a test looks for the file.
@@ -121,6 +116,29 @@ impl Player {
             }
         }
     }
+}
+
+/// What is drawn as lines of text without the spaces at their ends.
+pub(crate) fn text_of(
+    terminal: &mut Terminal<TestBackend>,
+    draw: impl FnOnce(&mut Buffer),
+) -> String {
+    let Ok(frame) = terminal.draw(|frame| draw(frame.buffer_mut()));
+    let (buffer, area) = (frame.buffer, frame.area);
+    let mut out = String::new();
+    for y in area.top()..area.bottom() {
+        let mut line = String::new();
+        let mut x = area.left();
+        while x < area.right() {
+            let symbol = buffer.cell((x, y)).map_or(" ", |cell| cell.symbol());
+            line.push_str(symbol);
+            // A wide character also fills the cell after it.
+            x += (crate::fit::cells(symbol) as u16).max(1);
+        }
+        out.push_str(line.trim_end());
+        out.push('\n');
+    }
+    out
 }
 
 /// The keys of a text, as [`Player::press`] reads them.

@@ -133,6 +133,8 @@ pub enum Effect {
     Copy(String),
     /// Write the notes on the capture, to this file.
     Save(PathBuf, String),
+    /// Leave the capture for the folder it was opened from.
+    Leave,
     /// Leave.
     Quit,
 }
@@ -146,6 +148,8 @@ pub struct State {
     pub ascii: bool,
     /// Nothing may be written to disk.
     pub read_only: bool,
+    /// Whether going back from the first step leads to a folder.
+    pub from_folder: bool,
     /// How instants are shown.
     pub look: TimeLook,
     /// Columns and lines of the terminal.
@@ -204,6 +208,7 @@ impl State {
             facts,
             ascii: false,
             read_only: false,
+            from_folder: false,
             look: TimeLook::default(),
             size,
             trail: vec![Step {

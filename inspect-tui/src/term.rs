@@ -83,33 +83,92 @@ fn give_back() {
     let _ = disable_raw_mode();
 }
 
+/// The terminal while it is ours, and what says that it is over.
+pub(crate) struct Taken {
+    pub terminal: Terminal<CrosstermBackend<Stdout>>,
+    guard: Guard,
+    stopped: Arc<AtomicBool>,
+    signal: Arc<AtomicUsize>,
+}
+
+impl Taken {
+    /// Takes the terminal over, until this goes out of scope.
+    pub fn take_over() -> Result<Taken, Error> {
+        if !stdout().is_terminal() {
+            return Err(Error::NotATerminal);
+        }
+        let stopped = Arc::new(AtomicBool::new(false));
+        let signal = Arc::new(AtomicUsize::new(0));
+        for number in [SIGTERM, SIGINT, SIGHUP] {
+            signal_hook::flag::register(number, stopped.clone())?;
+            signal_hook::flag::register_usize(number, signal.clone(), number as usize)?;
+        }
+        leave_at_last(stopped.clone(), signal.clone());
+        let guard = Guard::take_over()?;
+        Ok(Taken {
+            terminal: Terminal::new(CrosstermBackend::new(stdout()))?,
+            guard,
+            stopped,
+            signal,
+        })
+    }
+
+    /// Whether a thread has panicked, and the terminal is not ours any more.
+    pub fn has_panicked(&self) -> bool {
+        self.guard.panicked.load(Ordering::SeqCst)
+    }
+
+    /// Waits for input at most so long.
+    pub fn wait(&self, patience: Duration) -> Result<(), Error> {
+        match hung_up(patience)? {
+            true => Err(Error::Signal(SIGHUP)),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether a signal has ended it.
+    pub fn ended(&self) -> Result<(), Error> {
+        match self.stopped.load(Ordering::Relaxed) {
+            true => Err(Error::Signal(self.signal.load(Ordering::Relaxed) as i32)),
+            false => Ok(()),
+        }
+    }
+}
+
+/// How far the user left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// The capture, for the folder it was opened from.
+    Capture,
+    /// The inspector.
+    All,
+}
+
 /// Runs until the user leaves or a signal ends it.
-pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error> {
-    if !stdout().is_terminal() {
-        return Err(Error::NotATerminal);
-    }
-    let stopped = Arc::new(AtomicBool::new(false));
-    let signal = Arc::new(AtomicUsize::new(0));
-    for number in [SIGTERM, SIGINT, SIGHUP] {
-        signal_hook::flag::register(number, stopped.clone())?;
-        signal_hook::flag::register_usize(number, signal.clone(), number as usize)?;
-    }
-    leave_at_last(stopped.clone(), signal.clone());
-    let guard = Guard::take_over()?;
-    let mut terminal = Terminal::new(CrosstermBackend::new(stdout()))?;
-    let size = terminal.size()?;
+pub fn run(state: State, worker: &Worker, theme: Theme) -> Result<(), Error> {
+    run_in(&mut Taken::take_over()?, state, worker, theme).map(drop)
+}
+
+/// The same on a terminal that was taken over already.
+pub(crate) fn run_in(
+    taken: &mut Taken,
+    mut state: State,
+    worker: &Worker,
+    theme: Theme,
+) -> Result<Left, Error> {
+    let size = taken.terminal.size()?;
     let mut effects = state.update(Action::Resize(size.width, size.height));
     let mut ticked = Instant::now();
     loop {
-        if guard.panicked.load(Ordering::SeqCst) || worker.is_gone() {
+        if taken.has_panicked() || worker.is_gone() {
             return Err(Error::WorkerGone);
         }
         match perform(worker, effects) {
-            Done::Left => return Ok(()),
+            Done::Left(left) => return Ok(left),
             Done::Refused(why) => state.complain(&why),
             Done::Went => {}
         }
-        draw(&mut terminal, &state, theme)?;
+        draw(&mut taken.terminal, &state, theme)?;
         effects = Vec::new();
         if state.playing {
             let passed = std::mem::replace(&mut ticked, Instant::now()).elapsed();
@@ -124,9 +183,7 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
             (false, true) => 50,
             (false, false) => 200,
         };
-        if hung_up(Duration::from_millis(patience))? {
-            return Err(Error::Signal(SIGHUP));
-        }
+        taken.wait(Duration::from_millis(patience))?;
         if event::poll(Duration::ZERO)? {
             // All that has come is taken before anything is drawn, so that a held key never lags behind.
             loop {
@@ -140,9 +197,7 @@ pub fn run(mut state: State, worker: &Worker, theme: Theme) -> Result<(), Error>
             effects.extend(state.receive(ticket, answer));
         }
         state.looked_at = worker.looked_at();
-        if stopped.load(Ordering::Relaxed) {
-            return Err(Error::Signal(signal.load(Ordering::Relaxed) as i32));
-        }
+        taken.ended()?;
     }
 }
 
@@ -190,7 +245,7 @@ fn draw(
 /// How what was asked for went.
 enum Done {
     /// The user leaves.
-    Left,
+    Left(Left),
     /// It could not be done, and why.
     Refused(String),
     /// Well.
@@ -204,7 +259,8 @@ fn perform(worker: &Worker, effects: Vec<Effect>) -> Done {
         match effect {
             Effect::Ask(ticket, ask) => worker.ask(ticket, ask),
             Effect::Cancel => worker.cancel(),
-            Effect::Quit => return Done::Left,
+            Effect::Quit => return Done::Left(Left::All),
+            Effect::Leave => return Done::Left(Left::Capture),
             Effect::Copy(text) => {
                 let _ = execute!(stdout(), CopyToClipboard(text));
             }
@@ -246,9 +302,22 @@ impl crossterm::Command for CopyToClipboard {
 /// Turns what the terminal reports into actions.
 fn take(state: &mut State, event: Event) -> Vec<Effect> {
     let action = match event {
-        Event::Key(event) if event.kind != KeyEventKind::Release => {
-            key(event).and_then(|key| state.action(key))
+        Event::Key(event) => key_of(event).and_then(|key| state.action(key)),
+        // Pasted text is typed where something is typed, and nowhere else: a letter in it is not a command.
+        Event::Paste(text) if state.entry.is_some() && state.overlay.is_none() => {
+            return text
+                .chars()
+                .flat_map(|c| state.update(Action::Type(c)))
+                .collect();
         }
+        other => action_of(&other),
+    };
+    action.map_or_else(Vec::new, |action| state.update(action))
+}
+
+/// What the mouse and the window do.
+pub(crate) fn action_of(event: &Event) -> Option<Action> {
+    match event {
         Event::Mouse(event) => match event.kind {
             MouseEventKind::Down(MouseButton::Left) => Some(Action::Press(event.column, event.row)),
             MouseEventKind::Drag(MouseButton::Left) => Some(Action::Drag(event.column, event.row)),
@@ -257,17 +326,14 @@ fn take(state: &mut State, event: Event) -> Vec<Effect> {
             MouseEventKind::ScrollDown => Some(Action::Wheel(3)),
             _ => None,
         },
-        Event::Resize(width, height) => Some(Action::Resize(width, height)),
-        // Pasted text is typed where something is typed, and nowhere else: a letter in it is not a command.
-        Event::Paste(text) if state.entry.is_some() && state.overlay.is_none() => {
-            return text
-                .chars()
-                .flat_map(|c| state.update(Action::Type(c)))
-                .collect();
-        }
+        Event::Resize(width, height) => Some(Action::Resize(*width, *height)),
         _ => None,
-    };
-    action.map_or_else(Vec::new, |action| state.update(action))
+    }
+}
+
+/// The key that was pressed; `None` when it was let go, or is none of ours.
+pub(crate) fn key_of(event: KeyEvent) -> Option<Key> {
+    (event.kind != KeyEventKind::Release).then(|| key(event))?
 }
 
 fn key(event: KeyEvent) -> Option<Key> {

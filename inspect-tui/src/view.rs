@@ -5,7 +5,7 @@ mod footer;
 mod header;
 mod overlay;
 mod overview;
-mod rows;
+pub(crate) mod rows;
 mod table;
 mod timeline;
 mod typing;
@@ -21,7 +21,8 @@ use ratatui::layout::Rect;
 pub struct Canvas<'a> {
     buffer: &'a mut Buffer,
     theme: Theme,
-    ascii: bool,
+    /// Only ASCII may be drawn.
+    pub ascii: bool,
 }
 
 /// Draws everything.
@@ -46,6 +47,17 @@ pub fn draw(state: &State, theme: Theme, buffer: &mut Buffer) {
     }
     footer::draw(state, plan.footer, &mut canvas);
     overlay::draw(state, &mut canvas);
+}
+
+impl<'a> Canvas<'a> {
+    /// Draws on a buffer.
+    pub fn new(buffer: &'a mut Buffer, theme: Theme, ascii: bool) -> Canvas<'a> {
+        Canvas {
+            buffer,
+            theme,
+            ascii,
+        }
+    }
 }
 
 impl Canvas<'_> {

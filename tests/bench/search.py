@@ -5,13 +5,16 @@ capture, and beside sysdig and `sysdig | rg` over the same capture as .scap.
     search.py AFTERIMAGE CAPTURE.aft [CAPTURE.scap]
     search.py AFTERIMAGE --many N
 
-Prints a table in Markdown. Times of searches are of whole processes, by the clock; the CPU time of what is made is told
-beside it. Nothing but the index is written, beside the capture; --many makes N small captures, copies of slices of the samples, in a
-temporary folder and asks all of them.
+Prints a table in Markdown. Times of searches are of whole processes, by the clock and, in brackets, of CPU, which says more on a
+busy machine. Where `cargo build --release --workspace --example asks` has made it, queries are asked of an index that is open, too.
+Nothing but the index is written, beside the capture; --many makes N small captures, copies of slices of the samples, in a temporary
+folder and asks all of them. The .scap may be of a shorter capture than the .aft: sysdig's times grow with its length, so they are
+told for an event, too.
 """
 
 import os
 import resource
+import shlex
 import shutil
 import statistics
 import subprocess
@@ -59,6 +62,16 @@ def ms(seconds):
     return f"{1000 * seconds:.1f}"
 
 
+def several(times, *args):
+    """The middle by the clock and of CPU of so many runs."""
+    done = [run(*args) for _ in range(times)]
+    return statistics.median(one[0] for one in done), statistics.median(one[1] for one in done)
+
+
+def both(pair):
+    return f"{ms(pair[0])} ({ms(pair[1])})"
+
+
 def row(what, value):
     print(f"| {what} | {value} |", flush=True)
 
@@ -85,33 +98,54 @@ def one(binary, capture, scap):
     row("a process that does nothing, ms", ms(empty))
     warm, cold = [], []
     for query in QUERIES:
-        times = [run(binary, "search", "-q", capture, query)[0] for _ in range(25)]
-        warm += times
-        for _ in range(5):
+        done = [run(binary, "search", "-q", capture, query) for _ in range(15)]
+        warm += [one[0] for one in done]
+        for _ in range(3):
             forget(capture)
             forget(index)
             cold.append(run(binary, "search", "-q", capture, query)[0])
-        row(f"`{query}`, warm, middle, ms", ms(statistics.median(times)))
+        pair = statistics.median(one[0] for one in done), statistics.median(one[1] for one in done)
+        row(f"`{query}`, warm, ms", both(pair))
     row("all of them, warm, middle, ms", ms(statistics.median(warm)))
     row("all of them, warm, p99, ms", ms(percentile(warm, 0.99)))
-    row("all of them, cold, p99, ms", ms(percentile(cold, 0.99)))
-    took, _, _ = run(binary, "search", "-q", "--no-index", capture, QUERIES[0])
-    row(f"`{QUERIES[0]}` without the index, s", f"{took:.2f}")
-    needle = statistics.median(run(binary, "read", "--count-only", capture, NEEDLE)[0] for _ in range(9))
-    row("a filter with no hits, with the index, ms", ms(needle))
-    for view in ("procs", "files", "connections"):
-        took, _, _ = run(binary, "view", view, "-n", "20", capture)
-        row(f"first rows of the view {view}, s", f"{took:.2f}")
-    if not scap:
+    row("all of them, not in the page cache, most, ms", ms(max(cold)))
+    row(f"`{QUERIES[0]}` without the index, s", "{:.2f} ({:.2f})".format(*run(binary, "search", "-q", "--no-index", capture, QUERIES[0])[:2]))
+    needle = several(9, binary, "read", "--count-only", capture, NEEDLE)
+    row("a filter with no hits, with the index, ms", both(needle))
+    search = several(9, binary, "search", "-q", capture, QUERIES[5])
+    row("a word that is nowhere, ms", both(search))
+    for view in ("overview", "procs", "files", "connections"):
+        took, cpu, _ = run(binary, "view", view, "-n", "20", capture)
+        row(f"first rows of the view {view}, s", f"{took:.2f} ({cpu:.2f})")
+    if scap:
+        beside_sysdig(scap, events, search[1])
+    in_one_process(binary, capture)
+
+
+def beside_sysdig(scap, events, search):
+    """What somebody would do without an index; `search` is the CPU time of a word that is nowhere among so many events."""
+    _, _, done = must("sysdig", "-r", scap, "-p", "%evt.num", "evt.num>0")
+    lines = done.stdout.splitlines()
+    there = int(lines[-1]) if lines else 0
+    row("events of the .scap", f"{there:,}")
+    finder = "rg" if shutil.which("rg") else "grep -F"
+    pipe = f"sysdig -r {shlex.quote(scap)} | {finder} needle-that-is-not-there"
+    for what, args in (("the filter by sysdig", ("sysdig", "-r", scap, NEEDLE)), (f"`sysdig -r … \\| {finder}`", ("sh", "-c", pipe))):
+        took, cpu, _ = run(*args)
+        row(f"{what}, s", f"{took:.2f} ({cpu:.2f})")
+        row(f"{what}, ns of CPU an event", f"{1e9 * cpu / max(there, 1):,.0f}")
+        row(f"{what}, for as many events as the .aft has, times the CPU of `search`", f"{cpu * events / max(there, 1) / search:,.0f}")
+
+
+def in_one_process(binary, capture):
+    """Queries of an index that is open."""
+    asks = os.path.join(os.path.dirname(binary), "examples/asks")
+    if not os.path.exists(asks):
+        print(f"(no {asks}: queries in one process are left out)", file=sys.stderr)
         return
-    took, _, _ = run("sysdig", "-r", scap, NEEDLE)
-    row("the filter by sysdig over the same as .scap, s", f"{took:.2f}")
-    row("times as long as with the index", f"{took / needle:,.0f}")
-    if shutil.which("rg"):
-        took, _, _ = run("sh", "-c", f"sysdig -r {scap!r} | rg needle-that-is-not-there")
-        row("`sysdig -r … \\| rg`, s", f"{took:.2f}")
-        search = statistics.median(run(binary, "search", "-q", capture, QUERIES[5])[0] for _ in range(9))
-        row("times as long as `search`", f"{took / search:,.0f}")
+    secret = os.path.join(os.environ["AFTERIMAGE_KEYS"], "index.secret")
+    _, _, done = must(asks, capture, secret)
+    print("\n" + done.stdout.decode(), flush=True)
 
 
 def make_many(binary, folder, many):
@@ -139,13 +173,11 @@ def many_captures(binary, many):
         took, cpu, _ = run(binary, "index", "-q", folder)
         row("making their indexes and catalogue, s", f"{took:.1f}")
         row("the same, s of CPU", f"{cpu:.1f}")
-        times = [run(binary, "search", folder)[0] for _ in range(9)]
-        row("their catalogue, warm, middle, ms", ms(statistics.median(times)))
+        row("their catalogue, warm, ms", both(several(9, binary, "search", folder)))
         for query in ("shadow", "passwd AND NOT bash", "needle-that-is-not-there", "cur1~1"):
-            times = [run(binary, "search", folder, query)[0] for _ in range(9)]
-            row(f"`{query}` in all of them, middle, ms", ms(statistics.median(times)))
-        took, _, _ = run(binary, "search", folder, "shadow", "--events")
-        row("the first events of `shadow` in all of them, s", f"{took:.2f}")
+            row(f"`{query}` in all of them, ms", both(several(9, binary, "search", folder, query)))
+        took, cpu, _ = run(binary, "search", folder, "shadow", "--events")
+        row("the first events of `shadow` in all of them, s", f"{took:.2f} ({cpu:.2f})")
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         row("most memory of any child, MiB", f"{used.ru_maxrss / 1024:.0f}")
     finally:

@@ -172,7 +172,7 @@ fn print(
     }
     let steps = (session.gaps().iter()).filter(|gap| gap.cause == GapCause::ClockStep);
     let mut clock = safe(&m.clock_sync);
-    if let Some(last) = steps.clone().last() {
+    if let Some(last) = steps.clone().next_back() {
         let comma = if clock.is_empty() { "" } else { "; " };
         let times = plural(steps.count() as u64, "time");
         clock = format!(

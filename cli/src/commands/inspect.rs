@@ -3,12 +3,14 @@
 use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::Zone;
+use crate::shelf::Folder;
 use crate::source::{Source, bad_filter};
 use afterimage_inspect_tui::action::Binding;
-use afterimage_inspect_tui::{ColorChoice, Error, Options, keymap, run, theme};
+use afterimage_inspect_tui::{ColorChoice, Error, Options, folder, keymap, run, theme};
 use afterimage_model::Safe;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +18,7 @@ Examples:
   afterimage inspect web.aft --view files container.name=web
   afterimage inspect web.aft --view lsof --at '#100' # what was open then
   afterimage inspect web.aft --rules falco_rules.yaml --view alerts
+  afterimage inspect /evidence           # every capture in a folder
   afterimage inspect --ascii --color never web.aft   # on a serial console
   afterimage inspect --linear web.aft   # plain text, for a screen reader
 
@@ -25,7 +28,8 @@ Keys: ? shows all of them, Enter goes deeper, Backspace back, / filters, q leave
 #[derive(Args, Debug)]
 #[command(after_help = EXAMPLES)]
 pub struct Inspect {
-    /// The capture; `-` reads a pipe
+    /// The capture, or a folder of captures; `-` reads a pipe
+    #[arg(value_name = "FILE|DIR")]
     file: PathBuf,
     /// Look only at events that match
     #[arg(allow_negative_numbers = true)]
@@ -48,6 +52,9 @@ pub struct Inspect {
     /// Falco rule file for the view of alerts; may be given again
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
+    /// Of a folder: a list of indicators, one a line, to look for
+    #[arg(long, value_name = "LIST")]
+    ioc: Option<PathBuf>,
     /// Colours: for dark or light backgrounds, or told apart without red and green
     #[arg(long, value_name = "NAME", default_value = "dark")]
     palette: Palette,
@@ -109,6 +116,15 @@ impl Inspect {
             keys: self.keys.as_deref().map(own_keys).transpose()?,
             ..Options::default()
         };
+        if self.file.is_dir() {
+            return self.folder(options);
+        }
+        if self.ioc.is_some() {
+            return Err(Failure::usage(
+                "--ioc is for a folder of captures",
+                format!("afterimage search {} --ioc LIST", shown(&self.file)),
+            ));
+        }
         let mut source = Source::open(&self.file)?;
         if !self.rules.is_empty() {
             source.session.set_rules(super::detect::rules(&self.rules)?);
@@ -130,6 +146,33 @@ impl Inspect {
             ..options
         };
         begin(&self.file, source, options)?;
+        Ok(Exit::Done)
+    }
+}
+
+impl Inspect {
+    /// Opens the inspector on a folder.
+    fn folder(self, options: Options) -> Outcome {
+        if self.at.is_some() || !options.filter.is_empty() {
+            return Err(Failure::usage(
+                "a filter or an instant is of one capture, and this is a folder",
+                format!("afterimage search {} 'WORDS AND FILTER'", shown(&self.file)),
+            ));
+        }
+        // What is wrong with rules is said before the screen is taken over.
+        if !self.rules.is_empty() {
+            super::detect::rules(&self.rules)?;
+        }
+        let shelf = Folder {
+            indicators: self
+                .ioc
+                .as_deref()
+                .map(super::search::indicators)
+                .transpose()?,
+            folder: self.file.clone(),
+            rules: self.rules,
+        };
+        folder::run(Arc::new(shelf), options).map_err(|error| not_run(&self.file, &error))?;
         Ok(Exit::Done)
     }
 }
@@ -165,14 +208,22 @@ pub fn open(file: &Path, source: Source) -> Result<(), Failure> {
 }
 
 fn begin(file: &Path, source: Source, options: Options) -> Result<(), Failure> {
-    run(source.session, options).map_err(|error| match error {
+    run(source.session, options).map_err(|error| not_run(file, &error))
+}
+
+fn not_run(file: &Path, error: &Error) -> Failure {
+    let instead = match file.is_dir() {
+        true => format!("afterimage search {}", shown(file)),
+        false => format!("afterimage view {} overview", shown(file)),
+    };
+    match error {
         Error::NotATerminal => Failure::new(
             "the inspector needs a terminal, and standard output is none",
-            format!("afterimage view {} overview", shown(file)),
+            instead,
         ),
-        Error::Filter(error) => bad_filter(&error),
+        Error::Filter(error) => bad_filter(error),
         error => Failure::new(Safe::new(&error.to_string()), ""),
-    })
+    }
 }
 
 /// What the inspector calls the capture.

@@ -10,7 +10,7 @@ use crate::layout::Layout;
 use crate::moment::{Look, Zone};
 use crate::output::{Output, say};
 use crate::sidecar;
-use crate::source::{Source, explain, unreadable};
+use crate::source::{Source, explain, loss_known, report_loss, unreadable};
 use crate::units::{parse_size, plural};
 use afterimage_indexer::{Ask, Hits, Indicators, Progress};
 use afterimage_model::{Ctx, Manifest};
@@ -140,7 +140,9 @@ impl Search {
             && let Some(index) = sidecar::alone(path)
             && let Ok(hits) = index.search(ask, self.number)
         {
-            return self.print_hits(out, &hits, &found::manifest(index.about()), || Exit::Done);
+            return self.print_hits(out, &hits, &found::manifest(index.about()), || {
+                report_loss(loss_known(index.about()))
+            });
         }
         let source = match self.no_index {
             true => Source::open_plain(path)?,
@@ -278,7 +280,11 @@ impl Search {
 /// Longest list of indicators, bytes.
 const MOST_LIST: u64 = 64 << 20;
 
-fn indicators(path: &Path) -> Result<Indicators, Failure> {
+/// Reads a list of indicators.
+///
+/// # Errors
+/// When it cannot be read, is none or is empty.
+pub fn indicators(path: &Path) -> Result<Indicators, Failure> {
     let long = std::fs::metadata(path).is_ok_and(|meta| meta.len() > MOST_LIST);
     let text = match long {
         true => Err(io::Error::from(io::ErrorKind::FileTooLarge)),

@@ -2,15 +2,16 @@
 //! neither memory nor the work that an interruption costs grows with the capture. What is unfinished lies aside and is
 //! renamed into place at the end.
 
+use super::about::{about, apart};
 use super::block::Entry;
 use super::gather::Gather;
 use super::pyramid::Counting;
-use super::sidecar::{About, Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
+use super::sidecar::{Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
-use super::things::{Kind, Tally, Thing};
+use super::things::{Tally, Thing};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
-use afterimage_model::{Event, Loss};
+use afterimage_model::Event;
 use hashbrown::HashMap;
 use rustix::fs::{FlockOperation, Mode, OFlags};
 use std::collections::BTreeMap;
@@ -28,7 +29,7 @@ const KEEP_EVERY: usize = 256;
 
 /// Compression of what is written aside, and of what stays.
 const QUICK: i32 = 1;
-const DENSE: i32 = 12;
+const DENSE: i32 = 17;
 
 /// Files of what is written aside, at most.
 const MOST_FILES: usize = 4096;
@@ -71,70 +72,6 @@ pub struct Built {
     pub resumed: usize,
     /// Chunks that could not be read.
     pub unreadable: usize,
-}
-
-/// What a session knows of its capture.
-pub(crate) fn about(session: &Session) -> About {
-    let manifest = session.manifest();
-    let loss = Loss::of(session.gaps(), session.totals());
-    let names = session.state().containers.values();
-    let mut containers: Vec<String> = names
-        .map(|row| {
-            if row.name.is_empty() {
-                row.short_id()
-            } else {
-                &row.name
-            }
-            .to_owned()
-        })
-        .collect();
-    containers.sort();
-    containers.dedup();
-    containers.truncate(256);
-    About {
-        capture_id: manifest.capture_id.clone(),
-        host: manifest.host.clone(),
-        trigger: manifest.trigger.clone(),
-        sealed: session.totals().is_some(),
-        events: session.events(),
-        span: session
-            .span()
-            .map(|(from, to)| (manifest.wall_ns(from), manifest.wall_ns(to))),
-        boot_ns: manifest.wall_ns(0),
-        containers,
-        gaps: session.gaps().len() as u64,
-        lost: loss.map_or(0, |loss| loss.events),
-    }
-}
-
-/// Things that no event is about: remarks, artifacts, why the capture was made.
-pub(crate) fn apart(session: &Session) -> Vec<(Thing, Tally)> {
-    fn some(text: &[u8]) -> Option<&[u8]> {
-        Some(text).filter(|text| !text.is_empty())
-    }
-    let mut found = Vec::new();
-    for note in session.notes() {
-        let texts = [&note.text, &note.action, &note.author];
-        let texts = texts.map(|text| some(text.as_bytes()));
-        let at = note.about.map_or(0, |at| at.0);
-        let tally = Tally {
-            first: at,
-            last: at,
-            ..Tally::default()
-        };
-        found.push((Thing::new(Kind::Note, &texts), tally));
-    }
-    for (name, hash) in session.artifacts() {
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        let texts = [None, some(hash.as_bytes()), some(&name)];
-        found.push((Thing::new(Kind::Hash, &texts), Tally::default()));
-    }
-    let manifest = session.manifest();
-    let why = [&manifest.trigger, &manifest.reason].map(|text| some(text.as_bytes()));
-    if why.iter().any(Option::is_some) {
-        found.push((Thing::new(Kind::Alert, &why), Tally::default()));
-    }
-    found
 }
 
 /// What was found in one chunk.
@@ -507,7 +444,7 @@ fn finish(
     let mut parts: Vec<(String, Part)> = Vec::new();
     if let Some(text) = text {
         for (name, path) in text.finish()? {
-            parts.push((name, out.part(&std::fs::read(path)?, 3)?));
+            parts.push((name, out.part(&std::fs::read(path)?, DENSE)?));
         }
     }
     out.head.text = parts;

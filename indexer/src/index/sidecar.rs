@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"AFTIDX01";
 
 /// Version of what the bytes mean; another one is made anew.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// Bytes behind the head: its seal, its length, the magic.
 const TAIL: usize = 32 + 8 + 8;
@@ -210,6 +210,8 @@ pub struct About {
     pub host: String,
     /// What started the recording.
     pub trigger: String,
+    /// What it was started for: of an alert, what it says.
+    pub reason: String,
     /// Its footer is there.
     pub sealed: bool,
     /// Events in it.
@@ -224,7 +226,27 @@ pub struct About {
     pub gaps: u64,
     /// Events known to be lost.
     pub lost: u64,
+    /// What is missing from it, as far as the capture says; `None` when nothing is known to be.
+    pub missing: Option<Missing>,
+    /// Events in [`PROFILE`] equal steps of the span, as near as chunks tell; empty when there are none.
+    pub profile: Vec<u64>,
 }
+
+/// What is missing from a capture: [`Loss`](afterimage_model::Loss) as an index keeps it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]
+pub struct Missing {
+    /// Stretches of time with something missing.
+    pub gaps: u64,
+    /// Events that are known to be missing.
+    pub events: u64,
+    /// Whether that is all of them.
+    pub exact: bool,
+    /// Names of the causes.
+    pub causes: Vec<String>,
+}
+
+/// Steps of a capture's profile.
+pub const PROFILE: usize = 64;
 
 /// What an index file says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Encode, Decode)]

@@ -5,12 +5,13 @@ use super::ask::{Ask, Look};
 use super::words;
 use hashbrown::HashSet;
 use std::io;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use tantivy::collector::{Collector, SegmentCollector};
 use tantivy::columnar::Column;
 use tantivy::directory::{Directory, RamDirectory};
 use tantivy::indexer::NoMergePolicy;
-use tantivy::query::{BooleanQuery, FuzzyTermQuery, Query};
+use tantivy::query::{BooleanQuery, FuzzyTermQuery, Query, RangeQuery};
 use tantivy::schema::{
     Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
 };
@@ -27,7 +28,7 @@ const MEMORY: usize = 48 << 20;
 const MOST: usize = 1 << 20;
 
 /// Things that make one document. They stand in order, so neighbours have most words in common.
-pub(crate) const GROUP: u64 = 32;
+pub(crate) const GROUP: u64 = 64;
 
 fn schema() -> (Schema, Field, Field) {
     let mut schema = Schema::builder();
@@ -198,6 +199,12 @@ impl Text {
             // Words that begin with an underscore are not there, and may be near this one.
             Look::Near(word, _) if word.contains('_') => return None,
             Look::Near(word, most) => Box::new(FuzzyTermQuery::new(term(word), *most, false)),
+            // Of words that begin with an underscore (they stand before the small letters) only what is behind it is there.
+            Look::Between(from, to) if from.as_str() < "`" && "_" <= to.as_str() => return None,
+            Look::Between(from, to) => {
+                let (from, to) = (term(from), term(to));
+                Box::new(RangeQuery::new(Bound::Included(from), Bound::Included(to)))
+            }
             Look::All(parts) => {
                 let known: Vec<_> = parts.iter().filter_map(|part| self.query(part)).collect();
                 if known.is_empty() {

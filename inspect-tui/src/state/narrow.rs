@@ -244,6 +244,8 @@ impl State {
             && self.step().view.id != first.id
         {
             self.open(first);
+        } else if self.from_folder {
+            self.effects.push(Effect::Leave);
         }
     }
 
@@ -263,8 +265,12 @@ impl State {
             self.say("stopped: what is shown is not all there is", true);
         } else if self.playing {
             self.playing = false;
-        } else if self.timeline.mark.take().is_none() && self.pane != Pane::Body {
-            self.pane = Pane::Body;
+        } else if self.timeline.mark.take().is_none() {
+            if self.pane != Pane::Body {
+                self.pane = Pane::Body;
+            } else if self.from_folder {
+                self.back();
+            }
         }
     }
 

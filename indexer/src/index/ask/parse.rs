@@ -3,7 +3,8 @@
 use super::super::things::{KINDS, MOST_TEXT};
 use super::super::words;
 use super::Look;
-use super::{AskError, Node, Term, Want, address_range, compile, pattern};
+use super::want::{Want, address_range, compile, pattern};
+use super::{AskError, Node, Term};
 use afterimage_model::fields;
 use afterimage_query::{FUNCTIONS, Filter, duration_ns};
 use std::ops::Range;

@@ -1,0 +1,368 @@
+//! A folder of captures as the inspector asks for it.
+
+use crate::catalogue;
+use crate::commands::detect_rules;
+use crate::failure::{Failure, shown};
+use crate::found;
+use crate::many::{Maker, Many};
+use crate::moment::Zone;
+use afterimage_indexer::{About, Ask, Cell, Hit, Indicators, Kind, Progress, Session};
+use afterimage_inspect_tui::folder::{Activity, Page, Place, Sheet, SheetRow, Shelf};
+use afterimage_model::{Ctx, FieldValue, Manifest};
+use afterimage_query::FieldRef;
+use std::path::{Path, PathBuf};
+
+/// Things and events that are shown at most.
+const MOST_ROWS: usize = 1000;
+
+/// Bytes of a text that are kept for a row.
+const MOST_TEXT: usize = 400;
+
+/// Memory for going through captures, bytes.
+const MEMORY: u64 = 1 << 30;
+
+/// A folder.
+pub struct Folder {
+    /// Where.
+    pub folder: PathBuf,
+    /// What is looked for on the page of indicators.
+    pub indicators: Option<Indicators>,
+    /// Rule files for the views of alerts.
+    pub rules: Vec<PathBuf>,
+}
+
+fn text(bytes: impl AsRef<[u8]>) -> Cell {
+    let bytes = bytes.as_ref();
+    match bytes.is_empty() {
+        true => Cell::Missing,
+        false => Cell::Text(bytes.get(..MOST_TEXT).unwrap_or(bytes).to_vec()),
+    }
+}
+
+fn number(n: u64) -> Cell {
+    Cell::Number(i128::from(n))
+}
+
+fn instant(ns: Option<i64>) -> Cell {
+    ns.map_or(Cell::Missing, |ns| Cell::Number(i128::from(ns)))
+}
+
+/// An instant to the second, which is enough to know a capture by.
+fn day(ns: Option<i64>) -> Cell {
+    ns.map_or(Cell::Missing, |ns| {
+        text(found::day(Zone::Utc, &Manifest::default(), ns))
+    })
+}
+
+/// What a capture's row says of its being whole, and whether that is bad news.
+fn integrity(about: &About) -> (&'static str, bool) {
+    match (about.sealed, about.gaps > 0 || about.missing.is_some()) {
+        (true, false) => ("sealed, whole", false),
+        (true, true) => ("sealed, with gaps", false),
+        (false, false) => ("not sealed", false),
+        (false, true) => ("not sealed, gaps", true),
+    }
+}
+
+/// What a thing is called in one line.
+fn headline(hit: &Hit) -> Vec<u8> {
+    let of = |name: &str| hit.texts.iter().find(|(field, _)| *field == name);
+    if hit.kind == Kind::Process
+        && let Some((_, line)) = of("proc.cmdline")
+    {
+        return line.clone();
+    }
+    let place = hit.places.first().map_or(0, |place| place.0);
+    hit.texts
+        .get(place)
+        .or(hit.texts.first())
+        .map_or_else(Vec::new, |(_, text)| text.clone())
+}
+
+fn hit_row(path: &Path, name: &str, about: &About, hit: &Hit) -> SheetRow {
+    let manifest = found::manifest(about);
+    let at = |boot: u64| instant((hit.events > 0).then(|| manifest.wall_ns(boot)));
+    let mut by: Vec<u8> = Vec::new();
+    for (process, container, _) in &hit.by {
+        if !by.is_empty() {
+            by.extend(b", ");
+        }
+        by.extend(process);
+        if !container.is_empty() {
+            by.extend(b" in ");
+            by.extend(container);
+        }
+    }
+    SheetRow {
+        cells: vec![
+            text(hit.kind.row().name),
+            text(headline(hit)),
+            number(hit.events),
+            at(hit.first),
+            at(hit.last),
+            text(by),
+            text(&about.host),
+            text(name),
+        ],
+        place: Some(Place {
+            path: path.to_owned(),
+            at: (hit.events > 0).then_some(hit.first),
+            event: None,
+        }),
+        bad: false,
+    }
+}
+
+impl Folder {
+    fn many(&self, progress: &Progress) -> Many<'_> {
+        Many {
+            folder: &self.folder,
+            memory: MEMORY,
+            plain: false,
+            from: None,
+            to: None,
+            zone: Zone::Utc,
+            progress: progress.clone(),
+        }
+    }
+
+    /// What a capture is called: its path below the folder.
+    fn name(&self, path: &Path) -> String {
+        shown(path.strip_prefix(&self.folder).unwrap_or(path))
+    }
+
+    /// What could not be read, in a sentence.
+    fn note(&self, went: &catalogue::Went) -> String {
+        match went.why.first() {
+            Some((_, why)) => format!(
+                "{} could not be read: {why}",
+                crate::units::plural(went.broken as u64, "capture")
+            ),
+            None if went.plain > 16 => {
+                format!(
+                    "{} of {} captures have no index: afterimage index makes it fast",
+                    went.plain, went.read
+                )
+            }
+            None => String::new(),
+        }
+    }
+
+    fn captures(&self, progress: &Progress) -> Result<Sheet, Failure> {
+        let (rows, went) = self.many(progress).list()?;
+        let mut sheet = Sheet {
+            note: self.note(&went),
+            ..Sheet::default()
+        };
+        for (path, why) in &went.why {
+            let mut cells = vec![Cell::Missing; 10];
+            for (at, said) in [
+                (0, self.name(path)),
+                (5, "not readable".to_owned()),
+                (9, why.clone()),
+            ] {
+                if let Some(cell) = cells.get_mut(at) {
+                    *cell = text(said);
+                }
+            }
+            sheet.rows.push(SheetRow {
+                cells,
+                place: None,
+                bad: true,
+            });
+        }
+        for (path, about) in rows {
+            let (state, bad) = integrity(&about);
+            let containers = about.containers.join(", ");
+            sheet.rows.push(SheetRow {
+                cells: vec![
+                    text(self.name(&path)),
+                    text(&about.host),
+                    day(about.span.map(|span| span.0)),
+                    day(about.span.map(|span| span.1)),
+                    number(about.events),
+                    text(state),
+                    number(about.lost),
+                    text(containers),
+                    text(&about.trigger),
+                    text(&about.reason),
+                ],
+                place: Some(Place {
+                    path,
+                    ..Place::default()
+                }),
+                bad,
+            });
+            if let Some(span) = about.span {
+                sheet.activity.push(Activity {
+                    span,
+                    counts: about.profile,
+                    triggered: !about.trigger.is_empty(),
+                    lossy: about.gaps > 0,
+                });
+            }
+        }
+        Ok(sheet)
+    }
+
+    fn found(&self, words: &str, progress: &Progress) -> Result<Sheet, Failure> {
+        if words.is_empty() {
+            return Ok(Sheet {
+                empty: "nothing is searched for yet: Ctrl-F".to_owned(),
+                ..Sheet::default()
+            });
+        }
+        let ask = ask(words)?;
+        let found = self.many(progress).find(&ask, MOST_ROWS, false)?;
+        let mut rows: Vec<(u32, SheetRow)> = Vec::new();
+        for (path, about, hits) in &found.kept {
+            let name = self.name(path);
+            rows.extend(
+                hits.hits
+                    .iter()
+                    .map(|hit| (hit.score, hit_row(path, &name, about, hit))),
+            );
+        }
+        rows.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        let mut note = self.note(&found.went);
+        if found.total > rows.len() as u64 {
+            note = format!(
+                "the best {} of {}. {note}",
+                rows.len(),
+                crate::units::plural(found.total, "thing")
+            );
+        }
+        Ok(Sheet {
+            rows: rows.into_iter().map(|(_, row)| row).collect(),
+            note,
+            ..Sheet::default()
+        })
+    }
+
+    fn events(&self, words: &str, progress: &Progress) -> Result<Sheet, Failure> {
+        let ask = match words.is_empty() {
+            true => Ask::everything(),
+            false => ask(words)?,
+        };
+        const FIELDS: [&str; 5] = [
+            "container.name",
+            "proc.name",
+            "evt.type",
+            "fd.name",
+            "evt.args",
+        ];
+        let found = self
+            .many(progress)
+            .events(&ask, MOST_ROWS, false, |path, session| {
+                let fields = FIELDS.map(|name| FieldRef::parse(name).ok());
+                let (name, host) = (self.name(path), session.manifest().host.clone());
+                let make = move |ctx: &Ctx<'_>| {
+                    let [container, process, ty, file, args] = fields.each_ref().map(|field| {
+                        let value: Option<FieldValue<'_>> =
+                            field.as_ref().and_then(|field| field.value(ctx));
+                        value.map_or(Cell::Missing, |value| text(value.text()))
+                    });
+                    let what = if file == Cell::Missing { args } else { file };
+                    let row = SheetRow {
+                        cells: vec![
+                            instant(Some(ctx.manifest.wall_ns(ctx.event.time.0))),
+                            text(&host),
+                            container,
+                            process,
+                            ty,
+                            what,
+                            text(&name),
+                        ],
+                        place: Some(Place {
+                            path: path.to_owned(),
+                            at: None,
+                            event: Some(ctx.num),
+                        }),
+                        bad: ctx.event.errno().is_some(),
+                    };
+                    // Two texts that may be long, and the rest.
+                    Some((row, 2 * MOST_TEXT + 512))
+                };
+                Ok(Box::new(make) as Maker<'_, SheetRow>)
+            })?;
+        let mut note = self.note(&found.went);
+        if found.events.is_cut() {
+            let few = crate::units::plural(found.events.len() as u64, "event");
+            note = format!("the first {few}; search to narrow them. {note}");
+        }
+        Ok(Sheet {
+            rows: found.events.all().map(|(_, row)| row.clone()).collect(),
+            note,
+            ..Sheet::default()
+        })
+    }
+
+    fn indicators(&self, progress: &Progress) -> Result<Sheet, Failure> {
+        let Some(list) = &self.indicators else {
+            return Ok(Sheet {
+                empty: "no list of indicators was given: afterimage inspect DIR --ioc LIST"
+                    .to_owned(),
+                ..Sheet::default()
+            });
+        };
+        let (seen, _, went) = self.many(progress).sweep(list, None)?;
+        let rows = seen.all().filter_map(|((at, host), seen)| {
+            let (sort, indicator) = list.get(*at)?;
+            let (what, path) = match &seen.example {
+                Some((_, what, path)) => (what.as_slice(), Some(path)),
+                None => (&b""[..], None),
+            };
+            Some(SheetRow {
+                cells: vec![
+                    text(indicator),
+                    text(sort.name()),
+                    text(host),
+                    instant(seen.first),
+                    instant(seen.last),
+                    number(seen.events),
+                    number(seen.captures),
+                    text(what),
+                    path.map_or(Cell::Missing, |path| text(self.name(path))),
+                ],
+                place: path.map(|path| Place {
+                    path: path.clone(),
+                    ..Place::default()
+                }),
+                bad: false,
+            })
+        });
+        Ok(Sheet {
+            rows: rows.collect(),
+            note: self.note(&went),
+            empty: format!(
+                "none of {} was seen",
+                crate::units::plural(list.len() as u64, "indicator")
+            ),
+            ..Sheet::default()
+        })
+    }
+}
+
+fn ask(words: &str) -> Result<Ask, Failure> {
+    Ask::parse(words).map_err(|error| Failure::new(error.to_string(), ""))
+}
+
+impl Shelf for Folder {
+    fn sheet(&self, page: Page, words: &str, progress: &Progress) -> Result<Sheet, String> {
+        let sheet = match page {
+            Page::Captures => self.captures(progress),
+            Page::Found => self.found(words, progress),
+            Page::Events => self.events(words, progress),
+            Page::Indicators => self.indicators(progress),
+        };
+        sheet.map_err(|failure| failure.what)
+    }
+
+    fn open(&self, place: &Place) -> Result<Session, String> {
+        let mut session = catalogue::capture_with_index(&place.path)?;
+        if !self.rules.is_empty() {
+            session.set_rules(detect_rules(&self.rules).map_err(|failure| failure.what)?);
+        }
+        Ok(session)
+    }
+}

@@ -1,0 +1,316 @@
+//! The walk over a capture's events that every answer is made of: which chunks it passes over, which events it asks, and what it
+//! shows to whom.
+
+use super::work::{Progress, Work};
+use super::{Session, Span, bounds, lock};
+use crate::choosing::Choosing;
+use crate::index::Reach;
+use afterimage_format::{Choose, Chunk};
+use afterimage_model::{ContainerId, Ctx, Event, Schema, TypeDesc, TypeId};
+use afterimage_query::{Evaluator, Filter};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// How many events are looked at between two glances at [`Progress::cancel`].
+const GLANCE: u64 = 1024;
+
+/// A chunk and which of its events are to be asked; `None` when none is.
+type Asked = Option<(Arc<Chunk>, Vec<bool>)>;
+
+/// What an answer is made by: told of every matching event, and of every change of tables.
+pub trait Visitor {
+    /// Whether events of a type are of interest; parts of a capture without such a type are not decoded.
+    fn wants(&mut self, _schema: &Schema, _ty: TypeId) -> bool {
+        true
+    }
+    /// Whether events of a type that is kept for a recorder's own books are of interest too.
+    fn wants_internal(&self, _ty: &TypeDesc) -> bool {
+        false
+    }
+    /// Whether [`Visitor::may_want`] leaves anything out.
+    fn sifts(&self) -> bool {
+        false
+    }
+    /// Whether an event is of interest, asked before its arguments and its result are there; only to leave out what certainly
+    /// is not.
+    fn may_want(&mut self, _ctx: &Ctx<'_>) -> bool {
+        true
+    }
+    /// Events with other tables follow.
+    fn chunk(&mut self) {}
+    /// A matching event; false ends the walk.
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool;
+}
+
+/// What a walk asks for.
+#[derive(Clone, Copy)]
+struct Asking<'a> {
+    /// In these chunks only.
+    chunks: Option<&'a Reach>,
+    filter: Option<&'a Filter>,
+    span: Span,
+    from: u64,
+}
+
+/// How a walk went.
+pub(crate) struct Walked {
+    /// Events looked at.
+    pub looked: u64,
+    /// It was not cancelled.
+    pub complete: bool,
+}
+
+impl Session {
+    /// Whether no event of a chunk can match or is wanted, by the types and containers it holds; counts why.
+    fn is_ruled_out(
+        &self,
+        filter: Option<&Filter>,
+        visitor: &mut dyn Visitor,
+        work: &Work,
+        at: usize,
+    ) -> bool {
+        let Some((types, containers)) = self.source.zone(at) else {
+            return false;
+        };
+        let may_match = |ty: TypeId| filter.is_none_or(|f| f.may_match_type(self.schema(), ty));
+        let mut may = |ty: &TypeId| may_match(*ty) && visitor.wants(self.schema(), *ty);
+        if !types.iter().any(&mut may) {
+            Work::add(&work.by_type, 1);
+            return true;
+        }
+        let may = |container: &Option<ContainerId>| {
+            filter.is_none_or(|f| {
+                f.may_match_container(self.manifest(), self.schema(), self.state(), *container)
+            })
+        };
+        if !containers.is_empty() && !containers.iter().any(may) {
+            Work::add(&work.by_container, 1);
+            return true;
+        }
+        false
+    }
+
+    /// A chunk, and which of its events are to be asked; `None` when none is.
+    fn chosen(
+        &self,
+        at: usize,
+        evaluator: &mut Option<Evaluator>,
+        visitor: &mut dyn Visitor,
+    ) -> Result<Asked, String> {
+        if evaluator.is_none() && !visitor.sifts() {
+            let chunk = self.chunk(at)?;
+            visitor.chunk();
+            let all = vec![true; chunk.events.len()];
+            return Ok(Some((chunk, all)));
+        }
+        let kept = lock(&self.kept)
+            .iter()
+            .find(|(have, _)| *have == at)
+            .map(|(_, chunk)| chunk.clone());
+        let mut choosing = Choosing::new(self, evaluator, visitor);
+        if let Some(chunk) = kept {
+            let chosen = choosing.events(&chunk);
+            return Ok(chosen.contains(&true).then_some((chunk, chosen)));
+        }
+        if let Some(why) = lock(&self.unreadable).get(&at) {
+            return Err(why.clone());
+        }
+        match self.source.chunk_chosen(at, &mut choosing) {
+            Ok(found) => Ok(found.map(|(chunk, chosen)| (Arc::new(chunk), chosen))),
+            Err(error) => {
+                let why = error.to_string();
+                lock(&self.unreadable).insert(at, why.clone());
+                Err(why)
+            }
+        }
+    }
+
+    /// Where events may match, as far as the index knows. It does not know events of a recorder's own books.
+    fn reach(&self, filter: Option<&Filter>) -> Option<Reach> {
+        let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
+        index.reach(filter?)
+    }
+
+    /// Shows every matching event to the visitor, in order, and decodes the next chunk meanwhile where all of it is needed.
+    pub(crate) fn walk(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        from: u64,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> Walked {
+        self.walk_in(None, filter, span, from, progress, visitor)
+    }
+
+    /// As [`Session::walk`], in some chunks only.
+    pub(crate) fn walk_in(
+        &self,
+        chunks: Option<&Reach>,
+        filter: Option<&Filter>,
+        span: Span,
+        from: u64,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> Walked {
+        std::thread::scope(|scope| {
+            let mut ahead = None;
+            let needs_all = filter.is_none_or(Filter::is_all) && !visitor.sifts();
+            let mut decode = |after: usize| {
+                let Some(info) = self.chunks().get(after + 1).filter(|_| needs_all) else {
+                    return;
+                };
+                let (first, last) = bounds(info);
+                if span.is_none_or(|(start, end)| last >= start && first <= end)
+                    && chunks.is_none_or(|chunks| chunks.holds(after + 1))
+                    && ahead.is_none_or(|done| done <= after)
+                {
+                    ahead = Some(after + 1);
+                    // Two decoded chunks are enough memory for a walk that does not turn back.
+                    lock(&self.kept).retain(|(have, _)| *have >= after);
+                    // What is wrong with it is said when its turn comes.
+                    scope.spawn(move || drop(self.chunk(after + 1)));
+                }
+            };
+            let asked = Asking {
+                chunks,
+                filter,
+                span,
+                from,
+            };
+            self.walk_chunks(asked, progress, visitor, &mut decode)
+        })
+    }
+
+    /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
+    /// could match, are not read; of the others first what decides most filters: the rows of processes and files, and the
+    /// columns without arguments and results. Chunks that cannot be read are noted and skipped.
+    fn walk_chunks(
+        &self,
+        asked: Asking<'_>,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+        ahead: &mut dyn FnMut(usize),
+    ) -> Walked {
+        let filter = asked.filter.filter(|filter| !filter.is_all());
+        let asked = Asking { filter, ..asked };
+        let mut evaluator = filter.map(Filter::evaluator);
+        let walked = self.walk_with(asked, &mut evaluator, progress, visitor, ahead);
+        if let Some(evaluator) = &evaluator {
+            progress.work.add_texts(evaluator);
+        }
+        walked
+    }
+
+    fn walk_with(
+        &self,
+        asked: Asking<'_>,
+        evaluator: &mut Option<Evaluator>,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+        ahead: &mut dyn FnMut(usize),
+    ) -> Walked {
+        let Asking {
+            chunks,
+            filter,
+            span,
+            from,
+        } = asked;
+        let reach = self.reach(filter);
+        let work = &*progress.work;
+        let mut looked = 0u64;
+        let mut previous_ns = None;
+        let cancelled = || progress.cancel.load(Ordering::Relaxed);
+        let shown: Vec<bool> = (self.schema().types.iter())
+            .map(|ty| self.shows_internal || visitor.wants_internal(ty))
+            .collect();
+        let hidden = |event: &Event| {
+            let shown = shown.get(usize::from(event.ty.0));
+            self.is_internal(event) && !shown.is_some_and(|shown| *shown)
+        };
+        for (at, info) in self.chunks().iter().enumerate() {
+            if cancelled() {
+                return Walked {
+                    looked,
+                    complete: false,
+                };
+            }
+            Work::add(&work.chunks, 1);
+            let (first, last) = bounds(info);
+            let outside = span.is_some_and(|(start, end)| last < start || first > end);
+            if outside || info.first_num.saturating_add(info.events) <= from {
+                Work::add(&work.outside, 1);
+                progress.done.fetch_add(info.events, Ordering::Relaxed);
+                continue;
+            }
+            let mut reaches = reach.iter().chain(chunks);
+            let unreached = reaches.any(|reach| !reach.holds(at));
+            if unreached {
+                Work::add(&work.by_index, 1);
+            }
+            let ruled_out = unreached || self.is_ruled_out(filter, visitor, work, at);
+            let found = if ruled_out {
+                None
+            } else {
+                Work::add(&work.events, info.events);
+                self.chosen(at, evaluator, visitor)
+                    .inspect_err(|_| Work::add(&work.unreadable, 1))
+                    .inspect(|found| {
+                        let counter = if found.is_some() {
+                            &work.read
+                        } else {
+                            &work.by_head
+                        };
+                        Work::add(counter, 1);
+                    })
+                    .unwrap_or_default()
+            };
+            let Some((chunk, chosen)) = found else {
+                progress.done.fetch_add(info.events, Ordering::Relaxed);
+                continue;
+            };
+            for ((place, event), chosen) in chunk.events.iter().enumerate().zip(chosen) {
+                let num = chunk.first_num.saturating_add(place as u64);
+                looked += 1;
+                if looked.is_multiple_of(GLANCE) {
+                    ahead(at);
+                    progress.done.fetch_add(GLANCE, Ordering::Relaxed);
+                    if cancelled() {
+                        return Walked {
+                            looked,
+                            complete: false,
+                        };
+                    }
+                }
+                if !chosen
+                    || num < from
+                    || hidden(event)
+                    || span.is_some_and(|(start, end)| !(start..=end).contains(&event.time.0))
+                {
+                    continue;
+                }
+                let ctx = self.ctx(&chunk, event, num, previous_ns);
+                Work::add(&work.asked, 1);
+                if evaluator
+                    .as_mut()
+                    .is_none_or(|evaluator| evaluator.matches(&ctx))
+                {
+                    Work::add(&work.matched, 1);
+                    previous_ns = Some(event.time.0);
+                    if !visitor.event(&ctx) {
+                        progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);
+                        return Walked {
+                            looked,
+                            complete: true,
+                        };
+                    }
+                }
+            }
+        }
+        progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);
+        Walked {
+            looked,
+            complete: true,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! A talk: what it goes over, its two ends, and what each said.
+
+use afterimage_query::print_value;
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+/// What a talk goes over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Kind {
+    Inet(u16),
+    Unix,
+    Pipe,
+    Tty,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Inet(protocol) => afterimage_model::entity::Protocol(protocol)
+                .name()
+                .unwrap_or("ip"),
+            Kind::Unix => "unix",
+            Kind::Pipe => "pipe",
+            Kind::Tty => "tty",
+        }
+    }
+}
+
+/// One end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct End {
+    /// `name[pid]` of the process that used it last, raw; empty when this end was not recorded.
+    pub who: Vec<u8>,
+    /// Its program alone.
+    pub program: Vec<u8>,
+    pub container: Vec<u8>,
+    pub user: Vec<u8>,
+    pub address: Option<SocketAddr>,
+    pub path: Vec<u8>,
+    pub(super) inodes: BTreeSet<u64>,
+    /// A shell reads its commands from here.
+    pub shell: bool,
+    pub(super) pid: u32,
+    pub(super) peer: u32,
+}
+
+impl End {
+    /// Who, and where.
+    pub fn name(&self) -> Vec<u8> {
+        let address = self.address.map(|address| address.to_string().into_bytes());
+        let place = address.unwrap_or_else(|| self.path.clone());
+        match (self.who.is_empty(), place.is_empty()) {
+            (false, false) => [&self.who[..], b" ", &place].concat(),
+            (false, true) => self.who.clone(),
+            _ => place,
+        }
+    }
+}
+
+/// What was said at once.
+#[derive(Clone, Debug)]
+pub(crate) struct Piece {
+    pub time: u64,
+    pub num: u64,
+    /// Which end said it.
+    pub from: usize,
+    /// Told by the end that said it, and not by the one that heard it.
+    pub(super) sent: bool,
+    pub bytes: Vec<u8>,
+    /// How much it was before anything was left out.
+    pub len: u64,
+}
+
+/// A talk.
+#[derive(Clone, Debug)]
+pub(crate) struct Talk {
+    pub kind: Kind,
+    /// The client, or who writes into a pipe, or who types; then the other.
+    pub ends: [End; 2],
+    pub pieces: Vec<Piece>,
+    pub first: u64,
+    pub last: u64,
+    pub first_num: u64,
+    pub events: u64,
+    pub errors: u64,
+    /// Something was left out because there is too much.
+    pub cut: bool,
+    pub(super) kept: [usize; 2],
+    /// Bytes by who said them and whether that end told it.
+    pub(super) moved: [[u64; 2]; 2],
+}
+
+impl Talk {
+    /// Bytes that an end said.
+    pub fn said(&self, from: usize) -> u64 {
+        let moved = self.moved.get(from).copied().unwrap_or_default();
+        moved.into_iter().max().unwrap_or(0)
+    }
+
+    /// How many of its ends were recorded.
+    pub fn recorded(&self) -> usize {
+        self.ends.iter().filter(|end| !end.who.is_empty()).count()
+    }
+
+    /// Leaves of every way what the end said that told more of it, and puts the rest in order.
+    pub(super) fn settle(&mut self) {
+        let mut kept = [[0usize; 2]; 2];
+        for piece in &self.pieces {
+            if let Some(count) = kept
+                .get_mut(piece.from)
+                .and_then(|way| way.get_mut(usize::from(piece.sent)))
+            {
+                *count += piece.bytes.len();
+            }
+        }
+        let moved = self.moved;
+        self.pieces.retain(|piece| {
+            let of = |told: usize| {
+                let kept = kept.get(piece.from).and_then(|way| way.get(told));
+                let moved = moved.get(piece.from).and_then(|way| way.get(told));
+                (kept.copied().unwrap_or(0), moved.copied().unwrap_or(0))
+            };
+            // What was sent wins a draw.
+            (of(1) >= of(0)) == piece.sent
+        });
+        self.pieces.sort_by_key(|piece| piece.num);
+    }
+
+    /// The filter that selects its events.
+    pub fn filter(&self) -> String {
+        let inodes: Vec<String> = self
+            .ends
+            .iter()
+            .flat_map(|end| &end.inodes)
+            .map(u64::to_string)
+            .collect();
+        let types = match self.kind {
+            Kind::Inet(_) => "fd.type in (ipv4, ipv6)",
+            Kind::Unix => "fd.type=unix",
+            Kind::Pipe => "fd.type=pipe",
+            Kind::Tty => "fd.type=char",
+        };
+        if self.kind == Kind::Tty {
+            let path = self.ends.first().map_or(&[][..], |end| &end.path);
+            let name = format!("{types} and fd.name={}", print_value(path));
+            return match inodes.is_empty() {
+                true => name,
+                false => format!("{name} and fd.ino in ({})", inodes.join(", ")),
+            };
+        }
+        if !inodes.is_empty() {
+            return format!("{types} and fd.ino in ({})", inodes.join(", "));
+        }
+        match self.ends.each_ref().map(|end| end.address) {
+            [Some(a), Some(b)] => {
+                let way = |a: SocketAddr, b: SocketAddr| {
+                    format!(
+                        "fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}",
+                        a.ip(),
+                        a.port(),
+                        b.ip(),
+                        b.port()
+                    )
+                };
+                format!("{types} and ({} or {})", way(a, b), way(b, a))
+            }
+            _ => {
+                let path = self.ends.first().map_or(&[][..], |end| &end.path);
+                format!("{types} and fd.name={}", print_value(path))
+            }
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! What is known of a folder and where the user stands in it. Only [`FolderState::update`] and [`FolderState::receive`] change it.
+
+use super::{Activity, PAGES, Page, PageRow, Place, Sheet, SheetRow};
+use crate::action::{Action, Key, Scope, action};
+use crate::area::{Area, Plan, plan};
+use crate::show;
+use crate::state::entry::{Entry, Kind};
+use crate::state::table::Table;
+use afterimage_indexer::{Row, Rows, TimeLook, TimeStyle};
+
+/// What is to be done outside.
+#[derive(Clone, Debug)]
+pub enum Want {
+    /// Ask the shelf; the answer carries the ticket. What was asked before is given up.
+    Ask(u64, Page, String),
+    /// Give up what was asked.
+    Cancel,
+    /// Open a capture.
+    Open(Place),
+    /// Leave.
+    Quit,
+}
+
+/// A page and where the user stands in it.
+#[derive(Clone, Debug, Default)]
+pub struct Standing {
+    /// Rows.
+    pub table: Table,
+    /// Where each leads, and which are bad news, by their own order.
+    pub rows: Vec<(Option<Place>, bool)>,
+    /// What else is to be known.
+    pub note: String,
+    /// What is said where there are no rows.
+    pub empty: String,
+    /// The words it was asked for; `None` before it was asked.
+    words: Option<String>,
+}
+
+/// Everything.
+#[derive(Debug)]
+pub struct FolderState {
+    /// What the folder is called.
+    pub name: String,
+    /// Only ASCII may be drawn.
+    pub ascii: bool,
+    /// Columns and lines of the terminal.
+    pub size: (u16, u16),
+    /// The page on screen, a place in [`PAGES`].
+    pub page: usize,
+    /// The pages.
+    pub pages: Vec<Standing>,
+    /// When what happened.
+    pub activity: Vec<Activity>,
+    /// What is searched for.
+    pub words: String,
+    /// The line being typed.
+    pub entry: Option<Entry>,
+    /// Whether help is open.
+    pub help: bool,
+    /// What was last said, in lines, and whether it is bad news.
+    pub notice: Option<(Vec<String>, bool)>,
+    /// How instants are shown.
+    pub look: TimeLook,
+    /// Captures gone through by the work in progress.
+    pub done: u64,
+    waiting: Option<u64>,
+    last_ticket: u64,
+    wants: Vec<Want>,
+}
+
+impl FolderState {
+    /// Stands at the first page, having asked for it.
+    pub fn new(name: String, size: (u16, u16)) -> FolderState {
+        let mut state = FolderState {
+            name,
+            ascii: false,
+            size,
+            page: 0,
+            pages: PAGES.iter().map(|_| Standing::default()).collect(),
+            activity: Vec::new(),
+            words: String::new(),
+            entry: None,
+            help: false,
+            notice: None,
+            look: TimeLook::Date,
+            done: 0,
+            waiting: None,
+            last_ticket: 0,
+            wants: Vec::new(),
+        };
+        state.show(0);
+        state
+    }
+
+    /// What was asked for since the last time.
+    pub fn wants(&mut self) -> Vec<Want> {
+        self.keep_in_sight();
+        std::mem::take(&mut self.wants)
+    }
+
+    /// The row of the page on screen.
+    pub fn row(&self) -> &'static PageRow {
+        PAGES.get(self.page).unwrap_or(&PAGES[0])
+    }
+
+    /// The page on screen.
+    pub fn standing(&self) -> &Standing {
+        &self.pages[self.page.min(self.pages.len() - 1)]
+    }
+
+    fn standing_mut(&mut self) -> &mut Standing {
+        let last = self.pages.len() - 1;
+        &mut self.pages[self.page.min(last)]
+    }
+
+    /// Whether an answer is on its way.
+    pub fn working(&self) -> bool {
+        self.waiting.is_some()
+    }
+
+    /// How instants are shown.
+    pub fn style(&self) -> TimeStyle {
+        TimeStyle {
+            look: self.look,
+            ..TimeStyle::default()
+        }
+    }
+
+    /// Where things are on the screen.
+    pub fn plan(&self) -> Plan {
+        let said = match (&self.entry, &self.notice) {
+            (Some(_), _) => 2,
+            (None, Some((lines, _))) => lines.len().min(6) as u16,
+            (None, None) => 0,
+        };
+        plan(self.size.0, self.size.1, true, said)
+    }
+
+    /// What a key means now.
+    pub fn action(&self, key: Key) -> Option<Action> {
+        let scopes: &[Scope] = match (self.help, &self.entry) {
+            (true, _) => &[Scope::Overlay],
+            (false, Some(_)) => &[Scope::Entry],
+            (false, None) => &[Scope::Rows, Scope::View, Scope::Everywhere],
+        };
+        if let Key::Char(c) = key
+            && self.entry.is_none()
+            && !self.help
+            && PAGES.iter().any(|row| row.key == c)
+        {
+            return Some(Action::OpenView(c));
+        }
+        action(key, scopes)
+    }
+
+    /// Does what the user wants, and says what is to be done outside.
+    pub fn update(&mut self, action: Action) -> Vec<Want> {
+        if !matches!(
+            action,
+            Action::Resize(..) | Action::Drag(..) | Action::Release(..) | Action::Tick(_)
+        ) {
+            self.notice = None;
+        }
+        match action {
+            Action::Resize(width, height) => self.size = (width, height),
+            Action::Quit => self.wants.push(Want::Quit),
+            _ if self.help => {
+                self.help = !matches!(action, Action::Cancel | Action::Back | Action::Help);
+            }
+            action if self.entry.is_some() => self.type_in(action),
+            Action::Help => self.help = true,
+            Action::Search | Action::Filter => {
+                self.entry = Some(Entry::new(Kind::Search, self.words.clone()));
+            }
+            Action::ClearFilter => self.search(String::new()),
+            Action::OpenView(key) => {
+                match PAGES.iter().position(|row| row.key == key) {
+                    // Once more: captures may have come or gone.
+                    Some(page) if page == self.page => self.refresh(),
+                    Some(page) => self.show(page),
+                    None => {}
+                }
+            }
+            Action::NextPane => self.show((self.page + 1) % PAGES.len()),
+            Action::PreviousPane => self.show((self.page + PAGES.len() - 1) % PAGES.len()),
+            Action::TimeFormat => {
+                self.look = match self.look {
+                    TimeLook::Date => TimeLook::Time,
+                    TimeLook::Time => TimeLook::Raw,
+                    TimeLook::Relative | TimeLook::Raw => TimeLook::Date,
+                };
+            }
+            Action::Cancel if self.working() => {
+                self.waiting = None;
+                self.wants.push(Want::Cancel);
+                self.say("stopped: this page was not made", true);
+            }
+            Action::Cancel | Action::Back if self.page != 0 => self.show(0),
+            Action::Drill | Action::Dig => self.open(),
+            Action::Up => self.travel(-1),
+            Action::Down => self.travel(1),
+            Action::Wheel(lines) => self.travel(i64::from(lines)),
+            Action::PageUp => self.travel(-self.lines()),
+            Action::PageDown => self.travel(self.lines()),
+            Action::Home => self.travel(i64::MIN),
+            Action::End => self.travel(i64::MAX),
+            Action::Left => {
+                let table = &mut self.standing_mut().table;
+                table.column = table.column.saturating_sub(1);
+            }
+            Action::Right => {
+                let last = self.row().columns.len().saturating_sub(1);
+                let table = &mut self.standing_mut().table;
+                table.column = (table.column + 1).min(last);
+            }
+            Action::Sort => {
+                let table = &mut self.standing_mut().table;
+                table.sort_by(table.column);
+            }
+            Action::Press(x, y) => self.press(x, y),
+            _ => {}
+        }
+        self.wants()
+    }
+
+    /// Takes an answer. One that nobody waits for any more is ignored.
+    pub fn receive(&mut self, ticket: u64, answer: Result<Sheet, String>) {
+        if self.waiting != Some(ticket) {
+            return;
+        }
+        self.waiting = None;
+        let sheet = match answer {
+            Ok(sheet) => sheet,
+            Err(why) => {
+                let standing = self.standing_mut();
+                *standing = Standing {
+                    words: standing.words.take(),
+                    ..Standing::default()
+                };
+                standing.table.loaded = true;
+                let lines = why.lines().map(crate::fit::plain).collect();
+                self.notice = Some((lines, true));
+                return;
+            }
+        };
+        if self.row().page == Page::Captures {
+            self.activity = sheet.activity;
+        }
+        let columns = self.row().columns;
+        let standing = self.standing_mut();
+        standing.note = sheet.note;
+        standing.empty = sheet.empty;
+        standing.rows = sheet
+            .rows
+            .iter()
+            .map(|row| (row.place.clone(), row.bad))
+            .collect();
+        let rows = sheet.rows.into_iter().enumerate();
+        let row = |(at, row): (usize, SheetRow)| Row {
+            cells: row.cells,
+            depth: 0,
+            events: 0,
+            first_num: at as u64,
+            filter: String::new(),
+        };
+        let rows = Rows {
+            rows: rows.map(row).collect(),
+            complete: true,
+            ..Rows::default()
+        };
+        standing.table.fill(rows, columns);
+        self.keep_in_sight();
+    }
+
+    /// Says something.
+    pub fn say(&mut self, text: &str, bad: bool) {
+        self.notice = Some((vec![crate::fit::plain(text)], bad));
+    }
+
+    /// Asks for the page on screen once more: captures may have come or gone.
+    pub fn refresh(&mut self) {
+        for standing in &mut self.pages {
+            standing.words = None;
+        }
+        self.show(self.page);
+    }
+
+    fn show(&mut self, page: usize) {
+        self.page = page.min(PAGES.len() - 1);
+        let words = match self.row().page {
+            // The catalogue and the list of indicators are of everything.
+            Page::Captures | Page::Indicators => String::new(),
+            Page::Found | Page::Events => self.words.clone(),
+        };
+        let (page, standing) = (self.row().page, self.standing_mut());
+        if standing.words.as_ref() == Some(&words) && standing.table.loaded {
+            return;
+        }
+        let column = standing.table.column;
+        let keep = page == Page::Captures;
+        if !keep {
+            standing.table = Table {
+                column,
+                ..Table::default()
+            };
+            standing.rows.clear();
+            standing.note.clear();
+        }
+        standing.words = Some(words.clone());
+        self.last_ticket += 1;
+        self.waiting = Some(self.last_ticket);
+        self.wants.push(Want::Ask(self.last_ticket, page, words));
+    }
+
+    fn search(&mut self, words: String) {
+        self.words = words;
+        let found = PAGES
+            .iter()
+            .position(|row| row.page == Page::Found)
+            .unwrap_or(0);
+        let page = match self.row().page {
+            Page::Events => self.page,
+            _ if self.words.is_empty() => 0,
+            _ => found,
+        };
+        self.show(page);
+    }
+
+    fn type_in(&mut self, action: Action) {
+        let Some(entry) = &mut self.entry else { return };
+        match action {
+            Action::Type(c) => entry.insert(c),
+            Action::Erase => entry.erase(),
+            Action::EraseNext => entry.erase_next(),
+            Action::EraseWord => entry.erase_word(),
+            Action::EraseLine => entry.set(String::new()),
+            Action::Left => entry.step(false),
+            Action::Right => entry.step(true),
+            Action::Home => entry.caret = 0,
+            Action::End => entry.caret = entry.text.len(),
+            Action::Cancel => self.entry = None,
+            Action::Accept => {
+                let words = entry.text.trim().to_owned();
+                self.entry = None;
+                self.search(words);
+            }
+            _ => {}
+        }
+    }
+
+    fn open(&mut self) {
+        let standing = self.standing();
+        let at = standing.table.order.get(standing.table.cursor);
+        let place = at.and_then(|at| standing.rows.get(*at)?.0.clone());
+        match place {
+            Some(place) => self.wants.push(Want::Open(place)),
+            None if standing.table.order.is_empty() => {}
+            None => self.say("this one cannot be opened", true),
+        }
+    }
+
+    fn lines(&self) -> i64 {
+        i64::from(self.plan().body.height.saturating_sub(1)).max(1)
+    }
+
+    fn travel(&mut self, lines: i64) {
+        let table = &mut self.standing_mut().table;
+        let last = table.order.len().saturating_sub(1);
+        let cursor = i64::try_from(table.cursor)
+            .unwrap_or(0)
+            .saturating_add(lines);
+        table.cursor = usize::try_from(cursor.max(0)).unwrap_or(0).min(last);
+    }
+
+    fn keep_in_sight(&mut self) {
+        let lines = usize::try_from(self.lines()).unwrap_or(1);
+        let table = &mut self.standing_mut().table;
+        if table.cursor < table.top {
+            table.top = table.cursor;
+        } else if table.cursor >= table.top + lines {
+            table.top = table.cursor + 1 - lines;
+        }
+        table.top = table.top.min(table.order.len().saturating_sub(lines));
+    }
+
+    /// A click on a page's name opens it, one on a row selects it, one on the selected row opens it.
+    fn press(&mut self, x: u16, y: u16) {
+        let plan = self.plan();
+        if plan.trail.contains(x, y) {
+            let hit = tabs(plan.trail).find(|(_, area)| area.contains(x, y));
+            if let Some((page, _)) = hit {
+                self.show(page);
+            }
+            return;
+        }
+        let (_, rows) = plan.body.split_top(1);
+        if !rows.contains(x, y) {
+            return;
+        }
+        let table = &mut self.standing_mut().table;
+        let line = table.top + usize::from(y - rows.y);
+        if line == table.cursor && line < table.order.len() {
+            self.open();
+        } else if line < table.order.len() {
+            table.cursor = line;
+        }
+    }
+}
+
+/// Where the names of the pages stand.
+pub(super) fn tabs(area: Area) -> impl Iterator<Item = (usize, Area)> {
+    let mut x = area.x;
+    PAGES.iter().enumerate().map(move |(at, row)| {
+        let width = (row.title.len() + 4) as u16;
+        let tab = Area {
+            x,
+            width,
+            height: 1,
+            ..area
+        };
+        x = x.saturating_add(width + 1);
+        (at, tab)
+    })
+}
+
+/// What the columns of the page on screen need.
+pub(super) fn widths(state: &FolderState) -> Vec<crate::area::Width> {
+    let (columns, widest) = (state.row().columns, &state.standing().table.widest);
+    let style = state.style();
+    let of = |(at, column)| show::width(column, widest.get(at).copied(), &style, state.size.0);
+    columns.iter().enumerate().map(of).collect()
+}

@@ -1,0 +1,140 @@
+//! A folder on a screen of text: pages, what is searched for, what comes back too late, and that nothing captured is drawn raw.
+
+use super::*;
+use crate::Options;
+use crate::action::Action;
+use std::sync::{Arc, Mutex};
+
+/// Tells what it was asked, and cannot open anything.
+#[derive(Default)]
+struct Asked(Mutex<Vec<(Page, String)>>);
+
+impl Shelf for Asked {
+    fn sheet(&self, page: Page, words: &str, _: &Progress) -> Result<Sheet, String> {
+        let mut asked = self.0.lock().map_err(|_| "poisoned")?;
+        asked.push((page, words.to_owned()));
+        if words == "(" {
+            return Err("this bracket is not closed\n  (\n  ^".to_owned());
+        }
+        let row = |name: &str, host: &[u8], bad: bool| SheetRow {
+            cells: vec![
+                Cell::Text(name.as_bytes().to_vec()),
+                Cell::Text(host.to_vec()),
+                Cell::Text(b"2023-11-14 22:13:20".to_vec()),
+                Cell::Text(b"2023-11-14 22:14:20".to_vec()),
+            ],
+            place: (!bad).then(|| Place {
+                path: PathBuf::from(name),
+                ..Place::default()
+            }),
+            bad,
+        };
+        let mut rows = vec![row("broken.aft", b"", true)];
+        rows.extend((0..40).map(|at| row(&format!("{at:02}.aft"), b"lab\x1b[2J", false)));
+        let activity = Activity {
+            span: (1_700_000_000_000_000_000, 1_700_000_060_000_000_000),
+            counts: vec![1, 0, 7],
+            triggered: true,
+            lossy: true,
+        };
+        Ok(Sheet {
+            rows,
+            activity: vec![activity],
+            ..Sheet::default()
+        })
+    }
+
+    fn open(&self, place: &Place) -> Result<Session, String> {
+        Err(format!("{} cannot be opened", place.path.display()))
+    }
+}
+
+fn player(width: u16, height: u16) -> (Arc<Asked>, FolderPlayer) {
+    let shelf = Arc::new(Asked::default());
+    let options = Options {
+        name: "evidence".into(),
+        ..Options::default()
+    };
+    let player = FolderPlayer::new(shelf.clone(), options, width, height);
+    (shelf, player)
+}
+
+fn press(player: &mut FolderPlayer, keys: &str) -> String {
+    player.press(keys).expect("keys are taken").screen()
+}
+
+#[test]
+fn a_folder_begins_with_its_captures_and_nothing_captured_is_drawn_raw() {
+    for (width, height) in [(200, 50), (80, 24), (40, 12), (20, 5), (1, 1)] {
+        let (_, mut player) = player(width, height);
+        for keys in ["", "<End>", "2", "?", "<Esc><Ctrl-F>x", "<Enter>", "4"] {
+            let screen = press(&mut player, keys);
+            assert!(!screen.contains('\u{1b}'), "{keys}\n{screen}");
+            assert_eq!(screen.lines().count(), usize::from(height));
+        }
+    }
+    let (_, mut player) = player(140, 36);
+    let screen = press(&mut player, "");
+    for said in [
+        "evidence  41 captures of 1 host",
+        "broken.aft",
+        "trigger",
+        "lost",
+        "2023-11-14",
+    ] {
+        assert!(screen.contains(said), "{said}\n{screen}");
+    }
+}
+
+#[test]
+fn words_lead_to_what_is_found_and_to_the_timeline_and_what_is_wrong_has_a_caret() {
+    let (shelf, mut player) = player(140, 36);
+    press(&mut player, "<Ctrl-F>shadow<Enter>3");
+    let asked = shelf.0.lock().expect("not poisoned").clone();
+    let words = "shadow".to_owned();
+    assert_eq!(
+        asked,
+        [
+            (Page::Captures, String::new()),
+            (Page::Found, words.clone()),
+            (Page::Events, words),
+        ]
+    );
+    let screen = press(&mut player, "<Ctrl-F><Ctrl-U>(<Enter>");
+    assert!(
+        screen.contains("this bracket is not closed") && screen.contains("\n  ^"),
+        "{screen}"
+    );
+    // Back at the catalogue, which is asked for once only.
+    press(&mut player, "<Esc>");
+    assert_eq!(shelf.0.lock().expect("not poisoned").len(), 4);
+}
+
+#[test]
+fn what_cannot_be_opened_is_said_and_the_user_stays() {
+    let (_, mut player) = player(140, 36);
+    let screen = press(&mut player, "<Enter>");
+    assert!(screen.contains("this one cannot be opened"), "{screen}");
+    let screen = press(&mut player, "<Down><Enter>");
+    assert!(screen.contains("00.aft cannot be opened"), "{screen}");
+    press(&mut player, "q");
+    assert!(player.left());
+}
+
+#[test]
+fn an_answer_that_was_given_up_is_ignored() {
+    let mut state = FolderState::new("evidence".into(), (100, 30));
+    let ticket = |wants: &[Want]| match wants {
+        [.., Want::Ask(ticket, ..)] => *ticket,
+        other => panic!("nothing was asked for: {other:?}"),
+    };
+    let first = ticket(&state.wants());
+    let second = ticket(&state.update(Action::OpenView('2')));
+    state.receive(first, Ok(Sheet::default()));
+    assert!(state.working());
+    assert!(matches!(state.update(Action::Cancel)[..], [Want::Cancel]));
+    state.receive(second, Ok(Sheet::default()));
+    assert!(!state.standing().table.loaded);
+    // It is asked for again when the user comes back to it.
+    ticket(&state.update(Action::OpenView('1')));
+}
