@@ -526,7 +526,7 @@ pub const FIELDS: &[Field] = fields! {
     "proc.cmdline" Str on Process: |c, _| Some(FieldValue::owned(proc::cmdline(c.proc()?))) => "The process's name and its arguments.";
     "proc.cmdnargs" Uint on Process: |c, _| Some(FieldValue::Uint(c.proc()?.args().skip(1).count() as u64)) => "How many arguments follow the first.";
     "proc.cwd" Str on Process: |c, _| proc::cwd(c.proc()?).map(FieldValue::str) => "Working directory.";
-    "proc.duration" RelTime on Head: |c, _| proc::age(c, c.known_proc()?).map(FieldValue::Uint) => "Time since the process started.";
+    "proc.duration" RelTime on Event: |c, _| proc::age(c, c.known_proc()?).map(FieldValue::Uint) => "Time since the process started.";
     "proc.env" Str(Optional) on Process: |c, arg| proc::env(c.proc()?, arg) => "The environment as NAME=value, or the value of one name: proc.env[PATH].";
     "proc.exe" Str on Process: |c, _| proc::exe(c.proc()?).map(FieldValue::str) => "The first argument (argv[0]), which the program that executed it chose.";
     "proc.exe_hash.sha256" Str on Process: |c, _| proc::sha256(c.proc()?).map(FieldValue::owned) => "SHA-256 of the executed file, hex; missing when it was too large, or gone before it could be read.";

@@ -381,7 +381,8 @@ pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
     let name = name?;
     // What Falco calls the flags of an exec is what is known of the executed file.
     let ty = c.ty()?;
-    if name == "flags" && ty.name == "execve" && ty.arg_index(name).is_none() {
+    let by_row = name == "flags" && ty.name == "execve" && scap(c).is_none();
+    if by_row && ty.arg_index(name).is_none() {
         return exe_flags(c).map(FieldValue::owned);
     }
     match find_arg(c, name)? {
