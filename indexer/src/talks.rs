@@ -444,28 +444,28 @@ pub(crate) fn about(talk: &Talk) -> Vec<u8> {
     line.map_or(Vec::new(), |line| line.get(..200).unwrap_or(line).to_vec())
 }
 
+/// What selects one end of a connection, by its own address and that of the other.
+fn way(own: SocketAddr, other: SocketAddr) -> String {
+    format!(
+        "fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}",
+        own.ip(),
+        own.port(),
+        other.ip(),
+        other.port()
+    )
+}
+
 /// The filter that selects the connection, pipe or terminal of an event; `None` when it is about none.
 pub fn stream_of(ctx: &Ctx<'_>) -> Option<String> {
     let file = ctx.file()?;
     let inode = (file.ino != 0).then(|| format!("fd.ino={}", file.ino));
     let named = || format!("fd.name={}", print_value(&file.name()));
     match (file.kind, &file.flow) {
-        (FileKind::Ipv4 | FileKind::Ipv6, Some(flow)) if flow.is_connected() => {
-            let way = |a: SocketAddr, b: SocketAddr| {
-                format!(
-                    "fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}",
-                    a.ip(),
-                    a.port(),
-                    b.ip(),
-                    b.port()
-                )
-            };
-            Some(format!(
-                "fd.type in (ipv4, ipv6) and ({} or {})",
-                way(flow.local, flow.remote),
-                way(flow.remote, flow.local)
-            ))
-        }
+        (FileKind::Ipv4 | FileKind::Ipv6, Some(flow)) if flow.is_connected() => Some(format!(
+            "fd.type in (ipv4, ipv6) and ({} or {})",
+            way(flow.local, flow.remote),
+            way(flow.remote, flow.local)
+        )),
         (FileKind::Unix, _) => Some(format!("fd.type=unix and {}", inode.unwrap_or_else(named))),
         (FileKind::Pipe, _) => Some(format!("fd.type=pipe and {}", inode.unwrap_or_else(named))),
         _ if is_terminal(file) => Some(format!("fd.type=char and {}", named())),

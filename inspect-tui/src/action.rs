@@ -223,6 +223,14 @@ pub enum Action {
     Resize(u16, u16),
 }
 
+impl Action {
+    /// Whether somebody did it who has read what was said: else it comes by itself, or while something is under way.
+    pub fn is_meant(self) -> bool {
+        use Action::{Drag, Release, Resize, Tick};
+        !matches!(self, Resize(..) | Drag(..) | Release(..) | Tick(_))
+    }
+}
+
 /// A row of [`BINDINGS`].
 #[derive(Clone, Copy, Debug)]
 pub struct Binding {

@@ -14,6 +14,16 @@ pub struct Area {
 }
 
 impl Area {
+    /// A screen of this size but for its last line, where keys are named.
+    pub fn above_keys((width, height): (u16, u16)) -> Area {
+        Area {
+            x: 0,
+            y: 0,
+            width,
+            height: height.saturating_sub(1),
+        }
+    }
+
     /// Whether the cell lies inside.
     pub fn contains(&self, x: u16, y: u16) -> bool {
         x >= self.x

@@ -11,7 +11,7 @@ use afterimage_query::{Column, TILES, VIEWS};
 use std::io::{BufRead, Write};
 
 /// Rows that are printed at once.
-const PAGE: usize = 20;
+pub(crate) const PAGE: usize = 20;
 
 const HELP: &str = "\
 enter: more rows. A number: stand on that row. Anything else is keys, as the screen has them, with names in
@@ -165,14 +165,7 @@ fn print(state: &State, top: &mut usize, out: &mut impl Write) -> std::io::Resul
         Body::Table(table) => table.order.len(),
         Body::Events(list) => list.len(),
     };
-    *top = (*top).min(rows.saturating_sub(1));
-    let last = rows.min(*top + PAGE);
-    writeln!(
-        out,
-        "{}: rows {} to {last} of {rows}",
-        view.title,
-        (*top + 1).min(rows)
-    )?;
+    let last = head(out, view.title, top, rows)?;
     for at in *top..last {
         let line = match &state.step().body {
             Body::Table(table) => {
@@ -194,4 +187,18 @@ fn print(state: &State, top: &mut usize, out: &mut impl Write) -> std::io::Resul
         writeln!(out, "{}. {line}", at + 1)?;
     }
     Ok(())
+}
+
+/// Says which rows of a page follow, from `top` on, which is put right; gives where they end.
+pub(crate) fn head(
+    out: &mut impl Write,
+    title: &str,
+    top: &mut usize,
+    rows: usize,
+) -> std::io::Result<usize> {
+    *top = (*top).min(rows.saturating_sub(1));
+    let last = rows.min(*top + PAGE);
+    let first = (*top + 1).min(rows);
+    writeln!(out, "{title}: rows {first} to {last} of {rows}")?;
+    Ok(last)
 }

@@ -251,10 +251,7 @@ impl State {
 
     /// Does what the user wants, and says what is to be done outside.
     pub fn update(&mut self, action: Action) -> Vec<Effect> {
-        if !matches!(
-            action,
-            Action::Resize(..) | Action::Drag(..) | Action::Release(..) | Action::Tick(_)
-        ) {
+        if action.is_meant() {
             self.notice = None;
         }
         match action {

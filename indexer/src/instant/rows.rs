@@ -8,7 +8,7 @@ use crate::secrets::{is_secret, terminal};
 use crate::session::Session;
 use afterimage_model::{
     Abi, BootNs, Container, ContainerId, Ctx, Event, EventFlags, File, FileId, FileKind, Origin,
-    ProcId, Process, Role, TypeId, Value,
+    ProcId, Process, Role, Tables, TypeId, Value,
 };
 use afterimage_query::{Made, print_value};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -35,6 +35,19 @@ fn nothing(session: &Session, at: u64, process: &Process, fd: Option<(u32, FileI
     }
 }
 
+/// Such an event among the rows of its instant: nothing was before it.
+fn of<'a>(session: &'a Session, tables: &'a Tables, event: &'a Event) -> Ctx<'a> {
+    Ctx {
+        manifest: session.manifest(),
+        schema: session.schema(),
+        tables,
+        event,
+        num: 0,
+        first_ns: event.time.0,
+        previous_ns: event.time.0,
+    }
+}
+
 /// The rows of a view of an instant. The filter is asked about each row's process and descriptor.
 pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
     let (mut state, complete) = Instant::replay(session, asked);
@@ -53,15 +66,7 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
                    filter: String,
                    own: &dyn Fn(&str) -> Cell| {
         let event = nothing(session, at, process, fd);
-        let ctx = Ctx {
-            manifest: session.manifest(),
-            schema: session.schema(),
-            tables: &state.tables,
-            event: &event,
-            num: 0,
-            first_ns: at,
-            previous_ns: at,
-        };
+        let ctx = of(session, &state.tables, &event);
         if out.len() <= made::MOST_ROWS && asked.filter.is_none_or(|filter| filter.matches(&ctx)) {
             out.push(row(columns.cells(Some(&ctx), own), 0, 0, filter));
         }
@@ -199,15 +204,7 @@ fn mounts(
         if let Some(filter) = asked.filter {
             let Some(process) = inside else { continue };
             let event = nothing(session, state.at, process, None);
-            let ctx = Ctx {
-                manifest: session.manifest(),
-                schema: session.schema(),
-                tables: &state.tables,
-                event: &event,
-                num: 0,
-                first_ns: 0,
-                previous_ns: 0,
-            };
+            let ctx = of(session, &state.tables, &event);
             if !filter.matches(&ctx) {
                 continue;
             }

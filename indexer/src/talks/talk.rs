@@ -1,5 +1,6 @@
 //! A talk: what it goes over, its two ends, and what each said.
 
+use super::way;
 use afterimage_query::print_value;
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
@@ -153,15 +154,6 @@ impl Talk {
         }
         match self.ends.each_ref().map(|end| end.address) {
             [Some(a), Some(b)] => {
-                let way = |a: SocketAddr, b: SocketAddr| {
-                    format!(
-                        "fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}",
-                        a.ip(),
-                        a.port(),
-                        b.ip(),
-                        b.port()
-                    )
-                };
                 format!("{types} and ({} or {})", way(a, b), way(b, a))
             }
             _ => {

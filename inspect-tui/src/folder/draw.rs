@@ -343,13 +343,8 @@ fn footer(area: Area, canvas: &mut Canvas<'_>) {
 }
 
 fn help(state: &FolderState, canvas: &mut Canvas<'_>) {
-    let (width, height) = state.size;
-    let area = Area {
-        x: 0,
-        y: 0,
-        width,
-        height: height.saturating_sub(1),
-    };
+    let width = state.size.0;
+    let area = Area::above_keys(state.size);
     canvas.clear(area);
     canvas.text(area, 0, 0, "help", Role::Title);
     let pages = PAGES.iter().map(|row| (row.key.to_string(), row.doc));

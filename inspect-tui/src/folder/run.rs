@@ -5,6 +5,7 @@ use super::draw::draw;
 use super::state::{FolderState, Want};
 use super::{Page, Place, Sheet, Shelf};
 use crate::action::Action;
+use crate::linear::PAGE;
 use crate::play::{self, Player};
 use crate::term::{self, Left, Taken};
 use crate::theme::Theme;
@@ -234,9 +235,6 @@ fn perform(
     (open, left)
 }
 
-/// Rows that are printed at once.
-const PAGE: usize = 20;
-
 const HELP: &str = "\
 enter: more rows. A number: open that row; q comes back. /WORDS: search all captures. 1 captures, 2 found,
 3 timeline, 4 indicators. help: this. quit: leave.";
@@ -326,14 +324,7 @@ fn print(state: &FolderState, top: &mut usize, out: &mut impl Write) -> std::io:
         writeln!(out, "{}", standing.note)?;
     }
     let rows = standing.table.order.len();
-    *top = (*top).min(rows.saturating_sub(1));
-    let last = rows.min(*top + PAGE);
-    writeln!(
-        out,
-        "{}: rows {} to {last} of {rows}",
-        row.title,
-        (*top + 1).min(rows)
-    )?;
+    let last = linear::head(out, row.title, top, rows)?;
     for at in *top..last {
         let cells = standing.table.line(at).map_or(&[][..], |row| &row.cells);
         let words = row.columns.iter().zip(cells).filter_map(|(column, cell)| {

@@ -155,10 +155,7 @@ impl FolderState {
 
     /// Does what the user wants, and says what is to be done outside.
     pub fn update(&mut self, action: Action) -> Vec<Want> {
-        if !matches!(
-            action,
-            Action::Resize(..) | Action::Drag(..) | Action::Release(..) | Action::Tick(_)
-        ) {
+        if action.is_meant() {
             self.notice = None;
         }
         match action {
@@ -328,16 +325,10 @@ impl FolderState {
 
     fn type_in(&mut self, action: Action) {
         let Some(entry) = &mut self.entry else { return };
+        if entry.edit(action) {
+            return;
+        }
         match action {
-            Action::Type(c) => entry.insert(c),
-            Action::Erase => entry.erase(),
-            Action::EraseNext => entry.erase_next(),
-            Action::EraseWord => entry.erase_word(),
-            Action::EraseLine => entry.set(String::new()),
-            Action::Left => entry.step(false),
-            Action::Right => entry.step(true),
-            Action::Home => entry.caret = 0,
-            Action::End => entry.caret = entry.text.len(),
             Action::Cancel => self.entry = None,
             Action::Accept => {
                 let words = entry.text.trim().to_owned();

@@ -1,5 +1,6 @@
 //! The line being typed: a filter, a search, an event number, a file name, or part of a view's name.
 
+use crate::action::Action;
 use afterimage_query::{Candidate, FilterError, VIEWS, View, complete};
 
 /// What is being typed.
@@ -85,6 +86,23 @@ impl Entry {
 
     fn before(&self) -> &str {
         self.text.get(..self.caret).unwrap_or_default()
+    }
+
+    /// Changes the line or moves the caret, where the action is about that; says whether it is.
+    pub fn edit(&mut self, action: Action) -> bool {
+        match action {
+            Action::Type(c) => self.insert(c),
+            Action::Erase => self.erase(),
+            Action::EraseNext => self.erase_next(),
+            Action::EraseWord => self.erase_word(),
+            Action::EraseLine => self.set(String::new()),
+            Action::Left => self.step(false),
+            Action::Right => self.step(true),
+            Action::Home => self.caret = 0,
+            Action::End => self.caret = self.text.len(),
+            _ => return false,
+        }
+        true
     }
 
     /// Adds a character at the caret.

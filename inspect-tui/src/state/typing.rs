@@ -10,16 +10,10 @@ use std::path::PathBuf;
 impl State {
     pub(super) fn update_entry(&mut self, action: Action) {
         let Some(entry) = &mut self.entry else { return };
+        if entry.edit(action) {
+            return;
+        }
         match action {
-            Action::Type(c) => entry.insert(c),
-            Action::Erase => entry.erase(),
-            Action::EraseNext => entry.erase_next(),
-            Action::EraseWord => entry.erase_word(),
-            Action::EraseLine => entry.set(String::new()),
-            Action::Left => entry.step(false),
-            Action::Right => entry.step(true),
-            Action::Home => entry.caret = 0,
-            Action::End => entry.caret = entry.text.len(),
             Action::Complete => entry.complete(),
             Action::Cancel => self.entry = None,
             Action::Up => self.recall(true),

@@ -12,14 +12,9 @@ pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
     let Some((open, top)) = state.overlay else {
         return;
     };
-    let (width, height) = state.size;
+    let width = state.size.0;
     // The footer stays: it says how to close this.
-    let area = Area {
-        x: 0,
-        y: 0,
-        width,
-        height: height.saturating_sub(1),
-    };
+    let area = Area::above_keys(state.size);
     canvas.clear(area);
     let title = match open {
         Overlay::Help => "help",
