@@ -1,11 +1,11 @@
 //! Whether a kernel program has its CPU for itself until it ends. Up to Linux 6.19 tracepoints see to that. From 7.0 on another
 //! task may come in between, on the same CPU, and would write into the middle of a record: there the programs call
-//! `bpf_preempt_disable` and `bpf_preempt_enable` (kernel functions since Linux 6.10), for which they have places.
-//!
-//! Such a call names its function by the number of its type (Documentation/bpf/kfuncs.rst), which every kernel has otherwise.
+//! `bpf_preempt_disable` and `bpf_preempt_enable` (kernel functions since Linux 6.10), for which they have places, and calls are seen
+//! by way of perf. Such a call names its function by the number of its type (Documentation/bpf/kfuncs.rst), which every kernel has otherwise.
 
 use crate::wire::Hold;
 use object::{Object, ObjectSection, SectionFlags, elf};
+use std::path::Path;
 
 /// The first version whose tracepoints let others in between.
 const SINCE: (u32, u32) = (7, 0);
@@ -34,6 +34,17 @@ pub fn is_needed(release: &str) -> bool {
     let mut numbers = release.split(|c: char| !c.is_ascii_digit());
     let mut next = || numbers.next()?.parse().ok();
     next().zip(next()).is_some_and(|version| version >= SINCE)
+}
+
+/// Whether the return of calls can be seen by way of perf, which needs the tracepoint's number in tracefs.
+pub fn has_perf() -> bool {
+    ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"]
+        .iter()
+        .any(|at| {
+            Path::new(at)
+                .join("events/raw_syscalls/sys_exit/id")
+                .exists()
+        })
 }
 
 /// The programs with the calls in their places; without functions, with nothing there.
@@ -95,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn every_program_but_two_has_both_places_and_nothing_else_changes() {
+    fn every_program_that_others_could_interrupt_has_both_places_and_nothing_else_changes() {
         let marks = |object: &[u8]| {
             let calls = object.as_chunks::<INSTRUCTION>().0;
             let count = |wanted: [u8; 8]| calls.iter().filter(|one| **one == wanted).count();
@@ -105,8 +116,8 @@ mod tests {
             };
             [count(place(Hold::HOLD)), count(place(Hold::YIELD))]
         };
-        // One that is told by the scheduler, which lets nobody in, and one that does nothing.
-        let programs = crate::load::hooks().count() - 1;
+        // Without the one that is told by the scheduler and the one by way of perf, which let nobody in.
+        let programs = crate::load::hooks().count() - 2;
         assert_eq!(marks(OBJECT), [programs, programs]);
         let without = filled(OBJECT, None);
         assert_eq!(marks(&without), [0, 0]);

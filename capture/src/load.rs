@@ -30,15 +30,10 @@ unsafe impl aya::Pod for SideBooks {}
 unsafe impl aya::Pod for SelfSignal {}
 
 /// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
-/// Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less. Optional
-/// rows that see the same are for different kernels: one of them is enough.
+/// Rows that see the same are for different kernels, and of these one is enough. Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less.
 const PROGRAMS: &[Row] = &[
-    (
-        "on_sys_exit",
-        "sys_exit",
-        true,
-        "the return of every system call, 64-bit and 32-bit",
-    ),
+    (BY_PERF, "sys_exit", true, RETURNED),
+    ("on_sys_exit", "sys_exit", true, RETURNED),
     (
         "on_exec",
         "sched_process_exec",
@@ -164,6 +159,9 @@ const PROGRAMS: &[Row] = &[
     ("on_switch", "sched_switch", false, TIMED),
 ];
 
+/// The program at the return of every call where others may come between otherwise ([`alone`]).
+const BY_PERF: &str = "on_sys_exit_by_perf";
+const RETURNED: &str = "the return of every system call, 64-bit and 32-bit";
 const TIMED: &str = "how long calls take that wait";
 
 const CRASHES: &str = "where processes were that crashed";
@@ -239,7 +237,12 @@ type Tried = (&'static Row, Result<(), NotLoaded>);
 
 /// Loads the programs, on several processors at once: the kernel's check of them is most of the time that arming takes. Gives
 /// what became of those that were tried, in the order of their table.
-fn load_all(ebpf: &mut Ebpf, btf: &Btf, settings: &Settings) -> Result<Vec<Tried>, Error> {
+fn load_all(
+    ebpf: &mut Ebpf,
+    btf: &Btf,
+    settings: &Settings,
+    by_perf: bool,
+) -> Result<Vec<Tried>, Error> {
     let mut programs: BTreeMap<String, &mut Program> = (ebpf.programs_mut())
         .map(|(name, program)| (name.to_owned(), program))
         .collect();
@@ -261,15 +264,16 @@ fn load_all(ebpf: &mut Ebpf, btf: &Btf, settings: &Settings) -> Result<Vec<Tried
     let work = || {
         while let Some(group) = lock(&hooks).next() {
             for (at, program) in group {
-                let Some((_, hook, _, sees)) = PROGRAMS.get(at) else {
+                let Some((name, hook, _, sees)) = PROGRAMS.get(at) else {
                     continue;
                 };
-                let result = if *sees == TIMED && !settings.latency {
-                    Err(NotLoaded::SwitchedOff)
-                } else {
-                    <&mut BtfTracePoint>::try_from(program)
+                let unwanted = *sees == TIMED && !settings.latency || *name == BY_PERF && !by_perf;
+                let result = match program {
+                    _ if unwanted => Err(NotLoaded::SwitchedOff),
+                    Program::TracePoint(program) => program.load().map_err(NotLoaded::Refused),
+                    program => <&mut BtfTracePoint>::try_from(program)
                         .and_then(|program| program.load(hook, btf))
-                        .map_err(NotLoaded::Refused)
+                        .map_err(NotLoaded::Refused),
                 };
                 let taken = result.is_ok();
                 lock(&tried).insert(at, result);
@@ -408,21 +412,21 @@ impl Kernel {
         }
         let mut loaded: Vec<&'static str> = Vec::new();
         let mut not_covered = Vec::new();
-        if needed {
-            let why = "calls made while another task has lost the same CPU at the end of a program's run: from Linux 7.0 on the kernel does not run the program then; how often is told as gaps";
-            not_covered.push(("", why.to_owned()));
-        }
         if needed && types.alone.is_none() {
             let why = "records are not kept whole where a task loses its CPU in the middle of one: this kernel lacks bpf_preempt_disable";
             not_covered.push(("", why.to_owned()));
         }
-        for ((name, _, needed, sees), tried) in load_all(&mut ebpf, &types.hooks, settings)? {
+        let mut refused = Vec::new();
+        let by_perf = needed && alone::has_perf();
+        for ((name, _, needed, sees), tried) in
+            load_all(&mut ebpf, &types.hooks, settings, by_perf)?
+        {
             match tried {
                 Ok(()) => loaded.push(name),
                 Err(NotLoaded::SwitchedOff) => {
                     not_covered.push((*sees, format!("{name}: {sees}: switched off")));
                 }
-                Err(NotLoaded::Refused(why)) if *needed => return Err(Error::program(name, why)),
+                Err(NotLoaded::Refused(why)) if *needed => refused.push((*name, *sees, why)),
                 Err(NotLoaded::Refused(why)) => {
                     not_covered.push((*sees, format!("{name}: {sees}: {}", chain(&why))));
                 }
@@ -433,6 +437,16 @@ impl Kernel {
             .filter(|(name, _, _, _)| seen(name))
             .map(|(_, hook, _, sees)| (*hook, *sees))
             .collect();
+        for (name, sees, why) in refused {
+            if !seen.iter().any(|row| row.1 == sees) {
+                return Err(Error::program(name, why));
+            }
+            not_covered.push((name, format!("{name}: {sees}: {}", chain(&why))));
+        }
+        if needed && !loaded.contains(&BY_PERF) {
+            let why = "calls made while another task has lost the same CPU at the end of a program's run: from Linux 7.0 on the kernel does not run the program then; how often is told as gaps; with tracefs mounted (mount -t tracefs none /sys/kernel/tracing) none are missed";
+            not_covered.push(("", why.to_owned()));
+        }
         not_covered.retain(|(sees, _)| !seen.iter().any(|row| row.1 == *sees));
         let rings = Rings::map(
             map_fd(&ebpf, "ring")?,
@@ -473,8 +487,14 @@ impl Kernel {
                 .ebpf
                 .program_mut(name)
                 .ok_or_else(|| Error::object(name))?;
-            let attached =
-                <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()));
+            let attached = match program {
+                Program::TracePoint(program) => {
+                    program.attach("raw_syscalls", "sys_exit").map(|_| ())
+                }
+                program => {
+                    <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()))
+                }
+            };
             match attached {
                 Ok(()) => {
                     seen.push(*sees);
@@ -536,9 +556,11 @@ impl Kernel {
     pub fn detach(&mut self) {
         for (_, program) in self.ebpf.programs_mut() {
             // A program that never loaded has nothing to detach.
-            if let Program::BtfTracePoint(p) = program {
-                let _ = p.unload();
-            }
+            let _ = match program {
+                Program::BtfTracePoint(program) => program.unload(),
+                Program::TracePoint(program) => program.unload(),
+                _ => Ok(()),
+            };
         }
     }
 

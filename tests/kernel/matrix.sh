@@ -90,7 +90,7 @@ for kernel in "${kernels[@]}"; do
     for what in doctor story verify; do check "$what" "$(word $what)" 0; done
     check "the file that was read" "$(word read)" 1
     check "control groups of version 1" "$(word legacy)" "0 7 0"
-    check "tasks that take turns" "$(word turns)" "0 told"
+    check "tasks that take turns" "$(word turns)" "0 18000"
     check "steps of the clock" "$(word clock)" "0 ahead back ahead back ahead "
     check "the order of events" "$(word order)" kept
     # Outside of the guest the capture is the same.

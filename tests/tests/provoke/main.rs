@@ -18,7 +18,7 @@ mod time;
 mod user;
 
 use afterimage_capture::{Options, Scope};
-use afterimage_model::{Blob, Ctx, EventFlags, Gap, GapCause, SYSCALLS, Value, render};
+use afterimage_model::{Blob, Ctx, EventFlags, SYSCALLS, Value, render};
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child::{self, End, Shared};
 use afterimage_tests::harness::{self, Seen};
@@ -212,8 +212,7 @@ fn every_case_makes_its_call_and_ends_well() {
     }
     let cgroup = Cgroup::fresh("provoke-alone").expect("a control group");
     let folder = tempfile::tempdir().expect("a folder");
-    let all = cases().map(|case| case.0).collect();
-    let wrong: Vec<_> = run_all(&cgroup, folder.path(), &all)
+    let wrong: Vec<_> = run_all(&cgroup, folder.path())
         .into_iter()
         .filter(|r| !r.ended_well || r.account.is_none())
         .collect();
@@ -224,72 +223,44 @@ fn every_case_makes_its_call_and_ends_well() {
 fn every_provoked_call_is_recorded_as_what_it_was() {
     needs_recording!();
     let cgroup = Cgroup::fresh("provoke").expect("a control group");
-    let (mut left, mut with_file): (BTreeSet<_>, _) = (cases().map(|case| case.0).collect(), 0);
-    let count = left.len();
-    // From Linux 7.0 on the kernel may not run the program at a call, and the recorder says so: such a call is made again, until
-    // each has been recorded as it was. Of a recording that does not say so everything has to be there.
-    for round in 1.. {
-        let (not_run, reports, wrong) = provoke(&cgroup, &left);
-        let wrong_names: BTreeSet<_> = wrong.keys().copied().collect();
-        with_file += (reports.iter())
-            .filter(|r| !wrong_names.contains(r.name.as_str()))
-            .filter(|r| r.account.as_ref().is_some_and(|a| a.file.is_some()))
-            .count();
-        eprintln!(
-            "{} calls made, {} recorded as they were",
-            reports.len(),
-            reports.len() - wrong.len()
-        );
-        if wrong.is_empty() {
-            break;
-        }
-        assert!(
-            not_run && round < MOST_ROUNDS,
-            "{} of {} calls are not recorded as they were:\n{}",
-            wrong.len(),
-            reports.len(),
-            wrong.values().cloned().collect::<Vec<_>>().join("\n")
-        );
-        left.retain(|name| wrong_names.contains(name));
-    }
-    eprintln!("all {count}, {with_file} of them about an open file");
-}
-
-/// How often what the kernel did not run a program at is made again.
-const MOST_ROUNDS: u32 = 10;
-
-/// Records some cases: whether the kernel is said not to have run the program at every call, what the cases told, and what is not as
-/// it was, by name.
-fn provoke(
-    cgroup: &Cgroup,
-    wanted: &BTreeSet<&'static str>,
-) -> (bool, Vec<Report>, BTreeMap<&'static str, String>) {
     let folder = tempfile::tempdir().expect("a folder");
     let options = Options {
         scope: Scope::Cgroup(cgroup.path().to_owned()),
         ..Options::default()
     };
-    let (capture, reports) = harness::record(options, || run_all(cgroup, folder.path(), wanted));
+    let (capture, reports) = harness::record(options, || run_all(&cgroup, folder.path()));
     assert_eq!(capture.totals.dropped, 0, "nothing is lost at this rate");
-    let not_run = |gap: &Gap| gap.cause == GapCause::Blind && gap.detail.contains("on_sys_exit");
-    let mut wrong = BTreeMap::new();
+
+    let mut wrong = Vec::new();
     for report in &reports {
         let mut events = capture.of_thread(report.pid);
         // What a call sets off in the kernel has events of its own.
         let set_off = ["signal_generate", "signaldeliver", "inet_sock_set_state"];
         events.retain(|e| !set_off.contains(&e.name()));
-        let name = wanted
-            .get(report.name.as_str())
-            .expect("one that was asked for");
         if let Err(why) = check(report, &events) {
-            wrong.insert(*name, format!("{name}: {why}"));
+            wrong.push(format!("{}: {why}", report.name));
         }
     }
-    (capture.gaps.iter().any(not_run), reports, wrong)
+    let with_file = reports
+        .iter()
+        .filter(|r| r.account.as_ref().is_some_and(|a| a.file.is_some()))
+        .count();
+    eprintln!(
+        "{} calls made, {} recorded as they were, {with_file} of them about an open file",
+        reports.len(),
+        reports.len() - wrong.len()
+    );
+    assert!(
+        wrong.is_empty(),
+        "{} of {} calls are not recorded as they were:\n{}",
+        wrong.len(),
+        reports.len(),
+        wrong.join("\n")
+    );
 }
 
-/// Runs every case that is wanted in a child of its own, below one child that has left the namespaces of the machine.
-fn run_all(cgroup: &Cgroup, folder: &Path, wanted: &BTreeSet<&str>) -> Vec<Report> {
+/// Runs every case in a child of its own, below one child that has left the namespaces of the machine.
+fn run_all(cgroup: &Cgroup, folder: &Path) -> Vec<Report> {
     let reports = Shared::new(16 << 20).expect("shared memory");
     let (_, end) = harness::run_in(cgroup, || {
         // SAFETY: only this child's own view of mounts, hostname and queues changes.
@@ -306,8 +277,7 @@ fn run_all(cgroup: &Cgroup, folder: &Path, wanted: &BTreeSet<&str>) -> Vec<Repor
                 std::ptr::null(),
             )
         };
-        let wanted = cases().filter(|case| wanted.contains(case.0));
-        let told: Vec<Json> = wanted.filter_map(|case| run_one(case, folder)).collect();
+        let told: Vec<Json> = cases().filter_map(|case| run_one(case, folder)).collect();
         reports.put(Json::from(told).to_string().as_bytes());
         0
     });
