@@ -17,6 +17,7 @@ build:  ## build the command: target/debug/afterimage
 
 demo:  ## break into a throw-away container, record it, remove it, and look at what is left
 	.ci/setup demo
+	@[ -e $(BIN) ] || echo "building the command: some ten minutes on two processors, the first time only"
 	$(CARGO) build --workspace --bin afterimage
 	$(SUDO) $(BIN) demo
 
