@@ -2,7 +2,8 @@
 //! does for each setting of the clock and each leap second (timerfd_create(2), `TFD_TIMER_CANCEL_ON_SET`, Linux 3.0).
 
 use crate::host;
-use afterimage_model::{BootNs, ClockPair, Gap, GapCause, Manifest};
+use afterimage_model::time::Civil;
+use afterimage_model::{BootNs, ClockPair, Gap, GapCause};
 use rustix::event::{EventfdFlags, PollFd, PollFlags, eventfd, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -30,11 +31,11 @@ pub struct Step {
 }
 
 impl Step {
-    /// What a file says of it. Its times go by the clock as it was when the file began.
-    pub fn gap(&self, manifest: &Manifest) -> Gap {
+    /// What a file says of it. Its times go by one clock: by that of its beginning, which may be before or after the step.
+    pub fn gap(&self) -> Gap {
         let at = BootNs(self.now.boot_ns);
         let way = if self.by_ns < 0 { "back" } else { "ahead" };
-        let off_ns = i128::from(self.now.real_ns) - i128::from(manifest.wall_ns(at.0));
+        let utc = |ns: i64| Civil::from_unix_ns(ns).iso8601();
         Gap {
             cause: GapCause::ClockStep,
             start: at,
@@ -43,19 +44,18 @@ impl Step {
             count: Some(0),
             first_seq: None,
             detail: format!(
-                "the wall clock was set {way} by {}; from here on it differs by {} from the times in this file, which go on as they began",
-                seconds(i128::from(self.by_ns.unsigned_abs())),
-                seconds(off_ns),
+                "the wall clock was set {way} by {}, from {} to {}; times in this file go by one clock before and after",
+                seconds(self.by_ns.unsigned_abs()),
+                utc(self.now.real_ns.saturating_sub(self.by_ns)),
+                utc(self.now.real_ns),
             ),
         }
     }
 }
 
 /// Nanoseconds as seconds with all their digits.
-fn seconds(ns: i128) -> String {
-    let sign = if ns < 0 { "-" } else { "" };
-    let ns = ns.unsigned_abs();
-    format!("{sign}{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
+fn seconds(ns: u64) -> String {
+    format!("{}.{:09} s", ns / 1_000_000_000, ns % 1_000_000_000)
 }
 
 /// How far the wall clock is ahead of the boot clock, ns.
@@ -156,38 +156,24 @@ mod tests {
     const S: i64 = 1_000_000_000;
 
     #[test]
-    fn a_step_says_by_how_much_and_how_far_off_the_file_is() {
-        let manifest = Manifest {
-            clock: ClockPair {
+    fn a_step_says_by_how_much_and_from_when_to_when() {
+        let told = |real_ns, by_ns| {
+            let now = ClockPair {
                 boot_ns: 10,
-                mono_ns: 10,
-                real_ns: 1_000 * S,
-            },
-            ..Manifest::default()
+                mono_ns: 0,
+                real_ns,
+            };
+            let gap = Step { now, by_ns }.gap();
+            assert_eq!((gap.cause, gap.count), (GapCause::ClockStep, Some(0)));
+            assert_eq!((gap.start, gap.end), (BootNs(10), BootNs(10)));
+            gap.detail
         };
-        let now = |real_ns| ClockPair {
-            boot_ns: 10 + 5 * S.unsigned_abs(),
-            mono_ns: 0,
-            real_ns,
-        };
-        let by_ns = 3_600 * S;
-        let gap = Step {
-            now: now(4_605 * S),
-            by_ns,
-        }
-        .gap(&manifest);
-        assert_eq!((gap.cause, gap.count), (GapCause::ClockStep, Some(0)));
-        assert_eq!(gap.start, BootNs(10 + 5 * S.unsigned_abs()));
-        let told = "the wall clock was set ahead by 3600.000000000 s; from here on it differs by 3600.000000000 s";
-        assert!(gap.detail.starts_with(told), "{}", gap.detail);
-        let by_ns = -4_000 * S - 1;
-        let gap = Step {
-            now: now(605 * S - 1),
-            by_ns,
-        }
-        .gap(&manifest);
-        let told = "the wall clock was set back by 4000.000000001 s; from here on it differs by -400.000000001 s";
-        assert!(gap.detail.starts_with(told), "{}", gap.detail);
+        let detail = told(4_605 * S, 3_600 * S);
+        let wanted = "the wall clock was set ahead by 3600.000000000 s, from 1970-01-01T00:16:45.000000000+0000 to 1970-01-01T01:16:45.000000000+0000;";
+        assert!(detail.starts_with(wanted), "{detail}");
+        let detail = told(605 * S - 1, -4_000 * S - 1);
+        let wanted = "the wall clock was set back by 4000.000000001 s, from 1970-01-01T01:16:45.000000000+0000 to 1970-01-01T00:10:04.999999999+0000;";
+        assert!(detail.starts_with(wanted), "{detail}");
     }
 
     #[test]

@@ -27,7 +27,7 @@ use crate::decode::{Head, KernelFile, Record};
 use crate::hash::{Hashes, Job};
 use crate::load::OpenFiles;
 use crate::objects::Objects;
-use crate::procfs;
+use crate::procfs::{self, Life};
 use crate::runtime::Question;
 use crate::sockets::Found;
 use crate::wire::{Kind, TOLD};
@@ -229,7 +229,7 @@ impl World {
                 self.learn_group(id, &path, at_ns);
             }
         }
-        self.read_users(None, 1);
+        self.read_users(None, || Life::now(1));
         let mut found: Vec<_> = procfs::pids()
             .into_iter()
             .filter_map(procfs::process)
@@ -237,14 +237,15 @@ impl World {
         found.sort_by_key(|p| p.start_ns);
         let mut seen = BTreeSet::new();
         for p in found {
-            let (pid, namespace) = (p.pid, p.namespaces[1]);
+            let (pid, start_ns, namespace) = (p.pid, p.start_ns, p.namespaces[1]);
             let id = self.admit(p);
             let container = self.tables.proc(id).and_then(|p| p.container);
             if self.in_scope(id)
                 && seen.insert((container, namespace))
                 && seen.len() <= MOST_MOUNT_TABLES
+                && let Some(life) = Life::of(pid, start_ns)
             {
-                let rows = procfs::mounts(pid).into_iter().map(|mount| Mount {
+                let rows = life.mounts().into_iter().map(|mount| Mount {
                     ns_mnt: namespace,
                     container,
                     ..mount

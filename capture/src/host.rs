@@ -255,10 +255,26 @@ pub fn capture_id() -> String {
     random.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// What a file that begins now says of itself, by what one before it said: a recording goes on for weeks, in which the clock is
+/// set and the host gets another name.
+pub fn renewed(before: &Manifest) -> Manifest {
+    let (host, kernel, machine) = uname();
+    Manifest {
+        capture_id: capture_id(),
+        clock: clock_pair(),
+        host,
+        kernel,
+        machine,
+        boot_id: procfs::line("/proc/sys/kernel/random/boot_id"),
+        machine_id: machine_id(),
+        clock_sync: clock_sync(),
+        time_zone: time_zone(),
+        ..before.clone()
+    }
+}
+
 /// What a recording that begins now says of itself.
 pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
-    let (host, kernel, machine) = uname();
-    let clock = clock_pair();
     let tool_hash = std::fs::File::open("/proc/self/exe").ok().and_then(|file| {
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(file).ok()?;
@@ -280,21 +296,12 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
     });
     let unit =
         (options.clock_unit_ns > 1).then(|| ("clock_unit_ns", options.clock_unit_ns.to_string()));
-    Manifest {
-        capture_id: capture_id(),
+    renewed(&Manifest {
         tool: format!("afterimage {}", env!("CARGO_PKG_VERSION")),
         tool_hash: tool_hash.unwrap_or_default(),
-        host,
-        kernel,
-        machine,
-        boot_id: procfs::line("/proc/sys/kernel/random/boot_id"),
         cpus: u32::from(settings.cpus),
-        clock,
-        time_zone: time_zone(),
         scope: scope_text(&options.scope),
         filter: options.filter_text.clone(),
-        coverage: Vec::new(),
-        not_covered: Vec::new(),
         limits: limits
             .into_iter()
             .chain(usage.into_iter().flatten())
@@ -306,9 +313,8 @@ pub fn manifest(options: &Options, settings: &Settings) -> Manifest {
         operator: options.operator.clone(),
         case_id: options.case_id.clone(),
         command: options.command.clone(),
-        machine_id: machine_id(),
-        clock_sync: clock_sync(),
-    }
+        ..Manifest::default()
+    })
 }
 
 /// A name of this installation that is the same in all its captures and does not give the machine id away, which is

@@ -3,11 +3,12 @@
 //! Everything read here is a claim by a moment that may be over: rows made from it say so by their origin.
 
 use afterimage_model::{Abi, Blob, Mount};
+use rustix::fs::{
+    AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, open, openat, openat2, readlinkat, statat,
+};
 use std::fs;
 use std::io::Read;
-use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::os::fd::OwnedFd;
 
 /// Most bytes read of one /proc file.
 const MOST: u64 = 64 << 10;
@@ -57,20 +58,227 @@ pub struct ProcStat {
     pub namespaces: [u32; 4],
 }
 
-fn read(path: PathBuf) -> Option<Vec<u8>> {
-    let mut bytes = Vec::new();
-    fs::File::open(path)
-        .ok()?
-        .take(MOST)
-        .read_to_end(&mut bytes)
-        .ok()?;
-    Some(bytes)
+/// One life of a process: its directory in /proc, held open. Whatever is read through it is of that life; once that is over
+/// nothing can be read any more, though its pid be that of another process by then (the inodes of /proc/PID hold on to the
+/// task's `struct pid`, and not to its number).
+pub struct Life {
+    pid: u32,
+    dir: OwnedFd,
 }
 
-fn link(path: PathBuf) -> Vec<u8> {
-    fs::read_link(path)
-        .map(|target| target.into_os_string().into_vec())
-        .unwrap_or_default()
+impl Life {
+    /// That of whatever has the pid now.
+    pub fn now(pid: u32) -> Option<Life> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = open(format!("/proc/{pid}"), flags, Mode::empty()).ok()?;
+        Some(Life { pid, dir })
+    }
+
+    /// That of a process which began at this instant, ns since boot; `None` when the pid is another's by now.
+    pub fn of(pid: u32, start_ns: u64) -> Option<Life> {
+        Life::now(pid).filter(|life| {
+            life.stat()
+                .is_some_and(|stat| is_start(stat.start_ns, start_ns))
+        })
+    }
+
+    fn read_most(&self, name: &str, most: u64) -> Option<Vec<u8>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = openat(&self.dir, name, flags, Mode::empty()).ok()?;
+        let mut bytes = Vec::new();
+        fs::File::from(file)
+            .take(most)
+            .read_to_end(&mut bytes)
+            .ok()?;
+        Some(bytes)
+    }
+
+    fn read(&self, name: &str) -> Option<Vec<u8>> {
+        self.read_most(name, MOST)
+    }
+
+    fn link(&self, name: &str) -> Vec<u8> {
+        readlinkat(&self.dir, name, Vec::new())
+            .map(std::ffi::CString::into_bytes)
+            .unwrap_or_default()
+    }
+
+    /// Of what a link leads to.
+    fn facts(&self, name: &str) -> Option<Stat> {
+        statat(&self.dir, name, AtFlags::empty()).ok()
+    }
+
+    fn list(&self, name: &str) -> Vec<String> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let opened = openat(&self.dir, name, flags, Mode::empty());
+        let entries = opened.and_then(|dir| Dir::read_from(&dir));
+        let entries = entries.into_iter().flatten().flatten();
+        entries
+            .filter_map(|entry| entry.file_name().to_str().ok().map(str::to_owned))
+            .collect()
+    }
+
+    /// Everything that [`ProcStat`] has; `None` when it ends meanwhile.
+    fn whole(&self) -> Option<ProcStat> {
+        let mut p = self.stat()?;
+        for line in self.read("status")?.split(|b| *b == b'\n') {
+            let line = String::from_utf8_lossy(line);
+            let Some((name, value)) = line.split_once(':') else {
+                continue;
+            };
+            let mut numbers = value
+                .split_whitespace()
+                .map(|word| word.parse::<u32>().unwrap_or(0));
+            let hex = || u64::from_str_radix(value.trim(), 16).unwrap_or(0);
+            match name {
+                "Uid" => p.uids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
+                "Gid" => p.gids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
+                "NSpid" => p.vpid = numbers.next_back().unwrap_or(self.pid),
+                "CapEff" => p.caps.0 = hex(),
+                "CapPrm" => p.caps.1 = hex(),
+                "CapInh" => p.caps.2 = hex(),
+                _ => {}
+            }
+        }
+        p.loginuid = (self.read("loginuid"))
+            .and_then(|t| String::from_utf8_lossy(&t).trim().parse().ok())
+            .unwrap_or(u32::MAX);
+        p.argv = self.read("cmdline").unwrap_or_default();
+        p.env = self.read("environ").unwrap_or_default();
+        p.exe = self.link("exe");
+        if let Some(path) = p.exe.strip_suffix(b" (deleted)") {
+            p.exe = path.to_vec();
+            p.exe_deleted = true;
+        }
+        p.exe_id = self.facts("exe").map_or((0, 0), |facts| identity(&facts));
+        p.cwd = self.link("cwd");
+        p.cgroup = self.cgroup().unwrap_or_default();
+        for (slot, name) in p.namespaces.iter_mut().zip(["pid", "mnt", "net", "user"]) {
+            let facts = self.facts(&format!("ns/{name}"));
+            *slot = facts.map_or(0, |facts| facts.st_ino as u32);
+        }
+        // Nothing of one that ended while it was read: half of it would be missing.
+        self.stat().is_some().then_some(p)
+    }
+
+    fn stat(&self) -> Option<ProcStat> {
+        let text = self.read("stat")?;
+        // The name is in brackets and may hold any byte, brackets and blanks too: the last bracket ends it.
+        let open = text.iter().position(|b| *b == b'(')?;
+        let close = text.iter().rposition(|b| *b == b')')?;
+        let comm = text.get(open + 1..close)?.to_vec();
+        let rest = String::from_utf8_lossy(text.get(close + 2..)?).into_owned();
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let number = |at: usize| {
+            fields
+                .get(at)
+                .and_then(|f| f.parse::<i64>().ok())
+                .unwrap_or(0)
+        };
+        let ticks = fields.get(19)?.parse::<u64>().ok()?;
+        Some(ProcStat {
+            pid: self.pid,
+            ppid: number(1) as u32,
+            pgid: number(2) as u32,
+            sid: number(3) as u32,
+            tty: number(4) as u32,
+            start_ns: ticks.saturating_mul(tick_ns()),
+            comm,
+            vpid: self.pid,
+            ..ProcStat::default()
+        })
+    }
+
+    fn cgroup(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(&self.read("cgroup")?).into_owned();
+        crate::cgroup::followed()?.path_in(&text).map(str::to_owned)
+    }
+
+    /// The calls that its threads are waiting in.
+    pub fn calls(&self) -> Vec<Calling> {
+        // e_ident[EI_CLASS] of the program says how its threads call: ELFCLASS32 is 1 (include/uapi/linux/elf.h).
+        let mut ident = [0; 5];
+        let exe = open_quietly(|flags| openat(&self.dir, "exe", flags, Mode::empty()));
+        let narrow = exe
+            .is_some_and(|mut exe| exe.read_exact(&mut ident).is_ok() && ident == *b"\x7fELF\x01");
+        let abi = if narrow { Abi::i386 } else { Abi::x86_64 };
+        let tids = self.list("task").into_iter();
+        tids.filter_map(|tid| {
+            let text = self.read(&format!("task/{tid}/syscall"))?;
+            calling(&String::from_utf8_lossy(&text), tid.parse().ok()?, abi)
+        })
+        .collect()
+    }
+
+    /// A table of its network namespace: `tcp`, `udp6`, `unix` … Empty when it cannot be read.
+    pub fn net_table(&self, name: &str) -> Vec<u8> {
+        self.read_most(&format!("net/{name}"), 8 << 20)
+            .unwrap_or_default()
+    }
+
+    /// The mounts it sees.
+    pub fn mounts(&self) -> Vec<Mount> {
+        parse_mounts(&self.read_most("mountinfo", 1 << 20).unwrap_or_default())
+    }
+
+    /// Its open descriptors.
+    pub fn descriptors(&self) -> Vec<OpenFd> {
+        let fds = self.list("fd").into_iter();
+        fds.filter_map(|fd| self.descriptor(fd.parse().ok()?))
+            .collect()
+    }
+
+    fn descriptor(&self, fd: i32) -> Option<OpenFd> {
+        let name = format!("fd/{fd}");
+        let facts = self.facts(&name)?;
+        Some(OpenFd {
+            fd,
+            target: self.link(&name),
+            id: identity(&facts),
+            mode: facts.st_mode,
+        })
+    }
+
+    /// What it has mapped; no more than `most` bytes of it.
+    pub fn maps(&self, most: usize) -> Option<Blob> {
+        let mut bytes = self.read("maps").filter(|bytes| !bytes.is_empty())?;
+        let full_len = bytes.len() as u64;
+        bytes.truncate(most);
+        Some(Blob { bytes, full_len })
+    }
+
+    /// Opens a file as it sees it, for reading, never leaving its root.
+    pub fn open_in_root(&self, path: &[u8]) -> Option<fs::File> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = openat(&self.dir, "root", flags, Mode::empty()).ok()?;
+        let file = open_quietly(|flags| {
+            let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+            openat2(&root, path, flags, Mode::empty(), resolve)
+        })?;
+        file.metadata().ok()?.is_file().then_some(file)
+    }
+
+    /// Reads a file beneath its own root, as it would see it: no link leads out of it, nothing but a regular file is read, and
+    /// no more than a mebibyte.
+    pub fn read_in_root(&self, path: &str) -> Option<Vec<u8>> {
+        let file = self.open_in_root(path.as_bytes())?;
+        let mut bytes = Vec::new();
+        file.take(1 << 20).read_to_end(&mut bytes).ok()?;
+        Some(bytes)
+    }
+
+    /// Whether it has a root of its own, other than this program's: false until a container's start has changed it, and when
+    /// it is gone.
+    pub fn has_own_root(&self) -> bool {
+        let id = |facts: Stat| (facts.st_dev, facts.st_ino);
+        let own = self.facts("root/").map(id);
+        own.is_some() && own != statat(rustix::fs::CWD, "/", AtFlags::empty()).ok().map(id)
+    }
+}
+
+/// Device, as the kernel has it, and inode.
+fn identity(facts: &Stat) -> (u64, u64) {
+    (kernel_dev(facts.st_dev), facts.st_ino)
 }
 
 /// The kernel's `dev_t` (major << 20 | minor) from the form user space has.
@@ -85,85 +293,19 @@ pub fn tick_ns() -> u64 {
     1_000_000_000 / rustix::param::clock_ticks_per_second().max(1)
 }
 
+/// Whether two instants, of which /proc has told one, are the same start of a process.
+pub fn is_start(found_ns: u64, meant_ns: u64) -> bool {
+    found_ns.abs_diff(meant_ns) <= 2 * tick_ns()
+}
+
 /// Reads a process; `None` when it is gone or went while it was read.
 pub fn process(pid: u32) -> Option<ProcStat> {
-    let dir = PathBuf::from(format!("/proc/{pid}"));
-    let mut p = stat(&dir, pid)?;
-    for line in read(dir.join("status"))?.split(|b| *b == b'\n') {
-        let line = String::from_utf8_lossy(line);
-        let Some((name, value)) = line.split_once(':') else {
-            continue;
-        };
-        let mut numbers = value
-            .split_whitespace()
-            .map(|word| word.parse::<u32>().unwrap_or(0));
-        let hex = || u64::from_str_radix(value.trim(), 16).unwrap_or(0);
-        match name {
-            "Uid" => p.uids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
-            "Gid" => p.gids = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0)),
-            "NSpid" => p.vpid = numbers.next_back().unwrap_or(pid),
-            "CapEff" => p.caps.0 = hex(),
-            "CapPrm" => p.caps.1 = hex(),
-            "CapInh" => p.caps.2 = hex(),
-            _ => {}
-        }
-    }
-    p.loginuid = read(dir.join("loginuid"))
-        .and_then(|t| String::from_utf8_lossy(&t).trim().parse().ok())
-        .unwrap_or(u32::MAX);
-    p.argv = read(dir.join("cmdline")).unwrap_or_default();
-    p.env = read(dir.join("environ")).unwrap_or_default();
-    p.exe = link(dir.join("exe"));
-    if let Some(path) = p.exe.strip_suffix(b" (deleted)") {
-        p.exe = path.to_vec();
-        p.exe_deleted = true;
-    }
-    p.exe_id = fs::metadata(dir.join("exe"))
-        .map(|m| (kernel_dev(m.dev()), m.ino()))
-        .unwrap_or_default();
-    p.cwd = link(dir.join("cwd"));
-    p.cgroup = cgroup(&dir).unwrap_or_default();
-    for (slot, name) in p.namespaces.iter_mut().zip(["pid", "mnt", "net", "user"]) {
-        *slot = fs::metadata(dir.join("ns").join(name))
-            .map(|m| m.ino() as u32)
-            .unwrap_or(0);
-    }
-    // The same pid may be another process by now: then nothing of this is true.
-    let again = stat(&dir, pid)?;
-    (again.start_ns == p.start_ns).then_some(p)
+    Life::now(pid)?.whole()
 }
 
-fn stat(dir: &Path, pid: u32) -> Option<ProcStat> {
-    let text = read(dir.join("stat"))?;
-    // The name is in brackets and may hold any byte, brackets and blanks too: the last bracket ends it.
-    let open = text.iter().position(|b| *b == b'(')?;
-    let close = text.iter().rposition(|b| *b == b')')?;
-    let comm = text.get(open + 1..close)?.to_vec();
-    let rest = String::from_utf8_lossy(text.get(close + 2..)?).into_owned();
-    let fields: Vec<&str> = rest.split_whitespace().collect();
-    let number = |at: usize| {
-        fields
-            .get(at)
-            .and_then(|f| f.parse::<i64>().ok())
-            .unwrap_or(0)
-    };
-    let ticks = fields.get(19)?.parse::<u64>().ok()?;
-    Some(ProcStat {
-        pid,
-        ppid: number(1) as u32,
-        pgid: number(2) as u32,
-        sid: number(3) as u32,
-        tty: number(4) as u32,
-        start_ns: ticks.saturating_mul(tick_ns()),
-        comm,
-        vpid: pid,
-        ..ProcStat::default()
-    })
-}
-
-fn cgroup(dir: &Path) -> Option<String> {
-    let text = String::from_utf8_lossy(&read(dir.join("cgroup"))?).into_owned();
-    crate::cgroup::followed()?.path_in(&text).map(str::to_owned)
+/// Reads a process that began at this instant, ns since boot.
+pub fn process_of(pid: u32, start_ns: u64) -> Option<ProcStat> {
+    process(pid).filter(|p| is_start(p.start_ns, start_ns))
 }
 
 /// A call that a thread is in.
@@ -179,29 +321,6 @@ pub struct Calling {
     pub args: [u64; 6],
 }
 
-/// The calls that the threads of a process are waiting in, when its start is the one that is meant.
-pub fn calls(pid: u32, is_it: impl Fn(u64) -> bool) -> Vec<Calling> {
-    let dir = Path::new("/proc").join(pid.to_string());
-    if !stat(&dir, pid).is_some_and(|p| is_it(p.start_ns)) {
-        return Vec::new();
-    }
-    // e_ident[EI_CLASS] of the program says how its threads call: ELFCLASS32 is 1 (include/uapi/linux/elf.h).
-    let mut ident = [0; 5];
-    let narrow = fs::File::open(dir.join("exe"))
-        .and_then(|mut exe| exe.read_exact(&mut ident))
-        .is_ok_and(|()| ident == *b"\x7fELF\x01");
-    let abi = if narrow { Abi::i386 } else { Abi::x86_64 };
-    let Ok(threads) = fs::read_dir(dir.join("task")) else {
-        return Vec::new();
-    };
-    let tids = threads.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse::<u32>().ok());
-    tids.filter_map(|tid| {
-        let text = read(dir.join("task").join(tid.to_string()).join("syscall"))?;
-        calling(&String::from_utf8_lossy(&text), tid, abi)
-    })
-    .collect()
-}
-
 /// A line of /proc/PID/syscall (man 5 proc_pid_syscall): number, six registers, stack and instruction pointer; -1 outside
 /// of calls, `running` when it cannot be told.
 fn calling(text: &str, tid: u32, abi: Abi) -> Option<Calling> {
@@ -212,16 +331,6 @@ fn calling(text: &str, tid: u32, abi: Abi) -> Option<Calling> {
         *arg = u64::from_str_radix(words.next()?.strip_prefix("0x")?, 16).ok()?;
     }
     Some(Calling { tid, abi, nr, args })
-}
-
-/// A table of a process's network namespace: `tcp`, `udp6`, `unix` … Empty when it cannot be read.
-pub fn net_table(pid: u32, name: &str) -> Vec<u8> {
-    read_most(format!("/proc/{pid}/net/{name}"), 8 << 20)
-}
-
-/// The mounts a process sees.
-pub fn mounts(pid: u32) -> Vec<Mount> {
-    parse_mounts(&read_most(format!("/proc/{pid}/mountinfo"), 1 << 20))
 }
 
 /// Rows of mountinfo (man 5 proc_pid_mountinfo): id, parent, major:minor, root, mount point, options, optional fields up
@@ -278,15 +387,6 @@ fn unescaped(text: &[u8]) -> Vec<u8> {
     plain
 }
 
-fn read_most(path: String, most: u64) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    let read = fs::File::open(path).and_then(|file| file.take(most).read_to_end(&mut bytes));
-    if read.is_err() {
-        bytes.clear();
-    }
-    bytes
-}
-
 /// Every pid there is now.
 pub fn pids() -> Vec<u32> {
     let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
@@ -308,84 +408,21 @@ pub struct OpenFd {
     pub mode: u32,
 }
 
-/// The open descriptors of a process.
-pub fn descriptors(pid: u32) -> Vec<OpenFd> {
-    let dir = PathBuf::from(format!("/proc/{pid}/fd"));
-    let entries = fs::read_dir(&dir).into_iter().flatten().flatten();
-    entries
-        .filter_map(|e| descriptor(pid, e.file_name().to_str()?.parse().ok()?))
-        .collect()
+/// One open descriptor of whatever has the pid now: to be compared with what the kernel said of it.
+pub fn descriptor(pid: u32, fd: i32) -> Option<OpenFd> {
+    Life::now(pid)?.descriptor(fd)
 }
 
-/// One open descriptor of a process.
-pub fn descriptor(pid: u32, fd: i32) -> Option<OpenFd> {
-    let path = PathBuf::from(format!("/proc/{pid}/fd/{fd}"));
-    let meta = fs::metadata(&path).ok()?;
-    Some(OpenFd {
-        fd,
-        target: link(path),
-        id: (kernel_dev(meta.dev()), meta.ino()),
-        mode: meta.mode(),
-    })
+/// Opens a file as whatever has the pid now sees it: to be compared with what the kernel said of it.
+pub fn open_in_root(pid: u32, path: &[u8]) -> Option<fs::File> {
+    Life::now(pid)?.open_in_root(path)
 }
 
 /// Opens for reading without a trace in the file's time of access, where the kernel allows that.
-pub fn open_quietly(
-    open: impl Fn(rustix::fs::OFlags) -> rustix::io::Result<std::os::fd::OwnedFd>,
-) -> Option<fs::File> {
-    use rustix::fs::OFlags;
+pub fn open_quietly(open: impl Fn(OFlags) -> rustix::io::Result<OwnedFd>) -> Option<fs::File> {
     let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
     let file = open(flags | OFlags::NOATIME).or_else(|_| open(flags));
     file.ok().map(fs::File::from)
-}
-
-/// What a process has mapped, if it is still the one that began at this instant.
-pub fn maps(pid: u32, start_ns: u64, most: usize) -> Option<Blob> {
-    let dir = PathBuf::from(format!("/proc/{pid}"));
-    let bytes = read(dir.join("maps")).filter(|bytes| !bytes.is_empty())?;
-    // Asked behind it: a pid that came round again would show here.
-    let same = stat(&dir, pid)?.start_ns.abs_diff(start_ns) <= tick_ns();
-    let full_len = bytes.len() as u64;
-    let bytes = bytes.into_iter().take(most).collect();
-    same.then_some(Blob { bytes, full_len })
-}
-
-/// Opens a file as a process sees it, for reading, never leaving its root.
-pub fn open_in_root(pid: u32, path: &[u8]) -> Option<fs::File> {
-    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
-    let root = open(
-        format!("/proc/{pid}/root"),
-        OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC,
-        Mode::empty(),
-    )
-    .ok()?;
-    let file = open_quietly(|flags| {
-        openat2(
-            &root,
-            path,
-            flags,
-            Mode::empty(),
-            ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS,
-        )
-    })?;
-    file.metadata().ok()?.is_file().then_some(file)
-}
-
-/// Opens a file beneath a process's own root, as that process would see it: no link leads out of it, nothing but a
-/// regular file is read, and no more than a mebibyte.
-pub fn read_in_root(pid: u32, path: &str) -> Option<Vec<u8>> {
-    let file = open_in_root(pid, path.as_bytes())?;
-    let mut bytes = Vec::new();
-    file.take(1 << 20).read_to_end(&mut bytes).ok()?;
-    Some(bytes)
-}
-
-/// Whether a process has a root of its own, other than this program's: false until a container's start has changed it,
-/// and when it is gone.
-pub fn has_own_root(pid: u32) -> bool {
-    let id = |path: String| fs::metadata(path).map(|m| (m.dev(), m.ino())).ok();
-    let own = id(format!("/proc/{pid}/root/"));
-    own.is_some() && own != id("/".to_owned())
 }
 
 /// The lines of a passwd or group file, split at colons.
@@ -398,20 +435,17 @@ pub fn records(text: &[u8]) -> Vec<Vec<String>> {
 
 /// The first line of a file, without its end; empty when it cannot be read.
 pub fn line(path: &str) -> String {
-    read(PathBuf::from(path))
-        .map(|t| {
-            String::from_utf8_lossy(&t)
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned()
-        })
-        .unwrap_or_default()
+    let mut bytes = Vec::new();
+    let read = fs::File::open(path).and_then(|file| file.take(MOST).read_to_end(&mut bytes));
+    let text = String::from_utf8_lossy(&bytes);
+    let first = text.lines().next().filter(|_| read.is_ok());
+    first.unwrap_or_default().to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn a_call_that_waits_is_a_number_and_six_registers() {
@@ -439,6 +473,64 @@ mod tests {
         assert!(me.start_ns > 0 && !me.argv.is_empty());
     }
 
+    /// A child that waits, with the pid that is asked for, if that may be.
+    fn child(pid: libc::pid_t) -> Option<libc::pid_t> {
+        // SAFETY: zeros are valid; clone3 reads the structure, whose set_tid points to a number that outlives the call. No memory
+        // is shared, and the child makes no call but pause.
+        let made = unsafe {
+            let mut args: libc::clone_args = std::mem::zeroed();
+            args.exit_signal = libc::SIGCHLD as u64;
+            if pid > 0 {
+                args.set_tid = (&raw const pid) as u64;
+                args.set_tid_size = 1;
+            }
+            let made = libc::syscall(libc::SYS_clone3, &raw const args, size_of_val(&args));
+            if made == 0 {
+                loop {
+                    libc::pause();
+                }
+            }
+            made
+        };
+        libc::pid_t::try_from(made).ok().filter(|pid| *pid > 0)
+    }
+
+    fn end(pid: libc::pid_t) {
+        // SAFETY: both take numbers, and a null pointer where nothing is to be told.
+        unsafe {
+            assert_eq!(libc::kill(pid, libc::SIGKILL), 0);
+            assert_eq!(libc::waitpid(pid, std::ptr::null_mut(), 0), pid);
+        }
+    }
+
+    #[test]
+    #[allow(clippy::print_stderr, reason = "a test says what it skipped")]
+    fn nothing_is_read_of_another_process_with_the_same_pid() {
+        for _ in 0..20 {
+            let first = child(0).expect("a process");
+            let pid = first as u32;
+            let life = Life::now(pid).expect("its life");
+            let start_ns = life.stat().expect("its start").start_ns;
+            assert!(life.whole().is_some() && !life.mounts().is_empty());
+            while crate::host::boot_ns() < start_ns + 4 * tick_ns() {
+                std::thread::yield_now();
+            }
+            end(first);
+            let Some(second) = child(first) else {
+                eprintln!("skipped: this user may not choose a pid");
+                return;
+            };
+            let now = Life::now(pid).expect("the other's life");
+            assert!(now.whole().is_some() && !now.descriptors().is_empty());
+            assert!(life.stat().is_none() && life.whole().is_none() && life.maps(10).is_none());
+            assert!(life.descriptors().is_empty() && life.calls().is_empty());
+            assert!(life.mounts().is_empty() && life.net_table("tcp").is_empty());
+            assert!(life.read_in_root("etc/passwd").is_none() && !life.has_own_root());
+            assert!(Life::of(pid, start_ns).is_none() && process_of(pid, start_ns).is_none());
+            end(second);
+        }
+    }
+
     #[test]
     fn device_numbers_turn_into_the_kernels_form() {
         assert_eq!(kernel_dev(0xfe00), 0xfe << 20);
@@ -464,7 +556,11 @@ mod tests {
     }
 
     fn mounts_of_this_process_hold_the_root() -> bool {
-        mounts(std::process::id()).iter().any(|m| m.point == b"/")
+        Life::now(std::process::id())
+            .unwrap()
+            .mounts()
+            .iter()
+            .any(|m| m.point == b"/")
     }
 
     #[test]

@@ -38,13 +38,11 @@ impl Before {
 /// The manifest of the file that comes after one that failed.
 pub fn next(manifest: &Manifest, why: &str) -> Manifest {
     Manifest {
-        capture_id: host::capture_id(),
-        clock: host::clock_pair(),
         trigger: format!(
             "continues capture {}, which failed: {why}",
             manifest.capture_id
         ),
-        ..manifest.clone()
+        ..host::renewed(manifest)
     }
 }
 

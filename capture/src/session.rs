@@ -425,7 +425,7 @@ impl Recorder {
             }
         }
         for step in self.clock.iter().flat_map(Clock::steps) {
-            sink.gap(step.gap(&self.manifest))?;
+            sink.gap(step.gap())?;
         }
         let samples = self.usage.as_ref().map(Usage::samples);
         for sample in samples.into_iter().flatten() {

@@ -1,6 +1,6 @@
 //! Sockets that were there before the recording: `/proc/<pid>/net`, one table per network namespace.
 
-use crate::procfs;
+use crate::procfs::Life;
 use afterimage_model::{FileKind, Flow, Protocol, Role};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -20,7 +20,7 @@ pub struct Found {
 const LISTEN: &str = "0A";
 
 /// Every socket of the network namespace that a process is in, by inode.
-pub fn of(pid: u32) -> HashMap<u64, Found> {
+pub fn of(life: &Life) -> HashMap<u64, Found> {
     let mut all = HashMap::new();
     for (name, protocol) in [
         ("tcp", 6),
@@ -30,10 +30,10 @@ pub fn of(pid: u32) -> HashMap<u64, Found> {
         ("raw", 255),
         ("raw6", 255),
     ] {
-        let text = procfs::net_table(pid, name);
+        let text = life.net_table(name);
         all.extend(inet_rows(&text, Protocol(protocol)));
     }
-    all.extend(unix_rows(&procfs::net_table(pid, "unix")));
+    all.extend(unix_rows(&life.net_table("unix")));
     all
 }
 
@@ -165,7 +165,7 @@ mod tests {
     fn a_listener_of_this_process_is_found() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let all = of(std::process::id());
+        let all = of(&Life::now(std::process::id()).unwrap());
         assert!(all.values().any(|found| {
             found
                 .flow

@@ -11,7 +11,7 @@ use crate::trigger::{Alert, Fired, Heard, Trigger};
 use crate::window::{Bounds, Held, TrailHeld, TrailId, Window, trail_id};
 use afterimage_format::{Batch, Writer, WriterOptions};
 use afterimage_model::{
-    BootNs, Container, Ctx, EventFlags, Gap, GapCause, Manifest, ProcId, Schema, Tables,
+    BootNs, ClockPair, Container, Ctx, EventFlags, Gap, GapCause, Manifest, ProcId, Schema, Tables,
 };
 use incident::Incident;
 use spill::Spill;
@@ -210,7 +210,9 @@ pub struct Watcher<S: Store> {
     triggers: Vec<Trigger>,
     due: Vec<Option<Instant>>,
     store: S,
+    /// What a file that begins now says of itself.
     manifest: Manifest,
+    began: ClockPair,
     commands: Receiver<Command>,
     incidents: Vec<Incident<S::Out>>,
     spill: Spill<S::Out>,
@@ -256,6 +258,7 @@ impl<S: Store> Watcher<S> {
             due,
             store,
             manifest: manifest.clone(),
+            began: manifest.clock,
             commands,
             incidents: Vec::new(),
             spill: Spill::default(),
@@ -519,7 +522,7 @@ impl<S: Store> Watcher<S> {
         let left = self.store.left();
         let wall = |at: BootNs| self.manifest.wall_ns(at.0);
         Status {
-            since_ns: self.manifest.clock.real_ns,
+            since_ns: self.began.real_ns,
             held: self.window.held(),
             trails: self.window.trails(),
             events: self.events,
@@ -547,6 +550,9 @@ impl<S: Store> Watcher<S> {
             GapCause::RingFull | GapCause::Counted | GapCause::Undecodable
         ) {
             self.lost += gap.count.unwrap_or(0);
+        }
+        if gap.cause == GapCause::ClockStep {
+            self.manifest = host::renewed(&self.manifest);
         }
         for incident in &mut self.incidents {
             incident.missing += gap.count.unwrap_or(0);
@@ -609,7 +615,7 @@ impl<S: Store> Watcher<S> {
                     tables: needs,
                     event,
                     num,
-                    first_ns: self.manifest.clock.boot_ns,
+                    first_ns: self.began.boot_ns,
                     previous_ns: row.time.0,
                 };
                 if let Some(Fired { mut why, after }) = trigger.fires(&ctx) {

@@ -109,6 +109,33 @@ afterimage verify /tmp/clock.aft
 say clock "$? $(afterimage view /tmp/clock.aft gaps | awk '/clock-step/ { way = $0 ~ /set back/ ? "back" : "ahead"; sub(/.* by /, ""); sub(/\..*/, ""); printf "%s ", way }')"
 say order "$(afterimage read /tmp/clock.aft -p '%evt.rawtime' | sort -n -c && echo kept)"
 
+# While a watch goes on the clock is set and the host gets another name: what is written from then on says so, and tells the time
+# as it is then.
+cat > /tmp/watch.toml << 'END'
+[evidence]
+folder = "/tmp/evidence"
+after = "100ms"
+free = "0"
+[[trigger]]
+kind = "command"
+END
+afterimage watch --config /tmp/watch.toml --socket /tmp/watch.sock --no-sign > /tmp/said 2>&1 &
+watch=$!
+while ! afterimage watch status --socket /tmp/watch.sock > /dev/null 2>&1 && kill -0 $watch; do sleep 0.1; done
+today=$(date +%s)
+date -s @$((today + 864000)) > /dev/null
+hostname renamed
+mkdir -p /sys/fs/cgroup/docker/$id
+sh -c "echo \$\$ > /sys/fs/cgroup/docker/$id/cgroup.procs && exec cat /etc/passwd" > /dev/null
+file=$(afterimage trigger --socket /tmp/watch.sock --reason renamed)
+then=$(afterimage read "$file" -p '%evt.datetime.s' evt.type=openat and fd.name=/etc/passwd | cut -d ' ' -f 1)
+say watch "$(test "$then" = "$(date +%Y-%m-%d)" && echo now) $(afterimage info "$file" | grep -c 'renamed, Linux') $(afterimage view "$file" gaps | grep -c 'set ahead by 86[34]...\.')"
+kill $watch
+wait $watch
+cat /tmp/said
+date -s @"$today" > /dev/null
+rmdir /sys/fs/cgroup/docker/$id /sys/fs/cgroup/docker
+
 # The capture as it is, for the machine outside.
 stty -F /dev/ttyS1 raw -echo && cat /tmp/story.aft > /dev/ttyS1 && say sent "$(wc -c < /tmp/story.aft)"
 

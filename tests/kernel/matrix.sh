@@ -93,6 +93,7 @@ for kernel in "${kernels[@]}"; do
     check "tasks that take turns" "$(word turns)" "0 18000"
     check "steps of the clock" "$(word clock)" "0 ahead back ahead back ahead "
     check "the order of events" "$(word order)" kept
+    check "a watch, clock set, host renamed" "$(word watch)" "now 1 1"
     # Outside of the guest the capture is the same.
     check "verify outside" "$("$root/bin/afterimage" verify "$out/$kernel.aft" > "$out/$kernel.verify" 2>&1; echo $?)" 0
     for test in ${suites//,/ }; do check "$test" "$(word $test | cut -d ' ' -f 1)" 0; done

@@ -2,7 +2,7 @@
 
 use super::{Outcome, World};
 use crate::decode::Record;
-use crate::procfs;
+use crate::procfs::Life;
 use crate::wire::{FramePart, RegistersPart};
 use afterimage_model::{Blob, Value, signal};
 
@@ -99,7 +99,8 @@ impl World {
         let frames = mapped(&record.frames);
         let stack: Vec<String> = frames.iter().map(place).collect();
         // A process that is being dumped can still be asked; most are gone.
-        let mut maps = procfs::maps(record.head.pid, record.head.start_ns, MOST_MAPS)
+        let mut maps = Life::of(record.head.pid, record.head.start_ns)
+            .and_then(|life| life.maps(MOST_MAPS))
             .unwrap_or_else(|| Blob::whole(mappings(&frames).into_bytes()));
         maps.bytes.truncate(MOST_MAPS);
         let args = [

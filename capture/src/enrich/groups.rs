@@ -3,7 +3,7 @@
 use super::{Known, Outcome, Verdict, Wanted, Wish, World, blank, told};
 use crate::cgroup;
 use crate::decode::Record;
-use crate::procfs;
+use crate::procfs::{self, Life};
 use crate::runtime::{Answer, Question, filled};
 use crate::wire::Kind;
 use afterimage_model::schema::current_type;
@@ -34,16 +34,26 @@ pub fn matches(filter: &Filter, container: &Container) -> bool {
 }
 
 impl World {
-    /// Reads the user and group list of the host (`None`) or of a container, through the root of one of its processes.
-    pub(super) fn read_users(&mut self, container: Option<ContainerId>, pid: u32) {
+    /// Reads the user and group list of the host (`None`) or of a container, through the root of one of its processes, which is
+    /// asked for where that has not been done yet.
+    pub(super) fn read_users(
+        &mut self,
+        container: Option<ContainerId>,
+        life: impl FnOnce() -> Option<Life>,
+    ) {
         // A container's first processes still live in the host's root: its list is read once one of them has left it.
+        if container.is_some_and(|id| self.users_read.contains(&id)) {
+            return;
+        }
+        let Some(life) = life() else { return };
         if let Some(id) = container {
-            if self.users_read.contains(&id) || !procfs::has_own_root(pid) {
+            if !life.has_own_root() {
                 return;
             }
             self.users_read.insert(id);
         }
-        for line in procfs::read_in_root(pid, "etc/passwd")
+        for line in life
+            .read_in_root("etc/passwd")
             .map(|t| procfs::records(&t))
             .unwrap_or_default()
         {
@@ -63,7 +73,8 @@ impl World {
                     .or_insert_with(|| Arc::new(user));
             }
         }
-        for line in procfs::read_in_root(pid, "etc/group")
+        for line in life
+            .read_in_root("etc/group")
             .map(|t| procfs::records(&t))
             .unwrap_or_default()
         {

@@ -3,7 +3,7 @@
 use super::calls::{differs, value};
 use super::{Outcome, World, blank};
 use crate::decode::Record;
-use crate::procfs;
+use crate::procfs::{self, Life};
 use crate::wire::{PathMark, Slot};
 use afterimage_model::schema::current_type;
 use afterimage_model::{ArgKind, Blob, BootNs, Event, EventFlags, FileId, ProcId, Role, Value};
@@ -305,9 +305,9 @@ impl World {
             if !self.in_scope(live.row) || events.len() >= MOST {
                 continue;
             }
-            let tolerance = 2 * procfs::tick_ns();
             let start = live.exact_ns.unwrap_or(live.start_ns);
-            for call in procfs::calls(*pid, |found| found.abs_diff(start) <= tolerance) {
+            let life = Life::of(*pid, start);
+            for call in life.map_or_else(Vec::new, |life| life.calls()) {
                 let row = live.threads.get(&call.tid).copied().unwrap_or(live.row);
                 let Some((ty, spec, _)) = self.call_row(call.abi, call.nr) else {
                     continue;

@@ -5,7 +5,7 @@ use super::quick::Fds;
 use super::{Live, MOST_BULK, Outcome, SHORT, Wanted, Wish, World, blank, bulk_of};
 use crate::decode::{Head, KernelPath, Record};
 use crate::hash::{Done, Identity, Job};
-use crate::procfs;
+use crate::procfs::{self, Life};
 use crate::sockets;
 use crate::wire::{Kind, PathMark, Slot, TaskPart, WHOLE_MAX};
 use afterimage_model::schema::current_type;
@@ -87,14 +87,15 @@ impl World {
         let mut fds = Fds::default();
         if wanted {
             let netns = p.namespaces[2];
+            let life = Life::of(p.pid, p.start_ns);
             let sockets = self
                 .sockets
                 .entry(netns)
-                .or_insert_with(|| sockets::of(p.pid));
+                .or_insert_with(|| life.as_ref().map_or_else(HashMap::new, sockets::of));
             let listed = self.open.as_mut().and_then(|all| all.remove(&p.pid));
-            let listed = listed
-                .filter(|(start_ns, _)| start_ns.abs_diff(p.start_ns) <= 2 * procfs::tick_ns());
-            for open in listed.map_or_else(|| procfs::descriptors(p.pid), |(_, open)| open) {
+            let listed = listed.filter(|(start_ns, _)| procfs::is_start(p.start_ns, *start_ns));
+            let read = || life.as_ref().map_or_else(Vec::new, Life::descriptors);
+            for open in listed.map_or_else(read, |(_, open)| open) {
                 let socket = sockets
                     .get(&open.id.1)
                     .filter(|_| open.target.starts_with(b"socket:["));
@@ -119,7 +120,7 @@ impl World {
         };
         self.live.insert(p.pid, live);
         if let Some(container) = container {
-            self.read_users(Some(container), p.pid);
+            self.read_users(Some(container), || Life::of(p.pid, p.start_ns));
         }
         id
     }
@@ -146,10 +147,9 @@ impl World {
     /// The row of the task a record is about, brought up to date with what the head says.
     pub(super) fn who(&mut self, record: &Record) -> (ProcId, bool) {
         let head = &record.head;
-        let tolerance = 2 * procfs::tick_ns();
         let same = self.live.get(&head.pid).is_some_and(|l| match l.exact_ns {
             Some(exact) => exact == head.start_ns,
-            None => l.start_ns.abs_diff(head.start_ns) <= tolerance,
+            None => procfs::is_start(l.start_ns, head.start_ns),
         });
         if !same {
             self.meet(record);
@@ -166,9 +166,7 @@ impl World {
         if missed_exec {
             // An exec was lost: what /proc says now is the best there is.
             let old = self.row(id);
-            if let Some(now) = procfs::process(head.pid)
-                .filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance)
-            {
+            if let Some(now) = procfs::process_of(head.pid, head.start_ns) {
                 let row = Process {
                     key: ProcKey {
                         exec: old.key.exec + 1,
@@ -214,10 +212,7 @@ impl World {
     /// A process whose start was not seen.
     pub(super) fn meet(&mut self, record: &Record) {
         let head = &record.head;
-        let tolerance = 2 * procfs::tick_ns();
-        if let Some(p) =
-            procfs::process(head.pid).filter(|p| p.start_ns.abs_diff(head.start_ns) <= tolerance)
-        {
+        if let Some(p) = procfs::process_of(head.pid, head.start_ns) {
             let id = self.admit(p);
             self.sockets.clear();
             if let Some(task) = &record.task {
@@ -256,18 +251,12 @@ impl World {
     }
 
     pub(super) fn parent_of(&mut self, task: &TaskPart) -> Option<ProcId> {
-        let tolerance = 2 * procfs::tick_ns();
-        let fits = |l: &Live| {
-            l.exact_ns
-                .unwrap_or(l.start_ns)
-                .abs_diff(task.parent_start_ns)
-                <= tolerance
-        };
+        let fits =
+            |l: &Live| procfs::is_start(l.exact_ns.unwrap_or(l.start_ns), task.parent_start_ns);
         if let Some(live) = self.live.get(&task.ppid).filter(|l| fits(l)) {
             return Some(live.row);
         }
-        let p = procfs::process(task.ppid)
-            .filter(|p| p.start_ns.abs_diff(task.parent_start_ns) <= tolerance)?;
+        let p = procfs::process_of(task.ppid, task.parent_start_ns)?;
         Some(self.admit(p))
     }
 
@@ -373,7 +362,7 @@ impl World {
             return Outcome::OutOfScope;
         }
         if let Some(container) = self.tables.proc(id).and_then(|p| p.container) {
-            self.read_users(Some(container), head.pid);
+            self.read_users(Some(container), || Life::of(head.pid, head.start_ns));
         }
         let abi = Abi::from_code(head.abi).unwrap_or_default();
         let by_descriptor = head.args[0] == 1;
@@ -486,8 +475,7 @@ impl World {
                 None,
             );
         }
-        let tolerance = 2 * procfs::tick_ns();
-        let fits = |l: &&Live| l.exact_ns.unwrap_or(l.start_ns).abs_diff(parent_start) <= tolerance;
+        let fits = |l: &&Live| procfs::is_start(l.exact_ns.unwrap_or(l.start_ns), parent_start);
         let mut parent = self.live.get(&(parent_pid as u32)).filter(fits).map(|l| {
             l.threads
                 .get(&(parent_tid as u32))

@@ -152,8 +152,8 @@ impl<S: Store> Watcher<S> {
                 self.incidents.len()
             ))
         } else {
+            self.manifest = host::renewed(&self.manifest);
             let mut manifest = self.manifest.clone();
-            manifest.capture_id = host::capture_id();
             manifest.trigger = match filter.is_empty() {
                 true => format!("{name} ({})", kind.name),
                 false => format!("{name} ({}): {filter}", kind.name),

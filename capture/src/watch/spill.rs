@@ -76,8 +76,8 @@ impl<S: Store> Watcher<S> {
     }
 
     fn open_segment(&mut self, now: u64) -> bool {
+        self.manifest = host::renewed(&self.manifest);
         let mut manifest = self.manifest.clone();
-        manifest.capture_id = host::capture_id();
         manifest.trigger = "spill of the window".to_owned();
         let opened = self.store.segment(&manifest, WriterOptions::default());
         match opened {
