@@ -23,7 +23,13 @@ const ENDS: u64 = 64 << 10;
 /// Grows with every change of what a conversion says.
 const REVISION: u32 = 1;
 
-/// What was begun and not ended is left over from a crash after this.
+/// How the names of copies begin that are being made.
+const BEGUN: &str = ".begun-";
+
+/// How the names of marks begin that say that a file was asked.
+const ASKED: &str = ".asked-";
+
+/// What was begun and not ended is left over from a crash after this; that a file was asked is forgotten.
 const STALE: Duration = Duration::from_secs(24 * 3600);
 
 static FORBIDDEN: AtomicBool = AtomicBool::new(false);
@@ -156,18 +162,29 @@ impl Place {
         reader
     }
 
+    /// Makes the folder; `None` where there is none that only its owner can write to.
+    fn make_folder(&self) -> Option<()> {
+        let mut builder = DirBuilder::new();
+        let made = builder.recursive(true).mode(0o700).create(&self.folder);
+        made.ok()?;
+        is_own(&self.folder.metadata().ok()?).then_some(())
+    }
+
+    /// Whether the file was asked before within a day, as far as is known. From now on it is known.
+    pub fn was_asked(&self) -> bool {
+        let name = blake3::Hash::from_bytes(self.identity).to_hex();
+        let mark = self.folder.join(format!("{ASKED}{name}"));
+        let known = |error: io::Error| error.kind() == io::ErrorKind::AlreadyExists;
+        let mut new = File::options();
+        let new = new.write(true).create_new(true);
+        self.make_folder().is_some() && new.open(mark).is_err_and(known)
+    }
+
     /// Begins a copy; `None` where that is not possible, which is no reason not to answer.
     pub fn begin(self) -> Option<Draft> {
-        DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.folder)
-            .ok()?;
-        if !is_own(&self.folder.metadata().ok()?) {
-            return None;
-        }
+        self.make_folder()?;
         let file = tempfile::Builder::new()
-            .prefix(".begun-")
+            .prefix(BEGUN)
             .tempfile_in(&self.folder)
             .ok()?;
         Some(Draft { place: self, file })
@@ -210,7 +227,10 @@ fn trim(folder: &Path, most: u64) {
         let used = meta.modified().unwrap_or(SystemTime::UNIX_EPOCH);
         let name = entry.file_name();
         let name = name.as_encoded_bytes();
-        if name.starts_with(b".begun-") {
+        if [BEGUN, ASKED]
+            .iter()
+            .any(|mark| name.starts_with(mark.as_bytes()))
+        {
             if used.elapsed().is_ok_and(|age| age > STALE) {
                 let _ = std::fs::remove_file(path);
             }
@@ -248,6 +268,23 @@ mod tests {
         trim(folder.path(), 200);
         let left = |name: &str| folder.path().join(name).exists();
         assert!(!left("a.aft") && left("b.aft") && left("c.aft") && left("other"));
+    }
+
+    #[test]
+    fn it_is_known_that_a_file_was_asked_until_it_changes() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let asked = |file: &Path| {
+            let place = Place {
+                folder: folder.path().join("new"),
+                source: file.to_owned(),
+                identity: identity(file).unwrap(),
+            };
+            place.was_asked()
+        };
+        assert!(!asked(file.path()) && asked(file.path()) && asked(file.path()));
+        file.write_all(b"more").unwrap();
+        assert!(!asked(file.path()) && asked(file.path()));
     }
 
     #[test]

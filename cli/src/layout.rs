@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::moment::{Look, Zone};
 use crate::source::bad_filter;
 use afterimage_model::Ctx;
-use afterimage_query::{PRESETS, Template};
+use afterimage_query::{PRESETS, Shown, Template};
 
 /// The placeholder that stands for the reader's own time format.
 const TIME: &str = "%evt.outputtime";
@@ -77,6 +77,11 @@ impl Layout {
             })
             .collect::<Result<_, _>>()?;
         Ok(Layout { parts, look, zone })
+    }
+
+    /// The fields it shows.
+    pub fn shown(&self) -> impl Iterator<Item = &Shown> {
+        self.parts.iter().flat_map(Template::shown)
     }
 
     /// Adds the line for an event to a text; false, and nothing is added, when the format does not print it.

@@ -38,7 +38,7 @@ pub enum Input {
 
 impl Input {
     /// Opens a capture. What is `narrow`, an answer that few events give, is worth a converted copy, unless it is `quick` to
-    /// be had without one.
+    /// be had without one and nothing else was asked of the file before.
     pub fn open(path: &Path, narrow: bool, quick: bool) -> Result<Input, Failure> {
         let whole = |reader| Ok(Input::Whole(Box::new(Source::new(reader))));
         let failed = |error: InteropError| not_opened(path, &error);
@@ -60,7 +60,8 @@ impl Input {
                 if let Some(reader) = place.open() {
                     return whole(reader);
                 }
-                draft = (!quick).then(|| place.begin()).flatten();
+                let worth = !quick || place.was_asked();
+                draft = worth.then(|| place.begin()).flatten();
             }
             stream
         };

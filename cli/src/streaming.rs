@@ -8,7 +8,7 @@ use afterimage_interop::{Error, Provenance};
 use afterimage_model::{
     Abi, BootNs, Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
 };
-use afterimage_query::{Evaluator, Filter};
+use afterimage_query::{Evaluator, FieldRef, Filter};
 use std::io::{BufWriter, Write};
 use std::sync::atomic::Ordering;
 
@@ -20,6 +20,8 @@ pub struct Question<'q> {
     pub span: Span,
     /// Also what the other program kept for its own books.
     pub internal: bool,
+    /// Somebody asks for what such a capture says of a thread at each event.
+    pub kept: bool,
     /// What had to be done for the answer.
     pub work: &'q Work,
 }
@@ -73,7 +75,11 @@ pub fn scan(
     let ended = if copies {
         stream.chunks(take)
     } else {
+        let asked = question
+            .filter
+            .is_some_and(|filter| filter.asks_any(&may_be_kept));
         let sieve = Sieve {
+            kept: question.kept || asked,
             idle: &idle,
             may: &mut |row, tables, number, world| ahead.may(row, tables, number, world),
         };
@@ -92,6 +98,11 @@ pub fn scan(
         draft.finish();
     }
     Ok(Some(report))
+}
+
+/// Whether a field may ask for what is kept with an event.
+pub fn may_be_kept(field: &FieldRef) -> bool {
+    field.field().may_be_kept()
 }
 
 /// Whether most types of events are ruled out, so that asking the capture itself costs less than making a copy of it.

@@ -97,6 +97,12 @@ fn what_is_read_as_it_comes_is_what_is_read_once_it_is_converted() {
                 "evt.type in (read, openat, switch, procexit) and evt.dir=<",
             ],
             &["not evt.type=read and not fd.name contains /lib"],
+            &[
+                "-p",
+                "%evt.num %evt.deltatime %evt.type",
+                "evt.deltatime>100000 and evt.dir=<",
+            ],
+            &["evt.type=openat and evt.deltatime.ns>=500000"],
         ] {
             let read = |file| desk.out(&[&["read", file], args].concat());
             assert_eq!(read(name), read("web.aft"), "{name} {args:?}");
@@ -156,6 +162,22 @@ fn a_large_capture_is_answered_from_a_copy_until_it_changes() {
     fs::remove_dir_all(desk.path("cache")).unwrap();
     desk.out(&["read", "large.scap", "-n1", "evt.type=execve"]);
     assert_eq!(desk.copies(), 0);
+    // Who asks twice will ask again.
+    let opened = |more: &[&str]| {
+        desk.out(
+            &[
+                &["read", "large.scap", "--count-only"],
+                more,
+                &["evt.type=execve"],
+            ]
+            .concat(),
+        )
+    };
+    let plain = opened(&["--no-cache"]);
+    for _ in 0..2 {
+        assert_eq!(opened(&[]), plain);
+        assert_eq!(desk.copies(), 1);
+    }
 }
 
 #[test]

@@ -20,6 +20,7 @@ use self::evt::Direction;
 use self::fd::End;
 use crate::args::Class;
 use crate::capability;
+use crate::decimal::Decimal;
 use crate::entity::{Container, File, Process, Tables};
 use crate::event::{Event, EventFlags, Value};
 use crate::manifest::Manifest;
@@ -208,8 +209,8 @@ impl<'a> FieldValue<'a> {
     pub fn text(&self) -> Cow<'_, [u8]> {
         match self {
             FieldValue::Str(s) => Cow::Borrowed(s),
-            FieldValue::Int(n) => Cow::Owned(n.to_string().into_bytes()),
-            FieldValue::Uint(n) => Cow::Owned(n.to_string().into_bytes()),
+            FieldValue::Int(n) => Cow::Owned(Decimal::signed(*n).as_bytes().to_vec()),
+            FieldValue::Uint(n) => Cow::Owned(Decimal::unsigned(*n).as_bytes().to_vec()),
             FieldValue::Double(n) => Cow::Owned(format!("{n:.1}").into_bytes()),
             FieldValue::Bool(b) => Cow::Borrowed(if *b { b"true" } else { b"false" }),
             FieldValue::Ip(ip) => Cow::Owned(ip.to_string().into_bytes()),
@@ -241,6 +242,11 @@ pub struct Field {
 }
 
 impl Field {
+    /// Whether the value may be one that another recorder keeps with each event, in a structure behind its arguments.
+    pub fn may_be_kept(&self) -> bool {
+        told::may_ask(self.name)
+    }
+
     /// The name with how its argument is written: `evt.arg[…]`, `proc.aname[…]?`.
     pub fn usage(&self) -> String {
         let argument = match self.arg {
@@ -371,7 +377,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.cpu" Uint on Head: |c, _| Some(c.event.cpu).filter(|cpu| *cpu != Event::NO_CPU).map(|cpu| FieldValue::Uint(u64::from(cpu))) => "The CPU the event was recorded on; none for what a runtime told.";
     "evt.datetime" Str on Head: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
     "evt.datetime.s" Str on Head: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
-    "evt.deltatime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns())) => "Time since the event before.";
+    "evt.deltatime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns())) => "Time since the event that was shown before; in a filter, since the event that this comparison was asked of before.";
     "evt.deltatime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.deltatime.";
     "evt.deltatime.s" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() / evt::SECOND)) => "Whole seconds of evt.deltatime.";
     "evt.dir" Str on Head: |c, _| evt::dir(c) => "\"<\" for what was recorded when it was done, \">\" for calls that never return.";

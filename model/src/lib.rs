@@ -18,6 +18,7 @@
 
 pub mod args;
 pub mod capability;
+mod decimal;
 pub mod docs;
 pub mod entity;
 pub mod errno;
@@ -36,6 +37,7 @@ pub mod text;
 pub mod time;
 
 pub use args::{Abi, ArgKind, ArgSpec, Class};
+pub use decimal::Decimal;
 pub use entity::{
     Container, ContainerId, ContainerLimits, Descriptor, File, FileId, FileKind, Flow, Group,
     Mount, Origin, ProcId, ProcKey, Process, Protocol, Role, Tables, User,

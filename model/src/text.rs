@@ -32,9 +32,10 @@ impl<'a> Safe<'a> {
     /// The text where nothing has to be escaped, as nearly always.
     fn plain(self) -> Option<&'a str> {
         let plain = |b: &u8| matches!(b, 0x20..=0x5b | 0x5d..=0x7e);
-        self.0
-            .iter()
-            .all(plain)
+        // Sixteen at once, which the compiler makes one comparison of.
+        let (blocks, rest) = self.0.as_chunks::<16>();
+        let whole = |block: &[u8; 16]| block.iter().fold(true, |all, b| all & plain(b));
+        (blocks.iter().all(whole) && rest.iter().all(plain))
             .then(|| std::str::from_utf8(self.0).ok())
             .flatten()
     }

@@ -74,19 +74,18 @@ impl Civil {
     /// Adds that to a text.
     pub fn push_time_of_day(&self, text: &mut String) {
         // Every line that is printed has one: cheaper than the formatter of the standard library.
-        let mut part = |mut n: u32, width: usize, end: Option<char>| {
-            let mut digits = [b'0'; 9];
-            for digit in digits.iter_mut().take(width).rev() {
+        let mut face = *b"00:00:00.000000000";
+        let mut part = |mut n: u32, from: usize, to: usize| {
+            for digit in face.iter_mut().take(to).skip(from).rev() {
                 *digit = b'0' + (n % 10) as u8;
                 n /= 10;
             }
-            text.extend(digits.iter().take(width).map(|digit| char::from(*digit)));
-            text.extend(end);
         };
-        part(self.hour.into(), 2, Some(':'));
-        part(self.minute.into(), 2, Some(':'));
-        part(self.second.into(), 2, Some('.'));
-        part(self.nanosecond, 9, None);
+        part(self.hour.into(), 0, 2);
+        part(self.minute.into(), 3, 5);
+        part(self.second.into(), 6, 8);
+        part(self.nanosecond, 9, 18);
+        text.push_str(std::str::from_utf8(&face).unwrap_or_default());
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.nnnnnnnnn+0000`, the look of `evt.time.iso8601`.

@@ -1,16 +1,19 @@
 //! Evaluation of a filter over many events. Parts that depend only on an event's type, process or file are asked once
 //! per row of that table and remembered; tests of texts that arguments hold, once per distinct text; the others per event.
 
+mod memory;
+
+pub use self::memory::Texts;
+
+use self::memory::{Memory, remembered};
 use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
 use crate::source::{Source, both};
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, FieldValue, Manifest, ProcId,
-    Process, Schema, Tables, TypeId,
+    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, Field, Manifest, ProcId, Process,
+    Schema, Tables, TypeId,
 };
-use std::borrow::Cow;
-use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A filter's tree in the order of evaluation: what is remembered stands before what is not.
@@ -19,6 +22,8 @@ pub(crate) struct Plan {
     root: Node,
     /// Number of remembered parts.
     slots: usize,
+    /// It asks for the time since the event it was asked of before: then no event may be passed over.
+    pub since: bool,
 }
 
 #[derive(Debug)]
@@ -30,6 +35,18 @@ enum Node {
     Test(Dependency, Arc<Source>, Arc<Matcher>),
     /// A part that one row decides.
     Once(Dependency, usize, Box<Node>),
+    /// A test of the time since the event it was asked of before; always in one that is remembered.
+    Since(Box<Node>),
+}
+
+/// Whether a field is the time since another event. In a filter that is the one the comparison was asked of before, as sysdig
+/// has it: of `evt.type=read and evt.deltatime>1s` the `read` before.
+pub(crate) fn is_since(field: &Field) -> bool {
+    field.name.starts_with("evt.deltatime")
+}
+
+fn asks_since(field: &FieldRef) -> bool {
+    is_since(field.field())
 }
 
 /// Cheapest first. A type has few rows, a process fewer than a file.
@@ -48,7 +65,11 @@ impl Plan {
         let mut slots = 0;
         let (on, node) = Plan::node(expr, &mut slots);
         let root = Plan::remember(on, node, &mut slots);
-        Plan { root, slots }
+        Plan {
+            root,
+            slots,
+            since: expr.asks_any(&asks_since),
+        }
     }
 
     /// The node, and the row that decides all of it.
@@ -60,6 +81,11 @@ impl Plan {
                 let right = test.matcher.right();
                 let on = right.map_or(left, |right| both(left, right.on()));
                 let node = Node::Test(on, test.left.clone(), test.matcher.clone());
+                if expr.asks_any(&asks_since) {
+                    *slots += 1;
+                    let since = Node::Since(Box::new(node));
+                    return (on, Node::Once(on, *slots - 1, Box::new(since)));
+                }
                 if on != Dependency::Event || right.is_some() || !test.matcher.is_dear() {
                     return (on, node);
                 }
@@ -70,15 +96,26 @@ impl Plan {
                 let (on, node) = Plan::node(inner, slots);
                 (on, Node::Not(Box::new(node)))
             }
-            Expr::And(parts) => Plan::group(parts, slots, Node::And),
-            Expr::Or(parts) => Plan::group(parts, slots, Node::Or),
+            Expr::And(parts) => Plan::group(expr, parts, slots, Node::And),
+            Expr::Or(parts) => Plan::group(expr, parts, slots, Node::Or),
         }
     }
 
-    /// Members of a conjunction or an alternative may be asked in any order: those decided by the same row become one.
-    fn group(parts: &[Expr], slots: &mut usize, join: fn(Vec<Node>) -> Node) -> (Dependency, Node) {
+    /// Members of a conjunction or an alternative may be asked in any order: those decided by the same row become one. Where one
+    /// depends on what it was asked before, they are asked as they are written.
+    fn group(
+        whole: &Expr,
+        parts: &[Expr],
+        slots: &mut usize,
+        join: fn(Vec<Node>) -> Node,
+    ) -> (Dependency, Node) {
         let mut nodes: Vec<(Dependency, Node)> =
             parts.iter().map(|part| Plan::node(part, slots)).collect();
+        if whole.asks_any(&asks_since) {
+            let members = nodes.into_iter();
+            let members = members.map(|(on, node)| Plan::remember(on, node, slots));
+            return (Dependency::Event, join(members.collect()));
+        }
         nodes.sort_by_key(|(on, _)| rank(*on));
         let mut groups: Vec<(Dependency, Vec<Node>)> = Vec::new();
         for (on, node) in nodes {
@@ -121,7 +158,10 @@ impl Plan {
 impl Plan {
     /// The answer for every event of the context's type, where the type alone decides it.
     fn by_type(&self, ctx: &Ctx<'_>) -> Option<bool> {
-        self.root.by_type(ctx)
+        match self.since {
+            true => None,
+            false => self.root.by_type(ctx),
+        }
     }
 }
 
@@ -141,6 +181,7 @@ impl Node {
             Node::Test(_, left, matcher) => left
                 .value(ctx)
                 .is_some_and(|value| matcher.holds(ctx, &value)),
+            Node::Since(test) => test.matches(ctx, once),
             // Inside a part that one row decides there is no other such part.
             Node::Once(on, slot, node) => once(*on, *slot, node, &mut |node| {
                 node.matches(ctx, &mut |_, _, inner, ask| ask(inner))
@@ -238,6 +279,7 @@ impl Node {
                     }
                 },
             ),
+            Node::Since(_) => either,
             Node::Test(on, ..) | Node::Once(on, ..) => {
                 let mut event = bare_event(TypeId(0));
                 let mut found = Outcomes {
@@ -290,7 +332,9 @@ impl Node {
             Node::Or(parts) => joined(parts, true, |part| part.by_head(ctx, once)),
             Node::And(parts) => joined(parts, false, |part| part.by_head(ctx, once)),
             Node::Not(inner) => inner.by_head(ctx, once).map(|answer| !answer),
-            Node::Test(Dependency::Event, ..) | Node::Once(Dependency::Event, ..) => None,
+            Node::Test(Dependency::Event, ..)
+            | Node::Once(Dependency::Event, ..)
+            | Node::Since(_) => None,
             Node::All | Node::Test(..) | Node::Once(..) => Some(self.matches(ctx, once)),
         }
     }
@@ -302,7 +346,7 @@ impl Node {
             Node::Or(parts) => joined(parts, true, |part| part.by_container(ctx)),
             Node::And(parts) => joined(parts, false, |part| part.by_container(ctx)),
             Node::Not(inner) => inner.by_container(ctx).map(|answer| !answer),
-            Node::Once(_, _, node) => node.by_container(ctx),
+            Node::Once(_, _, node) | Node::Since(node) => node.by_container(ctx),
             Node::Test(on, left, matcher) => {
                 // The id is what a container never changes.
                 let mut only = *on == Dependency::Process;
@@ -334,119 +378,8 @@ impl Node {
             }
             Node::Test(on, ..) if *on != Dependency::Type => None,
             Node::Test(..) => Some(self.matches(ctx, &mut |_, _, node, ask| ask(node))),
-            Node::Once(_, _, node) => node.by_type(ctx),
+            Node::Once(_, _, node) | Node::Since(node) => node.by_type(ctx),
         }
-    }
-}
-
-/// Row numbers below this are looked up by place.
-const NEAR: usize = 1 << 16;
-
-/// The answers of one remembered part.
-#[derive(Debug, Default)]
-struct Memory {
-    last: Option<(u32, bool)>,
-    /// By row number, where that is small, as it nearly always is.
-    near: Vec<Option<bool>>,
-    known: HashMap<u32, bool>,
-    /// By event type, of which there are few: indexed.
-    types: Vec<Option<bool>>,
-    texts: HashMap<Box<[u8]>, bool>,
-}
-
-/// Texts whose answers are remembered at the most, and their length.
-const MAX_TEXTS: usize = 4096;
-const MAX_TEXT_LEN: usize = 512;
-
-/// How often tests of texts in arguments were asked, and how often one had to be looked at to answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Texts {
-    /// Asked.
-    pub asked: u64,
-    /// Looked at.
-    pub tested: u64,
-}
-
-impl Memory {
-    fn ty(&mut self, ty: u16, ask: impl FnOnce() -> bool) -> bool {
-        let at = usize::from(ty);
-        if self.types.len() <= at {
-            self.types.resize(at + 1, None);
-        }
-        match self.types.get_mut(at) {
-            Some(slot) => *slot.get_or_insert_with(ask),
-            None => ask(),
-        }
-    }
-
-    /// What holds of a text held of it before, whatever event it stood in.
-    fn text(&mut self, text: &[u8], counts: &mut Texts, ask: impl FnOnce() -> bool) -> bool {
-        counts.asked += 1;
-        if let Some(answer) = self.texts.get(text) {
-            return *answer;
-        }
-        counts.tested += 1;
-        let answer = ask();
-        if text.len() <= MAX_TEXT_LEN {
-            if self.texts.len() >= MAX_TEXTS {
-                self.texts.clear();
-            }
-            self.texts.insert(text.into(), answer);
-        }
-        answer
-    }
-
-    fn row(&mut self, row: u32, ask: impl FnOnce() -> bool) -> bool {
-        if let Some((last, answer)) = self.last
-            && last == row
-        {
-            return answer;
-        }
-        let answer = match usize::try_from(row).ok().filter(|at| *at < NEAR) {
-            Some(at) => {
-                if self.near.len() <= at {
-                    self.near.resize(at + 1, None);
-                }
-                match self.near.get_mut(at) {
-                    Some(slot) => *slot.get_or_insert_with(ask),
-                    None => ask(),
-                }
-            }
-            None => *self.known.entry(row).or_insert_with(ask),
-        };
-        self.last = Some((row, answer));
-        answer
-    }
-}
-
-/// The answer of a part that one row decides, asked once.
-fn remembered(
-    memories: &mut [Memory],
-    counts: &mut Texts,
-    ctx: &Ctx<'_>,
-    on: Dependency,
-    slot: usize,
-    node: &Node,
-    ask: Ask<'_>,
-) -> bool {
-    let Some(memory) = memories.get_mut(slot) else {
-        return ask(node);
-    };
-    match (on, ctx.event.file) {
-        (Dependency::Type, _) => memory.ty(ctx.event.ty.0, || ask(node)),
-        (Dependency::Process, _) => memory.row(ctx.event.proc.0, || ask(node)),
-        (Dependency::File, Some(file)) => memory.row(file.0, || ask(node)),
-        (Dependency::Event, _) => match node {
-            Node::Test(_, left, matcher) => match left.value(ctx) {
-                Some(FieldValue::Str(text)) => memory.text(&text, counts, || {
-                    matcher.matches(&FieldValue::Str(Cow::Borrowed(&text)))
-                }),
-                Some(value) => matcher.holds(ctx, &value),
-                None => false,
-            },
-            node => ask(node),
-        },
-        (Dependency::File, None) | (Dependency::Head, _) => ask(node),
     }
 }
 
@@ -482,8 +415,21 @@ impl Evaluator {
         })
     }
 
+    /// As [`Evaluator::matches`], for events whose rows may be of any chunk: nothing is remembered but when a comparison was asked.
+    pub fn matches_anew(&mut self, ctx: &Ctx<'_>) -> bool {
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
+        let root = &self.filter.plan.root;
+        root.matches(ctx, &mut |on, slot, node, ask| match node {
+            Node::Since(_) => remembered(memories, counts, ctx, on, slot, node, ask),
+            node => ask(node),
+        })
+    }
+
     /// Whether an event matches, as far as that can be told without its arguments and its result: they need not be there.
     pub fn by_head(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        if self.filter.plan.since {
+            return None;
+        }
         let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
         root.by_head(ctx, &mut |on, slot, node, ask| {
@@ -494,6 +440,9 @@ impl Evaluator {
     /// Whether an event of any of these types, of any of these processes and with any file row or none could match: false only
     /// when that alone rules it out. What is learnt of the rows is remembered.
     pub fn may_match_among(&mut self, among: &Among<'_>) -> bool {
+        if self.filter.plan.since {
+            return true;
+        }
         let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
         let mut ask = |ctx: &Ctx<'_>, node: &Node| {
@@ -506,11 +455,7 @@ impl Evaluator {
 
     /// Forgets what was learnt of processes and files: to be called before events that come with other tables (another chunk).
     pub fn forget(&mut self) {
-        for memory in &mut self.memories {
-            memory.last = None;
-            memory.near.clear();
-            memory.known.clear();
-        }
+        self.memories.iter_mut().for_each(Memory::forget);
     }
 }
 
@@ -525,7 +470,8 @@ impl Filter {
         tables: &Tables,
         container: Option<ContainerId>,
     ) -> bool {
-        let Some(id) = container.filter(|id| tables.containers.contains_key(id)) else {
+        let known = container.filter(|id| tables.containers.contains_key(id));
+        let Some(id) = known.filter(|_| !self.plan.since) else {
             return true;
         };
         let mut own = Tables::default();

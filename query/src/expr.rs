@@ -137,6 +137,24 @@ impl Expr {
         }
     }
 
+    /// Whether any of the fields it asks is such a one.
+    pub fn asks_any(&self, is: &dyn Fn(&FieldRef) -> bool) -> bool {
+        match self {
+            Expr::All => false,
+            Expr::Or(parts) | Expr::And(parts) => parts.iter().any(|part| part.asks_any(is)),
+            Expr::Not(inner) => inner.asks_any(is),
+            Expr::Test(test) => {
+                let mut found = false;
+                let mut see = |field: &FieldRef| found |= is(field);
+                test.left.fields(&mut see);
+                if let Some(right) = test.matcher.right() {
+                    right.fields(&mut see);
+                }
+                found
+            }
+        }
+    }
+
     /// Binding strength: what is weaker than its surroundings gets brackets.
     fn strength(&self) -> u8 {
         match self {
@@ -342,6 +360,11 @@ impl Filter {
             Expr::Or(_) => format!("({})", self.expr),
             other => other.to_string(),
         }
+    }
+
+    /// Whether any of the fields it asks is such a one.
+    pub fn asks_any(&self, is: &dyn Fn(&FieldRef) -> bool) -> bool {
+        self.expr.asks_any(is)
     }
 
     /// Whether every event passes.

@@ -1,15 +1,17 @@
 //! What holds for every filter: printing and parsing are inverse, remembering changes no answer, no text panics.
 
+use crate::eval::is_since;
 use crate::story::story;
 use crate::*;
 use afterimage_model::{Ctx, FIELDS, FieldArg, FieldType};
 use proptest::prelude::*;
 
-/// Comparisons that fit their fields, as a user might write them.
-fn comparison() -> impl Strategy<Value = String> {
+/// Comparisons that fit their fields, as a user might write them; those that count from an event before only where they may.
+fn comparison(since: bool) -> impl Strategy<Value = String> {
     let fields: Vec<_> = FIELDS
         .iter()
         .filter(|field| field.arg != FieldArg::Required)
+        .filter(|field| since || !is_since(field))
         .map(|field| (field.name, field.ty))
         .collect();
     let value = prop_oneof![
@@ -102,7 +104,11 @@ impl Shaped {
 }
 
 fn shaped() -> impl Strategy<Value = Shaped> {
-    comparison()
+    of_shape(false)
+}
+
+fn of_shape(since: bool) -> impl Strategy<Value = Shaped> {
+    comparison(since)
         .prop_map(Shaped::Leaf)
         .prop_recursive(4, 24, 4, |inner| {
             prop_oneof![
@@ -115,7 +121,7 @@ fn shaped() -> impl Strategy<Value = Shaped> {
 
 proptest! {
     #[test]
-    fn printing_and_parsing_are_inverse(shaped in shaped()) {
+    fn printing_and_parsing_are_inverse(shaped in of_shape(true)) {
         let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         let printed = filter.print();
         prop_assert!(printed.chars().all(|c| !c.is_control()));
@@ -135,6 +141,19 @@ proptest! {
                 let plain = shaped.holds(&ctx);
                 prop_assert_eq!(evaluator.matches(&ctx), plain, "round {} event {}", round, at + 1);
                 prop_assert_eq!(filter.matches(&ctx), plain);
+            }
+        }
+    }
+
+    #[test]
+    fn remembering_rows_changes_no_time_since(shaped in of_shape(true)) {
+        let story = story();
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        let (mut evaluator, mut anew) = (filter.evaluator(), filter.evaluator());
+        for round in 0..2 {
+            for at in 0..story.events.len() {
+                let ctx = story.ctx(at);
+                prop_assert_eq!(evaluator.matches(&ctx), anew.matches_anew(&ctx), "round {} event {}", round, at + 1);
             }
         }
     }

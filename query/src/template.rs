@@ -6,7 +6,7 @@ use crate::field::FieldRef;
 use crate::ops::Function;
 use crate::parse;
 use crate::source::Source;
-use afterimage_model::{Ctx, FieldValue, Safe, fields};
+use afterimage_model::{Ctx, Decimal, FieldValue, Safe, fields};
 use std::fmt::{self, Write as _};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -69,6 +69,13 @@ impl Shown {
     /// The event's value; `None` when it has none.
     pub fn value<'a>(&self, ctx: &Ctx<'a>) -> Option<FieldValue<'a>> {
         self.0.value(ctx)
+    }
+
+    /// Whether any of the fields it is made of is such a one.
+    pub fn asks_any(&self, is: &dyn Fn(&FieldRef) -> bool) -> bool {
+        let mut found = false;
+        self.0.fields(&mut |field| found |= is(field));
+        found
     }
 
     /// The field, where it is nothing but one.
@@ -284,11 +291,10 @@ impl Template {
 
 /// Adds a value, captured bytes escaped.
 fn push_value(line: &mut String, value: &FieldValue<'_>) {
-    // Writing to a text cannot fail.
     match value {
         FieldValue::Str(text) => Safe::new(text).push_to(line),
-        FieldValue::Int(n) => drop(write!(line, "{n}")),
-        FieldValue::Uint(n) => drop(write!(line, "{n}")),
+        FieldValue::Int(n) => line.push_str(Decimal::signed(*n).as_str()),
+        FieldValue::Uint(n) => line.push_str(Decimal::unsigned(*n).as_str()),
         other => Safe::new(&other.text()).push_to(line),
     }
 }

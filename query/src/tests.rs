@@ -8,6 +8,56 @@ fn error(text: &str) -> FilterError {
 }
 
 #[test]
+fn time_since_another_event_is_counted_from_the_one_that_was_asked_before() {
+    let mut story = story();
+    let times = [10, 11, 13, 16, 20, 25, 31, 38, 46_u64];
+    for (event, time) in story.events.iter_mut().zip(times) {
+        event.time.0 = time;
+    }
+    let ask = |text: &str| {
+        let filter = Filter::parse(text).unwrap();
+        let (mut evaluator, mut anew) = (filter.evaluator(), filter.evaluator());
+        let mut found = Vec::new();
+        for at in 0..story.events.len() {
+            let ctx = story.ctx(at);
+            if text.contains("delta") {
+                assert!(
+                    filter.may_match_type(ctx.schema, ctx.event.ty),
+                    "{text}: of every type"
+                );
+                assert_eq!(
+                    evaluator.by_head(&ctx),
+                    None,
+                    "{text}: every event is asked"
+                );
+            }
+            let matches = evaluator.matches(&ctx);
+            assert_eq!(anew.matches_anew(&ctx), matches);
+            if matches {
+                found.push(at + 1);
+            }
+        }
+        found
+    };
+    // Of nothing before it, no time has passed.
+    assert_eq!(ask("evt.deltatime = 0"), [1]);
+    assert_eq!(ask("evt.deltatime > 5"), [7, 8, 9]);
+    assert_eq!(ask("not evt.deltatime.ns > 5"), [1, 2, 3, 4, 5, 6]);
+    // Those of a kind: 11, 13 and 25.
+    assert_eq!(ask("evt.type=openat"), [2, 3, 6]);
+    assert_eq!(ask("evt.type=openat and evt.deltatime > 5"), [6]);
+    assert_eq!(ask("evt.type=openat and evt.deltatime = 2"), [3]);
+    // As it is written: here it is asked of every event.
+    assert_eq!(ask("evt.deltatime = 5 and evt.type=openat"), [6]);
+    assert_eq!(ask("evt.deltatime > 5 and evt.type=openat"), [0; 0]);
+    // Two of them know nothing of one another. The second is not asked of 6, so that for 7 it counts from 5.
+    assert_eq!(
+        ask("evt.type=openat and evt.deltatime > 5 or evt.deltatime > 7"),
+        [6, 7, 9]
+    );
+}
+
+#[test]
 fn filters_select_what_they_say() {
     let story = story();
     for (filter, expected) in [

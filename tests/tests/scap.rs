@@ -6,11 +6,11 @@
 #![allow(clippy::print_stderr, reason = "tests say what they skipped")]
 
 use afterimage_indexer::{Progress, Session};
-use afterimage_model::{Ctx, FieldValue};
+use afterimage_model::{ArgKind, Ctx, Dependency, FIELDS, Field, FieldArg, FieldValue};
 use afterimage_query::{FieldRef, Filter};
 use flate2::read::GzDecoder;
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -107,6 +107,106 @@ fn is_their_mistake(
             theirs == ours
         }
         _ => false,
+    }
+}
+
+/// Fields that a captured event is asked for, those with an argument with two of them.
+fn fields(which: impl Fn(&Field) -> bool) -> Vec<FieldRef> {
+    let names = FIELDS
+        .iter()
+        .filter(|field| which(field))
+        .flat_map(|field| {
+            let mut names = Vec::new();
+            if field.arg != FieldArg::Required {
+                names.push(field.name.to_owned());
+            }
+            if field.arg != FieldArg::None {
+                names.extend([0, 1].map(|at| format!("{}[{at}]", field.name)));
+            }
+            names
+        });
+    names.map(|name| FieldRef::parse(&name).unwrap()).collect()
+}
+
+#[test]
+fn what_decides_a_field_is_all_it_needs() {
+    let by_row = fields(|field| field.on != Dependency::Event);
+    assert!(by_row.len() > 150);
+    for capture in captures() {
+        let mut session = session(&capture);
+        session.show_internal(true);
+        let mut known = HashMap::new();
+        let mut nth = 0;
+        scan(&session, None, |ctx| {
+            nth += 1;
+            if nth % 5 != 0 {
+                return;
+            }
+            let mut bare = ctx.event.clone();
+            bare.args.clear();
+            bare.result = 0;
+            let less = Ctx {
+                event: &bare,
+                ..*ctx
+            };
+            for (at, field) in by_row.iter().enumerate() {
+                let value = text(field.value(ctx));
+                assert!(
+                    text(field.value(&less)) == value,
+                    "{} {field} of event {}",
+                    capture.display(),
+                    ctx.num
+                );
+                let row = match field.field().on {
+                    Dependency::Type => u32::from(ctx.event.ty.0),
+                    Dependency::Process => ctx.event.proc.0,
+                    Dependency::File => ctx.event.file.map_or(u32::MAX, |file| file.0),
+                    Dependency::Event | Dependency::Head => continue,
+                };
+                let before = known.entry((at, row)).or_insert_with(|| value.clone());
+                assert!(
+                    *before == value,
+                    "{} {field} of row {row}, event {}",
+                    capture.display(),
+                    ctx.num
+                );
+            }
+        });
+    }
+}
+
+#[test]
+fn what_is_not_kept_with_an_event_needs_nothing_that_is() {
+    let fields = fields(|field| !field.may_be_kept());
+    assert!(fields.len() > 150);
+    for capture in captures() {
+        let mut session = session(&capture);
+        session.show_internal(true);
+        let mut nth = 0;
+        scan(&session, None, |ctx| {
+            nth += 1;
+            if nth % 7 != 0 {
+                return;
+            }
+            let mut bare = ctx.event.clone();
+            for (arg, value) in ctx.ty().unwrap().args.iter().zip(&mut bare.args) {
+                if arg.kind() == Some(ArgKind::Given) {
+                    *value = afterimage_model::Value::Absent;
+                }
+            }
+            let less = Ctx {
+                event: &bare,
+                ..*ctx
+            };
+            for field in &fields {
+                assert!(
+                    text(field.value(&less)) == text(field.value(ctx)),
+                    "{} {field} of event {}",
+                    capture.display(),
+                    ctx.num
+                );
+            }
+        });
     }
 }
 

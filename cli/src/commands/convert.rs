@@ -209,7 +209,11 @@ impl Convert {
         filter: Option<&Filter>,
         mut out: &mut dyn Write,
     ) -> Result<u64, Failure> {
-        let mut keep = |ctx: &Ctx<'_>| filter.is_none_or(|filter| filter.matches(ctx));
+        let mut asked = filter.map(Filter::evaluator);
+        let mut keep = |ctx: &Ctx<'_>| match &mut asked {
+            Some(asked) => asked.matches_anew(ctx),
+            None => true,
+        };
         let failed = |error| self.failed(error);
         let events = match to {
             Format::Aft => {

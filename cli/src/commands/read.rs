@@ -11,7 +11,7 @@ use crate::source::{
     Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
     unreadable,
 };
-use crate::streaming::{Question, is_quick, scan};
+use crate::streaming::{Question, is_quick, may_be_kept, scan};
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, Value, render};
 use afterimage_query::{FieldRef, Shown, Template};
@@ -186,6 +186,7 @@ impl Read {
                     filter: filter.as_ref(),
                     span,
                     internal: self.internal,
+                    kept: printer.shown().any(|shown| shown.asks_any(&may_be_kept)),
                     work: &progress.work,
                 };
                 let report = scan(*stream, &question, draft, &mut |ctx| printer.event(ctx))
@@ -262,6 +263,12 @@ struct Printer<'r> {
 }
 
 impl Printer<'_> {
+    /// The fields it may show.
+    fn shown(&self) -> impl Iterator<Item = &Shown> {
+        let named = self.names.iter().flat_map(|names| &names.0);
+        named.chain(self.layout.shown())
+    }
+
     /// An event that matches; false when there is to be no other.
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.matched += 1;

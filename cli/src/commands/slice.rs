@@ -77,13 +77,14 @@ impl Slice {
         };
         let (manifest, schema) = (reader.manifest().clone(), reader.schema().clone());
         let (mut first_ns, mut previous_ns) = (0, 0);
+        let mut asked = filter.as_ref().map(afterimage_query::Filter::evaluator);
         let mut keep = |num: u64, event: &_, tables: &_| {
             let event: &afterimage_model::Event = event;
             if first_ns == 0 {
                 (first_ns, previous_ns) = (event.time.0, event.time.0);
             }
-            let wanted = filter.as_ref().is_none_or(|filter| {
-                filter.matches(&Ctx {
+            let wanted = asked.as_mut().is_none_or(|asked| {
+                asked.matches_anew(&Ctx {
                     manifest: &manifest,
                     schema: &schema,
                     tables,

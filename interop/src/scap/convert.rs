@@ -331,7 +331,14 @@ impl Converter {
         sieve: Option<&mut Sieve<'_>>,
         output: &mut Output,
     ) -> Result<(), Error> {
-        let Some(raw) = parse(body, kind) else {
+        let mut raw = Raw::default();
+        let whole = match kind {
+            Some(Kind::Event { counted, flagged }) => {
+                event::parse_into(body, counted, flagged, &mut raw)
+            }
+            _ => None,
+        };
+        if whole.is_none() {
             self.lose(Lost {
                 at: 0,
                 torn: false,
@@ -339,7 +346,7 @@ impl Converter {
                 detail: "an event without a head".to_owned(),
             });
             return Ok(());
-        };
+        }
         self.report.events += 1;
         if !self.lost.is_empty() {
             self.settle(raw.ts);
@@ -366,7 +373,7 @@ impl Converter {
         };
         if sieve.as_ref().is_some_and(|sieve| sieve.is_idle(ty)) {
             self.next_seq(raw.cpu);
-            self.passed(raw);
+            self.passed(&mut raw);
             return Ok(());
         }
         let row = types::row(raw.code);
@@ -406,9 +413,10 @@ impl Converter {
             },
         };
         let number = self.report.events;
+        let kept = sieve.as_ref().is_none_or(|sieve| sieve.kept);
         let world = self.rows.told + self.state.accounts_changed;
         if sieve.is_some_and(|sieve| !(sieve.may)(&line, &self.rows.tables, number, world)) {
-            self.passed(raw);
+            self.passed(&mut raw);
             return Ok(());
         }
         self.scratch.clear();
@@ -425,7 +433,7 @@ impl Converter {
                 held.push(raw.param(0).map_or(Held::Absent, Held::Bytes));
             }
         }
-        self.asides(&raw, row, seen, &mut held);
+        self.asides(&raw, row, seen, kept, &mut held);
         let scratch = &self.scratch;
         let mut args: SmallVec<[Arg<'_>; 12]> = SmallVec::new();
         args.extend(held.iter().map(|held| match held {
@@ -439,15 +447,15 @@ impl Converter {
         }));
         output.push(line, &args, number, &mut self.rows, &self.state)?;
         drop(args);
-        self.passed(raw);
+        self.passed(&mut raw);
         Ok(())
     }
 
     /// An event is over.
-    fn passed(&mut self, raw: Raw<'_>) {
+    fn passed(&mut self, raw: &mut Raw<'_>) {
         self.pass(raw.ts);
-        self.notes
-            .extend(raw.comments.into_iter().map(|text| (raw.ts, text)));
+        let comments = raw.comments.drain(..);
+        self.notes.extend(comments.map(|text| (raw.ts, text)));
     }
 
     fn next_seq(&mut self, cpu: u16) -> u64 {

@@ -64,6 +64,17 @@ const MAX_PARAMS: usize = 60;
 
 /// Takes the body of an event block apart. `None` when not even its head is there.
 pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>> {
+    let mut raw = Raw::default();
+    parse_into(body, counted, flagged, &mut raw).map(|()| raw)
+}
+
+/// As [`parse`], into an event of which nothing is known yet: it is too large to be handed from one to the next.
+pub fn parse_into<'b>(
+    body: &'b [u8],
+    counted: bool,
+    flagged: bool,
+    raw: &mut Raw<'b>,
+) -> Option<()> {
     let mut cursor = Cursor::new(body);
     let cpu = cursor.u16()?;
     let flags = if flagged { cursor.u32()? } else { 0 };
@@ -76,14 +87,8 @@ pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>
     } else {
         None
     };
-    let mut raw = Raw {
-        ts,
-        tid,
-        cpu,
-        code,
-        state_only: flags & 1 != 0,
-        ..Raw::default()
-    };
+    (raw.ts, raw.tid, raw.cpu, raw.code) = (ts, tid, cpu, code);
+    raw.state_only = flags & 1 != 0;
     let before = header - cursor.len();
     let size = len.checked_sub(before);
     let content = size
@@ -95,26 +100,33 @@ pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>
     } else {
         2
     };
+    let params = &mut raw.params;
     let found = match count {
-        Some(count) => split(content, count, width).or_else(|| split(content, count, 6 - width)),
+        Some(count) => {
+            split(content, count, width, params).is_some()
+                || split(content, count, 6 - width, params).is_some()
+        }
         // The count is not in the file: it is the largest that gives the length.
         None => (0..=row.map_or(0, |row| row.params.len()))
             .rev()
-            .find_map(|count| {
-                split(content, count, width).filter(|found| found.1 || matches!(code, 280 | 286))
+            .any(|count| {
+                split(content, count, width, params)
+                    .is_some_and(|whole| whole || matches!(code, 280 | 286))
             }),
     };
-    match found {
-        Some((params, _)) => raw.params = params,
-        None if row.is_none() => raw.params.push(content),
-        None => raw.torn = true,
+    if !found {
+        params.clear();
+        match row {
+            None => params.push(content),
+            Some(_) => raw.torn = true,
+        }
     }
     // Options start at the next multiple of four of the block, whose head is eight bytes.
     let past = (2 + if flagged { 4 } else { 0 } + len).next_multiple_of(4);
     if let Some(options) = body.get(past..).filter(|rest| rest.len() >= 4) {
         raw.comments = comments(options);
     }
-    Some(raw)
+    Some(())
 }
 
 /// An event of which only the head and the first parameter are looked at.
@@ -189,14 +201,20 @@ pub fn glance(body: &[u8], counted: bool) -> Option<Glance<'_>> {
 /// Parameters by their bytes. Most events have few.
 pub type Params<'b> = SmallVec<[&'b [u8]; 8]>;
 
-/// Parameters by their lengths, and whether they fill the content exactly. `None` when they do not fit.
-fn split(content: &[u8], count: usize, width: usize) -> Option<(Params<'_>, bool)> {
+/// Parameters by their lengths, and whether they fill the content exactly. `None` when they do not fit; then some of them may
+/// be there.
+fn split<'b>(
+    content: &'b [u8],
+    count: usize,
+    width: usize,
+    params: &mut Params<'b>,
+) -> Option<bool> {
+    params.clear();
     if count > MAX_PARAMS {
         return None;
     }
     let mut lengths = Cursor::new(content.get(..count.checked_mul(width)?)?);
     let mut values = Cursor::new(content.get(count * width..)?);
-    let mut params = Params::new();
     for _ in 0..count {
         let len = if width == 4 {
             lengths.u32()? as usize
@@ -205,7 +223,7 @@ fn split(content: &[u8], count: usize, width: usize) -> Option<(Params<'_>, bool
         };
         params.push(values.take(len)?);
     }
-    Some((params, values.is_empty()))
+    Some(values.is_empty())
 }
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub type Take<'t> = &'t mut dyn FnMut(&Stretch) -> Result<bool, Error>;
 
 /// Which events are wanted. The others are followed, because they change what is known, and not handed over.
 pub struct Sieve<'s> {
+    /// Whether somebody asks for what is kept of the thread with each event.
+    pub kept: bool,
     /// By number of the event type: no event of it is wanted.
     pub idle: &'s [bool],
     /// Whether an event may be wanted, as far as that can be told without its arguments; asked of those that are not idle.

@@ -117,12 +117,13 @@ impl Converter {
         Held::Made(from, self.scratch.len())
     }
 
-    /// What was known of descriptor, time and thread.
+    /// What was known of the descriptor, and of the thread if that is to be `kept`.
     pub fn asides(
         &mut self,
         raw: &Raw<'_>,
         row: Option<&EventType>,
         seen: Seen,
+        kept: bool,
         held: &mut SmallVec<[Held<'_>; 12]>,
     ) {
         let thread = self.state.threads.get(&raw.tid);
@@ -131,7 +132,7 @@ impl Converter {
             Some(thread) if about => Held::Num(thread.last_fd),
             _ => Held::Absent,
         });
-        let Some(thread) = thread else {
+        let Some(thread) = thread.filter(|_| kept) else {
             held.push(Held::Absent);
             return;
         };

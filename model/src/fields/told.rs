@@ -5,6 +5,37 @@ use super::{Ctx, FieldValue};
 use crate::args::ArgKind;
 use crate::event::Value;
 
+/// Fields of processes and threads whose values are in rows: no recorder keeps them with each event.
+const IN_ROWS: &[&str] = &[
+    "proc.acmdline",
+    "proc.aexe",
+    "proc.aexepath",
+    "proc.aname",
+    "proc.apid",
+    "proc.args",
+    "proc.cmdline",
+    "proc.cwd",
+    "proc.exe",
+    "proc.exepath",
+    "proc.name",
+    "proc.pcmdline",
+    "proc.pexe",
+    "proc.pexepath",
+    "proc.pid",
+    "proc.pname",
+    "proc.ppid",
+    "proc.vpid",
+    "thread.tid",
+];
+
+/// Whether the value of a field may come from a structure that is kept with each event; said of too many rather than too few.
+pub fn may_ask(field: &str) -> bool {
+    match field.split_once('.') {
+        Some(("proc" | "thread", _)) => IN_ROWS.binary_search(&field).is_err(),
+        _ => field == "fd.name_changed",
+    }
+}
+
 fn value<'a>(c: &Ctx<'a>, field: &str) -> Option<&'a Value> {
     c.arg(field)
 }

@@ -3,6 +3,7 @@
 
 use super::fd_pair;
 use crate::args::ArgKind;
+use crate::decimal::Decimal;
 use crate::errno;
 use crate::event::Value;
 use crate::fields::Ctx;
@@ -10,7 +11,6 @@ use crate::schema::{ArgDesc, Schema};
 use crate::signal;
 use smallvec::SmallVec;
 use std::borrow::Cow;
-use std::io::Write as _;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 /// Bytes of a buffer that the line of all arguments shows at the most.
@@ -34,10 +34,9 @@ enum Part<'a> {
 
 impl Part<'_> {
     fn put(&self, line: &mut Vec<u8>) {
-        // Writing to memory cannot fail.
         match self {
-            Part::Int(n) => drop(write!(line, "{n}")),
-            Part::Uint(n) => drop(write!(line, "{n}")),
+            Part::Int(n) => line.extend_from_slice(Decimal::signed(*n).as_bytes()),
+            Part::Uint(n) => line.extend_from_slice(Decimal::unsigned(*n).as_bytes()),
             Part::Text(text) => line.extend_from_slice(text),
         }
     }
@@ -138,12 +137,15 @@ pub fn arg_text(ctx: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
 
 /// All arguments on one line, a blank behind each. Calls that scap knows by number only have none.
 pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
-    let mut line = Vec::new();
-    let Some(ty) = ctx.ty() else { return line };
+    let Some(ty) = ctx.ty() else {
+        return Vec::new();
+    };
     let args = ty.shown_args();
     if is_generic(args) {
-        return line;
+        return Vec::new();
     }
+    // Most lines are shorter.
+    let mut line = Vec::with_capacity(if args.is_empty() { 0 } else { 128 });
     for (arg, value) in args.iter().zip(&ctx.event.args) {
         let Some(shown) = argument(ctx, arg, value) else {
             continue;
