@@ -323,10 +323,18 @@ impl World {
         tables
     }
 
-    /// Everything as it is now: [`World::kept`] with descriptors, and of the files those that they lead to.
+    /// Everything as it is now: [`World::kept`] with descriptors, and of the files those that they lead to. Rows that no process
+    /// has any more say so.
     pub fn keyframe(&self) -> Tables {
         let mut tables = self.kept();
-        for live in self.live.values() {
+        let alive = self.live.values().filter(|live| !live.ended);
+        let alive: BTreeSet<ProcId> = alive.map(|live| live.row).collect();
+        for (id, row) in &mut tables.procs {
+            if !alive.contains(id) {
+                Arc::make_mut(row).past = true;
+            }
+        }
+        for live in self.live.values().filter(|live| !live.ended) {
             if tables.procs.contains_key(&live.row) {
                 let open = live.fds.iter();
                 let open = open.map(|(fd, file)| ((live.row, fd.unsigned_abs()), file));

@@ -127,6 +127,7 @@ pub fn plain(target: &Target, action: &str, text: String) -> Recipe<'static> {
         span: None,
         containers: None,
         stamps: Stamps::default(),
+        opening: None,
     }
 }
 

@@ -156,6 +156,8 @@ pub struct Recipe<'a> {
     pub containers: Option<BTreeSet<ContainerId>>,
     /// What becomes of the instants of events.
     pub stamps: Stamps,
+    /// What was there at the beginning of the span, of a single origin; what it knows of all its time without that.
+    pub opening: Option<Tables>,
 }
 
 impl Recipe<'_> {
@@ -317,7 +319,9 @@ impl Job<'_> {
         let mut remap = Remap::of(self.origins.len());
         let mut tables = Tables::default();
         for (at, origin) in self.origins.iter().enumerate() {
-            remap.rows(at, &self.state(origin), &mut tables);
+            let state = self.recipe.opening.as_ref();
+            let state = state.unwrap_or_else(|| origin.reader.state());
+            remap.rows(at, &self.ours(state.clone()), &mut tables);
         }
         let at = self.recipe.span.map_or(manifest.clock.boot_ns, |span| {
             span.0.max(manifest.clock.boot_ns)
@@ -330,6 +334,8 @@ impl Job<'_> {
             .map(|origin| Stream::new(&origin.reader, self.recipe))
             .collect::<Vec<_>>();
         let (mut events, mut left_out, mut pending) = (0_u64, 0_u64, 0_usize);
+        // The chunk of the event before.
+        let mut last = 0_usize;
         // The stream whose next event is the earliest gives it.
         loop {
             let mut earliest: Option<(u64, usize)> = None;
@@ -354,14 +360,29 @@ impl Job<'_> {
                 left_out = left_out.saturating_add(1);
                 continue;
             }
+            let chunk = stream.next_chunk.saturating_sub(1);
+            // Only a single origin's keyframes are of all there is. Each ends a chunk; where that would be a small one there will
+            // be another soon.
+            if self.origins.len() == 1
+                && chunk > last
+                && events > 0
+                && (pending == 0 || pending >= self.recipe.options.chunk_events / 2)
+                && let Some((at, known)) = stream.reader.last_between(last, chunk)
+                && self.recipe.holds(at)
+            {
+                let at = self.stamp(at);
+                writer.flush(&tables)?;
+                writer.keyframe(at, &self.ours(known))?;
+                tables = Tables::default();
+                stream.taken = false;
+                pending = 0;
+            }
+            last = chunk;
             if !std::mem::replace(&mut stream.taken, true) {
-                remap.rows(at, rows, &mut tables);
+                remap.rows(at, &stream.tables, &mut tables);
             }
             let mut event = remap.event(at, event);
-            if self.recipe.stamps == Stamps::Microseconds {
-                let us = event.time.0.checked_div(1_000).unwrap_or(0);
-                event.time.0 = us.saturating_mul(1_000);
-            }
+            event.time = self.stamp(event.time);
             writer.push(event, &tables)?;
             (events, pending) = (events.saturating_add(1), pending.saturating_add(1));
             if pending >= self.recipe.options.chunk_events || tables.procs.len() > MOST_ROWS {
@@ -404,9 +425,18 @@ impl Job<'_> {
         Ok((out, derived))
     }
 
-    /// What was there: all of it, or what concerns the containers that are meant.
-    fn state(&self, origin: &Origin) -> Tables {
-        let mut state = origin.reader.state().clone();
+    fn stamp(&self, time: BootNs) -> BootNs {
+        match self.recipe.stamps {
+            Stamps::Nanoseconds => time,
+            Stamps::Microseconds => {
+                let us = time.0.checked_div(1_000).unwrap_or(0);
+                BootNs(us.saturating_mul(1_000))
+            }
+        }
+    }
+
+    /// Of what was known all, or what concerns the containers that are meant.
+    fn ours(&self, mut state: Tables) -> Tables {
         let Some(containers) = &self.recipe.containers else {
             return state;
         };
@@ -425,9 +455,15 @@ impl Job<'_> {
         let ours = |container: Option<ContainerId>| {
             container.is_none_or(|container| containers.contains(&container))
         };
-        state.procs.retain(|id, _| procs.contains(id));
-        state.descriptors.retain(|(proc, _), _| {
-            (procs.contains(proc)) && self.recipe.concerns(*proc, origin.reader.state())
+        let Tables {
+            procs: rows,
+            descriptors,
+            ..
+        } = &mut state;
+        rows.retain(|id, _| procs.contains(id));
+        descriptors.retain(|(proc, _), _| {
+            let container = rows.get(proc).and_then(|row| row.container);
+            container.is_some_and(|container| containers.contains(&container))
         });
         let files: BTreeSet<_> = state.descriptors.values().copied().collect();
         state.files.retain(|id, _| files.contains(id));

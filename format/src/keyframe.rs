@@ -9,10 +9,13 @@
 
 use crate::error::{Error, Place};
 use crate::layout::MAX_STATE;
-use crate::read::Reader;
+use crate::read::{ChunkInfo, Reader};
 use crate::records::take_rows;
 use afterimage_model::{BootNs, Tables};
 use std::ops::Range;
+
+/// The first minor version whose keyframes say which processes had ended.
+const TELLS_PAST: u16 = 4;
 
 /// Where a keyframe is: the blocks of one instant.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Frame {
     pub blocks: Vec<(u64, u64, u64)>,
     /// Chunks before it.
     pub chunks: usize,
+    /// It is one by its flags, and not the state that the file begins with.
+    pub flagged: bool,
 }
 
 impl Frame {
@@ -53,6 +58,43 @@ impl Reader {
     /// # Errors
     /// When it cannot be read.
     pub fn keyframe(&self, instant: BootNs) -> Result<Option<Keyframe>, Error> {
+        self.keyframe_where(instant, |_| true)
+    }
+
+    /// As [`Reader::keyframe`], of those that tell which processes still were (since 1.4) and have more events before them
+    /// than `spared`: where few are, it is as well to read them.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn resume(&self, instant: BootNs, spared: u64) -> Result<Option<Keyframe>, Error> {
+        let spares = |frame: &Frame| {
+            let last = frame.chunks.checked_sub(1);
+            let last = last.and_then(|at| self.chunks().get(at));
+            // Events are numbered from 1.
+            let before = |chunk: &ChunkInfo| chunk.first_num.saturating_add(chunk.events);
+            last.is_some_and(|chunk| before(chunk) > spared.saturating_add(1))
+        };
+        if self.minor < TELLS_PAST {
+            return Ok(None);
+        }
+        self.keyframe_where(instant, |frame| frame.flagged && spares(frame))
+    }
+
+    /// The last keyframe that [`Reader::resume`] may choose of those that stand before a chunk and behind another one.
+    pub(crate) fn last_between(&self, behind: usize, chunk: usize) -> Option<(BootNs, Tables)> {
+        let frames = self.keyframes.iter().rev();
+        let mut frames = frames.filter(|frame| frame.flagged && self.minor >= TELLS_PAST);
+        let frame = frames.find(|frame| frame.chunks <= chunk)?;
+        let is_there = frame.chunks > behind;
+        // One that cannot be read is not there.
+        is_there.then(|| self.frame(frame).ok()).flatten()
+    }
+
+    fn keyframe_where(
+        &self,
+        instant: BootNs,
+        wanted: impl Fn(&Frame) -> bool,
+    ) -> Result<Option<Keyframe>, Error> {
         let chunks = self.chunks();
         let before = |frame: &Frame| {
             let last = frame.chunks.checked_sub(1).and_then(|at| chunks.get(at));
@@ -61,7 +103,7 @@ impl Reader {
         // Chunks stand nearly in the order of time; the keyframe itself says its instant to the nanosecond.
         let candidates = self.keyframes.partition_point(before);
         let candidates = self.keyframes.get(..candidates).unwrap_or_default();
-        for frame in candidates.iter().rev() {
+        for frame in candidates.iter().rev().filter(|frame| wanted(frame)) {
             let (at, mut tables) = self.frame(frame)?;
             if at > instant {
                 continue;

@@ -6,7 +6,7 @@ pub const MAGIC: [u8; 8] = *b"\x89AFT\r\n\x1a\n";
 /// Major version: a reader refuses a larger one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: grows when something is added that older readers may skip.
-pub const VERSION_MINOR: u16 = 3;
+pub const VERSION_MINOR: u16 = 4;
 /// Bytes of the file head: magic, versions, tag, CRC32C.
 pub const FILE_HEAD: usize = 24;
 

@@ -89,6 +89,7 @@ pub struct Seal {
 pub struct Reader {
     pub(crate) source: Source,
     pub(crate) tag: u64,
+    pub(crate) minor: u16,
     manifest: Manifest,
     lineage: Lineage,
     schema: Schema,
@@ -151,18 +152,19 @@ impl Reader {
         let head = source
             .bytes(0, source.len().min(FILE_HEAD as u64))
             .map_err(at_start)?;
-        let tag = FileHead::decode(&head).map_err(at_start)?.tag;
+        let head = FileHead::decode(&head).map_err(at_start)?;
+        let tag = head.tag;
         unlock(&mut source, tag, identities).map_err(Error::file)?;
         if let Ok(layout) = by_index(&source, tag) {
             let mut builder = Builder::new(&source, tag);
             if builder.take(&layout, true).is_ok() {
-                return builder.finish(layout).map(|parts| parts.with(source, tag));
+                return builder.finish(layout).map(|parts| parts.with(source, head));
             }
         }
         let layout = by_scan(&source, tag).map_err(Error::file)?;
         let mut builder = Builder::new(&source, tag);
         builder.take(&layout, false)?;
-        builder.finish(layout).map(|parts| parts.with(source, tag))
+        builder.finish(layout).map(|parts| parts.with(source, head))
     }
 
     /// The header; blank, with a gap that says so, when its block is damaged.
@@ -429,7 +431,7 @@ struct Parts {
 }
 
 impl Parts {
-    fn with(self, source: Source, tag: u64) -> Reader {
+    fn with(self, source: Source, head: FileHead) -> Reader {
         let Parts {
             manifest,
             lineage,
@@ -446,7 +448,8 @@ impl Parts {
         } = self;
         Reader {
             source,
-            tag,
+            tag: head.tag,
+            minor: head.minor,
             manifest,
             lineage,
             schema,
@@ -627,6 +630,7 @@ impl<'a> Builder<'a> {
             _ => self.parts.keyframes.push(Frame {
                 blocks: vec![block],
                 chunks,
+                flagged: is_keyframe,
             }),
         }
         Ok(())

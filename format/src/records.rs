@@ -67,6 +67,7 @@ record! { Process, Process::default();
     47 exe_sha256 "SHA-256 of the executed file, 32 bytes; may come in a later state.";
     48 script "The script as it was named, when the executed file is its interpreter.";
     49 interp "The interpreter as the script named it.";
+    50 past "In a state: 1 where this is not how a process was at its instant: it had ended or executed another program by then, or the row is that of one thread.";
 }
 
 record! { Container, Container::default();

@@ -1,15 +1,18 @@
-//! The state at an instant: which processes lived, what they had open, what was mounted. What was there when the recording
-//! began comes from the capture's state blocks; what changed is replayed event by event up to the instant.
+//! The state at an instant: which processes lived, what they had open, what was mounted. What was there comes from the last
+//! keyframe before the instant, or from the state that the recording began with; what changed from there on is replayed event
+//! by event.
 
 mod rows;
 
 pub(crate) use rows::rows;
 
 use crate::made::Asked;
-use crate::session::{Session, Visitor};
+use crate::session::{Progress, Session, Visitor};
+use afterimage_format::Keyframe;
 use afterimage_model::{
-    ContainerId, Ctx, FileId, Mount, Origin, ProcId, Process, Tables, Value, render,
+    BootNs, ContainerId, Ctx, FileId, Mount, Origin, ProcId, Process, Tables, Value, render,
 };
+use afterimage_query::Filter;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -21,6 +24,12 @@ const MOST_OPEN: usize = 1 << 20;
 
 /// `O_CLOEXEC`, as sockets, pipes and epoll instances spell it too (asm-generic/fcntl.h).
 const CLOSE_ON_EXEC: i64 = 0o2000000;
+
+/// Events up to which no keyframe is looked for: so many are read in a moment, and what a descriptor was opened by is known then.
+const AT_ONCE: u64 = 200_000;
+
+/// What keyframes do not tell, in calls that are seldom.
+const SELDOM: &str = "evt.type in (listen, mount, umount, umount2)";
 
 /// A descriptor that is open.
 #[derive(Clone, Copy)]
@@ -45,6 +54,8 @@ pub(crate) struct Instant {
     touched: HashSet<(Identity, u32)>,
     /// Files that descriptors were opened on in the capture, so that a state block of later is not taken for the beginning.
     made: HashSet<(Identity, u32, u64)>,
+    /// Processes with events, of before or after the instant.
+    seen: HashSet<Identity>,
     listening: HashSet<FileId>,
     mounted: BTreeMap<(u32, Vec<u8>), (u64, Arc<Mount>)>,
     unmounted: HashSet<(u32, Vec<u8>)>,
@@ -58,6 +69,11 @@ impl Instant {
     /// Replays a capture up to an instant. Gives whether it was not stopped.
     fn replay(session: &Session, asked: &Asked<'_>) -> (Instant, bool) {
         let at = asked.span.map_or(u64::MAX, |span| span.1);
+        Instant::of(session, at, AT_ONCE, asked.progress)
+    }
+
+    /// Everything at an instant, ns since boot. The keyframe to begin with must spare more events than `spared`.
+    fn of(session: &Session, at: u64, spared: u64, progress: &Progress) -> (Instant, bool) {
         let mut state = Instant {
             at,
             tables: session.state().clone(),
@@ -67,16 +83,93 @@ impl Instant {
             opened: 0,
             touched: HashSet::new(),
             made: HashSet::new(),
+            seen: HashSet::new(),
             listening: HashSet::new(),
             mounted: BTreeMap::new(),
             unmounted: HashSet::new(),
         };
-        let complete = session
-            .walk(None, None, 1, asked.progress, &mut state)
-            .complete;
-        state.add_what_was_before();
+        let complete = match session.resume(BootNs(at), spared) {
+            Some(frame) => state.go_on(session, &frame, progress),
+            None => {
+                let walked = session.walk(None, None, 1, progress, &mut state);
+                state.add_what_was_before();
+                walked.complete
+            }
+        };
         let all = state.opened < MOST_OPEN;
         (state, complete && all)
+    }
+
+    /// From a keyframe on. Says whether it was not stopped.
+    fn go_on(&mut self, session: &Session, frame: &Keyframe, progress: &Progress) -> bool {
+        let Ok(seldom) = Filter::parse(SELDOM) else {
+            return false;
+        };
+        let before = Some((0, frame.at.0.saturating_sub(1)));
+        let walked = session.walk(Some(&seldom), before, 1, progress, &mut Seldom(self));
+        let mounts = std::mem::take(&mut self.tables.mounts);
+        self.tables.absorb(&frame.tables);
+        self.tables.mounts = mounts;
+        for process in frame.tables.procs.values() {
+            if !process.past && !process.is_nobody() && process.key.pid != 0 {
+                self.lived.insert(identity(process), process.id);
+            }
+        }
+        for ((proc, fd), file) in &frame.tables.descriptors {
+            if let Some(who) = frame.tables.proc(*proc).map(identity) {
+                self.put(who, *fd, Some(*file), None, false);
+            }
+        }
+        // Instants of events may be cut to microseconds; what was done before is done again, which changes nothing.
+        let after = Some((frame.at.0.saturating_sub(1_000), self.at));
+        let went_on = session.walk(None, after, 1, progress, self);
+        // Of one that began since then there may be no event yet.
+        for process in session.state().procs.values() {
+            if (frame.at.0..=self.at).contains(&process.key.start_ns) && !process.is_nobody() {
+                self.lived.entry(identity(process)).or_insert(process.id);
+            }
+        }
+        walked.complete && went_on.complete
+    }
+
+    /// Everything at an instant as the tables of a state: rows say which of them no process had any more, descriptors and mounts
+    /// are those that there were. Gives whether it was not stopped.
+    pub(crate) fn tables(session: &Session, at: BootNs, progress: &Progress) -> (Tables, bool) {
+        let (mut state, complete) = Instant::of(session, at.0, AT_ONCE, progress);
+        let living: HashSet<ProcId> = state.living().map(|(_, process)| process.id).collect();
+        for (id, row) in &mut state.tables.procs {
+            let past = !living.contains(id);
+            if row.past != past {
+                Arc::make_mut(row).past = past;
+            }
+        }
+        let open = state.living().flat_map(|(who, process)| {
+            let open = state.open.get(&who).into_iter().flatten();
+            open.filter_map(move |(fd, open)| Some(((process.id, *fd), open.file?)))
+        });
+        let descriptors: BTreeMap<(ProcId, u32), FileId> = open.collect();
+        let Instant {
+            mut tables,
+            mounted,
+            unmounted,
+            ..
+        } = state;
+        let files: HashSet<FileId> = descriptors.values().copied().collect();
+        tables.files.retain(|id, _| files.contains(id));
+        tables.descriptors = descriptors;
+        tables.mounts.retain(|_, mount| {
+            let key = (mount.ns_mnt, mount.point.clone());
+            !unmounted.contains(&key) && !mounted.contains_key(&key)
+        });
+        // Their ids are not known: from the end, where the kernel's do not get to.
+        for (id, (_, mount)) in (0..=u32::MAX).rev().zip(mounted.values()) {
+            let mount = Mount {
+                id,
+                ..mount.as_ref().clone()
+            };
+            tables.mounts.insert((mount.ns_mnt, id), Arc::new(mount));
+        }
+        (tables, complete)
     }
 
     fn keep_rows(&mut self, ctx: &Ctx<'_>) {
@@ -96,7 +189,10 @@ impl Instant {
         let rows: Vec<Arc<Process>> = self.tables.procs.values().cloned().collect();
         for process in rows {
             let who = identity(&process);
-            if process.key.start_ns <= self.at && !process.is_nobody() && process.key.pid != 0 {
+            // Of one that was over when that was written, and of which there is no event, only the name is of use.
+            let over = process.past && !self.seen.contains(&who);
+            let begun = process.key.start_ns <= self.at;
+            if begun && !over && !process.is_nobody() && process.key.pid != 0 {
                 self.lived.entry(who).or_insert(process.id);
             }
         }
@@ -241,13 +337,7 @@ impl Instant {
                 self.opened = self.opened.saturating_sub(gone);
             }
             "mount" if !failed => self.mount(ctx),
-            "umount" | "umount2" if !failed => {
-                let point = render::arg_text(ctx, ty.arg_index("target").unwrap_or(0));
-                let namespace = ctx.proc().map_or(0, |row| row.ns_mnt);
-                let key = (namespace, point.unwrap_or_default());
-                self.mounted.remove(&key);
-                self.unmounted.insert(key);
-            }
+            "umount" | "umount2" if !failed => self.unmount(ctx),
             _ => {}
         }
         // Whatever a descriptor was used for says what it is, also one that was open before.
@@ -295,6 +385,14 @@ impl Instant {
         }
     }
 
+    fn unmount(&mut self, ctx: &Ctx<'_>) {
+        let at = ctx.ty().and_then(|ty| ty.arg_index("target")).unwrap_or(0);
+        let namespace = ctx.proc().map_or(0, |row| row.ns_mnt);
+        let key = (namespace, render::arg_text(ctx, at).unwrap_or_default());
+        self.mounted.remove(&key);
+        self.unmounted.insert(key);
+    }
+
     /// A row of nobody in each container, so that fields can be asked of one none of whose processes is known.
     fn add_somebody(&mut self) -> HashMap<ContainerId, ProcId> {
         let containers: Vec<ContainerId> = self.tables.containers.keys().copied().collect();
@@ -336,11 +434,108 @@ impl Visitor for Instant {
         };
         let who = identity(process);
         let later = ctx.event.time.0 > self.at;
+        self.seen.insert(who);
         if !later {
             self.inherit(ctx, process, who);
             self.lived.insert(who, process.id);
         }
         self.change(ctx, who, later);
         true
+    }
+}
+
+/// Sees only calls of which keyframes do not tell what they did.
+struct Seldom<'i>(&'i mut Instant);
+
+impl Visitor for Seldom<'_> {
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.0.keep_rows(ctx);
+        let ty = ctx.ty().filter(|_| ctx.event.errno().is_none());
+        match ty.map(|ty| ty.name.as_str()) {
+            Some("listen") => self.0.listening.extend(ctx.event.file),
+            Some("mount") => self.0.mount(ctx),
+            Some(_) => self.0.unmount(ctx),
+            None => {}
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afterimage_format::{Reader, Writer, WriterOptions};
+    use std::path::PathBuf;
+
+    fn sample(name: &str) -> Reader {
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
+        Reader::open(&folder.join(name)).unwrap()
+    }
+
+    /// The same capture with what it says itself was known, as a keyframe behind each of its stretches of so many events.
+    fn with_keyframes(reader: &Reader, session: &Session, stretch: usize) -> Session {
+        let mut writer = Writer::new(
+            Vec::new(),
+            session.manifest(),
+            session.schema(),
+            WriterOptions::default(),
+        )
+        .unwrap();
+        writer.state(BootNs(0), session.state()).unwrap();
+        for at in 0..reader.chunks().len() {
+            let chunk = reader.chunk(at).unwrap();
+            for events in chunk.events.chunks(stretch) {
+                for event in events {
+                    writer.push(event.clone(), &chunk.tables).unwrap();
+                }
+                writer.flush(&chunk.tables).unwrap();
+                let time = events.iter().map(|event| event.time).max().unwrap();
+                let (mut tables, _) = Instant::tables(session, time, &Progress::default());
+                tables.mounts.clear();
+                writer.keyframe(time, &tables).unwrap();
+            }
+        }
+        let totals = session.totals().cloned().unwrap_or_default();
+        let file = writer.seal(&totals, session.state()).unwrap();
+        Session::from_reader(Reader::from_bytes(file).unwrap())
+    }
+
+    /// Processes, descriptors, listeners and mounts of an instant, and whether a keyframe that spares more events than this told.
+    fn told(session: &Session, at: u64, spared: u64) -> (String, bool) {
+        let progress = Progress::default();
+        let (state, complete) = Instant::of(session, at, spared, &progress);
+        assert!(complete);
+        let mut text = String::new();
+        for (who, process) in state.living() {
+            let open = state.open.get(&who).into_iter().flatten();
+            // Of what a descriptor led to nothing may be known: then states do not have it, and views neither.
+            let open: Vec<_> = open
+                .filter_map(|(fd, open)| Some((fd, open.file?)))
+                .collect();
+            text += &format!("{who:?} {:?} {open:?}\n", process.id);
+        }
+        let mut listening: Vec<_> = state.listening.iter().collect();
+        listening.sort();
+        text += &format!("{listening:?} {:?}", state.mounted.keys());
+        (text, session.resume(BootNs(at), spared).is_some())
+    }
+
+    #[test]
+    fn an_instant_is_the_same_from_a_keyframe_on_as_from_the_beginning_on() {
+        for name in ["break-in.aft", "crash-loop.aft", "quiet-web.aft"] {
+            let whole = Session::from_reader(sample(name));
+            let framed = with_keyframes(&sample(name), &whole, 150);
+            let (first, last) = whole.span().unwrap();
+            let mut by_keyframe = 0;
+            for step in 0..=40 {
+                let at = first + (last - first) / 40 * step;
+                let (wanted, _) = told(&whole, at, u64::MAX);
+                assert_eq!(told(&framed, at, u64::MAX), (wanted.clone(), false));
+                let (told, resumed) = told(&framed, at, 0);
+                assert_eq!(told, wanted, "{name} {step}");
+                by_keyframe += usize::from(resumed);
+            }
+            assert!(by_keyframe > 20, "{name}: {by_keyframe}");
+        }
     }
 }

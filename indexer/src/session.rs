@@ -8,9 +8,10 @@ pub use work::{Progress, Work};
 
 use crate::error::Error;
 use crate::index::Index;
+use crate::instant::Instant;
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Note, Reader};
+use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader};
 use afterimage_model::{
     BootNs, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeDesc,
     TypeId,
@@ -142,6 +143,19 @@ impl Session {
     /// Containers, users, initial state.
     pub fn state(&self) -> &Tables {
         self.source.state()
+    }
+
+    /// Everything that was there at an instant: the rows of processes say which of them were over ([`Process::past`]), descriptors
+    /// and mounts are those that there were then. False beside it when it was stopped or there was too much.
+    ///
+    /// [`Process::past`]: afterimage_model::Process::past
+    pub fn state_at(&self, at: BootNs, progress: &Progress) -> (Tables, bool) {
+        Instant::tables(self, at, progress)
+    }
+
+    /// See [`afterimage_format::Reader::resume`].
+    pub(crate) fn resume(&self, instant: BootNs, spared: u64) -> Option<Keyframe> {
+        self.source.resume(instant, spared)
     }
 
     /// Gaps, in file order, as the capture has them. See also [`Session::unreadable`].

@@ -1,7 +1,7 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
-use afterimage_format::{Choose, Chunk, ChunkInfo, Note, Reader};
-use afterimage_model::{ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
+use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Reader};
+use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
 pub(crate) trait Source: Send + Sync {
@@ -30,6 +30,10 @@ pub(crate) trait Source: Send + Sync {
     /// Whether what it holds must not reach a disk in the clear.
     fn is_encrypted(&self) -> bool {
         false
+    }
+    /// See [`Reader::resume`].
+    fn resume(&self, _instant: BootNs, _spared: u64) -> Option<Keyframe> {
+        None
     }
     /// Names and hashes of the artifacts that can be read.
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -92,6 +96,11 @@ impl Source for Reader {
 
     fn notes(&self) -> &[Note] {
         self.notes()
+    }
+
+    fn resume(&self, instant: BootNs, spared: u64) -> Option<Keyframe> {
+        // One that cannot be read is told as damage; what it would have spared is read.
+        self.resume(instant, spared).ok().flatten()
     }
 
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {

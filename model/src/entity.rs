@@ -144,6 +144,9 @@ pub struct Process {
     pub script: Vec<u8>,
     /// The interpreter as the last `#!` line or binfmt_misc named it; empty without one.
     pub interp: Vec<u8>,
+    /// In a state: this is not how a process was at its instant. It had ended or executed another program by then, or the row is
+    /// that of one thread.
+    pub past: bool,
 }
 
 impl Process {

@@ -6,7 +6,8 @@ use crate::failure::{Failure, Outcome};
 use crate::output::say;
 use crate::source;
 use afterimage_format::derive::{Recipe, containers_called};
-use afterimage_model::{Ctx, Safe};
+use afterimage_indexer::{Progress, Session};
+use afterimage_model::{BootNs, Ctx, Safe};
 use clap::Args;
 use std::path::PathBuf;
 
@@ -70,9 +71,19 @@ impl Slice {
                 )
             })?),
         };
+        // What the slice does not show of what was done before it is there from its beginning.
+        let opening = match span {
+            Some((from, _)) if from > first => {
+                let session = Session::from_reader(source::reader(&self.file)?);
+                let instant = BootNs(from.saturating_sub(1));
+                Some(session.state_at(instant, &Progress::default()).0)
+            }
+            _ => None,
+        };
         let recipe = Recipe {
             span,
             containers,
+            opening,
             ..derived::plain(&self.target, "sliced", self.said())
         };
         let (manifest, schema) = (reader.manifest().clone(), reader.schema().clone());

@@ -2,6 +2,7 @@
 //! them, and verify.
 
 use crate::evidence::{key, signed};
+use crate::story::event;
 use crate::story::{Story, story};
 use afterimage_format::derive::{Origin, Recipe, Stamps, containers_called, derive};
 use afterimage_format::{
@@ -30,6 +31,7 @@ fn recipe(action: &str) -> Recipe<'static> {
         span: None,
         containers: None,
         stamps: Stamps::Nanoseconds,
+        opening: None,
     }
 }
 
@@ -302,6 +304,64 @@ fn a_repacked_capture_holds_the_same_events_and_with_microseconds_in_the_same_or
     }
     assert_eq!(events(&made), wanted);
     sealed(&made);
+}
+
+#[test]
+fn a_piece_and_a_repacked_capture_keep_the_keyframes_at_the_ends_of_chunks_that_are_large_enough() {
+    let desk = Desk::new();
+    let parent = desk.path("parent.aft");
+    std::fs::write(&parent, crate::keyframes::capture()).unwrap();
+    let before = Reader::open(&parent).unwrap();
+    // Keyframes are behind 20, 40, 60, 80 and 100 events.
+    for (name, chunk_events, span, kept) in [
+        ("all", 40, None, vec![1, 3, 5, 7]),
+        ("half", 80, None, vec![3, 7]),
+        ("large", 300, None, vec![]),
+        (
+            "piece",
+            10,
+            Some((event(30).time.0, event(69).time.0)),
+            vec![3, 5],
+        ),
+    ] {
+        let recipe = Recipe {
+            options: WriterOptions {
+                chunk_events,
+                ..WriterOptions::default()
+            },
+            span,
+            ..recipe(name)
+        };
+        let made = desk.make(&[&parent], &recipe, |_, _, _| true).unwrap();
+        sealed(&made);
+        let made = Reader::open(&made).unwrap();
+        let wanted: Vec<BootNs> = kept.into_iter().map(crate::keyframes::after).collect();
+        let last = span.map_or(99, |_| 69);
+        for at in 30..=last {
+            let instant = event(at).time;
+            let frame = made.resume(instant, 0).unwrap();
+            let expected = wanted.iter().rev().find(|after| **after <= instant);
+            assert_eq!(
+                frame.as_ref().map(|frame| &frame.at),
+                expected,
+                "{name} {at}"
+            );
+            let Some(frame) = frame else { continue };
+            let known = before.keyframe(frame.at).unwrap().unwrap().tables;
+            assert_eq!(frame.tables, known, "{name} {at}");
+            let chunks = frame.chunks.map(|at| made.chunk(at).unwrap());
+            let events: Vec<BootNs> = (chunks.flat_map(|chunk| chunk.events))
+                .map(|event| event.time)
+                .filter(|time| *time <= instant)
+                .collect();
+            let between = (0..100).map(|at| event(at).time);
+            let between: Vec<BootNs> = between
+                .filter(|time| (frame.at..=instant).contains(time))
+                .collect();
+            assert_eq!(events, between, "{name} {at}");
+        }
+        assert!(made.resume(BootNs(u64::MAX), 200).unwrap().is_none());
+    }
 }
 
 #[test]

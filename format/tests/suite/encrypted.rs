@@ -461,6 +461,7 @@ fn a_capture_can_be_encrypted_later_and_to_others() {
                 span: None,
                 containers: None,
                 stamps: Stamps::default(),
+                opening: None,
             };
             let origin = Origin::open_with(from, identities).unwrap();
             derive(&[origin], to, &recipe, &mut |_, _, _| true).unwrap();

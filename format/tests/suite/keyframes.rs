@@ -6,7 +6,7 @@ use afterimage_model::{BootNs, ProcId, Process, Totals};
 use std::sync::Arc;
 
 /// Ten chunks of ten events with a keyframe behind every second; the last row of each keyframe is in no other state.
-fn capture() -> Vec<u8> {
+pub fn capture() -> Vec<u8> {
     let story = story();
     let mut writer = Writer::new(
         Vec::new(),
@@ -36,7 +36,7 @@ fn capture() -> Vec<u8> {
 }
 
 /// An instant behind a chunk and before the next.
-fn after(chunk: u64) -> BootNs {
+pub fn after(chunk: u64) -> BootNs {
     BootNs(event(chunk * 10 + 9).time.0 + 5)
 }
 
@@ -68,6 +68,31 @@ fn an_instant_is_told_by_the_keyframe_before_it_and_the_chunks_of_one_interval()
         assert_eq!(frame.tables.mounts, reader.state().mounts);
     }
     assert!(reader.keyframe(BootNs(999)).unwrap().is_none());
+}
+
+#[test]
+fn only_keyframes_that_tell_what_was_over_stand_for_the_events_before_them() {
+    let mut file = capture();
+    let reader = Reader::from_bytes(file.clone()).unwrap();
+    let resumed = |reader: &Reader, instant, spared| {
+        let frame = reader.resume(instant, spared).unwrap();
+        frame.map(|frame| (frame.at, frame.chunks))
+    };
+    // The state that the file begins with is none, and few events are read sooner.
+    assert_eq!(resumed(&reader, event(19).time, 0), None);
+    assert_eq!(resumed(&reader, event(39).time, 0), Some((after(1), 2..4)));
+    assert_eq!(resumed(&reader, event(39).time, 20), None);
+    assert_eq!(
+        resumed(&reader, event(99).time, 79),
+        Some((after(7), 8..10))
+    );
+    // Of version 1.3: its head is all that is other.
+    file[10..12].copy_from_slice(&3_u16.to_le_bytes());
+    let check = crc32c::crc32c(&file[..20]);
+    file[20..24].copy_from_slice(&check.to_le_bytes());
+    let older = Reader::from_bytes(file).unwrap();
+    assert_eq!(older.keyframes(), 6);
+    assert_eq!(resumed(&older, event(99).time, 0), None);
 }
 
 #[test]
