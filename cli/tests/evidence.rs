@@ -271,6 +271,32 @@ fn the_custody_log_is_appended_to_on_request_only_and_names_who_did_what() {
 }
 
 #[test]
+fn a_piece_begins_with_what_there_was_where_it_was_cut() {
+    let desk = Desk::new();
+    let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
+    for (name, from) in [("break-in.aft", "+300ms"), ("quiet-web.aft", "+500ms")] {
+        std::fs::copy(samples.join(name), desk.path(name)).expect("the sample");
+        let piece = format!("piece-of-{name}");
+        let cut = ["slice", name, "-o", &piece, "--no-sign", "--from", from];
+        desk.ends(0, &cut);
+        let first = desk.ends(0, &["read", &piece, "-n1", "-p", "%evt.rawtime"]);
+        let (seconds, ns) = first.trim().split_at(10);
+        let at = format!("{seconds}.{ns}");
+        for view in ["ps", "netstat", "env", "mounts"] {
+            let told = |file| desk.ends(0, &["view", file, view, "--at", &at]);
+            assert_eq!(told(&piece), told(name), "{name} {view}");
+        }
+        // Processes and sockets there were, so it was no comparison of nothing.
+        assert!(
+            desk.ends(0, &["view", &piece, "ps", "--at", &at])
+                .lines()
+                .count()
+                > 4
+        );
+    }
+}
+
+#[test]
 fn derived_captures_name_their_parents_and_are_signed_by_who_made_them() {
     let desk = Desk::new();
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");

@@ -1,6 +1,7 @@
-//! The state at an instant: which processes lived, what they had open, what was mounted. What was there comes from the last
-//! keyframe before the instant, or from the state that the recording began with; what changed from there on is replayed event
-//! by event.
+//! The state at an instant: which processes lived, what they had open, what was mounted. What was there when the recording
+//! began comes from the capture's state blocks; what changed is replayed event by event up to the instant. Where only processes
+//! are asked for, the last keyframe before the instant stands for all that was before it; of descriptors keyframes tell only those
+//! that calls have shown, and nothing of who would close with an exec.
 
 mod rows;
 
@@ -12,7 +13,7 @@ use afterimage_format::Keyframe;
 use afterimage_model::{
     BootNs, ContainerId, Ctx, FileId, Mount, Origin, ProcId, Process, Tables, Value, render,
 };
-use afterimage_query::Filter;
+use afterimage_query::Made;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -25,11 +26,8 @@ const MOST_OPEN: usize = 1 << 20;
 /// `O_CLOEXEC`, as sockets, pipes and epoll instances spell it too (asm-generic/fcntl.h).
 const CLOSE_ON_EXEC: i64 = 0o2000000;
 
-/// Events up to which no keyframe is looked for: so many are read in a moment, and what a descriptor was opened by is known then.
+/// Events up to which no keyframe is looked for: so many are read in a moment.
 const AT_ONCE: u64 = 200_000;
-
-/// What keyframes do not tell, in calls that are seldom.
-const SELDOM: &str = "evt.type in (listen, mount, umount, umount2)";
 
 /// A descriptor that is open.
 #[derive(Clone, Copy)]
@@ -66,13 +64,17 @@ fn identity(process: &Process) -> Identity {
 }
 
 impl Instant {
-    /// Replays a capture up to an instant. Gives whether it was not stopped.
-    fn replay(session: &Session, asked: &Asked<'_>) -> (Instant, bool) {
+    /// Replays a capture up to an instant, for a view. Gives whether it was not stopped.
+    fn replay(session: &Session, made: Made, asked: &Asked<'_>) -> (Instant, bool) {
         let at = asked.span.map_or(u64::MAX, |span| span.1);
-        Instant::of(session, at, AT_ONCE, asked.progress)
+        let spared = match made {
+            Made::Environment | Made::Containers => AT_ONCE,
+            _ => u64::MAX,
+        };
+        Instant::of(session, at, spared, asked.progress)
     }
 
-    /// Everything at an instant, ns since boot. The keyframe to begin with must spare more events than `spared`.
+    /// Everything at an instant, ns since boot; where a keyframe spares more events than `spared`, only its processes.
     fn of(session: &Session, at: u64, spared: u64, progress: &Progress) -> (Instant, bool) {
         let mut state = Instant {
             at,
@@ -102,22 +104,10 @@ impl Instant {
 
     /// From a keyframe on. Says whether it was not stopped.
     fn go_on(&mut self, session: &Session, frame: &Keyframe, progress: &Progress) -> bool {
-        let Ok(seldom) = Filter::parse(SELDOM) else {
-            return false;
-        };
-        let before = Some((0, frame.at.0.saturating_sub(1)));
-        let walked = session.walk(Some(&seldom), before, 1, progress, &mut Seldom(self));
-        let mounts = std::mem::take(&mut self.tables.mounts);
         self.tables.absorb(&frame.tables);
-        self.tables.mounts = mounts;
         for process in frame.tables.procs.values() {
             if !process.past && !process.is_nobody() && process.key.pid != 0 {
                 self.lived.insert(identity(process), process.id);
-            }
-        }
-        for ((proc, fd), file) in &frame.tables.descriptors {
-            if let Some(who) = frame.tables.proc(*proc).map(identity) {
-                self.put(who, *fd, Some(*file), None, false);
             }
         }
         // Instants of events may be cut to microseconds; what was done before is done again, which changes nothing.
@@ -129,13 +119,13 @@ impl Instant {
                 self.lived.entry(identity(process)).or_insert(process.id);
             }
         }
-        walked.complete && went_on.complete
+        went_on.complete
     }
 
     /// Everything at an instant as the tables of a state: rows say which of them no process had any more, descriptors and mounts
     /// are those that there were. Gives whether it was not stopped.
     pub(crate) fn tables(session: &Session, at: BootNs, progress: &Progress) -> (Tables, bool) {
-        let (mut state, complete) = Instant::of(session, at.0, AT_ONCE, progress);
+        let (mut state, complete) = Instant::of(session, at.0, u64::MAX, progress);
         let living: HashSet<ProcId> = state.living().map(|(_, process)| process.id).collect();
         for (id, row) in &mut state.tables.procs {
             let past = !living.contains(id);
@@ -187,7 +177,8 @@ impl Instant {
     /// Rows of state blocks: processes without events, and descriptors nothing happened to.
     fn add_what_was_before(&mut self) {
         let rows: Vec<Arc<Process>> = self.tables.procs.values().cloned().collect();
-        for process in rows {
+        let (past, present): (Vec<_>, Vec<_>) = rows.into_iter().partition(|row| row.past);
+        for process in present.into_iter().chain(past) {
             let who = identity(&process);
             // Of one that was over when that was written, and of which there is no event, only the name is of use.
             let over = process.past && !self.seen.contains(&who);
@@ -337,7 +328,13 @@ impl Instant {
                 self.opened = self.opened.saturating_sub(gone);
             }
             "mount" if !failed => self.mount(ctx),
-            "umount" | "umount2" if !failed => self.unmount(ctx),
+            "umount" | "umount2" if !failed => {
+                let point = render::arg_text(ctx, ty.arg_index("target").unwrap_or(0));
+                let namespace = ctx.proc().map_or(0, |row| row.ns_mnt);
+                let key = (namespace, point.unwrap_or_default());
+                self.mounted.remove(&key);
+                self.unmounted.insert(key);
+            }
             _ => {}
         }
         // Whatever a descriptor was used for says what it is, also one that was open before.
@@ -383,14 +380,6 @@ impl Instant {
             self.unmounted.remove(&key);
             self.mounted.insert(key, (ctx.num, Arc::new(mount)));
         }
-    }
-
-    fn unmount(&mut self, ctx: &Ctx<'_>) {
-        let at = ctx.ty().and_then(|ty| ty.arg_index("target")).unwrap_or(0);
-        let namespace = ctx.proc().map_or(0, |row| row.ns_mnt);
-        let key = (namespace, render::arg_text(ctx, at).unwrap_or_default());
-        self.mounted.remove(&key);
-        self.unmounted.insert(key);
     }
 
     /// A row of nobody in each container, so that fields can be asked of one none of whose processes is known.
@@ -444,23 +433,6 @@ impl Visitor for Instant {
     }
 }
 
-/// Sees only calls of which keyframes do not tell what they did.
-struct Seldom<'i>(&'i mut Instant);
-
-impl Visitor for Seldom<'_> {
-    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.0.keep_rows(ctx);
-        let ty = ctx.ty().filter(|_| ctx.event.errno().is_none());
-        match ty.map(|ty| ty.name.as_str()) {
-            Some("listen") => self.0.listening.extend(ctx.event.file),
-            Some("mount") => self.0.mount(ctx),
-            Some(_) => self.0.unmount(ctx),
-            None => {}
-        }
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -500,28 +472,44 @@ mod tests {
         Session::from_reader(Reader::from_bytes(file).unwrap())
     }
 
-    /// Processes, descriptors, listeners and mounts of an instant, and whether a keyframe that spares more events than this told.
+    /// Processes of an instant with their rows, and whether a keyframe that spares more events than this told.
     fn told(session: &Session, at: u64, spared: u64) -> (String, bool) {
-        let progress = Progress::default();
-        let (state, complete) = Instant::of(session, at, spared, &progress);
+        let (state, complete) = Instant::of(session, at, spared, &Progress::default());
         assert!(complete);
-        let mut text = String::new();
-        for (who, process) in state.living() {
-            let open = state.open.get(&who).into_iter().flatten();
-            // Of what a descriptor led to nothing may be known: then states do not have it, and views neither.
-            let open: Vec<_> = open
-                .filter_map(|(fd, open)| Some((fd, open.file?)))
-                .collect();
-            text += &format!("{who:?} {:?} {open:?}\n", process.id);
-        }
-        let mut listening: Vec<_> = state.listening.iter().collect();
-        listening.sort();
-        text += &format!("{listening:?} {:?}", state.mounted.keys());
-        (text, session.resume(BootNs(at), spared).is_some())
+        let living = state.living();
+        let lines = living.map(|(who, process)| format!("{who:?} {:?}\n", process.id));
+        let lines: String = lines.collect();
+        (lines, session.resume(BootNs(at), spared).is_some())
     }
 
     #[test]
-    fn an_instant_is_the_same_from_a_keyframe_on_as_from_the_beginning_on() {
+    fn what_was_open_at_an_instant_is_what_a_state_of_it_says() {
+        let whole = Session::from_reader(sample("break-in.aft"));
+        let (first, last) = whole.span().unwrap();
+        for step in 0..=20 {
+            let at = first + (last - first) / 20 * step;
+            let (state, _) = Instant::of(&whole, at, u64::MAX, &Progress::default());
+            let (tables, complete) = Instant::tables(&whole, BootNs(at), &Progress::default());
+            assert!(complete);
+            let living = tables.procs.values().filter(|row| !row.past);
+            let living: Vec<ProcId> = living.map(|row| row.id).collect();
+            let mut wanted: Vec<ProcId> = state.living().map(|(_, row)| row.id).collect();
+            wanted.sort();
+            assert_eq!(living, wanted);
+            for ((proc, fd), file) in &tables.descriptors {
+                let who = identity(tables.proc(*proc).unwrap());
+                assert_eq!(state.open[&who][fd].file, Some(*file));
+                assert!(tables.file(*file).is_some());
+            }
+            let named = state.living().flat_map(|(who, _)| state.open.get(&who));
+            let named = named.flat_map(BTreeMap::values);
+            let named = named.filter(|open| open.file.is_some()).count();
+            assert_eq!(tables.descriptors.len(), named);
+        }
+    }
+
+    #[test]
+    fn processes_are_the_same_from_a_keyframe_on_as_from_the_beginning_on() {
         for name in ["break-in.aft", "crash-loop.aft", "quiet-web.aft"] {
             let whole = Session::from_reader(sample(name));
             let framed = with_keyframes(&sample(name), &whole, 150);

@@ -50,7 +50,7 @@ fn of<'a>(session: &'a Session, tables: &'a Tables, event: &'a Event) -> Ctx<'a>
 
 /// The rows of a view of an instant. The filter is asked about each row's process and descriptor.
 pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
-    let (mut state, complete) = Instant::replay(session, asked);
+    let (mut state, complete) = Instant::replay(session, made, asked);
     let somebody = match made {
         Made::Containers => state.add_somebody(),
         _ => HashMap::new(),
