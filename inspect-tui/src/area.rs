@@ -96,8 +96,8 @@ pub struct Plan {
     pub footer: Area,
 }
 
-/// Plans a screen of `width` × `height`; `typing` lines below the body are for the line being typed.
-pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
+/// Plans a screen of `width` × `height`; `beside` are the timeline's lines for gaps, alerts and marks, `typing` lines below the body are for the line being typed.
+pub fn plan(width: u16, height: u16, beside: [bool; 3], typing: u16) -> Plan {
     let screen = Area {
         x: 0,
         y: 0,
@@ -118,7 +118,11 @@ pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
     let (timeline, rest) = rest.split_top(if lanes == 0 {
         0
     } else {
-        lanes + u16::from(gaps)
+        lanes
+            + beside_lines(height, beside)
+                .map(u16::from)
+                .iter()
+                .sum::<u16>()
     });
     let (trail, rest) = rest.split_top(u16::from(height > 3));
     let (rest, footer) = rest.split_bottom(u16::from(height > 4));
@@ -135,6 +139,12 @@ pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
         status,
         footer,
     }
+}
+
+/// Which of the lines for gaps, alerts and marks there is room for: gaps always.
+pub fn beside_lines(height: u16, beside: [bool; 3]) -> [bool; 3] {
+    let [gaps, alerts, marks] = beside;
+    [gaps, alerts && height >= 20, marks && height >= 20]
 }
 
 impl Plan {
@@ -284,7 +294,7 @@ mod tests {
     #[test]
     fn every_line_belongs_to_one_part_at_every_size() {
         for height in 0..=60 {
-            for gaps in [false, true] {
+            for gaps in [[false; 3], [true, false, false], [true; 3]] {
                 for typing in [0, 1, 4] {
                     let p = plan(80, height, gaps, typing);
                     let parts = [p.header, p.timeline, p.trail, p.body, p.status, p.footer];
@@ -301,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_forty_by_twelve_screen_still_has_rows() {
-        assert!(plan(40, 12, true, 0).body.height >= 7);
+        assert!(plan(40, 12, [true; 3], 0).body.height >= 7);
     }
 
     #[test]

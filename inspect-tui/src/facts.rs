@@ -4,6 +4,28 @@ use crate::show;
 use afterimage_indexer::Session;
 use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals};
 
+/// A remark in the file on an instant.
+#[derive(Clone, Debug)]
+pub struct Remark {
+    /// The instant, ns since boot.
+    pub at_ns: u64,
+    /// Whether a trigger made it when it fired.
+    pub trigger: bool,
+    /// What it says, as it stands in the file.
+    pub text: String,
+}
+
+impl Remark {
+    /// The remark of a note; `None` for notes that are about the whole capture.
+    fn of(note: &afterimage_indexer::Note) -> Option<Remark> {
+        Some(Remark {
+            at_ns: note.about?.0,
+            trigger: note.text.starts_with("trigger "),
+            text: note.text.clone(),
+        })
+    }
+}
+
 /// What is known of the capture before anything is looked for in it.
 #[derive(Clone, Debug, Default)]
 pub struct Facts {
@@ -17,6 +39,8 @@ pub struct Facts {
     pub recorded_gaps: Vec<Gap>,
     /// Parts of the file that turned out not to be readable.
     pub unreadable: Vec<Gap>,
+    /// What was remarked on instants, by people and by triggers.
+    pub remarks: Vec<Remark>,
     /// Whose events it holds.
     pub containers: Vec<Container>,
     /// Number of events.
@@ -36,6 +60,7 @@ impl Facts {
             totals: session.totals().cloned(),
             recorded_gaps: session.gaps().to_vec(),
             unreadable: session.unreadable(),
+            remarks: session.notes().iter().filter_map(Remark::of).collect(),
             containers: session
                 .state()
                 .containers
@@ -117,6 +142,9 @@ impl Facts {
         add("scope", &m.scope);
         add("filter", &m.filter);
         add("trigger", &m.trigger);
+        for remark in &self.remarks {
+            add("remark", &remark.text);
+        }
         add("reason", &m.reason);
         add("operator", &m.operator);
         add("case", &m.case_id);

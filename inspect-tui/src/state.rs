@@ -5,6 +5,8 @@ mod answers;
 pub mod entry;
 pub mod events;
 pub mod instant;
+pub mod look;
+pub mod marks;
 mod narrow;
 mod readings;
 pub mod table;
@@ -184,6 +186,12 @@ pub struct State {
     pub reveal: bool,
     /// Marked events and what was noted of them.
     pub bookmarks: BTreeMap<u64, String>,
+    /// When marked events happened, ns since boot, as far as it is known; `None` where there is no such event.
+    pub moments: BTreeMap<u64, Option<u64>>,
+    /// When rules fired, rising, ns since boot.
+    pub alerts: Vec<u64>,
+    /// Whether it was asked when rules fired.
+    alerts_asked: bool,
     /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
     pub notes: Option<PathBuf>,
     /// The instant from which times are measured, ns since boot.
@@ -233,6 +241,9 @@ impl State {
             speed: instant::REAL,
             reveal: false,
             bookmarks: BTreeMap::new(),
+            moments: BTreeMap::new(),
+            alerts: Vec::new(),
+            alerts_asked: false,
             notes: None,
             reference: None,
             tickets: BTreeMap::new(),
@@ -425,7 +436,8 @@ impl State {
     fn reload(&mut self) {
         let view = self.step().view;
         let which = self.which();
-        self.tickets.retain(|lane, _| matches!(lane, Lane::Errand));
+        self.tickets
+            .retain(|lane, _| matches!(lane, Lane::Errand | Lane::Marks | Lane::Alerts));
         match view.shape {
             Shape::Overview => {
                 let cursor = if let Body::Overview(old) = &self.step().body {
@@ -461,6 +473,11 @@ impl State {
                 }
                 // Where not all columns fit, what was said matters more than when.
                 let narrow = self.size.0 < 70;
+                if let Body::Table(table) = &mut self.step_mut().body {
+                    // What stood below is asked for again with the new rows.
+                    table.below.asked = None;
+                    table.below.look.asked = 0;
+                }
                 if let Body::Table(table) = &mut self.step_mut().body
                     && !table.loaded
                     && narrow
@@ -482,6 +499,8 @@ impl State {
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
     fn settle(&mut self) {
         self.keep_in_sight();
+        self.settle_marks();
+        self.settle_below();
         let steps = usize::from(self.plan().strip().width);
         if steps > 0 && steps != self.timeline.asked {
             self.timeline.asked = steps;
@@ -497,9 +516,6 @@ impl State {
             return;
         };
         let page = list.wants(lines);
-        let num = list.num(list.cursor).unwrap_or(0);
-        let detail = (num != list.detail_asked).then_some(num);
-        list.detail_asked = num;
         if let Some((first, count)) = page
             && let Some(from) = list.num(first)
         {
@@ -511,15 +527,6 @@ impl State {
                 from,
                 count,
             });
-        }
-        match detail {
-            Some(0) => {
-                if let Body::Events(list) = &mut self.step_mut().body {
-                    list.detail = None;
-                }
-            }
-            Some(num) => self.ask(Ask::Detail(num)),
-            None => {}
         }
     }
 }

@@ -29,6 +29,12 @@ pub enum Lane {
     Body,
     /// What the timeline shows.
     Timeline,
+    /// When the marked events happened.
+    Marks,
+    /// When rules fired.
+    Alerts,
+    /// What was said in the selected talk.
+    Said,
 }
 
 /// The threads, each with the lanes it serves: a page must not wait for a scan, nor the timeline for a search.
@@ -37,10 +43,18 @@ const THREADS: &[(&str, &[Lane])] = &[
     ("inspect-body", &[Lane::Body]),
     ("inspect-errands", &[Lane::Errand]),
     ("inspect-timeline", &[Lane::Timeline]),
+    ("inspect-marks", &[Lane::Marks, Lane::Said]),
+    ("inspect-alerts", &[Lane::Alerts]),
 ];
 
 /// Lanes whose work may look at the whole capture, so that the user may want to stop it.
-const LONG: &[Lane] = &[Lane::Body, Lane::Errand, Lane::Timeline];
+const LONG: &[Lane] = &[
+    Lane::Body,
+    Lane::Errand,
+    Lane::Timeline,
+    Lane::Alerts,
+    Lane::Said,
+];
 
 /// Which events are meant.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +102,12 @@ pub enum Ask {
         /// Towards the beginning.
         backwards: bool,
     },
+    /// When each of these events happened.
+    Moments(Vec<u64>),
+    /// When rules fired, in the whole capture.
+    Alerts,
+    /// What was said in the talks that a filter selects: rows of this view.
+    Said(&'static View, Which),
     /// The first event at or after an instant on the boot clock.
     Locate(u64),
     /// The conversation that an event belongs to.
@@ -109,6 +129,9 @@ impl Ask {
         match self {
             Ask::Rows(..) | Ask::Matches(_) | Ask::Overview(_) => Lane::Body,
             Ask::Timeline(..) => Lane::Timeline,
+            Ask::Moments(_) => Lane::Marks,
+            Ask::Alerts => Lane::Alerts,
+            Ask::Said(..) => Lane::Said,
             Ask::Page { .. } => Lane::Page,
             Ask::Detail(_) => Lane::Detail,
             Ask::Find { .. } | Ask::Locate(_) | Ask::Follow(_) | Ask::Export { .. } => Lane::Errand,
@@ -132,6 +155,8 @@ pub struct Line {
 /// An answer, or a part of it.
 #[derive(Clone, Debug)]
 pub enum Answer {
+    /// An answer as far as it has come: the whole one follows.
+    Part(Box<Answer>),
     /// Rows of a view.
     Rows(Rows),
     /// More numbers of events; `complete` when the whole span was looked at, `last` when no more will come.
@@ -147,6 +172,12 @@ pub enum Answer {
     Overview(Overview),
     /// The timeline.
     Timeline(Histogram),
+    /// Numbers of events and their instants, ns since boot; `None` where there is no such event.
+    Moments(Vec<(u64, Option<u64>)>),
+    /// Instants at which rules fired, rising, ns since boot.
+    Alerts(Vec<u64>),
+    /// What was said.
+    Said(Rows),
     /// Lines of the event list.
     Page(Vec<Line>),
     /// One event; `None` when there is no such number.
@@ -362,28 +393,44 @@ fn answer(
     send: &dyn Fn(Answer),
 ) -> Result<(), Error> {
     match ask {
-        Ask::Rows(view, which) => send(Answer::Rows(session.view(
+        Ask::Rows(view, which) => {
+            let mut part = |rows| send(Answer::Part(Box::new(Answer::Rows(rows))));
+            let (filter, parts) = (which.filter.as_ref(), Some::<&mut dyn FnMut(_)>(&mut part));
+            let rows = session.view_in_parts(view, filter, which.span, progress, parts)?;
+            send(Answer::Rows(rows));
+        }
+        Ask::Said(view, which) => send(Answer::Said(session.view(
             view,
             which.filter.as_ref(),
             which.span,
             progress,
         )?)),
+        Ask::Moments(nums) => {
+            let mut moments = Vec::with_capacity(nums.len());
+            for num in nums {
+                // An event that cannot be read is said when it is looked at.
+                let at = session.event(num, |ctx| ctx.event.time.0).unwrap_or(None);
+                moments.push((num, at));
+            }
+            send(Answer::Moments(moments));
+        }
+        Ask::Alerts => {
+            let mut part = |at| send(Answer::Part(Box::new(Answer::Alerts(at))));
+            let at = session.alert_instants(progress, Some(&mut part));
+            send(Answer::Alerts(at));
+        }
         Ask::Matches(which) => matches(session, &which, progress, send)?,
         Ask::Overview(which) => {
-            send(Answer::Overview(session.tiles(
-                which.filter.as_ref(),
-                which.span,
-                TILE_STEPS,
-                progress,
-            )?));
+            let mut part = |tiles| send(Answer::Part(Box::new(Answer::Overview(tiles))));
+            let (filter, parts) = (which.filter.as_ref(), Some::<&mut dyn FnMut(_)>(&mut part));
+            let tiles = session.tiles_in_parts(filter, which.span, TILE_STEPS, progress, parts)?;
+            send(Answer::Overview(tiles));
         }
         Ask::Timeline(which, steps) => {
-            send(Answer::Timeline(session.histogram(
-                which.filter.as_ref(),
-                which.span,
-                steps,
-                progress,
-            )?));
+            let mut part = |counts| send(Answer::Part(Box::new(Answer::Timeline(counts))));
+            let (filter, parts) = (which.filter.as_ref(), Some::<&mut dyn FnMut(_)>(&mut part));
+            let counts = session.histogram_in_parts(filter, which.span, steps, progress, parts)?;
+            send(Answer::Timeline(counts));
         }
         Ask::Page {
             which,

@@ -31,7 +31,7 @@ impl State {
         area::plan(
             self.size.0,
             self.size.1,
-            self.facts.gaps().next().is_some(),
+            self.lanes_beside(),
             typing.min(self.size.1 / 2),
         )
     }

@@ -1,13 +1,15 @@
 //! Tables, lists, trees and gaps: the rows of a view.
 
-use super::Canvas;
 use super::rows::{Line, Rows};
+use super::{Canvas, events};
 use crate::area::Area;
+use crate::show;
+use crate::state::look::{Under, said_view};
 use crate::state::table::Table;
 use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
 use afterimage_indexer::Cell;
-use afterimage_query::{Made, Shape, Unit, View};
+use afterimage_query::{Column, Made, Shape, Unit, View};
 use std::borrow::Cow;
 
 /// The largest number of each shaded column; of the spectrograms, whose columns count the same, the largest of all.
@@ -37,8 +39,78 @@ fn most(view: &View, table: &Table) -> Vec<i128> {
     }
 }
 
+/// Draws the rows, and what stands below them.
+pub fn draw(state: &State, table: &Table, canvas: &mut Canvas<'_>) {
+    let panes = state.panes();
+    if panes.list.height > 0 {
+        draw_rows(state, table, panes.list, canvas);
+    }
+    match state.under() {
+        Under::Nothing => {}
+        Under::Event => events::draw_look(state, panes, canvas),
+        Under::Said => {
+            if panes.arguments.height > 0 {
+                draw_said(state, table, panes.arguments, canvas);
+            }
+            if panes.bytes.height > 0 {
+                events::draw_bytes(state, panes.bytes, canvas);
+            }
+        }
+    }
+}
+
+/// Draws what was said in the selected talk.
+fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
+    let focus = state.pane == Pane::Arguments;
+    let said = table.below.said.as_deref();
+    let lines = said.map_or(String::new(), |said| {
+        show::counted(said.order.len() as u64, "line")
+    });
+    events::title(area, "said", &lines, focus, canvas);
+    let area = area.split_top(1).1;
+    let Some((said, view)) = said.zip(said_view()) else {
+        let says = match (&table.below.asked, table.order.is_empty()) {
+            (Some(_), _) => "working",
+            (None, true) => "",
+            (None, false) => "nothing is selected",
+        };
+        canvas.text(area, 2, 0, says, Role::Dim);
+        return;
+    };
+    let style = state.epoch().style;
+    let width = |(at, column): (usize, &Column)| {
+        show::width(column, said.widest.get(at).copied(), &style, area.width)
+    };
+    let rows = Rows {
+        columns: view.columns,
+        widths: view.columns.iter().enumerate().map(width).collect(),
+        tree: None,
+        sort: None,
+        cursor: said.cursor.checked_sub(said.top),
+        column: said.column,
+        focus,
+        style,
+        reveal: state.reveal,
+        most: Vec::new(),
+    };
+    rows.draw(area, canvas, |place| {
+        let row = said.line(said.top + place)?;
+        Some(Line {
+            cells: Cow::Borrowed(&row.cells),
+            depth: 0,
+            fold: None,
+            bad: false,
+            role: None,
+            marked: state.bookmarks.contains_key(&row.first_num),
+        })
+    });
+    if said.order.is_empty() {
+        canvas.text(area, 2, 1, "none of what was said was kept", Role::Dim);
+    }
+}
+
 /// Draws the rows there are, or says why there are none.
-pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
+fn draw_rows(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
     let view = state.step().view;
     let tree = tree_column(view).filter(|_| table.sort.is_none());
     let own = matches!(view.shape, Shape::Table).then_some((view.sort, true));
