@@ -70,7 +70,11 @@ impl Session {
         let (mut instants, mut parts) = (Vec::new(), Parts::new(parts));
         let mut ruled = Ruled::new(rules.detector(Matching::First), |detector, ctx| {
             detector.examine(ctx, |_| instants.push(ctx.event.time.0));
-            parts.glance(|| instants.clone());
+            parts.glance(|| {
+                let mut so_far = instants.clone();
+                so_far.sort_unstable();
+                so_far
+            });
             instants.len() < MOST_INSTANTS
         });
         self.walk(None, None, 1, progress, &mut ruled);

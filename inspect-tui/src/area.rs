@@ -157,6 +157,9 @@ impl Plan {
 /// Columns of a hex dump with 16 bytes in a line.
 pub const WHOLE_DUMP: u16 = 76;
 
+/// Columns of a hex dump with 8 bytes in a line.
+pub const HALF_DUMP: u16 = 44;
+
 /// The panes of the event list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Panes {
@@ -168,19 +171,25 @@ pub struct Panes {
     pub bytes: Area,
 }
 
-/// Divides the body of the event list. Where there is no room for three panes only the one with the `focus` (0 list,
-/// 1 arguments, 2 bytes) is there.
-pub fn panes(body: Area, focus: usize) -> Panes {
+/// Divides the body of a view with panes below its rows. Where there is no room for three panes only the one with the
+/// `focus` (0 list, 1 arguments, 2 bytes) is there. The list takes half, or less where it has only so many `rows`; where
+/// what stands below is `text`, that matters more than bytes.
+pub fn panes(body: Area, focus: usize, rows: usize, text: bool) -> Panes {
+    /// Lines the list has at least: with its titles room for three rows.
+    const LEAST: u16 = 4;
     if body.height < 14 || body.width < 60 {
         let mut panes = Panes::default();
         *[&mut panes.list, &mut panes.arguments, &mut panes.bytes][focus.min(2)] = body;
         return panes;
     }
-    let (list, below) = body.split_top(body.height / 2);
-    let dump = if below.width >= 136 {
-        WHOLE_DUMP
-    } else {
-        below.width * 9 / 20
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
+    // An empty line below the last row shows that it is the last.
+    let lines = rows.saturating_add(2).clamp(LEAST, body.height / 2);
+    let (list, below) = body.split_top(lines);
+    let dump = match (text, below.width) {
+        (false, 136..) | (true, 190..) => WHOLE_DUMP,
+        (true, 136..) => HALF_DUMP,
+        (_, width) => width * 9 / 20,
     };
     let (arguments, bytes) = below.split_left(below.width - dump);
     Panes {
@@ -323,7 +332,7 @@ mod tests {
             height: 8,
         };
         assert_eq!(
-            panes(body, 2),
+            panes(body, 2, 5, false),
             Panes {
                 bytes: body,
                 ..Panes::default()

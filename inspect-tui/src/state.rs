@@ -2,6 +2,7 @@
 //! nothing here knows how it is drawn.
 
 mod answers;
+mod asking;
 pub mod entry;
 pub mod events;
 pub mod instant;
@@ -18,7 +19,7 @@ use crate::facts::Facts;
 use crate::show;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
-use afterimage_query::{Filter, Made, Shape, VIEWS, View};
+use afterimage_query::{Filter, VIEWS, View};
 pub use readings::tree_column;
 
 use entry::{Entry, Kind};
@@ -176,6 +177,8 @@ pub struct State {
     pub history: Vec<String>,
     /// Events that the work in progress has looked at.
     pub looked_at: Option<u64>,
+    /// Whether the user stopped the work that was asked for last.
+    pub stopped: bool,
     /// The instant up to which everything is shown, ns since boot; `None` for the end.
     pub at: Option<u64>,
     /// Whether that instant moves by itself.
@@ -236,6 +239,7 @@ impl State {
             needle: String::new(),
             history: Vec::new(),
             looked_at: None,
+            stopped: false,
             at: None,
             playing: false,
             speed: instant::REAL,
@@ -428,106 +432,11 @@ impl State {
 
     fn ask(&mut self, ask: Ask) {
         self.last_ticket += 1;
+        if matches!(ask.lane(), Lane::Body | Lane::Errand) {
+            self.stopped = false;
+        }
         self.tickets.insert(ask.lane(), self.last_ticket);
         self.effects.push(Effect::Ask(self.last_ticket, ask));
-    }
-
-    /// Asks again for what the step on screen shows, and for the timeline.
-    fn reload(&mut self) {
-        let view = self.step().view;
-        let which = self.which();
-        self.tickets
-            .retain(|lane, _| matches!(lane, Lane::Errand | Lane::Marks | Lane::Alerts));
-        match view.shape {
-            Shape::Overview => {
-                let cursor = if let Body::Overview(old) = &self.step().body {
-                    old.cursor
-                } else {
-                    0
-                };
-                self.step_mut().body = Body::Overview(Overview {
-                    cursor,
-                    ..Overview::default()
-                });
-                self.ask(Ask::Overview(which));
-            }
-            Shape::Events => {
-                let which = self.which_of_view();
-                let all =
-                    (which.filter.is_none() && which.span.is_none()).then_some(self.facts.events);
-                let mut list = EventList::new(all);
-                if let Body::Events(old) = &self.step().body {
-                    list.column = old.column;
-                    if let Some(num) = old.num(old.cursor) {
-                        list.go_to(num);
-                    }
-                }
-                self.step_mut().body = Body::Events(Box::new(list));
-                if all.is_none() {
-                    self.ask(Ask::Matches(which));
-                }
-            }
-            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
-                if !matches!(self.step().body, Body::Table(_)) {
-                    self.step_mut().body = Body::Table(Table::default());
-                }
-                // Where not all columns fit, what was said matters more than when.
-                let narrow = self.size.0 < 70;
-                if let Body::Table(table) = &mut self.step_mut().body {
-                    // What stood below is asked for again with the new rows.
-                    table.below.asked = None;
-                    table.below.look.asked = 0;
-                }
-                if let Body::Table(table) = &mut self.step_mut().body
-                    && !table.loaded
-                    && narrow
-                    && matches!(
-                        view.shape,
-                        Shape::Made(Made::Lines | Made::Terminal | Made::Story)
-                    )
-                {
-                    table.column = view.columns.len().saturating_sub(1);
-                }
-                self.ask(Ask::Rows(view, which));
-            }
-        }
-        if !self.playing {
-            self.timeline.asked = 0;
-        }
-    }
-
-    /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
-    fn settle(&mut self) {
-        self.keep_in_sight();
-        self.settle_marks();
-        self.settle_below();
-        let steps = usize::from(self.plan().strip().width);
-        if steps > 0 && steps != self.timeline.asked {
-            self.timeline.asked = steps;
-            let which = Which {
-                span: self.span,
-                ..self.which()
-            };
-            self.ask(Ask::Timeline(which, steps));
-        }
-        let lines = self.list_lines();
-        let columns = self.step().view.columns;
-        let Body::Events(list) = &mut self.step_mut().body else {
-            return;
-        };
-        let page = list.wants(lines);
-        if let Some((first, count)) = page
-            && let Some(from) = list.num(first)
-        {
-            list.asked = page;
-            let which = self.which_of_view();
-            self.ask(Ask::Page {
-                which,
-                columns,
-                from,
-                count,
-            });
-        }
     }
 }
 
@@ -606,7 +515,13 @@ mod tests {
         let (mut state, effects) = errors();
         let stops = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Cancel));
         assert!(stops(&state.update(Action::Cancel)));
+        assert!(
+            state.stopped && state.working(),
+            "what was found still comes"
+        );
         state.receive(ticket(&effects, Lane::Body), rows(1));
         assert!(!stops(&state.update(Action::Cancel)));
+        state.update(Action::ClearFilter);
+        assert!(!state.stopped, "what is asked anew is not stopped");
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod rows;
 mod table;
 mod timeline;
 mod typing;
+mod why;
 
 use crate::area::Area;
 use crate::fit;

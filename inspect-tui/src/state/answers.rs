@@ -66,7 +66,13 @@ impl State {
             (Answer::Said(rows), Body::Table(table)) => table.below.take(rows),
             (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
             (Answer::Found(Some(num)), _) => self.open_events_at(num),
-            (Answer::Found(None), _) => self.say("not found", true),
+            (Answer::Found(None), _) => {
+                let says = match self.stopped {
+                    true => "stopped: not found in what was looked at",
+                    false => "not found",
+                };
+                self.say(says, true);
+            }
             (Answer::Follow(num, filter), _) => self.followed(num, filter),
             (Answer::Exported(rows, path), _) => {
                 let path = crate::fit::plain(&path.display().to_string());

@@ -261,8 +261,9 @@ impl State {
     /// Stops what runs; with nothing running, takes back what was begun.
     pub(super) fn cancel(&mut self) {
         if self.working() {
+            // Whether anything is left out is known when the answer has come.
             self.effects.push(Effect::Cancel);
-            self.say("stopped: what is shown is not all there is", true);
+            self.stopped = true;
         } else if self.playing {
             self.playing = false;
         } else if self.timeline.mark.take().is_none() {

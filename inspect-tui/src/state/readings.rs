@@ -124,6 +124,11 @@ impl State {
             .any(|lane| self.tickets.contains_key(lane))
     }
 
+    /// Whether an answer in this lane is still to come.
+    pub fn coming(&self, lane: Lane) -> bool {
+        self.tickets.contains_key(&lane)
+    }
+
     /// Whether any answer is still to come.
     pub fn waiting(&self) -> bool {
         !self.tickets.is_empty()

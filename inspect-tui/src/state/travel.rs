@@ -111,7 +111,14 @@ impl State {
                 list: self.plan().body,
                 ..Panes::default()
             },
-            Under::Event | Under::Said => area::panes(self.plan().body, focus),
+            under => {
+                let rows = match &self.step().body {
+                    Body::Table(table) if table.loaded => table.order.len(),
+                    Body::Events(list) if list.last => list.len(),
+                    _ => usize::MAX,
+                };
+                area::panes(self.plan().body, focus, rows, under == Under::Said)
+            }
         }
     }
 
@@ -134,7 +141,7 @@ impl State {
     pub fn bytes_per_line(&self) -> usize {
         match self.panes().bytes.width {
             area::WHOLE_DUMP.. => 16,
-            44.. => 8,
+            area::HALF_DUMP.. => 8,
             _ => 4,
         }
     }

@@ -1,7 +1,7 @@
 //! The event list with its panes: the list, what the selected event's arguments mean, its bytes.
 
-use super::Canvas;
 use super::rows::{Line, Rows};
+use super::{Canvas, why};
 use crate::area::{Area, Panes};
 use crate::detail::{self, Detail};
 use crate::fit;
@@ -9,6 +9,7 @@ use crate::show;
 use crate::state::events::EventList;
 use crate::state::{Pane, State};
 use crate::theme::Role;
+use crate::worker::Lane;
 use afterimage_indexer::Cell;
 use std::borrow::Cow;
 
@@ -77,12 +78,8 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
         })
     });
     if list.is_empty() {
-        let says = if list.last {
-            "no events match"
-        } else {
-            "working"
-        };
-        canvas.text(area, 2, 1, says, Role::Dim);
+        let line = area.height.saturating_sub(1).min(1);
+        canvas.text(area, 2, line, &why::empty(state), Role::Dim);
     }
 }
 
@@ -111,7 +108,15 @@ fn draw_arguments(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         .look()
         .and_then(|look| Some((look, look.detail.as_ref()?)))
     else {
-        return title(area, "event", "", focus, canvas);
+        title(area, "event", "", focus, canvas);
+        let coming = state.coming(Lane::Detail) || state.coming(Lane::Body);
+        let says = if coming {
+            "working"
+        } else {
+            "no row is selected above"
+        };
+        canvas.text(area, 2, 1, says, Role::Dim);
+        return;
     };
     let at = state.epoch().boot(detail.at_ns);
     title(area, &format!("event {}", detail.num), &at, focus, canvas);

@@ -1,13 +1,14 @@
 //! Tables, lists, trees and gaps: the rows of a view.
 
 use super::rows::{Line, Rows};
-use super::{Canvas, events};
+use super::{Canvas, events, why};
 use crate::area::Area;
 use crate::show;
 use crate::state::look::{Under, said_view};
 use crate::state::table::Table;
 use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
+use crate::worker::Lane;
 use afterimage_indexer::Cell;
 use afterimage_query::{Column, Made, Shape, Unit, View};
 use std::borrow::Cow;
@@ -64,15 +65,17 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
     let focus = state.pane == Pane::Arguments;
     let said = table.below.said.as_deref();
     let lines = said.map_or(String::new(), |said| {
-        show::counted(said.order.len() as u64, "line")
+        let lines = show::counted(said.order.len() as u64, "line");
+        let whole = said.rows.complete && !said.rows.truncated;
+        if whole { lines } else { lines + ", not all" }
     });
     events::title(area, "said", &lines, focus, canvas);
     let area = area.split_top(1).1;
     let Some((said, view)) = said.zip(said_view()) else {
-        let says = match (&table.below.asked, table.order.is_empty()) {
-            (Some(_), _) => "working",
-            (None, true) => "",
-            (None, false) => "nothing is selected",
+        let says = match state.coming(Lane::Said) || state.coming(Lane::Body) {
+            true => "working",
+            false if table.order.is_empty() => "no row is selected above",
+            false => "nothing that was said belongs to this row",
         };
         canvas.text(area, 2, 0, says, Role::Dim);
         return;
@@ -145,21 +148,7 @@ fn draw_rows(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
         })
     });
     if table.order.is_empty() {
-        let says = match (table.loaded, view.shape) {
-            (false, _) => "working",
-            (true, Shape::Gaps) => "no gaps: nothing is known to be missing",
-            (true, Shape::Made(Made::Alerts)) if state.facts.rules.is_none() => {
-                "no rule files were given: afterimage inspect --rules FILE"
-            }
-            (true, Shape::Made(Made::Alerts)) => "none of the rules fired",
-            (true, Shape::Made(Made::Story)) => {
-                "no event was selected: b on an event tells its story"
-            }
-            (true, _) if state.which().filter.is_some() => "nothing matches the filter",
-            (true, _) if state.at.is_some() => "nothing up to this instant",
-            (true, _) if state.span.is_some() => "nothing in this part of the capture",
-            (true, _) => "nothing of this was recorded",
-        };
-        canvas.text(area, 2, 1, says, Role::Dim);
+        let line = area.height.saturating_sub(1).min(1);
+        canvas.text(area, 2, line, &why::empty(state), Role::Dim);
     }
 }

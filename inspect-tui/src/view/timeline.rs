@@ -5,6 +5,7 @@ use crate::area::{self, Area, LANE_NAME};
 use crate::state::marks::Mark;
 use crate::state::{Pane, State};
 use crate::theme::Role;
+use crate::worker::Lane;
 use afterimage_indexer::LANES;
 
 /// Draws as many lanes as there are lines; below them those of gaps, alerts and marks and, where there is room, the axis.
@@ -147,6 +148,7 @@ fn draw_axis(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Can
     let epoch = state.epoch();
     let histogram = state.timeline.histogram.as_ref();
     let part = match (histogram.is_none_or(|counts| counts.complete), state.span) {
+        (false, _) if state.coming(Lane::Timeline) => "so far",
         (false, _) => "partial",
         (true, Some(_)) => "part",
         (true, None) => "",

@@ -4,7 +4,7 @@ use super::{golden, options, play, story};
 use afterimage_indexer::Session;
 use afterimage_inspect_tui::Options;
 use afterimage_inspect_tui::play::Player;
-use afterimage_query::{Shape, VIEWS};
+use afterimage_query::{Made, Shape, VIEWS};
 use std::path::Path;
 
 #[test]
@@ -13,9 +13,7 @@ fn every_view_says_that_it_is_being_worked_on_and_can_be_left() {
     let mut screens = String::new();
     for view in VIEWS.iter().filter(|view| view.shape != Shape::Overview) {
         let mut player = play(&told, 80, 24);
-        player
-            .hold(1_234_567)
-            .press(&format!(":{}<Enter>", view.id));
+        player.hold(29).press(&format!(":{}<Enter>", view.id));
         let screen = player.screen();
         assert!(
             view.shape == Shape::Events || screen.contains("Esc stops"),
@@ -31,6 +29,84 @@ fn every_view_says_that_it_is_being_worked_on_and_can_be_left() {
         assert!(!after.contains("Esc stops"), "{}\n{after}", view.id);
     }
     golden("state-working", &screens);
+}
+
+#[test]
+fn escape_stops_a_filter_that_is_being_counted_and_says_so_until_something_else_is_asked() {
+    let told = story::break_in();
+    for view in ["files", "events", "talks"] {
+        let mut player = play(&told, 100, 24);
+        player.press(&format!(":{view}<Enter>"));
+        let counting = player.hold(29).press("/proc.pid > 0<Enter>").screen();
+        assert!(counting.contains("Esc stops"), "{counting}");
+        let stopping = player.press("<Esc>").screen();
+        assert!(
+            stopping.contains("stopping") && !stopping.contains("Esc stops"),
+            "{stopping}"
+        );
+        // What was found before it stopped comes, and with a capture as small as this that may be everything.
+        let stopped = player.release().screen();
+        assert!(!stopped.contains("working"), "{stopped}");
+        assert!(
+            stopped.contains("/ proc.pid > 0"),
+            "the filter stays\n{stopped}"
+        );
+        let whole = player.press("<Delete>").screen();
+        assert!(!whole.contains("stopped"), "{whole}");
+    }
+}
+
+#[test]
+fn a_view_without_rows_says_why_at_every_size() {
+    let told = story::break_in();
+    for (width, height) in [(100, 30), (80, 24), (40, 12)] {
+        for view in VIEWS {
+            let mut player = play(&told, width, height);
+            let keys = format!(":{}<Enter>/proc.name = nobody<Enter>", view.id);
+            let screen = player.press(&keys).screen();
+            let says = match view.shape {
+                Shape::Gaps => "ring-full",
+                Shape::Made(Made::Alerts) => "no rule files",
+                _ => "nothing matches the filter",
+            };
+            assert!(screen.contains(says), "{}\n{screen}", view.id);
+            // The panes below have nothing to show either, and say so.
+            for pane in 0..3 {
+                let screen = player.press("<Tab>").screen();
+                let working = screen.contains("working");
+                assert!(!working, "{} after {pane} tabs\n{screen}", view.id);
+            }
+        }
+    }
+    let empty = story::empty();
+    for view in VIEWS {
+        let options = Options {
+            view: view.id.into(),
+            ..options()
+        };
+        let mut player = Player::new(empty.session(), options, 80, 24).expect("the view opens");
+        let screen = player.screen();
+        let says = match view.shape {
+            Shape::Gaps => "no gaps",
+            Shape::Made(Made::Alerts) => "no rule files",
+            Shape::Made(Made::Story) => "no event was selected",
+            _ => "the capture holds no events",
+        };
+        assert!(screen.contains(says), "{}\n{screen}", view.id);
+    }
+}
+
+#[test]
+fn where_nothing_is_left_of_a_part_of_the_time_it_is_said_how_to_see_more() {
+    let told = story::break_in();
+    let mut player = play(&told, 100, 24);
+    let screen = player.press(":http<Enter>/evt.num = 43<Enter>").screen();
+    assert!(screen.contains("nothing matches the filter"), "{screen}");
+    let screen = player.press("<Delete>").press(&"[".repeat(95)).screen();
+    assert!(
+        screen.contains("nothing up to this instant (= shows all)"),
+        "{screen}"
+    );
 }
 
 #[test]
