@@ -199,13 +199,20 @@ pub fn panes(body: Area, focus: usize, rows: usize, text: bool) -> Panes {
     }
 }
 
+/// Cells from which on most columns say something.
+pub const STUMP: u16 = 8;
+
 /// What a column of a table needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Width {
     /// Cells; at least so many for a column that takes what is left.
     pub cells: u16,
+    /// Cells in which nothing of it would be cut, where that is known; never fewer than `cells`.
+    pub wish: u16,
     /// Whether it takes what is left.
     pub elastic: bool,
+    /// Cells with fewer than which it is not begun, where it needs more.
+    pub least: u16,
 }
 
 /// Where a column of a table stands.
@@ -233,16 +240,33 @@ pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
 }
 
 fn columns_from(widths: &[Width], total: u16, first: usize) -> Vec<Placed> {
-    /// A column that would have fewer cells than this, and needs more, is not begun.
-    const STUMP: u16 = 8;
     let shown = widths.get(first..).unwrap_or_default();
-    let needed: u32 = shown.iter().map(|width| u32::from(width.cells) + 1).sum();
+    let sum =
+        |of: &dyn Fn(&Width) -> u16| shown.iter().map(|width| u32::from(of(width))).sum::<u32>();
+    let needed = sum(&|width| width.cells + 1);
     let spare = (u32::from(total) + 1).saturating_sub(needed);
     let elastic = shown.iter().filter(|width| width.elastic).count() as u32;
+    // Columns that would be cut get what elastic ones have no use for.
+    let more = |width: &Width| width.wish.saturating_sub(width.cells);
+    let used = sum(&|width| if width.elastic { more(width) } else { 0 });
+    let mut lent = spare.saturating_sub(used);
+    let grows = |width: &Width, lent: &mut u32| {
+        let by = match width.elastic {
+            true => 0,
+            false => u32::from(more(width)).min(*lent),
+        };
+        *lent -= by;
+        by
+    };
+    let grown: Vec<u32> = shown.iter().map(|width| grows(width, &mut lent)).collect();
+    let spare = spare - grown.iter().sum::<u32>();
     let mut placed = Vec::new();
     let (mut x, mut elastic_seen) = (0u16, 0u32);
     for (at, wish) in shown.iter().enumerate() {
-        let mut width = wish.cells;
+        let by = grown.get(at).copied().unwrap_or(0);
+        let mut width = wish
+            .cells
+            .saturating_add(u16::try_from(by).unwrap_or(u16::MAX));
         if wish.elastic {
             // The last elastic column takes the remainder of the division.
             elastic_seen += 1;
@@ -254,7 +278,7 @@ fn columns_from(widths: &[Width], total: u16, first: usize) -> Vec<Placed> {
             width = width.saturating_add(u16::try_from(share).unwrap_or(u16::MAX));
         }
         let left = total.saturating_sub(x);
-        if left == 0 || (at > 0 && left < width.min(STUMP)) {
+        if left == 0 || (at > 0 && left < width.min(wish.least)) {
             break;
         }
         let width = width.min(left);
@@ -275,7 +299,9 @@ mod tests {
     fn widths(cells: &[u16]) -> Vec<Width> {
         let width = |cells: &u16| Width {
             cells: (*cells).max(14),
+            wish: (*cells).max(14),
             elastic: *cells == 0,
+            least: STUMP,
         };
         cells.iter().map(width).collect()
     }
@@ -298,6 +324,30 @@ mod tests {
     fn elastic_columns_share_what_is_left_to_the_last_cell() {
         let placed = columns(&widths(&[10, 0, 0]), 100, 0);
         assert_eq!(placed.last().map(|p| p.x + p.width), Some(100));
+    }
+
+    #[test]
+    fn a_column_that_would_be_cut_gets_what_elastic_ones_have_no_use_for() {
+        let (mut cut, mut rest) = (widths(&[20])[0], widths(&[0])[0]);
+        (cut.wish, rest.wish) = (50, 30);
+        let of = |total| {
+            let placed = columns(&[cut, rest], total, 0);
+            placed.iter().map(|p| p.width).collect::<Vec<_>>()
+        };
+        assert_eq!(of(35), [20, 14], "as narrow as can be");
+        assert_eq!(of(51), [20, 30], "what is elastic comes first");
+        assert_eq!(of(61), [30, 30]);
+        assert_eq!(of(100), [50, 49], "what is left over is at the end");
+    }
+
+    #[test]
+    fn a_column_that_would_say_too_little_is_not_begun() {
+        let mut widths = widths(&[20, 20]);
+        widths[1].least = 12;
+        assert_eq!(columns(&widths, 32, 0).len(), 1);
+        assert_eq!(columns(&widths, 33, 0).len(), 2);
+        let selected = columns(&widths, 10, 1);
+        assert_eq!(selected.len(), 1, "where it is selected it is there");
     }
 
     #[test]

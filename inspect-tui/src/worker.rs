@@ -368,31 +368,31 @@ impl Drop for Running<'_> {
     }
 }
 
-/// Lets the thread that draws, and the one that fetches what is on screen, go first wherever processors are few: on Linux
+/// Lets the thread that draws go first, and the one that fetches what is on screen second, where processors are few: on Linux
 /// each thread has a nice value of its own, which those that it starts inherit (setpriority(2), sched(7)).
 #[cfg(target_os = "linux")]
-fn give_way() {
-    /// A tenth of the weight: counting still goes on beside other work.
-    const NICER: i32 = 10;
+fn give_way(nicer: i32) {
     /// The nicest there is.
     const NICEST: i32 = 19;
     if let Ok(own) = rustix::process::getpriority_process(None) {
         // Where it is refused, keys only wait a little longer.
-        let _ = rustix::process::setpriority_process(None, (own + NICER).min(NICEST));
+        let _ = rustix::process::setpriority_process(None, (own + nicer).min(NICEST));
     }
 }
 
 /// Elsewhere a thread has no nice value of its own.
 #[cfg(not(target_os = "linux"))]
-fn give_way() {}
+fn give_way(_: i32) {}
 
 fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u64, Answer)>) {
-    if lanes
-        .iter()
-        .all(|lane| !matches!(lane, Lane::Page | Lane::Detail))
-    {
-        give_way();
-    }
+    /// What is on screen has a third of the weight that drawing has.
+    const FETCHING: i32 = 5;
+    /// Counting has a tenth, and so goes on beside other work.
+    const COUNTING: i32 = 10;
+    give_way(match lanes.contains(&Lane::Page) {
+        true => FETCHING,
+        false => COUNTING,
+    });
     let mut damaged = 0;
     while let Some(Job {
         ticket,

@@ -46,6 +46,10 @@ pub fn empty(state: &State) -> String {
     if !says.is_empty() {
         return says.into();
     }
+    if state.is_of_an_instant() && state.which().filter.is_none() {
+        let (before, after) = (key(Action::Before), key(Action::After));
+        return format!("nothing at this instant ({before} and {after} lead to others)");
+    }
     let mut narrowed = Vec::new();
     if step.filter.is_some() {
         narrowed.push(format!(
@@ -74,8 +78,10 @@ pub fn empty(state: &State) -> String {
         Shape::Made(Made::Alerts) => "none of the rules fired",
         _ => "nothing of this was recorded",
     };
-    match state.facts.manifest.filter.as_str() {
-        "" => says.into(),
-        filter => format!("{says}; the recorder kept only {}", fit::plain(filter)),
+    let recorded = fit::plain(&state.facts.manifest.filter);
+    match (recorded.as_str(), step.view.filter) {
+        ("", "") => says.into(),
+        ("", own) => format!("{says}: no event with {own}"),
+        (kept, _) => format!("{says}; the recorder kept only {kept}"),
     }
 }
