@@ -2,7 +2,7 @@
 
 use crate::show;
 use afterimage_indexer::Session;
-use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals};
+use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals, TypeDesc};
 
 /// A remark in the file on an instant.
 #[derive(Clone, Debug)]
@@ -45,6 +45,8 @@ pub struct Facts {
     pub containers: Vec<Container>,
     /// Number of events.
     pub events: u64,
+    /// Whether some of them may be hidden: those that a recorder kept for its own books.
+    pub hides: bool,
     /// First and last instant, ns since boot.
     pub span: Option<(u64, u64)>,
     /// How many rules alerts are made by; `None` when no rule files were given.
@@ -68,6 +70,7 @@ impl Facts {
                 .map(|container| Container::clone(container))
                 .collect(),
             events: session.events(),
+            hides: (session.schema().types.iter()).any(|ty| ty.is(TypeDesc::INTERNAL)),
             span: session.span(),
             rules: session.rules().map(|rules| rules.all().len()),
         }
@@ -175,14 +178,14 @@ impl Facts {
                 ("offered", totals.offered),
                 ("written", totals.written),
                 ("dropped", totals.dropped),
-                ("filtered", totals.filtered),
-                ("unsealed", totals.unsealed),
-                ("spared, recorder", totals.spared_self),
-                ("spared, scope", totals.spared_scope),
             ] {
                 add(name, &show::count(count));
             }
             for (name, count) in [
+                ("filtered", totals.filtered),
+                ("unsealed", totals.unsealed),
+                ("spared, recorder", totals.spared_self),
+                ("spared, scope", totals.spared_scope),
                 ("told by runtimes", totals.told),
                 ("samples of use", totals.sampled),
             ] {

@@ -28,8 +28,9 @@ impl State {
             }
             Shape::Events => {
                 let which = self.which_of_view();
-                let all =
-                    (which.filter.is_none() && which.span.is_none()).then_some(self.facts.events);
+                // Only where every event is shown are their numbers known without looking.
+                let every = which.filter.is_none() && which.span.is_none() && !self.facts.hides;
+                let all = every.then_some(self.facts.events);
                 let mut list = EventList::new(all);
                 if let Body::Events(old) = &self.step().body {
                     list.column = old.column;
