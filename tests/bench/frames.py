@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """How soon the inspector answers: drives it on a pseudo-terminal and times what it writes.
 
-usage: frames.py AFTERIMAGE CAPTURE [--size COLUMNSxLINES] [--keys KEYS] [--rounds N] [-- further arguments of inspect]
+usage: frames.py AFTERIMAGE CAPTURE [--size COLUMNSxLINES] [--keys KEYS] [--rounds N] [--settle SECONDS] [-- further arguments of inspect]
 
 Prints how long it took from the start to the first screen (the last byte of the first burst of output), and for every key
-how long from its byte to the first and to the last byte of the next frame. A key that changes nothing on the screen is left
-out. Waits for the work behind to end only where --settle is given.
+how long from its byte to the first byte of the next frame, while the work behind goes on; --settle SECONDS waits for that to
+end first. A key that changes nothing on the screen is left out. Where other programs are busy both sides wait for a processor,
+and most of what is measured is that.
 """
 import fcntl, os, pty, select, statistics, struct, sys, termios, time
 
@@ -99,7 +100,7 @@ def main(argv):
     if len(plain) != 2:
         sys.exit(__doc__)
     columns, lines = map(int, options["--size"].split("x"))
-    starts, firsts, lasts, slowest = [], [], [], []
+    starts, firsts, slowest = [], [], []
     for _ in range(int(options["--rounds"])):
         begun = time.monotonic()
         pid, master = spawn([plain[0], "inspect", "--read-only", *further, plain[1]], columns, lines)
@@ -114,7 +115,6 @@ def main(argv):
             shown = burst(master, begun)
             if shown:
                 firsts.append(shown[0])
-                lasts.append(shown[1])
                 slowest.append((shown[0], name))
         os.write(master, b"\x1b")
         time.sleep(0.1)
