@@ -2,9 +2,10 @@
 
 use crate::cell::Cell;
 use crate::made::{self, Asked, Columns, instant, number, one, row, text};
+use crate::parts::{Parts, Taker};
 use crate::rows::Rows;
 use crate::ruled::Ruled;
-use crate::session::Session;
+use crate::session::{Progress, Session};
 use afterimage_detect::{Alerts, Matching, Rule};
 use afterimage_model::Ctx;
 
@@ -55,4 +56,30 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
     let mut answer = made::answer(rows, matched, complete);
     answer.truncated |= truncated;
     answer
+}
+
+/// Alerts whose instants are told at most.
+const MOST_INSTANTS: usize = 1 << 20;
+
+impl Session {
+    /// When rules fired, in the order of time, ns since boot; now and then what was found so far. None without rules.
+    pub fn alert_instants(&self, progress: &Progress, parts: Taker<'_, Vec<u64>>) -> Vec<u64> {
+        let Some(rules) = self.rules() else {
+            return Vec::new();
+        };
+        let (mut instants, mut parts) = (Vec::new(), Parts::new(parts));
+        let mut ruled = Ruled::new(rules.detector(Matching::First), |detector, ctx| {
+            detector.examine(ctx, |_| instants.push(ctx.event.time.0));
+            parts.glance(|| {
+                let mut so_far = instants.clone();
+                so_far.sort_unstable();
+                so_far
+            });
+            instants.len() < MOST_INSTANTS
+        });
+        self.walk(None, None, 1, progress, &mut ruled);
+        drop(ruled);
+        instants.sort_unstable();
+        instants
+    }
 }

@@ -53,6 +53,7 @@ mod lives;
 mod made;
 mod map;
 mod overview;
+mod parts;
 mod reading;
 mod rows;
 mod ruled;
@@ -71,6 +72,8 @@ mod tests;
 mod timeline;
 mod tree;
 
+/// A remark in a capture, by a person or a program.
+pub use afterimage_format::Note;
 pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 pub use document::Form;
 pub use error::Error;
@@ -81,6 +84,7 @@ pub use index::{
 };
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};
+pub use parts::Taker;
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
 pub use ruled::Ruled;
 pub use search::{Hit, Hits, MOST_HITS};

@@ -2,6 +2,7 @@
 
 use crate::cell::{Cell, Key};
 use crate::error::Error;
+use crate::parts::{Parts, Taker};
 use crate::reading::FieldReader;
 use crate::rows::{Row, Rows};
 use crate::session::{Progress, Session, Span, Visitor};
@@ -47,6 +48,18 @@ impl Session {
         steps: usize,
         progress: &Progress,
     ) -> Result<Overview, Error> {
+        self.tiles_in_parts(filter, span, steps, progress, None)
+    }
+
+    /// The same, and what was counted so far now and then on the way.
+    pub fn tiles_in_parts(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        steps: usize,
+        progress: &Progress,
+        parts: Taker<'_, Overview>,
+    ) -> Result<Overview, Error> {
         let shown = span.or_else(|| self.span()).unwrap_or_default();
         let counters = TILES
             .iter()
@@ -60,19 +73,15 @@ impl Session {
             counters,
             span: shown,
             matched: 0,
+            parts: Parts::new(parts),
         };
         let complete = self.walk(filter, span, 1, progress, &mut counting).complete;
-        let tiles = counting
-            .counters
-            .into_iter()
-            .map(|counter| counter.total)
-            .collect();
-        Ok(Overview {
-            tiles,
-            span: shown,
-            matched: counting.matched,
+        Ok(overview(
+            &counting.counters,
+            shown,
+            counting.matched,
             complete,
-        })
+        ))
     }
 
     /// The tiles as rows of a table.
@@ -186,13 +195,26 @@ impl Counter {
     }
 }
 
-struct Counting {
+fn overview(counters: &[Counter], span: (u64, u64), matched: u64, complete: bool) -> Overview {
+    Overview {
+        tiles: counters
+            .iter()
+            .map(|counter| counter.total.clone())
+            .collect(),
+        span,
+        matched,
+        complete,
+    }
+}
+
+struct Counting<'a> {
     counters: Vec<Counter>,
     span: (u64, u64),
     matched: u64,
+    parts: Parts<'a, Overview>,
 }
 
-impl Visitor for Counting {
+impl Visitor for Counting<'_> {
     fn chunk(&mut self) {
         for counter in &mut self.counters {
             counter.filter.forget();
@@ -218,6 +240,9 @@ impl Visitor for Counting {
                 *count = count.saturating_add(weight);
             }
         }
+        let (counters, span, matched) = (&self.counters, self.span, self.matched);
+        self.parts
+            .glance(|| overview(counters, span, matched, false));
         true
     }
 }

@@ -4,6 +4,7 @@ use crate::aggregate::{Groups, view_field};
 use crate::cell::{Cell, Key};
 use crate::error::Error;
 use crate::made::Asked;
+use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use crate::tree::Lineage;
 use afterimage_model::{Ctx, Gap, Manifest};
@@ -52,6 +53,18 @@ impl Session {
         span: Span,
         progress: &Progress,
     ) -> Result<Rows, Error> {
+        self.view_in_parts(view, filter, span, progress, None)
+    }
+
+    /// The same, and what was found so far now and then on the way, where the view can tell.
+    pub fn view_in_parts(
+        &self,
+        view: &View,
+        filter: Option<&Filter>,
+        span: Span,
+        progress: &Progress,
+        parts: Taker<'_, Rows>,
+    ) -> Result<Rows, Error> {
         match view.shape {
             Shape::Gaps => return Ok(self.gap_rows(span)),
             Shape::Overview => return self.tile_rows(filter, span, progress),
@@ -66,7 +79,7 @@ impl Session {
             None => own.clone(),
         };
         match view.shape {
-            Shape::List | Shape::Events => self.list(view, &both, span, progress),
+            Shape::List | Shape::Events => self.list(view, &both, span, progress, parts),
             Shape::Made(made) => {
                 let asked = Asked {
                     view,
@@ -76,78 +89,32 @@ impl Session {
                 };
                 self.made(made, &asked)
             }
-            _ => self.grouped(view, &own, &both, span, progress),
+            _ => self.grouped((view, &own), &both, span, progress, parts),
         }
     }
 
     fn grouped(
         &self,
-        view: &View,
-        own: &Filter,
+        (view, own): (&View, &Filter),
         both: &Filter,
         span: Span,
         progress: &Progress,
+        parts: Taker<'_, Rows>,
     ) -> Result<Rows, Error> {
         let lineage = (view.shape == Shape::Tree).then(Lineage::default);
         let mut grouping = Grouping {
             groups: Groups::new(view)?,
             lineage,
             matched: 0,
+            view,
+            seconds: self.seconds(span),
+            narrow: RowFilter::new(view, own)?,
+            parts: Parts::new(parts),
         };
         let complete = self
             .walk(Some(both), span, 1, progress, &mut grouping)
             .complete;
-        let Grouping {
-            groups,
-            lineage,
-            matched,
-        } = grouping;
-        let seconds = self.seconds(span);
-        let narrow = RowFilter::new(view, own)?;
-        let row = |at: usize, depth: u16| {
-            let group = groups.groups.get(at)?;
-            Some(Row {
-                cells: groups.cells(group, seconds),
-                depth,
-                events: group.events,
-                first_num: group.first_num,
-                filter: narrow.text(groups.keys(group)),
-            })
-        };
-        let rows = match lineage {
-            Some(lineage) => {
-                // Siblings in the order they started, as far as known; then in the order they were seen.
-                let order = |at: usize| {
-                    groups
-                        .groups
-                        .get(at)
-                        .map(|group| (started(&groups, at), group.first_num))
-                };
-                lineage
-                    .walk(groups.groups.len(), order)
-                    .into_iter()
-                    .filter_map(|(at, depth)| row(at, depth))
-                    .collect()
-            }
-            None => {
-                let mut rows: Vec<Row> = (0..groups.groups.len())
-                    .filter_map(|at| row(at, 0))
-                    .collect();
-                let order =
-                    |a: &Row, b: &Row| match (a.cells.get(view.sort), b.cells.get(view.sort)) {
-                        (Some(x), Some(y)) => y.order(x).then(a.first_num.cmp(&b.first_num)),
-                        _ => a.first_num.cmp(&b.first_num),
-                    };
-                rows.sort_by(order);
-                rows
-            }
-        };
-        Ok(Rows {
-            rows,
-            matched,
-            complete,
-            truncated: groups.truncated,
-        })
+        Ok(grouping.rows(complete))
     }
 
     fn list(
@@ -156,6 +123,7 @@ impl Session {
         filter: &Filter,
         span: Span,
         progress: &Progress,
+        parts: Taker<'_, Rows>,
     ) -> Result<Rows, Error> {
         let fields = view
             .columns
@@ -165,6 +133,7 @@ impl Session {
         let mut listing = Listing {
             fields,
             rows: Rows::default(),
+            parts: Parts::new(parts),
         };
         let complete = self
             .walk(Some(filter), span, 1, progress, &mut listing)
@@ -253,13 +222,81 @@ impl RowFilter {
 }
 
 /// Collects groups.
-struct Grouping {
+struct Grouping<'v, 'p> {
     groups: Groups,
     lineage: Option<Lineage>,
     matched: u64,
+    view: &'v View,
+    /// Length of the span, for rates.
+    seconds: f64,
+    narrow: RowFilter,
+    parts: Parts<'p, Rows>,
 }
 
-impl Visitor for Grouping {
+impl Grouping<'_, '_> {
+    /// The rows so far.
+    fn rows(&self, complete: bool) -> Rows {
+        rows_of(
+            &self.groups,
+            self.lineage.as_ref(),
+            (self.view, &self.narrow, self.seconds),
+            (self.matched, complete),
+        )
+    }
+}
+
+fn rows_of(
+    groups: &Groups,
+    lineage: Option<&Lineage>,
+    (view, narrow, seconds): (&View, &RowFilter, f64),
+    (matched, complete): (u64, bool),
+) -> Rows {
+    let row = |at: usize, depth: u16| {
+        let group = groups.groups.get(at)?;
+        Some(Row {
+            cells: groups.cells(group, seconds),
+            depth,
+            events: group.events,
+            first_num: group.first_num,
+            filter: narrow.text(groups.keys(group)),
+        })
+    };
+    let rows = match lineage {
+        Some(lineage) => {
+            // Siblings in the order they started, as far as known; then in the order they were seen.
+            let order = |at: usize| {
+                groups
+                    .groups
+                    .get(at)
+                    .map(|group| (started(groups, at), group.first_num))
+            };
+            lineage
+                .walk(groups.groups.len(), order)
+                .into_iter()
+                .filter_map(|(at, depth)| row(at, depth))
+                .collect()
+        }
+        None => {
+            let mut rows: Vec<Row> = (0..groups.groups.len())
+                .filter_map(|at| row(at, 0))
+                .collect();
+            let order = |a: &Row, b: &Row| match (a.cells.get(view.sort), b.cells.get(view.sort)) {
+                (Some(x), Some(y)) => y.order(x).then(a.first_num.cmp(&b.first_num)),
+                _ => a.first_num.cmp(&b.first_num),
+            };
+            rows.sort_by(order);
+            rows
+        }
+    };
+    Rows {
+        rows,
+        matched,
+        complete,
+        truncated: groups.truncated,
+    }
+}
+
+impl Visitor for Grouping<'_, '_> {
     fn chunk(&mut self) {
         self.groups.forget_rows();
     }
@@ -269,17 +306,23 @@ impl Visitor for Grouping {
         if let (Some(group), Some(lineage)) = (self.groups.add(ctx), &mut self.lineage) {
             lineage.add(group, ctx);
         }
+        let (groups, lineage) = (&self.groups, self.lineage.as_ref());
+        let how = (self.view, &self.narrow, self.seconds);
+        let matched = self.matched;
+        self.parts
+            .glance(|| rows_of(groups, lineage, how, (matched, false)));
         true
     }
 }
 
 /// Collects one row per event, and counts on when there are too many.
-struct Listing {
+struct Listing<'a> {
     fields: Vec<FieldRef>,
     rows: Rows,
+    parts: Parts<'a, Rows>,
 }
 
-impl Visitor for Listing {
+impl Visitor for Listing<'_> {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.rows.matched += 1;
         if self.rows.rows.len() >= MOST_LIST_ROWS {
@@ -298,6 +341,8 @@ impl Visitor for Listing {
             first_num: ctx.num,
             filter: format!("evt.num={}", ctx.num),
         });
+        let rows = &self.rows;
+        self.parts.glance(|| rows.clone());
         true
     }
 }

@@ -42,6 +42,18 @@ impl Screen {
         }
     }
 
+    /// Becomes larger or smaller; of the lines that do not fit any more those at the top go, as far as the cursor is low.
+    pub fn resize(&mut self, width: usize, height: usize) {
+        let over = (self.y + 1).saturating_sub(height.max(1));
+        self.cells.drain(..over.min(self.cells.len()));
+        self.cells.resize(height, Vec::new());
+        self.cells.iter_mut().for_each(|line| line.truncate(width));
+        (self.width, self.height) = (width, height);
+        self.y -= over;
+        self.x = self.x.min(width.saturating_sub(1));
+        (self.top, self.bottom) = (0, height.saturating_sub(1));
+    }
+
     /// Takes bytes as a terminal would.
     pub fn feed(&mut self, bytes: &[u8]) {
         for byte in bytes {
@@ -298,6 +310,17 @@ mod tests {
         assert_eq!(shown(b"0123456789ab"), ["0123456789", "ab", ""]);
     }
 
+    #[test]
+    fn a_smaller_screen_keeps_the_line_of_the_cursor() {
+        let mut screen = Screen::new(10, 3);
+        screen.feed(b"one\r\ntwo\r\nthree");
+        screen.resize(4, 2);
+        assert_eq!(screen.lines(), ["two", "thre"]);
+        screen.resize(10, 4);
+        screen.feed(b"\r\nfour");
+        assert_eq!(screen.lines(), ["two", "thre", "four", ""]);
+    }
+
     proptest! {
         #[test]
         fn no_bytes_break_the_screen(bytes in proptest::collection::vec(any::<u8>(), 0..400), seed in proptest::collection::vec((0usize..12, 0u8..=255), 0..40)) {
@@ -306,6 +329,9 @@ mod tests {
             for (at, n) in seed {
                 let last = b"ABCDHJKLMP@XSTr"[at];
                 screen.feed(format!("\x1b[{n};{}{}", n / 3, char::from(last)).as_bytes());
+                screen.resize(1 + at, 1 + usize::from(n) % 9);
+                screen.feed(b"more\n");
+                screen.resize(20, 6);
                 screen.feed(b"text that is long enough to wrap\n");
             }
             let lines = screen.lines();

@@ -6,11 +6,41 @@ use crate::made::{self, Asked, Columns, instant, number, row, text};
 use crate::rows::Rows;
 use crate::screen::Screen;
 use crate::session::Session;
-use crate::talks::{BEGINNING, Kind, Piece, Talk, WHOLE, collect};
+use crate::talks::{BEGINNING, Kind, Piece, Size, Talk, WHOLE, collect};
 use afterimage_query::json_text;
 
 /// Columns and lines of a terminal whose size is not known.
-const SIZE: (usize, usize) = (80, 24);
+const SIZE: Size = (80, 24);
+
+/// What happened to a screen.
+enum Step<'t> {
+    Size(Size),
+    Piece(&'t Piece),
+}
+
+/// What was said and how large the terminal was, in the order of time; the size it has at first comes first.
+fn steps(talk: &Talk) -> Vec<(u64, Step<'_>)> {
+    let first = talk.sizes.first().map_or(SIZE, |(_, size)| *size);
+    let sizes = talk.sizes.iter().skip(1);
+    let sizes = sizes.map(|(at, size)| (*at, Step::Size(*size)));
+    let pieces = talk.pieces.iter();
+    let pieces = pieces.map(|piece| (piece.time, Step::Piece(piece)));
+    let mut steps: Vec<_> = sizes.chain(pieces).collect();
+    steps.sort_by_key(|(at, _)| *at);
+    steps.insert(0, (talk.first, Step::Size(first)));
+    steps
+}
+
+/// How large the terminal was at last, and whether that is known.
+fn says_size(talk: &Talk) -> String {
+    match talk.sizes.last() {
+        Some((_, (width, height))) => format!("{width} columns, {height} lines"),
+        None => format!(
+            "{} columns, {} lines: how large it was was not recorded",
+            SIZE.0, SIZE.1
+        ),
+    }
+}
 
 /// Which end shows what is typed at the other: that of the program at a terminal, that of the shell elsewhere.
 fn shell_end(talk: &Talk) -> Option<usize> {
@@ -22,9 +52,9 @@ fn shell_end(talk: &Talk) -> Option<usize> {
 
 /// The sessions among talks, each with the end of its shell.
 fn sessions(talks: &[Talk]) -> impl Iterator<Item = (&Talk, usize)> {
-    talks
-        .iter()
-        .filter_map(|talk| Some((talk, shell_end(talk)?)))
+    // Of a terminal that was only asked how large it is there is nothing to show.
+    let used = talks.iter().filter(|talk| talk.events > 0);
+    used.filter_map(|talk| Some((talk, shell_end(talk)?)))
 }
 
 /// The rows of `sessions`.
@@ -105,7 +135,14 @@ pub(crate) fn terminal(session: &Session, asked: &Asked<'_>) -> Rows {
     if let Some((talk, shell)) = sessions(&talks).next() {
         matched = talk.events;
         let mut screen = Screen::new(SIZE.0, SIZE.1);
-        for piece in &talk.pieces {
+        for (_, step) in steps(talk) {
+            let piece = match step {
+                Step::Size((width, height)) => {
+                    screen.resize(width, height);
+                    continue;
+                }
+                Step::Piece(piece) => piece,
+            };
             if let Some(shown) = shows(talk, shell, piece) {
                 screen.feed(&shown);
             }
@@ -116,6 +153,10 @@ pub(crate) fn terminal(session: &Session, asked: &Asked<'_>) -> Rows {
         }
         if count > 1 {
             let says = format!("the first of {count} sessions; open one of the view sessions");
+            rows.push(line(0, says.as_bytes(), String::new(), talk.first_num));
+        }
+        if talk.kind == Kind::Tty {
+            let says = says_size(talk);
             rows.push(line(0, says.as_bytes(), String::new(), talk.first_num));
         }
         for (at, shown) in screen.lines().iter().enumerate() {
@@ -139,19 +180,27 @@ pub(crate) fn asciicast(session: &Session, asked: &Asked<'_>) -> Option<Vec<u8>>
         .wall_ns(talk.first)
         .div_euclid(1_000_000_000);
     let title = talk.ends.get(shell).map_or(&[][..], |end| &end.who);
+    let first = talk.sizes.first().map_or(SIZE, |(_, size)| *size);
     let mut out = format!(
         "{{\"version\": 2, \"width\": {}, \"height\": {}, \"timestamp\": {seconds}, \"title\": {}}}\n",
-        SIZE.0,
-        SIZE.1,
+        first.0,
+        first.1,
         json_text(&whole(title))
     );
-    for piece in &talk.pieces {
-        let since = piece.time.saturating_sub(talk.first);
+    for (time, step) in steps(talk).into_iter().skip(1) {
+        let since = time.saturating_sub(talk.first);
         let at = format!(
             "{}.{:06}",
             since / 1_000_000_000,
             since % 1_000_000_000 / 1000
         );
+        let piece = match step {
+            Step::Size((width, height)) => {
+                out += &format!("[{at}, \"r\", \"{width}x{height}\"]\n");
+                continue;
+            }
+            Step::Piece(piece) => piece,
+        };
         if piece.from != shell {
             out += &format!("[{at}, \"i\", {}]\n", json_text(&whole(&piece.bytes)));
         }

@@ -3,6 +3,7 @@
 //! Ends are known by the inode of their socket or pipe, and connections besides by their two addresses: what one process
 //! sends and another receives is told once, from whichever end more of it was kept.
 
+mod size;
 mod talk;
 
 use crate::cell::{Cell, Key};
@@ -13,6 +14,8 @@ use crate::session::{Session, Visitor};
 use crate::speak;
 use afterimage_model::{Ctx, File, FileKind, Flow, Role, Value, fields, render};
 use afterimage_query::{FieldRef, print_value};
+pub(crate) use size::Size;
+use size::{MOST_SIZES, size_of};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 pub(crate) use talk::{End, Kind, Piece, Talk};
@@ -90,6 +93,7 @@ impl Collector {
             first_num: ctx.num,
             events: 0,
             errors: 0,
+            sizes: Vec::new(),
             cut: false,
             kept: [0; 2],
             moved: [[0; 2]; 2],
@@ -236,6 +240,23 @@ impl Collector {
         Some((at, end))
     }
 
+    /// A terminal was asked how large it is, or told.
+    fn note_size(&mut self, ctx: &Ctx<'_>, file: &File, size: Size) {
+        let Some((at, _)) = self.place(ctx, file, true) else {
+            return;
+        };
+        let Some(talk) = self.talks.get_mut(at) else {
+            return;
+        };
+        if talk.ends[0].path.is_empty() {
+            talk.ends[0].path.clone_from(&file.path);
+        }
+        let known = talk.sizes.last().map(|(_, known)| *known);
+        if known != Some(size) && talk.sizes.len() < MOST_SIZES {
+            talk.sizes.push((ctx.event.time.0, size));
+        }
+    }
+
     fn note_end(&mut self, ctx: &Ctx<'_>, file: &File, at: usize, end: usize, reads: bool) {
         let id = self.container.id(ctx);
         let container = self.container.key(id).clone();
@@ -322,6 +343,12 @@ impl Visitor for Collector {
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         let Some(file) = ctx.file() else { return true };
+        if is_terminal(file)
+            && let Some(size) = size_of(ctx)
+        {
+            self.note_size(ctx, file, size);
+            return true;
+        }
         let moved = payload(ctx, &mut self.way);
         let reads = match &moved {
             Some((reads, ..)) => *reads,

@@ -1,6 +1,7 @@
 //! Counts per lane over equal steps of time, for the timeline above every view.
 
 use crate::error::Error;
+use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_model::{Class, Ctx, Event, Schema, fields::is_socket};
 use afterimage_query::Filter;
@@ -42,6 +43,18 @@ impl Session {
         steps: usize,
         progress: &Progress,
     ) -> Result<Histogram, Error> {
+        self.histogram_in_parts(filter, span, steps, progress, None)
+    }
+
+    /// The same, and what was counted so far now and then on the way.
+    pub fn histogram_in_parts(
+        &self,
+        filter: Option<&Filter>,
+        span: Span,
+        steps: usize,
+        progress: &Progress,
+        parts: Taker<'_, Histogram>,
+    ) -> Result<Histogram, Error> {
         let steps = steps.min(MOST_STEPS);
         let Some(shown) = span.or_else(|| self.span()) else {
             return Ok(Histogram {
@@ -65,6 +78,7 @@ impl Session {
             span: shown,
             steps,
             lanes: vec![vec![0; steps]; LANES.len()],
+            parts: Parts::new(parts),
         };
         let complete = self
             .walk(filter, Some(shown), 1, progress, &mut counting)
@@ -91,11 +105,12 @@ struct LaneKind {
     net: bool,
 }
 
-struct Counting {
+struct Counting<'a> {
     which: Lanes,
     span: (u64, u64),
     steps: usize,
     lanes: Vec<Vec<u64>>,
+    parts: Parts<'a, Histogram>,
 }
 
 impl Lanes {
@@ -125,7 +140,7 @@ impl Lanes {
     }
 }
 
-impl Visitor for Counting {
+impl Visitor for Counting<'_> {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         let step = step_of(ctx.event.time.0, self.span, self.steps);
         let socket = ctx.file().is_some_and(is_socket);
@@ -135,6 +150,12 @@ impl Visitor for Counting {
                 *count += 1;
             }
         }
+        let (span, lanes) = (self.span, &self.lanes);
+        self.parts.glance(|| Histogram {
+            span,
+            lanes: lanes.clone(),
+            complete: false,
+        });
         true
     }
 }

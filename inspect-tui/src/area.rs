@@ -96,8 +96,8 @@ pub struct Plan {
     pub footer: Area,
 }
 
-/// Plans a screen of `width` × `height`; `typing` lines below the body are for the line being typed.
-pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
+/// Plans a screen of `width` × `height`; `beside` are the timeline's lines for gaps, alerts and marks, `typing` lines below the body are for the line being typed.
+pub fn plan(width: u16, height: u16, beside: [bool; 3], typing: u16) -> Plan {
     let screen = Area {
         x: 0,
         y: 0,
@@ -118,7 +118,11 @@ pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
     let (timeline, rest) = rest.split_top(if lanes == 0 {
         0
     } else {
-        lanes + u16::from(gaps)
+        lanes
+            + beside_lines(height, beside)
+                .map(u16::from)
+                .iter()
+                .sum::<u16>()
     });
     let (trail, rest) = rest.split_top(u16::from(height > 3));
     let (rest, footer) = rest.split_bottom(u16::from(height > 4));
@@ -137,6 +141,12 @@ pub fn plan(width: u16, height: u16, gaps: bool, typing: u16) -> Plan {
     }
 }
 
+/// Which of the lines for gaps, alerts and marks there is room for: gaps always.
+pub fn beside_lines(height: u16, beside: [bool; 3]) -> [bool; 3] {
+    let [gaps, alerts, marks] = beside;
+    [gaps, alerts && height >= 20, marks && height >= 20]
+}
+
 impl Plan {
     /// The part of the timeline that stands for time.
     pub fn strip(&self) -> Area {
@@ -146,6 +156,9 @@ impl Plan {
 
 /// Columns of a hex dump with 16 bytes in a line.
 pub const WHOLE_DUMP: u16 = 76;
+
+/// Columns of a hex dump with 8 bytes in a line.
+pub const HALF_DUMP: u16 = 44;
 
 /// The panes of the event list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -158,19 +171,25 @@ pub struct Panes {
     pub bytes: Area,
 }
 
-/// Divides the body of the event list. Where there is no room for three panes only the one with the `focus` (0 list,
-/// 1 arguments, 2 bytes) is there.
-pub fn panes(body: Area, focus: usize) -> Panes {
+/// Divides the body of a view with panes below its rows. Where there is no room for three panes only the one with the
+/// `focus` (0 list, 1 arguments, 2 bytes) is there. The list takes half, or less where it has only so many `rows`; where
+/// what stands below is `text`, that matters more than bytes.
+pub fn panes(body: Area, focus: usize, rows: usize, text: bool) -> Panes {
+    /// Lines the list has at least: with its titles room for three rows.
+    const LEAST: u16 = 4;
     if body.height < 14 || body.width < 60 {
         let mut panes = Panes::default();
         *[&mut panes.list, &mut panes.arguments, &mut panes.bytes][focus.min(2)] = body;
         return panes;
     }
-    let (list, below) = body.split_top(body.height / 2);
-    let dump = if below.width >= 136 {
-        WHOLE_DUMP
-    } else {
-        below.width * 9 / 20
+    let rows = u16::try_from(rows).unwrap_or(u16::MAX);
+    // An empty line below the last row shows that it is the last.
+    let lines = rows.saturating_add(2).clamp(LEAST, body.height / 2);
+    let (list, below) = body.split_top(lines);
+    let dump = match (text, below.width) {
+        (false, 136..) | (true, 190..) => WHOLE_DUMP,
+        (true, 136..) => HALF_DUMP,
+        (_, width) => width * 9 / 20,
     };
     let (arguments, bytes) = below.split_left(below.width - dump);
     Panes {
@@ -180,13 +199,20 @@ pub fn panes(body: Area, focus: usize) -> Panes {
     }
 }
 
+/// Cells from which on most columns say something.
+pub const STUMP: u16 = 8;
+
 /// What a column of a table needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Width {
     /// Cells; at least so many for a column that takes what is left.
     pub cells: u16,
+    /// Cells in which nothing of it would be cut, where that is known; never fewer than `cells`.
+    pub wish: u16,
     /// Whether it takes what is left.
     pub elastic: bool,
+    /// Cells with fewer than which it is not begun, where it needs more.
+    pub least: u16,
 }
 
 /// Where a column of a table stands.
@@ -214,16 +240,33 @@ pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
 }
 
 fn columns_from(widths: &[Width], total: u16, first: usize) -> Vec<Placed> {
-    /// A column that would have fewer cells than this, and needs more, is not begun.
-    const STUMP: u16 = 8;
     let shown = widths.get(first..).unwrap_or_default();
-    let needed: u32 = shown.iter().map(|width| u32::from(width.cells) + 1).sum();
+    let sum =
+        |of: &dyn Fn(&Width) -> u16| shown.iter().map(|width| u32::from(of(width))).sum::<u32>();
+    let needed = sum(&|width| width.cells + 1);
     let spare = (u32::from(total) + 1).saturating_sub(needed);
     let elastic = shown.iter().filter(|width| width.elastic).count() as u32;
+    // Columns that would be cut get what elastic ones have no use for.
+    let more = |width: &Width| width.wish.saturating_sub(width.cells);
+    let used = sum(&|width| if width.elastic { more(width) } else { 0 });
+    let mut lent = spare.saturating_sub(used);
+    let grows = |width: &Width, lent: &mut u32| {
+        let by = match width.elastic {
+            true => 0,
+            false => u32::from(more(width)).min(*lent),
+        };
+        *lent -= by;
+        by
+    };
+    let grown: Vec<u32> = shown.iter().map(|width| grows(width, &mut lent)).collect();
+    let spare = spare - grown.iter().sum::<u32>();
     let mut placed = Vec::new();
     let (mut x, mut elastic_seen) = (0u16, 0u32);
     for (at, wish) in shown.iter().enumerate() {
-        let mut width = wish.cells;
+        let by = grown.get(at).copied().unwrap_or(0);
+        let mut width = wish
+            .cells
+            .saturating_add(u16::try_from(by).unwrap_or(u16::MAX));
         if wish.elastic {
             // The last elastic column takes the remainder of the division.
             elastic_seen += 1;
@@ -235,7 +278,7 @@ fn columns_from(widths: &[Width], total: u16, first: usize) -> Vec<Placed> {
             width = width.saturating_add(u16::try_from(share).unwrap_or(u16::MAX));
         }
         let left = total.saturating_sub(x);
-        if left == 0 || (at > 0 && left < width.min(STUMP)) {
+        if left == 0 || (at > 0 && left < width.min(wish.least)) {
             break;
         }
         let width = width.min(left);
@@ -256,7 +299,9 @@ mod tests {
     fn widths(cells: &[u16]) -> Vec<Width> {
         let width = |cells: &u16| Width {
             cells: (*cells).max(14),
+            wish: (*cells).max(14),
             elastic: *cells == 0,
+            least: STUMP,
         };
         cells.iter().map(width).collect()
     }
@@ -282,9 +327,33 @@ mod tests {
     }
 
     #[test]
+    fn a_column_that_would_be_cut_gets_what_elastic_ones_have_no_use_for() {
+        let (mut cut, mut rest) = (widths(&[20])[0], widths(&[0])[0]);
+        (cut.wish, rest.wish) = (50, 30);
+        let of = |total| {
+            let placed = columns(&[cut, rest], total, 0);
+            placed.iter().map(|p| p.width).collect::<Vec<_>>()
+        };
+        assert_eq!(of(35), [20, 14], "as narrow as can be");
+        assert_eq!(of(51), [20, 30], "what is elastic comes first");
+        assert_eq!(of(61), [30, 30]);
+        assert_eq!(of(100), [50, 49], "what is left over is at the end");
+    }
+
+    #[test]
+    fn a_column_that_would_say_too_little_is_not_begun() {
+        let mut widths = widths(&[20, 20]);
+        widths[1].least = 12;
+        assert_eq!(columns(&widths, 32, 0).len(), 1);
+        assert_eq!(columns(&widths, 33, 0).len(), 2);
+        let selected = columns(&widths, 10, 1);
+        assert_eq!(selected.len(), 1, "where it is selected it is there");
+    }
+
+    #[test]
     fn every_line_belongs_to_one_part_at_every_size() {
         for height in 0..=60 {
-            for gaps in [false, true] {
+            for gaps in [[false; 3], [true, false, false], [true; 3]] {
                 for typing in [0, 1, 4] {
                     let p = plan(80, height, gaps, typing);
                     let parts = [p.header, p.timeline, p.trail, p.body, p.status, p.footer];
@@ -301,7 +370,7 @@ mod tests {
 
     #[test]
     fn a_forty_by_twelve_screen_still_has_rows() {
-        assert!(plan(40, 12, true, 0).body.height >= 7);
+        assert!(plan(40, 12, [true; 3], 0).body.height >= 7);
     }
 
     #[test]
@@ -313,7 +382,7 @@ mod tests {
             height: 8,
         };
         assert_eq!(
-            panes(body, 2),
+            panes(body, 2, 5, false),
             Panes {
                 bytes: body,
                 ..Panes::default()

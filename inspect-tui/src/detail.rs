@@ -96,7 +96,11 @@ impl Detail {
 
     fn call(&mut self, ctx: &Ctx<'_>) {
         let event = ctx.event;
-        let (name, doc) = ctx.ty().map_or(("unknown", ""), |ty| (&ty.name, &ty.doc));
+        // Types are defined before the first event that has them: only damage takes a definition away.
+        const UNDEFINED: &str = "defined in a damaged part";
+        let (name, doc) = ctx
+            .ty()
+            .map_or(("unknown", UNDEFINED), |ty| (&ty.name, &ty.doc));
         self.heading("call");
         self.line("type", name, doc);
         match event.errno() {

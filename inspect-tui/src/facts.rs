@@ -2,7 +2,29 @@
 
 use crate::show;
 use afterimage_indexer::Session;
-use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals};
+use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals, TypeDesc};
+
+/// A remark in the file on an instant.
+#[derive(Clone, Debug)]
+pub struct Remark {
+    /// The instant, ns since boot.
+    pub at_ns: u64,
+    /// Whether a trigger made it when it fired.
+    pub trigger: bool,
+    /// What it says, as it stands in the file.
+    pub text: String,
+}
+
+impl Remark {
+    /// The remark of a note; `None` for notes that are about the whole capture.
+    fn of(note: &afterimage_indexer::Note) -> Option<Remark> {
+        Some(Remark {
+            at_ns: note.about?.0,
+            trigger: note.text.starts_with("trigger "),
+            text: note.text.clone(),
+        })
+    }
+}
 
 /// What is known of the capture before anything is looked for in it.
 #[derive(Clone, Debug, Default)]
@@ -17,10 +39,14 @@ pub struct Facts {
     pub recorded_gaps: Vec<Gap>,
     /// Parts of the file that turned out not to be readable.
     pub unreadable: Vec<Gap>,
+    /// What was remarked on instants, by people and by triggers.
+    pub remarks: Vec<Remark>,
     /// Whose events it holds.
     pub containers: Vec<Container>,
     /// Number of events.
     pub events: u64,
+    /// Whether some of them may be hidden: those that a recorder kept for its own books.
+    pub hides: bool,
     /// First and last instant, ns since boot.
     pub span: Option<(u64, u64)>,
     /// How many rules alerts are made by; `None` when no rule files were given.
@@ -36,6 +62,7 @@ impl Facts {
             totals: session.totals().cloned(),
             recorded_gaps: session.gaps().to_vec(),
             unreadable: session.unreadable(),
+            remarks: session.notes().iter().filter_map(Remark::of).collect(),
             containers: session
                 .state()
                 .containers
@@ -43,6 +70,7 @@ impl Facts {
                 .map(|container| Container::clone(container))
                 .collect(),
             events: session.events(),
+            hides: (session.schema().types.iter()).any(|ty| ty.is(TypeDesc::INTERNAL)),
             span: session.span(),
             rules: session.rules().map(|rules| rules.all().len()),
         }
@@ -117,6 +145,9 @@ impl Facts {
         add("scope", &m.scope);
         add("filter", &m.filter);
         add("trigger", &m.trigger);
+        for remark in &self.remarks {
+            add("remark", &remark.text);
+        }
         add("reason", &m.reason);
         add("operator", &m.operator);
         add("case", &m.case_id);
@@ -147,14 +178,14 @@ impl Facts {
                 ("offered", totals.offered),
                 ("written", totals.written),
                 ("dropped", totals.dropped),
-                ("filtered", totals.filtered),
-                ("unsealed", totals.unsealed),
-                ("spared, recorder", totals.spared_self),
-                ("spared, scope", totals.spared_scope),
             ] {
                 add(name, &show::count(count));
             }
             for (name, count) in [
+                ("filtered", totals.filtered),
+                ("unsealed", totals.unsealed),
+                ("spared, recorder", totals.spared_self),
+                ("spared, scope", totals.spared_scope),
                 ("told by runtimes", totals.told),
                 ("samples of use", totals.sampled),
             ] {

@@ -17,6 +17,8 @@ pub struct Player {
     terminal: Terminal<TestBackend>,
     left: bool,
     back: bool,
+    /// What was asked for and is not done, while answers are held back.
+    held: Option<Vec<Effect>>,
     copied: Option<String>,
 }
 
@@ -36,6 +38,7 @@ impl Player {
             terminal,
             left: false,
             back: false,
+            held: None,
             copied: None,
         };
         let effects = player.state.effects();
@@ -68,6 +71,21 @@ impl Player {
         self
     }
 
+    /// Holds back all answers from now on: the screen is that of work that has not come to anything yet, after so many events.
+    pub fn hold(&mut self, looked_at: u64) -> &mut Player {
+        self.held.get_or_insert_default();
+        self.state.looked_at = Some(looked_at);
+        self
+    }
+
+    /// Lets the answers come that were held back.
+    pub fn release(&mut self) -> &mut Player {
+        if let Some(effects) = self.held.take() {
+            self.perform(effects);
+        }
+        self
+    }
+
     /// Whether the user has left.
     pub fn left(&self) -> bool {
         self.left
@@ -97,6 +115,9 @@ impl Player {
 
     /// Does what was asked for until nothing is left to do.
     fn perform(&mut self, mut effects: Vec<Effect>) {
+        if let Some(held) = &mut self.held {
+            held.append(&mut effects);
+        }
         while !effects.is_empty() {
             for effect in std::mem::take(&mut effects) {
                 match effect {

@@ -1,6 +1,6 @@
 //! Numbers and instants as the screen says them, on top of how every reader shows a cell.
 
-use crate::area::Width;
+use crate::area::{STUMP, Width};
 use crate::fit;
 use afterimage_indexer::{Cell, TimeLook, TimeStyle, cell_text};
 use afterimage_model::Manifest;
@@ -70,12 +70,17 @@ pub fn measure<'r>(columns: &[Column], rows: impl Iterator<Item = &'r [Cell]>) -
 
 /// What a column needs: what its view gives it, or less when its widest cell is narrower.
 pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16) -> Width {
+    /// Cells of an instant's fraction that may be cut: it then still tells tenths of a second.
+    const FRACTION: u16 = 7;
     // One cell more than the title is for the mark of sorting.
     let title = fit::cells(column.title) as u16 + 1;
     if column.unit == Unit::Time {
+        let cells = style.width().max(title);
         return Width {
-            cells: style.width().max(title),
+            cells,
+            wish: cells,
             elastic: false,
+            least: cells.saturating_sub(FRACTION),
         };
     }
     if column.width == 0 {
@@ -83,13 +88,18 @@ pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16
         let cells = widest.unwrap_or(least).min(least).max(title);
         return Width {
             cells,
+            wish: widest.unwrap_or(cells).max(cells),
             elastic: true,
+            least: STUMP,
         };
     }
     let cells = widest.map_or(column.width, |widest| widest.min(column.width));
+    let cells = cells.max(title.min(column.width));
     Width {
-        cells: cells.max(title.min(column.width)),
+        cells,
+        wish: widest.unwrap_or(cells).max(cells),
         elastic: false,
+        least: STUMP,
     }
 }
 

@@ -2,9 +2,12 @@
 //! nothing here knows how it is drawn.
 
 mod answers;
+mod asking;
 pub mod entry;
 pub mod events;
 pub mod instant;
+pub mod look;
+pub mod marks;
 mod narrow;
 mod readings;
 pub mod table;
@@ -16,7 +19,7 @@ use crate::facts::Facts;
 use crate::show;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
-use afterimage_query::{Filter, Made, Shape, VIEWS, View};
+use afterimage_query::{Filter, VIEWS, View};
 pub use readings::tree_column;
 
 use entry::{Entry, Kind};
@@ -174,6 +177,8 @@ pub struct State {
     pub history: Vec<String>,
     /// Events that the work in progress has looked at.
     pub looked_at: Option<u64>,
+    /// Whether the user stopped the work that was asked for last.
+    pub stopped: bool,
     /// The instant up to which everything is shown, ns since boot; `None` for the end.
     pub at: Option<u64>,
     /// Whether that instant moves by itself.
@@ -184,6 +189,12 @@ pub struct State {
     pub reveal: bool,
     /// Marked events and what was noted of them.
     pub bookmarks: BTreeMap<u64, String>,
+    /// When marked events happened, ns since boot, as far as it is known; `None` where there is no such event.
+    pub moments: BTreeMap<u64, Option<u64>>,
+    /// When rules fired, rising, ns since boot.
+    pub alerts: Vec<u64>,
+    /// Whether it was asked when rules fired.
+    alerts_asked: bool,
     /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
     pub notes: Option<PathBuf>,
     /// The instant from which times are measured, ns since boot.
@@ -228,11 +239,15 @@ impl State {
             needle: String::new(),
             history: Vec::new(),
             looked_at: None,
+            stopped: false,
             at: None,
             playing: false,
             speed: instant::REAL,
             reveal: false,
             bookmarks: BTreeMap::new(),
+            moments: BTreeMap::new(),
+            alerts: Vec::new(),
+            alerts_asked: false,
             notes: None,
             reference: None,
             tickets: BTreeMap::new(),
@@ -417,110 +432,11 @@ impl State {
 
     fn ask(&mut self, ask: Ask) {
         self.last_ticket += 1;
+        if matches!(ask.lane(), Lane::Body | Lane::Errand) {
+            self.stopped = false;
+        }
         self.tickets.insert(ask.lane(), self.last_ticket);
         self.effects.push(Effect::Ask(self.last_ticket, ask));
-    }
-
-    /// Asks again for what the step on screen shows, and for the timeline.
-    fn reload(&mut self) {
-        let view = self.step().view;
-        let which = self.which();
-        self.tickets.retain(|lane, _| matches!(lane, Lane::Errand));
-        match view.shape {
-            Shape::Overview => {
-                let cursor = if let Body::Overview(old) = &self.step().body {
-                    old.cursor
-                } else {
-                    0
-                };
-                self.step_mut().body = Body::Overview(Overview {
-                    cursor,
-                    ..Overview::default()
-                });
-                self.ask(Ask::Overview(which));
-            }
-            Shape::Events => {
-                let which = self.which_of_view();
-                let all =
-                    (which.filter.is_none() && which.span.is_none()).then_some(self.facts.events);
-                let mut list = EventList::new(all);
-                if let Body::Events(old) = &self.step().body {
-                    list.column = old.column;
-                    if let Some(num) = old.num(old.cursor) {
-                        list.go_to(num);
-                    }
-                }
-                self.step_mut().body = Body::Events(Box::new(list));
-                if all.is_none() {
-                    self.ask(Ask::Matches(which));
-                }
-            }
-            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
-                if !matches!(self.step().body, Body::Table(_)) {
-                    self.step_mut().body = Body::Table(Table::default());
-                }
-                // Where not all columns fit, what was said matters more than when.
-                let narrow = self.size.0 < 70;
-                if let Body::Table(table) = &mut self.step_mut().body
-                    && !table.loaded
-                    && narrow
-                    && matches!(
-                        view.shape,
-                        Shape::Made(Made::Lines | Made::Terminal | Made::Story)
-                    )
-                {
-                    table.column = view.columns.len().saturating_sub(1);
-                }
-                self.ask(Ask::Rows(view, which));
-            }
-        }
-        if !self.playing {
-            self.timeline.asked = 0;
-        }
-    }
-
-    /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
-    fn settle(&mut self) {
-        self.keep_in_sight();
-        let steps = usize::from(self.plan().strip().width);
-        if steps > 0 && steps != self.timeline.asked {
-            self.timeline.asked = steps;
-            let which = Which {
-                span: self.span,
-                ..self.which()
-            };
-            self.ask(Ask::Timeline(which, steps));
-        }
-        let lines = self.list_lines();
-        let columns = self.step().view.columns;
-        let Body::Events(list) = &mut self.step_mut().body else {
-            return;
-        };
-        let page = list.wants(lines);
-        let num = list.num(list.cursor).unwrap_or(0);
-        let detail = (num != list.detail_asked).then_some(num);
-        list.detail_asked = num;
-        if let Some((first, count)) = page
-            && let Some(from) = list.num(first)
-        {
-            list.asked = page;
-            let which = self.which_of_view();
-            self.ask(Ask::Page {
-                which,
-                columns,
-                from,
-                count,
-            });
-        }
-        match detail {
-            Some(0) => {
-                if let Body::Events(list) = &mut self.step_mut().body {
-                    list.detail = None;
-                }
-            }
-            Some(num) => self.ask(Ask::Detail(num)),
-            None => {}
-        }
     }
 }
 
@@ -599,7 +515,13 @@ mod tests {
         let (mut state, effects) = errors();
         let stops = |effects: &[Effect]| effects.iter().any(|e| matches!(e, Effect::Cancel));
         assert!(stops(&state.update(Action::Cancel)));
+        assert!(
+            state.stopped && state.working(),
+            "what was found still comes"
+        );
         state.receive(ticket(&effects, Lane::Body), rows(1));
         assert!(!stops(&state.update(Action::Cancel)));
+        state.update(Action::ClearFilter);
+        assert!(!state.stopped, "what is asked anew is not stopped");
     }
 }

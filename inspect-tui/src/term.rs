@@ -159,21 +159,30 @@ pub(crate) fn run_in(
     let size = taken.terminal.size()?;
     let mut effects = state.update(Action::Resize(size.width, size.height));
     let mut ticked = Instant::now();
+    let mut drawn = false;
     loop {
         if taken.has_panicked() || worker.is_gone() {
             return Err(Error::WorkerGone);
         }
         match perform(worker, effects) {
             Done::Left(left) => return Ok(left),
-            Done::Refused(why) => state.complain(&why),
+            Done::Refused(why) => {
+                state.complain(&why);
+                drawn = false;
+            }
             Done::Went => {}
         }
-        draw(&mut taken.terminal, &state, theme)?;
+        // Nothing is drawn again while nothing has changed.
+        if !drawn {
+            draw(&mut taken.terminal, &state, theme)?;
+            drawn = true;
+        }
         effects = Vec::new();
         if state.playing {
             let passed = std::mem::replace(&mut ticked, Instant::now()).elapsed();
             let passed = u64::try_from(passed.as_nanos()).unwrap_or(u64::MAX);
             effects.extend(state.update(Action::Tick(passed)));
+            drawn = false;
         } else {
             ticked = Instant::now();
         }
@@ -186,6 +195,7 @@ pub(crate) fn run_in(
         taken.wait(Duration::from_millis(patience))?;
         if event::poll(Duration::ZERO)? {
             // All that has come is taken before anything is drawn, so that a held key never lags behind.
+            drawn = false;
             loop {
                 effects.extend(take(&mut state, event::read()?));
                 if !event::poll(Duration::ZERO)? {
@@ -195,8 +205,11 @@ pub(crate) fn run_in(
         }
         while let Some((ticket, answer)) = worker.answer() {
             effects.extend(state.receive(ticket, answer));
+            drawn = false;
         }
-        state.looked_at = worker.looked_at();
+        let looked_at = worker.looked_at();
+        drawn &= looked_at == state.looked_at;
+        state.looked_at = looked_at;
         taken.ended()?;
     }
 }

@@ -9,6 +9,7 @@ pub(crate) mod rows;
 mod table;
 mod timeline;
 mod typing;
+mod why;
 
 use crate::area::Area;
 use crate::fit;
@@ -37,7 +38,7 @@ pub fn draw(state: &State, theme: Theme, buffer: &mut Buffer) {
     timeline::draw(state, plan.timeline, &mut canvas);
     header::trail(state, plan.trail, &mut canvas);
     match &state.step().body {
-        Body::Table(table) => table::draw(state, table, plan.body, &mut canvas),
+        Body::Table(table) => table::draw(state, table, &mut canvas),
         Body::Events(list) => events::draw(state, list, &mut canvas),
         Body::Overview(overview) => overview::draw(state, overview, plan.body, &mut canvas),
     }

@@ -2,19 +2,19 @@
 //!
 //! Questions come in lanes. A new question in a lane stops the one before it, which nobody wants to hear any more.
 
-use crate::colours::Colours;
-use crate::detail::{self, Detail};
-use crate::export;
+mod work;
+
+use crate::detail::Detail;
 use crate::theme::Role;
-use afterimage_indexer::{Cell, Error, Histogram, Overview, Progress, Rows, Session, Span};
-use afterimage_model::{Ctx, FieldValue, Gap};
-use afterimage_query::{Column, FieldRef, Filter, View};
+use afterimage_indexer::{Cell, Histogram, Overview, Progress, Rows, Session, Span};
+use afterimage_model::Gap;
+use afterimage_query::{Column, Filter, View};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+pub use work::{cell, fields, holds};
 
 /// A stream of questions of which only the latest counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -29,6 +29,12 @@ pub enum Lane {
     Body,
     /// What the timeline shows.
     Timeline,
+    /// When the marked events happened.
+    Marks,
+    /// When rules fired.
+    Alerts,
+    /// What was said in the selected talk.
+    Said,
 }
 
 /// The threads, each with the lanes it serves: a page must not wait for a scan, nor the timeline for a search.
@@ -37,10 +43,12 @@ const THREADS: &[(&str, &[Lane])] = &[
     ("inspect-body", &[Lane::Body]),
     ("inspect-errands", &[Lane::Errand]),
     ("inspect-timeline", &[Lane::Timeline]),
+    ("inspect-marks", &[Lane::Marks, Lane::Said]),
+    ("inspect-alerts", &[Lane::Alerts]),
 ];
 
 /// Lanes whose work may look at the whole capture, so that the user may want to stop it.
-const LONG: &[Lane] = &[Lane::Body, Lane::Errand, Lane::Timeline];
+const LONG: &[Lane] = &[Lane::Body, Lane::Errand, Lane::Timeline, Lane::Said];
 
 /// Which events are meant.
 #[derive(Clone, Debug, Default)]
@@ -88,6 +96,12 @@ pub enum Ask {
         /// Towards the beginning.
         backwards: bool,
     },
+    /// When each of these events happened.
+    Moments(Vec<u64>),
+    /// When rules fired, in the whole capture.
+    Alerts,
+    /// What was said in the talks that a filter selects: rows of this view.
+    Said(&'static View, Which),
     /// The first event at or after an instant on the boot clock.
     Locate(u64),
     /// The conversation that an event belongs to.
@@ -109,6 +123,9 @@ impl Ask {
         match self {
             Ask::Rows(..) | Ask::Matches(_) | Ask::Overview(_) => Lane::Body,
             Ask::Timeline(..) => Lane::Timeline,
+            Ask::Moments(_) => Lane::Marks,
+            Ask::Alerts => Lane::Alerts,
+            Ask::Said(..) => Lane::Said,
             Ask::Page { .. } => Lane::Page,
             Ask::Detail(_) => Lane::Detail,
             Ask::Find { .. } | Ask::Locate(_) | Ask::Follow(_) | Ask::Export { .. } => Lane::Errand,
@@ -132,6 +149,8 @@ pub struct Line {
 /// An answer, or a part of it.
 #[derive(Clone, Debug)]
 pub enum Answer {
+    /// An answer as far as it has come: the whole one follows.
+    Part(Box<Answer>),
     /// Rows of a view.
     Rows(Rows),
     /// More numbers of events; `complete` when the whole span was looked at, `last` when no more will come.
@@ -147,6 +166,12 @@ pub enum Answer {
     Overview(Overview),
     /// The timeline.
     Timeline(Histogram),
+    /// Numbers of events and their instants, ns since boot; `None` where there is no such event.
+    Moments(Vec<(u64, Option<u64>)>),
+    /// Instants at which rules fired, rising, ns since boot.
+    Alerts(Vec<u64>),
+    /// What was said.
+    Said(Rows),
     /// Lines of the event list.
     Page(Vec<Line>),
     /// One event; `None` when there is no such number.
@@ -296,8 +321,17 @@ impl Drop for Worker {
     }
 }
 
+/// Stops what runs in a lane, and what waits there: it then gives at once what it has found, which is nothing.
 fn stop(board: &Board, lane: Lane) {
-    for (_, progress) in board.running.iter().filter(|(running, _)| *running == lane) {
+    let waiting = board
+        .waiting
+        .iter()
+        .map(|job| (job.ask.lane(), &job.progress));
+    let running = board
+        .running
+        .iter()
+        .map(|(lane, progress)| (*lane, progress));
+    for (_, progress) in waiting.chain(running).filter(|(of, _)| *of == lane) {
         progress.cancel.store(true, Ordering::Relaxed);
     }
 }
@@ -334,7 +368,31 @@ impl Drop for Running<'_> {
     }
 }
 
+/// Lets the thread that draws go first, and the one that fetches what is on screen second, where processors are few: on Linux
+/// each thread has a nice value of its own, which those that it starts inherit (setpriority(2), sched(7)).
+#[cfg(target_os = "linux")]
+fn give_way(nicer: i32) {
+    /// The nicest there is.
+    const NICEST: i32 = 19;
+    if let Ok(own) = rustix::process::getpriority_process(None) {
+        // Where it is refused, keys only wait a little longer.
+        let _ = rustix::process::setpriority_process(None, (own + nicer).min(NICEST));
+    }
+}
+
+/// Elsewhere a thread has no nice value of its own.
+#[cfg(not(target_os = "linux"))]
+fn give_way(_: i32) {}
+
 fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u64, Answer)>) {
+    /// What is on screen has a third of the weight that drawing has.
+    const FETCHING: i32 = 5;
+    /// Counting has a tenth, and so goes on beside other work.
+    const COUNTING: i32 = 10;
+    give_way(match lanes.contains(&Lane::Page) {
+        true => FETCHING,
+        false => COUNTING,
+    });
     let mut damaged = 0;
     while let Some(Job {
         ticket,
@@ -344,7 +402,7 @@ fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u
     {
         let _running = Running(shared, ask.lane());
         let send = |answer| drop(answers.send((ticket, answer)));
-        if let Err(error) = answer(session, ask, &progress, &send) {
+        if let Err(error) = work::answer(session, ask, &progress, &send) {
             send(Answer::Failed(error.to_string()));
         }
         let unreadable = session.unreadable();
@@ -355,180 +413,29 @@ fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u
     }
 }
 
-fn answer(
-    session: &Session,
-    ask: Ask,
-    progress: &Progress,
-    send: &dyn Fn(Answer),
-) -> Result<(), Error> {
-    match ask {
-        Ask::Rows(view, which) => send(Answer::Rows(session.view(
-            view,
-            which.filter.as_ref(),
-            which.span,
-            progress,
-        )?)),
-        Ask::Matches(which) => matches(session, &which, progress, send)?,
-        Ask::Overview(which) => {
-            send(Answer::Overview(session.tiles(
-                which.filter.as_ref(),
-                which.span,
-                TILE_STEPS,
-                progress,
-            )?));
-        }
-        Ask::Timeline(which, steps) => {
-            send(Answer::Timeline(session.histogram(
-                which.filter.as_ref(),
-                which.span,
-                steps,
-                progress,
-            )?));
-        }
-        Ask::Page {
-            which,
-            columns,
-            from,
-            count,
-        } => {
-            let fields = fields(columns);
-            let mut lines = Vec::with_capacity(count.min(1024));
-            let mut colours = Colours::new();
-            session.scan(
-                which.filter.as_ref(),
-                which.span,
-                from,
-                progress,
-                &mut |ctx| {
-                    let cells = fields
-                        .iter()
-                        .map(|field| cell(ctx, field.as_ref()))
-                        .collect();
-                    lines.push(Line {
-                        role: colours.role(ctx),
-                        num: ctx.num,
-                        failed: ctx.event.errno().is_some(),
-                        cells,
-                    });
-                    lines.len() < count
-                },
-            )?;
-            send(Answer::Page(lines));
-        }
-        Ask::Detail(num) => send(Answer::Detail(
-            session.event(num, detail::of)?.map(Box::new),
-        )),
-        Ask::Find {
-            which,
-            columns,
-            from,
-            needle,
-            backwards,
-        } => {
-            let fields = fields(columns);
-            let mut found = None;
-            let start = if backwards { 1 } else { from.saturating_add(1) };
-            session.scan(
-                which.filter.as_ref(),
-                which.span,
-                start,
-                progress,
-                &mut |ctx| {
-                    if backwards && ctx.num >= from {
-                        return false;
-                    }
-                    let hit = fields.iter().any(|field| match cell(ctx, field.as_ref()) {
-                        Cell::Text(text) => holds(&text, &needle),
-                        Cell::Number(n) => n.to_string().contains(&needle),
-                        Cell::Float(_) | Cell::Missing | Cell::Secret(_) => false,
-                    });
-                    if hit {
-                        found = Some(ctx.num);
-                    }
-                    backwards || !hit
-                },
-            )?;
-            send(Answer::Found(found));
-        }
-        Ask::Follow(num) => send(Answer::Follow(
-            num,
-            session.event(num, afterimage_indexer::stream_of)?.flatten(),
-        )),
-        Ask::Locate(instant) => {
-            let mut found = None;
-            session.scan(None, Some((instant, u64::MAX)), 1, progress, &mut |ctx| {
-                found = Some(ctx.num);
-                false
-            })?;
-            send(Answer::Found(found));
-        }
-        Ask::Export { view, which, path } => send(
-            match export::write(session, view, &which, &path, progress) {
-                Ok(rows) => Answer::Exported(rows, path),
-                Err(error) => Answer::Failed(error.to_string()),
-            },
-        ),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_waits_is_stopped_as_what_runs_is() {
+        // No thread takes the question: it waits.
+        let (sender, answers) = channel();
+        drop(sender);
+        let worker = Worker {
+            shared: Arc::new(Shared {
+                board: Mutex::default(),
+                changed: Condvar::new(),
+            }),
+            answers,
+            threads: Vec::new(),
+        };
+        worker.ask(1, Ask::Matches(Which::default()));
+        worker.ask(2, Ask::Detail(1));
+        worker.cancel();
+        let board = worker.shared.board();
+        let stopped = |job: &Job| (job.ticket, job.progress.cancel.load(Ordering::Relaxed));
+        let jobs: Vec<_> = board.waiting.iter().map(stopped).collect();
+        assert_eq!(jobs, [(1, true), (2, false)]);
     }
-    Ok(())
-}
-
-/// The fields of columns, ready to be asked.
-pub fn fields(columns: &[Column]) -> Vec<Option<FieldRef>> {
-    columns
-        .iter()
-        .map(|column| FieldRef::parse(column.field).ok())
-        .collect()
-}
-
-/// A field's value as a cell.
-pub fn cell(ctx: &Ctx<'_>, field: Option<&FieldRef>) -> Cell {
-    match field.and_then(|field| field.value(ctx)) {
-        None => Cell::Missing,
-        Some(FieldValue::Int(n)) => Cell::Number(n.into()),
-        Some(FieldValue::Uint(n)) => Cell::Number(n.into()),
-        Some(value) => Cell::Text(value.text().into_owned()),
-    }
-}
-
-/// Whether captured text, as it is shown, holds a lower-case text.
-pub fn holds(text: &[u8], needle: &str) -> bool {
-    afterimage_model::Safe::new(text)
-        .to_string()
-        .to_lowercase()
-        .contains(needle)
-}
-
-fn matches(
-    session: &Session,
-    which: &Which,
-    progress: &Progress,
-    send: &dyn Fn(Answer),
-) -> Result<(), Error> {
-    /// How often what was found so far is shown.
-    const EVERY: Duration = Duration::from_millis(100);
-    let mut nums = Vec::new();
-    let mut given = 0;
-    let mut sent = Instant::now();
-    session.scan(which.filter.as_ref(), which.span, 1, progress, &mut |ctx| {
-        nums.push(ctx.num);
-        // The first lines appear at once; those that follow, in larger pieces.
-        let screenful = given == 0 && nums.len() >= 256;
-        if screenful || sent.elapsed() > EVERY {
-            given += nums.len();
-            sent = Instant::now();
-            send(Answer::Matches {
-                nums: std::mem::take(&mut nums),
-                last: false,
-                complete: false,
-            });
-        }
-        given + nums.len() < MOST_MATCHES
-    })?;
-    let complete = given + nums.len() < MOST_MATCHES && !progress.cancel.load(Ordering::Relaxed);
-    send(Answer::Matches {
-        nums,
-        last: true,
-        complete,
-    });
-    Ok(())
 }

@@ -1,5 +1,6 @@
 //! A talk: what it goes over, its two ends, and what each said.
 
+use super::size::Size;
 use super::way;
 use afterimage_query::print_value;
 use std::collections::BTreeSet;
@@ -84,6 +85,8 @@ pub(crate) struct Talk {
     pub first_num: u64,
     pub events: u64,
     pub errors: u64,
+    /// Sizes that a terminal was known to have, from which instant on (ns since boot); only where it changed.
+    pub sizes: Vec<(u64, Size)>,
     /// Something was left out because there is too much.
     pub cut: bool,
     pub(super) kept: [usize; 2],

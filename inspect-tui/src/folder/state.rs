@@ -133,7 +133,7 @@ impl FolderState {
             (None, Some((lines, _))) => lines.len().min(6) as u16,
             (None, None) => 0,
         };
-        plan(self.size.0, self.size.1, true, said)
+        plan(self.size.0, self.size.1, [true, false, false], said)
     }
 
     /// What a key means now.

@@ -19,7 +19,13 @@ impl State {
         else {
             return self.effects();
         };
-        let more = matches!(answer, Answer::Matches { last: false, .. });
+        let (more, answer) = match answer {
+            Answer::Part(part) => (true, *part),
+            answer => (
+                matches!(answer, Answer::Matches { last: false, .. }),
+                answer,
+            ),
+        };
         if !more {
             self.tickets.remove(&lane);
         }
@@ -44,11 +50,8 @@ impl State {
                     list.page = lines;
                 }
             }
-            (Answer::Detail(detail), Body::Events(list)) => {
-                list.detail = detail;
-                list.argument = (0, 0);
-                list.byte_line = 0;
-            }
+            (Answer::Detail(detail), Body::Events(list)) => list.look.take(detail),
+            (Answer::Detail(detail), Body::Table(table)) => table.below.look.take(detail),
             (Answer::Timeline(histogram), _) => {
                 self.timeline.cursor = self.timeline.cursor.min(
                     histogram
@@ -58,9 +61,18 @@ impl State {
                 );
                 self.timeline.histogram = Some(histogram);
             }
+            (Answer::Moments(found), _) => self.moments.extend(found),
+            (Answer::Alerts(at), _) => self.alerts = at,
+            (Answer::Said(rows), Body::Table(table)) => table.below.take(rows),
             (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
             (Answer::Found(Some(num)), _) => self.open_events_at(num),
-            (Answer::Found(None), _) => self.say("not found", true),
+            (Answer::Found(None), _) => {
+                let says = match self.stopped {
+                    true => "stopped: not found in what was looked at",
+                    false => "not found",
+                };
+                self.say(says, true);
+            }
             (Answer::Follow(num, filter), _) => self.followed(num, filter),
             (Answer::Exported(rows, path), _) => {
                 let path = crate::fit::plain(&path.display().to_string());
@@ -76,6 +88,8 @@ impl State {
                 | Answer::Overview(_)
                 | Answer::Page(_)
                 | Answer::Detail(_)
+                | Answer::Said(_)
+                | Answer::Part(_)
                 | Answer::Unreadable(_),
                 _,
             ) => {}

@@ -1,6 +1,6 @@
 //! The event list: which events it has, the page of them that is at hand, the one that is looked into.
 
-use crate::detail::Detail;
+use super::look::Look;
 use crate::worker::Line;
 
 /// Which events are in the list.
@@ -36,13 +36,7 @@ pub struct EventList {
     /// The page that was asked for: first place and count.
     pub asked: Option<(usize, usize)>,
     /// The event looked into.
-    pub detail: Option<Box<Detail>>,
-    /// Its number as asked for.
-    pub detail_asked: u64,
-    /// The selected line of the arguments pane, and the first on screen.
-    pub argument: (usize, usize),
-    /// The first line of the bytes pane.
-    pub byte_line: usize,
+    pub look: Look,
     /// The number to stand on as soon as it, or a later one, has come.
     pub target: Option<u64>,
 }
@@ -61,10 +55,7 @@ impl EventList {
             page: Vec::new(),
             widest: Vec::new(),
             asked: None,
-            detail: None,
-            detail_asked: 0,
-            argument: (0, 0),
-            byte_line: 0,
+            look: Look::default(),
             target: None,
         }
     }
@@ -145,18 +136,6 @@ impl EventList {
         }
         let first = self.top.saturating_sub(AROUND);
         Some((first, (end + AROUND).min(self.len()) - first))
-    }
-
-    /// The bytes of the selected argument, else the first bytes there are, with the argument's name.
-    pub fn bytes(&self) -> Option<(&str, &afterimage_model::Blob)> {
-        let detail = self.detail.as_ref()?;
-        let of = |line: &'_ crate::detail::Line| line.blob;
-        let line = detail
-            .lines
-            .get(self.argument.0)
-            .filter(|line| of(line).is_some());
-        let line = line.or_else(|| detail.lines.iter().find(|line| of(line).is_some()))?;
-        Some((&line.name, detail.blobs.get(line.blob?)?))
     }
 }
 

@@ -192,7 +192,7 @@ impl State {
     /// Shows instants as distances from the selected event, or no longer.
     pub(super) fn reference(&mut self) {
         let at = match &self.step().body {
-            Body::Events(list) => list.detail.as_ref().map(|detail| detail.at_ns),
+            Body::Events(list) => list.look.detail.as_ref().map(|detail| detail.at_ns),
             _ => None,
         };
         match at {

@@ -261,8 +261,9 @@ impl State {
     /// Stops what runs; with nothing running, takes back what was begun.
     pub(super) fn cancel(&mut self) {
         if self.working() {
+            // Whether anything is left out is known when the answer has come.
             self.effects.push(Effect::Cancel);
-            self.say("stopped: what is shown is not all there is", true);
+            self.stopped = true;
         } else if self.playing {
             self.playing = false;
         } else if self.timeline.mark.take().is_none() {
@@ -426,6 +427,15 @@ impl State {
         )
     }
 
+    /// The step of the timeline in which an instant falls.
+    pub fn step_of(&self, at: u64) -> usize {
+        let (first, last) = self.shown_span();
+        let steps = usize::from(self.plan().strip().width);
+        let into = u128::from(at.clamp(first, last) - first);
+        let step = into * steps as u128 / (u128::from(last - first) + 1);
+        (step as usize).min(steps.saturating_sub(1))
+    }
+
     /// The span on screen, first instant first.
     pub fn shown_span(&self) -> (u64, u64) {
         let (first, last) = self.span.or(self.facts.span).unwrap_or((0, 0));
@@ -435,15 +445,11 @@ impl State {
     pub(super) fn zoom(&mut self, closer: bool) {
         let (first, last) = self.shown_span();
         let length = last - first;
-        let middle = match self.pane {
-            Pane::Timeline => self.step_span(self.timeline.cursor).0,
-            Pane::Body | Pane::Arguments | Pane::Bytes => match &self.step().body {
-                Body::Events(list) => list
-                    .detail
-                    .as_ref()
-                    .map_or(first + length / 2, |detail| detail.at_ns),
-                Body::Table(_) | Body::Overview(_) => first + length / 2,
-            },
+        let selected = self.look().and_then(|look| look.detail.as_ref());
+        let middle = match (self.pane, selected) {
+            (Pane::Timeline, _) => self.step_span(self.timeline.cursor).0,
+            (_, Some(detail)) => detail.at_ns,
+            (_, None) => first + length / 2,
         };
         /// Closer than this there is nothing more to tell apart, ns.
         const LEAST: u64 = 1000;
@@ -456,6 +462,8 @@ impl State {
             middle.saturating_sub(half),
             middle.saturating_add(half),
         )));
+        // The cursor stays at its instant, so that one can go on closer.
+        self.timeline.cursor = self.step_of(middle);
     }
 
     /// Makes every view look at a part of the capture; a part that holds all of it is none.

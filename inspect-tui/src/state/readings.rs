@@ -31,7 +31,7 @@ impl State {
         area::plan(
             self.size.0,
             self.size.1,
-            self.facts.gaps().next().is_some(),
+            self.lanes_beside(),
             typing.min(self.size.1 / 2),
         )
     }
@@ -122,6 +122,11 @@ impl State {
         [Lane::Body, Lane::Errand]
             .iter()
             .any(|lane| self.tickets.contains_key(lane))
+    }
+
+    /// Whether an answer in this lane is still to come.
+    pub fn coming(&self, lane: Lane) -> bool {
+        self.tickets.contains_key(&lane)
     }
 
     /// Whether any answer is still to come.

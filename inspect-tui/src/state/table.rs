@@ -1,5 +1,6 @@
 //! The rows of a view, and where the user stands in them.
 
+use super::look::Below;
 use crate::show;
 use crate::worker::holds;
 use afterimage_indexer::{Cell, Row, Rows, TimeStyle};
@@ -28,13 +29,18 @@ pub struct Table {
     pub widest: Vec<u16>,
     /// Places in `rows` whose children are hidden.
     pub folded: BTreeSet<usize>,
+    /// What stands below it, in views that show something there.
+    pub below: Below,
 }
 
 impl Table {
     /// Takes new rows; the selection stays on the row it was on where that is still there.
     pub fn fill(&mut self, rows: Rows, columns: &[Column]) {
+        // While more is being found, who has not moved stays at the top.
+        let stays = self.loaded && !self.rows.complete && self.cursor == 0;
         let before = self
             .selected()
+            .filter(|_| !stays)
             .map(|row| row.filter.clone())
             .filter(|filter| !filter.is_empty());
         self.rows = rows;

@@ -1,5 +1,6 @@
 //! Moving: the selection, the panes, the timeline's cursor, the mouse.
 
+use super::look::Under;
 use super::{Body, Pane, State};
 use crate::action::Action;
 use crate::area::{self, Panes};
@@ -13,16 +14,19 @@ impl State {
         let pane = self.pane;
         match (&mut self.step_mut().body, pane) {
             (_, Pane::Timeline) => self.move_cursor(by),
-            (Body::Events(list), Pane::Arguments) => {
-                let last = list
-                    .detail
-                    .as_ref()
-                    .map_or(0, |detail| detail.lines.len().saturating_sub(1));
-                list.argument.0 = moved(list.argument.0, by, last);
-                list.byte_line = 0;
+            (_, Pane::Arguments) => {
+                if let Some(said) = self.said_mut() {
+                    said.cursor = moved(said.cursor, by, said.order.len().saturating_sub(1));
+                } else if let Some(look) = self.look_mut() {
+                    let last = look.lines().saturating_sub(1);
+                    look.argument.0 = moved(look.argument.0, by, last);
+                    look.byte_line = 0;
+                }
             }
-            (Body::Events(list), Pane::Bytes) => {
-                list.byte_line = moved(list.byte_line, by, usize::MAX)
+            (_, Pane::Bytes) => {
+                if let Some(look) = self.look_mut() {
+                    look.byte_line = moved(look.byte_line, by, usize::MAX);
+                }
             }
             (Body::Events(list), Pane::Body) => {
                 list.target = None;
@@ -47,8 +51,8 @@ impl State {
     pub(super) fn travel_to_edge(&mut self, first: bool) {
         if self.pane == Pane::Bytes && !first {
             let lines = self.byte_lines();
-            if let Body::Events(list) = &mut self.step_mut().body {
-                list.byte_line = lines;
+            if let Some(look) = self.look_mut() {
+                look.byte_line = lines;
             }
             return;
         }
@@ -77,7 +81,7 @@ impl State {
     /// Gives the focus to the next pane that is there.
     pub(super) fn focus(&mut self, forward: bool) {
         let mut panes = vec![Pane::Body];
-        if matches!(self.step().body, Body::Events(_)) {
+        if self.under() != Under::Nothing {
             panes.extend([Pane::Arguments, Pane::Bytes]);
         }
         if self.plan().timeline.height > 0 {
@@ -102,23 +106,33 @@ impl State {
             Pane::Arguments => 1,
             Pane::Bytes => 2,
         };
-        area::panes(self.plan().body, focus)
+        match self.under() {
+            Under::Nothing => Panes {
+                list: self.plan().body,
+                ..Panes::default()
+            },
+            under => {
+                let rows = match &self.step().body {
+                    Body::Table(table) if table.loaded => table.order.len(),
+                    Body::Events(list) if list.last => list.len(),
+                    _ => usize::MAX,
+                };
+                area::panes(self.plan().body, focus, rows, under == Under::Said)
+            }
+        }
     }
 
     /// Lines of rows on screen, without the line of titles.
     pub(super) fn list_lines(&self) -> usize {
-        let height = match &self.step().body {
-            Body::Events(_) => self.panes().list.height,
-            Body::Table(_) | Body::Overview(_) => self.plan().body.height,
-        };
+        let height = self.panes().list.height;
         usize::from(height.saturating_sub(1)).max(1)
     }
 
     pub(super) fn page_lines(&self) -> i64 {
-        let lines = match (&self.step().body, self.pane) {
-            (Body::Events(_), Pane::Arguments) => usize::from(self.panes().arguments.height),
-            (Body::Events(_), Pane::Bytes) => usize::from(self.panes().bytes.height),
-            _ => self.list_lines(),
+        let lines = match self.pane {
+            Pane::Arguments => usize::from(self.panes().arguments.height),
+            Pane::Bytes => usize::from(self.panes().bytes.height),
+            Pane::Body | Pane::Timeline => self.list_lines(),
         };
         lines.saturating_sub(1).max(1) as i64
     }
@@ -127,16 +141,14 @@ impl State {
     pub fn bytes_per_line(&self) -> usize {
         match self.panes().bytes.width {
             area::WHOLE_DUMP.. => 16,
-            44.. => 8,
+            area::HALF_DUMP.. => 8,
             _ => 4,
         }
     }
 
     fn byte_lines(&self) -> usize {
-        let Body::Events(list) = &self.step().body else {
-            return 0;
-        };
-        list.bytes().map_or(0, |(_, blob)| {
+        let bytes = self.look().and_then(|look| look.bytes());
+        bytes.map_or(0, |(_, blob)| {
             blob.bytes.len().div_ceil(self.bytes_per_line())
         })
     }
@@ -160,12 +172,20 @@ impl State {
             Body::Events(list) => {
                 list.cursor = list.cursor.min(list.len().saturating_sub(1));
                 list.top = scrolled(list.top, list.cursor, lines, list.len());
-                let shown = usize::from(panes.arguments.height.saturating_sub(1)).max(1);
-                let all = list.detail.as_ref().map_or(0, |detail| detail.lines.len());
-                list.argument.1 = scrolled(list.argument.1, list.argument.0, shown, all);
-                let shown = usize::from(panes.bytes.height.saturating_sub(1)).max(1);
-                list.byte_line = list.byte_line.min(byte_lines.saturating_sub(shown));
             }
+        }
+        let shown = |pane: area::Area| usize::from(pane.height.saturating_sub(1)).max(1);
+        if let Some(said) = self.said_mut() {
+            // Titles stand on the first line of the pane.
+            let lines = shown(panes.arguments).saturating_sub(1).max(1);
+            said.top = scrolled(said.top, said.cursor, lines, said.order.len());
+        }
+        if let Some(look) = self.look_mut() {
+            let all = look.lines();
+            let lines = shown(panes.arguments);
+            look.argument.1 = scrolled(look.argument.1, look.argument.0, lines, all);
+            let lines = shown(panes.bytes);
+            look.byte_line = look.byte_line.min(byte_lines.saturating_sub(lines));
         }
     }
 
@@ -196,23 +216,19 @@ impl State {
         }
         let panes = self.panes();
         match &mut self.step_mut().body {
-            Body::Events(_) if panes.arguments.contains(x, y) => {
+            _ if panes.arguments.contains(x, y) => {
                 self.pane = Pane::Arguments;
-                let Body::Events(list) = &mut self.step_mut().body else {
-                    return;
-                };
                 let line = usize::from(y - panes.arguments.y);
-                if line > 0 {
-                    let last = list
-                        .detail
-                        .as_ref()
-                        .map_or(0, |detail| detail.lines.len().saturating_sub(1));
-                    list.argument.0 = (list.argument.1 + line - 1).min(last);
+                if let Some(said) = self.said_mut() {
+                    let last = said.order.len().saturating_sub(1);
+                    said.cursor = (said.top + line.saturating_sub(2)).min(last);
+                } else if let Some(look) = self.look_mut().filter(|_| line > 0) {
+                    let last = look.lines().saturating_sub(1);
+                    look.argument.0 = (look.argument.1 + line - 1).min(last);
                 }
             }
-            Body::Events(_) if panes.bytes.contains(x, y) => self.pane = Pane::Bytes,
-            Body::Events(_) => self.press_row(panes.list, x, y),
-            Body::Table(_) => self.press_row(plan.body, x, y),
+            _ if panes.bytes.contains(x, y) => self.pane = Pane::Bytes,
+            Body::Events(_) | Body::Table(_) => self.press_row(panes.list, x, y),
             Body::Overview(view) => {
                 if plan.body.contains(x, y) {
                     let line = usize::from(y - plan.body.y) + view.top;

@@ -1,14 +1,15 @@
 //! The event list with its panes: the list, what the selected event's arguments mean, its bytes.
 
-use super::Canvas;
 use super::rows::{Line, Rows};
-use crate::area::Area;
+use super::{Canvas, why};
+use crate::area::{Area, Panes};
 use crate::detail::{self, Detail};
 use crate::fit;
 use crate::show;
 use crate::state::events::EventList;
 use crate::state::{Pane, State};
 use crate::theme::Role;
+use crate::worker::Lane;
 use afterimage_indexer::Cell;
 use std::borrow::Cow;
 
@@ -18,11 +19,16 @@ pub fn draw(state: &State, list: &EventList, canvas: &mut Canvas<'_>) {
     if panes.list.height > 0 {
         draw_list(state, list, panes.list, canvas);
     }
+    draw_look(state, panes, canvas);
+}
+
+/// Draws the panes of the event that is looked into.
+pub fn draw_look(state: &State, panes: Panes, canvas: &mut Canvas<'_>) {
     if panes.arguments.height > 0 {
-        draw_arguments(state, list, panes.arguments, canvas);
+        draw_arguments(state, panes.arguments, canvas);
     }
     if panes.bytes.height > 0 {
-        draw_bytes(state, list, panes.bytes, canvas);
+        draw_bytes(state, panes.bytes, canvas);
     }
 }
 
@@ -72,17 +78,13 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
         })
     });
     if list.is_empty() {
-        let says = if list.last {
-            "no events match"
-        } else {
-            "working"
-        };
-        canvas.text(area, 2, 1, says, Role::Dim);
+        let line = area.height.saturating_sub(1).min(1);
+        canvas.text(area, 2, line, &why::empty(state), Role::Dim);
     }
 }
 
 /// The line above a pane, with the name of what it shows.
-fn title(area: Area, name: &str, more: &str, focus: bool, canvas: &mut Canvas<'_>) {
+pub fn title(area: Area, name: &str, more: &str, focus: bool, canvas: &mut Canvas<'_>) {
     let rule = canvas.glyph("─", "-").repeat(usize::from(area.width));
     canvas.text(area, 0, 0, &rule, Role::Dim);
     let mark = if focus {
@@ -100,19 +102,30 @@ fn title(area: Area, name: &str, more: &str, focus: bool, canvas: &mut Canvas<'_
     );
 }
 
-fn draw_arguments(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_>) {
+fn draw_arguments(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let focus = state.pane == Pane::Arguments;
-    let Some(detail) = &list.detail else {
-        return title(area, "event", "", focus, canvas);
+    let Some((look, detail)) = state
+        .look()
+        .and_then(|look| Some((look, look.detail.as_ref()?)))
+    else {
+        title(area, "event", "", focus, canvas);
+        let coming = state.coming(Lane::Detail) || state.coming(Lane::Body);
+        let says = if coming {
+            "working"
+        } else {
+            "no row is selected above"
+        };
+        canvas.text(area, 2, 1, says, Role::Dim);
+        return;
     };
     let at = state.epoch().boot(detail.at_ns);
     title(area, &format!("event {}", detail.num), &at, focus, canvas);
     for line in 1..area.height {
-        let place = list.argument.1 + usize::from(line) - 1;
+        let place = look.argument.1 + usize::from(line) - 1;
         draw_line(
             detail,
             place,
-            focus && place == list.argument.0,
+            focus && place == look.argument.0,
             area,
             line,
             canvas,
@@ -171,10 +184,16 @@ fn draw_line(
     }
 }
 
-fn draw_bytes(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_>) {
+/// Draws the bytes of the selected argument.
+pub fn draw_bytes(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let focus = state.pane == Pane::Bytes;
-    let Some((name, blob)) = list.bytes() else {
-        return title(area, "bytes", "none were captured", focus, canvas);
+    let look = state.look();
+    let Some((look, (name, blob))) = look.and_then(|look| Some((look, look.bytes()?))) else {
+        let says = match look.is_some_and(|look| look.detail.is_some()) {
+            true => "none were captured",
+            false => "",
+        };
+        return title(area, "bytes", says, focus, canvas);
     };
     let kept = blob.bytes.len() as u64;
     let size = if blob.is_cut() {
@@ -195,7 +214,7 @@ fn draw_bytes(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'
     );
     let per_line = state.bytes_per_line();
     for line in 1..area.height {
-        let offset = (list.byte_line + usize::from(line) - 1).saturating_mul(per_line);
+        let offset = (look.byte_line + usize::from(line) - 1).saturating_mul(per_line);
         if offset >= blob.bytes.len() {
             break;
         }

@@ -1,6 +1,6 @@
 //! The bottom lines: how much there is, what is being worked on or was last said, and the keys that work here.
 
-use super::Canvas;
+use super::{Canvas, why};
 use crate::area::Area;
 use crate::fit;
 use crate::keymap::bindings;
@@ -53,8 +53,13 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             .checked_div(state.facts.events)
             .unwrap_or(0)
             .min(99);
+        let rest = if state.stopped {
+            "stopping"
+        } else {
+            "Esc stops"
+        };
         let text = format!(
-            "working {percent}%, {} looked at; Esc stops",
+            "working {percent}%, {} looked at; {rest}",
             show::counted(looked, "event")
         );
         canvas.text(area, x, 0, &text, Role::Notable);
@@ -72,21 +77,22 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         );
         canvas.text(area, x, 0, &text, Role::Loss);
     } else if !complete {
-        canvas.text(
-            area,
-            x,
-            0,
-            "! partial: not all of the capture was looked at",
-            Role::Loss,
-        );
-    } else if let Body::Overview(Overview { cursor, .. }) = &state.step().body {
-        canvas.text(
-            area,
-            x,
-            0,
-            TILES.get(*cursor).map_or("", |tile| tile.doc),
-            Role::Dim,
-        );
+        let text = match state.stopped {
+            true => "! stopped: what is shown is not all there is",
+            false => "! partial: not all of the capture was looked at",
+        };
+        canvas.text(area, x, 0, text, Role::Loss);
+    } else if let Body::Overview(Overview {
+        cursor, counted, ..
+    }) = &state.step().body
+    {
+        let empty = counted.as_ref().is_some_and(|all| all.matched == 0);
+        let tile = TILES.get(*cursor);
+        let text = match tile.filter(|_| !empty) {
+            Some(tile) => format!("{}: {}", tile.title, tile.doc),
+            None => why::empty(state),
+        };
+        canvas.text(area, x, 0, &text, Role::Dim);
     }
 }
 

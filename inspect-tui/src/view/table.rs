@@ -1,13 +1,16 @@
 //! Tables, lists, trees and gaps: the rows of a view.
 
-use super::Canvas;
 use super::rows::{Line, Rows};
+use super::{Canvas, events, why};
 use crate::area::Area;
+use crate::show;
+use crate::state::look::{Under, said_view};
 use crate::state::table::Table;
 use crate::state::{Pane, State, tree_column};
 use crate::theme::Role;
+use crate::worker::Lane;
 use afterimage_indexer::Cell;
-use afterimage_query::{Made, Shape, Unit, View};
+use afterimage_query::{Column, Made, Shape, Unit, View};
 use std::borrow::Cow;
 
 /// The largest number of each shaded column; of the spectrograms, whose columns count the same, the largest of all.
@@ -37,8 +40,80 @@ fn most(view: &View, table: &Table) -> Vec<i128> {
     }
 }
 
+/// Draws the rows, and what stands below them.
+pub fn draw(state: &State, table: &Table, canvas: &mut Canvas<'_>) {
+    let panes = state.panes();
+    if panes.list.height > 0 {
+        draw_rows(state, table, panes.list, canvas);
+    }
+    match state.under() {
+        Under::Nothing => {}
+        Under::Event => events::draw_look(state, panes, canvas),
+        Under::Said => {
+            if panes.arguments.height > 0 {
+                draw_said(state, table, panes.arguments, canvas);
+            }
+            if panes.bytes.height > 0 {
+                events::draw_bytes(state, panes.bytes, canvas);
+            }
+        }
+    }
+}
+
+/// Draws what was said in the selected talk.
+fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
+    let focus = state.pane == Pane::Arguments;
+    let said = table.below.said.as_deref();
+    let lines = said.map_or(String::new(), |said| {
+        let lines = show::counted(said.order.len() as u64, "line");
+        let whole = said.rows.complete && !said.rows.truncated;
+        if whole { lines } else { lines + ", not all" }
+    });
+    events::title(area, "said", &lines, focus, canvas);
+    let area = area.split_top(1).1;
+    let Some((said, view)) = said.zip(said_view()) else {
+        let says = match state.coming(Lane::Said) || state.coming(Lane::Body) {
+            true => "working",
+            false if table.order.is_empty() => "no row is selected above",
+            false => "nothing that was said belongs to this row",
+        };
+        canvas.text(area, 2, 0, says, Role::Dim);
+        return;
+    };
+    let style = state.epoch().style;
+    let width = |(at, column): (usize, &Column)| {
+        show::width(column, said.widest.get(at).copied(), &style, area.width)
+    };
+    let rows = Rows {
+        columns: view.columns,
+        widths: view.columns.iter().enumerate().map(width).collect(),
+        tree: None,
+        sort: None,
+        cursor: said.cursor.checked_sub(said.top),
+        column: said.column,
+        focus,
+        style,
+        reveal: state.reveal,
+        most: Vec::new(),
+    };
+    rows.draw(area, canvas, |place| {
+        let row = said.line(said.top + place)?;
+        Some(Line {
+            cells: Cow::Borrowed(&row.cells),
+            depth: 0,
+            fold: None,
+            bad: false,
+            role: None,
+            marked: state.bookmarks.contains_key(&row.first_num),
+        })
+    });
+    if said.order.is_empty() {
+        canvas.text(area, 2, 1, "none of what was said was kept", Role::Dim);
+    }
+}
+
 /// Draws the rows there are, or says why there are none.
-pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
+fn draw_rows(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
     let view = state.step().view;
     let tree = tree_column(view).filter(|_| table.sort.is_none());
     let own = matches!(view.shape, Shape::Table).then_some((view.sort, true));
@@ -73,21 +148,7 @@ pub fn draw(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) {
         })
     });
     if table.order.is_empty() {
-        let says = match (table.loaded, view.shape) {
-            (false, _) => "working",
-            (true, Shape::Gaps) => "no gaps: nothing is known to be missing",
-            (true, Shape::Made(Made::Alerts)) if state.facts.rules.is_none() => {
-                "no rule files were given: afterimage inspect --rules FILE"
-            }
-            (true, Shape::Made(Made::Alerts)) => "none of the rules fired",
-            (true, Shape::Made(Made::Story)) => {
-                "no event was selected: b on an event tells its story"
-            }
-            (true, _) if state.which().filter.is_some() => "nothing matches the filter",
-            (true, _) if state.at.is_some() => "nothing up to this instant",
-            (true, _) if state.span.is_some() => "nothing in this part of the capture",
-            (true, _) => "nothing of this was recorded",
-        };
-        canvas.text(area, 2, 1, says, Role::Dim);
+        let line = area.height.saturating_sub(1).min(1);
+        canvas.text(area, 2, line, &why::empty(state), Role::Dim);
     }
 }

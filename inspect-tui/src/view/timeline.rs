@@ -1,20 +1,23 @@
-//! The timeline: lanes of activity, where events are missing, the span and the cursor.
+//! The timeline: lanes of activity, where events are missing, alerts and marks, the span and the cursor.
 
 use super::Canvas;
-use crate::area::{Area, LANE_NAME};
+use crate::area::{self, Area, LANE_NAME};
+use crate::state::marks::Mark;
 use crate::state::{Pane, State};
 use crate::theme::Role;
+use crate::worker::Lane;
 use afterimage_indexer::LANES;
 
-/// Draws as many lanes as there are lines; the gap lane and, where there is room, the axis below them.
+/// Draws as many lanes as there are lines; below them those of gaps, alerts and marks and, where there is room, the axis.
 pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     if area.height == 0 || area.width <= LANE_NAME {
         return;
     }
     let strip = area.split_left(LANE_NAME).1;
     let gap_steps = gap_steps(state, usize::from(strip.width));
-    let gap_lines = u16::from(state.facts.gaps().next().is_some());
-    let lines = area.height - gap_lines.min(area.height);
+    let [gaps, alerts, marks] = area::beside_lines(state.size.1, state.lanes_beside());
+    let beside = [gaps, alerts, marks].map(u16::from).iter().sum::<u16>();
+    let lines = area.height - beside.min(area.height);
     let axis = u16::from(lines > 1);
     // On few lines: everything first, then what failed.
     let lanes: &[usize] = match lines - axis {
@@ -56,7 +59,7 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         }
     }
     let mut below = lanes.len() as u16;
-    if gap_lines > 0 {
+    if gaps {
         canvas.text(area, 0, below, "lost", Role::Loss);
         let band = canvas.glyph("▒", "#");
         for (x, _) in gap_steps.iter().enumerate().filter(|(_, lost)| **lost) {
@@ -64,12 +67,27 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         }
         below += 1;
     }
+    if alerts {
+        let counts = state.alert_steps(usize::from(strip.width));
+        canvas.text(area, 0, below, "alerts", Role::Bad);
+        let most = counts.iter().copied().max().unwrap_or(0);
+        for (x, count) in counts.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let glyph = canvas.level(*count, most);
+            let glyph = glyph.encode_utf8(&mut [0; 4]).to_owned();
+            canvas.text(strip, x as u16, below, &glyph, Role::Bad);
+        }
+        below += 1;
+    }
+    if marks {
+        draw_marks(state, area, strip, below, canvas);
+        below += 1;
+    }
     if axis > 0 {
         draw_axis(state, area, strip, below, canvas);
     }
     // The instant that is shown, and what the user marked.
     if let Some(at) = state.at {
-        let step = step_at(state, at, usize::from(strip.width));
+        let step = state.step_of(at);
         for line in 0..below {
             canvas.tint(strip, step as u16, line, 1, Role::Mark);
         }
@@ -86,12 +104,25 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     }
 }
 
-/// The step in which an instant falls.
-fn step_at(state: &State, at: u64, steps: usize) -> usize {
+/// Triggers, bookmarks and remarks, each where it belongs; of several in a step the most telling.
+fn draw_marks(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Canvas<'_>) {
+    canvas.text(area, 0, line, "marks", Role::Dim);
     let (first, last) = state.shown_span();
-    let into = u128::from(at.clamp(first, last) - first);
-    let step = into * steps as u128 / (u128::from(last - first) + 1);
-    (step as usize).min(steps.saturating_sub(1))
+    let mut marks: Vec<(usize, Mark)> = state
+        .marks()
+        .filter(|(at, _)| (first..=last).contains(at))
+        .map(|(at, mark)| (state.step_of(at), mark))
+        .collect();
+    marks.sort_unstable();
+    marks.dedup_by_key(|(step, _)| *step);
+    for (step, mark) in marks {
+        let (glyph, role) = match mark {
+            Mark::Trigger => (canvas.glyph("▼", "T"), Role::Bad),
+            Mark::Bookmark => (canvas.glyph("◆", "*"), Role::Notable),
+            Mark::Remark => (canvas.glyph("•", "o"), Role::Key),
+        };
+        canvas.text(strip, step as u16, line, glyph, role);
+    }
 }
 
 /// Which steps hold a gap, or a part of one.
@@ -117,6 +148,7 @@ fn draw_axis(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Can
     let epoch = state.epoch();
     let histogram = state.timeline.histogram.as_ref();
     let part = match (histogram.is_none_or(|counts| counts.complete), state.span) {
+        (false, _) if state.coming(Lane::Timeline) => "so far",
         (false, _) => "partial",
         (true, Some(_)) => "part",
         (true, None) => "",

@@ -1,0 +1,108 @@
+//! What is asked of the worker: anew when the step on screen changes, and whatever is on screen and not at hand.
+
+use super::events::EventList;
+use super::table::Table;
+use super::{Body, Overview, State};
+use crate::worker::{Ask, Lane, Which};
+use afterimage_query::{Made, Shape};
+
+impl State {
+    /// Asks again for what the step on screen shows, and for the timeline.
+    pub(super) fn reload(&mut self) {
+        let view = self.step().view;
+        let which = self.which();
+        self.tickets
+            .retain(|lane, _| matches!(lane, Lane::Errand | Lane::Marks | Lane::Alerts));
+        match view.shape {
+            Shape::Overview => {
+                let cursor = if let Body::Overview(old) = &self.step().body {
+                    old.cursor
+                } else {
+                    0
+                };
+                self.step_mut().body = Body::Overview(Overview {
+                    cursor,
+                    ..Overview::default()
+                });
+                self.ask(Ask::Overview(which));
+            }
+            Shape::Events => {
+                let which = self.which_of_view();
+                // Only where every event is shown are their numbers known without looking.
+                let every = which.filter.is_none() && which.span.is_none() && !self.facts.hides;
+                let all = every.then_some(self.facts.events);
+                let mut list = EventList::new(all);
+                if let Body::Events(old) = &self.step().body {
+                    list.column = old.column;
+                    if let Some(num) = old.num(old.cursor) {
+                        list.go_to(num);
+                    }
+                }
+                self.step_mut().body = Body::Events(Box::new(list));
+                if all.is_none() {
+                    self.ask(Ask::Matches(which));
+                }
+            }
+            Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
+                if !matches!(self.step().body, Body::Table(_)) {
+                    self.step_mut().body = Body::Table(Table::default());
+                }
+                // Where not all columns fit, what was said matters more than when.
+                let narrow = self.size.0 < 70;
+                if let Body::Table(table) = &mut self.step_mut().body {
+                    // What stood below is asked for again with the new rows.
+                    table.below.asked = None;
+                    table.below.look.asked = 0;
+                }
+                if let Body::Table(table) = &mut self.step_mut().body
+                    && !table.loaded
+                    && narrow
+                    && matches!(
+                        view.shape,
+                        Shape::Made(Made::Lines | Made::Terminal | Made::Story)
+                    )
+                {
+                    table.column = view.columns.len().saturating_sub(1);
+                }
+                self.ask(Ask::Rows(view, which));
+            }
+        }
+        if !self.playing {
+            self.timeline.asked = 0;
+        }
+    }
+
+    /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
+    pub(super) fn settle(&mut self) {
+        self.keep_in_sight();
+        self.settle_marks();
+        self.settle_below();
+        let steps = usize::from(self.plan().strip().width);
+        if steps > 0 && steps != self.timeline.asked {
+            self.timeline.asked = steps;
+            let which = Which {
+                span: self.span,
+                ..self.which()
+            };
+            self.ask(Ask::Timeline(which, steps));
+        }
+        let lines = self.list_lines();
+        let columns = self.step().view.columns;
+        let Body::Events(list) = &mut self.step_mut().body else {
+            return;
+        };
+        let page = list.wants(lines);
+        if let Some((first, count)) = page
+            && let Some(from) = list.num(first)
+        {
+            list.asked = page;
+            let which = self.which_of_view();
+            self.ask(Ask::Page {
+                which,
+                columns,
+                from,
+                count,
+            });
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! Why a view has no rows, in words, and what would bring some.
+
+use crate::action::Action;
+use crate::fit;
+use crate::keymap::bindings;
+use crate::state::{Body, State};
+use crate::worker::Lane;
+use afterimage_query::{Made, Shape};
+
+/// The key of an action that works everywhere.
+fn key(action: Action) -> String {
+    let mut rows = bindings().iter();
+    let keys = rows.find(|row| row.action == action).map(|row| row.keys);
+    let key = keys.and_then(|keys| keys.first());
+    key.map_or(String::new(), ToString::to_string)
+}
+
+/// Why the view on screen has no rows.
+pub fn empty(state: &State) -> String {
+    let step = state.step();
+    let (loaded, complete) = match &step.body {
+        Body::Table(table) => (table.loaded, table.rows.complete),
+        Body::Events(list) => (list.last, list.complete),
+        Body::Overview(overview) => match &overview.counted {
+            Some(counted) => (true, counted.complete),
+            None => (false, false),
+        },
+    };
+    if !loaded || state.coming(Lane::Body) {
+        return "working".into();
+    }
+    if state.stopped && !complete {
+        return "stopped before anything was found".into();
+    }
+    let says = match step.view.shape {
+        Shape::Gaps => "no gaps: nothing is known to be missing",
+        Shape::Made(Made::Alerts) if state.facts.rules.is_none() => {
+            "no rule files were given: afterimage inspect --rules FILE"
+        }
+        Shape::Made(Made::Story) if state.which().filter.is_none() => {
+            "no event was selected: b on an event tells its story"
+        }
+        _ if state.facts.events == 0 => "the capture holds no events",
+        _ => "",
+    };
+    if !says.is_empty() {
+        return says.into();
+    }
+    if state.is_of_an_instant() && state.which().filter.is_none() {
+        let (before, after) = (key(Action::Before), key(Action::After));
+        return format!("nothing at this instant ({before} and {after} lead to others)");
+    }
+    let mut narrowed = Vec::new();
+    if step.filter.is_some() {
+        narrowed.push(format!(
+            "nothing matches the filter ({} drops it)",
+            key(Action::ClearFilter)
+        ));
+    } else if state.which().filter.is_some() {
+        narrowed.push(format!(
+            "nothing of this in what was opened ({} leads back)",
+            key(Action::Back)
+        ));
+    }
+    let nothing = if narrowed.is_empty() { "nothing " } else { "" };
+    let whole = key(Action::WholeSpan);
+    if state.at.is_some() {
+        narrowed.push(format!("{nothing}up to this instant ({whole} shows all)"));
+    } else if state.span.is_some() {
+        narrowed.push(format!(
+            "{nothing}in this part of the capture ({whole} shows all)"
+        ));
+    }
+    if !narrowed.is_empty() {
+        return narrowed.join(" ");
+    }
+    let says = match step.view.shape {
+        Shape::Made(Made::Alerts) => "none of the rules fired",
+        _ => "nothing of this was recorded",
+    };
+    let recorded = fit::plain(&state.facts.manifest.filter);
+    match (recorded.as_str(), step.view.filter) {
+        ("", "") => says.into(),
+        ("", own) => format!("{says}: no event with {own}"),
+        (kept, _) => format!("{says}; the recorder kept only {kept}"),
+    }
+}
