@@ -509,14 +509,17 @@ impl<'a> Builder<'a> {
             }
         }
         // Of the keyframes only the newest may have something that nothing else has: what the recorder's end did not tell.
+        let mut newest = Vec::new();
         if let Some(last) = self.parts.keyframes.last() {
-            self.states.extend(&last.blocks);
+            newest.clone_from(&last.blocks);
+            newest.retain(|block| !self.states.contains(block));
+            self.states.extend(&newest);
             self.states.sort_by_key(|state| state.2);
-            self.states.dedup();
         }
         // The newest description of a row is the one that counts, so it must not be the one a limit shuts out.
         for (offset, len, seq) in std::mem::take(&mut self.states).into_iter().rev() {
-            if let Err(kind) = self.state(offset) {
+            let is_keyframe = newest.iter().any(|block| block.2 == seq);
+            if let Err(kind) = self.state(offset, is_keyframe) {
                 if strict {
                     return Err(Error::at(Place::Block(seq), offset, kind));
                 }
@@ -636,8 +639,9 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Rows of a state block that no later one has; past the limit, rows are left out: chunks carry their own.
-    fn state(&mut self, offset: u64) -> Result<(), ErrorKind> {
+    /// Rows of a state block that no later one has; past the limit, rows are left out: chunks carry their own. What was over is
+    /// what the first state says: later ones, and keyframes, are of later instants.
+    fn state(&mut self, offset: u64, is_keyframe: bool) -> Result<(), ErrorKind> {
         if self.spent >= MAX_STATES.saturating_sub(MAX_STATE) {
             return Ok(());
         }
@@ -645,6 +649,18 @@ impl<'a> Builder<'a> {
         let mut tables = Tables::default();
         take_rows(&record, &mut tables)?;
         let state = &mut self.parts.state;
+        for (id, row) in &mut tables.procs {
+            if is_keyframe && row.past {
+                Arc::make_mut(row).past = false;
+            }
+            let newer = state
+                .procs
+                .get_mut(id)
+                .filter(|newer| newer.past != row.past);
+            if let Some(newer) = newer.filter(|_| !is_keyframe) {
+                Arc::make_mut(newer).past = row.past;
+            }
+        }
         keep(&mut state.procs, tables.procs);
         keep(&mut state.containers, tables.containers);
         keep(&mut state.files, tables.files);
