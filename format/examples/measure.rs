@@ -1,13 +1,12 @@
 //! Prints what a capture costs: bytes per event, column by column, written anew at several levels, and the rates at which
 //! events are encoded, decoded and looked through. `tests/bench/format` makes the capture and calls this with `--release`.
 //!
-//! usage: measure CAPTURE [columns] [live]
-//!
-//! `columns` adds the bytes of each column; `live` leaves out what is written at the level of archives.
+//! usage: measure CAPTURE [columns] [live] [rates]; `columns` adds the bytes of each column, `live` leaves out what is written
+//! at the level of archives, `rates` writes nothing, and tells how fast the capture is read as it is.
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
 use afterimage_format::layout::column;
-use afterimage_format::{Arg, Batch, Reader, Row, Writer, WriterOptions, is_payload};
+use afterimage_format::{Arg, Batch, Heads, Reader, Row, Writer, WriterOptions, is_payload};
 use afterimage_model::{BootNs, Event, Schema, Tables, Totals};
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -229,6 +228,14 @@ fn columns(reader: &Reader) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Takes every list but results and arguments.
+fn all_lists(heads: &Heads<'_>) -> Result<(), Failure> {
+    black_box((heads.types()?, heads.marks()?, heads.tids()?));
+    black_box((heads.cpus()?, heads.procs()?, heads.files()?));
+    black_box((heads.times()?, heads.latencies()?, heads.order()?));
+    Ok(())
+}
+
 fn rates(reader: &Reader) -> Result<(), Failure> {
     let events = reader.events() as f64;
     let print = |name: &str, seconds: f64| {
@@ -244,9 +251,9 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
         least(|| {
             for at in all() {
                 let columns = reader.columns(at)?;
-                let rows = columns.rows()?;
-                black_box(columns.values(&rows)?);
-                black_box(rows);
+                let heads = columns.heads()?;
+                all_lists(&heads)?;
+                black_box(columns.values(&heads)?);
             }
             Ok(())
         })?,
@@ -255,7 +262,8 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
         "decoded, times and types in order of the file",
         least(|| {
             for at in all() {
-                black_box(reader.columns(at)?.rows()?);
+                let columns = reader.columns(at)?;
+                all_lists(&columns.heads()?)?;
             }
             Ok(())
         })?,
@@ -283,7 +291,12 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
                     .iter()
                     .position(|row| Some(row.0) == wanted)
                     .unwrap_or(0) as u16;
-                found += columns.types()?.iter().filter(|ty| **ty == wanted).count() as u64;
+                found += columns
+                    .heads()?
+                    .types()?
+                    .iter()
+                    .filter(|ty| **ty == wanted)
+                    .count() as u64;
             }
             Ok(())
         })?,
@@ -314,13 +327,14 @@ fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let path = args
         .next()
-        .ok_or("usage: measure CAPTURE [columns] [live]")?;
-    let (mut with_columns, mut live) = (false, false);
+        .ok_or("usage: measure CAPTURE [columns] [live] [rates]")?;
+    let (mut with_columns, mut live, mut only_rates) = (false, false, false);
     for word in args {
         match word.as_str() {
             "columns" => with_columns = true,
             "live" => live = true,
-            _ => return Err("usage: measure CAPTURE [columns] [live]".into()),
+            "rates" => only_rates = true,
+            _ => return Err("usage: measure CAPTURE [columns] [live] [rates]".into()),
         }
     }
     let reader = Reader::open(Path::new(&path))?;
@@ -331,6 +345,9 @@ fn main() -> Result<(), Failure> {
         reader.chunks().len(),
         reader.bytes() as f64 / events
     );
+    if only_rates {
+        return rates(&reader);
+    }
     let mut chunks = Vec::new();
     let mut types: BTreeMap<u16, u64> = BTreeMap::new();
     for at in 0..reader.chunks().len() {

@@ -8,19 +8,20 @@
 
 use crate::chunk_read::Body;
 use crate::codec::take_ints;
+use crate::dictionary::Dictionary;
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_CHUNK_VALUES, value};
 use crate::lists::PartsReader;
 use crate::wire::Cursor;
-use afterimage_model::{Blob, Event, Value};
+use afterimage_model::{Blob, Value};
+use smallvec::SmallVec;
 
 /// The dictionaries, each taken when it is first needed, and how much was taken out of them so far: one long string repeated by
 /// every event would fill the memory.
 pub(crate) struct Values<'a> {
     body: &'a Body<'a>,
-    text: Option<Vec<Blob>>,
-    data: Option<Vec<Blob>>,
-    count: u64,
+    text: Option<Dictionary<'a>>,
+    data: Option<Dictionary<'a>>,
     bytes: u64,
 }
 
@@ -30,66 +31,11 @@ impl<'a> Values<'a> {
             body,
             text: None,
             data: None,
-            count: 0,
             bytes: 0,
         }
     }
 
-    /// Arguments as varints, of the events at these places.
-    pub(crate) fn take_args(
-        &mut self,
-        cursor: &mut Cursor<'_>,
-        rows: &[u32],
-        events: &mut [Event],
-    ) -> Result<(), ErrorKind> {
-        let most = cursor.varint()?;
-        limit("arguments of an event", most, MAX_ARGS)?;
-        let counts: Vec<u64> = match cursor.u8()? {
-            1 => vec![most; rows.len()],
-            0 => cursor
-                .take(rows.len())?
-                .iter()
-                .map(|count| u64::from(*count))
-                .collect(),
-            _ => return Err(malformed("argument counts")),
-        };
-        for slot in 0..most {
-            let with: Vec<u32> = rows
-                .iter()
-                .zip(&counts)
-                .filter(|(_, count)| **count > slot)
-                .map(|(row, _)| *row)
-                .collect();
-            self.count = self.count.saturating_add(with.len() as u64);
-            limit("arguments of a chunk", self.count, MAX_CHUNK_VALUES)?;
-            let first = cursor.u8()?;
-            let tags = if u16::from(first) == value::MIXED {
-                cursor.take(with.len())?.to_vec()
-            } else {
-                vec![first; with.len()]
-            };
-            let of = |wanted: u16| tags.iter().filter(|tag| u16::from(**tag) == wanted).count();
-            let (nums, text, data) = (of(value::NUM), of(value::TEXT), of(value::DATA));
-            let mut nums = take_ints(cursor, nums)?.into_iter();
-            let mut text = take_ints(cursor, text)?.into_iter();
-            let mut data = take_ints(cursor, data)?.into_iter();
-            for (row, tag) in with.iter().zip(&tags) {
-                let value = match u16::from(*tag) {
-                    value::ABSENT => Value::Absent,
-                    value::NUM => Value::Num(nums.next().ok_or_else(|| malformed("argument"))?),
-                    value::TEXT => self.blob(false, text.next())?,
-                    value::DATA => self.blob(true, data.next())?,
-                    _ => return Err(malformed("argument tag")),
-                };
-                if let Some(event) = events.get_mut(*row as usize) {
-                    event.args.push(value);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn blob(&mut self, is_data: bool, place: Option<i64>) -> Result<Value, ErrorKind> {
+    fn blob(&mut self, is_data: bool, place: Option<&i64>) -> Result<Value, ErrorKind> {
         let list = match if is_data {
             &mut self.data
         } else {
@@ -99,66 +45,50 @@ impl<'a> Values<'a> {
             none if is_data => none.insert(self.body.payloads()?),
             none => none.insert(self.body.texts()?),
         };
-        let place = place.and_then(|place| usize::try_from(place).ok());
-        let blob = place
+        let place = place.and_then(|place| usize::try_from(*place).ok());
+        let (bytes, full_len) = place
             .and_then(|place| list.get(place))
             .ok_or_else(|| malformed("place of a value"))?;
-        self.bytes = self.bytes.saturating_add(blob.bytes.len() as u64);
+        self.bytes = self.bytes.saturating_add(bytes.len() as u64);
         limit("bytes of all values of a chunk", self.bytes, MAX_CHUNK)?;
-        Ok(Value::Bytes(blob.clone()))
+        Ok(Value::Bytes(Blob {
+            bytes: bytes.to_vec(),
+            full_len,
+        }))
     }
 
-    /// Puts results and arguments of one type into the events at these places. Each event is visited once: they lie far apart.
+    /// Adds the arguments of the event that is the so-maniest of its type.
     pub(crate) fn put(
         &mut self,
         slots: &Slots,
-        results: &[i64],
-        rows: &[u32],
-        events: &mut [Event],
+        nth: usize,
+        args: &mut SmallVec<[Value; 6]>,
     ) -> Result<(), ErrorKind> {
-        let lists = slots.slots.iter().map(|slot| {
-            (
-                slot.tag,
-                slot.tags.iter(),
-                slot.nums.iter(),
-                slot.texts.iter(),
-                slot.datas.iter(),
-            )
-        });
-        let mut lists: Vec<_> = lists.collect();
-        let mut counts = slots.counts.iter();
-        for (row, result) in rows.iter().zip(results) {
-            let Some(event) = events.get_mut(*row as usize) else {
-                continue;
+        let count = match slots.counts.as_slice() {
+            [] => slots.slots.len(),
+            counts => counts.get(nth).map_or(0, |count| usize::from(*count)),
+        };
+        for slot in slots.slots.iter().take(count) {
+            let nth = match &slot.having {
+                None => nth,
+                Some(having) => having.get(nth).map_or(usize::MAX, |nth| *nth as usize),
             };
-            event.result = *result;
-            let count = counts
-                .next()
-                .map_or(lists.len(), |count| usize::from(*count));
-            for (tag, tags, nums, texts, datas) in lists.iter_mut().take(count) {
-                let tag = tags.next().unwrap_or(tag);
-                let value = match u16::from(*tag) {
-                    value::ABSENT => Value::Absent,
-                    value::NUM => Value::Num(*nums.next().ok_or_else(|| malformed("argument"))?),
-                    value::TEXT => self.blob(false, texts.next().copied())?,
-                    value::DATA => self.blob(true, datas.next().copied())?,
-                    _ => return Err(malformed("argument tag")),
-                };
-                event.args.push(value);
-            }
+            let (tag, nth) = match &slot.mixed {
+                None => (slot.tag, nth),
+                Some(mixed) => {
+                    let (tag, nth) = mixed.get(nth).ok_or_else(|| malformed("argument"))?;
+                    (*tag, *nth as usize)
+                }
+            };
+            args.push(match u16::from(tag) {
+                value::ABSENT => Value::Absent,
+                value::NUM => Value::Num(*slot.nums.get(nth).ok_or_else(|| malformed("argument"))?),
+                value::TEXT => self.blob(false, slot.texts.get(nth))?,
+                value::DATA => self.blob(true, slot.datas.get(nth))?,
+                _ => return Err(malformed("argument tag")),
+            });
         }
         Ok(())
-    }
-
-    /// Arguments taken so far.
-    pub(crate) fn spent(&self) -> u64 {
-        self.count
-    }
-
-    /// Counts arguments against the limit of a chunk.
-    pub(crate) fn count(&mut self, slots: &Slots) -> Result<(), ErrorKind> {
-        self.count = self.count.saturating_add(slots.values);
-        limit("arguments of a chunk", self.count, MAX_CHUNK_VALUES)
     }
 }
 
@@ -167,29 +97,69 @@ pub(crate) struct Slots {
     /// How many each event has; empty when all have as many as there are slots.
     counts: Vec<u8>,
     slots: Vec<Slot>,
-    /// How many there are of all events.
-    values: u64,
 }
 
 /// One argument of all events of a type that have it.
 struct Slot {
     /// The kind of all values, or [`value::MIXED`].
     tag: u8,
-    tags: Vec<u8>,
+    /// For each event of the type where it is among those that have this argument; `None` when all have it.
+    having: Option<Vec<u32>>,
+    /// Of mixed values for each its kind, and where it is among those of that kind.
+    mixed: Option<Vec<(u8, u32)>>,
     nums: Vec<i64>,
     texts: Vec<i64>,
     datas: Vec<i64>,
 }
 
+impl Slot {
+    /// The argument of this number, with its values.
+    fn of(number: usize, counts: &[u8], tag: u8, tags: &[u8], lists: [Vec<i64>; 3]) -> Slot {
+        let [nums, texts, datas] = lists;
+        let mut having = 0_u32;
+        let of_counts = counts.iter().map(|count| {
+            let place = having;
+            having = having.saturating_add(u32::from(usize::from(*count) > number));
+            place
+        });
+        let having = (!counts.is_empty()).then(|| of_counts.collect());
+        let mut passed = [0_u32; 256];
+        let of_tags = tags.iter().map(|tag| {
+            let passed = passed.get_mut(usize::from(*tag));
+            let nth = passed.as_deref().copied().unwrap_or(0);
+            if let Some(passed) = passed {
+                *passed = nth.saturating_add(1);
+            }
+            (*tag, nth)
+        });
+        let mixed = (u16::from(tag) == value::MIXED).then(|| of_tags.collect());
+        Slot {
+            tag,
+            having,
+            mixed,
+            nums,
+            texts,
+            datas,
+        }
+    }
+}
+
+/// Counts arguments against the limit of a chunk.
+fn spend(spent: &mut u64, count: usize) -> Result<(), ErrorKind> {
+    *spent = spent.saturating_add(count as u64);
+    limit("arguments of a chunk", *spent, MAX_CHUNK_VALUES)
+}
+
 impl Slots {
-    /// Takes the arguments of `rows` events; `files` and `results` are theirs.
+    /// Takes the arguments of events whose results are these; `files` gives their files where a list is told from them.
     pub(crate) fn take(
         parts: &mut PartsReader<'_>,
-        rows: usize,
-        files: &[i64],
         results: &[i64],
-        spent: u64,
+        files: &dyn Fn() -> Result<Vec<i64>, ErrorKind>,
+        spent: &mut u64,
     ) -> Result<Slots, ErrorKind> {
+        let rows = results.len();
+        let mut known_files: Option<Vec<i64>> = None;
         let most = parts.number()?;
         limit("arguments of an event", most, MAX_ARGS)?;
         let mut counts = Vec::new();
@@ -199,7 +169,6 @@ impl Slots {
             _ => return Err(malformed("argument counts")),
         }
         let mut slots: Vec<Slot> = Vec::new();
-        let mut values = 0_u64;
         for number in 0..most as usize {
             let has = |count: &&u8| usize::from(**count) > number;
             let count = if counts.is_empty() {
@@ -207,12 +176,7 @@ impl Slots {
             } else {
                 counts.iter().filter(has).count()
             };
-            values = values.saturating_add(count as u64);
-            limit(
-                "arguments of a chunk",
-                values.saturating_add(spent),
-                MAX_CHUNK_VALUES,
-            )?;
+            spend(spent, count)?;
             let tag = parts.byte()?;
             let mut tags = Vec::new();
             if u16::from(tag) == value::MIXED {
@@ -228,11 +192,23 @@ impl Slots {
                     [] if is(&tag) => count,
                     tags => tags.iter().filter(|tag| is(tag)).count(),
                 };
+                let context = match len {
+                    0 => None,
+                    _ => parts.peek_context(),
+                };
+                if context == Some(0) && known_files.is_none() {
+                    known_files = Some(files()?);
+                }
+                let files = known_files.as_deref().unwrap_or_default();
                 if len == rows {
                     *list =
                         parts.list(len, |context| whole(context, files, results, &slots, rows))?;
                     continue;
                 }
+                let Some(context) = context else {
+                    *list = parts.list(len, |_| None)?;
+                    continue;
+                };
                 // Of which rows these are, for what they are told from.
                 let having = counts_rows(&counts, number, rows);
                 let of: Vec<usize> = match tags.as_slice() {
@@ -242,9 +218,7 @@ impl Slots {
                         .map(|(row, _)| row)
                         .collect(),
                 };
-                let context = parts.peek_context();
-                let gathered: Vec<i64> = context
-                    .and_then(|context| whole(context, files, results, &slots, rows))
+                let gathered: Vec<i64> = whole(context, files, results, &slots, rows)
                     .map(|all| {
                         of.iter()
                             .map(|row| all.get(*row).copied().unwrap_or(0))
@@ -253,24 +227,53 @@ impl Slots {
                     .unwrap_or_default();
                 *list = parts.list(len, |_| Some(&gathered))?;
             }
-            let [nums, texts, datas] = lists;
-            slots.push(Slot {
-                tag,
-                tags,
-                nums,
-                texts,
-                datas,
-            });
+            slots.push(Slot::of(number, &counts, tag, &tags, lists));
         }
-        Ok(Slots {
-            counts,
-            slots,
-            values,
-        })
+        Ok(Slots { counts, slots })
     }
-}
 
-impl Slots {
+    /// Takes the arguments of so many events, as varints.
+    pub(crate) fn take_varints(
+        cursor: &mut Cursor<'_>,
+        rows: usize,
+        spent: &mut u64,
+    ) -> Result<Slots, ErrorKind> {
+        let most = cursor.varint()?;
+        limit("arguments of an event", most, MAX_ARGS)?;
+        let counts: Vec<u8> = match cursor.u8()? {
+            1 => Vec::new(),
+            0 => cursor.take(rows)?.to_vec(),
+            _ => return Err(malformed("argument counts")),
+        };
+        let mut slots = Vec::new();
+        for number in 0..most as usize {
+            let count = match counts.is_empty() {
+                true => rows,
+                false => {
+                    let has = |count: &&u8| usize::from(**count) > number;
+                    counts.iter().filter(has).count()
+                }
+            };
+            spend(spent, count)?;
+            let tag = cursor.u8()?;
+            let tags = match u16::from(tag) {
+                value::MIXED => cursor.take(count)?.to_vec(),
+                _ => Vec::new(),
+            };
+            let of = |wanted: u16| match (tags.as_slice(), u16::from(tag)) {
+                ([], tag) if tag == wanted => count,
+                (tags, _) => tags.iter().filter(|tag| u16::from(**tag) == wanted).count(),
+            };
+            let lists = [
+                take_ints(cursor, of(value::NUM))?,
+                take_ints(cursor, of(value::TEXT))?,
+                take_ints(cursor, of(value::DATA))?,
+            ];
+            slots.push(Slot::of(number, &counts, tag, &tags, lists));
+        }
+        Ok(Slots { counts, slots })
+    }
+
     /// What the arguments say, one list each; of values of several kinds the integers, then the places.
     pub(crate) fn into_lists(self) -> Vec<Vec<i64>> {
         let lists = self.slots.into_iter().map(|mut slot| {

@@ -6,29 +6,28 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::args_read::{Slots, Values};
+use crate::args_read::Slots;
 use crate::chunk_read::{Body, end_of};
 use crate::codec::take_ints;
 use crate::error::{ErrorKind, malformed};
-use crate::heads::Heads;
+use crate::heads::{Heads, Rest, Waits};
 use crate::lanes::{Lanes, MISS, Recent};
 use crate::layout::column;
-use crate::lists::alone;
+use crate::lists::{Narrow, alone};
 use crate::wire::Cursor;
-use afterimage_model::{Event, TypeId};
-use std::collections::BTreeSet;
+use afterimage_model::TypeId;
 
 impl Body<'_> {
-    /// One integer per row.
-    fn per_row(&self, number: u16, count: usize) -> Result<Vec<i64>, ErrorKind> {
-        let taken = self.parts(number, 0, |parts| parts.list(count, alone))?;
-        Ok(taken.unwrap_or_else(|| vec![0; count]))
+    /// One integer of a smaller kind per row.
+    pub(crate) fn narrow<T: Narrow>(&self, number: u16, count: usize) -> Result<Vec<T>, ErrorKind> {
+        let taken = self.parts(number, 0, |parts| parts.narrow(count))?;
+        Ok(taken.unwrap_or_else(|| vec![T::default(); count]))
     }
 
     /// The place of each row's type in the zone map's list.
-    pub(crate) fn types(&self, count: usize) -> Result<Vec<u16>, ErrorKind> {
-        let types = self.parts(column::TYPES, 0, |parts| parts.shorts(count))?;
-        let types = types.unwrap_or_else(|| vec![0; count]);
+    pub(crate) fn types_in_lists(&self, count: usize) -> Result<Vec<u16>, ErrorKind> {
+        let types = self.parts(column::TYPES, 0, |parts| parts.plain(count))?;
+        let types: Vec<u16> = types.unwrap_or_else(|| vec![0; count]);
         let largest = types.iter().copied().max().unwrap_or(0);
         if usize::from(largest) < self.zone.types.len() {
             Ok(types)
@@ -36,76 +35,82 @@ impl Body<'_> {
             Err(malformed("type column"))
         }
     }
+}
 
-    /// The events without results and arguments.
-    pub(crate) fn heads_in_lists(&self, count: usize) -> Result<Heads, ErrorKind> {
-        let threads = self.threads(count)?;
-        let types = self.types(count)?;
-        let grouped = Grouped::of(&types, self.zone.types.len());
-        let flags = match self.has(column::MARKS, 0) {
-            true => grouped.to_rows(&self.per_row(column::MARKS, count)?),
-            false => vec![0; count],
+impl Heads<'_> {
+    pub(crate) fn marks_in_lists(&self) -> Result<Vec<u16>, ErrorKind> {
+        match self.body.has(column::MARKS, 0) {
+            true => {
+                let marks: Vec<u16> = self.body.narrow(column::MARKS, self.count)?;
+                match marks.split_first() {
+                    Some((first, rest)) if rest.iter().all(|marks| marks == first) => Ok(marks),
+                    _ => Ok(self.grouped()?.to_rows(&marks)),
+                }
+            }
+            false => Ok(vec![0; self.count]),
+        }
+    }
+
+    pub(crate) fn waits_in_lists(&self) -> Result<Waits, ErrorKind> {
+        let mut found = Waits {
+            waits: vec![false; self.count],
+            lost: Vec::new(),
         };
-        let mut waits = vec![false; count];
-        let mut lost = Vec::new();
-        self.parts(column::WAITS, 0, |parts| {
-            let marks = parts.list(count, alone)?;
+        if !self.body.has(column::WAITS, 0) {
+            return Ok(found);
+        }
+        let grouped = self.grouped()?;
+        self.body.parts(column::WAITS, 0, |parts| {
+            let marks = parts.list(self.count, alone)?;
             let mut waiting = 0_usize;
-            for (row, mark) in grouped.rows.iter().zip(&marks) {
-                if let Some(waits) = waits.get_mut(*row as usize) {
+            for (row, mark) in grouped.rows().iter().zip(&marks) {
+                if let Some(waits) = found.waits.get_mut(*row as usize) {
                     *waits = *mark != 0;
                     waiting = waiting.saturating_add(usize::from(*mark != 0));
                 }
             }
-            lost = parts.list(waiting, alone)?;
+            found.lost = parts.list(waiting, alone)?;
             Ok(())
         })?;
-        let steps = self.steps(&threads, &types, &waits)?;
-        let mut latencies = Vec::new();
-        if !lost.is_empty() {
-            latencies.resize(count, 0);
-            let waiting = grouped.rows.iter().map(|row| *row as usize);
-            let waiting = waiting.filter(|row| waits.get(*row).is_some_and(|waits| *waits));
-            for (row, lost) in waiting.zip(lost) {
-                if let (Some(latency), Some(step)) = (latencies.get_mut(row), steps.get(row)) {
-                    *latency = step.wrapping_sub(lost);
-                }
+        Ok(found)
+    }
+
+    pub(crate) fn latencies_in_lists(&self) -> Result<Vec<u64>, ErrorKind> {
+        let mut latencies = vec![0; self.count];
+        let Waits { waits, lost } = self.waits()?;
+        if lost.is_empty() {
+            return Ok(latencies);
+        }
+        let (steps, grouped) = (self.steps()?, self.grouped()?);
+        let waiting = grouped.rows().iter().map(|row| *row as usize);
+        let waiting = waiting.filter(|row| waits.get(*row).is_some_and(|waits| *waits));
+        for (row, lost) in waiting.zip(lost) {
+            if let (Some(latency), Some(step)) = (latencies.get_mut(row), steps.get(row)) {
+                *latency = step.wrapping_sub(*lost) as u64;
             }
         }
-        let files = self.files(&threads, &grouped, count)?;
-        let mut times = Vec::with_capacity(count);
-        let mut left = steps.iter();
-        for (_, run) in &threads {
-            let mut time = 0_u64;
-            for step in left.by_ref().take(*run) {
+        Ok(latencies)
+    }
+
+    pub(crate) fn times_in_lists(&self) -> Result<Vec<u64>, ErrorKind> {
+        let mut times = Vec::with_capacity(self.count);
+        let mut left = self.steps()?.iter();
+        for (_, run) in self.threads()? {
+            let mut time = self.zone().start.0;
+            times.extend(left.by_ref().take(*run).map(|step| {
                 time = time.wrapping_add(*step as u64);
-                times.push(time);
-            }
+                time
+            }));
         }
-        Ok(Heads {
-            threads,
-            times,
-            types,
-            cpus: self.per_row(column::CPUS, count)?,
-            abis: self.ints(column::ABI, count)?,
-            flags,
-            procs: self.per_row(column::PROCS, count)?,
-            files,
-            latencies,
-            order: Vec::new(),
-        })
+        Ok(times)
     }
 
     /// Time since the row before in the same thread.
-    fn steps(
-        &self,
-        threads: &[(u32, usize)],
-        types: &[u16],
-        waits: &[bool],
-    ) -> Result<Vec<i64>, ErrorKind> {
+    pub(crate) fn steps_in_lists(&self) -> Result<Vec<i64>, ErrorKind> {
+        let types = self.types()?;
         let mut befores = Vec::with_capacity(types.len());
         let mut rest = types;
-        for (_, run) in threads {
+        for (_, run) in self.threads()? {
             let (own, others) = rest
                 .split_at_checked(*run)
                 .ok_or_else(|| malformed("thread column"))?;
@@ -115,8 +120,13 @@ impl Body<'_> {
             }
             rest = others;
         }
-        let lanes = Lanes::of(types, &befores, waits, self.zone.types.len());
-        let lists = self.parts(column::TIMES, 0, |parts| {
+        let lanes = Lanes::of(
+            types,
+            &befores,
+            &self.waits()?.waits,
+            self.zone().types.len(),
+        );
+        let lists = self.body.parts(column::TIMES, 0, |parts| {
             let lists = lanes.counts.iter().map(|count| parts.list(*count, alone));
             lists.collect::<Result<Vec<_>, _>>()
         })?;
@@ -131,108 +141,106 @@ impl Body<'_> {
     }
 
     /// 0, or 1 + place in the file list.
-    fn files(
-        &self,
-        threads: &[(u32, usize)],
-        grouped: &Grouped,
-        count: usize,
-    ) -> Result<Vec<i64>, ErrorKind> {
-        let taken = self.parts(column::RANKS, 0, |parts| {
-            let codes = grouped.to_rows(&parts.list(count, alone)?);
-            let misses = codes.iter().filter(|code| **code == MISS as i64).count();
+    pub(crate) fn files_in_lists(&self) -> Result<Vec<u32>, ErrorKind> {
+        if !self.body.has(column::RANKS, 0) {
+            return Ok(vec![0; self.count]);
+        }
+        let grouped = self.grouped()?;
+        let taken = self.body.parts(column::RANKS, 0, |parts| {
+            let codes: Vec<u16> = grouped.to_rows(&parts.narrow(self.count)?);
+            let misses = codes.iter().filter(|code| usize::from(**code) == MISS);
+            let misses = misses.count();
             Ok((codes, parts.list(misses, alone)?))
         })?;
-        let Some((codes, misses)) = taken else {
-            return Ok(vec![0; count]);
-        };
+        let (codes, misses) = taken.unwrap_or_default();
         let (mut codes, mut misses) = (codes.into_iter(), misses.into_iter());
         let mut recent = Recent::new();
-        let mut files = Vec::with_capacity(count);
-        for (_, run) in threads {
+        let mut files = Vec::with_capacity(self.count);
+        for (_, run) in self.threads()? {
             recent.clear();
             for code in codes.by_ref().take(*run) {
-                let file = match usize::try_from(code) {
-                    Ok(0) => Some(0),
-                    Ok(MISS) => {
+                let file = match usize::from(code) {
+                    0 => Some(0),
+                    MISS => {
                         let place = misses.next().and_then(|place| u32::try_from(place).ok());
                         let place = place.and_then(|place| place.checked_add(1));
                         place.inspect(|place| recent.put(*place))
                     }
-                    Ok(code) => recent.file_of(code),
-                    Err(_) => None,
+                    // Mostly the one it used before.
+                    1 => recent.newest(),
+                    code => recent.file_of(code),
                 };
-                files.push(i64::from(file.ok_or_else(|| malformed("rank column"))?));
+                files.push(file.ok_or_else(|| malformed("rank column"))?);
             }
         }
         Ok(files)
     }
 
-    /// Results and arguments, type by type; with `wanted`, arguments only where they are cheap or the type is wanted.
-    pub(crate) fn fill_from_lists(
+    /// The results of the types that are wanted and have a column of their own.
+    pub(crate) fn take_results_in_lists(
         &self,
-        heads: &Heads,
-        events: &mut [Event],
-        wanted: Option<&BTreeSet<TypeId>>,
+        wanted: &dyn Fn(usize) -> bool,
+        put: &mut dyn FnMut(usize, Vec<i64>),
     ) -> Result<(), ErrorKind> {
-        let positions = heads.by_type(&self.zone)?;
-        let grouped = Grouped::of(&heads.types, self.zone.types.len());
-        let rest_bytes = self.bytes_of(column::REST)?;
-        let mut rest = Cursor::new(&rest_bytes);
-        let mut values = Values::new(self);
-        let mut all = self.results(heads, &grouped)?.into_iter();
-        for (place, ((ty, _), rows)) in self.zone.types.iter().zip(&positions).enumerate() {
-            let key = u32::from(ty.0).saturating_add(1);
-            let own = self.has(column::VALUES, key);
-            let results = if own {
-                all.next().ok_or_else(|| malformed("result column"))?
-            } else {
-                take_ints(&mut rest, rows.len())?
-            };
-            let is_left = own && wanted.is_some_and(|wanted| !wanted.contains(ty));
-            if !own || is_left {
-                for (row, result) in rows.iter().zip(&results) {
-                    if let Some(event) = events.get_mut(*row as usize) {
-                        event.result = *result;
-                    }
+        self.body.parts(column::RESULTS, 0, |parts| {
+            for (place, (ty, _)) in self.zone().types.iter().enumerate() {
+                if !self.body.has_values(*ty) {
+                    continue;
                 }
+                let count = self.grouped()?.rows_of(place).len();
+                if !wanted(place) {
+                    parts.skip(count)?;
+                    continue;
+                }
+                let files = match parts.peek_context() {
+                    Some(0) => self.grouped()?.of_type(place, self.files()?),
+                    _ => Vec::new(),
+                };
+                let context = |context| (context == 0).then_some(files.as_slice());
+                put(place, parts.list(count, context)?);
             }
-            if !own {
-                values.take_args(&mut rest, rows, events)?;
-            }
-            if !own || is_left {
-                continue;
-            }
-            let files = grouped.of_type(place, &heads.files);
-            let spent = values.spent();
-            let slots = self.parts(column::VALUES, key, |parts| {
-                Slots::take(parts, rows.len(), &files, &results, spent)
-            })?;
-            if let Some(slots) = slots {
-                values.count(&slots)?;
-                values.put(&slots, &results, rows, events)?;
-            }
-        }
-        end_of(&rest)
+            Ok(())
+        })?;
+        Ok(())
     }
 
-    /// The results of each type that has a column of its own.
-    pub(crate) fn results(
-        &self,
-        heads: &Heads,
-        grouped: &Grouped,
-    ) -> Result<Vec<Vec<i64>>, ErrorKind> {
-        let taken = self.parts(column::RESULTS, 0, |parts| {
-            let mut lists = Vec::new();
-            for (place, (ty, _)) in self.zone.types.iter().enumerate() {
-                if self.has(column::VALUES, u32::from(ty.0).saturating_add(1)) {
-                    let files = grouped.of_type(place, &heads.files);
-                    let context = |context| (context == 0).then_some(files.as_slice());
-                    lists.push(parts.list(files.len(), context)?);
-                }
+    /// Results and arguments of the types without a column of their own.
+    pub(crate) fn take_rest(&self) -> Result<Vec<Rest>, ErrorKind> {
+        let bytes = self.body.bytes_of(column::REST)?;
+        let mut cursor = Cursor::new(&bytes);
+        let (mut found, mut spent) = (Vec::new(), 0);
+        for (place, (ty, _)) in self.zone().types.iter().enumerate() {
+            if self.body.has_values(*ty) {
+                continue;
             }
-            Ok(lists)
-        })?;
-        Ok(taken.unwrap_or_default())
+            let count = self.grouped()?.rows_of(place).len();
+            let results = take_ints(&mut cursor, count)?;
+            let slots = Slots::take_varints(&mut cursor, count, &mut spent)?;
+            found.push(Rest {
+                place,
+                results,
+                slots,
+            });
+        }
+        end_of(&cursor)?;
+        Ok(found)
+    }
+
+    /// The arguments of a type that has a column of its own, whose results are these.
+    pub(crate) fn own_slots(
+        &self,
+        place: usize,
+        results: &[i64],
+        spent: &mut u64,
+    ) -> Result<Option<Slots>, ErrorKind> {
+        let Some(ty) = self.type_at(place).filter(|ty| self.body.has_values(*ty)) else {
+            return Ok(None);
+        };
+        let key = u32::from(ty.0).saturating_add(1);
+        self.body.parts(column::VALUES, key, |parts| {
+            let files = || Ok(self.grouped()?.of_type(place, self.files()?));
+            Slots::take(parts, results, &files, spent)
+        })
     }
 }
 
@@ -244,18 +252,15 @@ pub(crate) struct Grouped {
 }
 
 impl Grouped {
-    pub(crate) fn of(types: &[u16], kinds: usize) -> Grouped {
-        let mut next = vec![0_usize; kinds];
-        for ty in types {
-            if let Some(count) = next.get_mut(usize::from(*ty)) {
-                *count = count.saturating_add(1);
-            }
-        }
+    /// Of rows of these types, of which there must be as many as is said.
+    pub(crate) fn of(types: &[u16], kinds: &[(TypeId, u64)]) -> Result<Grouped, ErrorKind> {
+        let mut ends = Vec::with_capacity(kinds.len());
+        let mut next = Vec::with_capacity(kinds.len());
         let mut from = 0_usize;
-        for start in &mut next {
-            let count = *start;
-            *start = from;
-            from = from.saturating_add(count);
+        for (_, count) in kinds {
+            next.push(from);
+            from = from.saturating_add(usize::try_from(*count).unwrap_or(usize::MAX));
+            ends.push(from);
         }
         let mut rows = vec![0_u32; types.len()];
         for (row, ty) in (0_u32..).zip(types) {
@@ -267,12 +272,41 @@ impl Grouped {
             }
         }
         // Each start has moved to where its type ends.
-        Grouped { rows, ends: next }
+        let mut start = 0;
+        for ((next, end), (_, expected)) in next.iter().zip(&ends).zip(kinds) {
+            if next != end {
+                return Err(ErrorKind::Mismatch {
+                    what: "events of a type",
+                    expected: *expected,
+                    found: next.saturating_sub(start) as u64,
+                });
+            }
+            start = *end;
+        }
+        Ok(Grouped { rows, ends })
+    }
+
+    /// For each row its place among the rows of its type.
+    pub(crate) fn ranks(&self) -> Vec<u32> {
+        let mut ranks = vec![0; self.rows.len()];
+        for place in 0..self.ends.len() {
+            for (rank, row) in (0_u32..).zip(self.rows_of(place)) {
+                if let Some(to) = ranks.get_mut(*row as usize) {
+                    *to = rank;
+                }
+            }
+        }
+        ranks
+    }
+
+    /// All rows in type order.
+    pub(crate) fn rows(&self) -> &[u32] {
+        &self.rows
     }
 
     /// What is told type by type, row by row.
-    fn to_rows(&self, values: &[i64]) -> Vec<i64> {
-        let mut rows = vec![0; values.len()];
+    pub(crate) fn to_rows<T: Copy + Default>(&self, values: &[T]) -> Vec<T> {
+        let mut rows = vec![T::default(); values.len()];
         for (row, value) in self.rows.iter().zip(values) {
             if let Some(to) = rows.get_mut(*row as usize) {
                 *to = *value;
@@ -293,8 +327,12 @@ impl Grouped {
     }
 
     /// The values of the rows of a type.
-    pub(crate) fn of_type(&self, place: usize, values: &[i64]) -> Vec<i64> {
-        let value = |row: &u32| values.get(*row as usize).copied().unwrap_or(0);
+    pub(crate) fn of_type(&self, place: usize, values: &[u32]) -> Vec<i64> {
+        let value = |row: &u32| {
+            values
+                .get(*row as usize)
+                .map_or(0, |value| i64::from(*value))
+        };
         self.rows_of(place).iter().map(value).collect()
     }
 }

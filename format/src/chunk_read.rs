@@ -8,24 +8,19 @@
 
 use crate::block::BlockHead;
 use crate::codec::{decompress, take_ints, take_steps};
+use crate::dictionary::Dictionary;
 use crate::error::{ErrorKind, limit, malformed};
-use crate::heads::{Heads, in_order};
-use crate::lanes::by_time;
 use crate::layout::{
-    MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_COLUMN, MAX_COLUMNS, MAX_CONTAINER_ROWS,
-    MAX_ZONE, column, row,
+    MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_COLUMN, MAX_COLUMNS, MAX_CONTAINER_ROWS, MAX_ZONE, column, row,
 };
 use crate::lists::PartsReader;
 use crate::records::{ZoneRecord, take_rows};
 use crate::source::Source;
 use crate::tables::take_table;
 use crate::wire::{Cursor, Record};
-use crate::{Choose, Chunk};
-use afterimage_model::{
-    Abi, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Tables, TypeId,
-};
+use afterimage_model::{BootNs, ContainerId, ProcId, Tables, TypeId};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Bytes before the zone map: its length, the number of columns, a checksum.
 pub(crate) const CHUNK_HEAD: usize = 12;
@@ -303,6 +298,11 @@ impl<'a> Body<'a> {
         self.entries.contains_key(&(number, key))
     }
 
+    /// Whether the arguments of a type have a column of their own.
+    pub(crate) fn has_values(&self, ty: TypeId) -> bool {
+        self.has(column::VALUES, u32::from(ty.0).saturating_add(1))
+    }
+
     /// Takes a column in parts apart to its end; `None` when it is not there.
     pub(crate) fn parts<T>(
         &self,
@@ -385,122 +385,6 @@ impl<'a> Body<'a> {
         Ok(tables)
     }
 
-    /// Everything.
-    pub(crate) fn decode(&self) -> Result<Chunk, ErrorKind> {
-        let heads = self.heads()?;
-        let mut events = self.events(&heads)?;
-        self.fill(&heads, &mut events, None)?;
-        Ok(Chunk {
-            first_num: self.zone.first_num,
-            events,
-            tables: self.tables()?,
-        })
-    }
-
-    /// As [`Body::decode`], with these rows, but only events that are chosen by what is known without their arguments and
-    /// results have those; columns that only the others need are not decompressed. `None` when nothing is chosen.
-    pub(crate) fn decode_chosen(
-        &self,
-        tables: Tables,
-        choose: &mut dyn Choose,
-    ) -> Result<Option<(Chunk, Vec<bool>)>, ErrorKind> {
-        let heads = self.heads()?;
-        let mut chunk = Chunk {
-            first_num: self.zone.first_num,
-            events: self.events(&heads)?,
-            tables,
-        };
-        let chosen = choose.events(&chunk);
-        if !chosen.contains(&true) {
-            return Ok(None);
-        }
-        let pairs = chunk.events.iter().zip(&chosen);
-        let types: BTreeSet<TypeId> = pairs
-            .filter_map(|(event, chosen)| chosen.then_some(event.ty))
-            .collect();
-        self.fill(&heads, &mut chunk.events, Some(&types))?;
-        Ok(Some((chunk, chosen)))
-    }
-
-    /// What is known of the events without results and arguments.
-    pub(crate) fn heads(&self) -> Result<Heads, ErrorKind> {
-        let count = usize::try_from(self.zone.events).map_err(|_| malformed("zone map"))?;
-        let mut heads = if self.in_lists() {
-            self.heads_in_lists(count)?
-        } else {
-            self.heads_in_rows(count)?
-        };
-        let jumps = self.ints(column::ORDER, count)?;
-        heads.order = in_order(by_time(&heads.times), jumps)?;
-        Ok(heads)
-    }
-
-    fn fill(
-        &self,
-        heads: &Heads,
-        events: &mut [Event],
-        wanted: Option<&BTreeSet<TypeId>>,
-    ) -> Result<(), ErrorKind> {
-        if self.in_lists() {
-            self.fill_from_lists(heads, events, wanted)
-        } else {
-            self.fill_from_rows(heads, events, wanted)
-        }
-    }
-
-    /// The events in file order.
-    fn events(&self, heads: &Heads) -> Result<Vec<Event>, ErrorKind> {
-        let jumps = self.ints(column::SEQ, heads.order.len())?;
-        let files = take_steps(&self.bytes_of(column::FILE_LIST)?, u64::from(u32::MAX))?;
-        let tids = heads.tids()?;
-        let mut expected: BTreeMap<u16, u64> = BTreeMap::new();
-        let mut events = Vec::with_capacity(heads.order.len());
-        let of = |list: &[i64], row: usize| list.get(row).copied().unwrap_or(0);
-        for (row, jump) in heads.order.iter().zip(jumps) {
-            let row = *row as usize;
-            let cpu = u16::try_from(of(&heads.cpus, row)).map_err(|_| malformed("cpu column"))?;
-            let next = expected.entry(cpu).or_insert(0);
-            let seq = next.wrapping_add(jump as u64);
-            *next = seq.wrapping_add(1);
-            let file = match of(&heads.files, row) {
-                0 => None,
-                file => {
-                    let at = usize::try_from(file)
-                        .ok()
-                        .and_then(|file| file.checked_sub(1));
-                    let file = at.and_then(|at| files.get(at));
-                    Some(FileId(*file.ok_or_else(|| malformed("file column"))? as u32))
-                }
-            };
-            let proc = usize::try_from(of(&heads.procs, row)).ok();
-            let proc = proc.and_then(|proc| self.zone.procs.get(proc));
-            let abi = u8::try_from(of(&heads.abis, row)).ok();
-            let flags = u16::try_from(of(&heads.flags, row));
-            let ty = heads
-                .types
-                .get(row)
-                .and_then(|ty| self.zone.types.get(usize::from(*ty)));
-            let time = heads.times.get(row).copied().unwrap_or(0);
-            events.push(Event {
-                time: BootNs(self.zone.start.0.wrapping_add(time)),
-                cpu,
-                seq,
-                ty: ty.ok_or_else(|| malformed("type column"))?.0,
-                abi: abi
-                    .and_then(Abi::from_code)
-                    .ok_or_else(|| malformed("abi column"))?,
-                flags: EventFlags(flags.map_err(|_| malformed("flags column"))?),
-                tid: tids.get(row).copied().unwrap_or(0),
-                proc: *proc.ok_or_else(|| malformed("proc column"))?,
-                file,
-                result: 0,
-                latency_ns: of(&heads.latencies, row) as u64,
-                args: Default::default(),
-            });
-        }
-        Ok(events)
-    }
-
     /// The threads and how many rows each has.
     pub(crate) fn threads(&self, count: usize) -> Result<Vec<(u32, usize)>, ErrorKind> {
         let bytes = self.bytes_of(column::THREAD)?;
@@ -525,12 +409,12 @@ impl<'a> Body<'a> {
     }
 
     /// The strings of arguments, and the paths.
-    pub(crate) fn texts(&self) -> Result<Vec<Blob>, ErrorKind> {
+    pub(crate) fn texts(&self) -> Result<Dictionary<'a>, ErrorKind> {
         self.dictionary(column::TEXT_LEN, Some(column::TEXT_CUT), column::TEXT_BYTES)
     }
 
     /// The payloads.
-    pub(crate) fn payloads(&self) -> Result<Vec<Blob>, ErrorKind> {
+    pub(crate) fn payloads(&self) -> Result<Dictionary<'a>, ErrorKind> {
         self.dictionary(column::DATA_LEN, Some(column::DATA_CUT), column::DATA_BYTES)
     }
 
@@ -539,48 +423,13 @@ impl<'a> Body<'a> {
         lengths: u16,
         cuts: Option<u16>,
         bytes: u16,
-    ) -> Result<Vec<Blob>, ErrorKind> {
+    ) -> Result<Dictionary<'a>, ErrorKind> {
         let (lengths, bytes) = (self.bytes_of(lengths)?, self.bytes_of(bytes)?);
         let cuts = match cuts {
             Some(cuts) => self.bytes_of(cuts)?,
             None => Cow::default(),
         };
-        limit(
-            "distinct values of a chunk",
-            lengths.len() as u64,
-            MAX_CHUNK_VALUES.saturating_mul(5),
-        )?;
-        let (mut lengths, mut cuts, mut bytes) = (
-            Cursor::new(&lengths),
-            Cursor::new(&cuts),
-            Cursor::new(&bytes),
-        );
-        let mut blobs = Vec::new();
-        while lengths.left() > 0 {
-            let len = lengths.varint()?;
-            limit("length of a value", len, bytes.left() as u64)?;
-            blobs.push(Blob::whole(bytes.take(len as usize)?));
-            limit(
-                "distinct values of a chunk",
-                blobs.len() as u64,
-                MAX_CHUNK_VALUES,
-            )?;
-        }
-        let mut at = 0_usize;
-        while cuts.left() > 0 {
-            let (step, missing) = (cuts.varint()?, cuts.varint()?);
-            at = usize::try_from(step)
-                .ok()
-                .and_then(|step| at.checked_add(step))
-                .ok_or_else(|| malformed("cut column"))?;
-            let blob = blobs.get_mut(at).ok_or_else(|| malformed("cut column"))?;
-            blob.full_len = blob
-                .full_len
-                .checked_add(missing)
-                .ok_or_else(|| malformed("cut column"))?;
-        }
-        end_of(&bytes)?;
-        Ok(blobs)
+        Dictionary::take(&lengths, &cuts, bytes)
     }
 }
 

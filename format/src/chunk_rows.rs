@@ -6,15 +6,13 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::args_read::Values;
+use crate::args_read::Slots;
 use crate::chunk_read::{Body, end_of};
 use crate::codec::take_ints;
 use crate::error::{ErrorKind, limit, malformed};
-use crate::heads::Heads;
+use crate::heads::{Heads, Rest};
 use crate::layout::column;
 use crate::wire::Cursor;
-use afterimage_model::{Event, TypeId};
-use std::collections::BTreeSet;
 
 impl Body<'_> {
     /// The place of each row's type in the zone map's list.
@@ -23,70 +21,79 @@ impl Body<'_> {
         let types = self.ints(column::TYPE, count)?;
         types.into_iter().map(place).collect()
     }
+}
 
-    /// The events without results and arguments.
-    pub(crate) fn heads_in_rows(&self, count: usize) -> Result<Heads, ErrorKind> {
-        let bytes = self.bytes_of(column::TIME)?;
-        limit("events of a chunk", count as u64, bytes.len() as u64)?;
-        let threads = self.threads(count)?;
+impl Heads<'_> {
+    pub(crate) fn times_in_rows(&self) -> Result<Vec<u64>, ErrorKind> {
+        let bytes = self.body.bytes_of(column::TIME)?;
+        limit("events of a chunk", self.count as u64, bytes.len() as u64)?;
         let mut cursor = Cursor::new(&bytes);
-        let mut times = Vec::with_capacity(count);
-        for (_, run) in &threads {
-            let mut time = 0_u64;
+        let mut times = Vec::with_capacity(self.count);
+        for (_, run) in self.threads()? {
+            let mut time = self.zone().start.0;
             for _ in 0..*run {
                 time = time.wrapping_add(cursor.varint()?);
                 times.push(time);
             }
         }
         end_of(&cursor)?;
-        Ok(Heads {
-            threads,
-            times,
-            types: self.types_in_rows(count)?,
-            cpus: self.ints(column::CPU, count)?,
-            abis: self.ints(column::ABI, count)?,
-            flags: self.ints(column::FLAGS, count)?,
-            procs: self.ints(column::PROC, count)?,
-            files: self.ints(column::FILE, count)?,
-            latencies: self.ints(column::LATENCY, count)?,
-            order: Vec::new(),
-        })
+        Ok(times)
     }
 
-    /// Results and arguments, type by type; with `wanted`, arguments only where they are cheap or the type is wanted.
-    pub(crate) fn fill_from_rows(
+    /// The results of all types.
+    pub(crate) fn take_results_in_rows(
         &self,
-        heads: &Heads,
-        events: &mut [Event],
-        wanted: Option<&BTreeSet<TypeId>>,
+        put: &mut dyn FnMut(usize, Vec<i64>),
     ) -> Result<(), ErrorKind> {
-        let rows_of_type = heads.by_type(&self.zone)?;
-        let result_bytes = self.bytes_of(column::RESULT)?;
-        let mut results = Cursor::new(&result_bytes);
-        let shared_bytes = self.bytes_of(column::ARGS)?;
-        let mut shared = Cursor::new(&shared_bytes);
-        let mut values = Values::new(self);
-        for ((ty, _), rows) in self.zone.types.iter().zip(&rows_of_type) {
-            for (row, result) in rows.iter().zip(take_ints(&mut results, rows.len())?) {
-                if let Some(event) = events.get_mut(*row as usize) {
-                    event.result = result;
-                }
-            }
-            let key = u32::from(ty.0).saturating_add(1);
-            let own = self.has(column::ARGS, key);
-            if own && wanted.is_some_and(|wanted| !wanted.contains(ty)) {
+        let bytes = self.body.bytes_of(column::RESULT)?;
+        let mut cursor = Cursor::new(&bytes);
+        for place in 0..self.zone().types.len() {
+            let count = self.grouped()?.rows_of(place).len();
+            put(place, take_ints(&mut cursor, count)?);
+        }
+        end_of(&cursor)
+    }
+
+    /// Arguments of the types without a column of their own.
+    pub(crate) fn take_shared(&self) -> Result<Vec<Rest>, ErrorKind> {
+        let bytes = self.body.bytes_of(column::ARGS)?;
+        let mut cursor = Cursor::new(&bytes);
+        let (mut found, mut spent) = (Vec::new(), 0);
+        for (place, (ty, _)) in self.zone().types.iter().enumerate() {
+            if self
+                .body
+                .has(column::ARGS, u32::from(ty.0).saturating_add(1))
+            {
                 continue;
             }
-            match self.column(column::ARGS, key)? {
-                Some(own) => {
-                    let mut own = Cursor::new(&own);
-                    values.take_args(&mut own, rows, events)?;
-                    end_of(&own)?;
-                }
-                None => values.take_args(&mut shared, rows, events)?,
-            }
+            let count = self.grouped()?.rows_of(place).len();
+            let slots = Slots::take_varints(&mut cursor, count, &mut spent)?;
+            found.push(Rest {
+                place,
+                results: Vec::new(),
+                slots,
+            });
         }
-        end_of(&results)?;
-        end_of(&shared)
+        end_of(&cursor)?;
+        Ok(found)
+    }
+
+    /// The arguments of a type that has a column of its own.
+    pub(crate) fn own_args(
+        &self,
+        place: usize,
+        spent: &mut u64,
+    ) -> Result<Option<Slots>, ErrorKind> {
+        let key = self
+            .type_at(place)
+            .map_or(0, |ty| u32::from(ty.0).saturating_add(1));
+        let Some(bytes) = self.body.column(column::ARGS, key)? else {
+            return Ok(None);
+        };
+        let mut cursor = Cursor::new(&bytes);
+        let count = self.grouped()?.rows_of(place).len();
+        let slots = Slots::take_varints(&mut cursor, count, spent)?;
+        end_of(&cursor)?;
+        Ok(Some(slots))
     }
 }

@@ -156,15 +156,29 @@ pub(crate) fn take_ints(cursor: &mut Cursor<'_>, count: usize) -> Result<Vec<i64
         });
     }
     let mut values = Vec::with_capacity(count);
-    let mut before = 0_i64;
-    for _ in 0..count {
+    let (mut before, mut left) = (0_i64, count);
+    while left > 0 {
+        // Numbers of one byte, as most are, together.
+        let run = cursor.run_of_small(left);
+        left = left.saturating_sub(run.len());
+        let numbers = run.iter().map(|byte| unzigzag(u64::from(*byte)));
+        match way == ints::DELTA {
+            true => values.extend(numbers.map(|step| {
+                before = before.wrapping_add(step);
+                before
+            })),
+            false => values.extend(numbers),
+        }
+        if left == 0 {
+            break;
+        }
         let value = unzigzag(cursor.varint()?);
-        before = if way == ints::DELTA {
-            before.wrapping_add(value)
-        } else {
-            value
+        before = match way == ints::DELTA {
+            true => before.wrapping_add(value),
+            false => value,
         };
         values.push(before);
+        left = left.saturating_sub(1);
     }
     Ok(values)
 }

@@ -1,7 +1,6 @@
 //! The columns of a chunk one by one: each is read, checked and decompressed when it is asked for, and no other is.
 
 use crate::args_read::Slots;
-use crate::chunk_lists::Grouped;
 use crate::chunk_read::{Body, ColumnInfo, Zone};
 use crate::error::ErrorKind;
 use crate::heads::Heads;
@@ -23,38 +22,6 @@ pub struct Values {
     pub args: Vec<Vec<i64>>,
 }
 
-/// What is known of the events of a chunk, list by list.
-pub struct Rows {
-    heads: Heads,
-    start: u64,
-    grouped: Grouped,
-}
-
-impl Rows {
-    /// Instants, ns since boot.
-    pub fn times(&self) -> impl Iterator<Item = u64> {
-        self.heads
-            .times
-            .iter()
-            .map(|time| self.start.wrapping_add(*time))
-    }
-
-    /// Types: places in [`Zone::types`].
-    pub fn types(&self) -> &[u16] {
-        &self.heads.types
-    }
-
-    /// For each position in the file, the row that stands there.
-    pub fn order(&self) -> &[u32] {
-        &self.heads.order
-    }
-
-    /// Threads, and how many rows each has.
-    pub fn threads(&self) -> &[(u32, usize)] {
-        &self.heads.threads
-    }
-}
-
 impl Columns<'_> {
     /// What the chunk says of itself.
     pub fn zone(&self) -> &Zone {
@@ -66,19 +33,6 @@ impl Columns<'_> {
         self.body.list()
     }
 
-    /// The type of each row: its place in [`Zone::types`].
-    ///
-    /// # Errors
-    /// When the column cannot be read.
-    pub fn types(&self) -> Result<Vec<u16>, ErrorKind> {
-        let count = self.body.zone.events as usize;
-        if self.body.in_lists() {
-            self.body.types(count)
-        } else {
-            self.body.types_in_rows(count)
-        }
-    }
-
     /// The distinct strings of arguments and paths, one after another.
     ///
     /// # Errors
@@ -87,45 +41,36 @@ impl Columns<'_> {
         Ok(self.body.bytes_of(column::TEXT_BYTES)?.into_owned())
     }
 
-    /// Everything but results, arguments and the rows that are pointed at.
+    /// The lists of the events, each taken when it is asked for.
     ///
     /// # Errors
-    /// When a column cannot be read.
-    pub fn rows(&self) -> Result<Rows, ErrorKind> {
-        let heads = self.body.heads()?;
-        let grouped = Grouped::of(&heads.types, self.body.zone.types.len());
-        Ok(Rows {
-            heads,
-            start: self.body.zone.start.0,
-            grouped,
-        })
+    /// When there are more events than memory has room for.
+    pub fn heads(&self) -> Result<Heads<'_>, ErrorKind> {
+        Heads::new(&self.body)
     }
 
     /// Results and arguments of all types that have a column of their own.
     ///
     /// # Errors
     /// When a column cannot be read.
-    pub fn values(&self, rows: &Rows) -> Result<Vec<(TypeId, Values)>, ErrorKind> {
-        let mut found = Vec::new();
-        let mut results = self.body.results(&rows.heads, &rows.grouped)?.into_iter();
-        for (place, (ty, _)) in self.body.zone.types.iter().enumerate() {
-            let key = u32::from(ty.0).saturating_add(1);
-            if !self.body.has(column::VALUES, key) {
+    pub fn values(&self, heads: &Heads<'_>) -> Result<Vec<(TypeId, Values)>, ErrorKind> {
+        let types = &self.body.zone.types;
+        let own: Vec<bool> = types
+            .iter()
+            .map(|(ty, _)| self.body.has_values(*ty))
+            .collect();
+        let (mut found, mut spent) = (Vec::new(), 0);
+        for (place, results) in heads.results(&own)?.into_iter().enumerate() {
+            let (Some((rows, results)), Some(ty)) = (results, heads.type_at(place)) else {
                 continue;
-            }
-            let of_type = rows.grouped.rows_of(place).to_vec();
-            let results = results.next().unwrap_or_default();
-            let files = rows.grouped.of_type(place, &rows.heads.files);
-            let slots = self.body.parts(column::VALUES, key, |parts| {
-                Slots::take(parts, of_type.len(), &files, &results, 0)
-            })?;
-            let args = slots.map(Slots::into_lists).unwrap_or_default();
-            let values = Values {
-                rows: of_type,
-                results,
-                args,
             };
-            found.push((*ty, values));
+            let slots = heads.own_slots(place, results, &mut spent)?;
+            let values = Values {
+                rows: rows.to_vec(),
+                results: results.to_vec(),
+                args: slots.map(Slots::into_lists).unwrap_or_default(),
+            };
+            found.push((ty, values));
         }
         Ok(found)
     }

@@ -1,4 +1,5 @@
-//! What is known of the events of a chunk without their results and arguments, and the order in which they stand.
+//! What is known of the events of a chunk, list by list, each taken when it is first asked for: nothing else of the chunk is
+//! decompressed or checked. Rows are thread by thread; the order of the file is a list of its own.
 #![deny(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -6,89 +7,392 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::chunk_read::Zone;
+use crate::args_read::Slots;
+use crate::chunk_lists::Grouped;
+use crate::chunk_read::{Body, Zone};
+use crate::codec::take_steps;
 use crate::error::{ErrorKind, limit, malformed};
-use afterimage_model::TypeId;
+use crate::layout::column;
+use crate::order::{by_time, in_order};
+use afterimage_model::{Abi, BootNs, Event, EventFlags, FileId, TypeId};
+use std::cell::OnceCell;
 
-/// What is known of the events of a chunk without results and arguments, thread by thread.
-#[derive(Default)]
-pub(crate) struct Heads {
-    /// The threads and how many rows each has.
-    pub threads: Vec<(u32, usize)>,
-    /// Times less the start of the chunk.
-    pub times: Vec<u64>,
-    /// Places in the zone map's list.
-    pub types: Vec<u16>,
-    pub cpus: Vec<i64>,
-    pub abis: Vec<i64>,
-    pub flags: Vec<i64>,
-    /// Places in the zone map's list.
-    pub procs: Vec<i64>,
-    /// 0 for none, else 1 + place in the file list.
-    pub files: Vec<i64>,
-    pub latencies: Vec<i64>,
-    /// For each file position, the row that stands there.
-    pub order: Vec<u32>,
+/// A list, taken when it is first asked for.
+type Once<T> = OnceCell<Vec<T>>;
+
+/// The rows of one type with their results.
+pub type Results<'h> = (&'h [u32], &'h [i64]);
+
+/// The lists of a chunk's events, each with one entry a row.
+pub struct Heads<'b> {
+    pub(crate) body: &'b Body<'b>,
+    pub(crate) count: usize,
+    threads: Once<(u32, usize)>,
+    tids: Once<u32>,
+    types: Once<u16>,
+    grouped: OnceCell<Grouped>,
+    marks: Once<u16>,
+    cpus: Once<u16>,
+    abis: Once<i64>,
+    procs: Once<u32>,
+    files: Once<u32>,
+    file_list: Once<FileId>,
+    waits: OnceCell<Waits>,
+    steps: Once<i64>,
+    times: Once<u64>,
+    latencies: Once<u64>,
+    order: Once<u32>,
+    results: Once<Once<i64>>,
+    rest: Once<Rest>,
 }
 
-impl Heads {
+/// Which rows have a latency, and what those rows say of it, type by type.
+pub(crate) struct Waits {
+    pub waits: Vec<bool>,
+    pub lost: Vec<i64>,
+}
+
+/// Results and arguments of a type without a column of its own.
+pub(crate) struct Rest {
+    pub place: usize,
+    pub results: Vec<i64>,
+    pub slots: Slots,
+}
+
+/// What a cell holds, made when it is first asked for.
+fn once<T>(
+    cell: &OnceCell<T>,
+    make: impl FnOnce() -> Result<T, ErrorKind>,
+) -> Result<&T, ErrorKind> {
+    if let Some(made) = cell.get() {
+        return Ok(made);
+    }
+    let made = make()?;
+    Ok(cell.get_or_init(|| made))
+}
+
+impl<'b> Heads<'b> {
+    pub(crate) fn new(body: &'b Body<'b>) -> Result<Heads<'b>, ErrorKind> {
+        let count = usize::try_from(body.zone.events).map_err(|_| malformed("zone map"))?;
+        Ok(Heads {
+            body,
+            count,
+            threads: OnceCell::new(),
+            tids: OnceCell::new(),
+            types: OnceCell::new(),
+            grouped: OnceCell::new(),
+            marks: OnceCell::new(),
+            cpus: OnceCell::new(),
+            abis: OnceCell::new(),
+            procs: OnceCell::new(),
+            files: OnceCell::new(),
+            file_list: OnceCell::new(),
+            waits: OnceCell::new(),
+            steps: OnceCell::new(),
+            times: OnceCell::new(),
+            latencies: OnceCell::new(),
+            order: OnceCell::new(),
+            results: OnceCell::new(),
+            rest: OnceCell::new(),
+        })
+    }
+
+    /// What the chunk says of itself.
+    pub fn zone(&self) -> &Zone {
+        &self.body.zone
+    }
+
+    /// The threads and how many rows each has.
+    ///
+    /// # Errors
+    /// When a column that holds it cannot be read; so with all lists.
+    pub fn threads(&self) -> Result<&[(u32, usize)], ErrorKind> {
+        let threads = once(&self.threads, || self.body.threads(self.count))?;
+        Ok(threads)
+    }
+
     /// The thread of each row.
-    pub(crate) fn tids(&self) -> Result<Vec<u32>, ErrorKind> {
-        let mut tids = Vec::with_capacity(self.times.len());
-        for (tid, run) in &self.threads {
-            limit("rows of a thread", *run as u64, self.times.len() as u64)?;
-            tids.extend(std::iter::repeat_n(*tid, *run));
-        }
+    pub fn tids(&self) -> Result<&[u32], ErrorKind> {
+        let tids = once(&self.tids, || {
+            let mut tids = Vec::with_capacity(self.count);
+            for (tid, run) in self.threads()? {
+                limit("rows of a thread", *run as u64, self.count as u64)?;
+                tids.extend(std::iter::repeat_n(*tid, *run));
+            }
+            Ok(tids)
+        })?;
         Ok(tids)
     }
 
-    /// The positions of the rows of each type, row by row, which must be as many as the zone map says.
-    pub(crate) fn by_type(&self, zone: &Zone) -> Result<Vec<Vec<u32>>, ErrorKind> {
-        let mut positions = vec![0_u32; self.order.len()];
-        for (position, row) in (0_u32..).zip(&self.order) {
-            if let Some(to) = positions.get_mut(*row as usize) {
-                *to = position;
-            }
-        }
-        let with_room =
-            |row: &(TypeId, u64)| Vec::with_capacity((row.1 as usize).min(self.order.len()));
-        let mut lists: Vec<Vec<u32>> = zone.types.iter().map(with_room).collect();
-        for (ty, position) in self.types.iter().zip(&positions) {
-            if let Some(list) = lists.get_mut(usize::from(*ty)) {
-                list.push(*position);
-            }
-        }
-        for ((_, expected), list) in zone.types.iter().zip(&lists) {
-            if list.len() as u64 != *expected {
-                return Err(ErrorKind::Mismatch {
-                    what: "events of a type",
-                    expected: *expected,
-                    found: list.len() as u64,
-                });
-            }
-        }
-        Ok(lists)
+    /// Types: places in [`Zone::types`].
+    pub fn types(&self) -> Result<&[u16], ErrorKind> {
+        let types = once(&self.types, || match self.body.in_lists() {
+            true => self.body.types_in_lists(self.count),
+            false => self.body.types_in_rows(self.count),
+        })?;
+        Ok(types)
     }
-}
 
-/// The row at each file position: that of the place in time that `jumps` says. Each row stands once.
-pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, ErrorKind> {
-    if jumps.iter().all(|jump| *jump == 0) {
-        return Ok(by_time);
+    /// The rows type by type, which must be as many as the zone map says.
+    pub(crate) fn grouped(&self) -> Result<&Grouped, ErrorKind> {
+        once(&self.grouped, || {
+            Grouped::of(self.types()?, &self.body.zone.types)
+        })
     }
-    let mut seen = vec![false; by_time.len()];
-    let mut order = Vec::with_capacity(by_time.len());
-    for (at, jump) in jumps.into_iter().enumerate() {
-        let place = (at as i64)
-            .checked_add(jump)
-            .and_then(|place| usize::try_from(place).ok());
-        let row = place.and_then(|place| by_time.get(place)).copied();
-        let row = row.ok_or_else(|| malformed("order column"))?;
-        match seen.get_mut(row as usize) {
-            Some(seen) if !*seen => *seen = true,
-            _ => return Err(malformed("order column")),
+
+    /// Marks.
+    pub fn marks(&self) -> Result<&[u16], ErrorKind> {
+        let marks = once(&self.marks, || match self.body.in_lists() {
+            true => self.marks_in_lists(),
+            false => self.in_rows(column::FLAGS, "flags column"),
+        })?;
+        Ok(marks)
+    }
+
+    /// CPUs.
+    pub fn cpus(&self) -> Result<&[u16], ErrorKind> {
+        let cpus = once(&self.cpus, || match self.body.in_lists() {
+            true => self.body.narrow(column::CPUS, self.count),
+            false => self.in_rows(column::CPU, "cpu column"),
+        })?;
+        Ok(cpus)
+    }
+
+    /// Processes: places in [`Zone::procs`].
+    pub fn procs(&self) -> Result<&[u32], ErrorKind> {
+        let procs = once(&self.procs, || {
+            let procs = match self.body.in_lists() {
+                true => self.body.narrow(column::PROCS, self.count)?,
+                false => self.in_rows(column::PROC, "proc column")?,
+            };
+            match procs.iter().max() {
+                Some(most) if *most as usize >= self.body.zone.procs.len() => {
+                    Err(malformed("proc column"))
+                }
+                _ => Ok(procs),
+            }
+        })?;
+        Ok(procs)
+    }
+
+    /// Files: 0 for none, else 1 + place in [`Heads::file_list`].
+    pub fn files(&self) -> Result<&[u32], ErrorKind> {
+        let files = once(&self.files, || {
+            let files = match self.body.in_lists() {
+                true => self.files_in_lists()?,
+                false => self.in_rows(column::FILE, "file column")?,
+            };
+            match files.iter().max() {
+                Some(most) if *most as usize > self.file_list()?.len() => {
+                    Err(malformed("file column"))
+                }
+                _ => Ok(files),
+            }
+        })?;
+        Ok(files)
+    }
+
+    /// The file rows that events point at.
+    pub fn file_list(&self) -> Result<&[FileId], ErrorKind> {
+        let files = once(&self.file_list, || {
+            let files = take_steps(&self.body.bytes_of(column::FILE_LIST)?, u64::from(u32::MAX))?;
+            Ok(files.iter().map(|id| FileId(*id as u32)).collect())
+        })?;
+        Ok(files)
+    }
+
+    pub(crate) fn waits(&self) -> Result<&Waits, ErrorKind> {
+        once(&self.waits, || self.waits_in_lists())
+    }
+
+    /// Time since the row before in the same thread.
+    pub(crate) fn steps(&self) -> Result<&[i64], ErrorKind> {
+        let steps = once(&self.steps, || self.steps_in_lists())?;
+        Ok(steps)
+    }
+
+    /// Instants, ns since boot.
+    pub fn times(&self) -> Result<&[u64], ErrorKind> {
+        let times = once(&self.times, || match self.body.in_lists() {
+            true => self.times_in_lists(),
+            false => self.times_in_rows(),
+        })?;
+        Ok(times)
+    }
+
+    /// Latencies; 0 for none.
+    pub fn latencies(&self) -> Result<&[u64], ErrorKind> {
+        let latencies = once(&self.latencies, || match self.body.in_lists() {
+            true => self.latencies_in_lists(),
+            false => {
+                let latencies = self.body.ints(column::LATENCY, self.count)?;
+                Ok(latencies.into_iter().map(|ns| ns as u64).collect())
+            }
+        })?;
+        Ok(latencies)
+    }
+
+    fn abis(&self) -> Result<&[i64], ErrorKind> {
+        let abis = once(&self.abis, || self.body.ints(column::ABI, self.count))?;
+        Ok(abis)
+    }
+
+    /// For each position in the file, the row that stands there.
+    pub fn order(&self) -> Result<&[u32], ErrorKind> {
+        let order = once(&self.order, || {
+            let by_time = by_time(self.times()?, self.body.zone.start.0);
+            match self.body.has(column::ORDER, 0) {
+                true => in_order(by_time, self.body.ints(column::ORDER, self.count)?),
+                false => Ok(by_time),
+            }
+        })?;
+        Ok(order)
+    }
+
+    /// For each type that is wanted, by place, its rows with their results.
+    pub fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, ErrorKind> {
+        let grouped = self.grouped()?;
+        let cells = self.results.get_or_init(|| {
+            let kinds = self.body.zone.types.len();
+            std::iter::repeat_with(OnceCell::new).take(kinds).collect()
+        });
+        let is_wanted = |place: usize| wanted.get(place).copied().unwrap_or(false);
+        let is_missing =
+            |place: usize| is_wanted(place) && cells.get(place).is_some_and(|c| c.get().is_none());
+        if (0..cells.len()).any(is_missing) {
+            let mut put = |place: usize, results: Vec<i64>| {
+                if let Some(cell) = cells.get(place) {
+                    cell.get_or_init(|| results);
+                }
+            };
+            match self.body.in_lists() {
+                true => self.take_results_in_lists(&is_wanted, &mut put)?,
+                false => self.take_results_in_rows(&mut put)?,
+            }
         }
-        order.push(row);
+        let rest = match self.body.in_lists() {
+            true if (0..cells.len()).any(is_missing) => self.rest()?,
+            _ => &[],
+        };
+        let found = cells.iter().enumerate().map(|(place, cell)| {
+            let of_rest = || {
+                let at = rest.binary_search_by_key(&place, |rest| rest.place).ok()?;
+                rest.get(at).map(|rest| rest.results.as_slice())
+            };
+            if !is_wanted(place) {
+                return Ok(None);
+            }
+            let results = cell.get().map(Vec::as_slice).or_else(of_rest);
+            let results = results.ok_or_else(|| malformed("result column"))?;
+            Ok(Some((grouped.rows_of(place), results)))
+        });
+        found.collect()
     }
-    Ok(order)
+
+    /// Results and arguments of the types without a column of their own, by place.
+    pub(crate) fn rest(&self) -> Result<&[Rest], ErrorKind> {
+        let rest = once(&self.rest, || match self.body.in_lists() {
+            true => self.take_rest(),
+            false => self.take_shared(),
+        })?;
+        Ok(rest)
+    }
+
+    /// The events at these rows, each with its position in the file, ascending, without results and arguments.
+    pub(crate) fn events(&self, picked: &[(u32, u32)]) -> Result<Vec<Event>, ErrorKind> {
+        let seqs = self.seqs(picked)?;
+        let (types, marks, tids) = (self.types()?, self.marks()?, self.tids()?);
+        let (cpus, procs, times) = (self.cpus()?, self.procs()?, self.times()?);
+        let (files, file_list) = (self.files()?, self.file_list()?);
+        let latencies = match self.has_latencies() {
+            true => self.latencies()?,
+            false => &[],
+        };
+        let abis = match self.body.has(column::ABI, 0) {
+            true => self.abis()?,
+            false => &[],
+        };
+        let zone = &self.body.zone;
+        let mut events = Vec::with_capacity(picked.len());
+        for ((_, row), seq) in picked.iter().zip(seqs) {
+            let row = *row as usize;
+            let ty = types
+                .get(row)
+                .and_then(|ty| zone.types.get(usize::from(*ty)));
+            let proc = procs
+                .get(row)
+                .and_then(|proc| zone.procs.get(*proc as usize));
+            let file = match files.get(row).map_or(0, |file| *file as usize) {
+                0 => None,
+                file => {
+                    let file = file_list.get(file.saturating_sub(1));
+                    Some(*file.ok_or_else(|| malformed("file column"))?)
+                }
+            };
+            let abi = u8::try_from(abis.get(row).copied().unwrap_or(0)).ok();
+            events.push(Event {
+                time: BootNs(times.get(row).copied().unwrap_or(0)),
+                cpu: cpus.get(row).copied().unwrap_or(0),
+                seq,
+                ty: ty.ok_or_else(|| malformed("type column"))?.0,
+                abi: abi
+                    .and_then(Abi::from_code)
+                    .ok_or_else(|| malformed("abi column"))?,
+                flags: EventFlags(marks.get(row).copied().unwrap_or(0)),
+                tid: tids.get(row).copied().unwrap_or(0),
+                proc: *proc.ok_or_else(|| malformed("proc column"))?,
+                file,
+                result: 0,
+                latency_ns: latencies.get(row).copied().unwrap_or(0),
+                args: Default::default(),
+            });
+        }
+        Ok(events)
+    }
+
+    fn has_latencies(&self) -> bool {
+        self.body.has(column::WAITS, 0) || self.body.has(column::LATENCY, 0)
+    }
+
+    /// The numbers of these events on their CPUs.
+    fn seqs(&self, picked: &[(u32, u32)]) -> Result<Vec<u64>, ErrorKind> {
+        let (order, cpus) = (self.order()?, self.cpus()?);
+        let jumps = match self.body.has(column::SEQ, 0) {
+            true => self.body.ints(column::SEQ, self.count)?,
+            false => Vec::new(),
+        };
+        let most = cpus.iter().copied().max().unwrap_or(0);
+        let mut expected = vec![0_u64; usize::from(most).saturating_add(1)];
+        let mut seqs = Vec::with_capacity(picked.len());
+        let mut picked = picked.iter().map(|(place, _)| *place as usize).peekable();
+        for (place, row) in order.iter().enumerate() {
+            let cpu = cpus.get(*row as usize).map_or(0, |cpu| usize::from(*cpu));
+            let Some(next) = expected.get_mut(cpu) else {
+                continue;
+            };
+            let seq = next.wrapping_add(jumps.get(place).copied().unwrap_or(0) as u64);
+            *next = seq.wrapping_add(1);
+            if picked.next_if_eq(&place).is_some() {
+                seqs.push(seq);
+            }
+        }
+        Ok(seqs)
+    }
+
+    /// One integer per row of a chunk in rows, of a smaller kind.
+    fn in_rows<T: TryFrom<i64>>(
+        &self,
+        number: u16,
+        what: &'static str,
+    ) -> Result<Vec<T>, ErrorKind> {
+        let values = self.body.ints(number, self.count)?.into_iter();
+        values
+            .map(|value| T::try_from(value).map_err(|_| malformed(what)))
+            .collect()
+    }
+
+    /// The type at a place.
+    pub(crate) fn type_at(&self, place: usize) -> Option<TypeId> {
+        self.body.zone.types.get(place).map(|row| row.0)
+    }
 }

@@ -135,6 +135,11 @@ impl Recent {
         Some(file)
     }
 
+    /// The file that was used last.
+    pub(crate) fn newest(&self) -> Option<u32> {
+        self.files.first().copied().filter(|_| self.len > 0)
+    }
+
     /// A file that was not among them.
     pub(crate) fn put(&mut self, file: u32) {
         self.len = self.len.saturating_add(1).min(RANKS);
@@ -142,92 +147,18 @@ impl Recent {
     }
 
     fn bring_to_front(&mut self, rank: usize, file: u32) {
-        if let Some(moved) = self.files.get_mut(..=rank) {
-            moved.copy_within(..rank, 1);
-            if let Some(first) = moved.first_mut() {
-                *first = file;
-            }
+        // Ranks are small: moved one by one they are there before a copy would have begun.
+        let mut before = file;
+        for place in self.files.iter_mut().take(rank.saturating_add(1)) {
+            before = std::mem::replace(place, before);
         }
     }
-}
-
-/// Bits of a row number where it shares a word with its time; a chunk has no more rows than that.
-const ROW_BITS: u32 = 18;
-/// Bits sorted by at once.
-const DIGIT: u32 = 11;
-
-/// The rows in the order of their instants, those of one instant by number: `times` less the earliest, by row.
-pub(crate) fn by_time(times: &[u64]) -> Vec<u32> {
-    if times.is_sorted() {
-        return (0_u32..).zip(times).map(|row| row.0).collect();
-    }
-    let all = times.iter().fold(0, |all, time| all | time);
-    let bits = 64_u32.saturating_sub(all.leading_zeros());
-    if bits.saturating_add(ROW_BITS) <= 64 && times.len() <= 1 << ROW_BITS {
-        let rows = times.iter().zip(0_u64..);
-        let rows = rows.map(|(time, row)| time << ROW_BITS | row).collect();
-        let sorted = by_digits(rows, bits, |row| row >> ROW_BITS);
-        let number = |row: u64| (row & ((1 << ROW_BITS) - 1)) as u32;
-        return sorted.into_iter().map(number).collect();
-    }
-    let rows = times.iter().copied().zip(0_u32..).collect();
-    let sorted = by_digits(rows, bits, |row: (u64, u32)| row.0);
-    sorted.into_iter().map(|row| row.1).collect()
-}
-
-/// Sorts by a number of at most `bits` bits; what has the same one stays in its order.
-fn by_digits<T: Copy + Default>(mut rows: Vec<T>, bits: u32, number: impl Fn(T) -> u64) -> Vec<T> {
-    let mut other = vec![T::default(); rows.len()];
-    for shift in (0..bits).step_by(DIGIT as usize) {
-        let digit = |row: T| (number(row) >> shift & ((1 << DIGIT) - 1)) as usize;
-        let mut starts = [0_usize; 1 << DIGIT];
-        for row in &rows {
-            if let Some(count) = starts.get_mut(digit(*row)) {
-                *count = count.saturating_add(1);
-            }
-        }
-        let mut from = 0_usize;
-        for start in &mut starts {
-            let count = *start;
-            *start = from;
-            from = from.saturating_add(count);
-        }
-        for row in &rows {
-            if let Some(start) = starts.get_mut(digit(*row)) {
-                if let Some(to) = other.get_mut(*start) {
-                    *to = *row;
-                }
-                *start = start.saturating_add(1);
-            }
-        }
-        std::mem::swap(&mut rows, &mut other);
-    }
-    rows
 }
 
 #[cfg(test)]
 #[allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
-
-    #[test]
-    fn rows_sort_by_time_and_then_by_number() {
-        let mut state = 7_u64;
-        for mask in [0xf, 0xffff, 0xfff_ffff, u64::MAX] {
-            let times: Vec<u64> = (0..3_000)
-                .map(|_| {
-                    state = state
-                        .wrapping_mul(6_364_136_223_846_793_005)
-                        .wrapping_add(1);
-                    (state ^ state >> 33) & mask
-                })
-                .collect();
-            let mut expected: Vec<u32> = (0..3_000).collect();
-            expected.sort_by_key(|row| (times[*row as usize], *row));
-            assert_eq!(by_time(&times), expected);
-        }
-        assert_eq!(by_time(&[]), [] as [u32; 0]);
-    }
 
     #[test]
     fn a_file_used_again_is_told_by_how_many_were_used_since() {

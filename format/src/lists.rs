@@ -341,30 +341,64 @@ impl<'a> PartsReader<'a> {
         Ok(())
     }
 
-    /// As [`PartsReader::list`], of integers that are as they are, below 65,536.
-    pub(crate) fn shorts(&mut self, count: usize) -> Result<Vec<u16>, ErrorKind> {
-        if count == 0 {
-            return Ok(Vec::new());
+    /// As [`PartsReader::list`], of integers of a smaller kind without contexts.
+    pub(crate) fn narrow<T: Narrow>(&mut self, count: usize) -> Result<Vec<T>, ErrorKind> {
+        let mut ahead = self.head;
+        let plain = count > 0 && u16::from(ahead.u8()?) == way::PLAIN;
+        let width = match plain {
+            true => ahead.u8()?,
+            false => u8::MAX,
+        };
+        if width > T::BYTES {
+            let values = self.list(count, alone)?.into_iter();
+            let small = |value| T::try_from(value).map_err(|_| malformed("list of integers"));
+            return values.map(small).collect();
         }
-        let (way, width) = (self.head.u8()?, self.head.u8()?);
-        if u16::from(way) != way::PLAIN || width > 2 {
-            return Err(malformed("list of integers"));
-        }
+        self.head = ahead;
         let mut values = Vec::new();
         let mut plane = std::mem::take(&mut self.plane);
         for at in 0..width {
             self.bytes(count, &mut plane)?;
             if at == 0 {
-                values.extend(plane.iter().map(|byte| u16::from(*byte)));
+                values.extend(plane.iter().map(|byte| T::from(*byte)));
             } else {
                 for (value, byte) in values.iter_mut().zip(&plane) {
-                    *value |= u16::from(*byte) << 8;
+                    *value = value.with(*byte, at);
                 }
             }
         }
         self.plane = plane;
-        values.resize(count, 0);
+        values.resize(count, T::default());
         Ok(values)
+    }
+
+    /// As [`PartsReader::narrow`], of integers that are as they are.
+    pub(crate) fn plain<T: Narrow>(&mut self, count: usize) -> Result<Vec<T>, ErrorKind> {
+        let mut ahead = self.head;
+        if count > 0 && (u16::from(ahead.u8()?) != way::PLAIN || ahead.u8()? > T::BYTES) {
+            return Err(malformed("list of integers"));
+        }
+        self.narrow(count)
+    }
+
+    /// Passes over a list.
+    pub(crate) fn skip(&mut self, count: usize) -> Result<(), ErrorKind> {
+        if count == 0 {
+            return Ok(());
+        }
+        let (_, how) = (self.head.u8()?, self.head.u8()?);
+        for _ in 0..how & 15 {
+            limit("bytes of a part", count as u64, self.left)?;
+            self.left = self.left.saturating_sub(count as u64);
+            let how = self.head.varint()?;
+            let len = match how & 3 {
+                PLAIN | FRAME => how >> 2,
+                _ => 0,
+            };
+            self.body
+                .take(usize::try_from(len).map_err(|_| malformed("length of a part"))?)?;
+        }
+        Ok(())
     }
 
     /// The context that the next list is told from, if it is from one.
@@ -441,6 +475,27 @@ impl<'a> PartsReader<'a> {
         Ok(values)
     }
 }
+
+/// An integer that takes less room than 64 bits.
+pub(crate) trait Narrow: Copy + Default + From<u8> + TryFrom<i64> {
+    /// Bytes it has.
+    const BYTES: u8;
+    /// With this byte at a place from the lowest, where it has none yet.
+    fn with(self, byte: u8, at: u8) -> Self;
+}
+
+macro_rules! narrow {
+    ($($kind:ident)*) => {$(
+        impl Narrow for $kind {
+            const BYTES: u8 = size_of::<$kind>() as u8;
+            fn with(self, byte: u8, at: u8) -> $kind {
+                self | $kind::from(byte).wrapping_shl(u32::from(at).saturating_mul(8))
+            }
+        }
+    )*};
+}
+
+narrow! { u16 u32 }
 
 /// There is no context.
 pub(crate) fn alone<'c>(_: u8) -> Option<&'c [i64]> {

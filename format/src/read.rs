@@ -15,12 +15,15 @@ use crate::keyframe::Frame;
 use crate::layout::{
     FILE_HEAD, FLAG_KEYFRAME, MAX_BODY, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block,
 };
+use crate::pick::{Choose, Picked};
 use crate::records::{Artifact, Lineage, Name, Names, Note, decode_gap, take_rows};
 use crate::scan::{Layout, Piece, by_index, by_scan, head_at, whole_zone_at};
 use crate::source::Source;
 use crate::unlock::unlock;
 use crate::wire::Record;
-use afterimage_model::{BootNs, Container, Event, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use afterimage_model::{
+    BootNs, Container, Event, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeId,
+};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::Path;
@@ -50,23 +53,6 @@ pub struct Chunk {
     pub events: Vec<Event>,
     /// Every row they point at.
     pub tables: Tables,
-}
-
-/// Says what is needed of a chunk while it is decoded.
-pub trait Choose {
-    /// Whether any event could be needed, by the types of the chunk's events, their processes and the rows that they may
-    /// point at.
-    fn rows(&mut self, _zone: &Zone, _tables: &Tables) -> bool {
-        true
-    }
-    /// For each event whether its arguments and result are needed, by what is known without them.
-    fn events(&mut self, chunk: &Chunk) -> Vec<bool>;
-}
-
-impl<F: FnMut(&Chunk) -> Vec<bool>> Choose for F {
-    fn events(&mut self, chunk: &Chunk) -> Vec<bool> {
-        self(chunk)
-    }
 }
 
 /// What the footer says of how the recording ended; what it is worth is for `verify` to say.
@@ -241,14 +227,10 @@ impl Reader {
             .map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
     }
 
-    /// Decodes what is asked of one chunk: `choose` sees its rows, then its events without arguments and results, and says for
-    /// each whether those are needed. Gives the chunk, in which the others may lack them, and what was chosen; `None` when
-    /// nothing was. Columns that nobody needs are neither decompressed nor checked.
-    pub fn chunk_chosen(
-        &self,
-        at: usize,
-        choose: &mut dyn Choose,
-    ) -> Result<Option<(Chunk, Vec<bool>)>, Error> {
+    /// Decodes what is asked of one chunk: `choose` sees its rows, then what it asks of single lists, then the events that are
+    /// left without arguments and results, and says what is needed. Gives the chosen events; `None` when none is. Columns that
+    /// nobody needs are neither decompressed nor checked.
+    pub fn pick(&self, at: usize, choose: &mut dyn Choose) -> Result<Option<Picked>, Error> {
         let info = self.info(at)?;
         let decode = |body: &Body<'_>| {
             let mut tables = body.tables()?;
@@ -256,10 +238,25 @@ impl Reader {
             if !choose.rows(&body.zone, &tables) {
                 return Ok(None);
             }
-            body.decode_chosen(tables, choose)
+            body.pick(tables, choose)
         };
-        let chosen = self.with_body(info, decode);
-        chosen.map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
+        let picked = self.with_body(info, decode);
+        picked.map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))
+    }
+
+    /// Decodes one chunk in which events of types that are not wanted may be without arguments.
+    pub fn chunk_with(
+        &self,
+        at: usize,
+        wanted: &mut dyn FnMut(TypeId) -> bool,
+    ) -> Result<Chunk, Error> {
+        let info = self.info(at)?;
+        let decode = |body: &Body<'_>| body.decode_with(wanted);
+        let mut chunk = self
+            .with_body(info, decode)
+            .map_err(|kind| Error::at(Place::Chunk(at as u64), info.offset, kind))?;
+        self.fill_late(&mut chunk.tables);
+        Ok(chunk)
     }
 
     fn decode(&self, info: &ChunkInfo) -> Result<Chunk, ErrorKind> {

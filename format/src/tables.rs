@@ -8,11 +8,11 @@
 )]
 
 use crate::codec::Encoder;
+use crate::dictionary::Dictionary;
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::{MAX_CHUNK, MAX_ITEMS, MAX_ROWS};
 use crate::lists::{Parts, PartsReader, alone};
 use crate::wire::{Cursor, put_field, put_varint};
-use afterimage_model::Blob;
 use std::collections::BTreeMap;
 use std::io;
 
@@ -85,7 +85,7 @@ pub(crate) fn put_table(
 pub(crate) fn take_table(
     parts: &mut PartsReader<'_>,
     tag: u16,
-    strings: &[Blob],
+    strings: &Dictionary<'_>,
     most: u64,
 ) -> Result<Vec<u8>, ErrorKind> {
     let rows = parts.number()?;
@@ -127,14 +127,14 @@ pub(crate) fn take_table(
                         put_field(record, field, &bytes);
                     }
                     STRINGS => {
-                        let blob = usize::try_from(value).ok().and_then(|at| strings.get(at));
-                        let blob = blob.ok_or_else(|| malformed("place of a value"))?;
+                        let found = usize::try_from(value).ok().and_then(|at| strings.get(at));
+                        let (bytes, _) = found.ok_or_else(|| malformed("place of a value"))?;
                         limit(
                             "bytes of all rows",
-                            spent.saturating_add(blob.bytes.len() as u64),
+                            spent.saturating_add(bytes.len() as u64),
                             most,
                         )?;
-                        put_field(record, field, &blob.bytes);
+                        put_field(record, field, bytes);
                     }
                     _ => return Err(malformed("kind of a field")),
                 }

@@ -107,6 +107,27 @@ impl<'a> Cursor<'a> {
         Err(malformed("varint"))
     }
 
+    /// Takes the varints of one byte from here on, at most so many.
+    pub(crate) fn run_of_small(&mut self, most: usize) -> &'a [u8] {
+        let rest = self.rest.get(..most).unwrap_or(self.rest);
+        if rest.first().is_none_or(|byte| byte & 0x80 != 0) {
+            return &[];
+        }
+        let blocks = rest.chunks(16).take_while(|block| {
+            let all = block.iter().fold(0, |all, byte| all | byte);
+            all & 0x80 == 0
+        });
+        let len = blocks.map(<[u8]>::len).sum();
+        let tail = rest.get(len..).unwrap_or_default();
+        let more = tail.iter().take_while(|byte| **byte & 0x80 == 0).count();
+        let (run, rest) = self
+            .rest
+            .split_at_checked(usize::saturating_add(len, more))
+            .unwrap_or((&[], self.rest));
+        self.rest = rest;
+        run
+    }
+
     /// A count of things that each take at least one byte of what is left.
     pub(crate) fn count(&mut self, what: &'static str) -> Result<usize, ErrorKind> {
         let count = self.varint()?;

@@ -1,14 +1,16 @@
-//! Which events of a chunk are to be asked: told first from the rows they may point at, then from what is known of each without
-//! arguments and result.
+//! Which events of a chunk are to be asked: told first from the rows they may point at, then from single lists, then from what is
+//! known of each without arguments and result.
 
-use crate::session::{Session, Visitor};
-use afterimage_format::{Choose, Chunk, Zone};
-use afterimage_model::{Tables, TypeId};
-use afterimage_query::{Among, Evaluator};
+use crate::session::{Aim, Session, Visitor};
+use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Results, Zone};
+use afterimage_model::{FileId, Tables, TypeId};
+use afterimage_query::{Evaluator, Lists};
 
 /// Asks an evaluator and a visitor.
 pub(crate) struct Choosing<'s> {
     session: &'s Session,
+    /// Which chunk.
+    at: usize,
     evaluator: &'s mut Option<Evaluator>,
     visitor: &'s mut dyn Visitor,
     /// What the evaluator remembers is of this chunk.
@@ -18,11 +20,13 @@ pub(crate) struct Choosing<'s> {
 impl<'s> Choosing<'s> {
     pub fn new(
         session: &'s Session,
+        at: usize,
         evaluator: &'s mut Option<Evaluator>,
         visitor: &'s mut dyn Visitor,
     ) -> Choosing<'s> {
         Choosing {
             session,
+            at,
             evaluator,
             visitor,
             knows: false,
@@ -38,24 +42,31 @@ impl Choose for Choosing<'_> {
         evaluator.forget();
         self.knows = true;
         let types: Vec<TypeId> = zone.types.iter().map(|row| row.0).collect();
-        evaluator.may_match_among(&Among {
-            manifest: self.session.manifest(),
-            schema: self.session.schema(),
-            tables,
-            types: &types,
-            procs: &zone.procs,
-        })
+        evaluator.may_match_among(&self.session.among(zone, tables, &types))
     }
 
-    fn events(&mut self, chunk: &Chunk) -> Vec<bool> {
+    fn lists(&mut self, heads: &Heads<'_>, tables: &Tables) -> Result<Option<Vec<u64>>, ErrorKind> {
+        let types: Vec<TypeId> = heads.zone().types.iter().map(|row| row.0).collect();
+        let among = self.session.among(heads.zone(), tables, &types);
+        let within = match self.visitor.aim(self.at, &among) {
+            Some(aim) => Some(aimed(heads, &aim)?),
+            None => None,
+        };
+        match self.evaluator {
+            Some(evaluator) => evaluator.sift(&among, &Listed(heads), within),
+            None => Ok(within),
+        }
+    }
+
+    fn events(&mut self, chunk: &Chunk, places: &[u32]) -> Vec<bool> {
         self.visitor.chunk();
         if let Some(evaluator) = self.evaluator.as_mut().filter(|_| !self.knows) {
             evaluator.forget();
         }
-        let events = chunk.events.iter().enumerate();
+        let events = chunk.events.iter().zip(places);
         events
-            .map(|(place, event)| {
-                let num = chunk.first_num.saturating_add(place as u64);
+            .map(|(event, place)| {
+                let num = chunk.first_num.saturating_add(u64::from(*place));
                 let ctx = self.session.ctx(chunk, event, num, None);
                 self.evaluator
                     .as_mut()
@@ -65,3 +76,78 @@ impl Choose for Choosing<'_> {
             .collect()
     }
 }
+
+/// The rows that an aim holds, as [`Choose::lists`] tells them.
+fn aimed(heads: &Heads<'_>, aim: &Aim) -> Result<Vec<u64>, ErrorKind> {
+    let count = usize::try_from(heads.zone().events).unwrap_or(usize::MAX);
+    let mut words = vec![0_u64; count.div_ceil(64)];
+    let mut put = |is: &mut dyn Iterator<Item = bool>| {
+        for word in &mut words {
+            for bit in 0..64 {
+                let Some(is) = is.next() else { return };
+                *word |= u64::from(is) << bit;
+            }
+        }
+    };
+    let at = |list: &[bool], place: usize| list.get(place).copied().unwrap_or(false);
+    if aim.types.contains(&true) {
+        let types = heads.types()?.iter();
+        put(&mut types.map(|ty| at(&aim.types, usize::from(*ty))));
+    }
+    if aim.procs.contains(&true) {
+        let procs = heads.procs()?.iter();
+        put(&mut procs.map(|proc| at(&aim.procs, *proc as usize)));
+    }
+    if !aim.files.is_empty() {
+        let listed = heads.file_list()?.iter();
+        let listed = listed.map(|file| aim.files.contains(file));
+        let is: Vec<bool> = std::iter::once(false).chain(listed).collect();
+        let files = heads.files()?.iter();
+        put(&mut files.map(|file| at(&is, *file as usize)));
+    }
+    Ok(words)
+}
+
+/// The lists of a chunk as a filter asks for them.
+struct Listed<'h, 'b>(&'h Heads<'b>);
+
+impl Lists for Listed<'_, '_> {
+    type Error = ErrorKind;
+
+    fn count(&self) -> usize {
+        usize::try_from(self.0.zone().events).unwrap_or(usize::MAX)
+    }
+    fn span(&self) -> (u64, u64) {
+        (self.0.zone().start.0, self.0.zone().end.0)
+    }
+    fn types(&self) -> Result<&[u16], ErrorKind> {
+        self.0.types()
+    }
+    fn procs(&self) -> Result<&[u32], ErrorKind> {
+        self.0.procs()
+    }
+    fn files(&self) -> Result<(&[u32], &[FileId]), ErrorKind> {
+        Ok((self.0.files()?, self.0.file_list()?))
+    }
+    fn marks(&self) -> Result<&[u16], ErrorKind> {
+        self.0.marks()
+    }
+    fn cpus(&self) -> Result<&[u16], ErrorKind> {
+        self.0.cpus()
+    }
+    fn threads(&self) -> Result<&[u32], ErrorKind> {
+        self.0.tids()
+    }
+    fn latencies(&self) -> Result<&[u64], ErrorKind> {
+        self.0.latencies()
+    }
+    fn times(&self) -> Result<&[u64], ErrorKind> {
+        self.0.times()
+    }
+    fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, ErrorKind> {
+        self.0.results(wanted)
+    }
+}
+
+#[cfg(test)]
+mod tests;

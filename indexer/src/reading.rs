@@ -41,7 +41,7 @@ impl FieldReader {
             Dependency::Type => Some(u32::from(ctx.event.ty.0)),
             Dependency::Process => Some(ctx.event.proc.0),
             Dependency::File => ctx.event.file.map(|id| id.0),
-            Dependency::Event | Dependency::Head => None,
+            _ => None,
         }
     }
 
@@ -100,6 +100,6 @@ impl FieldReader {
 
     /// Whether one row of a table decides the value.
     pub fn is_of_a_row(&self) -> bool {
-        !matches!(self.field.field().on, Dependency::Event | Dependency::Head)
+        self.field.field().on.is_row()
     }
 }

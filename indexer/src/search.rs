@@ -4,9 +4,9 @@ use crate::error::Error;
 use crate::index::{About, Ask, Entry, Found, Gather, Index, Kind, Reach, Refused, Tally, Thing};
 use crate::index::{about, actor_parts, apart, gather};
 use crate::ioc::{Indicators, Sighting, Sweep};
-use crate::session::{Progress, Session, Span, Visitor};
-use afterimage_model::Ctx;
-use afterimage_query::Filter;
+use crate::session::{Aim, Progress, Session, Span, Visitor};
+use afterimage_model::{Abi, BootNs, Ctx, Event, EventFlags, ProcId, TypeId};
+use afterimage_query::{Among, Filter};
 use hashbrown::HashMap;
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -137,22 +137,129 @@ fn hit((thing, (found, tally)): (Thing, (Found, Tally))) -> Option<Hit> {
     })
 }
 
+/// Where things that are meant are met, as far as an index says.
+struct Met {
+    /// The chunks.
+    chunks: Reach,
+    /// Those in which a path that a program passed holds one of them.
+    by_paths: Reach,
+    /// Those in which what was read or written does. In all others only rows do.
+    by_payload: Reach,
+}
+
+/// What is looked for, and what was found out about things so far.
+struct Meant<'a> {
+    ask: &'a Ask,
+    met: Option<&'a Met>,
+    known: HashMap<Thing, bool>,
+}
+
+/// Things about which something is remembered.
+const MOST_KNOWN: usize = 100_000;
+
+impl<'a> Meant<'a> {
+    fn new(ask: &'a Ask, met: Option<&'a Met>) -> Meant<'a> {
+        Meant {
+            ask,
+            met,
+            known: HashMap::new(),
+        }
+    }
+
+    fn is(&mut self, thing: &Thing) -> bool {
+        if let Some(is) = self.known.get(thing) {
+            return *is;
+        }
+        let is = self.ask.find(thing).is_some();
+        if self.known.len() >= MOST_KNOWN {
+            self.known.clear();
+        }
+        self.known.insert(thing.clone(), is);
+        is
+    }
+
+    /// Which events of a chunk can have to do with things that are meant.
+    fn aim(&mut self, gather: &mut Gather, chunk: usize, among: &Among<'_>) -> Option<Aim> {
+        if !self.ask.has_text() {
+            return None;
+        }
+        let mut event = nobody();
+        let mut is = |event: &Event, of_file: bool| {
+            let ctx = among.ctx(event);
+            gather.row_is(&ctx, of_file, &mut |thing| self.is(thing))
+        };
+        let procs = among.procs.iter().map(|proc| {
+            event.proc = *proc;
+            is(&event, false)
+        });
+        let procs = procs.collect();
+        let mut event = nobody();
+        let files = among.tables.files.keys().filter(|file| {
+            event.file = Some(**file);
+            is(&event, true)
+        });
+        let files = files.copied().collect();
+        let met = self.met;
+        let in_paths = met.is_none_or(|met| met.by_paths.holds(chunk));
+        let in_payload = met.is_none_or(|met| met.by_payload.holds(chunk));
+        let types = among.types.iter().map(|ty| {
+            let (path, payload) = gather.has(among.schema, *ty);
+            path && in_paths || payload && in_payload
+        });
+        Some(Aim {
+            procs,
+            files,
+            types: types.collect(),
+        })
+    }
+}
+
+/// An event that never was, so that things can be asked of a row.
+fn nobody() -> Event {
+    Event {
+        time: BootNs::default(),
+        cpu: Event::NO_CPU,
+        seq: 0,
+        ty: TypeId(u16::MAX),
+        abi: Abi::x86_64,
+        flags: EventFlags::default(),
+        tid: 0,
+        proc: ProcId::default(),
+        file: None,
+        result: 0,
+        latency_ns: 0,
+        args: Default::default(),
+    }
+}
+
 /// Gathers the things of the events it is shown.
 struct Collecting<'a> {
     gather: Gather,
-    ask: &'a Ask,
+    meant: Meant<'a>,
     pile: Pile,
 }
 
 impl Collecting<'_> {
     fn settle(&mut self) {
+        // Of rows that were asked without an event there is nothing to tell.
         for (thing, tally) in self.gather.take() {
-            self.pile.add(self.ask, &thing, &tally);
+            if tally.count > 0 {
+                self.pile.add(self.meant.ask, &thing, &tally);
+            }
         }
     }
 }
 
 impl Visitor for Collecting<'_> {
+    fn sifts(&self) -> bool {
+        self.meant.ask.has_text()
+    }
+
+    fn aim(&mut self, chunk: usize, among: &Among<'_>) -> Option<Aim> {
+        self.settle();
+        self.meant.aim(&mut self.gather, chunk, among)
+    }
+
     fn chunk(&mut self) {
         self.settle();
     }
@@ -166,21 +273,27 @@ impl Visitor for Collecting<'_> {
 /// Passes on the events of things that are meant.
 struct Picking<'a> {
     gather: Gather,
-    ask: &'a Ask,
+    meant: Meant<'a>,
     each: &'a mut dyn FnMut(&Ctx<'_>) -> bool,
 }
 
 impl Visitor for Picking<'_> {
+    fn sifts(&self) -> bool {
+        self.meant.ask.has_text()
+    }
+
+    fn aim(&mut self, chunk: usize, among: &Among<'_>) -> Option<Aim> {
+        self.gather.take();
+        self.meant.aim(&mut self.gather, chunk, among)
+    }
+
     fn chunk(&mut self) {
         self.gather.take();
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        let ask = self.ask;
-        if self
-            .gather
-            .event_is(ctx, &mut |thing| ask.find(thing).is_some())
-        {
+        let meant = &mut self.meant;
+        if self.gather.event_is(ctx, &mut |thing| meant.is(thing)) {
             (self.each)(ctx)
         } else {
             true
@@ -221,20 +334,32 @@ impl Index {
 }
 
 impl Session {
-    /// The chunks in which things that are meant are met; `None` when that is not known.
-    fn met(&self, ask: &Ask) -> Option<Reach> {
+    /// Where things that are meant are met; `None` when that is not known.
+    fn met(&self, ask: &Ask) -> Option<Met> {
         let index = self
             .index()
             .filter(|_| ask.has_text() && !self.shows_internal())?;
-        let mut reach = index.nowhere();
+        let (mut chunks, mut by_paths) = (index.nowhere(), index.nowhere());
+        let mut by_payload = index.nowhere();
         let each = |entry: &Entry| {
             if ask.find(&entry.thing).is_some() {
-                reach.add_all(&entry.chunks);
+                chunks.add_all(&entry.chunks);
+                let kind = entry.thing.kind();
+                if kind.is_none_or(Kind::is_of_paths) {
+                    by_paths.add_all(&entry.chunks);
+                }
+                if kind.is_none_or(Kind::is_of_payload) {
+                    by_payload.add_all(&entry.chunks);
+                }
             }
             true
         };
         index.candidates(Some(ask), each).ok()?;
-        Some(reach)
+        Some(Met {
+            chunks,
+            by_paths,
+            by_payload,
+        })
     }
 
     /// The conditions of what is asked, for this capture.
@@ -253,16 +378,17 @@ impl Session {
     ) -> Result<Hits, Error> {
         let filter = self.conditions(ask)?;
         let indexed = self.index().is_some() && !self.shows_internal();
+        let walks = filter.is_some() || span.is_some();
+        let met = if walks { self.met(ask) } else { None };
         let mut collecting = Collecting {
             gather: Gather::new(),
-            ask,
+            meant: Meant::new(ask, met.as_ref()),
             pile: Pile::default(),
         };
         let complete;
-        if filter.is_some() || span.is_some() {
-            let met = self.met(ask);
+        if walks {
             let walked = self.walk_in(
-                met.as_ref(),
+                met.as_ref().map(|met| &met.chunks),
                 filter.as_ref(),
                 span,
                 1,
@@ -355,11 +481,11 @@ impl Session {
         let met = self.met(ask);
         let mut picking = Picking {
             gather: Gather::new(),
-            ask,
+            meant: Meant::new(ask, met.as_ref()),
             each,
         };
         self.walk_in(
-            met.as_ref(),
+            met.as_ref().map(|met| &met.chunks),
             filter.as_ref(),
             span,
             1,

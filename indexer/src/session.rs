@@ -3,7 +3,7 @@
 mod walk;
 mod work;
 
-pub use walk::Visitor;
+pub use walk::{Aim, Visitor};
 pub use work::{Progress, Work};
 
 use crate::error::Error;
@@ -11,12 +11,12 @@ use crate::index::Index;
 use crate::instant::Instant;
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader};
+use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Zone};
 use afterimage_model::{
     BootNs, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeDesc,
     TypeId,
 };
-use afterimage_query::Filter;
+use afterimage_query::{Among, Filter};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -286,6 +286,12 @@ impl Session {
         lock(&self.kept).len()
     }
 
+    /// Lets go of the decoded chunks.
+    #[cfg(test)]
+    pub(crate) fn forget_chunks(&self) {
+        lock(&self.kept).clear();
+    }
+
     pub(crate) fn chunks(&self) -> &[ChunkInfo] {
         self.source.chunks()
     }
@@ -296,24 +302,30 @@ impl Session {
         at: usize,
         mut wanted: impl FnMut(TypeId) -> bool,
     ) -> Result<Chunk, String> {
-        let mut choose = |chunk: &Chunk| -> Vec<bool> {
-            let chosen: Vec<bool> = (chunk.events.iter())
-                .map(|event| wanted(event.ty))
-                .collect();
-            // Results are needed of all of them.
-            match chosen.contains(&true) {
-                true => chosen,
-                false => vec![true; chunk.events.len()],
-            }
-        };
-        match self.source.chunk_chosen(at, &mut choose) {
-            Ok(Some((chunk, _))) => Ok(chunk),
-            Ok(None) => Ok(Chunk::default()),
+        match self.source.chunk_with(at, &mut wanted) {
+            Ok(chunk) => Ok(chunk),
             Err(error) => {
                 let why = error.to_string();
                 lock(&self.unreadable).insert(at, why.clone());
                 Err(why)
             }
+        }
+    }
+
+    /// What is known of a chunk's events without looking at any.
+    pub(crate) fn among<'c>(
+        &'c self,
+        zone: &'c Zone,
+        tables: &'c Tables,
+        types: &'c [TypeId],
+    ) -> Among<'c> {
+        Among {
+            manifest: self.manifest(),
+            schema: self.schema(),
+            tables,
+            types,
+            procs: &zone.procs,
+            first_ns: self.first_ns,
         }
     }
 

@@ -1,6 +1,6 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
-use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Reader};
+use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Reader};
 use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
@@ -12,15 +12,30 @@ pub(crate) trait Source: Send + Sync {
     fn totals(&self) -> Option<&Totals>;
     fn chunks(&self) -> &[ChunkInfo];
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>>;
-    /// A chunk in which only events that `choose` wants need have arguments and results.
-    fn chunk_chosen(
+    /// The events of a chunk that `choose` wants; `None` when it wants none.
+    fn pick(
         &self,
         at: usize,
         choose: &mut dyn Choose,
-    ) -> Result<Chosen, Box<dyn std::error::Error + Send + Sync>> {
-        let chunk = self.chunk(at)?;
-        let chosen = choose.events(&chunk);
-        Ok(chosen.contains(&true).then_some((chunk, chosen)))
+    ) -> Result<Option<Picked>, Box<dyn std::error::Error + Send + Sync>> {
+        let mut chunk = self.chunk(at)?;
+        let places: Vec<u32> = (0..).take(chunk.events.len()).collect();
+        let chosen = choose.events(&chunk, &places);
+        let of_places = places.into_iter().zip(&chosen);
+        let places: Vec<u32> = of_places
+            .filter_map(|(place, chosen)| chosen.then_some(place))
+            .collect();
+        let mut chosen = chosen.iter();
+        chunk.events.retain(|_| chosen.next() == Some(&true));
+        Ok((!places.is_empty()).then_some(Picked { chunk, places }))
+    }
+    /// A chunk in which events of types that are not wanted may be without arguments.
+    fn chunk_with(
+        &self,
+        at: usize,
+        _wanted: &mut dyn FnMut(TypeId) -> bool,
+    ) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
+        self.chunk(at)
     }
     /// The types of a chunk's events and the containers of their processes, where that can be told without decoding it.
     fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)>;
@@ -43,9 +58,6 @@ pub(crate) trait Source: Send + Sync {
 
 /// Most artifacts that are looked at for their hashes.
 const MOST_ARTIFACTS: usize = 4096;
-
-/// A chunk and which of its events were chosen; `None` when none was.
-pub(crate) type Chosen = Option<(Chunk, Vec<bool>)>;
 
 impl Source for Reader {
     fn is_encrypted(&self) -> bool {
@@ -80,12 +92,20 @@ impl Source for Reader {
         Ok(self.chunk(at)?)
     }
 
-    fn chunk_chosen(
+    fn pick(
         &self,
         at: usize,
         choose: &mut dyn Choose,
-    ) -> Result<Chosen, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.chunk_chosen(at, choose)?)
+    ) -> Result<Option<Picked>, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.pick(at, choose)?)
+    }
+
+    fn chunk_with(
+        &self,
+        at: usize,
+        wanted: &mut dyn FnMut(TypeId) -> bool,
+    ) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(self.chunk_with(at, wanted)?)
     }
 
     fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)> {

@@ -132,7 +132,7 @@ pub fn fields_md() -> String {
     out.push_str("Names and meanings are those of Falco and sysdig; fields of Afterimage's own have a name those do not use. A field whose\n");
     out.push_str("name is shown with `[…]` takes an argument, which may also follow a dot: `evt.arg[flags]`, `evt.arg.flags`; in `[…]?` it may be\n");
     out.push_str("left out. An event that has no value for a field is shown as `<NA>` and matches no comparison with it. **Decided by** says\n");
-    out.push_str("which row of the capture the value comes from: all events of that row give the same answer.\n");
+    out.push_str("which row of the capture, or which part of the event, the value comes from: filters on those look at nothing else.\n");
     let mut section = "";
     for row in FIELDS {
         let class = row.name.split('.').next().unwrap_or_default();
@@ -162,6 +162,13 @@ fn decided_by(on: Dependency) -> &'static str {
         Dependency::Type => "type",
         Dependency::Process => "process",
         Dependency::File => "file",
+        Dependency::Marks => "marks",
+        Dependency::Cpu => "CPU",
+        Dependency::Thread => "thread",
+        Dependency::Latency => "latency",
+        Dependency::Instant | Dependency::Time => "instant",
+        Dependency::Result => "result",
+        Dependency::Outcome => "result, file",
     }
 }
 

@@ -160,7 +160,8 @@ pub enum FieldArg {
     Required,
 }
 
-/// Which row a field's value is decided by: the same row gives the same value, so it is asked once per row.
+/// What a field's value is decided by. The same row gives the same value, so it is asked once per row; and what a single part of
+/// an event decides is told from a list of that part alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dependency {
     /// The event itself.
@@ -173,6 +174,56 @@ pub enum Dependency {
     Process,
     /// Its file row.
     File,
+    /// Its type and marks.
+    Marks,
+    /// Its type, marks and CPU.
+    Cpu,
+    /// Its type, marks and thread.
+    Thread,
+    /// Its type and latency.
+    Latency,
+    /// Its instant.
+    Instant,
+    /// Its instant, of which a later one has no lesser value within a day of the recorded host.
+    Time,
+    /// Its type, marks and result.
+    Result,
+    /// Its type, marks, file row and result.
+    Outcome,
+}
+
+impl Dependency {
+    /// Whether it is a row of a table.
+    pub fn is_row(self) -> bool {
+        matches!(
+            self,
+            Dependency::Type | Dependency::Process | Dependency::File
+        )
+    }
+
+    /// Whether the event need have neither arguments nor result.
+    pub fn is_early(self) -> bool {
+        !matches!(
+            self,
+            Dependency::Event | Dependency::Result | Dependency::Outcome
+        )
+    }
+
+    /// What decides that which both decide together.
+    pub fn with(self, other: Dependency) -> Dependency {
+        use Dependency::{Event, File, Head, Instant, Marks, Outcome, Result, Time, Type};
+        let is_part = |on: Dependency| !on.is_row() && !matches!(on, Instant | Time);
+        match (self, other) {
+            (a, b) if a == b => a,
+            (Type, part) | (part, Type) if is_part(part) => part,
+            (Result, Marks) | (Marks, Result) => Result,
+            (Result | Outcome, Marks | File | Result | Outcome)
+            | (Marks | File, Result | Outcome) => Outcome,
+            (Time | Instant, Time | Instant) => Instant,
+            (a, b) if a.is_early() && b.is_early() => Head,
+            _ => Event,
+        }
+    }
 }
 
 /// The value of a field.
@@ -350,38 +401,38 @@ pub const FIELDS: &[Field] = fields! {
     "evt.abspath" Str(Optional) on Event: |c, arg| evt::abspath(c, arg) => "The path argument made absolute; evt.abspath.src and evt.abspath.dst for calls with two.";
     "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0, or one field of the structure it points at (evt.arg.how.flags); Falco's names res, fd, data, size and name are understood.";
     "evt.args" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The result and all arguments as name=value.";
-    "evt.around" RelTime(Required) on Head: |c, arg| evt::distance(c, arg?).map(FieldValue::Uint) => "How far the event is from an instant (ns since 1970); evt.around[…]=5 is true within 5 ms of it.";
+    "evt.around" RelTime(Required) on Instant: |c, arg| evt::distance(c, arg?).map(FieldValue::Uint) => "How far the event is from an instant (ns since 1970); evt.around[…]=5 is true within 5 ms of it.";
     "evt.asynctype" Str on Type: |c, _| evt::async_type(c) => "Name of an event that did not come from a thread.";
     "evt.buffer" Bytes on Event: |c, _| evt::buffer(c) => "The captured payload of a read or write.";
-    "evt.buflen" Uint on Event: |c, _| evt::moved(c, None, None) => "Bytes that a read or write moved.";
-    "evt.buflen.file" Uint on Event: |c, _| evt::moved(c, None, Some(false)) => "Bytes read from and written to files.";
-    "evt.buflen.file.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), Some(false)) => "Bytes read from files.";
-    "evt.buflen.file.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), Some(false)) => "Bytes written to files.";
-    "evt.buflen.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), None) => "Bytes read.";
-    "evt.buflen.net" Uint on Event: |c, _| evt::moved(c, None, Some(true)) => "Bytes received and sent on sockets.";
-    "evt.buflen.net.in" Uint on Event: |c, _| evt::moved(c, Some(Direction::In), Some(true)) => "Bytes received on sockets.";
-    "evt.buflen.net.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), Some(true)) => "Bytes sent on sockets.";
-    "evt.buflen.out" Uint on Event: |c, _| evt::moved(c, Some(Direction::Out), None) => "Bytes written.";
+    "evt.buflen" Uint on Outcome: |c, _| evt::moved(c, None, None) => "Bytes that a read or write moved.";
+    "evt.buflen.file" Uint on Outcome: |c, _| evt::moved(c, None, Some(false)) => "Bytes read from and written to files.";
+    "evt.buflen.file.in" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::In), Some(false)) => "Bytes read from files.";
+    "evt.buflen.file.out" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::Out), Some(false)) => "Bytes written to files.";
+    "evt.buflen.in" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::In), None) => "Bytes read.";
+    "evt.buflen.net" Uint on Outcome: |c, _| evt::moved(c, None, Some(true)) => "Bytes received and sent on sockets.";
+    "evt.buflen.net.in" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::In), Some(true)) => "Bytes received on sockets.";
+    "evt.buflen.net.out" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::Out), Some(true)) => "Bytes sent on sockets.";
+    "evt.buflen.out" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::Out), None) => "Bytes written.";
     "evt.category" Str on Head: |c, _| evt::category(c).map(|class| FieldValue::str(class.name())) => "What the event is about: file, net, process, memory …; for reads and writes, what they went through.";
     "evt.claimed_addr" Str on Event: |c, _| evt::claimed_address(c) => "The address the program passed, where the kernel connected to another.";
     "evt.claimed_path" Str on Event: |c, _| if c.event.flags.has(EventFlags::CLAIM_DIFFERS) { evt::raw_path(c) } else { None } => "The path the program passed, where the kernel acted on another.";
     "evt.count" Uint on Type: |_, _| Some(FieldValue::Uint(1)) => "Always 1, for sums.";
-    "evt.count.error" Uint on Event: |c, _| evt::error_count(c, |_| true) => "1 for a call that failed.";
-    "evt.count.error.file" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::File) => "1 for a file call that failed.";
-    "evt.count.error.memory" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Memory) => "1 for a memory call that failed.";
-    "evt.count.error.net" Uint on Event: |c, _| evt::error_count(c, |class| class == Class::Net) => "1 for a network call that failed.";
-    "evt.count.error.other" Uint on Event: |c, _| evt::error_count(c, |class| !matches!(class, Class::File | Class::Memory | Class::Net)) => "1 for any other call that failed.";
-    "evt.count.exit" Uint on Head: |c, _| evt::dir(c).filter(|dir| *dir == FieldValue::str("<")).map(|_| FieldValue::Uint(1)) => "1 for what was recorded when it was done.";
+    "evt.count.error" Uint on Outcome: |c, _| evt::error_count(c, |_| true) => "1 for a call that failed.";
+    "evt.count.error.file" Uint on Outcome: |c, _| evt::error_count(c, |class| class == Class::File) => "1 for a file call that failed.";
+    "evt.count.error.memory" Uint on Outcome: |c, _| evt::error_count(c, |class| class == Class::Memory) => "1 for a memory call that failed.";
+    "evt.count.error.net" Uint on Outcome: |c, _| evt::error_count(c, |class| class == Class::Net) => "1 for a network call that failed.";
+    "evt.count.error.other" Uint on Outcome: |c, _| evt::error_count(c, |class| !matches!(class, Class::File | Class::Memory | Class::Net)) => "1 for any other call that failed.";
+    "evt.count.exit" Uint on Marks: |c, _| evt::dir(c).filter(|dir| *dir == FieldValue::str("<")).map(|_| FieldValue::Uint(1)) => "1 for what was recorded when it was done.";
     "evt.count.procinfo" Uint on Head: |c, _| evt::procinfo(c).filter(|_| c.proc().is_some_and(|p| p.key.pid == c.event.tid)).map(FieldValue::Uint) => "1 for a sample of a process that another recorder took.";
-    "evt.count.threadinfo" Uint on Head: |c, _| evt::procinfo(c).map(FieldValue::Uint) => "1 for a sample of a thread that another recorder took.";
-    "evt.cpu" Uint on Head: |c, _| Some(c.event.cpu).filter(|cpu| *cpu != Event::NO_CPU).map(|cpu| FieldValue::Uint(u64::from(cpu))) => "The CPU the event was recorded on; none for what a runtime told.";
-    "evt.datetime" Str on Head: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
-    "evt.datetime.s" Str on Head: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
+    "evt.count.threadinfo" Uint on Marks: |c, _| evt::procinfo(c).map(FieldValue::Uint) => "1 for a sample of a thread that another recorder took.";
+    "evt.cpu" Uint on Cpu: |c, _| Some(c.event.cpu).filter(|cpu| *cpu != Event::NO_CPU).map(|cpu| FieldValue::Uint(u64::from(cpu))) => "The CPU the event was recorded on; none for what a runtime told.";
+    "evt.datetime" Str on Time: |c, _| Some(FieldValue::owned(format!("{}.{:09}", evt::date_and_second(evt::local(c)), evt::local(c).nanosecond))) => "Date and time of day on the recorded host, with nanoseconds.";
+    "evt.datetime.s" Str on Time: |c, _| Some(FieldValue::owned(evt::date_and_second(evt::local(c)))) => "Date and time of day on the recorded host.";
     "evt.deltatime" RelTime on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns())) => "Time since the event that was shown before; in a filter, since the event that this comparison was asked of before.";
     "evt.deltatime.ns" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.deltatime.";
     "evt.deltatime.s" Uint on Event: |c, _| Some(FieldValue::Uint(c.since_previous_ns() / evt::SECOND)) => "Whole seconds of evt.deltatime.";
-    "evt.dir" Str on Head: |c, _| evt::dir(c) => "\"<\" for what was recorded when it was done, \">\" for calls that never return.";
-    "evt.failed" Bool on Event: |c, _| evt::failed(c).map(FieldValue::Bool) => "Whether the call failed.";
+    "evt.dir" Str on Marks: |c, _| evt::dir(c) => "\"<\" for what was recorded when it was done, \">\" for calls that never return.";
+    "evt.failed" Bool on Result: |c, _| evt::failed(c).map(FieldValue::Bool) => "Whether the call failed.";
     "evt.hostname" Str on Type: |c, _| proc::filled(&c.manifest.host) => "Name of the recorded host.";
     "evt.info" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The same as evt.args.";
     "evt.infra.docker.container.id" Str on Event: |c, _| told::text(c, "evt.infra.docker.container.id") => "Container that an event of the docker daemon is about.";
@@ -390,8 +441,8 @@ pub const FIELDS: &[Field] = fields! {
     "evt.infra.docker.name" Str on Event: |c, _| told::text(c, "evt.infra.docker.name") => "Name of an event of the docker daemon.";
     "evt.io_dir" Str on Type: |c, _| evt::direction(c).map(|way| FieldValue::str(if way == Direction::In { "read" } else { "write" })) => "\"read\" for calls that read, \"write\" for calls that write.";
     "evt.is_async" Bool on Type: |c, _| Some(FieldValue::Bool(evt::async_type(c).is_some())) => "Whether the event did not come from a thread.";
-    "evt.is_cut" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::CUT))) => "Whether a text or payload of the event was too long to be kept whole.";
-    "evt.is_in_flight" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::IN_FLIGHT))) => "Whether the event had not ended when the recording did.";
+    "evt.is_cut" Bool on Marks: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::CUT))) => "Whether a text or payload of the event was too long to be kept whole.";
+    "evt.is_in_flight" Bool on Marks: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::IN_FLIGHT))) => "Whether the event had not ended when the recording did.";
     "evt.is_io" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c).is_some())) => "Whether the call reads or writes a descriptor.";
     "evt.is_io_read" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::In))) => "Whether the call reads a descriptor.";
     "evt.is_io_write" Bool on Type: |c, _| Some(FieldValue::Bool(evt::direction(c) == Some(Direction::Out))) => "Whether the call writes a descriptor.";
@@ -399,36 +450,36 @@ pub const FIELDS: &[Field] = fields! {
     "evt.is_open_exec" Bool on Event: |c, _| evt::is_open_exec(c) => "For open calls, whether a file may have been created with an execute bit.";
     "evt.is_open_read" Bool on Event: |c, _| evt::is_open_read(c) => "For open calls, whether they ask to read.";
     "evt.is_open_write" Bool on Event: |c, _| evt::is_open_write(c) => "For open calls, whether they ask to write.";
-    "evt.is_snapshot" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::SNAPSHOT))) => "Whether the event was read from /proc when the recording began.";
+    "evt.is_snapshot" Bool on Marks: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::SNAPSHOT))) => "Whether the event was read from /proc when the recording began.";
     "evt.is_syslog" Bool on Head: |c, _| Some(FieldValue::Bool(syslog::is_syslog(c))) => "Whether the event writes to /dev/log.";
-    "evt.is_told" Bool on Head: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::TOLD))) => "Whether the event comes from a container runtime or a sample, and not from the kernel programs.";
+    "evt.is_told" Bool on Marks: |c, _| Some(FieldValue::Bool(c.event.flags.has(EventFlags::TOLD))) => "Whether the event comes from a container runtime or a sample, and not from the kernel programs.";
     "evt.is_wait" Bool on Type: |c, _| Some(FieldValue::Bool(evt::waits(c))) => "Whether the call is one that waits: poll, select, epoll_wait, nanosleep and their kin.";
-    "evt.latency" RelTime on Head: |c, _| evt::latency(c).map(FieldValue::Uint) => "How long a call took that gave up the processor, from where it first did to its return.";
-    "evt.latency.human" Str on Head: |c, _| evt::latency(c).map(|ns| FieldValue::owned(evt::human(ns))) => "evt.latency for people, with a unit: 1.53ms.";
-    "evt.latency.ns" Uint on Head: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns % evt::SECOND)) => "Nanoseconds within the second of evt.latency.";
-    "evt.latency.quantized" Uint on Head: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(evt::quantized(ns))) => "Ten times the logarithm to base 10 of evt.latency in nanoseconds, for charts.";
-    "evt.latency.s" Uint on Head: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns / evt::SECOND)) => "Whole seconds of evt.latency.";
+    "evt.latency" RelTime on Latency: |c, _| evt::latency(c).map(FieldValue::Uint) => "How long a call took that gave up the processor, from where it first did to its return.";
+    "evt.latency.human" Str on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::owned(evt::human(ns))) => "evt.latency for people, with a unit: 1.53ms.";
+    "evt.latency.ns" Uint on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns % evt::SECOND)) => "Nanoseconds within the second of evt.latency.";
+    "evt.latency.quantized" Uint on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(evt::quantized(ns))) => "Ten times the logarithm to base 10 of evt.latency in nanoseconds, for charts.";
+    "evt.latency.s" Uint on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns / evt::SECOND)) => "Whole seconds of evt.latency.";
     "evt.num" Uint on Head: |c, _| Some(FieldValue::Uint(c.num)) => "The event's number in the capture, from 1.";
-    "evt.outputtime" Str on Head: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "The time as the reader wants it (-t); elsewhere the same as evt.time.";
+    "evt.outputtime" Str on Time: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "The time as the reader wants it (-t); elsewhere the same as evt.time.";
     "evt.plugininfo" Str on Event: |c, _| told::text(c, "evt.plugininfo") => "What a plug-in says of its event in one line.";
     "evt.pluginname" Str on Event: |c, _| told::text(c, "evt.pluginname") => "The plug-in that the event comes from.";
     "evt.rawarg" Int(Required) on Event: |c, arg| evt::raw_arg(c, arg) => "One argument as the number it was, or as the bytes it was, by name or by index from 0.";
-    "evt.rawres" Int on Event: |c, _| c.result().map(FieldValue::Int) => "The result as a number; errors are negative.";
-    "evt.rawtime" AbsTime on Head: |c, _| Some(FieldValue::Int(evt::wall_ns(c))) => "When, in nanoseconds since 1970.";
-    "evt.rawtime.ns" Uint on Head: |c, _| Some(FieldValue::Uint(evt::wall_ns(c).rem_euclid(evt::SECOND as i64) as u64)) => "Nanoseconds within the second of evt.rawtime.";
-    "evt.rawtime.s" Int on Head: |c, _| Some(FieldValue::Int(evt::wall_ns(c).div_euclid(evt::SECOND as i64))) => "Whole seconds of evt.rawtime.";
-    "evt.reltime" RelTime on Head: |c, _| Some(FieldValue::Uint(c.since_first_ns())) => "Time since the first event of the capture.";
-    "evt.reltime.ns" Uint on Head: |c, _| Some(FieldValue::Uint(c.since_first_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.reltime.";
-    "evt.reltime.s" Uint on Head: |c, _| Some(FieldValue::Uint(c.since_first_ns() / evt::SECOND)) => "Whole seconds of evt.reltime.";
-    "evt.res" Str on Event: |c, _| render::result_text(c.event).map(FieldValue::owned) => "SUCCESS, or the name of the error.";
+    "evt.rawres" Int on Result: |c, _| c.result().map(FieldValue::Int) => "The result as a number; errors are negative.";
+    "evt.rawtime" AbsTime on Time: |c, _| Some(FieldValue::Int(evt::wall_ns(c))) => "When, in nanoseconds since 1970.";
+    "evt.rawtime.ns" Uint on Instant: |c, _| Some(FieldValue::Uint(evt::wall_ns(c).rem_euclid(evt::SECOND as i64) as u64)) => "Nanoseconds within the second of evt.rawtime.";
+    "evt.rawtime.s" Int on Time: |c, _| Some(FieldValue::Int(evt::wall_ns(c).div_euclid(evt::SECOND as i64))) => "Whole seconds of evt.rawtime.";
+    "evt.reltime" RelTime on Time: |c, _| Some(FieldValue::Uint(c.since_first_ns())) => "Time since the first event of the capture.";
+    "evt.reltime.ns" Uint on Instant: |c, _| Some(FieldValue::Uint(c.since_first_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.reltime.";
+    "evt.reltime.s" Uint on Time: |c, _| Some(FieldValue::Uint(c.since_first_ns() / evt::SECOND)) => "Whole seconds of evt.reltime.";
+    "evt.res" Str on Result: |c, _| render::result_text(c.event).map(FieldValue::owned) => "SUCCESS, or the name of the error.";
     "evt.seq" Uint on Head: |c, _| Some(FieldValue::Uint(c.event.seq)) => "The event's number among those offered on its CPU, from 0; a jump is a loss.";
     "evt.source" Str on Type: |_, _| Some(FieldValue::str("syscall")) => "Where events come from: always \"syscall\".";
-    "evt.time" Str on Head: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
-    "evt.time.iso8601" Str on Head: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
-    "evt.time.s" Str on Head: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";
+    "evt.time" Str on Time: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
+    "evt.time.iso8601" Str on Time: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
+    "evt.time.s" Str on Time: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";
     "evt.type" Str on Type: |c, _| Some(FieldValue::str(&c.ty()?.name)) => "The name of the call or happening.";
     "evt.type.is" Uint(Required) on Type: |c, arg| Some(FieldValue::Uint(u64::from(c.ty()?.name == arg?))) => "1 for events of the type that is named, else 0.";
-    "evt.wait_latency" RelTime on Head: |c, _| evt::wait_latency(c).map(FieldValue::Uint) => "The same as evt.latency: only calls that wait are timed.";
+    "evt.wait_latency" RelTime on Latency: |c, _| evt::wait_latency(c).map(FieldValue::Uint) => "The same as evt.latency: only calls that wait are timed.";
     "fd.cip" Ip on File: |c, _| fd::end(c, End::Client).map(fd::ip) => "Address of the client.";
     "fd.cip.name" Str on Event: |c, _| told::text(c, "fd.cip.name") => "Name of the client's address. No name server is asked; dns.* shows what the capture holds.";
     "fd.cnet" Net on File: |c, _| fd::end(c, End::Client).map(fd::ip) => "Address of the client, compared with a block of addresses.";
@@ -621,7 +672,7 @@ pub const FIELDS: &[Field] = fields! {
     "thread.nametid" Str on Head: |c, _| Some(FieldValue::owned(format!("{}{}", String::from_utf8_lossy(&c.proc()?.comm), c.event.tid))) => "Name and thread id in one word.";
     "thread.pfmajor" Uint on Event: |c, _| told::number(c, "thread.pfmajor") => "Page faults of the thread that read from a disk.";
     "thread.pfminor" Uint on Event: |c, _| told::number(c, "thread.pfminor") => "Page faults of the thread that read from no disk.";
-    "thread.tid" Int on Head: |c, _| Some(c.event).filter(|event| !event.flags.has(EventFlags::TOLD)).map(|event| FieldValue::Int(i64::from(event.tid as i32))) => "Thread id, as the host numbers it.";
+    "thread.tid" Int on Thread: |c, _| Some(c.event).filter(|event| !event.flags.has(EventFlags::TOLD)).map(|event| FieldValue::Int(i64::from(event.tid as i32))) => "Thread id, as the host numbers it.";
     "thread.totexectime" RelTime on Event: |c, _| told::number(c, "thread.totexectime") => "Processor time of the thread in the capture.";
     "thread.vmrss" Uint on Event: |c, _| told::of_main(c, "proc.vmrss", 1) => "Resident memory of the process, KiB, on its main thread.";
     "thread.vmrss.b" Uint on Event: |c, _| told::of_main(c, "proc.vmrss", 1024) => "The same in bytes.";

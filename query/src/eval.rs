@@ -1,15 +1,18 @@
 //! Evaluation of a filter over many events. Parts that depend only on an event's type, process or file are asked once
 //! per row of that table and remembered; tests of texts that arguments hold, once per distinct text; the others per event.
 
+mod bits;
 mod memory;
+mod sift;
 
 pub use self::memory::Texts;
+pub use self::sift::{Lists, Results};
 
 use self::memory::{Memory, remembered};
 use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
-use crate::source::{Source, both};
+use crate::source::Source;
 use afterimage_model::{
     Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, Field, Manifest, ProcId, Process,
     Schema, Tables, TypeId,
@@ -55,8 +58,16 @@ fn rank(on: Dependency) -> u8 {
         Dependency::Type => 0,
         Dependency::Process => 1,
         Dependency::File => 2,
-        Dependency::Head => 3,
-        Dependency::Event => 4,
+        Dependency::Marks => 3,
+        Dependency::Cpu => 4,
+        Dependency::Thread => 5,
+        Dependency::Time => 6,
+        Dependency::Latency => 7,
+        Dependency::Instant => 8,
+        Dependency::Head => 9,
+        Dependency::Result => 10,
+        Dependency::Outcome => 11,
+        Dependency::Event => 12,
     }
 }
 
@@ -79,7 +90,7 @@ impl Plan {
             Expr::Test(test) => {
                 let left = test.left.on();
                 let right = test.matcher.right();
-                let on = right.map_or(left, |right| both(left, right.on()));
+                let on = right.map_or(left, |right| left.with(right.on()));
                 let node = Node::Test(on, test.left.clone(), test.matcher.clone());
                 if expr.asks_any(&asks_since) {
                     *slots += 1;
@@ -132,17 +143,16 @@ impl Plan {
         let on = groups
             .iter()
             .map(|group| group.0)
-            .fold(Dependency::Type, both);
+            .fold(Dependency::Type, Dependency::with);
         let members = groups.into_iter().flat_map(|(on, members)| match on {
-            Dependency::Event | Dependency::Head => members,
-            _ => vec![Plan::remember(on, join(members), slots)],
+            on if on.is_row() => vec![Plan::remember(on, join(members), slots)],
+            _ => members,
         });
         (on, join(members.collect()))
     }
 
     fn remember(on: Dependency, node: Node, slots: &mut usize) -> Node {
-        let by_row = !matches!(on, Dependency::Event | Dependency::Head);
-        if !by_row || matches!(node, Node::All) {
+        if !on.is_row() || matches!(node, Node::All) {
             return node;
         }
         *slots += 1;
@@ -207,7 +217,7 @@ fn joined(
     answer
 }
 
-/// Which events a part of a capture may hold, as far as that is known without looking at any.
+/// What is known of the events of a part of a capture without looking at any.
 #[derive(Clone, Copy)]
 pub struct Among<'a> {
     /// The capture's header.
@@ -220,6 +230,18 @@ pub struct Among<'a> {
     pub types: &'a [TypeId],
     /// Their processes.
     pub procs: &'a [ProcId],
+    /// Instant of the capture's first event, ns since boot.
+    pub first_ns: u64,
+}
+
+impl<'a> Among<'a> {
+    /// An event that is one of them, or never was, with all that is known.
+    pub fn ctx(&self, event: &'a Event) -> Ctx<'a> {
+        Ctx {
+            first_ns: self.first_ns,
+            ..bare_ctx(self.manifest, self.schema, self.tables, event)
+        }
+    }
 }
 
 /// What may come of a condition among several events.
@@ -295,7 +317,6 @@ impl Node {
                     found.holds && found.fails
                 };
                 match on {
-                    Dependency::Event | Dependency::Head => return either,
                     Dependency::Type => {
                         among.types.iter().any(|ty| {
                             event.ty = *ty;
@@ -316,6 +337,7 @@ impl Node {
                             see(&event)
                         });
                     }
+                    _ => return either,
                 }
                 found
             }
@@ -332,9 +354,8 @@ impl Node {
             Node::Or(parts) => joined(parts, true, |part| part.by_head(ctx, once)),
             Node::And(parts) => joined(parts, false, |part| part.by_head(ctx, once)),
             Node::Not(inner) => inner.by_head(ctx, once).map(|answer| !answer),
-            Node::Test(Dependency::Event, ..)
-            | Node::Once(Dependency::Event, ..)
-            | Node::Since(_) => None,
+            Node::Test(on, ..) | Node::Once(on, ..) if !on.is_early() => None,
+            Node::Since(_) => None,
             Node::All | Node::Test(..) | Node::Once(..) => Some(self.matches(ctx, once)),
         }
     }

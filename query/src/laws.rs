@@ -1,10 +1,12 @@
 //! What holds for every filter: printing and parsing are inverse, remembering changes no answer, no text panics.
 
 use crate::eval::is_since;
-use crate::story::story;
+use crate::story::{Story, story};
 use crate::*;
-use afterimage_model::{Ctx, FIELDS, FieldArg, FieldType};
+use afterimage_model::{Ctx, Event, FIELDS, FieldArg, FieldType, FileId, ProcId, TypeId};
 use proptest::prelude::*;
+use std::collections::BTreeSet;
+use std::convert::Infallible;
 
 /// Comparisons that fit their fields, as a user might write them; those that count from an event before only where they may.
 fn comparison(since: bool) -> impl Strategy<Value = String> {
@@ -119,7 +121,178 @@ fn of_shape(since: bool) -> impl Strategy<Value = Shaped> {
         })
 }
 
+/// The events of the story, list by list.
+struct Listed {
+    types: Vec<u16>,
+    procs: Vec<u32>,
+    files: (Vec<u32>, Vec<FileId>),
+    marks: Vec<u16>,
+    cpus: Vec<u16>,
+    threads: Vec<u32>,
+    latencies: Vec<u64>,
+    times: Vec<u64>,
+    results: Vec<(Vec<u32>, Vec<i64>)>,
+    kinds: Vec<TypeId>,
+    all_procs: Vec<ProcId>,
+}
+
+impl Listed {
+    fn of(events: &[Event]) -> Listed {
+        let distinct = |all: BTreeSet<u32>| all.into_iter().collect::<Vec<u32>>();
+        let kinds = distinct(events.iter().map(|e| u32::from(e.ty.0)).collect());
+        let procs = distinct(events.iter().map(|e| e.proc.0).collect());
+        let files = distinct(events.iter().filter_map(|e| Some(e.file?.0)).collect());
+        let place = |list: &[u32], value: u32| list.binary_search(&value).unwrap() as u32;
+        let results = kinds.iter().map(|ty| {
+            let rows = events.iter().zip(0_u32..);
+            rows.filter(|(e, _)| u32::from(e.ty.0) == *ty)
+                .map(|(e, row)| (row, e.result))
+                .unzip()
+        });
+        Listed {
+            types: events
+                .iter()
+                .map(|e| place(&kinds, e.ty.0.into()) as u16)
+                .collect(),
+            procs: events.iter().map(|e| place(&procs, e.proc.0)).collect(),
+            files: (
+                events
+                    .iter()
+                    .map(|e| e.file.map_or(0, |file| 1 + place(&files, file.0)))
+                    .collect(),
+                files.iter().map(|id| FileId(*id)).collect(),
+            ),
+            marks: events.iter().map(|e| e.flags.0).collect(),
+            cpus: events.iter().map(|e| e.cpu).collect(),
+            threads: events.iter().map(|e| e.tid).collect(),
+            latencies: events.iter().map(|e| e.latency_ns).collect(),
+            times: events.iter().map(|e| e.time.0).collect(),
+            results: results.collect(),
+            kinds: kinds.iter().map(|ty| TypeId(*ty as u16)).collect(),
+            all_procs: procs.iter().map(|id| ProcId(*id)).collect(),
+        }
+    }
+}
+
+impl Lists for Listed {
+    type Error = Infallible;
+
+    fn count(&self) -> usize {
+        self.types.len()
+    }
+    fn span(&self) -> (u64, u64) {
+        let times = || self.times.iter().copied();
+        (times().min().unwrap_or(0), times().max().unwrap_or(0))
+    }
+    fn types(&self) -> Result<&[u16], Infallible> {
+        Ok(&self.types)
+    }
+    fn procs(&self) -> Result<&[u32], Infallible> {
+        Ok(&self.procs)
+    }
+    fn files(&self) -> Result<(&[u32], &[FileId]), Infallible> {
+        Ok((&self.files.0, &self.files.1))
+    }
+    fn marks(&self) -> Result<&[u16], Infallible> {
+        Ok(&self.marks)
+    }
+    fn cpus(&self) -> Result<&[u16], Infallible> {
+        Ok(&self.cpus)
+    }
+    fn threads(&self) -> Result<&[u32], Infallible> {
+        Ok(&self.threads)
+    }
+    fn latencies(&self) -> Result<&[u64], Infallible> {
+        Ok(&self.latencies)
+    }
+    fn times(&self) -> Result<&[u64], Infallible> {
+        Ok(&self.times)
+    }
+    fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, Infallible> {
+        let found = self.results.iter().zip(wanted);
+        let found =
+            found.map(|((rows, results), is)| is.then_some((rows.as_slice(), results.as_slice())));
+        Ok(found.collect())
+    }
+}
+
+/// What the lists of all events say: for each event whether it may match.
+fn sifted(filter: &Filter, story: &Story, lists: &Listed) -> Vec<bool> {
+    let ctx = story.ctx(0);
+    let among = Among {
+        manifest: ctx.manifest,
+        schema: ctx.schema,
+        tables: &story.tables,
+        types: &lists.kinds,
+        procs: &lists.all_procs,
+        first_ns: ctx.first_ns,
+    };
+    let Ok(found) = filter.evaluator().sift(&among, lists, None);
+    let may = |row: usize| {
+        found
+            .as_ref()
+            .is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)
+    };
+    (0..lists.count()).map(may).collect()
+}
+
+#[test]
+fn what_one_part_decides_is_told_from_lists_alone() {
+    let story = story();
+    let lists = Listed::of(&story.events);
+    let instants = [story.ctx(1), story.ctx(story.events.len() / 2)];
+    let mut filters: Vec<String> = [
+        "evt.rawres=-2",
+        "evt.rawres<0 or evt.cpu=1",
+        "evt.failed=true and not evt.res=ENOENT",
+        "evt.latency>0",
+        "not evt.latency exists",
+        "evt.latency.human contains us",
+        "thread.tid>100",
+        "evt.buflen>3",
+        "evt.count.error.file=1",
+        "evt.dir=<",
+        "evt.type in (read, openat) and evt.rawres>=0",
+        "evt.is_cut=true or evt.is_told=true",
+        "fd.name exists and evt.failed=false",
+    ]
+    .map(str::to_owned)
+    .into();
+    for ctx in &instants {
+        for field in [
+            "evt.time",
+            "evt.rawtime",
+            "evt.reltime",
+            "evt.datetime",
+            "evt.rawtime.ns",
+        ] {
+            let value = FieldRef::parse(field).unwrap().value(ctx).unwrap();
+            let value = quote(&value.text());
+            for op in ["<", "<=", ">", ">=", "=", "!="] {
+                filters.push(format!("{field} {op} {value}"));
+            }
+        }
+    }
+    for text in filters {
+        let filter = Filter::parse(&text).unwrap();
+        let expected: Vec<bool> = (0..story.events.len())
+            .map(|at| filter.matches(&story.ctx(at)))
+            .collect();
+        assert_eq!(sifted(&filter, &story, &lists), expected, "{text}");
+    }
+}
+
 proptest! {
+    #[test]
+    fn rows_that_lists_rule_out_match_never(shaped in shaped()) {
+        let story = story();
+        let lists = Listed::of(&story.events);
+        let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for (at, may) in sifted(&filter, &story, &lists).into_iter().enumerate() {
+            prop_assert!(may || !filter.matches(&story.ctx(at)), "event {}", at + 1);
+        }
+    }
+
     #[test]
     fn printing_and_parsing_are_inverse(shaped in of_shape(true)) {
         let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
@@ -195,7 +368,7 @@ proptest! {
             let ctx = story.ctx(at);
             let mut own = story.tables.clone();
             own.files.retain(|id, _| Some(*id) == ctx.event.file);
-            let among = Among { manifest: ctx.manifest, schema: ctx.schema, tables: &story.tables, types: &types, procs: &procs };
+            let among = Among { manifest: ctx.manifest, schema: ctx.schema, tables: &story.tables, types: &types, procs: &procs, first_ns: ctx.first_ns };
             let one = Among { tables: &own, types: &[ctx.event.ty], procs: &[ctx.event.proc], ..among };
             for among in [among, one] {
                 evaluator.forget();

@@ -128,7 +128,7 @@ impl Source {
         let mut on = None;
         self.fields(&mut |field| {
             let own = field.field().on;
-            on = Some(on.map_or(own, |on| both(on, own)));
+            on = Some(on.map_or(own, |on: Dependency| on.with(own)));
         });
         on.unwrap_or(Dependency::Type)
     }
@@ -188,15 +188,6 @@ fn into_text(value: FieldValue<'_>) -> Cow<'_, [u8]> {
     match value {
         FieldValue::Str(text) => text,
         other => Cow::Owned(other.text().into_owned()),
-    }
-}
-
-/// The row that decides what two rows decide together.
-pub(crate) fn both(a: Dependency, b: Dependency) -> Dependency {
-    match (a, b) {
-        (a, b) if a == b => a,
-        (Dependency::Event, _) | (_, Dependency::Event) => Dependency::Event,
-        _ => Dependency::Head,
     }
 }
 

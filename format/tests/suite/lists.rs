@@ -321,17 +321,25 @@ fn many_events_come_back_as_they_were_in_order_and_by_what_is_asked() {
         let is = |event: &Event| event.ty == TypeId(1);
         chunk.events.iter().map(is).collect::<Vec<_>>()
     };
-    let (some, chosen) = reader.chunk_chosen(0, &mut only_failed).unwrap().unwrap();
-    for ((found, event), chosen) in some.events.iter().zip(&events).zip(chosen) {
-        if chosen {
-            assert_eq!(found, event);
-        }
+    let some = reader.pick(0, &mut only_failed).unwrap().unwrap();
+    let chosen = events
+        .iter()
+        .zip(0_u32..)
+        .filter(|(event, _)| event.ty == TypeId(1));
+    let (expected, places): (Vec<Event>, Vec<u32>) =
+        chosen.map(|(event, place)| (event.clone(), place)).unzip();
+    assert_eq!(some.places, places);
+    assert!(some.chunk.events == expected);
+    let without = reader.chunk_with(0, &mut |ty| ty == TypeId(1)).unwrap();
+    for (found, event) in without.events.iter().zip(&events) {
+        assert_eq!((found.time, found.result), (event.time, event.result));
+        assert!(event.ty != TypeId(1) || found == event);
     }
 
     let columns = reader.columns(0).unwrap();
-    let rows = columns.rows().unwrap();
-    let (types, times): (Vec<u16>, Vec<u64>) = (columns.types().unwrap(), rows.times().collect());
-    for (row, event) in rows.order().iter().zip(&events) {
+    let rows = columns.heads().unwrap();
+    let (types, times) = (rows.types().unwrap(), rows.times().unwrap());
+    for (row, event) in rows.order().unwrap().iter().zip(&events) {
         let row = *row as usize;
         assert_eq!(columns.zone().types[usize::from(types[row])].0, event.ty);
         assert_eq!(times[row], event.time.0);

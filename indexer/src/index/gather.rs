@@ -340,6 +340,18 @@ impl Gather {
         ty.is_some_and(|ty| !self.plan(id, ty).range().is_empty())
     }
 
+    /// Whether events of a type may have a path among their arguments, and whether payload.
+    pub fn has(&mut self, schema: &Schema, id: TypeId) -> (bool, bool) {
+        let Some(ty) = schema.ty(id) else {
+            return (false, false);
+        };
+        let plan = self.plan(id, ty).range();
+        let steps = self.steps.get(plan).unwrap_or_default();
+        let is_path = |step: &(usize, ArgKind)| step.1 == ArgKind::Path;
+        let payload = steps.iter().any(|step| !is_path(step));
+        (steps.iter().any(is_path), payload)
+    }
+
     /// The arguments of a type in which text may be.
     fn plan(&mut self, id: TypeId, ty: &TypeDesc) -> Listed {
         let at = usize::from(id.0);
@@ -360,6 +372,26 @@ impl Gather {
             *slot = Some(plan);
         }
         plan
+    }
+
+    /// Whether a process row, or with `of_file` a file row, has a thing that is meant: asked as of an event that never was.
+    pub fn row_is(
+        &mut self,
+        ctx: &Ctx<'_>,
+        of_file: bool,
+        meant: &mut dyn FnMut(&Thing) -> bool,
+    ) -> bool {
+        let before = self.fresh.replace(Vec::new());
+        let things = match of_file {
+            true => self.file(ctx).things,
+            false => self.proc(ctx).things,
+        };
+        for (place, thing) in std::mem::replace(&mut self.fresh, before).unwrap_or_default() {
+            self.meant.insert(place, meant(&thing));
+        }
+        let meant = |place| self.meant.get(place).copied().unwrap_or_default();
+        let things = self.lists.get(things.range()).unwrap_or_default();
+        things.iter().any(meant)
     }
 
     /// Whether an event has a thing that is meant.

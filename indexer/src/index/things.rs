@@ -141,6 +141,16 @@ impl Kind {
         KINDS.get(self as usize).unwrap_or(first)
     }
 
+    /// Whether paths that a program passed hold it.
+    pub(crate) fn is_of_paths(self) -> bool {
+        self == Kind::Path
+    }
+
+    /// Whether what was read and written holds it.
+    pub(crate) fn is_of_payload(self) -> bool {
+        matches!(self, Kind::Name | Kind::Request | Kind::Line | Kind::Word)
+    }
+
     pub(crate) fn from_code(code: u8) -> Option<Kind> {
         KINDS.get(usize::from(code)).map(|row| row.kind)
     }

@@ -6,16 +6,53 @@ use super::{Session, Span, bounds, lock};
 use crate::choosing::Choosing;
 use crate::index::Reach;
 use afterimage_format::{Choose, Chunk};
-use afterimage_model::{ContainerId, Ctx, Event, Schema, TypeDesc, TypeId};
-use afterimage_query::{Evaluator, Filter};
+use afterimage_model::{ContainerId, Ctx, Event, FileId, Schema, TypeDesc, TypeId};
+use afterimage_query::{Among, Evaluator, Filter};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// How many events are looked at between two glances at [`Progress::cancel`].
 const GLANCE: u64 = 1024;
 
-/// A chunk and which of its events are to be asked; `None` when none is.
-type Asked = Option<(Arc<Chunk>, Vec<bool>)>;
+/// A chunk and the positions of the events that are to be asked; `None` when none is.
+type Asked = Option<(Events, Vec<u32>)>;
+
+/// Where those events are.
+enum Events {
+    /// Among all of the chunk's.
+    All(Arc<Chunk>),
+    /// By themselves.
+    Picked(Box<Chunk>),
+}
+
+impl Events {
+    fn chunk(&self) -> &Chunk {
+        match self {
+            Events::All(chunk) => chunk,
+            Events::Picked(chunk) => chunk,
+        }
+    }
+
+    /// The event at a position, which is the so-maniest of those to be asked.
+    fn get(&self, position: u32, nth: usize) -> Option<&Event> {
+        match self {
+            Events::All(chunk) => chunk.events.get(position as usize),
+            Events::Picked(chunk) => chunk.events.get(nth),
+        }
+    }
+}
+
+/// The events of a chunk that can be of interest: those of these processes, of these files, or of these types.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Aim {
+    /// By place in [`Among::procs`].
+    pub procs: Vec<bool>,
+    /// Files.
+    pub files: BTreeSet<FileId>,
+    /// By place in [`Among::types`].
+    pub types: Vec<bool>,
+}
 
 /// What an answer is made by: told of every matching event, and of every change of tables.
 pub trait Visitor {
@@ -26,6 +63,10 @@ pub trait Visitor {
     /// Whether events of a type that is kept for a recorder's own books are of interest too.
     fn wants_internal(&self, _ty: &TypeDesc) -> bool {
         false
+    }
+    /// Which events of a chunk, the so-maniest, can be of interest, by the rows it holds; `None` for any.
+    fn aim(&mut self, _chunk: usize, _among: &Among<'_>) -> Option<Aim> {
+        None
     }
     /// Whether [`Visitor::may_want`] leaves anything out.
     fn sifts(&self) -> bool {
@@ -100,23 +141,30 @@ impl Session {
         if evaluator.is_none() && !visitor.sifts() {
             let chunk = self.chunk(at)?;
             visitor.chunk();
-            let all = vec![true; chunk.events.len()];
-            return Ok(Some((chunk, all)));
+            let all = (0..).take(chunk.events.len()).collect();
+            return Ok(Some((Events::All(chunk), all)));
         }
         let kept = lock(&self.kept)
             .iter()
             .find(|(have, _)| *have == at)
             .map(|(_, chunk)| chunk.clone());
-        let mut choosing = Choosing::new(self, evaluator, visitor);
+        let mut choosing = Choosing::new(self, at, evaluator, visitor);
         if let Some(chunk) = kept {
-            let chosen = choosing.events(&chunk);
-            return Ok(chosen.contains(&true).then_some((chunk, chosen)));
+            let places: Vec<u32> = (0..).take(chunk.events.len()).collect();
+            let chosen = choosing.events(&chunk, &places);
+            let chosen = places.into_iter().zip(chosen);
+            let chosen: Vec<u32> = chosen.filter(|(_, is)| *is).map(|row| row.0).collect();
+            return Ok((!chosen.is_empty()).then_some((Events::All(chunk), chosen)));
         }
         if let Some(why) = lock(&self.unreadable).get(&at) {
             return Err(why.clone());
         }
-        match self.source.chunk_chosen(at, &mut choosing) {
-            Ok(found) => Ok(found.map(|(chunk, chosen)| (Arc::new(chunk), chosen))),
+        match self.source.pick(at, &mut choosing) {
+            Ok(found) => {
+                let found =
+                    found.map(|found| (Events::Picked(Box::new(found.chunk)), found.places));
+                Ok(found)
+            }
             Err(error) => {
                 let why = error.to_string();
                 lock(&self.unreadable).insert(at, why.clone());
@@ -265,16 +313,22 @@ impl Session {
                     })
                     .unwrap_or_default()
             };
-            let Some((chunk, chosen)) = found else {
+            let Some((events, chosen)) = found else {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             };
-            for ((place, event), chosen) in chunk.events.iter().enumerate().zip(chosen) {
-                let num = chunk.first_num.saturating_add(place as u64);
-                looked += 1;
-                if looked.is_multiple_of(GLANCE) {
+            let chunk = events.chunk();
+            let (before, mut told) = (looked, looked);
+            for (nth, place) in chosen.iter().enumerate() {
+                let Some(event) = events.get(*place, nth) else {
+                    continue;
+                };
+                let num = chunk.first_num.saturating_add(u64::from(*place));
+                looked = before.saturating_add(u64::from(*place)).saturating_add(1);
+                if looked.saturating_sub(told) >= GLANCE {
                     ahead(at);
-                    progress.done.fetch_add(GLANCE, Ordering::Relaxed);
+                    progress.done.fetch_add(looked - told, Ordering::Relaxed);
+                    told = looked;
                     if cancelled() {
                         return Walked {
                             looked,
@@ -282,14 +336,13 @@ impl Session {
                         };
                     }
                 }
-                if !chosen
-                    || num < from
+                if num < from
                     || hidden(event)
                     || span.is_some_and(|(start, end)| !(start..=end).contains(&event.time.0))
                 {
                     continue;
                 }
-                let ctx = self.ctx(&chunk, event, num, previous_ns);
+                let ctx = self.ctx(chunk, event, num, previous_ns);
                 Work::add(&work.asked, 1);
                 if evaluator
                     .as_mut()
@@ -298,7 +351,7 @@ impl Session {
                     Work::add(&work.matched, 1);
                     previous_ns = Some(event.time.0);
                     if !visitor.event(&ctx) {
-                        progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);
+                        progress.done.fetch_add(looked - told, Ordering::Relaxed);
                         return Walked {
                             looked,
                             complete: true,
@@ -306,8 +359,9 @@ impl Session {
                     }
                 }
             }
+            looked = before.saturating_add(info.events);
+            progress.done.fetch_add(looked - told, Ordering::Relaxed);
         }
-        progress.done.fetch_add(looked % GLANCE, Ordering::Relaxed);
         Walked {
             looked,
             complete: true,

@@ -804,6 +804,106 @@ fn fields_of_a_row_do_not_change_with_the_event() {
 }
 
 #[test]
+fn fields_of_a_part_change_with_nothing_else() {
+    let w = world();
+    let mut told = event("write", CRON, Some(SOCKET), -11, vec![Value::Num(1)]);
+    told.flags.set(EventFlags::TOLD | EventFlags::IN_FLIGHT);
+    let mut late = event("recvmmsg", CURL, None, 3, vec![]);
+    (late.time, late.latency_ns, late.cpu) = (BootNs(86_400_000_000_123), 77_000, Event::NO_CPU);
+    (late.tid, late.seq, late.abi) = (102, 77, Abi::i386);
+    let mut entered = event("exit_group", BASH, None, 0, vec![]);
+    entered
+        .flags
+        .set(EventFlags::NO_RESULT | EventFlags::SNAPSHOT);
+    let events = [open_passwd(), told, late, entered];
+    for (base, other) in events
+        .iter()
+        .flat_map(|a| events.iter().map(move |b| (a, b)))
+    {
+        // What decides is the base's, all else the other's.
+        let with = |on: Dependency| {
+            let mut made = other.clone();
+            match on {
+                Dependency::Instant | Dependency::Time => made.time = base.time,
+                Dependency::Latency => (made.ty, made.latency_ns) = (base.ty, base.latency_ns),
+                _ => (made.ty, made.flags) = (base.ty, base.flags),
+            }
+            match on {
+                Dependency::Cpu => made.cpu = base.cpu,
+                Dependency::Thread => made.tid = base.tid,
+                Dependency::Result => made.result = base.result,
+                Dependency::Outcome => (made.result, made.file) = (base.result, base.file),
+                _ => {}
+            }
+            made
+        };
+        for on in [
+            Dependency::Marks,
+            Dependency::Cpu,
+            Dependency::Thread,
+            Dependency::Latency,
+            Dependency::Instant,
+            Dependency::Time,
+            Dependency::Result,
+            Dependency::Outcome,
+        ] {
+            let found = answers(&w, base, on);
+            assert!(!found.is_empty(), "{on:?}");
+            assert_eq!(found, answers(&w, &with(on), on), "{on:?}");
+        }
+    }
+}
+
+#[test]
+fn what_rises_with_time_never_falls_within_a_day() {
+    let w = world();
+    let fields = FIELDS.iter().filter(|row| row.on == Dependency::Time);
+    let fields: Vec<_> = fields.collect();
+    let mut before: Vec<Option<String>> = vec![None; fields.len()];
+    let start = 1_500_000_000_u64;
+    for step in 0..2_000_u64 {
+        let mut e = open_passwd();
+        e.time = BootNs(start + step * step * 997);
+        for (row, before) in fields.iter().zip(&mut before) {
+            let now = w.ask(&e, row.name);
+            if let (Some(before), Some(now)) = (before.as_ref(), now.as_ref()) {
+                let number = |text: &str| text.parse::<i128>().ok();
+                match row.ty {
+                    FieldType::Str => assert!(before <= now, "{}", row.name),
+                    _ => assert!(number(before) <= number(now), "{}", row.name),
+                }
+            }
+            *before = now;
+        }
+    }
+}
+
+#[test]
+fn two_of_a_row_or_part_are_decided_by_what_holds_both() {
+    use Dependency::*;
+    let all = [
+        Event, Head, Type, Process, File, Marks, Cpu, Thread, Latency, Instant, Time, Result,
+        Outcome,
+    ];
+    for a in all {
+        assert_eq!(a.with(a), a);
+        for b in all {
+            assert_eq!(a.with(b), b.with(a), "{a:?} {b:?}");
+            assert_eq!(
+                a.with(b).is_early(),
+                a.is_early() && b.is_early(),
+                "{a:?} {b:?}"
+            );
+        }
+    }
+    assert_eq!(Type.with(Result), Result);
+    assert_eq!(File.with(Result), Outcome);
+    assert_eq!(Process.with(Result), Event);
+    assert_eq!(Cpu.with(Latency), Head);
+    assert_eq!(Time.with(Type), Head);
+}
+
+#[test]
 fn a_value_has_the_type_its_field_says() {
     let w = world();
     let events = [

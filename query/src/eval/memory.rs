@@ -130,6 +130,6 @@ pub(super) fn remembered(
             }
             node => ask(node),
         },
-        (Dependency::File, None) | (Dependency::Head, _) => ask(node),
+        _ => ask(node),
     }
 }

@@ -1,0 +1,139 @@
+//! The order in which the events of a chunk stand in the file, from the instants of its rows.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+use crate::error::{ErrorKind, malformed};
+
+/// The row at each file position: that of the place in time that `jumps` says. Each row stands once.
+pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, ErrorKind> {
+    if jumps.iter().all(|jump| *jump == 0) {
+        return Ok(by_time);
+    }
+    let mut seen = vec![false; by_time.len()];
+    let mut order = Vec::with_capacity(by_time.len());
+    for (at, jump) in jumps.into_iter().enumerate() {
+        let place = (at as i64)
+            .checked_add(jump)
+            .and_then(|place| usize::try_from(place).ok());
+        let row = place.and_then(|place| by_time.get(place)).copied();
+        let row = row.ok_or_else(|| malformed("order column"))?;
+        match seen.get_mut(row as usize) {
+            Some(seen) if !*seen => *seen = true,
+            _ => return Err(malformed("order column")),
+        }
+        order.push(row);
+    }
+    Ok(order)
+}
+
+/// Bits of a row number where it shares a word with its time; a chunk has no more rows than that.
+const ROW_BITS: u32 = 18;
+/// Most bits of a bucket's number.
+const BUCKET_BITS: u32 = 16;
+
+/// The rows in the order of their instants, counted from `start`, those of one instant by number.
+pub(crate) fn by_time(times: &[u64], start: u64) -> Vec<u32> {
+    let since = |time: &u64| time.wrapping_sub(start);
+    if times.is_sorted_by_key(since) {
+        return (0_u32..).zip(times).map(|row| row.0).collect();
+    }
+    let all = times.iter().fold(0, |all, time| all | since(time));
+    let bits = 64_u32.saturating_sub(all.leading_zeros());
+    if bits.saturating_add(ROW_BITS) > 64 || times.len() > 1 << ROW_BITS {
+        let mut rows: Vec<(u64, u32)> = times.iter().map(since).zip(0_u32..).collect();
+        rows.sort_unstable();
+        return rows.into_iter().map(|row| row.1).collect();
+    }
+    let rows = times.iter().zip(0_u64..);
+    let sorted = in_buckets(
+        rows.map(|(time, row)| since(time) << ROW_BITS | row),
+        times.len(),
+        bits,
+    );
+    let number = |row: u64| (row & ((1 << ROW_BITS) - 1)) as u32;
+    sorted.into_iter().map(number).collect()
+}
+
+/// Sorts words by dealing them out to about as many buckets as there are words, by the highest of the `bits` of their times. What
+/// is in one bucket is sorted by itself.
+fn in_buckets(words: impl Iterator<Item = u64> + Clone, count: usize, bits: u32) -> Vec<u64> {
+    let wanted = usize::BITS.saturating_sub(count.leading_zeros());
+    let wanted = wanted.clamp(1, BUCKET_BITS);
+    let shift = bits.saturating_sub(wanted).saturating_add(ROW_BITS);
+    let mut ends = vec![0_u32; 1 << wanted];
+    for word in words.clone() {
+        if let Some(count) = ends.get_mut((word >> shift) as usize) {
+            *count = count.saturating_add(1);
+        }
+    }
+    let mut from = 0_u32;
+    for end in &mut ends {
+        let count = *end;
+        *end = from;
+        from = from.saturating_add(count);
+    }
+    let mut sorted = vec![0_u64; count];
+    for word in words {
+        if let Some(end) = ends.get_mut((word >> shift) as usize) {
+            if let Some(to) = sorted.get_mut(*end as usize) {
+                *to = word;
+            }
+            *end = end.saturating_add(1);
+        }
+    }
+    // Each start has moved to where its bucket ends.
+    let mut rest = sorted.as_mut_slice();
+    let mut before = 0_u32;
+    for end in ends {
+        let len = end.saturating_sub(before) as usize;
+        before = end;
+        if len == 0 {
+            continue;
+        }
+        let Some((bucket, others)) = rest.split_at_mut_checked(len) else {
+            break;
+        };
+        match bucket {
+            [] | [_] => {}
+            [first, second] => {
+                if *first > *second {
+                    std::mem::swap(first, second);
+                }
+            }
+            _ => bucket.sort_unstable(),
+        }
+        rest = others;
+    }
+    sorted
+}
+
+#[cfg(test)]
+#[allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_sort_by_time_and_then_by_number() {
+        let mut state = 7_u64;
+        for mask in [0xf, 0xffff, 0xfff_ffff, u64::MAX] {
+            let times: Vec<u64> = (0..3_000)
+                .map(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    (state ^ state >> 33) & mask
+                })
+                .collect();
+            let mut expected: Vec<u32> = (0..3_000).collect();
+            expected.sort_by_key(|row| (times[*row as usize], *row));
+            assert_eq!(by_time(&times, 0), expected);
+            let later: Vec<u64> = times.iter().map(|time| time.wrapping_add(9)).collect();
+            assert_eq!(by_time(&later, 9), expected);
+        }
+        assert_eq!(by_time(&[], 0), [] as [u32; 0]);
+    }
+}
