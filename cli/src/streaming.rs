@@ -5,9 +5,7 @@ use afterimage_format::Row;
 use afterimage_indexer::{Span, Work};
 use afterimage_interop::scap::{self, Report, Sieve, Stream, Stretch};
 use afterimage_interop::{Error, Provenance};
-use afterimage_model::{
-    Abi, BootNs, Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
-};
+use afterimage_model::{Ctx, Event, EventFlags, Manifest, Schema, Tables, TypeDesc, TypeId};
 use afterimage_query::{Evaluator, FieldRef, Filter};
 use std::io::{BufWriter, Write};
 use std::sync::atomic::Ordering;
@@ -46,7 +44,7 @@ pub fn scan(
             .filter(|filter| !filter.is_all())
             .map(Filter::evaluator),
         hidden: hidden(schema, question),
-        event: blank(),
+        event: Event::of_type(TypeId(0)),
         num: 0,
         passed: 0,
         first_ns,
@@ -146,7 +144,7 @@ impl<'w> Walk<'w> {
             walk: Walk {
                 evaluator: filter.map(Filter::evaluator),
                 hidden: self.hidden.clone(),
-                event: blank(),
+                event: Event::of_type(TypeId(0)),
                 previous_ns: None,
                 ..*self
             },
@@ -278,21 +276,4 @@ fn put_head(event: &mut Event, row: &Row) {
     event.file = row.file;
     event.result = row.result;
     event.latency_ns = row.latency_ns;
-}
-
-fn blank() -> Event {
-    Event {
-        time: BootNs::default(),
-        cpu: 0,
-        seq: 0,
-        ty: TypeId(0),
-        abi: Abi::default(),
-        flags: EventFlags::default(),
-        tid: 0,
-        proc: ProcId::default(),
-        file: None,
-        result: 0,
-        latency_ns: 0,
-        args: Default::default(),
-    }
 }

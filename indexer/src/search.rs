@@ -5,7 +5,7 @@ use crate::index::{About, Ask, Entry, Found, Gather, Index, Kind, Reach, Refused
 use crate::index::{about, actor_parts, apart, gather};
 use crate::ioc::{Indicators, Sighting, Sweep};
 use crate::session::{Aim, Progress, Session, Span, Visitor};
-use afterimage_model::{Abi, BootNs, Ctx, Event, EventFlags, ProcId, TypeId};
+use afterimage_model::{Ctx, Event, TypeId};
 use afterimage_query::{Among, Filter};
 use hashbrown::HashMap;
 use std::ops::Range;
@@ -217,18 +217,8 @@ impl<'a> Meant<'a> {
 /// An event that never was, so that things can be asked of a row.
 fn nobody() -> Event {
     Event {
-        time: BootNs::default(),
         cpu: Event::NO_CPU,
-        seq: 0,
-        ty: TypeId(u16::MAX),
-        abi: Abi::x86_64,
-        flags: EventFlags::default(),
-        tid: 0,
-        proc: ProcId::default(),
-        file: None,
-        result: 0,
-        latency_ns: 0,
-        args: Default::default(),
+        ..Event::of_type(TypeId(u16::MAX))
     }
 }
 

@@ -116,6 +116,24 @@ impl Event {
     /// Stands for the CPU of events that the kernel programs did not see; their numbers count by themselves.
     pub const NO_CPU: u16 = u16::MAX;
 
+    /// An event of which nothing is known but its type, for what asks of events before there is one, or of rows without one.
+    pub fn of_type(ty: TypeId) -> Event {
+        Event {
+            time: BootNs::default(),
+            cpu: 0,
+            seq: 0,
+            ty,
+            abi: Abi::default(),
+            flags: EventFlags::default(),
+            tid: 0,
+            proc: ProcId::default(),
+            file: None,
+            result: 0,
+            latency_ns: 0,
+            args: SmallVec::new(),
+        }
+    }
+
     /// The errno of a failed call: results from -4095 to -1 are errors (Linux `IS_ERR_VALUE`).
     pub fn errno(&self) -> Option<u32> {
         (!self.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&self.result))

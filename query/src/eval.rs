@@ -14,8 +14,7 @@ use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
 use crate::source::Source;
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Ctx, Dependency, Event, EventFlags, Field, Manifest, ProcId, Process,
-    Schema, Tables, TypeId,
+    ContainerId, Ctx, Dependency, Event, Field, Manifest, ProcId, Process, Schema, Tables, TypeId,
 };
 use std::sync::Arc;
 
@@ -303,7 +302,7 @@ impl Node {
             ),
             Node::Since(_) => either,
             Node::Test(on, ..) | Node::Once(on, ..) => {
-                let mut event = bare_event(TypeId(0));
+                let mut event = Event::of_type(TypeId(0));
                 let mut found = Outcomes {
                     holds: false,
                     fails: false,
@@ -503,7 +502,7 @@ impl Filter {
             ..Process::default()
         };
         own.procs.insert(process.id, Arc::new(process));
-        let event = bare_event(TypeId(0));
+        let event = Event::of_type(TypeId(0));
         let ctx = bare_ctx(manifest, schema, &own, &event);
         self.plan.root.by_container(&ctx) != Some(false)
     }
@@ -517,27 +516,9 @@ impl Filter {
     /// parts of a capture by the types they hold.
     pub fn may_match_type(&self, schema: &Schema, ty: TypeId) -> bool {
         let (manifest, tables) = (Manifest::default(), Tables::default());
-        let event = bare_event(ty);
+        let event = Event::of_type(ty);
         let ctx = bare_ctx(&manifest, schema, &tables, &event);
         self.plan.by_type(&ctx) != Some(false)
-    }
-}
-
-/// An event of which only the type is known.
-fn bare_event(ty: TypeId) -> Event {
-    Event {
-        time: BootNs::default(),
-        cpu: 0,
-        seq: 0,
-        ty,
-        abi: Abi::default(),
-        flags: EventFlags::default(),
-        tid: 0,
-        proc: ProcId::default(),
-        file: None,
-        result: 0,
-        latency_ns: 0,
-        args: Default::default(),
     }
 }
 

@@ -4,20 +4,14 @@
 use std::fs;
 use std::path::Path;
 
+#[path = "../fuzz/src/dice.rs"]
+mod dice;
 #[path = "../fuzz/src/language.rs"]
 mod language;
 
-/// Numbers that only look random.
-struct Dice(u64);
+use dice::Dice;
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
-
     /// Overwrites, removes, cuts, doubles or takes from another in some places.
     fn change(&mut self, bytes: &mut Vec<u8>, other: &[u8]) {
         for _ in 0..=self.roll(4) {

@@ -16,8 +16,8 @@ use afterimage_format::{Parent, PublicKey};
 use afterimage_indexer::{Progress, Session, duration_text};
 use afterimage_model::fields::by_name;
 use afterimage_model::{
-    Abi, BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, GapCause,
-    Origin, ProcId, Process, Safe, Tables, TypeId,
+    BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, GapCause,
+    Origin, Process, Safe, Tables, TypeId,
 };
 use clap::Args;
 use std::collections::BTreeMap;
@@ -387,16 +387,8 @@ impl Asked {
         let event = Event {
             time: BootNs(container.first_seen_ns),
             cpu: Event::NO_CPU,
-            seq: 0,
-            ty: TypeId(u16::MAX),
-            abi: Abi::x86_64,
             flags: EventFlags(EventFlags::TOLD),
-            tid: 0,
-            proc: ProcId::default(),
-            file: None,
-            result: 0,
-            latency_ns: 0,
-            args: Default::default(),
+            ..Event::of_type(TypeId(u16::MAX))
         };
         Asked { tables, event }
     }

@@ -9,20 +9,14 @@ use afterimage_format::{Artifact, Identities, Note, Reader, Recipient, Writer, W
 use afterimage_model::{BootNs, Totals};
 use std::path::PathBuf;
 
+#[path = "../../../tests/fuzz/src/dice.rs"]
+mod dice;
 #[path = "../../../tests/fuzz/src/probe.rs"]
 mod probe;
 
-/// Numbers that only look random.
-struct Dice(u64);
+use dice::Dice;
 
 impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % sides.max(1) as u64) as usize
-    }
-
     /// Flips, overwrites, inserts, removes or doubles some bytes.
     fn change(&mut self, body: &mut Vec<u8>) {
         for _ in 0..=self.roll(4) {

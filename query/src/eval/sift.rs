@@ -3,7 +3,7 @@
 
 use super::bits::Bits;
 use super::memory::{Memory, Texts, remembered};
-use super::{Among, Evaluator, Node, bare_ctx, bare_event};
+use super::{Among, Evaluator, Node, bare_ctx};
 use crate::check::Matcher;
 use crate::field::FieldRef;
 use crate::source::Source;
@@ -397,7 +397,7 @@ impl Evaluator {
             lists,
             memories: &mut self.memories,
             counts: &mut self.texts,
-            event: bare_event(TypeId(0)),
+            event: Event::of_type(TypeId(0)),
         };
         let found = sift.split(&self.filter.plan.root, &all)?.holds;
         Ok((found != Bits::all(lists.count())).then(|| found.into_words()))
