@@ -47,6 +47,52 @@ fn a_capture_after_a_capture_is_read_too() {
     assert_eq!(twice.events(), once.events() * 2);
 }
 
+/// A block of an event: its stamp, its code, its one parameter.
+fn block(ts: u64, code: u16, parameter: &[u8]) -> Vec<u8> {
+    let mut event = 0u16.to_le_bytes().to_vec();
+    event.extend(ts.to_le_bytes());
+    event.extend(u64::MAX.to_le_bytes());
+    let len = 26 + 2 + parameter.len() as u32;
+    event.extend(len.to_le_bytes());
+    event.extend(code.to_le_bytes());
+    event.extend(1u32.to_le_bytes());
+    event.extend((parameter.len() as u16).to_le_bytes());
+    event.extend(parameter);
+    event.resize(event.len().next_multiple_of(4), 0);
+    let around = (event.len() as u32 + 12).to_le_bytes();
+    let ty = 0x216u32.to_le_bytes();
+    [&ty[..], &around, &event, &around].concat()
+}
+
+#[test]
+fn the_clock_starts_with_the_first_event_that_says_when_it_happened() {
+    const EVENT: [u32; 4] = [0x204, 0x208, 0x216, 0x217];
+    let word = |at: usize| u32::from_le_bytes(whole()[at..at + 4].try_into().unwrap());
+    let mut at = 0;
+    while !EVENT.contains(&word(at)) {
+        at += word(at + 4) as usize;
+    }
+    let json = br#"{"container":{"id":"5d146d898ce4","name":"web","type":0}}"#;
+    let (front, events) = whole().split_at(at);
+    let before = [
+        block(0, 272, json),
+        block(7, 272, json),
+        block(u64::MAX, 0, b""),
+    ]
+    .concat();
+    let (plain, told) = (
+        read(whole()).unwrap(),
+        read(&[front, &before, events].concat()).unwrap(),
+    );
+    assert_eq!(told.gaps(), []);
+    assert_eq!(told.events(), plain.events() + 3);
+    assert!(plain.manifest().clock.boot_ns > 0);
+    assert_eq!(told.manifest().clock, plain.manifest().clock);
+    // Nothing in it says when.
+    let none = read(&[front, &block(0, 272, json)].concat()).unwrap();
+    assert_eq!((none.events(), none.manifest().clock.boot_ns), (1, 0));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 

@@ -6,7 +6,7 @@ use super::event::{self, Raw};
 use super::lists;
 use super::rows::Rows;
 use super::state::State;
-use super::stream::{Output, Report, Sieve};
+use super::stream::{Ahead, Output, Report, Sieve};
 use super::types::{self, UNRECOGNIZED};
 use super::values::Held;
 use crate::error::Error;
@@ -240,36 +240,51 @@ impl Converter {
         &mut self,
         blocks: &mut Blocks,
         first: Vec<Lost>,
-        pending: Option<(Vec<u8>, Option<Kind>)>,
+        ahead: &[Ahead],
         mut sieve: Option<&mut Sieve<'_>>,
         output: &mut Output,
     ) -> Result<(), Error> {
         self.lost.extend(first);
-        if let Some((body, kind)) = pending {
-            self.event(&body, kind, sieve.as_deref_mut(), output)?;
+        for item in ahead {
+            self.item(item.item(), &mut sieve, output)?;
         }
         loop {
             self.damaged(blocks);
             match blocks.next().map_err(Error::Read)? {
                 Item::End => break,
-                Item::Lost(lost) => self.lose(lost),
-                Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) => {
-                    if let Some(sieve) = sieve.as_deref_mut() {
-                        // What passes is handed over soon, however little it is.
-                        if self.report.events.is_multiple_of(PATIENCE) {
-                            output.flush(&mut self.rows, &self.state)?;
-                        }
-                        if self.quiet(block.body, block.kind, sieve) {
-                            continue;
-                        }
-                    }
-                    self.event(block.body, block.kind, sieve.as_deref_mut(), output)?;
-                }
-                Item::Block(block) => self.list(&block)?,
+                item => self.item(item, &mut sieve, output)?,
             }
         }
         self.damaged(blocks);
         output.flush(&mut self.rows, &self.state)
+    }
+
+    fn item(
+        &mut self,
+        item: Item<'_>,
+        sieve: &mut Option<&mut Sieve<'_>>,
+        output: &mut Output,
+    ) -> Result<(), Error> {
+        match item {
+            Item::End => Ok(()),
+            Item::Lost(lost) => {
+                self.lose(lost);
+                Ok(())
+            }
+            Item::Block(block) if matches!(block.kind, Some(Kind::Event { .. })) => {
+                if let Some(sieve) = sieve.as_deref_mut() {
+                    // What passes is handed over soon, however little it is.
+                    if self.report.events.is_multiple_of(PATIENCE) {
+                        output.flush(&mut self.rows, &self.state)?;
+                    }
+                    if self.quiet(block.body, block.kind, sieve) {
+                        return Ok(());
+                    }
+                }
+                self.event(block.body, block.kind, sieve.as_deref_mut(), output)
+            }
+            Item::Block(block) => self.list(&block),
+        }
     }
 
     /// What could not be unpacked.

@@ -2,7 +2,7 @@
 //! change. The rules are those of the peers, so that the same question gets the same answer.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-mod effects;
+pub(super) mod effects;
 mod files;
 mod listed;
 mod net;
@@ -405,7 +405,7 @@ impl State {
     fn reset(&mut self, at: &mut At<'_, '_>) {
         let (raw, row) = (at.raw, at.row);
         at.file = None;
-        if row.skips || matches!(raw.code, 272 | 324) {
+        if row.skips || effects::tells_of_a_container(raw.code) {
             at.has_thread = raw.code == 234 && self.threads.contains_key(&raw.tid);
             return;
         }

@@ -2,11 +2,12 @@
 //! that of the caller, does with the events what it wants. Nothing is written in between.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use super::block::{Blocks, Item, Kind, Lost};
+use super::block::{Block, Blocks, Item, Kind, Lost};
 use super::convert::{Converter, parse};
 use super::input::Input;
 use super::rows::Rows;
 use super::state::State;
+use super::state::effects::tells_of_a_container;
 use super::types;
 use crate::Provenance;
 use crate::error::Error;
@@ -71,11 +72,62 @@ impl Sieve<'_> {
 pub struct Stream {
     blocks: Blocks,
     converter: Converter,
+    /// What was missing in front of the events.
     first: Vec<Lost>,
-    pending: Option<(Vec<u8>, Option<Kind>)>,
+    /// What was read to find out when they begin.
+    ahead: Vec<Ahead>,
     manifest: Manifest,
     start: u64,
 }
+
+/// Something that was read and is still to be followed.
+pub enum Ahead {
+    /// A block: its type, what is between head and trailer, and where it starts.
+    Block(Option<Kind>, u32, Vec<u8>, u64),
+    /// Something that is not as it should be.
+    Lost(Lost),
+}
+
+impl Ahead {
+    fn of(item: Item<'_>) -> Option<Ahead> {
+        match item {
+            Item::Block(block) => Some(Ahead::Block(
+                block.kind,
+                block.ty,
+                block.body.to_vec(),
+                block.at,
+            )),
+            Item::Lost(lost) => Some(Ahead::Lost(lost)),
+            Item::End => None,
+        }
+    }
+
+    /// As it was read.
+    pub fn item(&self) -> Item<'_> {
+        match self {
+            Ahead::Block(kind, ty, body, at) => Item::Block(Block {
+                kind: *kind,
+                ty: *ty,
+                body,
+                at: *at,
+            }),
+            Ahead::Lost(lost) => Item::Lost(lost.clone()),
+        }
+    }
+
+    /// The stamp of an event that happened. Containers are told of without one, before anything happens.
+    fn stamp(&self) -> Option<u64> {
+        let Ahead::Block(kind, _, body, _) = self else {
+            return None;
+        };
+        let raw = parse(body, *kind)?;
+        let tells = tells_of_a_container(raw.code);
+        (!tells && raw.ts != 0 && raw.ts != u64::MAX).then_some(raw.ts)
+    }
+}
+
+/// Blocks that are read at the most to find out when the events begin, and their bytes.
+const AHEAD: (usize, usize) = (4096, 4 << 20);
 
 impl Stream {
     /// Reads what stands in front of the events.
@@ -87,38 +139,43 @@ impl Stream {
         let mut converter = Converter::new(manifest);
         // Only with the lists in front of the events is it known what stands in the header.
         let mut first = Vec::new();
-        let mut pending = None;
-        loop {
+        let mut ahead: Vec<Ahead> = Vec::new();
+        let mut bytes = 0;
+        let mut start = None;
+        while start.is_none() && ahead.len() < AHEAD.0 && bytes < AHEAD.1 {
             match blocks.next().map_err(Error::Read)? {
-                Item::End => break,
-                Item::Lost(lost) => first.push(lost),
+                Item::Lost(lost) if ahead.is_empty() => first.push(lost),
                 Item::Block(block)
-                    if matches!(block.kind, Some(Kind::Event { .. }))
-                        && converter.has_section() =>
+                    if ahead.is_empty()
+                        && !(matches!(block.kind, Some(Kind::Event { .. }))
+                            && converter.has_section()) =>
                 {
-                    pending = Some((block.body.to_vec(), block.kind));
-                    break;
+                    converter.list(&block)?;
                 }
-                Item::Block(block) => converter.list(&block)?,
+                item => {
+                    let Some(item) = Ahead::of(item) else { break };
+                    if let Ahead::Block(_, _, body, _) = &item {
+                        bytes += body.len();
+                    }
+                    start = item.stamp();
+                    ahead.push(item);
+                }
             }
         }
         if !converter.has_section() {
-            return Err(Error::Not(if first.is_empty() && pending.is_none() {
+            return Err(Error::Not(if first.is_empty() && ahead.is_empty() {
                 "the file is empty".to_owned()
             } else {
                 "this is no capture of sysdig or Falco (scap): no section begins in it".to_owned()
             }));
         }
-        let start = pending
-            .as_ref()
-            .and_then(|(body, kind)| parse(body, *kind))
-            .map_or(0, |raw| raw.ts);
+        let start = start.unwrap_or(0);
         Ok(Stream {
             manifest: converter.manifest(start),
             blocks,
             converter,
             first,
-            pending,
+            ahead,
             start,
         })
     }
@@ -133,7 +190,7 @@ impl Stream {
         types::schema()
     }
 
-    /// Instant of the first event, ns since 1970.
+    /// Instant of the first event that happened, ns since 1970; 0 when none says when it did.
     pub fn start(&self) -> u64 {
         self.start
     }
@@ -174,7 +231,7 @@ impl Stream {
             mut blocks,
             mut converter,
             first,
-            pending,
+            ahead,
             ..
         } = self;
         let (to, stretches) = sync_channel::<Stretch>(WAITING);
@@ -194,7 +251,7 @@ impl Stream {
         };
         std::thread::scope(|scope| {
             let reader = scope.spawn(move || {
-                let fed = converter.feed(&mut blocks, first, pending, sieve.as_mut(), &mut output);
+                let fed = converter.feed(&mut blocks, first, &ahead, sieve.as_mut(), &mut output);
                 (converter, fed)
             });
             let mut taken = Ok(true);

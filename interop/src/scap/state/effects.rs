@@ -119,6 +119,11 @@ pub(super) fn effect(code: u16) -> Effect {
     known.unwrap_or(Effect::Nothing)
 }
 
+/// Whether events of a code tell of a container and not of something that happened.
+pub(in crate::scap) fn tells_of_a_container(code: u16) -> bool {
+    matches!(effect(code), ContainerPlain | Container)
+}
+
 /// Whether threads begin with events of a code.
 pub(super) fn is_clone_return(code: u16) -> bool {
     effect(code) == Cloned
