@@ -246,14 +246,8 @@ const FINDINGS: &[Finding] = &[
         cis: "",
         name: "image without a version",
         find: |c, _| {
-            let last = c.image.rsplit('/').next().unwrap_or_default();
-            let digest = c.image.contains('@') || c.image.starts_with("sha256:");
-            says(
-                !c.image.is_empty()
-                    && !digest
-                    && (!last.contains(':') || last.ends_with(":latest")),
-                format!("image={}", c.image),
-            )
+            let versionless = !c.image.contains('@') && c.image_parts().1 == "latest";
+            says(versionless, format!("image={}", c.image))
         },
         better: "name a version, or better a digest",
     },

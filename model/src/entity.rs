@@ -294,6 +294,29 @@ pub struct ContainerLimits {
 }
 
 impl Container {
+    /// Repository and tag of its image as registries split a reference: a colon before the last slash belongs to the registry's
+    /// port, what is behind `@` is a digest. Without a tag and without a digest `latest` is meant; an id has no tag.
+    pub fn image_parts(&self) -> (&str, &str) {
+        let image = self.image.as_str();
+        if image.is_empty() || image.starts_with("sha256:") {
+            return (image, "");
+        }
+        let (name, otherwise) = match image.split_once('@') {
+            Some((name, _)) => (name, ""),
+            None => (image, "latest"),
+        };
+        match name.rsplit_once(':') {
+            Some((repository, tag)) if !tag.contains('/') => (repository, tag),
+            _ => (name, otherwise),
+        }
+    }
+
+    /// Its image's id without the name of the hash.
+    pub fn bare_image_id(&self) -> &str {
+        let id = self.image_id.as_str();
+        id.strip_prefix("sha256:").unwrap_or(id)
+    }
+
     /// The first twelve characters of the id, as `container.id` shows it.
     pub fn short_id(&self) -> &str {
         self.full_id.get(..12).unwrap_or(&self.full_id)
@@ -690,5 +713,35 @@ impl Tables {
         self.descriptors.extend(&other.descriptors);
         self.mounts
             .extend(other.mounts.iter().map(|(k, v)| (*k, v.clone())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_reference_is_split_as_registries_do() {
+        let parts = |image: &str| {
+            let row = Container {
+                image: image.to_owned(),
+                ..Container::default()
+            };
+            let (repository, tag) = row.image_parts();
+            format!("{repository} {tag}")
+        };
+        assert_eq!(parts("nginx"), "nginx latest");
+        assert_eq!(
+            parts("docker.io/library/nginx:1.25"),
+            "docker.io/library/nginx 1.25"
+        );
+        assert_eq!(parts("localhost:5000/app"), "localhost:5000/app latest");
+        assert_eq!(
+            parts("localhost:5000/app:v1@sha256:abc"),
+            "localhost:5000/app v1"
+        );
+        assert_eq!(parts("app@sha256:abc"), "app ");
+        assert_eq!(parts("sha256:abc"), "sha256:abc ");
+        assert_eq!(parts(""), " ");
     }
 }

@@ -313,10 +313,7 @@ impl Containers {
 /// What a container is, as readers of scap want to be told.
 pub fn json(row: &Container) -> String {
     let number = TYPES.iter().find(|ty| ty.1 == row.runtime);
-    let (repo, tag) = match row.image.rsplit_once(':') {
-        Some((repo, tag)) if !tag.contains('/') => (repo, tag),
-        _ => (row.image.as_str(), ""),
-    };
+    let (repo, tag) = row.image_parts();
     let mounts: Vec<Value> = row
         .mounts
         .iter()
@@ -334,7 +331,7 @@ pub fn json(row: &Container) -> String {
         "type": number.map_or(0, |ty| ty.0),
         "name": row.name,
         "image": row.image,
-        "imageid": row.image_id.trim_start_matches("sha256:"),
+        "imageid": row.bare_image_id(),
         "imagedigest": row.image_digest,
         "imagerepo": repo,
         "imagetag": tag,

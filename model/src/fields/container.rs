@@ -51,32 +51,19 @@ fn filled(text: &str) -> Option<FieldValue<'_>> {
         .map(FieldValue::str)
 }
 
-/// Repository of an image reference: without tag and digest.
+/// Repository of the image.
 pub fn repository(container: &Container) -> &str {
-    split_reference(&container.image).0
+    container.image_parts().0
 }
 
-/// Tag of an image reference; empty when it has none.
+/// Tag of the image.
 pub fn tag(container: &Container) -> &str {
-    split_reference(&container.image).1
+    container.image_parts().1
 }
 
-/// Repository and tag. A colon before the last slash belongs to the registry's port.
-fn split_reference(image: &str) -> (&str, &str) {
-    let name = image.split_once('@').map_or(image, |(name, _)| name);
-    match name.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => (repository, tag),
-        _ => (name, ""),
-    }
-}
-
-/// The first twelve characters of the image id, without the name of its hash.
-pub fn short_image_id(container: &Container) -> &str {
-    let id = container
-        .image_id
-        .strip_prefix("sha256:")
-        .unwrap_or(&container.image_id);
-    id.get(..12).unwrap_or(id)
+/// The image id, without the name of its hash.
+pub fn image_id(container: &Container) -> &str {
+    container.bare_image_id()
 }
 
 /// Labels or annotations as `key:value`.
@@ -235,25 +222,6 @@ pub fn start_ns(c: &Ctx<'_>) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_image_reference_is_split_as_registries_do() {
-        assert_eq!(split_reference("nginx"), ("nginx", ""));
-        assert_eq!(
-            split_reference("docker.io/library/nginx:1.25"),
-            ("docker.io/library/nginx", "1.25")
-        );
-        assert_eq!(
-            split_reference("localhost:5000/app"),
-            ("localhost:5000/app", "")
-        );
-        assert_eq!(
-            split_reference("localhost:5000/app:v1@sha256:abc"),
-            ("localhost:5000/app", "v1")
-        );
-        assert_eq!(split_reference("app@sha256:abc"), ("app", ""));
-        assert_eq!(split_reference(""), ("", ""));
-    }
 
     #[test]
     fn a_mount_keeps_the_colons_of_its_source() {

@@ -689,7 +689,7 @@ fn a_container_is_described_and_the_host_is_called_host() {
             ("container.image", "docker.io/library/nginx:1.25"),
             ("container.image.repository", "docker.io/library/nginx"),
             ("container.image.tag", "1.25"),
-            ("container.image.id", "aabbccddeeff"),
+            ("container.image.id", "aabbccddeeff00112233"),
             ("container.label.app", "shop"),
             ("container.label.io.k8s.tier", "front"),
             ("container.labels", "app:shop, io.k8s.tier:front"),
