@@ -25,6 +25,7 @@ mod soak;
 mod strain;
 mod structs;
 mod tracer;
+mod unit;
 mod waits;
 mod watching;
 mod worlds;
