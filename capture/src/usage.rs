@@ -1,19 +1,25 @@
 //! What containers use, read from their control groups once an interval on a thread of its own: version 2, version 1, or
 //! both side by side. What a host does not count is left out, not guessed.
 
+mod folder;
+
+use self::folder::{Folder, may_stay_open};
 use crate::cgroup;
 use crate::host;
 use afterimage_model::{ContainerId, Value};
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 /// Containers measured in one interval at the most; when there are more they take turns.
 pub const MOST: usize = 512;
 /// Bytes read of one file.
-const MOST_BYTES: u64 = 64 << 10;
+const MOST_BYTES: usize = 64 << 10;
 
 /// One look at one container.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,6 +71,7 @@ fn look(
     tell: &mpsc::SyncSender<Sample>,
 ) {
     let mounts = Mounts::find();
+    let room = Arc::new(AtomicUsize::new(may_stay_open()));
     let mut containers: Vec<(ContainerId, String)> = Vec::new();
     let mut known: HashMap<ContainerId, Known> = HashMap::new();
     let mut turn = 0;
@@ -84,13 +91,13 @@ fn look(
         for (id, path) in chosen {
             let known = known
                 .entry(*id)
-                .or_insert_with(|| Known::find(&mounts, path));
+                .or_insert_with(|| Known::find(&mounts, path, &room));
             // A group is there before the first process that tells where version 1 counts it.
             if !known.told && !mounts.legacy.is_empty() {
                 let before = known.before;
                 *known = Known {
                     before,
-                    ..Known::find(&mounts, path)
+                    ..Known::find(&mounts, path, &room)
                 };
             }
             if let Some(sample) = known.sample(*id)
@@ -138,42 +145,64 @@ impl Mounts {
     }
 }
 
-/// Controllers of version 1 that are read.
-const CONTROLLERS: [&str; 5] = ["cpu", "cpuacct", "memory", "pids", "blkio"];
+/// Files of version 2 that are read.
+const UNIFIED: &[&str] = &[
+    "cpu.stat",
+    "memory.current",
+    "memory.peak",
+    "memory.max",
+    "memory.swap.current",
+    "memory.events",
+    "pids.current",
+    "pids.max",
+    "io.stat",
+    "cpu.pressure",
+    "memory.pressure",
+    "io.pressure",
+];
+
+/// Controllers of version 1 with their files that are read.
+const LEGACY: [(&str, &[&str]); 5] = [
+    ("cpu", &["cpu.stat"]),
+    (
+        "cpuacct",
+        &["cpuacct.usage", "cpuacct.usage_user", "cpuacct.usage_sys"],
+    ),
+    (
+        "memory",
+        &[
+            "memory.usage_in_bytes",
+            "memory.max_usage_in_bytes",
+            "memory.limit_in_bytes",
+            "memory.memsw.usage_in_bytes",
+            "memory.oom_control",
+        ],
+    ),
+    ("pids", &["pids.current", "pids.max"]),
+    ("blkio", &["blkio.throttle.io_service_bytes_recursive"]),
+];
+
+fn read(path: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(path).ok()?;
+    file.take(MOST_BYTES as u64)
+        .read_to_string(&mut text)
+        .ok()?;
+    Some(text)
+}
 
 /// A container's folders, and what it had used before.
 #[derive(Default)]
 struct Known {
-    unified: Option<PathBuf>,
-    legacy: HashMap<&'static str, PathBuf>,
+    unified: Option<Folder>,
+    legacy: HashMap<&'static str, Folder>,
     /// A process has told where it is in each hierarchy of version 1; else it is taken to be at the same path in all.
     told: bool,
     before: Option<(u64, u64)>,
 }
 
-fn read(path: &Path) -> Option<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(path).ok()?;
-    file.take(MOST_BYTES).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-/// A file with one number; `max` and what version 1 writes for "no limit" are 0.
-fn number(folder: Option<&PathBuf>, name: &str) -> Option<u64> {
-    /// The largest multiple of a page, and what larger pages make of it.
-    const UNLIMITED: u64 = 0x7fff_ffff_0000_0000;
-    let text = read(&folder?.join(name))?;
-    match text.trim() {
-        "max" => Some(0),
-        digits => digits
-            .parse()
-            .ok()
-            .map(|n| if n >= UNLIMITED { 0 } else { n }),
-    }
-}
-
 /// A number in a file of lines `name number`.
-fn entry(text: Option<&String>, name: &str) -> Option<u64> {
+fn entry(text: Option<&str>, name: &str) -> Option<u64> {
     text?.lines().find_map(|line| {
         let (key, value) = line.split_once(' ')?;
         (key == name).then(|| value.trim().parse().ok())?
@@ -181,7 +210,7 @@ fn entry(text: Option<&String>, name: &str) -> Option<u64> {
 }
 
 /// Reads and writes of `io.stat`: `8:0 rbytes=1 wbytes=2 …`, a line for each device.
-fn io_stat(text: Option<&String>, name: &str) -> Option<u64> {
+fn io_stat(text: Option<&str>, name: &str) -> Option<u64> {
     let words = text?.split_whitespace();
     Some(
         words
@@ -196,7 +225,7 @@ fn io_stat(text: Option<&String>, name: &str) -> Option<u64> {
 }
 
 /// Reads and writes of `blkio.throttle.io_service_bytes`: `8:0 Read 1`, a line for each device and kind.
-fn blkio(text: Option<&String>, kind: &str) -> Option<u64> {
+fn blkio(text: Option<&str>, kind: &str) -> Option<u64> {
     let lines = text?.lines();
     Some(
         lines
@@ -209,9 +238,8 @@ fn blkio(text: Option<&String>, kind: &str) -> Option<u64> {
 }
 
 /// Ten seconds' average of a pressure file (Documentation/accounting/psi.rst), in hundredths of a percent.
-fn pressure(folder: Option<&PathBuf>, file: &str, line: &str) -> Option<u64> {
-    let text = read(&folder?.join(file))?;
-    let line = text.lines().find_map(|l| l.strip_prefix(line))?;
+fn pressure(text: Option<&str>, line: &str) -> Option<u64> {
+    let line = text?.lines().find_map(|l| l.strip_prefix(line))?;
     let average = line
         .split_whitespace()
         .find_map(|w| w.strip_prefix("avg10="))?;
@@ -225,9 +253,10 @@ fn pressure(folder: Option<&PathBuf>, file: &str, line: &str) -> Option<u64> {
 }
 
 impl Known {
-    fn find(mounts: &Mounts, path: &str) -> Known {
+    fn find(mounts: &Mounts, path: &str, room: &Arc<AtomicUsize>) -> Known {
         let relative = path.trim_start_matches('/');
-        let unified = mounts.unified.as_ref().map(|at| at.join(relative));
+        let unified = mounts.unified.as_ref();
+        let unified = unified.map(|at| Folder::new(at.join(relative), UNIFIED, room));
         // In version 1 a container may be elsewhere in each hierarchy: one of its processes tells.
         let member = mounts.followed.as_ref().and_then(|at| {
             let members = read(&at.join(relative).join("cgroup.procs"))?;
@@ -246,11 +275,12 @@ impl Known {
                     .then(|| path.trim_start_matches('/').to_owned())
             })
         };
-        let legacy = CONTROLLERS.iter().filter_map(|controller| {
+        let legacy = LEGACY.iter().filter_map(|(controller, files)| {
             let mount = mounts.legacy.get(*controller)?;
             let relative = told(controller).unwrap_or_else(|| relative.to_owned());
             // The root of a hierarchy counts everybody.
-            (!relative.is_empty()).then(|| (*controller, mount.join(relative)))
+            (!relative.is_empty())
+                .then(|| (*controller, Folder::new(mount.join(relative), files, room)))
         });
         Known {
             legacy: legacy.collect(),
@@ -262,47 +292,59 @@ impl Known {
 
     /// Reads everything; `None` when the container is gone.
     fn sample(&mut self, container: ContainerId) -> Option<Sample> {
-        let v2 = self.unified.as_ref();
-        let v1 = |controller: &str| self.legacy.get(controller);
-        let text = |folder: Option<&PathBuf>, name: &str| read(&folder?.join(name));
+        let mut there = false;
+        for folder in self.unified.iter_mut().chain(self.legacy.values_mut()) {
+            there |= folder.look();
+        }
+        if !there {
+            return None;
+        }
         let at_ns = host::boot_ns();
+        let v1 = |controller: &str| self.legacy.get(controller);
+        let new = |name: &str| self.unified.as_ref()?.number(name);
+        let old = |controller: &str, name: &str| v1(controller)?.number(name);
+        let text = |name: &str| self.unified.as_ref()?.text(name);
 
-        let stat = text(v2, "cpu.stat");
-        let micros = |name: &str| entry(stat.as_ref(), name)?.checked_mul(1_000);
-        let old = text(v1("cpu"), "cpu.stat");
-        let cpu = number(v1("cpuacct"), "cpuacct.usage").or_else(|| micros("usage_usec"));
-        let user = number(v1("cpuacct"), "cpuacct.usage_user").or_else(|| micros("user_usec"));
-        let system = number(v1("cpuacct"), "cpuacct.usage_sys").or_else(|| micros("system_usec"));
-        let throttled =
-            entry(old.as_ref(), "nr_throttled").or_else(|| entry(stat.as_ref(), "nr_throttled"));
-        let throttled_ns =
-            entry(old.as_ref(), "throttled_time").or_else(|| micros("throttled_usec"));
+        let memory = new("memory.current").or_else(|| old("memory", "memory.usage_in_bytes"));
+        let peak = new("memory.peak").or_else(|| old("memory", "memory.max_usage_in_bytes"));
+        let limit = new("memory.max").or_else(|| old("memory", "memory.limit_in_bytes"));
+        let swap = new("memory.swap.current").or_else(|| {
+            let both = old("memory", "memory.memsw.usage_in_bytes")?;
+            Some(both.saturating_sub(memory?))
+        });
+        let pids = new("pids.current").or_else(|| old("pids", "pids.current"));
+        let pids_limit = new("pids.max").or_else(|| old("pids", "pids.max"));
+
+        let stat = text("cpu.stat");
+        let micros = |name: &str| entry(stat, name)?.checked_mul(1_000);
+        let stalled = v1("cpu").and_then(|cpu| cpu.text("cpu.stat"));
+        let cpu = old("cpuacct", "cpuacct.usage").or_else(|| micros("usage_usec"));
+        let user = old("cpuacct", "cpuacct.usage_user").or_else(|| micros("user_usec"));
+        let system = old("cpuacct", "cpuacct.usage_sys").or_else(|| micros("system_usec"));
+        let throttled = entry(stalled, "nr_throttled").or_else(|| entry(stat, "nr_throttled"));
+        let throttled_ns = entry(stalled, "throttled_time").or_else(|| micros("throttled_usec"));
         let percent = cpu.zip(self.before).and_then(|(now, (before, then))| {
             let span = u128::from(at_ns.checked_sub(then)?);
             let used = u128::from(now.checked_sub(before)?);
             u64::try_from((used * 100).checked_div(span)?).ok()
         });
 
-        let events = text(v2, "memory.events");
-        let control = text(v1("memory"), "memory.oom_control");
-        let legacy = |name: &str| number(v1("memory"), name);
-        let memory = number(v2, "memory.current").or_else(|| legacy("memory.usage_in_bytes"));
-        let peak = number(v2, "memory.peak").or_else(|| legacy("memory.max_usage_in_bytes"));
-        let limit = number(v2, "memory.max").or_else(|| legacy("memory.limit_in_bytes"));
-        let swap = number(v2, "memory.swap.current").or_else(|| {
-            let both = legacy("memory.memsw.usage_in_bytes")?;
-            Some(both.saturating_sub(memory?))
-        });
-        let kills =
-            entry(events.as_ref(), "oom_kill").or_else(|| entry(control.as_ref(), "oom_kill"));
+        let control = v1("memory").and_then(|memory| memory.text("memory.oom_control"));
+        let kills = entry(text("memory.events"), "oom_kill").or_else(|| entry(control, "oom_kill"));
 
-        let pids = number(v2, "pids.current").or_else(|| number(v1("pids"), "pids.current"));
-        let pids_limit = number(v2, "pids.max").or_else(|| number(v1("pids"), "pids.max"));
-
-        let io = text(v2, "io.stat");
-        let served = text(v1("blkio"), "blkio.throttle.io_service_bytes_recursive");
-        let read_bytes = io_stat(io.as_ref(), "rbytes").or_else(|| blkio(served.as_ref(), "Read"));
-        let written = io_stat(io.as_ref(), "wbytes").or_else(|| blkio(served.as_ref(), "Write"));
+        let io = text("io.stat");
+        let served = v1("blkio");
+        let served = served.and_then(|at| at.text("blkio.throttle.io_service_bytes_recursive"));
+        let read_bytes = io_stat(io, "rbytes").or_else(|| blkio(served, "Read"));
+        let written = io_stat(io, "wbytes").or_else(|| blkio(served, "Write"));
+        let [cpu_some, memory_some, memory_full, io_some, io_full] = [
+            ("cpu.pressure", "some"),
+            ("memory.pressure", "some"),
+            ("memory.pressure", "full"),
+            ("io.pressure", "some"),
+            ("io.pressure", "full"),
+        ]
+        .map(|(file, line)| pressure(text(file), line));
 
         if [cpu, memory, pids].iter().all(Option::is_none) {
             return None;
@@ -323,11 +365,11 @@ impl Known {
             pids_limit,
             read_bytes,
             written,
-            pressure(v2, "cpu.pressure", "some"),
-            pressure(v2, "memory.pressure", "some"),
-            pressure(v2, "memory.pressure", "full"),
-            pressure(v2, "io.pressure", "some"),
-            pressure(v2, "io.pressure", "full"),
+            cpu_some,
+            memory_some,
+            memory_full,
+            io_some,
+            io_full,
         ];
         let value = |n: Option<u64>| n.map_or(Value::Absent, |n| Value::Num(n as i64));
         let values = values.into_iter().map(value).collect();
@@ -394,7 +436,11 @@ mod tests {
             ],
         );
         let mut known = Known {
-            unified: Some(at.clone()),
+            unified: Some(Folder::new(
+                at.clone(),
+                UNIFIED,
+                &Arc::new(AtomicUsize::new(4)),
+            )),
             ..Known::default()
         };
         let sample = known.sample(ContainerId(1)).expect("a sample");
@@ -448,7 +494,9 @@ mod tests {
             ],
         );
         let mut known = Known {
-            legacy: CONTROLLERS.map(|name| (name, at.clone())).into(),
+            legacy: LEGACY
+                .map(|(name, files)| (name, Folder::new(at.clone(), files, &Arc::default())))
+                .into(),
             ..Known::default()
         };
         let sample = known.sample(ContainerId(1)).expect("a sample");
