@@ -13,8 +13,19 @@ const SYSTEMD: &str = "/lib/systemd/systemd";
 /// Longer than anything here takes on a host that is busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where systemd keeps its groups, whichever of them there are. A manager clears away empty groups beside its own when it ends: so
+/// it gets one of its own.
+const HIERARCHIES: [&str; 3] = [
+    "/sys/fs/cgroup",
+    "/sys/fs/cgroup/unified",
+    "/sys/fs/cgroup/systemd",
+];
+
 /// What the manager finds: the command, units and configuration in their places, folders for evidence that are empty.
 const PLACES: &str = r#"
+for at in $MANAGED; do
+    if [ -e "$at/cgroup.procs" ]; then mkdir "$at/$OWN"; echo $$ > "$at/$OWN/cgroup.procs"; fi
+done
 mount --make-rprivate /
 mount -t tmpfs none /run
 mount -t overlay none -o "lowerdir=$1/bin:/usr/bin" /usr/bin
@@ -25,6 +36,21 @@ cp "$2"/afterimage-watch.service "$2"/afterimage-watch.socket /run/systemd/user
 export XDG_RUNTIME_DIR=/run XDG_CONFIG_HOME=/var/lib SYSTEMD_LOG_TARGET=console
 exec "$3" --user
 "#;
+
+/// The name of a manager's own group.
+fn group() -> String {
+    format!("afterimage-manager-{}", std::process::id())
+}
+
+/// Removes a group with those in it.
+fn clear(group: &Path) {
+    for entry in std::fs::read_dir(group).into_iter().flatten().flatten() {
+        if entry.file_type().is_ok_and(|ty| ty.is_dir()) {
+            clear(&entry.path());
+        }
+    }
+    let _ = std::fs::remove_dir(group);
+}
 
 /// A service manager, until it is dropped.
 struct Manager {
@@ -48,6 +74,8 @@ impl Manager {
             .arg(folder.path())
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("../packaging"))
             .arg(SYSTEMD)
+            .env("MANAGED", HIERARCHIES.join(" "))
+            .env("OWN", group())
             .stdin(Stdio::null())
             .stdout(said.try_clone().expect("a file"))
             .stderr(said)
@@ -131,6 +159,9 @@ impl Drop for Manager {
                 let _ = self.process.kill();
             }
             std::thread::sleep(Duration::from_millis(20));
+        }
+        for at in HIERARCHIES {
+            clear(&Path::new(at).join(group()));
         }
     }
 }
