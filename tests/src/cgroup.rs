@@ -54,6 +54,12 @@ impl Cgroup {
         Ok(Cgroup { path })
     }
 
+    /// Makes the group with this path in whatever hierarchy.
+    pub fn at(path: PathBuf) -> io::Result<Cgroup> {
+        std::fs::create_dir(&path)?;
+        Ok(Cgroup { path })
+    }
+
     /// Its directory.
     pub fn path(&self) -> &Path {
         &self.path

@@ -14,7 +14,7 @@ use serde_json::json;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpListener, TcpStream, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// A rule that starts a capture, and how long.
@@ -164,8 +164,9 @@ fn what_a_process_does_fires_the_trigger_that_is_meant_and_no_other() {
 
 /// A container that may have so much memory, by version 2 of control groups, or by version 1.
 struct Limited {
+    /// Goes first, and what is in it with it.
     cgroup: Cgroup,
-    old: Option<PathBuf>,
+    old: Option<Cgroup>,
 }
 
 impl Limited {
@@ -183,28 +184,18 @@ impl Limited {
         }
         let old =
             Path::new("/sys/fs/cgroup/memory").join(format!("afterimage-{tag}-{}", &id[..24]));
-        std::fs::create_dir(&old)?;
-        let limited = Limited {
+        let old = Cgroup::at(old)?;
+        std::fs::write(old.path().join("memory.limit_in_bytes"), &bytes)?;
+        Ok(Limited {
             cgroup,
-            old: Some(old.clone()),
-        };
-        std::fs::write(old.join("memory.limit_in_bytes"), &bytes)?;
-        Ok(limited)
+            old: Some(old),
+        })
     }
 
     /// The calling process is counted in it.
     fn enter(&self) {
         if let Some(old) = &self.old {
-            std::fs::write(old.join("cgroup.procs"), "0").expect("the group takes the child");
-        }
-    }
-}
-
-impl Drop for Limited {
-    fn drop(&mut self) {
-        if let Some(old) = &self.old {
-            // Its processes have ended.
-            let _ = std::fs::remove_dir(old);
+            old.enter().expect("the group takes the child");
         }
     }
 }
