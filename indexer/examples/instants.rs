@@ -7,15 +7,15 @@
 
 use afterimage_indexer::{Progress, Session};
 use afterimage_model::BootNs;
+use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Processor time of this thread so far, s (`/proc/thread-self/schedstat`, ns first).
-fn spent() -> Result<f64, Failure> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let first = text.split_ascii_whitespace().next().unwrap_or_default();
-    Ok(first.parse::<f64>()? / 1e9)
+/// Processor time of this thread so far, s.
+fn spent() -> f64 {
+    let now = clock_gettime(ClockId::ThreadCPUTime);
+    now.tv_sec as f64 + now.tv_nsec as f64 / 1e9
 }
 
 fn main() -> Result<(), Failure> {
@@ -31,9 +31,9 @@ fn main() -> Result<(), Failure> {
     );
     for step in 1..=number {
         let after = (last - first) / number.max(1) * step;
-        let began = spent()?;
+        let began = spent();
         let (state, complete) = session.state_at(BootNs(first + after), &Progress::default());
-        let took = spent()? - began;
+        let took = spent() - began;
         let living = state.procs.values().filter(|row| !row.past).count();
         let (open, mounts) = (state.descriptors.len(), state.mounts.len());
         let cut = if complete { "" } else { " (not complete)" };

@@ -27,15 +27,13 @@ impl Pattern {
                 let first = bytes.first()?.to_ascii_lowercase();
                 let last = text.len().checked_sub(bytes.len())?;
                 let starts = text.get(from..=last)?.iter();
-                let mut at = from;
-                for byte in starts {
+                for (at, byte) in (from..).zip(starts) {
                     if byte.to_ascii_lowercase() == first
                         && let Some(part) = text.get(at..at + bytes.len())
                         && part.eq_ignore_ascii_case(bytes)
                     {
                         return Some(at..at + bytes.len());
                     }
-                    at += 1;
                 }
                 None
             }
