@@ -1,5 +1,4 @@
-//! Prints how much of a processor an open index takes to answer queries of each sort, made of its words, so that a busy machine
-//! changes it little; `tests/bench/search.py` calls this.
+//! Prints the processor time in which an open index answers queries of each sort, made of its words (for `tests/bench/search.py`).
 //!
 //! usage: asks CAPTURE SECRET [NUMBER]
 //!

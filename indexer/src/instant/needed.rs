@@ -5,7 +5,7 @@ use super::{Identity, Instant, identity};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{ArgKind, Event, EventFlags, Schema, TypeDesc, TypeId, render};
 use afterimage_query::Among;
-use std::collections::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 /// How a successful call, or an end, changes what is open or mounted, besides what it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +53,8 @@ pub(super) struct Does {
     pub opens: bool,
     /// The first argument is a descriptor, which the event's file stands behind.
     pub uses: bool,
+    /// Which argument is the descriptor that is closed or used.
+    fd: Option<usize>,
 }
 
 impl Does {
@@ -60,10 +62,16 @@ impl Does {
         let change = CHANGES.iter().find(|(name, _)| *name == ty.name);
         let change = change.map(|(_, change)| *change);
         let first = ty.args.first().and_then(|arg| arg.kind());
+        let closes = change == Some(Change::Close);
+        let uses = first == Some(ArgKind::Fd) && !closes;
         Does {
             change,
             opens: render::new_fd(ty, &Event::of_type(id)),
-            uses: first == Some(ArgKind::Fd) && change != Some(Change::Close),
+            uses,
+            fd: match closes {
+                true => ty.arg_index("fd"),
+                false => uses.then_some(0),
+            },
         }
     }
 
@@ -75,6 +83,34 @@ impl Does {
 
     fn anything(self) -> bool {
         self.change.is_some() || self.opens || self.uses
+    }
+}
+
+/// What the events of a chunk so far say of descriptors, by process and number.
+#[derive(Default)]
+struct OpenSoFar {
+    /// Opened by these rows, which need not be shown should they be closed again.
+    pending: HashMap<(usize, u32), usize>,
+    /// Closed, and not opened since.
+    closed: HashSet<(usize, u32)>,
+    /// The file that was last seen behind it.
+    behind: HashMap<(usize, u32), u32>,
+    /// Opened after the instant, with the file.
+    later: HashSet<(usize, u32, u32)>,
+}
+
+impl OpenSoFar {
+    /// A process did something that may have to do with any of its descriptors.
+    fn forget(&mut self, who: usize, put: &mut dyn FnMut(usize)) {
+        self.pending.retain(|(of, _), row| {
+            let others = *of != who;
+            if !others {
+                put(*row);
+            }
+            others
+        });
+        self.closed.retain(|(of, _)| *of != who);
+        self.behind.retain(|(of, _), _| *of != who);
     }
 }
 
@@ -105,6 +141,7 @@ impl Instant {
                 // What is used later says nothing.
                 Does {
                     uses: does.uses && !is_later,
+                    fd: does.fd.filter(|_| !is_later),
                     ..does
                 }
             })
@@ -123,8 +160,8 @@ impl Instant {
                     *result = *value;
                 }
             }
-            if types.get(place).is_some_and(|does| does.uses) {
-                let numbers = heads.numbers(place, 0)?;
+            if let Some(fd) = types.get(place).and_then(|does| does.fd) {
+                let numbers = heads.numbers(place, fd)?;
                 for (row, number) in rows.iter().zip(numbers) {
                     if let Some(used) = used.get_mut(*row as usize) {
                         *used = number.and_then(|number| u32::try_from(number).ok());
@@ -152,9 +189,7 @@ impl Instant {
             let known = among.tables.procs.get(id).map(|row| identity(row));
             who.push(known.map(|known| *numbered.entry(known).or_insert(next)));
         }
-        // How often each process has changed something so far; what was used before that is not known any more.
-        let mut changes = vec![0_u32; numbered.len()];
-        let mut behind: HashMap<(usize, u32), (u32, u32)> = HashMap::new();
+        let mut open = OpenSoFar::default();
         let mut met = vec![Met::default(); among.procs.len()];
         let mut rows = vec![0_u64; types_of.len().div_ceil(64)];
         let mut put = |row: usize| {
@@ -175,6 +210,8 @@ impl Instant {
             let is_later = time > at;
             if !met.at_all || !is_later && !met.before {
                 put(row);
+                // Perhaps a new process, which has what another had open.
+                open.pending.drain().for_each(|(_, row)| put(row));
             }
             met.at_all = true;
             if !is_later {
@@ -194,23 +231,50 @@ impl Instant {
                 ..Event::of_type(TypeId(0))
             };
             let failed = failed.errno().is_some();
-            if does.change == Some(Change::End) || (does.change.is_some() || does.opens) && !failed
-            {
-                put(row);
-                if let Some(changes) = changes.get_mut(who) {
-                    *changes = changes.wrapping_add(1);
-                }
-                continue;
-            }
             let file = files.get(row).copied().unwrap_or(0);
-            let fd = used.get(row).copied().flatten();
-            if let Some(fd) = fd.filter(|_| file != 0 && !failed && !is_later) {
-                let now = (file, changes.get(who).copied().unwrap_or(0));
-                if behind.insert((who, fd), now) != Some(now) {
+            let fd = used.get(row).copied().flatten().map(|fd| (who, fd));
+            let opens = does.opens && !marks.has(EventFlags::NO_RESULT);
+            let opened = (opens && result >= 0).then(|| u32::try_from(result).unwrap_or(u32::MAX));
+            match (does.change, opened) {
+                (None, Some(opened)) if is_later => {
+                    if open.later.insert((who, opened, file)) {
+                        put(row);
+                    }
+                }
+                (None, Some(opened)) => {
+                    let opened = (who, opened);
+                    open.behind.insert(opened, file);
+                    open.closed.remove(&opened);
+                    open.pending.insert(opened, row);
+                }
+                (Some(Change::Close), None) if !failed && !is_later && fd.is_some() => {
+                    if let Some(fd) = fd {
+                        // What was opened here and is closed again leaves nothing but that.
+                        open.pending.remove(&fd);
+                        open.behind.remove(&fd);
+                        if open.closed.insert(fd) {
+                            put(row);
+                        }
+                    }
+                }
+                (Some(change), _) if change == Change::End || !failed => {
                     put(row);
+                    open.forget(who, &mut put);
+                }
+                _ => {
+                    let fd = fd.filter(|_| does.uses && file != 0 && !failed && !is_later);
+                    if let Some(fd) = fd
+                        && open.behind.insert(fd, file) != Some(file)
+                    {
+                        put(row);
+                        if let Some(row) = open.pending.remove(&fd) {
+                            put(row);
+                        }
+                    }
                 }
             }
         }
+        open.pending.into_values().for_each(&mut put);
         met.iter().filter_map(|met| met.last).for_each(&mut put);
         Ok(rows)
     }
