@@ -69,17 +69,7 @@ impl<'a> Values<'a> {
             counts => counts.get(nth).map_or(0, |count| usize::from(*count)),
         };
         for slot in slots.slots.iter().take(count) {
-            let nth = match &slot.having {
-                None => nth,
-                Some(having) => having.get(nth).map_or(usize::MAX, |nth| *nth as usize),
-            };
-            let (tag, nth) = match &slot.mixed {
-                None => (slot.tag, nth),
-                Some(mixed) => {
-                    let (tag, nth) = mixed.get(nth).ok_or_else(|| malformed("argument"))?;
-                    (*tag, *nth as usize)
-                }
-            };
+            let (tag, nth) = slot.place(nth).ok_or_else(|| malformed("argument"))?;
             args.push(match u16::from(tag) {
                 value::ABSENT => Value::Absent,
                 value::NUM => Value::Num(*slot.nums.get(nth).ok_or_else(|| malformed("argument"))?),
@@ -140,6 +130,23 @@ impl Slot {
             nums,
             texts,
             datas,
+        }
+    }
+}
+
+impl Slot {
+    /// The kind of the value of the event that is the so-maniest of its type, and where it stands among those of that kind.
+    fn place(&self, nth: usize) -> Option<(u8, usize)> {
+        let nth = match &self.having {
+            None => nth,
+            Some(having) => having.get(nth).map_or(usize::MAX, |nth| *nth as usize),
+        };
+        match &self.mixed {
+            None => Some((self.tag, nth)),
+            Some(mixed) => {
+                let (tag, nth) = mixed.get(nth)?;
+                Some((*tag, *nth as usize))
+            }
         }
     }
 }
@@ -272,6 +279,20 @@ impl Slots {
             slots.push(Slot::of(number, &counts, tag, &tags, lists));
         }
         Ok(Slots { counts, slots })
+    }
+
+    /// The argument of a number of the event that is the so-maniest of its type, where that is an integer.
+    pub(crate) fn number(&self, number: usize, nth: usize) -> Option<i64> {
+        let has = |count: &u8| usize::from(*count) > number;
+        if !self.counts.is_empty() && !self.counts.get(nth).is_some_and(has) {
+            return None;
+        }
+        let slot = self.slots.get(number)?;
+        let (tag, nth) = slot.place(nth)?;
+        match u16::from(tag) {
+            value::NUM => slot.nums.get(nth).copied(),
+            _ => None,
+        }
     }
 
     /// What the arguments say, one list each; of values of several kinds the integers, then the places.

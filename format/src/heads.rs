@@ -298,6 +298,32 @@ impl<'b> Heads<'b> {
         Ok(rest)
     }
 
+    /// The arguments of this number of the events of a type, by place, which are as many as its results and in their order;
+    /// `None` for those without it, or where it is no integer.
+    pub fn numbers(&self, place: usize, number: usize) -> Result<Vec<Option<i64>>, ErrorKind> {
+        let mut wanted = vec![false; self.body.zone.types.len()];
+        if let Some(wanted) = wanted.get_mut(place) {
+            *wanted = true;
+        }
+        let found = self.results(&wanted)?.into_iter().nth(place).flatten();
+        let results = found.map_or(&[][..], |(_, results)| results);
+        let mut spent = 0;
+        let own = match self.body.in_lists() {
+            true => self.own_slots(place, results, &mut spent)?,
+            false => self.own_args(place, &mut spent)?,
+        };
+        let slots = match &own {
+            Some(own) => Some(own),
+            None => {
+                let rest = self.rest()?;
+                let at = rest.binary_search_by_key(&place, |rest| rest.place).ok();
+                at.and_then(|at| rest.get(at)).map(|rest| &rest.slots)
+            }
+        };
+        let number = |nth| slots.and_then(|slots| slots.number(number, nth));
+        Ok((0..results.len()).map(number).collect())
+    }
+
     /// The events at these rows, each with its position in the file, ascending, without results and arguments.
     pub(crate) fn events(&self, picked: &[(u32, u32)]) -> Result<Vec<Event>, ErrorKind> {
         let seqs = self.seqs(picked)?;

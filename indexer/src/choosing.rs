@@ -4,13 +4,13 @@
 use crate::session::{Aim, Session, Visitor};
 use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Results, Zone};
 use afterimage_model::{FileId, Tables, TypeId};
-use afterimage_query::{Evaluator, Lists};
+use afterimage_query::{Evaluator, Lists, Sifted};
 
 /// Asks an evaluator and a visitor.
 pub(crate) struct Choosing<'s> {
     session: &'s Session,
-    /// Which chunk.
-    at: usize,
+    /// Which chunk, and whether every event of it is within the span.
+    at: (usize, bool),
     evaluator: &'s mut Option<Evaluator>,
     visitor: &'s mut dyn Visitor,
     /// What the evaluator remembers is of this chunk.
@@ -20,7 +20,7 @@ pub(crate) struct Choosing<'s> {
 impl<'s> Choosing<'s> {
     pub fn new(
         session: &'s Session,
-        at: usize,
+        at: (usize, bool),
         evaluator: &'s mut Option<Evaluator>,
         visitor: &'s mut dyn Visitor,
     ) -> Choosing<'s> {
@@ -48,13 +48,21 @@ impl Choose for Choosing<'_> {
     fn lists(&mut self, heads: &Heads<'_>, tables: &Tables) -> Result<Option<Vec<u64>>, ErrorKind> {
         let types: Vec<TypeId> = heads.zone().types.iter().map(|row| row.0).collect();
         let among = self.session.among(heads.zone(), tables, &types);
-        let within = match self.visitor.aim(self.at, &among) {
+        let (at, is_whole) = self.at;
+        let within = match self.visitor.aim(at, &among) {
             Some(aim) => Some(aimed(heads, &aim)?),
-            None => None,
+            None => self.visitor.rows(heads, &among)?,
         };
-        match self.evaluator {
-            Some(evaluator) => evaluator.sift(&among, &Listed(heads), within),
-            None => Ok(within),
+        let sifted = match self.evaluator {
+            Some(evaluator) => evaluator.sift(&among, &Listed(heads), within)?,
+            None => Sifted {
+                rows: within,
+                sure: true,
+            },
+        };
+        match sifted.sure && is_whole {
+            true => self.visitor.count(at, heads, &among, sifted.rows),
+            false => Ok(sifted.rows),
         }
     }
 

@@ -4,6 +4,7 @@ mod about;
 mod ask;
 mod block;
 mod build;
+mod count;
 mod folder;
 mod gather;
 mod pyramid;
@@ -24,6 +25,7 @@ pub(crate) use about::{about, apart};
 pub(crate) use ask::Found;
 pub(crate) use block::{Entry, actor_parts};
 pub(crate) use build::gather;
+pub(crate) use count::Times;
 pub(crate) use gather::Gather;
 pub(crate) use things::{Tally, Thing};
 
@@ -258,16 +260,18 @@ impl Index {
         Ok(())
     }
 
-    /// Every thing that may be meant: those that the text index names, else all.
+    /// Every thing that may be meant, with its number: those that the text index names, else all.
     pub(crate) fn candidates(
         &self,
         ask: Option<&Ask>,
-        mut each: impl FnMut(&Entry) -> bool,
+        mut each: impl FnMut(u64, &Entry) -> bool,
     ) -> Result<(), Refused> {
         let named = ask.and_then(|ask| self.text()?.candidates(ask));
         let Some(groups) = named else {
-            for at in 0..self.head().blocks.len() {
-                if !self.block(at)?.iter().all(&mut each) {
+            for (at, start) in self.starts.iter().enumerate() {
+                let block = self.block(at)?;
+                let mut numbered = (*start..).zip(block.iter());
+                if !numbered.all(|(number, entry)| each(number, entry)) {
                     return Ok(());
                 }
             }
@@ -280,20 +284,38 @@ impl Index {
         };
         let mut numbers = groups.into_iter().flat_map(group).peekable();
         while let Some(number) = numbers.peek().copied() {
-            let after = self.starts.partition_point(|start| *start <= number);
-            let at = after.checked_sub(1).ok_or(Refused::Damaged)?;
-            let start = self.starts.get(at).copied().unwrap_or_default();
-            let end = self.starts.get(after).copied().unwrap_or(u64::MAX);
+            let (at, start) = self.block_with(number)?;
+            let end = self.starts.get(at + 1).copied().unwrap_or(u64::MAX);
             let block = self.block(at)?;
             while let Some(number) = numbers.next_if(|number| *number < end) {
                 let place = usize::try_from(number - start).unwrap_or(usize::MAX);
                 let entry = block.get(place).ok_or(Refused::Damaged)?;
-                if !each(entry) {
+                if !each(number, entry) {
                     return Ok(());
                 }
             }
         }
         Ok(())
+    }
+
+    /// The block a thing stands in, and the number of its first thing.
+    fn block_with(&self, number: u64) -> Result<(usize, u64), Refused> {
+        let after = self.starts.partition_point(|start| *start <= number);
+        let at = after.checked_sub(1).ok_or(Refused::Damaged)?;
+        let start = self.starts.get(at).copied().ok_or(Refused::Damaged)?;
+        Ok((at, start))
+    }
+
+    /// The thing with a number.
+    pub(crate) fn entry<R>(
+        &self,
+        number: u64,
+        look: impl FnOnce(&Entry) -> R,
+    ) -> Result<R, Refused> {
+        let (at, start) = self.block_with(number)?;
+        let block = self.block(at)?;
+        let place = usize::try_from(number - start).unwrap_or(usize::MAX);
+        block.get(place).map(look).ok_or(Refused::Damaged)
     }
 
     fn text(&self) -> Option<&Text> {

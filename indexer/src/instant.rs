@@ -3,17 +3,20 @@
 //! are asked for, the last keyframe before the instant stands for all that was before it; of descriptors keyframes tell only those
 //! that calls have shown, and nothing of who would close with an exec.
 
+mod needed;
 mod rows;
 
 pub(crate) use rows::rows;
 
 use crate::made::Asked;
 use crate::session::{Progress, Session, Visitor};
-use afterimage_format::Keyframe;
+use afterimage_format::{ErrorKind, Heads, Keyframe};
 use afterimage_model::{
-    BootNs, ContainerId, Ctx, FileId, Mount, Origin, ProcId, Process, Tables, Value, render,
+    BootNs, ContainerId, Ctx, EventFlags, FileId, Mount, Origin, ProcId, Process, Tables, Value,
+    render,
 };
-use afterimage_query::Made;
+use afterimage_query::{Among, Made};
+use needed::{Change, Does};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
@@ -42,6 +45,12 @@ struct Open {
 pub(crate) struct Instant {
     /// The instant, ns since boot.
     at: u64,
+    /// From when on events are replayed, ns since boot.
+    from: u64,
+    /// By type, what events do.
+    does: Vec<Does>,
+    /// Whether events that change nothing are passed over.
+    sifts: bool,
     tables: Tables,
     /// The row of each process as of its last event.
     lived: BTreeMap<Identity, ProcId>,
@@ -76,8 +85,22 @@ impl Instant {
 
     /// Everything at an instant, ns since boot; where a keyframe spares more events than `spared`, only its processes.
     fn of(session: &Session, at: u64, spared: u64, progress: &Progress) -> (Instant, bool) {
+        Instant::replayed(session, at, spared, true, progress)
+    }
+
+    /// As [`Instant::of`], by all events or only by those that change something.
+    fn replayed(
+        session: &Session,
+        at: u64,
+        spared: u64,
+        sifts: bool,
+        progress: &Progress,
+    ) -> (Instant, bool) {
         let mut state = Instant {
             at,
+            from: 0,
+            does: Does::of_all(session.schema()),
+            sifts,
             tables: session.state().clone(),
             lived: BTreeMap::new(),
             ended: HashSet::new(),
@@ -111,8 +134,8 @@ impl Instant {
             }
         }
         // Instants of events may be cut to microseconds; what was done before is done again, which changes nothing.
-        let after = Some((frame.at.0.saturating_sub(1_000), self.at));
-        let went_on = session.walk(None, after, 1, progress, self);
+        self.from = frame.at.0.saturating_sub(1_000);
+        let went_on = session.walk(None, Some((self.from, self.at)), 1, progress, self);
         // Of one that began since then there may be no event yet.
         for process in session.state().procs.values() {
             if (frame.at.0..=self.at).contains(&process.key.start_ns) && !process.is_nobody() {
@@ -257,10 +280,14 @@ impl Instant {
             _ => None,
         };
         let failed = event.errno().is_some();
-        let name = ty.name.as_str();
-        let duplicates = matches!(name, "dup2" | "dup3")
-            || name == "fcntl" && matches!(argument("op"), Some(0 | 1030));
-        if (render::new_fd(ty, event) || duplicates) && !failed && event.result >= 0 {
+        let does = self.does.get(usize::from(event.ty.0)).copied();
+        let does = does.unwrap_or_default();
+        let gives = match does.change {
+            Some(Change::Duplicate) => true,
+            Some(Change::Control) if matches!(argument("op"), Some(0 | 1030)) => true,
+            _ => does.opens && !event.flags.has(EventFlags::NO_RESULT),
+        };
+        if gives && !failed && event.result >= 0 {
             let fd = u32::try_from(event.result).unwrap_or(u32::MAX);
             if later {
                 self.made.insert((who, fd, ino));
@@ -276,13 +303,13 @@ impl Instant {
         if later {
             return;
         }
-        match name {
-            "close" if !failed => {
+        match does.change {
+            Some(Change::Close) if !failed => {
                 if let Some(fd) = argument("fd").and_then(|fd| u32::try_from(fd).ok()) {
                     self.close(who, fd);
                 }
             }
-            "close_range" if !failed => {
+            Some(Change::CloseRange) if !failed => {
                 let (first, last) = (argument("first"), argument("last"));
                 let first = first.and_then(|n| u32::try_from(n & 0xffff_ffff).ok());
                 let last = last.and_then(|n| u32::try_from(n & 0xffff_ffff).ok());
@@ -295,14 +322,14 @@ impl Instant {
                     self.close(who, fd);
                 }
             }
-            "fcntl" if !failed && argument("op") == Some(2) => {
+            Some(Change::Control) if !failed && argument("op") == Some(2) => {
                 let fd = argument("fd").and_then(|fd| u32::try_from(fd).ok());
                 let open = self.open.get_mut(&who);
                 if let Some(open) = open.and_then(|open| open.get_mut(&fd.unwrap_or(u32::MAX))) {
                     open.closes_on_exec = argument("arg").is_some_and(|arg| arg & 1 != 0);
                 }
             }
-            "pipe" | "pipe2" | "socketpair" if !failed => {
+            Some(Change::Pair) if !failed => {
                 let pair = event.args.iter().find_map(|value| match value {
                     Value::Bytes(blob) => render::fd_pair(&blob.bytes),
                     _ => None,
@@ -316,19 +343,19 @@ impl Instant {
                     }
                 }
             }
-            "execve" | "execveat" if !failed => {
+            Some(Change::Exec) if !failed => {
                 if let Some(open) = self.open.get_mut(&who) {
                     open.retain(|_, open| !open.closes_on_exec);
                 }
             }
-            "listen" if !failed => self.listening.extend(event.file),
-            "procexit" if ctx.proc().is_some_and(|row| row.key.pid == event.tid) => {
+            Some(Change::Listen) if !failed => self.listening.extend(event.file),
+            Some(Change::End) if ctx.proc().is_some_and(|row| row.key.pid == event.tid) => {
                 self.ended.insert(who);
                 let gone = self.open.remove(&who).map_or(0, |open| open.len());
                 self.opened = self.opened.saturating_sub(gone);
             }
-            "mount" if !failed => self.mount(ctx),
-            "umount" | "umount2" if !failed => {
+            Some(Change::Mount) if !failed => self.mount(ctx),
+            Some(Change::Unmount) if !failed => {
                 let point = render::arg_text(ctx, ty.arg_index("target").unwrap_or(0));
                 let namespace = ctx.proc().map_or(0, |row| row.ns_mnt);
                 let key = (namespace, point.unwrap_or_default());
@@ -338,9 +365,7 @@ impl Instant {
             _ => {}
         }
         // Whatever a descriptor was used for says what it is, also one that was open before.
-        let first = ty.args.first().and_then(|arg| arg.kind());
-        if first == Some(afterimage_model::ArgKind::Fd)
-            && name != "close"
+        if does.uses
             && !failed
             && let (Some(file), Some(Value::Num(fd))) = (event.file, event.args.first())
             && let Ok(fd) = u32::try_from(*fd)
@@ -416,6 +441,18 @@ impl Instant {
 }
 
 impl Visitor for Instant {
+    fn sifts(&self) -> bool {
+        self.sifts
+    }
+
+    fn rows(
+        &mut self,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        Ok(Some(self.needed(heads, among)?))
+    }
+
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.keep_rows(ctx);
         let Some(process) = ctx.proc() else {
@@ -434,96 +471,4 @@ impl Visitor for Instant {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use afterimage_format::{Reader, Writer, WriterOptions};
-    use std::path::PathBuf;
-
-    fn sample(name: &str) -> Reader {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
-        Reader::open(&folder.join(name)).unwrap()
-    }
-
-    /// The same capture with what it says itself was known, as a keyframe behind each of its stretches of so many events.
-    fn with_keyframes(reader: &Reader, session: &Session, stretch: usize) -> Session {
-        let mut writer = Writer::new(
-            Vec::new(),
-            session.manifest(),
-            session.schema(),
-            WriterOptions::default(),
-        )
-        .unwrap();
-        writer.state(BootNs(0), session.state()).unwrap();
-        for at in 0..reader.chunks().len() {
-            let chunk = reader.chunk(at).unwrap();
-            for events in chunk.events.chunks(stretch) {
-                for event in events {
-                    writer.push(event.clone(), &chunk.tables).unwrap();
-                }
-                writer.flush(&chunk.tables).unwrap();
-                let time = events.iter().map(|event| event.time).max().unwrap();
-                let (mut tables, _) = Instant::tables(session, time, &Progress::default());
-                tables.mounts.clear();
-                writer.keyframe(time, &tables).unwrap();
-            }
-        }
-        let totals = session.totals().cloned().unwrap_or_default();
-        let file = writer.seal(&totals, session.state()).unwrap();
-        Session::from_reader(Reader::from_bytes(file).unwrap())
-    }
-
-    /// Processes of an instant with their rows, and whether a keyframe that spares more events than this told.
-    fn told(session: &Session, at: u64, spared: u64) -> (String, bool) {
-        let (state, complete) = Instant::of(session, at, spared, &Progress::default());
-        assert!(complete);
-        let living = state.living();
-        let lines = living.map(|(who, process)| format!("{who:?} {:?}\n", process.id));
-        let lines: String = lines.collect();
-        (lines, session.resume(BootNs(at), spared).is_some())
-    }
-
-    #[test]
-    fn what_was_open_at_an_instant_is_what_a_state_of_it_says() {
-        let whole = Session::from_reader(sample("break-in.aft"));
-        let (first, last) = whole.span().unwrap();
-        for step in 0..=20 {
-            let at = first + (last - first) / 20 * step;
-            let (state, _) = Instant::of(&whole, at, u64::MAX, &Progress::default());
-            let (tables, complete) = Instant::tables(&whole, BootNs(at), &Progress::default());
-            assert!(complete);
-            let living = tables.procs.values().filter(|row| !row.past);
-            let living: Vec<ProcId> = living.map(|row| row.id).collect();
-            let mut wanted: Vec<ProcId> = state.living().map(|(_, row)| row.id).collect();
-            wanted.sort();
-            assert_eq!(living, wanted);
-            for ((proc, fd), file) in &tables.descriptors {
-                let who = identity(tables.proc(*proc).unwrap());
-                assert_eq!(state.open[&who][fd].file, Some(*file));
-                assert!(tables.file(*file).is_some());
-            }
-            let named = state.living().flat_map(|(who, _)| state.open.get(&who));
-            let named = named.flat_map(BTreeMap::values);
-            let named = named.filter(|open| open.file.is_some()).count();
-            assert_eq!(tables.descriptors.len(), named);
-        }
-    }
-
-    #[test]
-    fn processes_are_the_same_from_a_keyframe_on_as_from_the_beginning_on() {
-        for name in ["break-in.aft", "crash-loop.aft", "quiet-web.aft"] {
-            let whole = Session::from_reader(sample(name));
-            let framed = with_keyframes(&sample(name), &whole, 150);
-            let (first, last) = whole.span().unwrap();
-            let mut by_keyframe = 0;
-            for step in 0..=40 {
-                let at = first + (last - first) / 40 * step;
-                let (wanted, _) = told(&whole, at, u64::MAX);
-                assert_eq!(told(&framed, at, u64::MAX), (wanted.clone(), false));
-                let (told, resumed) = told(&framed, at, 0);
-                assert_eq!(told, wanted, "{name} {step}");
-                by_keyframe += usize::from(resumed);
-            }
-            assert!(by_keyframe > 20, "{name}: {by_keyframe}");
-        }
-    }
-}
+mod tests;

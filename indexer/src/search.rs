@@ -1,13 +1,19 @@
 //! Search: things by their words, ranked, with where and when they were met. With an index or without, the answer is the same.
 
+mod rank;
+
+pub(crate) use rank::Pile;
+
 use crate::error::Error;
-use crate::index::{About, Ask, Entry, Found, Gather, Index, Kind, Reach, Refused, Tally, Thing};
-use crate::index::{about, actor_parts, apart, gather};
+use crate::index::{About, Ask, Entry, Gather, Index, Kind, Reach, Refused, Tally, Thing, Times};
+use crate::index::{about, apart, gather};
 use crate::ioc::{Indicators, Sighting, Sweep};
 use crate::session::{Aim, Progress, Session, Span, Visitor};
-use afterimage_model::{Ctx, Event, TypeId};
+use afterimage_format::{ErrorKind, Heads};
+use afterimage_model::{Ctx, Event, EventFlags, TypeId};
 use afterimage_query::{Among, Filter};
 use hashbrown::HashMap;
+use rank::{Best, hit};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 
@@ -51,92 +57,6 @@ pub struct Hits {
     pub indexed: bool,
 }
 
-/// What was found, while it is being gathered.
-#[derive(Default)]
-pub(crate) struct Pile {
-    found: HashMap<Thing, (Found, Tally)>,
-    truncated: bool,
-}
-
-impl Pile {
-    pub(crate) fn add(&mut self, ask: &Ask, thing: &Thing, tally: &Tally) {
-        if let Some((_, sum)) = self.found.get_mut(thing) {
-            sum.absorb(tally.clone());
-            return;
-        }
-        if thing.kind() == Some(Kind::Flow) {
-            return;
-        }
-        let Some(found) = ask.find(thing) else {
-            return;
-        };
-        if self.found.len() >= MOST_HITS {
-            self.truncated = true;
-            return;
-        }
-        self.found.insert(thing.clone(), (found, tally.clone()));
-    }
-
-    /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.
-    pub(crate) fn ranked(self, limit: usize) -> Hits {
-        let found = self.found.len();
-        let mut all: Vec<(Thing, (Found, Tally))> = self.found.into_iter().collect();
-        let order = |a: &(Thing, (Found, Tally)), b: &(Thing, (Found, Tally))| {
-            let (score_a, score_b) = (a.1.0.score, b.1.0.score);
-            let rank = |thing: &Thing| thing.kind().map(|kind| kind as u8);
-            score_b
-                .cmp(&score_a)
-                .then_with(|| rank(&a.0).cmp(&rank(&b.0)))
-                .then_with(|| a.1.1.count.cmp(&b.1.1.count))
-                .then_with(|| a.0.cmp(&b.0))
-        };
-        if limit < all.len() && limit > 0 {
-            all.select_nth_unstable_by(limit - 1, order);
-        }
-        all.truncate(limit);
-        all.sort_by(order);
-        Hits {
-            hits: all.into_iter().filter_map(hit).collect(),
-            found,
-            truncated: self.truncated,
-            complete: true,
-            indexed: false,
-        }
-    }
-}
-
-fn hit((thing, (found, tally)): (Thing, (Found, Tally))) -> Option<Hit> {
-    let kind = thing.kind()?;
-    let mut places = found.places;
-    let mut texts = Vec::new();
-    let names = kind.row().fields.iter();
-    for (name, text) in names.zip(thing.texts()) {
-        match text {
-            Some(text) => texts.push((*name, text.to_vec())),
-            // The places after it move up.
-            None => {
-                let gone = texts.len();
-                let behind = places.iter_mut().filter(|(place, _)| *place > gone);
-                behind.for_each(|(place, _)| *place -= 1);
-            }
-        }
-    }
-    let by = tally.by.iter().map(|(actor, count)| {
-        let (process, container) = actor_parts(actor);
-        (process.to_vec(), container.to_vec(), *count)
-    });
-    Some(Hit {
-        kind,
-        texts,
-        places,
-        score: found.score,
-        events: tally.count,
-        first: tally.first,
-        last: tally.last,
-        by: by.collect(),
-    })
-}
-
 /// Where things that are meant are met, as far as an index says.
 struct Met {
     /// The chunks.
@@ -170,7 +90,7 @@ impl<'a> Meant<'a> {
         if let Some(is) = self.known.get(thing) {
             return *is;
         }
-        let is = self.ask.find(thing).is_some();
+        let is = self.ask.score(thing).is_some();
         if self.known.len() >= MOST_KNOWN {
             self.known.clear();
         }
@@ -199,6 +119,15 @@ impl<'a> Meant<'a> {
             is(&event, true)
         });
         let files = files.copied().collect();
+        Some(Aim {
+            procs,
+            files,
+            types: self.types(gather, chunk, among),
+        })
+    }
+
+    /// By place among a chunk's types: whether the arguments of events may have things that are meant.
+    fn types(&self, gather: &mut Gather, chunk: usize, among: &Among<'_>) -> Vec<bool> {
         let met = self.met;
         let in_paths = met.is_none_or(|met| met.by_paths.holds(chunk));
         let in_payload = met.is_none_or(|met| met.by_payload.holds(chunk));
@@ -206,11 +135,7 @@ impl<'a> Meant<'a> {
             let (path, payload) = gather.has(among.schema, *ty);
             path && in_paths || payload && in_payload
         });
-        Some(Aim {
-            procs,
-            files,
-            types: types.collect(),
-        })
+        types.collect()
     }
 }
 
@@ -224,6 +149,7 @@ fn nobody() -> Event {
 
 /// Gathers the things of the events it is shown.
 struct Collecting<'a> {
+    session: &'a Session,
     gather: Gather,
     meant: Meant<'a>,
     pile: Pile,
@@ -242,7 +168,62 @@ impl Collecting<'_> {
 
 impl Visitor for Collecting<'_> {
     fn sifts(&self) -> bool {
-        self.meant.ask.has_text()
+        true
+    }
+
+    /// What arguments cannot say is counted by process and file.
+    fn count(
+        &mut self,
+        chunk: usize,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+        rows: Option<Vec<u64>>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        let asked = self.meant.types(&mut self.gather, chunk, among);
+        if asked.iter().all(|asked| *asked) {
+            return Ok(rows);
+        }
+        let session = self.session;
+        let hides = !session.shows_internal();
+        let hidden = |ty: &TypeId| hides && session.is_internal_type(*ty);
+        let hidden: Vec<bool> = among.types.iter().map(hidden).collect();
+        let (types, marks) = (heads.types()?, heads.marks()?);
+        let (procs, times) = (heads.procs()?, heads.times()?);
+        let (files, listed) = (heads.files()?, heads.file_list()?);
+        let mut rows = rows.unwrap_or_else(|| vec![u64::MAX; types.len().div_ceil(64)]);
+        let mut sums: HashMap<(u32, u32), Times> = HashMap::new();
+        let of_rows = types
+            .iter()
+            .zip(marks)
+            .zip(procs.iter().zip(files))
+            .zip(times);
+        for (row, (((ty, marks), (proc, file)), time)) in of_rows.enumerate() {
+            let Some(word) = rows.get_mut(row / 64) else {
+                break;
+            };
+            let ty = usize::from(*ty);
+            if *word >> (row % 64) & 1 == 0 || asked.get(ty).is_none_or(|asked| *asked) {
+                continue;
+            }
+            *word &= !(1 << (row % 64));
+            let hides = hides && EventFlags(*marks).has(EventFlags::INTERNAL);
+            if hides || hidden.get(ty).is_some_and(|hidden| *hidden) {
+                continue;
+            }
+            (sums.entry((*proc, *file)))
+                .and_modify(|sum| sum.add(*time))
+                .or_insert_with(|| Times::once(*time));
+        }
+        let mut event = nobody();
+        for ((proc, file), times) in sums {
+            let Some(proc) = among.procs.get(proc as usize) else {
+                continue;
+            };
+            event.proc = *proc;
+            event.file = (file.checked_sub(1)).and_then(|at| listed.get(at as usize).copied());
+            self.gather.rows(&among.ctx(&event), &times);
+        }
+        Ok(Some(rows))
     }
 
     fn aim(&mut self, chunk: usize, among: &Among<'_>) -> Option<Aim> {
@@ -298,14 +279,25 @@ impl Index {
     /// # Errors
     /// When the index turns out to be damaged.
     pub fn search(&self, ask: &Ask, limit: usize) -> Result<Hits, Refused> {
-        let mut pile = Pile::default();
-        self.candidates(Some(ask), |entry| {
-            pile.add(ask, &entry.thing, &entry.tally);
+        let mut best = Best::of(limit);
+        self.candidates(Some(ask), |number, entry| {
+            best.add(ask, number, entry);
             true
         })?;
+        let found = best.found;
+        let mut hits = Vec::new();
+        for number in best.done() {
+            let (thing, tally) =
+                self.entry(number, |entry| (entry.thing.clone(), entry.tally.clone()))?;
+            let found = ask.find(&thing).ok_or(Refused::Damaged)?;
+            hits.extend(hit((thing, (found, tally))));
+        }
         Ok(Hits {
+            hits,
+            found,
+            truncated: false,
+            complete: true,
             indexed: true,
-            ..pile.ranked(limit)
         })
     }
 
@@ -315,7 +307,7 @@ impl Index {
     /// When the index turns out to be damaged.
     pub fn sweep(&self, list: &Indicators) -> Result<Vec<Sighting>, Refused> {
         let mut sweep = Sweep::new(list);
-        self.candidates(None, |entry| {
+        self.candidates(None, |_, entry| {
             sweep.thing(&entry.thing, &entry.tally);
             true
         })?;
@@ -331,8 +323,8 @@ impl Session {
             .filter(|_| ask.has_text() && !self.shows_internal())?;
         let (mut chunks, mut by_paths) = (index.nowhere(), index.nowhere());
         let mut by_payload = index.nowhere();
-        let each = |entry: &Entry| {
-            if ask.find(&entry.thing).is_some() {
+        let each = |_, entry: &Entry| {
+            if ask.score(&entry.thing).is_some() {
                 chunks.add_all(&entry.chunks);
                 let kind = entry.thing.kind();
                 if kind.is_none_or(Kind::is_of_paths) {
@@ -369,8 +361,15 @@ impl Session {
         let filter = self.conditions(ask)?;
         let indexed = self.index().is_some() && !self.shows_internal();
         let walks = filter.is_some() || span.is_some();
+        let whole = self.index().filter(|index| index.is_whole());
+        if let Some(index) = whole.filter(|_| !walks && indexed)
+            && let Ok(hits) = index.search(ask, limit)
+        {
+            return Ok(hits);
+        }
         let met = if walks { self.met(ask) } else { None };
         let mut collecting = Collecting {
+            session: self,
             gather: Gather::new(),
             meant: Meant::new(ask, met.as_ref()),
             pile: Pile::default(),
@@ -418,8 +417,9 @@ impl Session {
         // First what may fail, so that nothing is told twice.
         let mut known = Vec::new();
         let read = index.is_some_and(|index| {
-            let keep = |entry: &Entry| {
-                if entry.tally.count > 0 && ask.is_none_or(|ask| ask.find(&entry.thing).is_some()) {
+            let keep = |_, entry: &Entry| {
+                if entry.tally.count > 0 && ask.is_none_or(|ask| ask.score(&entry.thing).is_some())
+                {
                     known.push((entry.thing.clone(), entry.tally.clone()));
                 }
                 true

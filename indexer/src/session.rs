@@ -126,8 +126,13 @@ impl Session {
 
     /// Whether an event is one of the recorder's own books.
     pub(crate) fn is_internal(&self, event: &Event) -> bool {
-        let by_type = self.internal.get(usize::from(event.ty.0));
-        event.flags.has(EventFlags::INTERNAL) || by_type.copied().unwrap_or(false)
+        event.flags.has(EventFlags::INTERNAL) || self.is_internal_type(event.ty)
+    }
+
+    /// Whether all events of a type are.
+    pub(crate) fn is_internal_type(&self, ty: TypeId) -> bool {
+        let by_type = self.internal.get(usize::from(ty.0));
+        by_type.copied().unwrap_or(false)
     }
 
     /// The capture's header.

@@ -229,11 +229,17 @@ fn sifted(filter: &Filter, story: &Story, lists: &Listed) -> Vec<bool> {
     };
     let Ok(found) = filter.evaluator().sift(&among, lists, None);
     let may = |row: usize| {
-        found
-            .as_ref()
-            .is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)
+        (found.rows.as_ref()).is_none_or(|words| words[row / 64] >> (row % 64) & 1 == 1)
     };
-    (0..lists.count()).map(may).collect()
+    let may: Vec<bool> = (0..lists.count()).map(may).collect();
+    for (row, _) in may.iter().enumerate().filter(|(_, may)| **may) {
+        assert!(
+            !found.sure || filter.matches(&story.ctx(row)),
+            "event {}",
+            row + 1
+        );
+    }
+    may
 }
 
 #[test]

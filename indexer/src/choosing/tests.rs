@@ -1,6 +1,7 @@
 //! What lists say of the events of real files, against what the events say themselves.
 
 use crate::index::{Ask, Gather};
+use crate::search::Pile;
 use crate::session::{Progress, Session};
 use afterimage_format::{Reader, Writer, WriterOptions};
 use afterimage_model::{Ctx, Totals};
@@ -160,7 +161,7 @@ fn words_and_a_filter_find_the_events_that_have_both() {
                 let filter = Filter::parse(condition).unwrap();
                 let (mut expected, mut gather) = (Vec::new(), Gather::new());
                 scan(&session, None, &mut |ctx| {
-                    let is = gather.event_is(ctx, &mut |thing| ask.find(thing).is_some());
+                    let is = gather.event_is(ctx, &mut |thing| ask.score(thing).is_some());
                     if is && filter.matches(ctx) {
                         expected.push(ctx.num);
                     }
@@ -176,6 +177,46 @@ fn words_and_a_filter_find_the_events_that_have_both() {
                     .search_events(&both, None, &Progress::default(), &mut each)
                     .unwrap();
                 assert_eq!(found, expected, "{name}: {word} AND ({condition})");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_counted_by_process_and_file_is_what_the_events_one_by_one_come_to() {
+    for (name, session) in sessions() {
+        let (first, last) = session.span().unwrap();
+        let part = (first + (last - first) / 3, last - (last - first) / 5);
+        for (word, condition) in [
+            ("etc", "evt.failed=true"),
+            ("sh", "evt.rawres>=0 or proc.name contains s"),
+            ("re:\".\"", "evt.type in (read, openat, close)"),
+            ("libc*", "not evt.cpu=0"),
+            ("re:\"[a-z]+[.]so\"", "evt.latency>0 or evt.failed=false"),
+            ("GET OR sh", "evt.arg.flags exists or evt.rawres=0"),
+        ] {
+            for span in [None, Some(part)] {
+                let ask = Ask::parse(word).unwrap();
+                let filter = Filter::parse(condition).unwrap();
+                let mut gather = Gather::new();
+                scan(&session, None, &mut |ctx| {
+                    let time = ctx.event.time.0;
+                    if filter.matches(ctx) && span.is_none_or(|(a, b)| (a..=b).contains(&time)) {
+                        gather.event(ctx);
+                    }
+                });
+                let mut pile = Pile::default();
+                for (thing, tally) in gather.take().iter().filter(|(_, tally)| tally.count > 0) {
+                    pile.add(&ask, thing, tally);
+                }
+                let expected = pile.ranked(10_000);
+                let both = Ask::parse(&format!("({word}) AND ({condition})")).unwrap();
+                session.forget_chunks();
+                let quiet = Progress::default();
+                let found = session.search(&both, span, 10_000, &quiet).unwrap();
+                let what = format!("{name}: {word} AND ({condition}) in {span:?}");
+                assert_eq!(found.hits.len(), expected.hits.len(), "{what}");
+                assert_eq!(found.hits, expected.hits, "{what}");
             }
         }
     }

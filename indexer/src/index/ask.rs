@@ -6,9 +6,10 @@ mod parse;
 mod tests;
 mod want;
 
-use super::things::Thing;
+use super::things::{MOST_FIELDS, Thing};
 use afterimage_model::Safe;
 use afterimage_query::{Filter, FilterError};
+use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Range;
 use want::Want;
@@ -124,9 +125,19 @@ pub(crate) struct Found {
     pub score: u32,
     /// Which text, and which bytes of it.
     pub places: Vec<(usize, Range<usize>)>,
+    /// Nobody asks for the places.
+    unplaced: bool,
 }
 
 impl Found {
+    /// Nothing yet, to be filled as this one is.
+    fn empty(&self) -> Found {
+        Found {
+            unplaced: self.unplaced,
+            ..Found::default()
+        }
+    }
+
     fn absorb(&mut self, other: Found) {
         self.score = self.score.saturating_add(other.score);
         self.places.extend(other.places);
@@ -221,15 +232,27 @@ impl Ask {
 
     /// Whether a thing is meant, and where; everything is when there are no words.
     pub(crate) fn find(&self, thing: &Thing) -> Option<Found> {
-        let Some(node) = &self.text else {
-            return Some(Found::default());
+        self.find_in(thing, Found::default())
+    }
+
+    /// How well a thing fits, if it is meant.
+    pub(crate) fn score(&self, thing: &Thing) -> Option<u32> {
+        let found = Found {
+            unplaced: true,
+            ..Found::default()
         };
-        let mut texts = Vec::with_capacity(4);
+        Some(self.find_in(thing, found)?.score)
+    }
+
+    fn find_in(&self, thing: &Thing, mut found: Found) -> Option<Found> {
+        let Some(node) = &self.text else {
+            return Some(found);
+        };
         let row = thing.kind()?.row();
-        for (name, text) in row.fields.iter().zip(thing.texts()) {
-            texts.push((*name, text.unwrap_or_default()));
-        }
-        let mut found = Found::default();
+        let fields = row.fields.iter().zip(thing.texts());
+        let texts: SmallVec<[_; MOST_FIELDS]> = fields
+            .map(|(name, text)| (*name, text.unwrap_or_default()))
+            .collect();
         holds(node, &texts, &mut found).then_some(found)
     }
 
@@ -261,13 +284,15 @@ fn holds(node: &Node, texts: &[(&'static str, &[u8])], found: &mut Found) -> boo
                         found.score = found.score.saturating_add(score);
                     }
                     any = true;
-                    found.places.push((at, place));
+                    if !found.unplaced {
+                        found.places.push((at, place));
+                    }
                 }
             }
             any
         }
         Node::And(parts) => {
-            let mut all = Found::default();
+            let mut all = found.empty();
             let held = parts.iter().all(|part| holds(part, texts, &mut all));
             if held {
                 found.absorb(all);
@@ -279,7 +304,7 @@ fn holds(node: &Node, texts: &[(&'static str, &[u8])], found: &mut Found) -> boo
             let held = parts.iter().filter(|part| holds(part, texts, found));
             held.count() > 0
         }
-        Node::Not(inner) => !holds(inner, texts, &mut Found::default()),
+        Node::Not(inner) => !holds(inner, texts, &mut found.empty()),
         Node::When(_) | Node::Before(..) => false,
     }
 }

@@ -192,15 +192,15 @@ impl Folder {
         // By capture and score: how many.
         let mut scores: HashMap<(u32, u32), u64> = HashMap::new();
         let mut sifted = Sifted::default();
-        index.candidates(Some(ask), |entry| {
+        index.candidates(Some(ask), |_, entry| {
             if entry.thing.kind() == Some(Kind::Flow) {
                 return true;
             }
-            if let Some(found) = ask.find(&entry.thing) {
+            if let Some(score) = ask.score(&entry.thing) {
                 for member in &entry.chunks {
                     let at = places.get(*member as usize).copied().flatten();
                     if let Some(at) = at.and_then(|at| u32::try_from(at).ok()) {
-                        *scores.entry((at, found.score)).or_default() += 1;
+                        *scores.entry((at, score)).or_default() += 1;
                         sifted.found += 1;
                     }
                 }
@@ -244,7 +244,7 @@ impl Folder {
             return Ok(having);
         };
         let places = self.places();
-        index.candidates(ask, |entry| {
+        index.candidates(ask, |_, entry| {
             if wanted(&entry.thing) {
                 for member in &entry.chunks {
                     let at = places.get(*member as usize).copied().flatten();
@@ -266,7 +266,7 @@ impl Folder {
         if !ask.has_text() {
             return Ok(vec![true; self.known.len()]);
         }
-        self.having(Some(ask), |thing| ask.find(thing).is_some())
+        self.having(Some(ask), |thing| ask.score(thing).is_some())
     }
 
     /// By place among the captures asked for: whether it may have an indicator of a list.
@@ -327,7 +327,7 @@ impl Folder {
             };
             let mut indexed = index.is_some();
             if let Some(index) = index {
-                let added = index.candidates(None, |entry| {
+                let added = index.candidates(None, |_, entry| {
                     match fresh.get_mut(&entry.thing) {
                         Some(have) => have.push(number),
                         None => {

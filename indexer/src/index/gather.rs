@@ -1,5 +1,6 @@
 //! Takes the things of events: what each has to do with, once for every row it points at, and what its arguments say.
 
+use super::count::{Count, Times};
 use super::things::{Actor, Kind, MOST_ACTORS, TICK, Tally, Thing};
 use afterimage_model::{
     ArgKind, Ctx, FieldValue, FileId, FileKind, ProcId, Schema, TypeDesc, TypeId, Value,
@@ -27,39 +28,6 @@ const METHODS: &[&[u8]] = &[
     b"OPTIONS ",
     b"CONNECT ",
 ];
-
-/// A thing's tally while events are gone through.
-struct Count {
-    count: u64,
-    first: u64,
-    last: u64,
-    /// Who had to do with it; the last is who was met last.
-    by: SmallVec<[(u32, u64); 2]>,
-}
-
-impl Count {
-    fn add(&mut self, at: u64, actor: u32) {
-        self.count += 1;
-        self.first = self.first.min(at);
-        self.last = self.last.max(at);
-        if let Some((have, n)) = self.by.last_mut()
-            && *have == actor
-        {
-            *n += 1;
-            return;
-        }
-        match self.by.iter().position(|(have, _)| *have == actor) {
-            Some(place) => {
-                if let Some((_, n)) = self.by.get_mut(place) {
-                    *n += 1;
-                }
-                let last = self.by.len() - 1;
-                self.by.swap(place, last);
-            }
-            None => self.by.push((actor, 1)),
-        }
-    }
-}
 
 /// Some of the places in [`Gather::lists`].
 #[derive(Clone, Copy, Default)]
@@ -230,10 +198,10 @@ impl Gather {
         self.place(kind, &texts)
     }
 
-    fn count(&mut self, places: Listed, at: u64, actor: u32) {
+    fn count(&mut self, places: Listed, times: &Times, actor: u32) {
         for place in self.lists.get(places.range()).unwrap_or_default() {
             if let Some(count) = self.counts.get_mut(*place as usize) {
-                count.add(at, actor);
+                count.add_all(times, actor);
             }
         }
         if self.fresh.is_some() {
@@ -405,14 +373,22 @@ impl Gather {
         self.touched.iter().any(meant)
     }
 
+    /// Counts events of the same process and file for the things of these: asked as of an event that never was.
+    pub fn rows(&mut self, ctx: &Ctx<'_>, times: &Times) {
+        let known = self.proc(ctx);
+        let file = self.file(ctx);
+        self.count(known.things, times, known.actor);
+        self.count(file.things, times, known.actor);
+    }
+
     /// Counts an event for each of its things. Tells whether it touched a socket, which others want to know, too.
     pub fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.touched.clear();
         let at = ctx.event.time.0;
         let known = self.proc(ctx);
         let file = self.file(ctx);
-        self.count(known.things, at, known.actor);
-        self.count(file.things, at, known.actor);
+        self.count(known.things, &Times::once(at), known.actor);
+        self.count(file.things, &Times::once(at), known.actor);
         let Some(ty) = ctx.ty() else {
             return file.is_socket;
         };

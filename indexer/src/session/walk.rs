@@ -5,7 +5,7 @@ use super::work::{Progress, Work};
 use super::{Session, Span, bounds, lock};
 use crate::choosing::Choosing;
 use crate::index::Reach;
-use afterimage_format::{Choose, Chunk};
+use afterimage_format::{Choose, Chunk, ErrorKind, Heads};
 use afterimage_model::{ContainerId, Ctx, Event, FileId, Schema, TypeDesc, TypeId};
 use afterimage_query::{Among, Evaluator, Filter};
 use std::collections::BTreeSet;
@@ -68,7 +68,32 @@ pub trait Visitor {
     fn aim(&mut self, _chunk: usize, _among: &Among<'_>) -> Option<Aim> {
         None
     }
-    /// Whether [`Visitor::may_want`] leaves anything out.
+    /// As [`Visitor::aim`], told from the chunk's lists: one bit a row, row 0 the lowest of the first word.
+    ///
+    /// # Errors
+    /// When a list cannot be read.
+    fn rows(
+        &mut self,
+        _heads: &Heads<'_>,
+        _among: &Among<'_>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        Ok(None)
+    }
+    /// Rows that match, all of them within the span, one bit each or all: takes those it can count by lists alone, and gives those
+    /// that are to be shown as events.
+    ///
+    /// # Errors
+    /// When a list cannot be read.
+    fn count(
+        &mut self,
+        _chunk: usize,
+        _heads: &Heads<'_>,
+        _among: &Among<'_>,
+        rows: Option<Vec<u64>>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        Ok(rows)
+    }
+    /// Whether anything is left out by [`Visitor::aim`], [`Visitor::rows`], [`Visitor::count`] or [`Visitor::may_want`].
     fn sifts(&self) -> bool {
         false
     }
@@ -135,6 +160,7 @@ impl Session {
     fn chosen(
         &self,
         at: usize,
+        is_whole: bool,
         evaluator: &mut Option<Evaluator>,
         visitor: &mut dyn Visitor,
     ) -> Result<Asked, String> {
@@ -148,7 +174,7 @@ impl Session {
             .iter()
             .find(|(have, _)| *have == at)
             .map(|(_, chunk)| chunk.clone());
-        let mut choosing = Choosing::new(self, at, evaluator, visitor);
+        let mut choosing = Choosing::new(self, (at, is_whole), evaluator, visitor);
         if let Some(chunk) = kept {
             let places: Vec<u32> = (0..).take(chunk.events.len()).collect();
             let chosen = choosing.events(&chunk, &places);
@@ -301,7 +327,9 @@ impl Session {
                 None
             } else {
                 Work::add(&work.events, info.events);
-                self.chosen(at, evaluator, visitor)
+                let is_whole = info.first_num >= from
+                    && span.is_none_or(|(start, end)| start <= first && last <= end);
+                self.chosen(at, is_whole, evaluator, visitor)
                     .inspect_err(|_| Work::add(&work.unreadable, 1))
                     .inspect(|found| {
                         let counter = if found.is_some() {

@@ -372,9 +372,18 @@ fn chosen<T: Copy + Into<u32>>(rows: &Bits, places: &[T], answers: &[bool]) -> B
     })
 }
 
+/// What was sorted out of the rows of a chunk.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sifted {
+    /// The rows that may match, one bit each, row 0 the lowest of the first word; `None` when nothing can be left out.
+    pub rows: Option<Vec<u64>>,
+    /// Each of them does match.
+    pub sure: bool,
+}
+
 impl Evaluator {
-    /// Which rows of a chunk may match, one bit each, row 0 the lowest of the first word: those left out certainly do not. Only
-    /// those of `within` are asked, and only those are in it. `None` when nothing can be left out.
+    /// Which rows of a chunk may match: those left out certainly do not. Only those of `within` are asked, and only those are
+    /// among them.
     ///
     /// # Errors
     /// When a list that is needed cannot be had.
@@ -383,10 +392,10 @@ impl Evaluator {
         among: &Among<'_>,
         lists: &L,
         within: Option<Vec<u64>>,
-    ) -> Result<Option<Vec<u64>>, L::Error> {
+    ) -> Result<Sifted, L::Error> {
         // Whether it is asked of an event changes what it says of the next.
         if self.filter.plan.since {
-            return Ok(None);
+            return Ok(Sifted::default());
         }
         let all = match within {
             Some(words) => Bits::of_words(words, lists.count()),
@@ -399,7 +408,10 @@ impl Evaluator {
             counts: &mut self.texts,
             event: Event::of_type(TypeId(0)),
         };
-        let found = sift.split(&self.filter.plan.root, &all)?.holds;
-        Ok((found != Bits::all(lists.count())).then(|| found.into_words()))
+        let Split { holds, mut fails } = sift.split(&self.filter.plan.root, &all)?;
+        fails.keep(&holds);
+        let sure = fails.is_empty();
+        let rows = (holds != Bits::all(lists.count())).then(|| holds.into_words());
+        Ok(Sifted { rows, sure })
     }
 }

@@ -1,9 +1,9 @@
 //! Text to a tree of words and conditions, with the place of what is wrong.
 
 use super::super::things::{KINDS, MOST_TEXT};
-use super::super::words;
+use super::super::words::{self, Near};
 use super::Look;
-use super::want::{Want, address_range, compile, pattern};
+use super::want::{Pattern, Want, address_range, compile, pattern};
 use super::{AskError, Node, Term};
 use afterimage_model::fields;
 use afterimage_query::{FUNCTIONS, Filter, duration_ns};
@@ -282,7 +282,7 @@ impl<'t> Parser<'t> {
             };
             self.at += 3 + len;
             let want = compile(text).map(|regex| Want::Pattern {
-                regex,
+                regex: Pattern::Regex(regex),
                 begins: false,
                 ends: false,
                 look: Look::Anything,
@@ -311,7 +311,7 @@ impl<'t> Parser<'t> {
             if runs.next() != Some(0..word.len()) {
                 return Err(self.error(start..start + word.len(), "only one whole word may differ"));
             }
-            return Ok(Want::Near(words::key(word.as_bytes()), most));
+            return Ok(Want::Near(Near::of(word.as_bytes(), most)));
         }
         self.checked(start, word, pattern(word, true, true, true))
     }

@@ -1,6 +1,6 @@
 //! What one term wants, and where in a text it is: a pattern, a word nearly, a word or an address between two others.
 
-use super::super::words;
+use super::super::words::{self, Near};
 use super::Look;
 use regex::bytes::{Regex, RegexBuilder};
 use std::net::IpAddr;
@@ -9,12 +9,44 @@ use std::ops::Range;
 /// Most memory of a compiled pattern, bytes.
 const MOST_PATTERN: usize = 1 << 20;
 
+/// What is looked for in a text.
+#[derive(Clone, Debug)]
+pub(super) enum Pattern {
+    /// These bytes, letters in either case; there is at least one.
+    Bytes(Vec<u8>),
+    /// An expression.
+    Regex(Regex),
+}
+
+impl Pattern {
+    /// The first place from one on.
+    fn find_at(&self, text: &[u8], from: usize) -> Option<Range<usize>> {
+        match self {
+            Pattern::Regex(regex) => regex.find_at(text, from).map(|place| place.range()),
+            Pattern::Bytes(bytes) => {
+                let first = bytes.first()?.to_ascii_lowercase();
+                let last = text.len().checked_sub(bytes.len())?;
+                let starts = text.get(from..=last)?.iter();
+                for (at, byte) in (from..).zip(starts) {
+                    if byte.to_ascii_lowercase() == first
+                        && let Some(part) = text.get(at..at + bytes.len())
+                        && part.eq_ignore_ascii_case(bytes)
+                    {
+                        return Some(at..at + bytes.len());
+                    }
+                }
+                None
+            }
+        }
+    }
+}
+
 /// What a term wants.
 #[derive(Clone, Debug)]
 pub(super) enum Want {
     /// A pattern, and whether words must begin and end where it does.
     Pattern {
-        regex: Regex,
+        regex: Pattern,
         begins: bool,
         ends: bool,
         look: Look,
@@ -22,7 +54,7 @@ pub(super) enum Want {
         plain: bool,
     },
     /// A word, nearly.
-    Near(String, u8),
+    Near(Near),
     /// A word or an address between two others.
     Words(String, String),
     Addresses(IpAddr, IpAddr),
@@ -33,7 +65,7 @@ impl Want {
     pub fn look(&self) -> Look {
         match self {
             Want::Pattern { look, .. } => look.clone(),
-            Want::Near(word, most) => Look::Near(word.clone(), *most),
+            Want::Near(near) => Look::Near(near.word().to_owned(), near.most()),
             Want::Words(from, to) => Look::Between(from.clone(), to.clone()),
             Want::Addresses(from, to) => look_addresses(*from, *to),
         }
@@ -52,12 +84,14 @@ impl Want {
                 let mut from = 0;
                 let mut best: Option<(Range<usize>, u32)> = None;
                 while let Some(place) = regex.find_at(text, from) {
-                    let place = place.range();
                     if (!begins || words::begins(text, place.start))
                         && (!ends || words::ends(text, place.end))
                         && !place.is_empty()
                     {
-                        let score = if *plain { fit(text, &place) } else { 2 };
+                        if !plain {
+                            return Some((place, 2));
+                        }
+                        let score = fit(text, &place);
                         if best.as_ref().is_none_or(|(_, best)| score > *best) {
                             best = Some((place.clone(), score));
                         }
@@ -69,27 +103,18 @@ impl Want {
                 }
                 best
             }
-            Want::Near(word, most) => {
-                let mut found = None;
-                words::each(text, |rest| {
-                    if found.is_none() && words::within(&words::key(rest), word, usize::from(*most))
-                    {
-                        found = Some(rest);
-                    }
-                });
-                let rest = found?;
+            Want::Near(near) => {
+                let rest = words::first(text, |rest| near.is(rest))?;
                 let start = place_of(text, rest)?;
                 Some((start..start + rest.len(), 1))
             }
             Want::Words(from, to) => {
-                let mut found = None;
-                words::each(text, |rest| {
-                    let key = words::key(rest);
-                    if found.is_none() && *from <= key && key <= *to {
-                        found = Some(rest);
-                    }
-                });
-                let rest = found?;
+                let is = |rest: &[u8]| {
+                    let key = || rest.iter().take(words::LONGEST).map(u8::to_ascii_lowercase);
+                    let order = |word: &str| key().map(char::from).cmp(word.chars());
+                    order(from).is_ge() && order(to).is_le()
+                };
+                let rest = words::first(text, is)?;
                 let start = place_of(text, rest)?;
                 Some((start..start + rest.len(), 2))
             }
@@ -173,7 +198,7 @@ pub(super) fn address_range(text: &str) -> Option<(IpAddr, IpAddr)> {
 pub(super) fn pattern(text: &str, begins: bool, ends: bool, wild: bool) -> Result<Want, String> {
     let mut regex = String::new();
     let mut looks = Vec::new();
-    let mut plain = true;
+    let (mut plain, mut carded) = (true, false);
     let (begins, body) = match text.strip_prefix('*').filter(|_| wild) {
         Some(rest) => (false, rest.trim_start_matches('*')),
         None => (begins, text),
@@ -206,15 +231,18 @@ pub(super) fn pattern(text: &str, begins: bool, ends: bool, wild: bool) -> Resul
             Some(_) => regex.push_str("[^ ]"),
             None => {}
         }
-        plain &= card.is_none();
+        carded |= card.is_some();
         sure = false;
     }
     if body.is_empty() {
         return Err("only wild cards".to_owned());
     }
-    plain &= begins && ends;
+    plain &= begins && ends && !carded;
     Ok(Want::Pattern {
-        regex: compile(&format!("(?i-u){regex}"))?,
+        regex: match carded {
+            true => Pattern::Regex(compile(&format!("(?i-u){regex}"))?),
+            false => Pattern::Bytes(body.as_bytes().to_vec()),
+        },
         begins,
         ends,
         look: match looks.is_empty() {

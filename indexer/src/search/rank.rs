@@ -1,0 +1,140 @@
+//! What was found, gathered and ranked: of an index by numbers, else thing by thing.
+
+use super::{Hit, Hits, MOST_HITS};
+use crate::index::{Ask, Entry, Found, Kind, Tally, Thing, actor_parts};
+use hashbrown::HashMap;
+use std::cmp::Reverse;
+
+/// The best things of an index, while they are gathered. They stand there in the order of their texts and each once, so that
+/// numbers are enough to rank them by, and only what is shown is taken out.
+pub(super) struct Best {
+    limit: usize,
+    /// By score, kind, events, number: the least is best.
+    kept: Vec<(Reverse<u32>, u8, u64, u64)>,
+    pub found: usize,
+}
+
+impl Best {
+    pub fn of(limit: usize) -> Best {
+        Best {
+            limit,
+            kept: Vec::new(),
+            found: 0,
+        }
+    }
+
+    pub fn add(&mut self, ask: &Ask, number: u64, entry: &Entry) {
+        let kind = entry.thing.kind().filter(|kind| *kind != Kind::Flow);
+        let Some((kind, score)) = kind.zip(ask.score(&entry.thing)) else {
+            return;
+        };
+        self.found += 1;
+        let count = entry.tally.count;
+        self.kept.push((Reverse(score), kind as u8, count, number));
+        if self.kept.len() >= self.limit.saturating_mul(2).saturating_add(1024) {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        if self.kept.len() > self.limit {
+            if self.limit > 0 {
+                self.kept.select_nth_unstable(self.limit - 1);
+            }
+            self.kept.truncate(self.limit);
+        }
+    }
+
+    /// The numbers of the best, best first.
+    pub fn done(mut self) -> Vec<u64> {
+        self.cut();
+        self.kept.sort_unstable();
+        self.kept.into_iter().map(|kept| kept.3).collect()
+    }
+}
+
+/// What was found, while it is being gathered.
+#[derive(Default)]
+pub(crate) struct Pile {
+    found: HashMap<Thing, (Found, Tally)>,
+    truncated: bool,
+}
+
+impl Pile {
+    pub(crate) fn add(&mut self, ask: &Ask, thing: &Thing, tally: &Tally) {
+        if let Some((_, sum)) = self.found.get_mut(thing) {
+            sum.absorb(tally.clone());
+            return;
+        }
+        if thing.kind() == Some(Kind::Flow) {
+            return;
+        }
+        let Some(found) = ask.find(thing) else {
+            return;
+        };
+        if self.found.len() >= MOST_HITS {
+            self.truncated = true;
+            return;
+        }
+        self.found.insert(thing.clone(), (found, tally.clone()));
+    }
+
+    /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.
+    pub(crate) fn ranked(self, limit: usize) -> Hits {
+        let found = self.found.len();
+        let mut all: Vec<(Thing, (Found, Tally))> = self.found.into_iter().collect();
+        let order = |a: &(Thing, (Found, Tally)), b: &(Thing, (Found, Tally))| {
+            let (score_a, score_b) = (a.1.0.score, b.1.0.score);
+            let rank = |thing: &Thing| thing.kind().map(|kind| kind as u8);
+            score_b
+                .cmp(&score_a)
+                .then_with(|| rank(&a.0).cmp(&rank(&b.0)))
+                .then_with(|| a.1.1.count.cmp(&b.1.1.count))
+                .then_with(|| a.0.cmp(&b.0))
+        };
+        if limit < all.len() && limit > 0 {
+            all.select_nth_unstable_by(limit - 1, order);
+        }
+        all.truncate(limit);
+        all.sort_by(order);
+        Hits {
+            hits: all.into_iter().filter_map(hit).collect(),
+            found,
+            truncated: self.truncated,
+            complete: true,
+            indexed: false,
+        }
+    }
+}
+
+pub(super) fn hit((thing, (found, tally)): (Thing, (Found, Tally))) -> Option<Hit> {
+    let kind = thing.kind()?;
+    let mut places = found.places;
+    let mut texts = Vec::new();
+    let names = kind.row().fields.iter();
+    for (name, text) in names.zip(thing.texts()) {
+        match text {
+            Some(text) => texts.push((*name, text.to_vec())),
+            // The places after it move up.
+            None => {
+                let gone = texts.len();
+                let behind = places.iter_mut().filter(|(place, _)| *place > gone);
+                behind.for_each(|(place, _)| *place -= 1);
+            }
+        }
+    }
+    let by = tally.by.iter().map(|(actor, count)| {
+        let (process, container) = actor_parts(actor);
+        (process.to_vec(), container.to_vec(), *count)
+    });
+    Some(Hit {
+        kind,
+        texts,
+        places,
+        score: found.score,
+        events: tally.count,
+        first: tally.first,
+        last: tally.last,
+        by: by.collect(),
+    })
+}
