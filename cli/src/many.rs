@@ -2,7 +2,7 @@
 //! comes of those is put together, in bounded memory.
 
 use crate::catalogue::{self, Opened, Walk, Went};
-use crate::earliest::Earliest;
+use crate::earliest::{At, Earliest};
 use crate::failure::{Failure, shown};
 use crate::found::Seen;
 use crate::moment::Zone;
@@ -29,6 +29,10 @@ pub struct Many<'a> {
     pub to: Option<&'a str>,
     /// The zone of both.
     pub zone: Zone,
+    /// The same as instants, ns since 1970: only what lies in both.
+    pub span: Option<(i64, i64)>,
+    /// Only events after this one.
+    pub after: Option<At>,
     /// Counts captures, and ends the work.
     pub progress: Progress,
 }
@@ -123,7 +127,8 @@ impl Many<'_> {
     pub fn find(&self, ask: &Ask, number: usize, count_only: bool) -> Result<FoundIn, Failure> {
         let files = catalogue::captures(self.folder)?;
         let known = self.known(&files);
-        let events = ask.has_conditions() || self.from.is_some() || self.to.is_some();
+        let events =
+            ask.has_conditions() || self.from.is_some() || self.to.is_some() || self.span.is_some();
         // Which captures must be looked into. What the catalogue answers for is counted already.
         let mut total = 0u64;
         let mut answered = vec![false; files.len()];
@@ -185,7 +190,25 @@ impl Many<'_> {
     fn span_of(&self, session: &Session) -> Result<Span, String> {
         let first = session.span().map_or(0, |span| span.0);
         let span = crate::source::span(session.manifest(), first, self.from, self.to, self.zone);
-        span.map_err(|failure| failure.what)
+        let span = span.map_err(|failure| failure.what)?;
+        let Some((from, to)) = self.instants() else {
+            return Ok(span);
+        };
+        let clock = session.manifest().clock;
+        let boot = |ns: i64| {
+            let at = i128::from(ns) - i128::from(clock.real_ns) + i128::from(clock.boot_ns);
+            u64::try_from(at.max(0)).unwrap_or(u64::MAX)
+        };
+        let (first, last) = span.unwrap_or((0, u64::MAX));
+        Ok(Some((first.max(boot(from)), last.min(boot(to)))))
+    }
+
+    /// From when to when, ns since 1970; `None` for all.
+    fn instants(&self) -> Option<(i64, i64)> {
+        let after = self.after.as_ref().map(|after| after.0);
+        let (from, to) = self.span.unwrap_or((i64::MIN, i64::MAX));
+        let asked = self.span.is_some() || after.is_some();
+        asked.then(|| (after.map_or(from, |after| from.max(after)), to))
     }
 
     /// The first events of all captures in the order of the clock, or, with `first_only`, whether there is one. `begin` is
@@ -203,10 +226,18 @@ impl Many<'_> {
         let files = catalogue::captures(self.folder)?;
         let known = self.known(&files);
         let may = known.may_have(ask).unwrap_or_default();
+        // Of a capture that the catalogue knows it is known whether it is of that time at all.
+        let within = |at: usize| match (
+            self.instants(),
+            known.about(at).and_then(|about| about.span),
+        ) {
+            (Some((from, to)), Some((first, last))) => first <= to && last >= from,
+            _ => true,
+        };
         let asked: Vec<PathBuf> = files
             .iter()
             .enumerate()
-            .filter(|(at, _)| may.get(*at).copied().unwrap_or(true))
+            .filter(|(at, _)| may.get(*at).copied().unwrap_or(true) && within(*at))
             .map(|(_, path)| path.clone())
             .collect();
         let earliest = Mutex::new(Earliest::new(number, self.memory));
@@ -224,6 +255,9 @@ impl Many<'_> {
                         name.clone(),
                         ctx.num,
                     );
+                    if self.after.as_ref().is_some_and(|after| at <= *after) {
+                        return true;
+                    }
                     let lock = || earliest.lock().unwrap_or_else(PoisonError::into_inner);
                     if !lock().wants(&at) {
                         // Those behind it are later still, but for what another processor told a moment before.

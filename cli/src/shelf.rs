@@ -7,12 +7,12 @@ use crate::found;
 use crate::many::{Maker, Many};
 use crate::moment::Zone;
 use afterimage_indexer::{About, Ask, Cell, Hit, Indicators, Kind, Progress, Session};
-use afterimage_inspect_tui::folder::{Activity, Page, Place, Sheet, SheetRow, Shelf};
+use afterimage_inspect_tui::folder::{Activity, Page, Place, Query, Sheet, SheetRow, Shelf};
 use afterimage_model::{Ctx, FieldValue, Manifest};
 use afterimage_query::FieldRef;
 use std::path::{Path, PathBuf};
 
-/// Things and events that are shown at most.
+/// Things that are shown at most, and events that are told at a time.
 const MOST_ROWS: usize = 1000;
 
 /// Bytes of a text that are kept for a row.
@@ -114,7 +114,7 @@ fn hit_row(path: &Path, name: &str, about: &About, hit: &Hit) -> SheetRow {
 }
 
 impl Folder {
-    fn many(&self, progress: &Progress) -> Many<'_> {
+    fn many(&self, query: &Query, progress: &Progress) -> Many<'_> {
         Many {
             folder: &self.folder,
             memory: MEMORY,
@@ -122,6 +122,8 @@ impl Folder {
             from: None,
             to: None,
             zone: Zone::Utc,
+            span: query.span,
+            after: query.after.clone(),
             progress: progress.clone(),
         }
     }
@@ -148,8 +150,8 @@ impl Folder {
         }
     }
 
-    fn captures(&self, progress: &Progress) -> Result<Sheet, Failure> {
-        let (rows, went) = self.many(progress).list()?;
+    fn captures(&self, query: &Query, progress: &Progress) -> Result<Sheet, Failure> {
+        let (rows, went) = self.many(query, progress).list()?;
         let mut sheet = Sheet {
             note: self.note(&went),
             ..Sheet::default()
@@ -174,7 +176,12 @@ impl Folder {
         for (path, about) in rows {
             let (state, bad) = integrity(&about);
             let containers = about.containers.join(", ");
-            sheet.rows.push(SheetRow {
+            let within = match (query.span, about.span) {
+                (Some((from, to)), Some((first, last))) => first <= to && last >= from,
+                (Some(_), None) => false,
+                (None, _) => true,
+            };
+            let row = SheetRow {
                 cells: vec![
                     text(self.name(&path)),
                     text(&about.host),
@@ -192,7 +199,10 @@ impl Folder {
                     ..Place::default()
                 }),
                 bad,
-            });
+            };
+            if within {
+                sheet.rows.push(row);
+            }
             if let Some(span) = about.span {
                 sheet.activity.push(Activity {
                     span,
@@ -205,7 +215,8 @@ impl Folder {
         Ok(sheet)
     }
 
-    fn found(&self, words: &str, progress: &Progress) -> Result<Sheet, Failure> {
+    fn found(&self, query: &Query, progress: &Progress) -> Result<Sheet, Failure> {
+        let words = query.words.as_str();
         if words.is_empty() {
             return Ok(Sheet {
                 empty: "nothing is searched for yet: Ctrl-F".to_owned(),
@@ -213,7 +224,7 @@ impl Folder {
             });
         }
         let ask = ask(words)?;
-        let found = self.many(progress).find(&ask, MOST_ROWS, false)?;
+        let found = self.many(query, progress).find(&ask, MOST_ROWS, false)?;
         let mut rows: Vec<(u32, SheetRow)> = Vec::new();
         for (path, about, hits) in &found.kept {
             let name = self.name(path);
@@ -239,7 +250,8 @@ impl Folder {
         })
     }
 
-    fn events(&self, words: &str, progress: &Progress) -> Result<Sheet, Failure> {
+    fn events(&self, query: &Query, progress: &Progress) -> Result<Sheet, Failure> {
+        let words = query.words.as_str();
         let ask = match words.is_empty() {
             true => Ask::everything(),
             false => ask(words)?,
@@ -251,48 +263,46 @@ impl Folder {
             "fd.name",
             "evt.args",
         ];
-        let found = self
-            .many(progress)
-            .events(&ask, MOST_ROWS, false, |path, session| {
-                let fields = FIELDS.map(|name| FieldRef::parse(name).ok());
-                let (name, host) = (self.name(path), session.manifest().host.clone());
-                let make = move |ctx: &Ctx<'_>| {
-                    let [container, process, ty, file, args] = fields.each_ref().map(|field| {
-                        let value: Option<FieldValue<'_>> =
-                            field.as_ref().and_then(|field| field.value(ctx));
-                        value.map_or(Cell::Missing, |value| text(value.text()))
-                    });
-                    let what = if file == Cell::Missing { args } else { file };
-                    let row = SheetRow {
-                        cells: vec![
-                            instant(Some(ctx.manifest.wall_ns(ctx.event.time.0))),
-                            text(&host),
-                            container,
-                            process,
-                            ty,
-                            what,
-                            text(&name),
-                        ],
-                        place: Some(Place {
-                            path: path.to_owned(),
-                            at: None,
-                            event: Some(ctx.num),
-                        }),
-                        bad: ctx.event.errno().is_some(),
+        let found =
+            self.many(query, progress)
+                .events(&ask, MOST_ROWS, false, |path, session| {
+                    let fields = FIELDS.map(|name| FieldRef::parse(name).ok());
+                    let (name, host) = (self.name(path), session.manifest().host.clone());
+                    let make = move |ctx: &Ctx<'_>| {
+                        let [container, process, ty, file, args] = fields.each_ref().map(|field| {
+                            let value: Option<FieldValue<'_>> =
+                                field.as_ref().and_then(|field| field.value(ctx));
+                            value.map_or(Cell::Missing, |value| text(value.text()))
+                        });
+                        let what = if file == Cell::Missing { args } else { file };
+                        let row = SheetRow {
+                            cells: vec![
+                                instant(Some(ctx.manifest.wall_ns(ctx.event.time.0))),
+                                text(&host),
+                                container,
+                                process,
+                                ty,
+                                what,
+                                text(&name),
+                            ],
+                            place: Some(Place {
+                                path: path.to_owned(),
+                                at: None,
+                                event: Some(ctx.num),
+                            }),
+                            bad: ctx.event.errno().is_some(),
+                        };
+                        // Two texts that may be long, and the rest.
+                        Some((row, 2 * MOST_TEXT + 512))
                     };
-                    // Two texts that may be long, and the rest.
-                    Some((row, 2 * MOST_TEXT + 512))
-                };
-                Ok(Box::new(make) as Maker<'_, SheetRow>)
-            })?;
-        let mut note = self.note(&found.went);
-        if found.events.is_cut() {
-            let few = crate::units::plural(found.events.len() as u64, "event");
-            note = format!("the first {few}; search to narrow them. {note}");
-        }
+                    Ok(Box::new(make) as Maker<'_, SheetRow>)
+                })?;
+        let more = found.events.is_cut().then(|| found.events.all().last());
+        let more = more.flatten().map(|(at, _)| at.clone());
         Ok(Sheet {
             rows: found.events.all().map(|(_, row)| row.clone()).collect(),
-            note,
+            note: self.note(&found.went),
+            more,
             ..Sheet::default()
         })
     }
@@ -305,7 +315,7 @@ impl Folder {
                 ..Sheet::default()
             });
         };
-        let (seen, _, went) = self.many(progress).sweep(list, None)?;
+        let (seen, _, went) = self.many(&Query::default(), progress).sweep(list, None)?;
         let rows = seen.all().filter_map(|((at, host), seen)| {
             let (sort, indicator) = list.get(*at)?;
             let (what, path) = match &seen.example {
@@ -348,11 +358,11 @@ fn ask(words: &str) -> Result<Ask, Failure> {
 }
 
 impl Shelf for Folder {
-    fn sheet(&self, page: Page, words: &str, progress: &Progress) -> Result<Sheet, String> {
+    fn sheet(&self, page: Page, query: &Query, progress: &Progress) -> Result<Sheet, String> {
         let sheet = match page {
-            Page::Captures => self.captures(progress),
-            Page::Found => self.found(words, progress),
-            Page::Events => self.events(words, progress),
+            Page::Captures => self.captures(query, progress),
+            Page::Found => self.found(query, progress),
+            Page::Events => self.events(query, progress),
             Page::Indicators => self.indicators(progress),
         };
         sheet.map_err(|failure| failure.what)
@@ -364,5 +374,50 @@ impl Shelf for Folder {
             session.set_rules(detect_rules(&self.rules).map_err(|failure| failure.what)?);
         }
         Ok(session)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_events_of_a_folder_come_a_thousand_at_a_time_and_none_is_left_out_or_told_twice() {
+        let folder = Folder {
+            folder: Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1"),
+            indicators: None,
+            rules: Vec::new(),
+        };
+        let progress = Progress::default();
+        let all = folder.many(&Query::default(), &progress);
+        let (captures, _) = all.list().expect("the folder is read");
+        let events: u64 = captures.iter().map(|(_, about)| about.events).sum();
+        let mut query = Query::default();
+        let mut seen = std::collections::HashSet::new();
+        let mut last = i128::MIN;
+        loop {
+            let sheet = folder
+                .sheet(Page::Events, &query, &progress)
+                .expect("it is told");
+            assert!(sheet.rows.len() <= MOST_ROWS);
+            for row in &sheet.rows {
+                let place = row.place.clone().expect("each leads to its event");
+                assert!(seen.insert((place.path, place.event)));
+                let Some(Cell::Number(at)) = row.cells.first() else {
+                    panic!("{row:?}");
+                };
+                assert!(last <= *at);
+                last = *at;
+            }
+            query.after = sheet.more;
+            if query.after.is_none() {
+                break;
+            }
+        }
+        assert!(
+            events > 2000 && seen.len() as u64 == events,
+            "{events} {}",
+            seen.len()
+        );
     }
 }

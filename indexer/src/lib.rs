@@ -55,6 +55,7 @@ mod map;
 mod overview;
 mod parts;
 mod reading;
+mod resp;
 mod rows;
 mod ruled;
 mod screen;
@@ -64,6 +65,7 @@ mod session;
 mod sessions;
 mod source;
 mod speak;
+mod statsd;
 #[cfg(test)]
 mod story;
 mod talks;

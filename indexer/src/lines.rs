@@ -53,9 +53,14 @@ fn is_text(bytes: &[u8]) -> bool {
 
 /// What was said, as lines; of what is no text, what it means where that is known, and how much it was.
 pub(crate) fn said_lines(talk: &Talk, piece: &Piece) -> Vec<Vec<u8>> {
-    let meaning = speak::language(talk).and_then(|row| (row.say)(&piece.bytes, piece.from == 0));
+    let language = speak::language(talk);
+    let meaning = language.and_then(|row| (row.say)(&piece.bytes, piece.from == 0));
+    // What it means is cut: of more than that the text itself is told.
+    let framed = language.is_some_and(|row| row.frames) && piece.bytes.len() <= speak::MOST_TEXT;
     let mut out: Vec<Vec<u8>> = Vec::new();
     if piece.bytes.is_empty() {
+    } else if let Some(meaning) = meaning.as_ref().filter(|_| framed && is_text(&piece.bytes)) {
+        out.push(meaning.clone());
     } else if is_text(&piece.bytes) {
         let mut lines: Vec<&[u8]> = piece.bytes.split(|b| *b == b'\n').collect();
         if lines.last().is_some_and(|last| last.is_empty()) {

@@ -19,7 +19,7 @@ use afterimage_model::{
 use afterimage_query::{Among, Filter};
 use std::collections::{BTreeMap, VecDeque};
 use std::path::Path;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Which part of a capture: boot-clock ns, both ends included; `None` for all.
 pub type Span = Option<(u64, u64)>;
@@ -38,6 +38,10 @@ pub struct Session {
     internal: Vec<bool>,
     /// Instant of the first event.
     first_ns: u64,
+    /// Whether it holds events of sysdig's kinds.
+    is_scap: bool,
+    /// See [`Session::span`].
+    span: OnceLock<Span>,
     shows_internal: bool,
     rules: Option<Rules>,
     index: Option<Index>,
@@ -71,6 +75,8 @@ impl Session {
             unreadable: Mutex::default(),
             internal,
             first_ns,
+            is_scap,
+            span: OnceLock::new(),
             shows_internal: false,
             rules: None,
             index: None,
@@ -204,14 +210,42 @@ impl Session {
             .fold(0, u64::saturating_add)
     }
 
-    /// First and last instant.
+    /// First and last instant. Captures of sysdig may hold events without a time, stamped 0, which say nothing of that; only where
+    /// there are no others is it theirs.
     pub fn span(&self) -> Option<(u64, u64)> {
-        let bounds = self
-            .chunks()
-            .iter()
-            .filter(|info| info.events > 0)
-            .map(bounds);
-        bounds.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+        *self.span.get_or_init(|| {
+            let filled = self.chunks().iter().filter(|info| info.events > 0);
+            let join = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
+            let whole = filled.clone().map(bounds).reduce(join);
+            if !self.has_untimed() {
+                return whole;
+            }
+            let first = Some(self.first_ns).filter(|first| *first > 0);
+            let first = first.or_else(|| self.first_timed()).unwrap_or(u64::MAX);
+            let timed = filled.map(bounds).filter(|(_, last)| *last > 0);
+            let timed = timed.map(|(start, last)| match start {
+                0 => (first.min(last), last),
+                start => (start, last),
+            });
+            timed.reduce(join).or(whole)
+        })
+    }
+
+    /// Whether there are events without a time, stamped 0.
+    pub(crate) fn has_untimed(&self) -> bool {
+        let untimed = |info: &ChunkInfo| info.events > 0 && bounds(info).0 == 0;
+        self.is_scap && self.chunks().iter().any(untimed)
+    }
+
+    /// The first time that an event has, where the first event has none.
+    fn first_timed(&self) -> Option<u64> {
+        let of = |at: usize| {
+            let chunk = self.chunk(at).ok()?;
+            let times = chunk.events.iter().map(|event| event.time.0);
+            times.filter(|time| *time > 0).min()
+        };
+        let timed = |at: &usize| (self.chunks().get(*at)).is_some_and(|info| bounds(info).1 > 0);
+        (0..self.chunks().len()).filter(timed).find_map(of)
     }
 
     /// Calls `each` for every matching event in order from event number `from`, until it returns false. Returns the number

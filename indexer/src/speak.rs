@@ -7,6 +7,8 @@ use crate::talks::{Kind, Talk};
 pub(crate) struct Language {
     /// What it is called.
     pub name: &'static str,
+    /// Whether what is said stands in frames, so that what it means is easier to read than what was said.
+    pub frames: bool,
     /// What a piece means, in one line; `true` for what the client said.
     pub say: fn(&[u8], bool) -> Option<Vec<u8>>,
     /// Whether what was said first, by client and by server, is of this protocol.
@@ -17,45 +19,59 @@ pub(crate) struct Language {
 pub(crate) const LANGUAGES: &[Language] = &[
     Language {
         name: "TLS",
+        frames: true,
         say: tls,
         knows: |client, _, _| tls(client, true).is_some(),
     },
     Language {
         name: "HTTP/1",
+        frames: false,
         say: http,
         knows: |client, server, _| http(client, true).is_some() || http(server, false).is_some(),
     },
     Language {
         name: "SSH",
+        frames: false,
         say: ssh,
         knows: |client, server, _| ssh(client, true).is_some() || ssh(server, false).is_some(),
     },
     Language {
         name: "PostgreSQL",
+        frames: true,
         say: postgres,
         knows: |client, _, port| postgres_hello(client).is_some() || port == 5432,
     },
     Language {
         name: "MySQL",
+        frames: true,
         say: mysql,
         knows: |_, server, port| mysql_hello(server).is_some() || port == 3306,
     },
     Language {
         name: "Redis",
-        say: redis,
-        knows: |client, _, port| redis(client, true).is_some() || port == 6379,
+        frames: true,
+        say: crate::resp::say,
+        knows: |client, _, port| crate::resp::say(client, true).is_some() || port == 6379,
     },
     Language {
         name: "memcached",
+        frames: false,
         say: memcached,
         knows: |client, _, port| port == 11211 && memcached(client, true).is_some(),
     },
     Language {
         name: "DNS",
+        frames: true,
         say: dns,
         knows: |client, server, port| {
             port == 53 && (dns(client, true).is_some() || dns(server, false).is_some())
         },
+    },
+    Language {
+        name: "StatsD",
+        frames: true,
+        say: crate::statsd::say,
+        knows: |client, _, _| crate::statsd::say(client, true).is_some(),
     },
 ];
 
@@ -81,13 +97,13 @@ pub(crate) fn language(talk: &Talk) -> Option<&'static Language> {
 }
 
 /// Longest text of a message that is quoted.
-const MOST_TEXT: usize = 400;
+pub(crate) const MOST_TEXT: usize = 400;
 
-fn cut(text: &[u8]) -> &[u8] {
+pub(crate) fn cut(text: &[u8]) -> &[u8] {
     text.get(..MOST_TEXT).unwrap_or(text)
 }
 
-fn line(bytes: &[u8]) -> &[u8] {
+pub(crate) fn line(bytes: &[u8]) -> &[u8] {
     let end = bytes
         .iter()
         .position(|b| *b == b'\n')
@@ -280,13 +296,32 @@ fn postgres_hello(bytes: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
+/// The values of a row of PostgreSQL: a number of them, then each with its length, which is -1 for none.
+fn postgres_row(body: &[u8]) -> Vec<u8> {
+    const NONE: usize = 0xffff_ffff;
+    let mut reader = Reader(body);
+    let count = reader.number(2).unwrap_or(0);
+    let mut values = Vec::new();
+    for _ in 0..count.min(64) {
+        let Some(len) = reader.number(4) else { break };
+        let value = match len {
+            NONE => b"NULL".as_slice(),
+            len => reader.take(len.min(reader.0.len())).unwrap_or_default(),
+        };
+        values.push(cut(value));
+    }
+    cut(&values.join(&b", "[..])).to_vec()
+}
+
 /// Messages of PostgreSQL 3.0 (its manual, 55.7).
 fn postgres(bytes: &[u8], client: bool) -> Option<Vec<u8>> {
     if client && let Some(hello) = postgres_hello(bytes) {
         return Some(hello);
     }
     let mut reader = Reader(bytes);
-    let mut said = Vec::new();
+    /// Rows of an answer that are told.
+    const MOST_ROWS: usize = 8;
+    let (mut said, mut rows) = (Vec::new(), 0);
     while said.len() < 20 {
         let Some(kind) = reader.number(1) else { break };
         let Some(len) = reader.number(4).and_then(|len| len.checked_sub(4)) else {
@@ -308,6 +343,14 @@ fn postgres(bytes: &[u8], client: bool) -> Option<Vec<u8>> {
                     .find(|part| part.first() == Some(&b'M'));
                 let message = message.and_then(|part| part.get(1..)).unwrap_or_default();
                 said.push([b"error: ", cut(message)].concat());
+            }
+            (false, b'D') => {
+                rows += 1;
+                match rows {
+                    ..=MOST_ROWS => said.push([b"row: ", &postgres_row(body)[..]].concat()),
+                    more if more == MOST_ROWS + 1 => said.push(b"more rows".to_vec()),
+                    _ => {}
+                }
             }
             (false, b'C') => said.push([b"done: ", text()].concat()),
             (false, b'R') if body == [0; 4] => said.push(b"lets in".to_vec()),
@@ -347,43 +390,6 @@ fn mysql(bytes: &[u8], client: bool) -> Option<Vec<u8>> {
         (0, 1) => Some(b"goes".to_vec()),
         _ => None,
     }
-}
-
-/// Commands and answers of Redis (RESP2).
-fn redis(bytes: &[u8], client: bool) -> Option<Vec<u8>> {
-    if !client {
-        return match bytes.first()? {
-            b'+' | b'-' | b':' => Some(cut(line(bytes)).to_vec()),
-            b'$' if bytes.starts_with(b"$-1") => Some(b"nothing".to_vec()),
-            b'$' => {
-                let value = bytes.split(|b| *b == b'\n').nth(1)?.trim_ascii_end();
-                Some([b"value: ", cut(value)].concat())
-            }
-            b'*' => Some([b"list of ", line(bytes.get(1..)?)].concat()),
-            _ => None,
-        };
-    }
-    let mut lines = bytes
-        .split(|b| *b == b'\n')
-        .map(|line| line.trim_ascii_end());
-    let count = std::str::from_utf8(lines.next()?.strip_prefix(b"*")?).ok()?;
-    let count: usize = count
-        .parse()
-        .ok()
-        .filter(|count| (1..=1024).contains(count))?;
-    let mut words = Vec::new();
-    for _ in 0..count.min(16) {
-        let Some(len) = lines.next() else { break };
-        len.strip_prefix(b"$")?;
-        words.push(lines.next().unwrap_or_default());
-    }
-    if words
-        .first()
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"AUTH"))
-    {
-        words.truncate(1);
-    }
-    Some(cut(&words.join(&b' ')).to_vec())
 }
 
 fn memcached(bytes: &[u8], client: bool) -> Option<Vec<u8>> {
@@ -519,14 +525,6 @@ mod tests {
                 false,
                 "SSH-2.0-OpenSSH_9.2",
             ),
-            ("Redis", b"*2\r\n$3\r\nGET\r\n$1\r\nk\r\n", true, "GET k"),
-            (
-                "Redis",
-                b"*2\r\n$4\r\nAUTH\r\n$6\r\nsecret\r\n",
-                true,
-                "AUTH",
-            ),
-            ("Redis", b"$5\r\nhello\r\n", false, "value: hello"),
             (
                 "PostgreSQL",
                 b"\0\0\0\x1b\0\x03\0\0user\0u\0database\0d\0\0",
@@ -544,6 +542,12 @@ mod tests {
                 b"E\0\0\0\x10SERROR\0Mbad\0\0",
                 false,
                 "error: bad",
+            ),
+            (
+                "PostgreSQL",
+                b"D\0\0\0\x10\0\x02\0\0\0\x021a\xff\xff\xff\xffC\0\0\0\x0dSELECT 1\0",
+                false,
+                "row: 1a, NULL; done: SELECT 1",
             ),
             (
                 "MySQL",

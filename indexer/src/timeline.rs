@@ -19,6 +19,8 @@ pub struct Histogram {
     pub span: (u64, u64),
     /// `lanes[lane][step]`; lanes in the order of [`LANES`].
     pub lanes: Vec<Vec<u64>>,
+    /// Events without a time, in captures of sysdig: they are in no step.
+    pub untimed: u64,
     /// Whether all of the span was looked at.
     pub complete: bool,
 }
@@ -60,16 +62,20 @@ impl Session {
             return Ok(Histogram {
                 span: (0, 0),
                 lanes: vec![vec![0; steps]; LANES.len()],
+                untimed: 0,
                 complete: true,
             });
         };
-        if filter.is_none_or(Filter::is_all)
+        let untimed = span.is_none() && self.has_untimed();
+        if !untimed
+            && filter.is_none_or(Filter::is_all)
             && !self.shows_internal()
             && let Some(lanes) = self.index().and_then(|index| index.histogram(shown, steps))
         {
             return Ok(Histogram {
                 span: shown,
                 lanes,
+                untimed: 0,
                 complete: true,
             });
         }
@@ -78,14 +84,17 @@ impl Session {
             span: shown,
             steps,
             lanes: vec![vec![0; steps]; LANES.len()],
+            untimed: 0,
             parts: Parts::new(parts),
         };
+        let looked_at = if untimed { (0, shown.1) } else { shown };
         let complete = self
-            .walk(filter, Some(shown), 1, progress, &mut counting)
+            .walk(filter, Some(looked_at), 1, progress, &mut counting)
             .complete;
         Ok(Histogram {
             span: shown,
             lanes: counting.lanes,
+            untimed: counting.untimed,
             complete,
         })
     }
@@ -110,6 +119,7 @@ struct Counting<'a> {
     span: (u64, u64),
     steps: usize,
     lanes: Vec<Vec<u64>>,
+    untimed: u64,
     parts: Parts<'a, Histogram>,
 }
 
@@ -142,6 +152,10 @@ impl Lanes {
 
 impl Visitor for Counting<'_> {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        if ctx.event.time.0 == 0 && self.span.0 > 0 {
+            self.untimed += 1;
+            return true;
+        }
         let step = step_of(ctx.event.time.0, self.span, self.steps);
         let socket = ctx.file().is_some_and(is_socket);
         let within = self.which.of_event(ctx.event, socket);
@@ -150,10 +164,11 @@ impl Visitor for Counting<'_> {
                 *count += 1;
             }
         }
-        let (span, lanes) = (self.span, &self.lanes);
+        let (span, lanes, untimed) = (self.span, &self.lanes, self.untimed);
         self.parts.glance(|| Histogram {
             span,
             lanes: lanes.clone(),
+            untimed,
             complete: false,
         });
         true

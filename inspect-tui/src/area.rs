@@ -213,6 +213,8 @@ pub struct Width {
     pub elastic: bool,
     /// Cells with fewer than which it is not begun, where it needs more.
     pub least: u16,
+    /// Whether it stays on screen, as the last, where columns before it have no room: it says what its rows are about.
+    pub kept: bool,
 }
 
 /// Where a column of a table stands.
@@ -229,7 +231,24 @@ pub struct Placed {
 /// Places the columns that can be seen, one cell between them. Columns before `selected` leave the screen when it would
 /// not fit otherwise.
 pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
-    let selected = selected.min(widths.len().saturating_sub(1));
+    let last = widths.len().saturating_sub(1);
+    let selected = selected.min(last);
+    if let Some(kept) = widths.last().filter(|width| width.kept) {
+        let whole = columns_from(widths, total, 0);
+        // A third of the screen is for it, or less where it needs less.
+        let room = (total / 3).max(STUMP).min(kept.wish);
+        let before = widths.get(..last).unwrap_or_default();
+        if whole.len() < widths.len() && total > room + STUMP {
+            let mut placed = columns(before, total - room - 1, selected);
+            let end = placed.last().map_or(0, |last| last.x + last.width + 1);
+            placed.push(Placed {
+                column: last,
+                x: end,
+                width: total - end,
+            });
+            return placed;
+        }
+    }
     for first in 0..=selected {
         let placed = columns_from(widths, total, first);
         if first == selected || placed.iter().any(|column| column.column == selected) {
@@ -302,6 +321,7 @@ mod tests {
             wish: (*cells).max(14),
             elastic: *cells == 0,
             least: STUMP,
+            kept: false,
         };
         cells.iter().map(width).collect()
     }
@@ -338,6 +358,27 @@ mod tests {
         assert_eq!(of(51), [20, 30], "what is elastic comes first");
         assert_eq!(of(61), [30, 30]);
         assert_eq!(of(100), [50, 49], "what is left over is at the end");
+    }
+
+    #[test]
+    fn a_column_that_is_kept_stays_where_others_have_no_room_and_those_come_when_they_are_selected()
+    {
+        let mut widths = widths(&[14, 14, 14, 14, 0]);
+        widths[4].kept = true;
+        let of = |total, selected| {
+            let placed = columns(&widths, total, selected);
+            assert!(
+                placed
+                    .last()
+                    .is_some_and(|last| last.x + last.width == total)
+            );
+            placed.iter().map(|p| p.column).collect::<Vec<_>>()
+        };
+        assert_eq!(of(90, 0), [0, 1, 2, 3, 4], "there is room for all");
+        assert_eq!(of(60, 0), [0, 1, 2, 4]);
+        assert_eq!(of(60, 3), [1, 2, 3, 4]);
+        assert_eq!(of(60, 4).last(), Some(&4));
+        assert_eq!(of(30, 0), [0, 4]);
     }
 
     #[test]

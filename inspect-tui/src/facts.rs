@@ -100,10 +100,15 @@ impl Facts {
         Some(format!("LOST {events} in {gaps}{why}"))
     }
 
+    /// Whether parts of the file cannot be read, so that what is counted is not all there is.
+    pub fn is_damaged(&self) -> bool {
+        self.gaps().any(|gap| gap.cause == GapCause::Unreadable)
+    }
+
     /// Whether the file is whole: `sealed`, `torn`, `damaged` or `not sealed`, and whether that is good.
     pub fn integrity(&self) -> (&'static str, bool) {
         let has = |cause| self.gaps().any(|gap| gap.cause == cause);
-        if has(GapCause::Unreadable) {
+        if self.is_damaged() {
             ("damaged", false)
         } else if has(GapCause::Torn) {
             ("torn", false)

@@ -5,6 +5,7 @@
 
 mod draw;
 mod run;
+mod span;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -173,6 +174,20 @@ pub struct Activity {
     pub lossy: bool,
 }
 
+/// Where an event stands among those of all captures: ns since 1970, its capture, its number there.
+pub type Spot = (i64, String, u64);
+
+/// What is asked of a page.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Query {
+    /// What is searched for; nothing, and everything is meant.
+    pub words: String,
+    /// From when to when, ns since 1970; `None` for all.
+    pub span: Option<(i64, i64)>,
+    /// Only events after this one: those up to it are at hand.
+    pub after: Option<Spot>,
+}
+
 /// What a page shows.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
@@ -184,15 +199,17 @@ pub struct Sheet {
     pub note: String,
     /// What is shown instead of rows when there are none.
     pub empty: String,
+    /// The last of these events, where there are more after it.
+    pub more: Option<Spot>,
 }
 
 /// A folder of captures, as whoever opens files sees it. Asked from a thread of its own.
 pub trait Shelf: Send + Sync {
-    /// The rows of a page, for these words (none, and everything is meant).
+    /// The rows of a page.
     ///
     /// # Errors
     /// Why there are none, in lines; the first says it, the others show where.
-    fn sheet(&self, page: Page, words: &str, progress: &Progress) -> Result<Sheet, String>;
+    fn sheet(&self, page: Page, query: &Query, progress: &Progress) -> Result<Sheet, String>;
 
     /// Opens a capture.
     ///

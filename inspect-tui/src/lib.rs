@@ -34,6 +34,7 @@ pub mod state;
 mod term;
 pub mod theme;
 pub mod view;
+mod waste;
 pub mod worker;
 
 use afterimage_indexer::Session;

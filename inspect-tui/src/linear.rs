@@ -97,6 +97,7 @@ fn perform(state: &mut State, worker: &Worker, mut effects: Vec<Effect>) -> Resu
             match effect {
                 Effect::Ask(ticket, ask) => worker.ask(ticket, ask),
                 Effect::Cancel => worker.cancel(),
+                Effect::GiveUp(lane) => worker.give_up(lane),
                 Effect::Quit | Effect::Leave => left = true,
                 Effect::Copy(_) => {}
                 Effect::Save(path, text) => notes::store(&path, &text)?,

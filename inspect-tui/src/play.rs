@@ -123,6 +123,7 @@ impl Player {
                 match effect {
                     Effect::Ask(ticket, ask) => self.worker.ask(ticket, ask),
                     Effect::Cancel => self.worker.cancel(),
+                    Effect::GiveUp(lane) => self.worker.give_up(lane),
                     Effect::Quit => self.left = true,
                     Effect::Leave => (self.left, self.back) = (true, true),
                     Effect::Copy(text) => self.copied = Some(text),

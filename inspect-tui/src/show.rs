@@ -81,6 +81,7 @@ pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16
             wish: cells,
             elastic: false,
             least: cells.saturating_sub(FRACTION),
+            kept: false,
         };
     }
     if column.width == 0 {
@@ -91,6 +92,7 @@ pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16
             wish: widest.unwrap_or(cells).max(cells),
             elastic: true,
             least: STUMP,
+            kept: false,
         };
     }
     let cells = widest.map_or(column.width, |widest| widest.min(column.width));
@@ -100,6 +102,7 @@ pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16
         wish: widest.unwrap_or(cells).max(cells),
         elastic: false,
         least: STUMP,
+        kept: false,
     }
 }
 

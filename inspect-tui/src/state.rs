@@ -132,6 +132,8 @@ pub enum Effect {
     Ask(u64, Ask),
     /// Stop long work.
     Cancel,
+    /// Stop what was asked in a lane: nobody waits for it any more.
+    GiveUp(Lane),
     /// Hand a text to the terminal's clipboard.
     Copy(String),
     /// Write the notes on the capture, to this file.

@@ -272,6 +272,7 @@ fn perform(worker: &Worker, effects: Vec<Effect>) -> Done {
         match effect {
             Effect::Ask(ticket, ask) => worker.ask(ticket, ask),
             Effect::Cancel => worker.cancel(),
+            Effect::GiveUp(lane) => worker.give_up(lane),
             Effect::Quit => return Done::Left(Left::All),
             Effect::Leave => return Done::Left(Left::Capture),
             Effect::Copy(text) => {

@@ -208,6 +208,14 @@ struct Board {
     closed: bool,
 }
 
+impl Board {
+    /// Stops what runs in a lane; what waits there is never begun.
+    fn give_up(&mut self, lane: Lane) {
+        stop(self, lane);
+        self.waiting.retain(|job| job.ask.lane() != lane);
+    }
+}
+
 struct Shared {
     board: Mutex<Board>,
     changed: Condvar,
@@ -255,15 +263,19 @@ impl Worker {
     /// Asks; whatever was asked before in the same lane is given up.
     pub fn ask(&self, ticket: u64, ask: Ask) {
         let mut board = self.shared.board();
-        let lane = ask.lane();
-        stop(&board, lane);
-        board.waiting.retain(|job| job.ask.lane() != lane);
+        board.give_up(ask.lane());
         board.waiting.push(Job {
             ticket,
             ask,
             progress: Progress::default(),
         });
         drop(board);
+        self.shared.changed.notify_all();
+    }
+
+    /// Stops what was asked in a lane, and asks nothing else.
+    pub fn give_up(&self, lane: Lane) {
+        self.shared.board().give_up(lane);
         self.shared.changed.notify_all();
     }
 
@@ -384,15 +396,37 @@ fn give_way(nicer: i32) {
 #[cfg(not(target_os = "linux"))]
 fn give_way(_: i32) {}
 
+/// Leaves the last of several processors to the thread that draws and the one that fetches. A thread that wakes is nicer than those
+/// that count, but the kernel lets those finish their slice all the same, up to a tick of its clock: longer than drawing takes.
+#[cfg(target_os = "linux")]
+fn leave_a_processor() {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let Ok(mut own) = sched_getaffinity(None) else {
+        return;
+    };
+    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| own.is_set(*cpu));
+    if let Some(last) = last.filter(|_| own.count() > 1) {
+        own.unset(last);
+        // Where it is refused, keys only wait a little longer.
+        let _ = sched_setaffinity(None, &own);
+    }
+}
+
+/// Elsewhere threads are not bound to processors.
+#[cfg(not(target_os = "linux"))]
+fn leave_a_processor() {}
+
 fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u64, Answer)>) {
     /// What is on screen has a third of the weight that drawing has.
     const FETCHING: i32 = 5;
     /// Counting has a tenth, and so goes on beside other work.
     const COUNTING: i32 = 10;
-    give_way(match lanes.contains(&Lane::Page) {
-        true => FETCHING,
-        false => COUNTING,
-    });
+    if lanes.contains(&Lane::Page) {
+        give_way(FETCHING);
+    } else {
+        give_way(COUNTING);
+        leave_a_processor();
+    }
     let mut damaged = 0;
     while let Some(Job {
         ticket,

@@ -137,6 +137,8 @@ pub const PARITY: &[Parity] = parity! {
         "couchdb Bytes" Tile("port_couchdb");
         "fluentd Bytes" Tile("port_fluentd");
         "statsd Bytes" Tile("port_statsd");
+        "StatsD metrics of its agent" Tile("statsd");
+        "JMX metrics of its agent" Not("the agent asked Java programs for them and sent them on to its server: they were never in a capture");
         "gearman Bytes" Tile("port_gearman");
         "hadoop Bytes" Tile("port_hadoop");
         "hbase Bytes" Tile("port_hbase");

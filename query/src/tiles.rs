@@ -50,7 +50,7 @@ use Counted::{Distinct, Events, Sum};
 /// Every tile, by group.
 pub const TILES: &[Tile] = tiles! {
     "general" {
-        "events" "Events" "" Events, Plain "syscalls" false "Everything recorded.";
+        "events" "Events" "" Events, Plain "syscalls" false "What was recorded, as far as it can be read.";
         "containers" "Containers" "container.id!=host" Distinct(&["container.id"]), Plain "containers" false "Containers with events.";
         "processes" "Processes" "proc.pid exists" Distinct(&["proc.pid", "proc.pid.ts"]), Plain "processes" false "Processes with events.";
         "forks" "Processes started" "evt.type in (clone, clone3, fork, vfork) and evt.rawres>0" Events, Plain "processes" false "Processes and threads that were made.";
@@ -92,6 +92,7 @@ pub const TILES: &[Tile] = tiles! {
         "port_couchdb" "CouchDB" "fd.sport in (5984, 6984) and evt.buflen.net>0" Sum("evt.buflen.net"), Bytes "connections" false "Bytes to and from ports 5984 and 6984.";
         "port_fluentd" "Fluentd" "fd.sport=24224 and evt.buflen.net>0" Sum("evt.buflen.net"), Bytes "connections" false "Bytes to and from port 24224.";
         "port_statsd" "StatsD" "fd.sport=8125 and evt.buflen.net>0" Sum("evt.buflen.net"), Bytes "connections" false "Bytes to and from port 8125.";
+        "statsd" "StatsD metrics" "evt.is_io=true and (fd.l4proto=udp or fd.type=unix) and evt.buffer contains ':' and evt.buffer contains anyof ('|c', '|g', '|m', '|s', '|h', '|d')" Events, Plain "statsd" false "What was sent or received over UDP and Unix sockets that looks like metrics of StatsD.";
         "port_gearman" "Gearman" "fd.sport=4730 and evt.buflen.net>0" Sum("evt.buflen.net"), Bytes "connections" false "Bytes to and from port 4730.";
         "port_hadoop" "Hadoop" "fd.sport in (8020, 8021, 9000, 50010, 50020, 50070) and evt.buflen.net>0" Sum("evt.buflen.net"), Bytes "connections" false "Bytes to and from the ports of Hadoop.";
         "port_hbase" "HBase" "fd.sport in (16000, 16010, 16020, 60000, 60020) and evt.buflen.net>0" Sum("evt.buflen.net"), Bytes "connections" false "Bytes to and from the ports of HBase.";

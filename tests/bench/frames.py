@@ -6,7 +6,9 @@ usage: frames.py AFTERIMAGE CAPTURE [--size COLUMNSxLINES] [--keys KEYS] [--roun
 Prints how long it took from the start to the first screen (the last byte of the first burst of output), and for every key
 how long from its byte to the first byte of the next frame, while the work behind goes on; --settle SECONDS waits for that to
 end first. A key that changes nothing on the screen is left out. Where other programs are busy both sides wait for a processor,
-and most of what is measured is that.
+and most of what is measured is that; so it also tells, from /proc/PID/schedstat, how long the thread that draws ran for a key and how
+long it was ready to run and did not get a processor. What is left of the time it slept: for a lock, for the work of another thread, or
+because this program itself had to wait.
 """
 import fcntl, os, pty, select, statistics, struct, sys, termios, time
 
@@ -79,6 +81,13 @@ def keys(text):
             text = text[1:]
 
 
+def ran(pid):
+    """Seconds for which the thread that draws ran, and was ready to run."""
+    with open(f"/proc/{pid}/task/{pid}/schedstat") as file:
+        run, wait, _ = map(int, file.read().split())
+    return run / 1e9, wait / 1e9
+
+
 def percentile(values, share):
     return sorted(values)[min(len(values) - 1, int(len(values) * share))] if values else 0.0
 
@@ -100,7 +109,7 @@ def main(argv):
     if len(plain) != 2:
         sys.exit(__doc__)
     columns, lines = map(int, options["--size"].split("x"))
-    starts, firsts, slowest = [], [], []
+    starts, firsts, slowest, runs, waits, rests = [], [], [], [], [], []
     for _ in range(int(options["--rounds"])):
         begun = time.monotonic()
         pid, master = spawn([plain[0], "inspect", "--read-only", *further, plain[1]], columns, lines)
@@ -110,10 +119,16 @@ def main(argv):
         for name, sends in keys(options["--keys"]):
             # What is still being drawn of the work behind is not the answer to this key.
             drain(master, 0.020, 0.2)
-            begun = time.monotonic()
+            before, begun = ran(pid), time.monotonic()
             os.write(master, sends)
+            ready = select.select([master], [], [], MOST)[0]
+            after, took = ran(pid), time.monotonic() - begun
             shown = burst(master, begun)
-            if shown:
+            if shown and ready:
+                run, wait = after[0] - before[0], after[1] - before[1]
+                runs.append(run)
+                waits.append(wait)
+                rests.append(max(0.0, took - run - wait))
                 firsts.append(shown[0])
                 slowest.append((shown[0], name))
         os.write(master, b"\x1b")
@@ -126,6 +141,8 @@ def main(argv):
     print(f"{plain[1]} at {columns}x{lines}")
     print(f"start to the first screen: least {ms(min(starts))}, middle {ms(statistics.median(starts))}")
     print(f"key to the first byte of a frame, {len(firsts)} keys: middle {ms(percentile(firsts, 0.5))}, p99 {ms(percentile(firsts, 0.99))}")
+    for what, values in [("ran", runs), ("waited for a processor", waits), ("slept", rests)]:
+        print(f"of which it {what}: middle {ms(percentile(values, 0.5))}, p99 {ms(percentile(values, 0.99))}, most {ms(max(values, default=0))}")
     print("slowest: " + ", ".join(f"{name} {ms(took)}" for took, name in sorted(slowest, reverse=True)[:6]))
 
 

@@ -27,8 +27,8 @@ const KEYS: &[(Action, &str, &str)] = &[
     ),
     (
         Action::NextPane,
-        "page",
-        "Show the next page; the digits show one by its number.",
+        "timeline",
+        "To the timeline and back: Left and Right move there, Enter marks one end of a part and then the other, which all pages then show; + and - zoom, = shows all.",
     ),
     (
         Action::Sort,
@@ -117,22 +117,20 @@ fn header(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
         if hosts.is_empty() { "" } else { &of },
         Role::Text,
     );
-    let line = match state.words.is_empty() {
+    let mut line = match state.words.is_empty() {
         true => "nothing is searched for: all events are meant".to_owned(),
         false => format!("searched for: {}", fit::plain(&state.words)),
     };
+    if let Some((from, to)) = state.span {
+        let style = state.style();
+        line += &format!("; from {} to {}", style.text(from), style.text(to));
+    }
     let role = if state.words.is_empty() {
         Role::Dim
     } else {
         Role::Notable
     };
     canvas.text(area, 0, 1, &line, role);
-}
-
-/// The first and last instant of all captures.
-fn span(activity: &[Activity]) -> Option<(i64, i64)> {
-    let spans = activity.iter().map(|one| one.span);
-    spans.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// In which of so many equal steps of a span an instant falls.
@@ -156,12 +154,19 @@ fn lanes(
             let into = length * (2 * at as i128 + 1) / (2 * one.counts.len() as i128);
             let instant = i128::from(one.span.0) + into;
             let instant = i64::try_from(instant).unwrap_or(one.span.1);
+            if !(span.0..=span.1).contains(&instant) {
+                continue;
+            }
             if let Some(sum) = events.get_mut(step(instant, span, steps)) {
                 *sum = sum.saturating_add(*count);
             }
         }
+        if one.span.0 > span.1 || one.span.1 < span.0 {
+            continue;
+        }
         let (first, last) = (step(one.span.0, span, steps), step(one.span.1, span, steps));
         if one.triggered
+            && one.span.0 >= span.0
             && let Some(mark) = triggers.get_mut(first)
         {
             *mark = true;
@@ -182,7 +187,7 @@ fn strip(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
         return;
     }
     let strip = area.split_left(LANE_NAME).1;
-    let Some(span) = span(&state.activity) else {
+    let Some(span) = state.shown() else {
         return;
     };
     let steps = usize::from(strip.width);
@@ -211,6 +216,23 @@ fn strip(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
             canvas.text(strip, x as u16, line, glyph, role);
         }
     }
+    if state.span.is_some() {
+        canvas.text(area, 0, 3, "part", Role::Notable);
+    }
+    if state.on_timeline {
+        let mark = state.mark.unwrap_or(state.cursor);
+        let (from, to) = (state.cursor.min(mark), state.cursor.max(mark));
+        for line in 0..3 {
+            canvas.tint(strip, from as u16, line, (to - from + 1) as u16, Role::Mark);
+        }
+        let at = state.step_span(state.cursor).map_or(span.0, |span| span.0);
+        let at = state.style().text(at);
+        let width = fit::cells(&at) as u16;
+        let room = strip.width.saturating_sub(width);
+        let x = (state.cursor as u16).saturating_sub(width / 2).min(room);
+        canvas.text(strip, x, 3, &at, Role::Key);
+        return;
+    }
     let (from, to) = (state.style().text(span.0), state.style().text(span.1));
     let end = fit::cells(&to) as u16;
     canvas.text(strip, 0, 3, &from, Role::Dim);
@@ -227,7 +249,7 @@ fn body(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
         sort: table.sort,
         cursor: table.cursor.checked_sub(table.top),
         column: table.column,
-        focus: true,
+        focus: !state.on_timeline,
         style: state.style(),
         reveal: false,
         most: Vec::new(),
@@ -297,8 +319,12 @@ fn status(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
     } else {
         standing.table.cursor + 1
     };
+    let more = match standing.more {
+        Some(_) => " and more",
+        None => "",
+    };
     let counts = format!(
-        "{} of {}",
+        "{} of {}{more}",
         show::count(at as u64),
         show::counted(all as u64, "row")
     );

@@ -3,7 +3,7 @@
 
 use super::draw::draw;
 use super::state::{FolderState, Want};
-use super::{Page, Place, Sheet, Shelf};
+use super::{Page, Place, Query, Sheet, Shelf};
 use crate::action::Action;
 use crate::linear::PAGE;
 use crate::play::{self, Player};
@@ -22,7 +22,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 enum Job {
-    Sheet(u64, Page, String, Progress),
+    Sheet(u64, Page, Query, Progress),
     Open(Box<Place>),
 }
 
@@ -46,12 +46,12 @@ impl Asker {
         let serve = move || {
             for job in work {
                 let answer = match job {
-                    Job::Sheet(ticket, page, words, progress) => {
+                    Job::Sheet(ticket, page, query, progress) => {
                         // What was given up before its turn came is not begun.
                         let given_up = progress.cancel.load(Ordering::Relaxed);
                         let sheet = match given_up {
                             true => Ok(Sheet::default()),
-                            false => shelf.sheet(page, &words, &progress),
+                            false => shelf.sheet(page, &query, &progress),
                         };
                         Answer::Sheet(ticket, sheet)
                     }
@@ -87,10 +87,10 @@ impl Asker {
         }
     }
 
-    fn ask(&mut self, ticket: u64, page: Page, words: String) {
+    fn ask(&mut self, ticket: u64, page: Page, query: Query) {
         self.cancel();
         self.progress = Progress::default();
-        self.send(Job::Sheet(ticket, page, words, self.progress.clone()));
+        self.send(Job::Sheet(ticket, page, query, self.progress.clone()));
     }
 }
 
@@ -150,7 +150,7 @@ pub fn run(shelf: Arc<dyn Shelf>, options: Options) -> Result<(), Error> {
         }
         for want in wants.drain(..) {
             match want {
-                Want::Ask(ticket, page, words) => asker.ask(ticket, page, words),
+                Want::Ask(ticket, page, query) => asker.ask(ticket, page, query),
                 Want::Cancel => asker.cancel(),
                 Want::Open(place) => {
                     state.say("opening", false);
@@ -221,8 +221,8 @@ fn perform(
     while !wants.is_empty() {
         for want in std::mem::take(&mut wants) {
             match want {
-                Want::Ask(ticket, page, words) => {
-                    let sheet = shelf.sheet(page, &words, &Progress::default());
+                Want::Ask(ticket, page, query) => {
+                    let sheet = shelf.sheet(page, &query, &Progress::default());
                     state.receive(ticket, sheet);
                 }
                 Want::Cancel => {}
@@ -264,7 +264,11 @@ pub(crate) fn run_on(
         let wants = match line.trim() {
             "" => {
                 top += PAGE;
-                Vec::new()
+                // The last row brings those after it.
+                match top + PAGE >= state.standing().table.order.len() {
+                    true => state.update(Action::End),
+                    false => Vec::new(),
+                }
             }
             "help" => {
                 writeln!(out, "{HELP}")?;

@@ -1,6 +1,6 @@
 //! What is known of a folder and where the user stands in it. Only [`FolderState::update`] and [`FolderState::receive`] change it.
 
-use super::{Activity, PAGES, Page, PageRow, Place, Sheet, SheetRow};
+use super::{Activity, PAGES, Page, PageRow, Place, Query, Sheet, SheetRow, Spot};
 use crate::action::{Action, Key, Scope, action};
 use crate::area::{Area, Plan, plan};
 use crate::show;
@@ -12,7 +12,7 @@ use afterimage_indexer::{Row, Rows, TimeLook, TimeStyle};
 #[derive(Clone, Debug)]
 pub enum Want {
     /// Ask the shelf; the answer carries the ticket. What was asked before is given up.
-    Ask(u64, Page, String),
+    Ask(u64, Page, Query),
     /// Give up what was asked.
     Cancel,
     /// Open a capture.
@@ -32,8 +32,10 @@ pub struct Standing {
     pub note: String,
     /// What is said where there are no rows.
     pub empty: String,
-    /// The words it was asked for; `None` before it was asked.
-    words: Option<String>,
+    /// The last event at hand, where there are more after it.
+    pub more: Option<Spot>,
+    /// What it was asked; `None` before that.
+    asked: Option<Query>,
 }
 
 /// Everything.
@@ -53,6 +55,14 @@ pub struct FolderState {
     pub activity: Vec<Activity>,
     /// What is searched for.
     pub words: String,
+    /// From when to when, ns since 1970; `None` for all.
+    pub span: Option<(i64, i64)>,
+    /// Whether the timeline has the focus.
+    pub on_timeline: bool,
+    /// The selected step of the timeline.
+    pub cursor: usize,
+    /// The step marked as one end of a range.
+    pub mark: Option<usize>,
     /// The line being typed.
     pub entry: Option<Entry>,
     /// Whether help is open.
@@ -64,6 +74,8 @@ pub struct FolderState {
     /// Captures gone through by the work in progress.
     pub done: u64,
     waiting: Option<u64>,
+    /// Whether the answer that is waited for goes below the rows at hand.
+    goes_on: bool,
     last_ticket: u64,
     wants: Vec<Want>,
 }
@@ -79,12 +91,17 @@ impl FolderState {
             pages: PAGES.iter().map(|_| Standing::default()).collect(),
             activity: Vec::new(),
             words: String::new(),
+            span: None,
+            on_timeline: false,
+            cursor: 0,
+            mark: None,
             entry: None,
             help: false,
             notice: None,
             look: TimeLook::Date,
             done: 0,
             waiting: None,
+            goes_on: false,
             last_ticket: 0,
             wants: Vec::new(),
         };
@@ -95,6 +112,7 @@ impl FolderState {
     /// What was asked for since the last time.
     pub fn wants(&mut self) -> Vec<Want> {
         self.keep_in_sight();
+        self.go_on();
         std::mem::take(&mut self.wants)
     }
 
@@ -138,10 +156,11 @@ impl FolderState {
 
     /// What a key means now.
     pub fn action(&self, key: Key) -> Option<Action> {
-        let scopes: &[Scope] = match (self.help, &self.entry) {
-            (true, _) => &[Scope::Overlay],
-            (false, Some(_)) => &[Scope::Entry],
-            (false, None) => &[Scope::Rows, Scope::View, Scope::Everywhere],
+        let scopes: &[Scope] = match (self.help, &self.entry, self.on_timeline) {
+            (true, ..) => &[Scope::Overlay],
+            (false, Some(_), _) => &[Scope::Entry],
+            (false, None, true) => &[Scope::Timeline, Scope::Everywhere],
+            (false, None, false) => &[Scope::Rows, Scope::View, Scope::Everywhere],
         };
         if let Key::Char(c) = key
             && self.entry.is_none()
@@ -178,8 +197,13 @@ impl FolderState {
                     None => {}
                 }
             }
-            Action::NextPane => self.show((self.page + 1) % PAGES.len()),
-            Action::PreviousPane => self.show((self.page + PAGES.len() - 1) % PAGES.len()),
+            Action::NextPane | Action::PreviousPane => self.focus(),
+            Action::ZoomIn => self.zoom(true),
+            Action::ZoomOut => self.zoom(false),
+            Action::WholeSpan => self.set_span(None),
+            Action::Mark => self.mark(),
+            Action::Drag(x, _) => self.drag(x),
+            Action::Release(..) => self.release(),
             Action::TimeFormat => {
                 self.look = match self.look {
                     TimeLook::Date => TimeLook::Time,
@@ -192,7 +216,14 @@ impl FolderState {
                 self.wants.push(Want::Cancel);
                 self.say("stopped: this page was not made", true);
             }
+            Action::Cancel if self.on_timeline => {
+                (self.on_timeline, self.mark) = (false, None);
+            }
             Action::Cancel | Action::Back if self.page != 0 => self.show(0),
+            Action::Left if self.on_timeline => self.move_cursor(-1),
+            Action::Right if self.on_timeline => self.move_cursor(1),
+            Action::Home if self.on_timeline => self.move_cursor(i64::MIN),
+            Action::End if self.on_timeline => self.move_cursor(i64::MAX),
             Action::Drill | Action::Dig => self.open(),
             Action::Up => self.travel(-1),
             Action::Down => self.travel(1),
@@ -226,12 +257,13 @@ impl FolderState {
             return;
         }
         self.waiting = None;
+        let goes_on = std::mem::take(&mut self.goes_on);
         let sheet = match answer {
             Ok(sheet) => sheet,
             Err(why) => {
                 let standing = self.standing_mut();
                 *standing = Standing {
-                    words: standing.words.take(),
+                    asked: standing.asked.take(),
                     ..Standing::default()
                 };
                 standing.table.loaded = true;
@@ -247,24 +279,26 @@ impl FolderState {
         let standing = self.standing_mut();
         standing.note = sheet.note;
         standing.empty = sheet.empty;
-        standing.rows = sheet
-            .rows
-            .iter()
-            .map(|row| (row.place.clone(), row.bad))
-            .collect();
-        let rows = sheet.rows.into_iter().enumerate();
-        let row = |(at, row): (usize, SheetRow)| Row {
-            cells: row.cells,
-            depth: 0,
-            events: 0,
-            first_num: at as u64,
-            filter: String::new(),
-        };
-        let rows = Rows {
-            rows: rows.map(row).collect(),
+        standing.more = sheet.more;
+        let mut rows = Rows {
             complete: true,
             ..Rows::default()
         };
+        if goes_on {
+            rows.rows = std::mem::take(&mut standing.table.rows.rows);
+        } else {
+            standing.rows.clear();
+        }
+        for SheetRow { cells, place, bad } in sheet.rows {
+            rows.rows.push(Row {
+                cells,
+                depth: 0,
+                events: 0,
+                first_num: standing.rows.len() as u64,
+                filter: String::new(),
+            });
+            standing.rows.push((place, bad));
+        }
         standing.table.fill(rows, columns);
         self.keep_in_sight();
     }
@@ -277,20 +311,28 @@ impl FolderState {
     /// Asks for the page on screen once more: captures may have come or gone.
     pub fn refresh(&mut self) {
         for standing in &mut self.pages {
-            standing.words = None;
+            standing.asked = None;
         }
         self.show(self.page);
     }
 
-    fn show(&mut self, page: usize) {
+    pub(super) fn show(&mut self, page: usize) {
         self.page = page.min(PAGES.len() - 1);
-        let words = match self.row().page {
-            // The catalogue and the list of indicators are of everything.
-            Page::Captures | Page::Indicators => String::new(),
-            Page::Found | Page::Events => self.words.clone(),
+        // The catalogue and the list of indicators are of everything, and what is known of those is not by instants.
+        let query = match self.row().page {
+            Page::Captures => Query {
+                span: self.span,
+                ..Query::default()
+            },
+            Page::Indicators => Query::default(),
+            Page::Found | Page::Events => Query {
+                words: self.words.clone(),
+                span: self.span,
+                after: None,
+            },
         };
         let (page, standing) = (self.row().page, self.standing_mut());
-        if standing.words.as_ref() == Some(&words) && standing.table.loaded {
+        if standing.asked.as_ref() == Some(&query) && standing.table.loaded {
             return;
         }
         let column = standing.table.column;
@@ -302,11 +344,39 @@ impl FolderState {
             };
             standing.rows.clear();
             standing.note.clear();
+            standing.more = None;
         }
-        standing.words = Some(words.clone());
+        standing.asked = Some(query.clone());
+        self.goes_on = false;
+        self.ask(page, query);
+    }
+
+    fn ask(&mut self, page: Page, query: Query) {
         self.last_ticket += 1;
         self.waiting = Some(self.last_ticket);
-        self.wants.push(Want::Ask(self.last_ticket, page, words));
+        self.wants.push(Want::Ask(self.last_ticket, page, query));
+    }
+
+    /// Asks for further events before the end of those at hand is reached.
+    fn go_on(&mut self) {
+        /// Rows below the selected one.
+        const NEAR: usize = 200;
+        /// Rows that are kept at most.
+        const MOST: usize = 50_000;
+        let page = self.row().page;
+        let standing = self.standing();
+        let rows = standing.table.order.len();
+        if self.working() || rows >= MOST || standing.table.cursor + NEAR < rows {
+            return;
+        }
+        let query = standing.asked.clone().zip(standing.more.clone());
+        if let Some((query, after)) = query {
+            // Should the answer not come it is not asked for again and again.
+            self.standing_mut().more = None;
+            self.goes_on = true;
+            let after = Some(after);
+            self.ask(page, Query { after, ..query });
+        }
     }
 
     fn search(&mut self, words: String) {
@@ -377,6 +447,13 @@ impl FolderState {
     /// A click on a page's name opens it, one on a row selects it, one on the selected row opens it.
     fn press(&mut self, x: u16, y: u16) {
         let plan = self.plan();
+        if plan.strip().contains(x, y) && !self.activity.is_empty() {
+            self.on_timeline = true;
+            self.cursor = usize::from(x - plan.strip().x);
+            self.mark = Some(self.cursor);
+            return;
+        }
+        self.on_timeline = false;
         if plan.trail.contains(x, y) {
             let hit = tabs(plan.trail).find(|(_, area)| area.contains(x, y));
             if let Some((page, _)) = hit {

@@ -7,12 +7,13 @@ use std::sync::{Arc, Mutex};
 
 /// Tells what it was asked, and cannot open anything.
 #[derive(Default)]
-struct Asked(Mutex<Vec<(Page, String)>>);
+struct Asked(Mutex<Vec<(Page, Query)>>);
 
 impl Shelf for Asked {
-    fn sheet(&self, page: Page, words: &str, _: &Progress) -> Result<Sheet, String> {
+    fn sheet(&self, page: Page, query: &Query, _: &Progress) -> Result<Sheet, String> {
+        let words = query.words.as_str();
         let mut asked = self.0.lock().map_err(|_| "poisoned")?;
-        asked.push((page, words.to_owned()));
+        asked.push((page, query.clone()));
         if words == "(" {
             return Err("this bracket is not closed\n  (\n  ^".to_owned());
         }
@@ -37,9 +38,13 @@ impl Shelf for Asked {
             triggered: true,
             lossy: true,
         };
+        // Of events there are three times as many.
+        let at = query.after.as_ref().map_or(0, |after| after.2);
+        let more = (page == Page::Events && at < 2).then(|| (0, String::new(), at + 1));
         Ok(Sheet {
             rows,
             activity: vec![activity],
+            more,
             ..Sheet::default()
         })
     }
@@ -91,14 +96,19 @@ fn words_lead_to_what_is_found_and_to_the_timeline_and_what_is_wrong_has_a_caret
     let (shelf, mut player) = player(140, 36);
     press(&mut player, "<Ctrl-F>shadow<Enter>3");
     let asked = shelf.0.lock().expect("not poisoned").clone();
-    let words = "shadow".to_owned();
+    let words = Query {
+        words: "shadow".to_owned(),
+        ..Query::default()
+    };
     assert_eq!(
-        asked,
-        [
-            (Page::Captures, String::new()),
-            (Page::Found, words.clone()),
-            (Page::Events, words),
-        ]
+        asked.get(..3),
+        Some(
+            &[
+                (Page::Captures, Query::default()),
+                (Page::Found, words.clone()),
+                (Page::Events, words),
+            ][..]
+        )
     );
     let screen = press(&mut player, "<Ctrl-F><Ctrl-U>(<Enter>");
     assert!(
@@ -106,8 +116,53 @@ fn words_lead_to_what_is_found_and_to_the_timeline_and_what_is_wrong_has_a_caret
         "{screen}"
     );
     // Back at the catalogue, which is asked for once only.
+    let asked = shelf.0.lock().expect("not poisoned").len();
     press(&mut player, "<Esc>");
-    assert_eq!(shelf.0.lock().expect("not poisoned").len(), 4);
+    assert_eq!(shelf.0.lock().expect("not poisoned").len(), asked);
+}
+
+#[test]
+fn further_events_are_asked_for_before_the_end_is_reached_and_go_below_the_others() {
+    let (shelf, mut player) = player(140, 36);
+    press(&mut player, "3");
+    let screen = press(&mut player, "<End>");
+    assert!(screen.contains("123 of 123 rows"), "{screen}");
+    let asked = shelf.0.lock().expect("not poisoned").clone();
+    let after: Vec<_> = asked.iter().map(|(_, query)| &query.after).collect();
+    let spot = |at| Some((0, String::new(), at));
+    assert_eq!(after, [&None, &None, &spot(1), &spot(2)]);
+    // The row stands where it stood, and leads where it led.
+    let screen = press(&mut player, "<Enter>");
+    assert!(screen.contains("39.aft cannot be opened"), "{screen}");
+}
+
+#[test]
+fn a_part_that_is_marked_on_the_timeline_is_asked_of_every_page_until_all_is_shown_again() {
+    let (shelf, mut player) = player(140, 36);
+    let asked = || shelf.0.lock().expect("not poisoned").last().cloned();
+    let screen = press(&mut player, "<Tab><Enter><Right><Right><Enter>");
+    let Some((Page::Captures, query)) = asked() else {
+        panic!("{:?}", asked());
+    };
+    let (from, to) = query.span.expect("a part");
+    let whole: (i64, i64) = (1_700_000_000_000_000_000, 1_700_000_060_000_000_000);
+    assert!(
+        from == whole.0 && to < whole.0 + 2_000_000_000,
+        "{from} {to}"
+    );
+    assert!(
+        screen.contains("part") && screen.contains("; from 2023-11-14"),
+        "{screen}"
+    );
+    press(&mut player, "3");
+    assert_eq!(asked().and_then(|(_, query)| query.span), query.span);
+    press(&mut player, "=");
+    let (page, query) = asked().expect("it was asked");
+    assert_eq!((page, query.span), (Page::Events, None));
+    press(&mut player, "+");
+    let (_, query) = asked().expect("it was asked");
+    let (from, to) = query.span.expect("a part");
+    assert!(to - from <= 30_000_000_001, "{from} {to}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use super::{Body, Effect, State};
 use crate::show;
+use crate::waste::drop_elsewhere;
 use crate::worker::Answer;
 
 impl State {
@@ -17,6 +18,7 @@ impl State {
             .find(|row| *row.1 == ticket)
             .map(|row| *row.0)
         else {
+            drop_elsewhere(answer);
             return self.effects();
         };
         let (more, answer) = match answer {
@@ -44,11 +46,8 @@ impl State {
                 overview.counted = Some(counted)
             }
             (Answer::Page(lines), Body::Events(list)) => {
-                if let Some((first, _)) = list.asked.take() {
-                    list.page_first = first;
-                    list.widest = show::measure(columns, lines.iter().map(|line| &line.cells[..]));
-                    list.page = lines;
-                }
+                list.widest = show::measure(columns, lines.iter().map(|line| &line.cells[..]));
+                list.take_page(lines);
             }
             (Answer::Detail(detail), Body::Events(list)) => list.look.take(detail),
             (Answer::Detail(detail), Body::Table(table)) => table.below.look.take(detail),

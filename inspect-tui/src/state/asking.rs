@@ -2,7 +2,8 @@
 
 use super::events::EventList;
 use super::table::Table;
-use super::{Body, Overview, State};
+use super::{Body, Effect, Overview, State};
+use crate::waste::drop_elsewhere;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_query::{Made, Shape};
 
@@ -11,8 +12,17 @@ impl State {
     pub(super) fn reload(&mut self) {
         let view = self.step().view;
         let which = self.which();
-        self.tickets
-            .retain(|lane, _| matches!(lane, Lane::Errand | Lane::Marks | Lane::Alerts));
+        // What is asked no more is worked on no more: it would take time from what is asked next. While the instant moves on the
+        // timeline stays as it is.
+        let playing = self.playing;
+        let stays = |lane: Lane| match lane {
+            Lane::Errand | Lane::Marks | Lane::Alerts => true,
+            Lane::Timeline => playing,
+            _ => false,
+        };
+        let given_up = self.tickets.keys().filter(|lane| !stays(**lane));
+        self.effects.extend(given_up.copied().map(Effect::GiveUp));
+        self.tickets.retain(|lane, _| stays(*lane));
         match view.shape {
             Shape::Overview => {
                 let cursor = if let Body::Overview(old) = &self.step().body {
@@ -20,10 +30,10 @@ impl State {
                 } else {
                     0
                 };
-                self.step_mut().body = Body::Overview(Overview {
+                self.set_body(Body::Overview(Overview {
                     cursor,
                     ..Overview::default()
-                });
+                }));
                 self.ask(Ask::Overview(which));
             }
             Shape::Events => {
@@ -38,14 +48,14 @@ impl State {
                         list.go_to(num);
                     }
                 }
-                self.step_mut().body = Body::Events(Box::new(list));
+                self.set_body(Body::Events(Box::new(list)));
                 if all.is_none() {
                     self.ask(Ask::Matches(which));
                 }
             }
             Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {
                 if !matches!(self.step().body, Body::Table(_)) {
-                    self.step_mut().body = Body::Table(Table::default());
+                    self.set_body(Body::Table(Table::default()));
                 }
                 // Where not all columns fit, what was said matters more than when.
                 let narrow = self.size.0 < 70;
@@ -70,6 +80,11 @@ impl State {
         if !self.playing {
             self.timeline.asked = 0;
         }
+    }
+
+    /// Gives the step on screen something else to show.
+    pub(super) fn set_body(&mut self, body: Body) {
+        drop_elsewhere(std::mem::replace(&mut self.step_mut().body, body));
     }
 
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.

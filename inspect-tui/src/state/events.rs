@@ -1,6 +1,7 @@
 //! The event list: which events it has, the page of them that is at hand, the one that is looked into.
 
 use super::look::Look;
+use crate::waste::drop_elsewhere;
 use crate::worker::Line;
 
 /// Which events are in the list.
@@ -29,8 +30,8 @@ pub struct EventList {
     pub column: usize,
     /// The place of the first line at hand.
     pub page_first: usize,
-    /// Lines at hand.
-    pub page: Vec<Line>,
+    /// Lines at hand, `None` for events that cannot be read.
+    pub page: Vec<Option<Line>>,
     /// The widest cell of each column of the lines at hand.
     pub widest: Vec<u16>,
     /// The page that was asked for: first place and count.
@@ -116,18 +117,43 @@ impl EventList {
         }
     }
 
+    /// Takes the lines that were asked for, each to its place. Of events that cannot be read there are none.
+    pub fn take_page(&mut self, lines: Vec<Line>) {
+        let Some((first, count)) = self.asked.take() else {
+            return;
+        };
+        let mut lines = lines.into_iter().peekable();
+        let page = (first..first.saturating_add(count)).map(|place| {
+            let num = self.num(place);
+            lines.next_if(|line| Some(line.num) == num)
+        });
+        let page = page.collect();
+        drop_elsewhere(std::mem::replace(&mut self.page, page));
+        self.page_first = first;
+    }
+
     /// The line at a place, when it is at hand.
     pub fn line(&self, place: usize) -> Option<&Line> {
-        self.page.get(place.checked_sub(self.page_first)?)
+        self.page.get(place.checked_sub(self.page_first)?)?.as_ref()
+    }
+
+    /// Whether the event at a place was asked for and cannot be read.
+    pub fn is_unreadable(&self, place: usize) -> bool {
+        let at = place.checked_sub(self.page_first);
+        at.and_then(|at| self.page.get(at))
+            .is_some_and(Option::is_none)
     }
 
     /// The first place and the count of a page to ask for, when what is on screen is not at hand.
     pub fn wants(&self, lines: usize) -> Option<(usize, usize)> {
         /// Lines beyond the screen that are fetched with it, each way.
-        const AROUND: usize = 96;
-        let end = self.top.saturating_add(lines).min(self.len());
-        let has =
-            |first: usize, count: usize| first <= self.top && first.saturating_add(count) >= end;
+        const AROUND: usize = 400;
+        /// With fewer than so many of them left, more are fetched before they are needed.
+        const NEAR: usize = 100;
+        let all = self.len();
+        let end = self.top.saturating_add(lines).min(all);
+        let (from, to) = (self.top.saturating_sub(NEAR), (end + NEAR).min(all));
+        let has = |first: usize, count: usize| first <= from && first.saturating_add(count) >= to;
         if end == self.top
             || has(self.page_first, self.page.len())
             || self.asked.is_some_and(|(first, count)| has(first, count))
@@ -135,7 +161,7 @@ impl EventList {
             return None;
         }
         let first = self.top.saturating_sub(AROUND);
-        Some((first, (end + AROUND).min(self.len()) - first))
+        Some((first, (end + AROUND).min(all) - first))
     }
 }
 
@@ -165,13 +191,36 @@ mod tests {
     }
 
     #[test]
+    fn lines_go_to_their_places_and_those_that_cannot_be_read_stay_empty() {
+        let line = |num| Line {
+            num,
+            failed: false,
+            cells: Vec::new(),
+            role: None,
+        };
+        let mut list = EventList::new(Some(6));
+        assert_eq!(list.wants(20), Some((0, 6)));
+        list.asked = Some((0, 6));
+        list.take_page(vec![line(1), line(2), line(5), line(6)]);
+        let num = |place| list.line(place).map(|line| line.num);
+        assert_eq!((num(1), num(4), num(2)), (Some(2), Some(5), None));
+        assert!(list.is_unreadable(2) && list.is_unreadable(3));
+        assert!(!list.is_unreadable(1) && !list.is_unreadable(6));
+        assert_eq!(list.wants(20), None, "it is not asked for again");
+    }
+
+    #[test]
     fn a_page_is_asked_for_once_and_only_when_needed() {
         let mut list = EventList::new(Some(1000));
-        assert_eq!(list.wants(20), Some((0, 116)));
-        list.asked = Some((0, 116));
+        assert_eq!(list.wants(20), Some((0, 420)));
+        list.asked = Some((0, 420));
         assert_eq!(list.wants(20), None);
+        list.top = 300;
+        assert_eq!(list.wants(20), None, "enough is on its way");
+        list.top = 301;
+        assert_eq!(list.wants(20), Some((0, 721)), "before it is needed");
         list.top = 500;
-        assert_eq!(list.wants(20), Some((404, 212)));
+        assert_eq!(list.wants(20), Some((100, 820)));
         assert_eq!(EventList::new(Some(0)).wants(20), None);
     }
 }

@@ -359,7 +359,7 @@ impl State {
         };
         if let Some(other) = other {
             self.step_mut().view = other;
-            self.step_mut().body = Body::Table(super::Table::default());
+            self.set_body(Body::Table(super::Table::default()));
             self.reload();
         }
     }

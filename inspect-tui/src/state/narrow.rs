@@ -5,6 +5,7 @@ use crate::action::Action;
 use crate::fit;
 use crate::show;
 use crate::state::table::Table;
+use crate::waste::drop_elsewhere;
 use crate::worker::Ask;
 use afterimage_indexer::{Cell, Span, latencies_of};
 use afterimage_model::fields;
@@ -24,16 +25,17 @@ fn is_value(column: &Column, view: &View) -> bool {
 impl State {
     /// Opens a view by name: a new trail, with the filter the user typed for this one.
     pub(super) fn open(&mut self, view: &'static View) {
-        let kept = self.step().clone();
         // What the user narrowed the last step to is easily dropped, but not easily typed again.
-        self.trail = vec![Step {
+        let step = self.step();
+        let opened = Step {
             view,
             from: String::new(),
             narrowing: None,
-            filter: kept.filter,
-            filter_text: kept.filter_text,
+            filter: step.filter.clone(),
+            filter_text: step.filter_text.clone(),
             body: Body::Table(Table::default()),
-        }];
+        };
+        drop_elsewhere(std::mem::replace(&mut self.trail, vec![opened]));
         self.pane = Pane::Body;
         self.reload();
     }
@@ -66,7 +68,13 @@ impl State {
                     .and_then(|all| all.tiles.get(overview.cursor))
                     .is_some_and(|tile| tile.events == 0)
                 {
-                    return self.say("there are none", true);
+                    return self.say(
+                        match self.facts.is_damaged() {
+                            true => "there are none in what can be read of the file",
+                            false => "there are none",
+                        },
+                        true,
+                    );
                 }
                 let Some(view) = find_view(tile.view) else {
                     return;
@@ -253,7 +261,7 @@ impl State {
         if step + 1 >= self.trail.len() {
             return;
         }
-        self.trail.truncate(step + 1);
+        drop_elsewhere(self.trail.split_off(step + 1));
         self.pane = Pane::Body;
         self.reload();
     }

@@ -21,6 +21,18 @@ pub fn tree_column(view: &View) -> Option<usize> {
     tree.then(named).flatten()
 }
 
+/// Whether the last column of a view says what its rows are about: the text, the command. Where there is a column of files or
+/// connections, those say it rather than who touched them.
+fn says_what(view: &View) -> bool {
+    let Some(last) = view.columns.last() else {
+        return false;
+    };
+    let who = matches!(last.field, "proc.cmdline" | "proc.exeline");
+    let of_files = |column: &Column| matches!(column.field, "fd.name" | "fs.path.name");
+    matches!(view.shape, Shape::List | Shape::Made(_))
+        && !(who && view.columns.iter().any(of_files))
+}
+
 impl State {
     /// Where things are on the screen.
     pub fn plan(&self) -> Plan {
@@ -68,7 +80,11 @@ impl State {
                 .filter(|_| !tree || Some(at) != tree_column(view));
             show::width(column, widest, &style, total)
         };
-        view.columns.iter().enumerate().map(width).collect()
+        let mut widths: Vec<area::Width> = view.columns.iter().enumerate().map(width).collect();
+        if let Some(last) = widths.last_mut() {
+            last.kept = last.elastic && says_what(view);
+        }
+        widths
     }
 
     /// What is said below the line being typed: why it is wrong, or what it could become.

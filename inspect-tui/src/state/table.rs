@@ -2,6 +2,7 @@
 
 use super::look::Below;
 use crate::show;
+use crate::waste::drop_elsewhere;
 use crate::worker::holds;
 use afterimage_indexer::{Cell, Row, Rows, TimeStyle};
 use afterimage_query::Column;
@@ -43,7 +44,7 @@ impl Table {
             .filter(|_| !stays)
             .map(|row| row.filter.clone())
             .filter(|filter| !filter.is_empty());
-        self.rows = rows;
+        drop_elsewhere(std::mem::replace(&mut self.rows, rows));
         self.loaded = true;
         /// Rows whose cells are measured at most; it takes a few milliseconds.
         const MEASURED: usize = 4000;

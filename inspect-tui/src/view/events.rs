@@ -51,13 +51,12 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
     };
     // Lines that are still to come have their number already.
     let number = columns.iter().position(|column| column.field == "evt.num");
-    let coming = |num: u64| {
-        let cell = |at| {
-            if Some(at) == number {
-                Cell::Number(num.into())
-            } else {
-                Cell::Missing
-            }
+    let kind = columns.iter().position(|column| column.field == "evt.type");
+    let coming = |num: u64, unreadable: bool| {
+        let cell = |at| match Some(at) {
+            at if at == number => Cell::Number(num.into()),
+            at if at == kind && unreadable => Cell::Text(b"(not readable)".to_vec()),
+            _ => Cell::Missing,
         };
         (0..columns.len()).map(cell).collect::<Vec<_>>()
     };
@@ -66,7 +65,10 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
         let num = list.num(place)?;
         let (cells, bad, role) = match list.line(place) {
             Some(line) => (Cow::Borrowed(&line.cells[..]), line.failed, line.role),
-            None => (Cow::Owned(coming(num)), false, None),
+            None => {
+                let lost = list.is_unreadable(place);
+                (Cow::Owned(coming(num, lost)), lost, None)
+            }
         };
         Some(Line {
             cells,
@@ -78,8 +80,7 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
         })
     });
     if list.is_empty() {
-        let line = area.height.saturating_sub(1).min(1);
-        canvas.text(area, 2, line, &why::empty(state), Role::Dim);
+        why::draw(state, area, canvas);
     }
 }
 

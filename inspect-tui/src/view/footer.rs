@@ -89,6 +89,10 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         let empty = counted.as_ref().is_some_and(|all| all.matched == 0);
         let tile = TILES.get(*cursor);
         let text = match tile.filter(|_| !empty) {
+            Some(tile) if state.facts.is_damaged() => format!(
+                "{}: {} What is in damaged parts of the file is not counted.",
+                tile.title, tile.doc
+            ),
             Some(tile) => format!("{}: {}", tile.title, tile.doc),
             None => why::empty(state),
         };

@@ -13,6 +13,7 @@ use afterimage_query::{TILES, Unit};
 
 /// Draws the tiles that are in sight.
 pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<'_>) {
+    let damaged = state.facts.is_damaged();
     for place in board::places(area.width, &overview.shown()) {
         let Some(line) = place
             .line
@@ -48,12 +49,17 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
             (false, true) => "!",
             (false, false) => " ",
         };
-        let number = match (tally, tile.unit) {
+        let mut number = match (tally, tile.unit) {
             (None, _) => String::new(),
+            // Where a part of the file cannot be read, nothing found is not nothing there.
+            (Some(_), _) if damaged && total == 0 => "?".to_owned(),
             (Some(_), Unit::Bytes) => bytes_text(total.into()),
             (Some(_), Unit::Duration) => duration_text(total.into()),
             (Some(_), Unit::Plain | Unit::Time | Unit::Heat) => show::count(total),
         };
+        if damaged && total > 0 {
+            number.insert_str(0, canvas.glyph("≥ ", ">= "));
+        }
         canvas.text(cell, 0, line, mark, role);
         canvas.text(
             cell,
@@ -64,9 +70,9 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
         );
         canvas.text(
             cell,
-            25,
+            24,
             line,
-            &fit::pad(&number, 10, true, canvas.ascii),
+            &fit::pad(&number, 13, true, canvas.ascii),
             role,
         );
         if let Some(tally) = tally {
@@ -78,7 +84,7 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
                 .collect();
             canvas.text(
                 cell,
-                37,
+                38,
                 line,
                 &spark,
                 if notable {
@@ -89,7 +95,7 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
             );
         }
         if selected {
-            canvas.tint(cell, 0, line, 37 + TILE_STEPS as u16, Role::Selected);
+            canvas.tint(cell, 0, line, 38 + TILE_STEPS as u16, Role::Selected);
         }
     }
 }

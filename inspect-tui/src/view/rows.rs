@@ -125,6 +125,15 @@ impl Rows {
             let edge = area.width.saturating_sub(1);
             canvas.text(area, edge, 0, canvas.glyph("›", ">"), Role::Key);
         }
+        // Columns between two that are on screen are there for them, too.
+        for pair in placed.windows(2) {
+            if let [before, after] = pair
+                && before.column + 1 < after.column
+            {
+                let between = after.x.saturating_sub(1);
+                canvas.text(inner, between, 0, canvas.glyph("›", ">"), Role::Key);
+            }
+        }
         for place in 0..usize::from(area.height.saturating_sub(1)) {
             let Some(row) = line(place) else { break };
             let screen_line = place as u16 + 1;

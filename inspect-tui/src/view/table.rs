@@ -148,7 +148,6 @@ fn draw_rows(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
         })
     });
     if table.order.is_empty() {
-        let line = area.height.saturating_sub(1).min(1);
-        canvas.text(area, 2, line, &why::empty(state), Role::Dim);
+        why::draw(state, area, canvas);
     }
 }

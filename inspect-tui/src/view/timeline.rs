@@ -2,6 +2,7 @@
 
 use super::Canvas;
 use crate::area::{self, Area, LANE_NAME};
+use crate::show;
 use crate::state::marks::Mark;
 use crate::state::{Pane, State};
 use crate::theme::Role;
@@ -173,5 +174,12 @@ fn draw_axis(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Can
     let x = strip.width.saturating_sub(right.len() as u16);
     if usize::from(x) > left.len() {
         canvas.text(strip, x, line, &right, Role::Dim);
+    }
+    let untimed = histogram.map_or(0, |counts| counts.untimed);
+    let says = format!("{} without a time", show::counted(untimed, "event"));
+    let room = usize::from(x).saturating_sub(left.len());
+    if untimed > 0 && room > says.len() + 2 {
+        let from = left.len() + (room - says.len()) / 2;
+        canvas.text(strip, from as u16, line, &says, Role::Loss);
     }
 }

@@ -1,9 +1,12 @@
 //! Why a view has no rows, in words, and what would bring some.
 
+use super::Canvas;
 use crate::action::Action;
+use crate::area::Area;
 use crate::fit;
 use crate::keymap::bindings;
 use crate::state::{Body, State};
+use crate::theme::Role;
 use crate::worker::Lane;
 use afterimage_query::{Made, Shape};
 
@@ -13,6 +16,15 @@ fn key(action: Action) -> String {
     let keys = rows.find(|row| row.action == action).map(|row| row.keys);
     let key = keys.and_then(|keys| keys.first());
     key.map_or(String::new(), ToString::to_string)
+}
+
+/// Says below the titles why there are no rows, on as many lines as it takes.
+pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
+    let first = area.height.saturating_sub(1).min(1);
+    let room = usize::from(area.width.saturating_sub(4)).max(1);
+    for (line, text) in (first..area.height).zip(fit::wrap(&empty(state), room, 4)) {
+        canvas.text(area, 2, line, &text, Role::Dim);
+    }
 }
 
 /// Why the view on screen has no rows.

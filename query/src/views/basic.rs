@@ -24,6 +24,8 @@ pub(super) const BASIC: &[View] = views! {
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
+        "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
+        "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Most resident memory of one process, where another recorder sampled it.";
     } "Every container that was recorded, also those that no longer exist.";
 
     "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 {
@@ -37,6 +39,9 @@ pub(super) const BASIC: &[View] = views! {
         "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
+        "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
+        "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
+        "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
     } "Every process under its parent.";
 
@@ -67,6 +72,8 @@ pub(super) const BASIC: &[View] = views! {
         "OPS" "evt.count" 8 Sum Plain "Calls.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
+        "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
+        "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
     } "Every pair of addresses, by the kernel's own socket.";
 
     "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 {
@@ -110,6 +117,8 @@ pub(super) const BASIC: &[View] = views! {
         "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "VTID" "thread.vtid" 8 Last Plain "Thread id, as its container numbers it.";
+        "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
     } "Every thread that made an event.";
 

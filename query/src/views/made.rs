@@ -106,7 +106,7 @@ pub(super) const MADE: &[View] = views! {
         "WHO" "of.who" 24 First Plain "Who said it.";
         "TO" "of.to" 24 First Plain "To whom.";
         "MESSAGE" "of.text" 0 First Plain "What it means.";
-    } "Requests, answers and greetings of HTTP, DNS, TLS, Redis, PostgreSQL, MySQL, memcached and SSH.";
+    } "Requests, answers and greetings of HTTP, DNS, TLS, Redis, PostgreSQL, MySQL, memcached, SSH and StatsD.";
 
     "http" 'H' "HTTP requests" Made(Http) "" => Some("conversation"), "" sorted by 0 {
         "TIME" "of.first" 19 First Time "When it was asked.";

@@ -257,6 +257,16 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Questions to name servers and their answers.";
 
+    "statsd" '\0' "StatsD metrics" List "evt.is_io=true and (fd.l4proto=udp or fd.type=unix) and evt.buffer contains ':' and evt.buffer contains anyof ('|c', '|g', '|m', '|s', '|h', '|d')" => Some("events"), "evt.num={}" sorted by 0 {
+        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
+        "TIME" "evt.rawtime" 19 First Time "When the call returned.";
+        "WAY" "evt.io_dir" 5 First Plain "Sent (write) or received (read).";
+        "PROCESS" "proc.name" 16 First Plain "Who.";
+        "CONNECTION" "fd.name" 32 First Plain "Both ends.";
+        "CONTAINER" "container.name" 16 First Plain "Container.";
+        "METRICS" "evt.buffer" 0 First Plain "Name, value and kind of each, as much as was kept.";
+    } "What was sent or received over UDP and Unix sockets that looks like metrics of StatsD; what it means is told in conversations.";
+
     "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset)" => Some("events"), "evt.num={}" sorted by 0 {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";

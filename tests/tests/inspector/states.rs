@@ -200,7 +200,7 @@ fn zooming_in_goes_down_to_microseconds_around_the_cursor_and_out_to_everything(
 
 #[test]
 #[allow(clippy::print_stderr, reason = "tests say what they skipped")]
-fn the_event_below_the_list_is_the_selected_one_in_captures_that_hide_some() {
+fn captures_of_sysdig_begin_when_they_do_and_the_event_below_the_list_is_the_selected_one() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
     let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
     let Ok(entries) = std::fs::read_dir(root.join("scap")) else {
@@ -212,6 +212,13 @@ fn the_event_below_the_list_is_the_selected_one_in_captures_that_hide_some() {
         let reader = afterimage_interop::open(&path).expect("the capture opens");
         let session = Session::from_reader(reader);
         let mut player = Player::new(session, options(), 140, 40).expect("the inspector opens");
+        // Some hold events without a time, which are no reason to begin in 1970.
+        let screen = player.screen();
+        assert!(
+            !screen.contains("1970-01-01"),
+            "{}\n{screen}",
+            path.display()
+        );
         player.press("7");
         for keys in ["", "<Down>", "<PgDn>", "<End>"] {
             let screen = player.press(keys).screen();

@@ -58,7 +58,7 @@ impl Output {
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
             let written = self.written.lock().expect("the output").clone();
-            if written.windows(16).any(|part| part == b"Everything recor") {
+            if written.windows(16).any(|part| part == b"What was recorde") {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));

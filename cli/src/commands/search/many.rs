@@ -21,6 +21,8 @@ impl Search {
             from: self.when.from.as_deref(),
             to: self.when.to.as_deref(),
             zone: self.when.tz,
+            span: None,
+            after: None,
             progress: Progress::default(),
         }
     }
