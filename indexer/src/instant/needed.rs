@@ -35,6 +35,7 @@ const CHANGES: &[(&str, Change)] = &[
     ("execve", Change::Exec),
     ("execveat", Change::Exec),
     ("fcntl", Change::Control),
+    ("fcntl64", Change::Control),
     ("listen", Change::Listen),
     ("mount", Change::Mount),
     ("pipe", Change::Pair),
