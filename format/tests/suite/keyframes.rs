@@ -5,7 +5,8 @@ use afterimage_format::{Deed, Identities, Reader, Writer, WriterOptions, recover
 use afterimage_model::{BootNs, ProcId, Process, Totals};
 use std::sync::Arc;
 
-/// Ten chunks of ten events with a keyframe behind every second; the last row of each keyframe is in no other state.
+/// Ten chunks of ten events with a keyframe behind every second; the last row of each keyframe is in no other state, and in every
+/// other one it was over.
 pub fn capture() -> Vec<u8> {
     let story = story();
     let mut writer = Writer::new(
@@ -26,6 +27,7 @@ pub fn capture() -> Vec<u8> {
             let id = ProcId(100 + chunk as u32);
             let row = Process {
                 id,
+                past: chunk % 4 == 1,
                 ..Process::default()
             };
             tables.procs.insert(id, Arc::new(row));
@@ -121,4 +123,16 @@ fn a_recovered_capture_keeps_its_keyframes() {
     let reader = Reader::open(&to).unwrap();
     let frame = reader.keyframe(event(85).time).unwrap().unwrap();
     assert_eq!((frame.at, frame.chunks), (after(7), 8..9));
+}
+
+#[test]
+fn the_frozen_sample_with_keyframes_still_tells_its_instants() {
+    let reader = crate::frozen::sample("v1.4", "keyframes", capture);
+    assert_eq!(reader.keyframes(), 6);
+    for chunk in [1_u64, 3, 5, 7, 9] {
+        let frame = reader.resume(after(chunk), 0).unwrap().unwrap();
+        assert_eq!(frame.at, after(chunk));
+        let row = frame.tables.procs.get(&ProcId(100 + chunk as u32));
+        assert_eq!(row.map(|row| row.past), Some(chunk % 4 == 1));
+    }
 }

@@ -5,7 +5,6 @@ use crate::story;
 use afterimage_format::layout::{self, column};
 use afterimage_format::{Reader, Writer, WriterOptions, verify_bytes};
 use afterimage_model::*;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 type Column = (u16, u16, u32, u32, Vec<u8>);
@@ -356,30 +355,13 @@ fn many_events_come_back_as_they_were_in_order_and_by_what_is_asked() {
     );
 }
 
-/// `BLESS=1` writes it where it is not there; it is never written again.
 #[test]
 fn the_frozen_sample_in_lists_still_prints_its_twin() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../samples/v1.3");
-    let (sample, twin) = (folder.join("lists.aft"), folder.join("lists.json"));
-    let printed = |file: Vec<u8>| {
-        let mut out = Vec::new();
-        afterimage_format::twin::write(&Reader::from_bytes(file).unwrap(), &mut out).unwrap();
-        String::from_utf8(out).unwrap()
-    };
-    if std::env::var_os("BLESS").is_some() && !sample.exists() {
+    let reader = crate::frozen::sample("v1.3", "lists", || {
         let (events, tables) = many(1_300);
-        let file = written(&events, &tables);
-        std::fs::create_dir_all(&folder).unwrap();
-        std::fs::write(&twin, printed(file.clone())).unwrap();
-        std::fs::write(&sample, file).unwrap();
-    }
-    let file = std::fs::read(&sample).unwrap();
-    assert!(matches!(
-        verify_bytes(file.clone()).unwrap().verdict,
-        afterimage_format::Verdict::SealedIntact
-    ));
-    let columns = Reader::from_bytes(file.clone()).unwrap();
-    let columns = columns.columns(0).unwrap().directory();
+        written(&events, &tables)
+    });
+    let columns = reader.columns(0).unwrap().directory();
     for number in [
         column::TIMES,
         column::RANKS,
@@ -392,18 +374,4 @@ fn the_frozen_sample_in_lists_still_prints_its_twin() {
             "{number}"
         );
     }
-    let twin = std::fs::read_to_string(&twin).unwrap();
-    for (line, (is, was)) in printed(file).lines().zip(twin.lines()).enumerate() {
-        assert_eq!(is, was, "line {}", line + 1);
-    }
-}
-
-#[test]
-fn a_chunk_in_lists_keeps_rows_field_by_field() {
-    let reader = Reader::from_bytes(story::story().write()).unwrap();
-    let numbers: Vec<u16> = (reader.columns(0).unwrap().directory().iter())
-        .map(|column| column.number)
-        .collect();
-    assert!(numbers.contains(&column::PROCESS_TABLE) && numbers.contains(&column::TIMES));
-    assert!(!numbers.contains(&column::PROCESS_ROWS) && !numbers.contains(&column::TIME));
 }

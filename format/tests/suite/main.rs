@@ -9,6 +9,7 @@ mod encrypted;
 mod evidence;
 mod flips;
 mod forge;
+mod frozen;
 mod fuzz;
 mod hostile;
 mod keyframes;

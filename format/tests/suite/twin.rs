@@ -73,6 +73,11 @@ fn the_conformance_reader_prints_the_same_twin_of_a_small_capture() {
 }
 
 #[test]
+fn the_conformance_reader_prints_the_same_twin_of_a_capture_with_keyframes() {
+    compare(&crate::keyframes::capture());
+}
+
+#[test]
 fn the_conformance_reader_prints_the_same_twin_of_disordered_events_in_large_chunks() {
     let story = story();
     let mut writer = Writer::new(
