@@ -204,7 +204,7 @@ fn copied(path: &Path) -> Option<Result<Reader, InteropError>> {
     let stream = foreign(path).ok().flatten()?;
     let place = cache::place(path)?;
     if let Some(reader) = place.open() {
-        return Some(Ok(reader));
+        return Some(Ok(reader.of_a_copy()));
     }
     let draft = place.begin()?;
     let out = BufWriter::new(draft.file().ok()?);
@@ -214,7 +214,7 @@ fn copied(path: &Path) -> Option<Result<Reader, InteropError>> {
         let file = out
             .into_inner()
             .map_err(|error| InteropError::Write(error.into_error()))?;
-        Ok(Reader::from_file(file)?)
+        Ok(Reader::from_file(file)?.of_a_copy())
     });
     match read {
         Ok(reader) => {

@@ -215,18 +215,25 @@ fn what_convert_makes_is_signed_and_names_its_parent() {
     );
 }
 
-/// Captures of sysdig, as `tests/tests/scap.rs` looks for them.
-#[test]
+/// Captures of sysdig, as `tests/tests/scap.rs` looks for them; `None`, and said, where there are none.
 #[expect(clippy::print_stderr, reason = "a test that skips says so")]
-fn what_is_sifted_is_what_is_found_in_the_converted_capture() {
+fn fixtures() -> Option<PathBuf> {
     let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures"),
         PathBuf::from,
     );
-    let Ok(entries) = fs::read_dir(root.join("scap")) else {
+    let folder = root.join("scap");
+    let there = folder.is_dir();
+    if !there {
         eprintln!("skipped: no captures of sysdig in {}", root.display());
-        return;
-    };
+    }
+    there.then_some(folder)
+}
+
+#[test]
+fn what_is_sifted_is_what_is_found_in_the_converted_capture() {
+    let Some(fixtures) = fixtures() else { return };
+    let entries = fs::read_dir(fixtures).unwrap();
     let desk = Desk::new();
     let format = "*%evt.num %evt.rawtime %evt.type %evt.latency %thread.tid %proc.name %proc.pname %proc.nthreads %fd.num %fd.name %fd.connected %evt.args";
     for path in entries.flatten().map(|entry| entry.path()) {
@@ -258,6 +265,41 @@ fn what_is_sifted_is_what_is_found_in_the_converted_capture() {
                 ])
             };
             assert!(read(&path) == read("whole.aft"), "{path} {filter}");
+        }
+    }
+}
+
+#[test]
+fn a_capture_of_another_program_has_no_seal_to_show_and_its_conversion_has() {
+    let desk = Desk::new();
+    desk.large();
+    desk.out(&["convert", "one.scap", "one.aft"]);
+    // As it is read, while its copy is made, and from the copy.
+    for name in ["one.scap", "large.scap", "large.scap"] {
+        let told = desk.out(&["info", name]);
+        assert!(
+            told.contains("no seal") && !told.contains("sealed ("),
+            "{told}"
+        );
+        let told = desk.out(&["info", "--json", name]);
+        assert!(told.contains("\"capture.sealed\":false"), "{told}");
+    }
+    let told = desk.out(&["info", "one.aft"]);
+    assert!(told.contains("sealed ("), "{told}");
+}
+
+/// What scap knows as a container has to be one of a runtime, which our samples do not have.
+#[test]
+fn what_stood_at_an_instant_is_told_with_its_containers() {
+    let Some(fixtures) = fixtures() else { return };
+    let desk = Desk::new();
+    let capture = fixtures.join("sf-collector_alpine_alpine.scap");
+    let capture = capture.display().to_string();
+    for (view, lines) in [("containers_at", 3), ("ps", 40)] {
+        for at in [&[][..], &["--at", "+20s"]] {
+            let told = desk.out(&[&["view", &capture, view][..], at].concat());
+            let named = told.lines().filter(|line| line.contains(" alpine "));
+            assert!(named.count() > 0 && told.lines().count() > lines, "{told}");
         }
     }
 }

@@ -88,6 +88,7 @@ pub struct Reader {
     pub(crate) keyframes: Vec<Frame>,
     totals: Option<Totals>,
     seal: Option<Seal>,
+    is_copy: bool,
 }
 
 impl Reader {
@@ -366,6 +367,17 @@ impl Reader {
         read().map_err(|kind| Error::at(Place::Block(seq), offset, kind))
     }
 
+    /// The same, read as a working copy of a capture that another program wrote.
+    pub fn of_a_copy(mut self) -> Reader {
+        self.is_copy = true;
+        self
+    }
+
+    /// Whether this is a working copy of a capture that another program wrote: its seal says nothing of that one.
+    pub fn is_copy(&self) -> bool {
+        self.is_copy
+    }
+
     /// The footer's totals; `None` when the file is not sealed.
     pub fn totals(&self) -> Option<&Totals> {
         self.totals.as_ref()
@@ -459,6 +471,7 @@ impl Parts {
             keyframes,
             totals,
             seal,
+            is_copy: false,
         }
     }
 }

@@ -197,6 +197,11 @@ impl Session {
         found.iter().filter_map(gap).collect()
     }
 
+    /// Whether this is the capture of a program that seals nothing: nothing shows whether it was changed.
+    pub fn has_no_seal(&self) -> bool {
+        self.source.is_copy()
+    }
+
     /// Totals of a sealed capture.
     pub fn totals(&self) -> Option<&Totals> {
         self.source.totals()

@@ -9,6 +9,10 @@ pub(crate) trait Source: Send + Sync {
     fn schema(&self) -> &Schema;
     fn state(&self) -> &Tables;
     fn gaps(&self) -> &[Gap];
+    /// Whether it is a working copy of another program's capture.
+    fn is_copy(&self) -> bool {
+        false
+    }
     fn totals(&self) -> Option<&Totals>;
     fn chunks(&self) -> &[ChunkInfo];
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>>;
@@ -60,6 +64,10 @@ pub(crate) trait Source: Send + Sync {
 const MOST_ARTIFACTS: usize = 4096;
 
 impl Source for Reader {
+    fn is_copy(&self) -> bool {
+        self.is_copy()
+    }
+
     fn is_encrypted(&self) -> bool {
         self.is_encrypted()
     }

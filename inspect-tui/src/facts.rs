@@ -35,6 +35,8 @@ pub struct Facts {
     pub manifest: Manifest,
     /// Its books; `None` when it is not sealed.
     pub totals: Option<Totals>,
+    /// It is the capture of a program that seals nothing.
+    pub has_no_seal: bool,
     /// What is missing from it, as the file says.
     pub recorded_gaps: Vec<Gap>,
     /// Parts of the file that turned out not to be readable.
@@ -60,6 +62,7 @@ impl Facts {
             name,
             manifest: session.manifest().clone(),
             totals: session.totals().cloned(),
+            has_no_seal: session.has_no_seal(),
             recorded_gaps: session.gaps().to_vec(),
             unreadable: session.unreadable(),
             remarks: session.notes().iter().filter_map(Remark::of).collect(),
@@ -105,17 +108,19 @@ impl Facts {
         self.gaps().any(|gap| gap.cause == GapCause::Unreadable)
     }
 
-    /// Whether the file is whole: `sealed`, `torn`, `damaged` or `not sealed`, and whether that is good.
-    pub fn integrity(&self) -> (&'static str, bool) {
+    /// Whether the file is whole: `sealed`, `torn`, `damaged`, `not sealed` or `no seal`, and whether that is good, where it is either.
+    pub fn integrity(&self) -> (&'static str, Option<bool>) {
         let has = |cause| self.gaps().any(|gap| gap.cause == cause);
         if self.is_damaged() {
-            ("damaged", false)
+            ("damaged", Some(false))
         } else if has(GapCause::Torn) {
-            ("torn", false)
+            ("torn", Some(false))
         } else if self.totals.is_none() {
-            ("not sealed", false)
+            ("not sealed", Some(false))
+        } else if self.has_no_seal {
+            ("no seal", None)
         } else {
-            ("sealed", true)
+            ("sealed", Some(true))
         }
     }
 

@@ -153,7 +153,7 @@ fn fill(stream: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
 fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
     if small {
         let (bytes, _) = scap::convert(stream, Vec::new(), manifest(), &Provenance::default())?;
-        return Ok(Reader::from_bytes(bytes)?);
+        return Ok(Reader::from_bytes(bytes)?.of_a_copy());
     }
     let file = tempfile::tempfile().map_err(Error::Read)?;
     let (mut out, _) = scap::convert(
@@ -166,7 +166,7 @@ fn read(stream: Box<dyn BufRead + Send>, small: bool) -> Result<Reader, Error> {
     let file = out
         .into_inner()
         .map_err(|error| Error::Read(error.into_error()))?;
-    Ok(Reader::from_file(file)?)
+    Ok(Reader::from_file(file)?.of_a_copy())
 }
 
 /// What is known of a foreign capture before it is read.

@@ -137,10 +137,15 @@ fn print(
     let m = session.manifest();
     let span = session.span();
     let took = span.map_or(0, |(first, last)| last.saturating_sub(first));
-    let sealed = if session.totals().is_some() {
-        out.good("sealed")
+    let integrity = if session.has_no_seal() {
+        "no seal: nothing in the capture of another program shows whether it was changed".to_owned()
     } else {
-        out.warning("not sealed: the recorder died or the tail is missing")
+        let sealed = if session.totals().is_some() {
+            out.good("sealed")
+        } else {
+            out.warning("not sealed: the recorder died or the tail is missing")
+        };
+        format!("{sealed} (afterimage verify checks every byte)")
     };
     let lost = match source.loss() {
         Some(text) => out.warning(&text),
@@ -149,10 +154,7 @@ fn print(
     let mut lines: Vec<(&str, String)> = vec![
         ("Capture", crate::failure::shown(file)),
         ("Id", safe(&m.capture_id)),
-        (
-            "Integrity",
-            format!("{sealed} (afterimage verify checks every byte)"),
-        ),
+        ("Integrity", integrity),
         ("Signed", signed(source)),
         ("Lost", lost),
         (
@@ -472,8 +474,11 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         }
         o.texts("capture.parents", from);
     }
-    o.truth("capture.sealed", session.totals().is_some())
-        .number("capture.events", session.events());
+    o.truth(
+        "capture.sealed",
+        session.totals().is_some() && !session.has_no_seal(),
+    )
+    .number("capture.events", session.events());
     if let Some((first, last)) = session.span() {
         o.number("capture.first_ns", m.wall_ns(first))
             .number("capture.last_ns", m.wall_ns(last));

@@ -29,7 +29,7 @@ pub(crate) fn about(session: &Session) -> About {
         host: manifest.host.clone(),
         trigger: manifest.trigger.clone(),
         reason: manifest.reason.clone(),
-        sealed: session.totals().is_some(),
+        sealed: session.totals().is_some() && !session.has_no_seal(),
         events: session.events(),
         span: session
             .span()

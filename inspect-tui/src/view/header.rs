@@ -16,13 +16,12 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let facts = &state.facts;
     let losses = facts.losses(canvas.ascii);
     let (integrity, whole) = facts.integrity();
-    let mark = if whole {
-        canvas.glyph("✓", "ok")
-    } else {
-        "!"
+    let (mark, integrity_role) = match whole {
+        Some(true) => (canvas.glyph(" ✓", " ok"), Role::Good),
+        Some(false) => (" !", Role::Loss),
+        None => ("", Role::Dim),
     };
-    let integrity = format!("{integrity} {mark}");
-    let integrity_role = if whole { Role::Good } else { Role::Loss };
+    let integrity = format!("{integrity}{mark}");
     let name = fit::plain(&facts.name);
     let mut x = 0;
     if area.height == 1 {

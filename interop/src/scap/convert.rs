@@ -13,7 +13,7 @@ use crate::error::Error;
 use afterimage_format::{Arg, Note, Row, Writer};
 use afterimage_model::time::Civil;
 use afterimage_model::{
-    Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Totals, TypeId,
+    Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Tables, Totals, TypeId,
 };
 use smallvec::SmallVec;
 use std::io::Write;
@@ -541,6 +541,14 @@ impl Converter {
             ..Totals::default()
         };
         let tables = self.rows.everything(&mut self.state);
+        // Who looks at an instant has no event to ask for their names.
+        let names = Tables {
+            containers: tables.containers.clone(),
+            users: tables.users.clone(),
+            groups: tables.groups.clone(),
+            ..Tables::default()
+        };
+        writer.state(BootNs(last), &names)?;
         let out = writer.seal(&totals, &tables)?;
         Ok((out, self.report))
     }
