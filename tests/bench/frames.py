@@ -11,6 +11,7 @@ long it was ready to run and did not get a processor. What is left of the time i
 because this program itself had to wait.
 """
 import fcntl, os, pty, select, statistics, struct, sys, termios, time
+from options import parse
 
 QUIET = 0.030  # a frame is over when nothing came for so long, s
 MOST = 3.0  # longest wait for a frame, s
@@ -97,17 +98,9 @@ def main(argv):
     if "--" in argv:
         at = argv.index("--")
         argv, further = argv[:at], argv[at + 1:]
-    options = {"--size": "80x24", "--keys": "7" + "<Down>" * 20 + "<PgDn>" * 20 + "<End><Home><Tab><Down><Down><Tab><Tab>" + "<Right>" * 10, "--rounds": "3",
+    begin = {"--size": "80x24", "--keys": "7" + "<Down>" * 20 + "<PgDn>" * 20 + "<End><Home><Tab><Down><Down><Tab><Tab>" + "<Right>" * 10, "--rounds": "3",
                "--settle": "0"}
-    plain = []
-    while argv:
-        word = argv.pop(0)
-        if word in options:
-            options[word] = argv.pop(0)
-        else:
-            plain.append(word)
-    if len(plain) != 2:
-        sys.exit(__doc__)
+    options, plain = parse(argv, begin, __doc__, lambda words: words == 2)
     columns, lines = map(int, options["--size"].split("x"))
     starts, firsts, slowest, runs, waits, rests = [], [], [], [], [], []
     for _ in range(int(options["--rounds"])):

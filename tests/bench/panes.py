@@ -7,6 +7,7 @@ Writes FOLDER/CAPTURE-SIZE.txt, one screen after the other under the name of its
 names them (`Down Down b`). Views are taken from docs/views.md.
 """
 import pathlib, subprocess, sys, time
+from options import parse
 
 VIEWS = [line.split("`")[1] for line in (pathlib.Path(__file__).parents[2] / "docs/views.md").read_text().split("# Tiles")[0].splitlines()
          if line.startswith("| `")]
@@ -48,16 +49,8 @@ def walk(program, capture, size, keys):
 
 
 def main(argv):
-    options = {"--sizes": "40x12,80x24,200x50", "--keys": ""}
-    plain = []
-    while argv:
-        word = argv.pop(0)
-        if word in options:
-            options[word] = argv.pop(0)
-        else:
-            plain.append(word)
-    if len(plain) < 3:
-        sys.exit(__doc__)
+    begin = {"--sizes": "40x12,80x24,200x50", "--keys": ""}
+    options, plain = parse(argv, begin, __doc__, lambda words: words >= 3)
     program, folder, captures = plain[0], pathlib.Path(plain[1]), plain[2:]
     folder.mkdir(parents=True, exist_ok=True)
     for capture in captures:
