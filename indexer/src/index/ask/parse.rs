@@ -122,10 +122,15 @@ impl<'t> Parser<'t> {
         }
         self.blanks();
         let start = self.at;
-        let joins = self.keyword("and") || self.keyword("or");
-        self.at = start;
+        if self.keyword("and") || self.keyword("or") {
+            let word = self.text.get(start..self.at).unwrap_or_default();
+            let what = format!(
+                "a word is expected here; the word {word} itself is searched in quotes: \"{word}\""
+            );
+            return Err(self.error(start..self.at, what));
+        }
         let rest = self.rest();
-        if rest.is_empty() || rest.starts_with(')') || joins {
+        if rest.is_empty() || rest.starts_with(')') {
             return Err(self.error(start..start, "a word is expected here"));
         }
         if rest.starts_with('(') {

@@ -91,7 +91,9 @@ fn conditions_stand_beside_words() {
 fn what_is_wrong_has_a_caret_under_it() {
     for (query, caret) in [
         ("curl AND", "         ^"),
-        ("curl AND OR x", "           ^"),
+        ("curl AND OR x", "           ^^"),
+        ("or", "  ^^"),
+        ("curl NOT and", "           ^^^"),
         ("(curl", "  ^"),
         ("curl)", "      ^"),
         ("\"curl", "  ^"),
@@ -109,6 +111,9 @@ fn what_is_wrong_has_a_caret_under_it() {
         assert!(error.contains(caret), "{query}\n{error}");
         assert!(!error.contains('\u{1b}'), "{query}");
     }
+    let error = Ask::parse("or").map(|_| ()).unwrap_err().to_string();
+    assert!(error.contains(r#"in quotes: "or""#), "{error}");
+    assert!(Ask::parse(r#""or" AND x"#).is_ok());
 }
 
 #[test]
