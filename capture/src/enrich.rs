@@ -329,6 +329,12 @@ impl World {
         let mut tables = self.kept();
         let alive = self.live.values().filter(|live| !live.ended);
         let alive: BTreeSet<ProcId> = alive.map(|live| live.row).collect();
+        // Of processes that are over, those that others descend from: the rest are in the chunks that name them.
+        let named = alive.iter().flat_map(|id| self.tables.ancestors(*id));
+        let named: BTreeSet<ProcId> = named.map(|row| row.id).collect();
+        tables
+            .procs
+            .retain(|id, _| alive.contains(id) || named.contains(id));
         for (id, row) in &mut tables.procs {
             if !alive.contains(id) {
                 Arc::make_mut(row).past = true;

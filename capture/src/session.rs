@@ -154,6 +154,8 @@ const NAP: Duration = Duration::from_millis(5);
 const LONG_NAP: Duration = Duration::from_millis(50);
 /// How long what is watched for triggers may be in no chunk.
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
+/// How often the kernel is asked what it did not run: it makes a text for each program.
+const MISSED_NS: u64 = 1_000_000_000;
 /// Time between two states of everything: who looks at an instant reads the chunks of so long at most.
 const KEYFRAME: Duration = Duration::from_secs(10);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
@@ -629,7 +631,10 @@ impl Recorder {
                 self.late_hashes(sink)?;
                 self.hand_over_artifacts(sink)?;
                 self.side_gap(sink, host::boot_ns(), false)?;
-                self.missed_gap(sink, host::boot_ns())?;
+                let now_ns = host::boot_ns();
+                if now_ns.saturating_sub(self.missed_looked_ns) >= MISSED_NS {
+                    self.missed_gap(sink, now_ns)?;
+                }
                 self.world.trim(&self.held);
                 // Of a full look it is not known how much more there is.
                 if watched && handed < ONE_LOOK {

@@ -1,5 +1,6 @@
 //! What containers use, read from their control groups once an interval on a thread of its own: version 2, version 1, or
-//! both side by side. What a host does not count is left out, not guessed.
+//! both side by side. What a host does not count is left out, not guessed. A container that has used no processor since, and
+//! for which nothing waited, is told each tenth time.
 
 mod folder;
 
@@ -161,6 +162,18 @@ const UNIFIED: &[&str] = &[
     "io.pressure",
 ];
 
+/// Files that say something else whenever a container has run, or waited for something: time of the processor, and the totals
+/// of its stalls.
+const PULSE: &[&str] = &[
+    "cpu.stat",
+    "cpu.pressure",
+    "memory.pressure",
+    "io.pressure",
+    "cpuacct.usage",
+];
+/// Looks of which one is a sample, when these files stay as they are.
+const RESTING: u32 = 10;
+
 /// Controllers of version 1 with their files that are read.
 const LEGACY: [(&str, &[&str]); 5] = [
     ("cpu", &["cpu.stat"]),
@@ -199,6 +212,8 @@ struct Known {
     /// A process has told where it is in each hierarchy of version 1; else it is taken to be at the same path in all.
     told: bool,
     before: Option<(u64, u64)>,
+    /// Looks since the last sample.
+    rested: u32,
 }
 
 /// A number in a file of lines `name number`.
@@ -287,17 +302,32 @@ impl Known {
             told: member.is_some(),
             unified,
             before: None,
+            rested: RESTING,
         }
     }
 
-    /// Reads everything; `None` when the container is gone.
+    /// Its folders.
+    fn folders(&mut self) -> impl Iterator<Item = &mut Folder> {
+        self.unified.iter_mut().chain(self.legacy.values_mut())
+    }
+
+    /// Reads everything; `None` when the container rests, or is gone.
     fn sample(&mut self, container: ContainerId) -> Option<Sample> {
-        let mut there = false;
-        for folder in self.unified.iter_mut().chain(self.legacy.values_mut()) {
-            there |= folder.look();
+        let pulse = |name: &str| PULSE.contains(&name);
+        let mut changed = false;
+        for folder in self.folders() {
+            changed |= folder.look(pulse);
         }
-        if !there {
+        self.rested += 1;
+        if !changed && self.rested < RESTING {
             return None;
+        }
+        if !self.folders().any(|folder| folder.is_there()) {
+            return None;
+        }
+        self.rested = 0;
+        for folder in self.folders() {
+            folder.look(|name| !pulse(name));
         }
         let at_ns = host::boot_ns();
         let v1 = |controller: &str| self.legacy.get(controller);
@@ -464,8 +494,25 @@ mod tests {
         ] {
             assert_eq!(value(&sample, name), expected, "{name}");
         }
-        let later = known.sample(ContainerId(1)).expect("a sample");
+        // It rests: each tenth look is a sample.
+        let looks = (0..RESTING).map(|_| known.sample(ContainerId(1)));
+        let mut samples: Vec<_> = looks.collect();
+        let later = samples.pop().flatten().expect("a sample");
         assert_eq!(value(&later, "cpu_percent"), Some(0));
+        assert!(samples.iter().all(Option::is_none), "{samples:?}");
+        // Time that it ran or waited for something is told at once.
+        for (file, text) in [
+            ("cpu.stat", "usage_usec 6000\n"),
+            (
+                "memory.pressure",
+                "some avg10=12.30 avg60=0.00 avg300=0.00 total=6\n",
+            ),
+        ] {
+            std::fs::write(at.join(file), text).expect("a file");
+            let sample = known.sample(ContainerId(1)).expect("a sample");
+            assert_eq!(value(&sample, "cpu_ns"), Some(6_000_000), "{file}");
+            assert_eq!(known.sample(ContainerId(1)), None);
+        }
         std::fs::remove_dir_all(&at).expect("it goes");
         assert_eq!(known.sample(ContainerId(1)), None);
     }

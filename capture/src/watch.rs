@@ -3,6 +3,7 @@
 
 mod incident;
 mod spill;
+mod states;
 
 use crate::error::Error;
 use crate::host;
@@ -15,6 +16,7 @@ use afterimage_model::{
 };
 use incident::Incident;
 use spill::Spill;
+use states::States;
 use std::collections::VecDeque;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 /// How long the watcher waits for something before it looks at the clock.
-const LOOK: Duration = Duration::from_millis(100);
+const LOOK: Duration = Duration::from_millis(250);
 /// How long after its last instant an incident waits for events of that time: they are handed over a little later.
 const SETTLE: Duration = Duration::from_millis(1_000);
 /// How long it waits for them at most, when the recorder falls behind what happens.
@@ -218,8 +220,8 @@ pub struct Watcher<S: Store> {
     spill: Spill<S::Out>,
     /// Everything before has come.
     reached: BootNs,
-    /// Everything known at the last keyframe.
-    state: Tables,
+    /// Everything known at instants of the window.
+    states: States,
     events: u64,
     lost: u64,
     last: BootNs,
@@ -263,7 +265,7 @@ impl<S: Store> Watcher<S> {
             incidents: Vec::new(),
             spill: Spill::default(),
             reached: BootNs(0),
-            state: Tables::default(),
+            states: States::default(),
             events: 0,
             lost: 0,
             last: BootNs(0),
@@ -310,7 +312,7 @@ impl<S: Store> Watcher<S> {
     /// What the clock and those outside ask for.
     fn look(&mut self) -> Result<(), Error> {
         let now = BootNs(host::boot_ns());
-        self.window.age(now)?;
+        self.age(now)?;
         while let Ok(command) = self.commands.try_recv() {
             self.command(command, now)?;
         }
@@ -563,30 +565,31 @@ impl<S: Store> Watcher<S> {
         self.window.gap(gap);
     }
 
-    /// Keyframes are whole, but for mounts, which are told once. What comes in between are rows of processes alone, told
-    /// anew: it adds to what is known.
     fn state(&mut self, at: BootNs, tables: Tables) {
         for incident in &mut self.incidents {
             // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.state(at, &tables);
         }
         self.spill_state(at, &tables);
-        if tables.files.is_empty() && tables.descriptors.is_empty() {
-            self.state.absorb(&tables);
-            return;
-        }
-        let mounts = std::mem::take(&mut self.state.mounts);
-        self.state = tables;
-        if self.state.mounts.is_empty() {
-            self.state.mounts = mounts;
-        }
+        let span = self.window.span().as_nanos() as u64;
+        self.states.take(at, tables, span);
+    }
+
+    /// What the past may have to begin with, and everything since, is kept.
+    fn age(&mut self, now: BootNs) -> Result<(), Error> {
+        let span = self.window.span().as_nanos() as u64;
+        let oldest = BootNs(now.0.saturating_sub(span));
+        self.states.age(oldest);
+        let state = self.states.before(oldest).map_or(oldest, |(at, _)| at);
+        self.window.age(now, state.min(oldest))
     }
 
     fn chunk(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
         let now = BootNs(host::boot_ns());
         self.events += batch.len() as u64;
         self.last = now;
-        self.window.take(batch, needs, now)?;
+        self.window.take(batch, needs)?;
+        self.age(now)?;
         self.spill(batch, needs);
         self.append(batch, needs)?;
         self.watch(batch, needs)

@@ -140,11 +140,11 @@ impl Window {
         })
     }
 
-    /// Takes events in, each into the trail of its container; forgets what is too old, or too much.
+    /// Takes events in, each into the trail of its container.
     ///
     /// # Errors
     /// When an event fits into no chunk, or compressing fails.
-    pub fn take(&mut self, batch: &Batch, needs: &Tables, now: BootNs) -> Result<(), Error> {
+    pub fn take(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
         let mut trail_of: HashMap<ProcId, TrailId> = HashMap::new();
         let mut touched: BTreeMap<TrailId, ()> = BTreeMap::new();
         for (row, args) in batch.rows() {
@@ -171,7 +171,7 @@ impl Window {
             trail.open_since = trail.open_since.min(row.time.0);
             trail.open.push(row, &args, needs).map_err(unwritable)?;
         }
-        self.age(now)
+        Ok(())
     }
 
     /// Takes note of a loss.
@@ -179,13 +179,13 @@ impl Window {
         self.gaps.push_back(gap);
     }
 
-    /// Forgets what is older than the window, and as much more as the bound asks for.
+    /// Forgets what is older than an instant, and as much more as the bound asks for.
     ///
     /// # Errors
     /// When compressing fails.
-    pub fn age(&mut self, now: BootNs) -> Result<(), Error> {
+    pub fn age(&mut self, now: BootNs, oldest: BootNs) -> Result<(), Error> {
         let span = self.bounds.span.as_nanos() as u64;
-        let oldest = now.0.saturating_sub(span);
+        let oldest = oldest.0;
         for trail in self.trails.values_mut() {
             // A trail where little happens is pressed now and then, so that its past can go piece by piece.
             if trail.open_since < now.0.saturating_sub(span / 8) {
@@ -420,10 +420,11 @@ mod tests {
         let mut window = window(1 << 20);
         let now = |second: u64| BootNs(second * SECOND);
         let quiet = batch(1, 10 * SECOND, 10, &tables);
-        window.take(&quiet, &tables, now(10)).expect("taken");
+        window.take(&quiet, &tables).expect("taken");
         for second in 11..40 {
             let noise = batch(2, second * SECOND, 5_000, &tables);
-            window.take(&noise, &tables, now(second)).expect("taken");
+            window.take(&noise, &tables).expect("taken");
+            window.age(now(second), BootNs(0)).expect("aged");
             assert!(window.held().bytes <= 1 << 20, "{:?}", window.held());
         }
         let past = window.past(&[trail(1)], BootNs(0)).expect("a past");
@@ -445,16 +446,19 @@ mod tests {
         let mut window = window(64 << 20);
         for second in [1, 30, 62, 95] {
             let some = batch(3, second * SECOND, 5, &tables);
-            window
-                .take(&some, &tables, BootNs(second * SECOND))
-                .expect("taken");
+            window.take(&some, &tables).expect("taken");
+            let now = BootNs(second * SECOND);
+            let oldest = now.0.saturating_sub(60 * SECOND);
+            window.age(now, BootNs(oldest)).expect("aged");
         }
         let past = window.past(&[None], BootNs(0)).expect("a past");
         let spans: Vec<u64> = (past.chunks.iter())
             .map(|chunk| chunk.span().0.0 / SECOND)
             .collect();
         assert_eq!((spans, past.gaps.len()), (vec![62, 95], 0));
-        window.age(BootNs(500 * SECOND)).expect("aged");
+        window
+            .age(BootNs(500 * SECOND), BootNs(440 * SECOND))
+            .expect("aged");
         assert_eq!(window.held(), Held::default());
     }
 
@@ -463,7 +467,7 @@ mod tests {
         let tables = tables();
         let mut window = window(64 << 20);
         let all = batch(1, SECOND, 3_000, &tables);
-        window.take(&all, &tables, BootNs(SECOND)).expect("taken");
+        window.take(&all, &tables).expect("taken");
         let past = window.past(&[trail(1)], BootNs(0)).expect("a past");
         let events: Vec<_> = (past.chunks.iter())
             .flat_map(|chunk| chunk.open().expect("it decodes").events)

@@ -43,11 +43,11 @@ impl Folder {
         }
     }
 
-    /// Reads its files; false when it is gone.
-    pub fn look(&mut self) -> bool {
-        let there = self.path.exists();
-        for (name, again) in &mut self.files {
-            again.text = None;
+    /// Reads those of its files that are meant; says whether any of them says something else than at the last look.
+    pub fn look(&mut self, meant: impl Fn(&str) -> bool) -> bool {
+        let mut changed = false;
+        for (name, again) in self.files.iter_mut().filter(|(name, _)| meant(name)) {
+            let before = again.text.take();
             if again.absent > 0 {
                 again.absent -= 1;
                 continue;
@@ -56,6 +56,7 @@ impl Folder {
             let was_kept = kept.is_some();
             let file = kept.or_else(|| File::open(self.path.join(name)).ok());
             again.text = file.as_ref().and_then(from_the_start);
+            changed |= again.text != before;
             if again.text.is_none() {
                 again.absent = PATIENCE;
             }
@@ -70,7 +71,12 @@ impl Folder {
                 self.room.fetch_add(1, Ordering::Relaxed);
             }
         }
-        there
+        changed
+    }
+
+    /// Whether it is there.
+    pub fn is_there(&self) -> bool {
+        self.path.exists()
     }
 
     /// What a file said at the last look.

@@ -225,7 +225,11 @@ impl<S: Store> Watcher<S> {
             missing,
             ..
         } = incident;
-        writer.state(*from, &self.state)?;
+        // The past begins where everything was known: then what follows tells the rest.
+        if let Some((at, tables)) = self.states.before(*from) {
+            *from = at;
+            writer.state(at, tables)?;
+        }
         writer.note(note)?;
         let trails = self
             .window
@@ -296,7 +300,7 @@ impl<S: Store> Watcher<S> {
             None => "the time after the trigger is over",
         });
         let last = writer
-            .state(end, &self.state)
+            .state(end, self.states.newest())
             .and_then(|()| writer.checkpoint(host::clock_pair()));
         if let Err(why) = last {
             return self.abandon(incident, &why.to_string());
@@ -323,7 +327,7 @@ impl<S: Store> Watcher<S> {
         };
         let answer = incident
             .writer
-            .seal(&totals, &self.state)
+            .seal(&totals, self.states.newest())
             .map_err(|why| why.to_string())
             .and_then(|out| {
                 self.store

@@ -84,7 +84,7 @@ impl<S: Store> Watcher<S> {
             // None is wanted.
             None => self.spill.failed = true,
             Some(Err(why)) => self.no_spill(&why),
-            Some(Ok((path, mut writer))) => match writer.state(BootNs(now), &self.state) {
+            Some(Ok((path, mut writer))) => match writer.state(BootNs(now), self.states.newest()) {
                 Ok(()) => {
                     self.spill.segment = Some(Segment {
                         path,
@@ -117,7 +117,7 @@ impl<S: Store> Watcher<S> {
             written: events,
             ..Totals::default()
         };
-        if let Err(why) = segment.writer.seal(&totals, &self.state) {
+        if let Err(why) = segment.writer.seal(&totals, self.states.newest()) {
             let why = why.to_string();
             return self.no_spill(&why);
         }

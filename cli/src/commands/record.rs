@@ -96,7 +96,7 @@ pub struct Record {
     /// Room between the kernel and the recorder, per CPU
     #[arg(long, value_name = "SIZE", help_heading = "Limits", value_parser = parse_size)]
     ring: Option<u64>,
-    /// How often to look at what containers use; 0 for never
+    /// How often to look at what containers use (of one that rests each tenth look is told); 0 for never
     #[arg(long, value_name = "TIME", help_heading = "Limits", value_parser = parse_interval, default_value = "1s")]
     usage_interval: Duration,
     /// Do not time calls that wait: no evt.latency
