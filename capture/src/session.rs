@@ -156,7 +156,7 @@ const LONG_NAP: Duration = Duration::from_millis(50);
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
 /// How often the kernel is asked what it did not run: it makes a text for each program.
 const MISSED_NS: u64 = 1_000_000_000;
-/// Time between two states of everything: who looks at an instant reads the chunks of so long at most.
+/// Time between two states of everything at the most: who looks at an instant reads the chunks of so long at most.
 const KEYFRAME: Duration = Duration::from_secs(10);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
@@ -210,6 +210,8 @@ pub struct Recorder {
     between: Option<Gap>,
     /// Time after which what is in no chunk yet becomes one: the most that a crash may take.
     flush_every: Duration,
+    /// Time between two states of everything.
+    keyframe_every: Duration,
     status: Option<Box<dyn FnMut(Status) + Send>>,
 }
 
@@ -321,6 +323,7 @@ impl Recorder {
             before: Before::default(),
             between: None,
             flush_every: Duration::from_secs(1),
+            keyframe_every: KEYFRAME,
             status: None,
         };
         recorder.grant()?;
@@ -644,7 +647,7 @@ impl Recorder {
             }
             // What is known is that of an instant when nothing older waits in the rings; that may take a while.
             let due = keyframe.elapsed();
-            if due >= KEYFRAME && (handed < ONE_LOOK || due >= 2 * KEYFRAME) {
+            if due >= self.keyframe_every && (handed < ONE_LOOK || due >= 2 * self.keyframe_every) {
                 let count = self.books.written + self.told + self.sampled;
                 if std::mem::replace(&mut counted, count) != count {
                     self.flush(sink)?;

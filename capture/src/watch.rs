@@ -281,6 +281,11 @@ impl<S: Store> Watcher<S> {
         WriterOptions::default()
     }
 
+    /// How often it wants to be told everything: a file begins with such a state, and so that much earlier than the window.
+    pub(crate) fn state_every(&self) -> Duration {
+        (self.window.span() / states::PARTS as u32).max(Duration::from_secs(1))
+    }
+
     /// Takes what the recorder has, until it ends; then every file is sealed.
     pub(crate) fn run(&mut self, from: &Encoder) -> Result<(), Error> {
         loop {
@@ -566,11 +571,12 @@ impl<S: Store> Watcher<S> {
     }
 
     fn state(&mut self, at: BootNs, tables: Tables) {
+        let rows = states::rows(&tables);
         for incident in &mut self.incidents {
             // What cannot be written is noticed with the next chunk.
-            let _ = incident.writer.state(at, &tables);
+            let _ = incident.writer.state(at, &rows);
         }
-        self.spill_state(at, &tables);
+        self.spill_state(at, &rows);
         let span = self.window.span().as_nanos() as u64;
         self.states.take(at, tables, span);
     }

@@ -22,6 +22,7 @@ impl Recorder {
         stop: &AtomicBool,
     ) -> Result<Totals, Error> {
         self.flush_every = FLUSH_WATCHED;
+        self.keyframe_every = watcher.state_every().min(self.keyframe_every);
         self.format = watcher.options();
         let opening = self.world.opening();
         let (mut sink, encoder) = sink::pair();

@@ -1,5 +1,6 @@
 //! Incidents: what goes into a file, how it begins with the past, what is put into it while it is open, and its seal.
 
+use super::states::rows;
 use super::{Firing, MOST_NOTES, Opening, Sealed, Store, Watcher, container_of};
 use crate::error::Error;
 use crate::host;
@@ -300,7 +301,7 @@ impl<S: Store> Watcher<S> {
             None => "the time after the trigger is over",
         });
         let last = writer
-            .state(end, self.states.newest())
+            .state(end, &rows(self.states.newest()))
             .and_then(|()| writer.checkpoint(host::clock_pair()));
         if let Err(why) = last {
             return self.abandon(incident, &why.to_string());

@@ -5,13 +5,24 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 /// States closer together than this part of the window are thinned out.
-const PARTS: u64 = 8;
+pub(super) const PARTS: u64 = 8;
 
 /// Everything known at some instants, by time.
 #[derive(Default)]
 pub(super) struct States {
     known: VecDeque<(BootNs, Tables)>,
     nothing: Tables,
+}
+
+/// What a file tells anew after its beginning: who there is. What was open was told when it began, and by events since.
+pub(super) fn rows(tables: &Tables) -> Tables {
+    Tables {
+        procs: tables.procs.clone(),
+        containers: tables.containers.clone(),
+        users: tables.users.clone(),
+        groups: tables.groups.clone(),
+        ..Tables::default()
+    }
 }
 
 impl States {

@@ -75,6 +75,16 @@ pub fn watch_by<T>(
     triggers: &[Wanted],
     work: impl FnOnce(&Sender<Command>, &dyn Fn() -> Sealed) -> T,
 ) -> (T, Vec<(Sealed, Capture)>) {
+    watch_for(Duration::from_secs(30), recorder, triggers, work)
+}
+
+/// The same, with a window so long.
+fn watch_for<T>(
+    span: Duration,
+    recorder: Options,
+    triggers: &[Wanted],
+    work: impl FnOnce(&Sender<Command>, &dyn Fn() -> Sealed) -> T,
+) -> (T, Vec<(Sealed, Capture)>) {
     let folder = tempfile::tempdir().expect("a folder");
     let (sealed, seals) = channel();
     let (commands, asked) = channel();
@@ -86,7 +96,7 @@ pub fn watch_by<T>(
     let recorder = recorder.unwrap_or_else(|why| panic!("the recorder does not arm: {why}"));
     let options = Watching {
         bounds: Bounds {
-            span: Duration::from_secs(30),
+            span,
             bytes: 64 << 20,
         },
         after: Duration::from_secs(1),
@@ -207,6 +217,62 @@ fn what_came_before_the_trigger_and_what_came_after_are_in_the_file() {
     assert!(sealed.from_ns < sealed.fired_ns && sealed.fired_ns < sealed.until_ns);
     let times: Vec<_> = capture.events().map(|ctx| ctx.event.time).collect();
     assert!(times.is_sorted(), "a container's events are in order");
+}
+
+#[test]
+fn the_past_begins_with_what_was_open_then_and_not_with_what_was_opened_later() {
+    needs_recording!();
+    let span = Duration::from_secs(3);
+    let triggers = [wanted("command", Reach::Container, &[])];
+    let top = tempfile::tempdir().expect("a folder");
+    let [early, late] = ["early", "late"].map(|name| top.path().join(name));
+    for path in [&early, &late] {
+        std::fs::write(path, "something").expect("a file");
+    }
+    let (pid, files) = watch_for(span, Options::default(), &triggers, |commands, _| {
+        let (group, _) = Cgroup::like_a_container("past").expect("a control group");
+        let busy = |for_so_long: Duration| {
+            let until = std::time::Instant::now() + for_so_long;
+            while std::time::Instant::now() < until {
+                // SAFETY: asks for a number.
+                unsafe { libc::syscall(libc::SYS_getppid) };
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        };
+        let (pid, end) = harness::run_in(&group, || {
+            let _early = File::open(&early);
+            busy(span + span);
+            // States follow in which both are open, before anybody asks.
+            let _late = File::open(&late);
+            busy(Duration::from_millis(2_500));
+            0
+        });
+        assert_eq!(end, End::Exited(0));
+        let (reply, answer) = channel();
+        let fire = Command::Fire {
+            trigger: "command",
+            container: None,
+            reason: String::new(),
+            reply,
+        };
+        commands.send(fire).expect("it listens");
+        answer.recv().expect("an answer").expect("a file");
+        pid
+    });
+    let [(sealed, capture)] = files.as_slice() else {
+        panic!("{} files", files.len())
+    };
+    let open: Vec<_> = (capture.state.descriptors.values())
+        .filter_map(|id| capture.state.file(*id))
+        .map(|file| PathBuf::from(String::from_utf8_lossy(&file.path).into_owned()))
+        .collect();
+    assert!(open.contains(&early) && !open.contains(&late), "{open:?}");
+    let own = capture.of_thread(pid);
+    let opened = own.iter().filter(|ctx| ctx.name() == "openat");
+    let opened: Vec<_> = opened.filter_map(|ctx| ctx.bytes("path")).collect();
+    assert_eq!(opened, [late.to_str().expect("text").as_bytes()]);
+    let past = Duration::from_nanos(sealed.fired_ns.abs_diff(sealed.from_ns));
+    assert!(past >= span && past < span + span, "{past:?}");
 }
 
 #[test]
