@@ -93,8 +93,8 @@ const REFUSED: &[libc::c_long] = &[
 ];
 
 /// Commands of bpf that stay (include/uapi/linux/bpf.h): looking up, changing and deleting entries of maps, and going through
-/// them, which is how the scope is changed.
-const BPF_COMMANDS: &[u32] = &[1, 2, 3, 4];
+/// them, which is how the scope is changed; and what the kernel says of a program that is open.
+const BPF_COMMANDS: &[u32] = &[1, 2, 3, 4, 15];
 /// Families of sockets that stay.
 const FAMILIES: &[i32] = &[libc::AF_UNIX, libc::AF_INET, libc::AF_INET6];
 

@@ -27,6 +27,7 @@ mod objects;
 mod plan;
 mod pressure;
 mod procfs;
+mod program_info;
 mod ring;
 mod runtime;
 mod segment;

@@ -7,6 +7,7 @@ use crate::error::{Error, chain};
 use crate::host;
 use crate::plan::Plans;
 use crate::procfs::OpenFd;
+use crate::program_info::recursion_misses;
 use crate::ring::Rings;
 use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
@@ -14,7 +15,7 @@ use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The compiled kernel programs.
@@ -518,14 +519,11 @@ impl Kernel {
     }
 
     /// How often the kernel did not run a program though its tracepoint was passed, because another run of it had not come to its
-    /// end on that CPU (`recursion_misses` in `/proc/self/fdinfo`, Linux 5.12). Whose call it was is not
-    /// known.
+    /// end on that CPU (`recursion_misses` of `struct bpf_prog_info`, Linux 5.12). Whose call it was is not known.
     pub fn missed(&self) -> BTreeMap<&'static str, u64> {
         let of = |name: &str| {
-            let fd = self.ebpf.program(name)?.fd().ok()?.as_fd().as_raw_fd();
-            let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")).ok()?;
-            let line = (text.lines()).find_map(|line| line.strip_prefix("recursion_misses:"));
-            line?.trim().parse().ok().filter(|count| *count > 0)
+            let fd = self.ebpf.program(name)?.fd().ok()?.as_fd();
+            recursion_misses(fd).filter(|count| *count > 0)
         };
         let loaded = self.loaded.iter();
         loaded.filter_map(|name| Some((*name, of(name)?))).collect()
@@ -623,7 +621,7 @@ impl Kernel {
 /// A program that does nothing at the return of every call, attached until it is dropped: what it costs is the floor that a
 /// measurement of the recorder is compared with.
 pub struct Floor {
-    _ebpf: Ebpf,
+    ebpf: Ebpf,
 }
 
 impl Floor {
@@ -641,6 +639,12 @@ impl Floor {
                 program.attach()
             })
             .map_err(|why| Error::program(name, why))?;
-        Ok(Floor { _ebpf: ebpf })
+        Ok(Floor { ebpf })
+    }
+
+    /// The program, as `/proc/self/fdinfo` knows it, and how often the kernel says it did not run it; `None` where it does not say.
+    pub fn missed(&self) -> Option<(BorrowedFd<'_>, u64)> {
+        let fd = self.ebpf.program("on_nothing")?.fd().ok()?.as_fd();
+        Some((fd, recursion_misses(fd)?))
     }
 }

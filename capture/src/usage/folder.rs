@@ -106,19 +106,17 @@ impl Drop for Folder {
     }
 }
 
-/// What a file says now, from its beginning, whatever was read before.
+/// What a file says now, from its beginning, whatever was read before. Such a file gives all it has when there is room.
 fn from_the_start(file: &File) -> Option<String> {
     let mut bytes = vec![0; 512];
     let mut have = 0;
     loop {
         let read = file.read_at(bytes.get_mut(have..)?, have as u64).ok()?;
         have += read;
-        if read == 0 || have >= MOST_BYTES {
+        if have < bytes.len() || have >= MOST_BYTES {
             bytes.truncate(have);
             return String::from_utf8(bytes).ok();
         }
-        if have == bytes.len() {
-            bytes.resize((2 * have).min(MOST_BYTES), 0);
-        }
+        bytes.resize((2 * have).min(MOST_BYTES), 0);
     }
 }

@@ -7,8 +7,24 @@ use afterimage_tests::harness::{self, Seen};
 use afterimage_tests::needs_recording;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 
 extern "C" fn handler(_: i32) {}
+
+#[test]
+fn what_the_kernel_did_not_run_is_what_it_says_of_the_program() {
+    needs_recording!();
+    let floor = afterimage_capture::Floor::attach().expect("a program");
+    let (fd, missed) = floor.missed().expect("the kernel says");
+    let text = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()));
+    let text = text.expect("its text");
+    let said = text
+        .lines()
+        .find_map(|l| l.strip_prefix("recursion_misses:"));
+    // Kernels before 5.12 do not count.
+    let said = said.map_or(0, |count| count.trim().parse().expect("a number"));
+    assert_eq!(missed, said);
+}
 
 #[test]
 fn a_signal_has_a_sender_a_receiver_and_what_became_of_it() {
