@@ -131,6 +131,16 @@ pub fn locked_memory() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
+/// Bytes of memory that this process has (`/proc/self/statm`, man 5 proc).
+pub fn resident() -> Option<u64> {
+    let pages: u64 = procfs::line("/proc/self/statm")
+        .split(' ')
+        .nth(1)?
+        .parse()
+        .ok()?;
+    pages.checked_mul(rustix::param::page_size() as u64)
+}
+
 /// Whether there is a bpf system call: an impossible command is refused as such where there is.
 fn knows_bpf() -> std::io::Result<()> {
     // SAFETY: no pointer is followed: command -1 is none, with no attributes.

@@ -179,6 +179,9 @@ pub struct Status {
     pub trails: Vec<TrailHeld>,
     /// Bytes it may have.
     pub bound: usize,
+    /// Bytes of memory that the whole process has: the window, the rings, and what is known of processes and files; 0 where
+    /// the kernel does not say.
+    pub resident: u64,
     /// Events taken in.
     pub events: u64,
     /// Events a second, over the last ten.
@@ -545,6 +548,7 @@ impl<S: Store> Watcher<S> {
             last_ns: if self.last.0 == 0 { 0 } else { wall(self.last) },
             heartbeat_ns: wall(BootNs(host::boot_ns())),
             bound: self.window.bounds().bytes,
+            resident: host::resident().unwrap_or(0),
             rate: self.pace(),
             left,
             concurrent_left: self.concurrent.saturating_sub(self.incidents.len()),

@@ -240,8 +240,9 @@ impl Standing {
         )?;
         writeln!(
             out,
-            "bound     {}",
-            bytes_text(number("window.bound").into())
+            "bound     {}; the whole process has {}",
+            bytes_text(number("window.bound").into()),
+            bytes_text(number("resident").into())
         )?;
         writeln!(
             out,

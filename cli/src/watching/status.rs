@@ -67,6 +67,7 @@ pub fn json(status: &Status, doors: &Doors) -> String {
         .number("window.bytes", status.held.bytes as u64)
         .number("window.bound", status.bound as u64)
         .number("window.displaced", status.held.gone)
+        .number("resident", status.resident)
         .number("sealed", status.sealed)
         .number("refused", status.refused);
     if let Some(webhook) = &doors.webhook {
@@ -172,6 +173,12 @@ pub fn metrics(status: &Status, doors: &Doors) -> String {
         "gauge",
         "Bytes the window may take.",
         one(status.bound.to_string()),
+    );
+    put(
+        "resident_memory_bytes",
+        "gauge",
+        "Bytes of memory that the whole process has.",
+        one(status.resident.to_string()),
     );
     put(
         "window_displaced_events",
@@ -338,11 +345,13 @@ mod tests {
             triggers: vec![("a\"b\\\u{1b}".to_owned(), "filter", 2)],
             left: vec![("files_per_hour", 3)],
             heartbeat_ns: 1_500_000_000,
+            resident: 4096,
             ..Status::default()
         };
         let text = metrics(&status, &Doors::default());
         assert!(text.ends_with("\n# EOF\n"), "{text}");
         assert!(text.contains("afterimage_events_total 7\n"), "{text}");
+        assert!(text.contains("afterimage_resident_memory_bytes 4096\n"));
         assert!(text.contains("afterimage_heartbeat_timestamp_seconds 1.500000000\n"));
         assert!(text.contains("afterimage_quota_left{quota=\"files_per_hour\"} 3\n"));
         assert!(!text.contains('\u{1b}'));

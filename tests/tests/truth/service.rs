@@ -478,6 +478,9 @@ priority = \"warning\"
     assert_eq!(service.fired("webhook"), 1);
     let status = service.status();
     assert_eq!(status["webhook.refused"].as_u64(), Some(1));
+    // What the whole process has is more than its window, and no more than the rings and what is known besides.
+    let resident = status["resident"].as_u64().unwrap_or(0);
+    assert!((16 << 20..1 << 30).contains(&resident), "{resident}");
     assert_eq!(service.end(), Some(0));
 }
 
