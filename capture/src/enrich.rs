@@ -169,6 +169,8 @@ pub struct World {
     calls: Vec<Option<(TypeId, &'static Syscall, Way)>>,
     rescans: u32,
     verdicts: HashMap<ContainerId, Verdict>,
+    /// Rows of processes and files that were needed when it was last looked.
+    living_rows: usize,
     /// Rows that stand for no process, one for each container that a runtime told of.
     nobodies: HashMap<Option<ContainerId>, ProcId>,
     /// Number of the next event that is told.
@@ -211,6 +213,7 @@ impl World {
             calls: calls::call_table(),
             rescans: 0,
             verdicts: HashMap::new(),
+            living_rows: 0,
             nobodies: HashMap::new(),
             next_told: 0,
             changed: true,
@@ -579,7 +582,8 @@ impl World {
 
     /// Forgets what nothing living needs. To be called when the file holds all that was handed out, but for events of `held`.
     pub fn trim(&mut self, held: &[Event]) {
-        if self.tables.procs.len() + self.tables.files.len() < 65_536 && self.bulk < MOST_BULK / 2 {
+        let rows = |tables: &Tables| tables.procs.len() + tables.files.len();
+        if rows(&self.tables) < MANY_ROWS.max(2 * self.living_rows) && self.bulk < MOST_BULK / 2 {
             return;
         }
         self.live.retain(|_, live| !live.ended);
@@ -611,9 +615,12 @@ impl World {
             .chain(held.iter().filter_map(|event| event.file))
             .collect();
         self.objects.trim(&mut self.tables, &held);
+        self.living_rows = rows(&self.tables);
     }
 }
 
+/// Processes and files up to which nothing is forgotten; later as many as are needed may be needless.
+const MANY_ROWS: usize = 8_192;
 /// Most bytes of long arguments and environments in memory; past it, only their beginnings are kept.
 const MOST_BULK: usize = 64 << 20;
 /// Arguments and environments up to this length do not count as long.

@@ -5,12 +5,14 @@ use crate::procfs::OpenFd;
 use crate::sockets::Found;
 use crate::wire::{PathMark, SocketPart};
 use afterimage_model::{File, FileId, FileKind, Flow, Origin, Protocol, Role, Tables};
+use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Most open files remembered; past it the memory starts anew and paths come from /proc or not at all.
-const MOST: usize = 1 << 18;
+const MOST: usize = 1 << 17;
 
 /// include/uapi/linux/magic.h
 const ANON_INODE: u32 = 0x0904_1934;
@@ -52,7 +54,8 @@ pub struct Objects {
     by_object: HashMap<(u64, u64, u64), FileId>,
     /// Paths of inodes as /proc told them at the start.
     by_inode: HashMap<(u64, u64), FileId>,
-    by_content: HashMap<Arc<File>, FileId>,
+    /// Hash of a row without its number, and the rows that have it.
+    by_content: HashMap<u64, SmallVec<[FileId; 1]>>,
     /// Which end a socket (by inode) is.
     roles: HashMap<u64, Role>,
     /// Network namespace and port of listening sockets.
@@ -65,14 +68,20 @@ fn key(file: &KernelFile) -> (u64, u64, u64) {
 }
 
 impl Objects {
-    fn add(&mut self, tables: &mut Tables, row: File) -> FileId {
-        if let Some(id) = self.by_content.get(&row) {
-            return *id;
+    fn add(&mut self, tables: &mut Tables, mut row: File) -> FileId {
+        let hash = self.by_content.hasher().hash_one(&row);
+        let same = self.by_content.entry(hash).or_default();
+        for id in same.iter() {
+            row.id = *id;
+            if tables.file(*id) == Some(&row) {
+                return *id;
+            }
         }
         self.next += 1;
-        let id = FileId(self.next);
-        self.by_content.insert(Arc::new(row.clone()), id);
-        tables.files.insert(id, Arc::new(File { id, ..row }));
+        row.id = FileId(self.next);
+        let id = row.id;
+        same.push(id);
+        tables.files.insert(id, Arc::new(row));
         id
     }
 
@@ -221,7 +230,10 @@ impl Objects {
             .collect();
         let keep = |id: &FileId| held.contains(id) || objects.contains(id);
         tables.files.retain(|id, _| keep(id));
-        self.by_content.retain(|_, id| keep(id));
+        self.by_content.retain(|_, ids| {
+            ids.retain(|id| keep(id));
+            !ids.is_empty()
+        });
     }
 }
 
