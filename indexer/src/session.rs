@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::instant::Instant;
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Zone};
+use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Section, Zone};
 use afterimage_model::{
     BootNs, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeDesc,
     TypeId,
@@ -167,6 +167,21 @@ impl Session {
     /// See [`afterimage_format::Reader::resume`].
     pub(crate) fn resume(&self, instant: BootNs, spared: u64) -> Option<Keyframe> {
         self.source.resume(instant, spared)
+    }
+
+    /// Whether it holds events of sysdig's kinds.
+    pub(crate) fn is_scap(&self) -> bool {
+        self.is_scap
+    }
+
+    /// See [`afterimage_format::Reader::sections`].
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        self.source.sections()
+    }
+
+    /// When a section begins, and what was there then; `None` where that cannot be read.
+    pub(crate) fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
+        self.source.section(section)
     }
 
     /// Gaps, in file order, as the capture has them. See also [`Session::unreadable`].

@@ -6,6 +6,7 @@ use super::event::{self, Raw};
 use super::lists;
 use super::rows::Rows;
 use super::state::State;
+use super::opening::Opening;
 use super::stream::{Ahead, Output, Report, Sieve};
 use super::types::{self, UNRECOGNIZED};
 use super::values::Held;
@@ -59,6 +60,7 @@ pub struct Converter {
     pub(super) scratch: Vec<u8>,
     notes: Vec<(u64, Vec<u8>)>,
     surplus: u64,
+    opening: Opening,
 }
 
 impl Converter {
@@ -76,6 +78,7 @@ impl Converter {
             scratch: Vec::new(),
             notes: Vec::new(),
             surplus: 0,
+            opening: Opening::default(),
         }
     }
 
@@ -132,13 +135,25 @@ impl Converter {
             }
             Some(Kind::Users(version)) => {
                 let state = &mut self.state;
-                lists::accounts(block.body, version, |account| state.add_account(&account))
+                let opening = &mut self.opening;
+                lists::accounts(block.body, version, |account| {
+                    opening.listed(1);
+                    state.add_account(&account);
+                })
             }
             Some(Kind::Processes(version)) => {
                 let state = &mut self.state;
-                lists::processes(block.body, version, |thread| state.add_listed(&thread))
+                let opening = &mut self.opening;
+                lists::processes(block.body, version, |thread| {
+                    opening.listed(1);
+                    state.add_listed(&thread);
+                })
             }
-            Some(Kind::Descriptors(version)) => self.state.add_descriptors(block.body, version),
+            Some(Kind::Descriptors(version)) => {
+                let (count, whole) = self.state.add_descriptors(block.body, version);
+                self.opening.listed(count);
+                whole
+            }
             Some(Kind::Event { .. }) => true,
             None => return self.stranger(block),
         };
@@ -169,6 +184,7 @@ impl Converter {
             )));
         }
         self.report.sections += 1;
+        self.opening.section();
         self.notes.extend(
             lists::comments(cursor.rest())
                 .into_iter()
@@ -176,6 +192,8 @@ impl Converter {
         );
         if self.report.sections > 1 {
             // Nothing of the section before is true here.
+            let silent = self.rows.silent(&mut self.state);
+            self.opening.section_ended(silent);
             self.state = State::new();
             let before = std::mem::take(&mut self.rows);
             self.rows.go_on(before);
@@ -256,7 +274,22 @@ impl Converter {
             }
         }
         self.damaged(blocks);
+        // There may have been no event that says when.
+        self.open(self.last_ts, output)?;
         output.flush(&mut self.rows, &self.state)
+    }
+
+    /// What the lists say is what was there before the events behind them.
+    fn open(&mut self, at: u64, output: &mut Output) -> Result<(), Error> {
+        if !output.keeps_openings() || !self.opening.is_due(self.state.threads.len()) {
+            return Ok(());
+        }
+        let begins_anew = self.opening.was_told();
+        if let Some(silent) = self.opening.told() {
+            output.open(BootNs(at), false, silent, &self.rows)?;
+        }
+        let tables = self.rows.opening(&mut self.state);
+        output.open(BootNs(at), begins_anew, tables, &self.rows)
     }
 
     fn item(
@@ -365,6 +398,12 @@ impl Converter {
         self.report.events += 1;
         if !self.lost.is_empty() {
             self.settle(raw.ts);
+        }
+        // What comes without a time in front of everything else is of no instant.
+        if raw.is_timed() {
+            self.open(raw.ts, output)?;
+        } else if self.opening.was_told() {
+            self.open(self.last_ts, output)?;
         }
         if raw.torn {
             self.lose(Lost {
@@ -505,6 +544,12 @@ impl Converter {
         self.settle(last);
     }
 
+    /// Everything that is there behind the last event.
+    pub fn known(&mut self) -> Tables {
+        self.state.catch_up();
+        self.rows.opening(&mut self.state)
+    }
+
     /// Writes notes, gaps and the state at the end, and ends the capture.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Report), Error> {
         self.close();
@@ -540,16 +585,10 @@ impl Converter {
             dropped: known,
             ..Totals::default()
         };
-        let tables = self.rows.everything(&mut self.state);
         // Who looks at an instant has no event to ask for their names.
-        let names = Tables {
-            containers: tables.containers.clone(),
-            users: tables.users.clone(),
-            groups: tables.groups.clone(),
-            ..Tables::default()
-        };
-        writer.state(BootNs(last), &names)?;
-        let out = writer.seal(&totals, &tables)?;
+        let silent = self.rows.silent(&mut self.state);
+        writer.state(BootNs(last), &silent)?;
+        let out = writer.seal(&totals, &Tables::default())?;
         Ok((out, self.report))
     }
 }

@@ -3,6 +3,7 @@
 
 use super::bytes::{Cursor, signed, unsigned, until_nul};
 use super::lists::comments;
+use super::state::effects::tells_of_a_container;
 use super::types::{self, EventType};
 use smallvec::SmallVec;
 
@@ -56,6 +57,11 @@ impl<'b> Raw<'b> {
     /// Whether it tells of an entry.
     pub fn is_entry(&self) -> bool {
         self.code.is_multiple_of(2)
+    }
+
+    /// Whether it happened at the instant it says. Containers are told of without one, before anything happens.
+    pub fn is_timed(&self) -> bool {
+        !tells_of_a_container(self.code) && self.ts != 0 && self.ts != u64::MAX
     }
 }
 
