@@ -259,13 +259,16 @@ impl Session {
 
     /// The first time that an event has, where the first event has none.
     fn first_timed(&self) -> Option<u64> {
-        let of = |at: usize| {
-            let chunk = self.chunk(at).ok()?;
-            let times = chunk.events.iter().map(|event| event.time.0);
-            times.filter(|time| *time > 0).min()
-        };
         let timed = |at: &usize| (self.chunks().get(*at)).is_some_and(|info| bounds(info).1 > 0);
-        (0..self.chunks().len()).filter(timed).find_map(of)
+        let mut timed = (0..self.chunks().len()).filter(timed);
+        timed.find_map(|at| self.first_timed_of(at))
+    }
+
+    /// The first time that an event of a chunk has.
+    pub(crate) fn first_timed_of(&self, at: usize) -> Option<u64> {
+        let chunk = self.chunk(at).ok()?;
+        let times = chunk.events.iter().map(|event| event.time.0);
+        times.filter(|time| *time > 0).min()
     }
 
     /// Calls `each` for every matching event in order from event number `from`, until it returns false. Returns the number

@@ -138,7 +138,10 @@ fn listed(bytes: &[u8]) -> Listed {
 
 /// Processes by id and start, with their names.
 fn processes(tables: &Tables) -> BTreeMap<(u32, u64), Vec<u8>> {
-    let there = tables.procs.values().filter(|row| !row.past && !row.is_nobody());
+    let there = tables
+        .procs
+        .values()
+        .filter(|row| !row.past && !row.is_nobody());
     there
         .map(|row| ((row.key.pid, row.key.start_ns), row.comm.clone()))
         .collect()
@@ -150,7 +153,10 @@ fn descriptors(tables: &Tables) -> BTreeMap<(u32, u64, u32), String> {
         let key = tables.proc(*proc).unwrap().key;
         let file = tables.file(*file).unwrap();
         let name = String::from_utf8_lossy(&file.path).into_owned();
-        ((key.pid, key.start_ns, *fd), format!("{:?} {name}", file.kind))
+        (
+            (key.pid, key.start_ns, *fd),
+            format!("{:?} {name}", file.kind),
+        )
     };
     tables.descriptors.iter().map(of).collect()
 }
@@ -164,7 +170,10 @@ fn what_is_there_at_the_beginning_is_what_the_lists_say() {
     for capture in captures() {
         let name = capture.display();
         let listed = listed(&bytes(&capture));
-        assert!(listed.threads.len() > 20 && listed.descriptors.len() > 50, "{name}");
+        assert!(
+            listed.threads.len() > 20 && listed.descriptors.len() > 50,
+            "{name}"
+        );
         let reader: Reader = afterimage_interop::open(&capture).unwrap();
         let sections = reader.sections();
         assert_eq!(sections.len(), 1, "{name}");
@@ -180,12 +189,21 @@ fn what_is_there_at_the_beginning_is_what_the_lists_say() {
         let known = listed.descriptors.iter().filter(|(_, kind)| **kind != 0);
         let known: BTreeSet<(i64, i64)> = known.map(|(key, _)| *key).collect();
         let told: BTreeSet<(i64, i64)> = (tables.descriptors.keys())
-            .map(|(proc, fd)| (i64::from(tables.proc(*proc).unwrap().key.pid), i64::from(*fd)))
+            .map(|(proc, fd)| {
+                (
+                    i64::from(tables.proc(*proc).unwrap().key.pid),
+                    i64::from(*fd),
+                )
+            })
             .collect();
         let of_process = |(tid, fd): (i64, i64)| (listed.threads[&tid], fd);
         let known: BTreeSet<(i64, i64)> = known.into_iter().map(of_process).collect();
         assert_eq!(told, known, "{name}");
-        eprintln!("{name}: {} processes, {} descriptors", pids.len(), known.len());
+        eprintln!(
+            "{name}: {} processes, {} descriptors",
+            pids.len(),
+            known.len()
+        );
     }
 }
 
@@ -207,6 +225,143 @@ fn what_is_there_at_the_end_is_what_there_was_and_what_events_changed() {
         let (a, b) = (descriptors(&wanted), descriptors(&told));
         let missing: Vec<_> = a.iter().filter(|(k, v)| b.get(k) != Some(v)).collect();
         let more: Vec<_> = b.iter().filter(|(k, v)| a.get(k) != Some(v)).collect();
-        assert!(missing.is_empty() && more.is_empty(), "{name}: {missing:#?} {more:#?}");
+        assert!(
+            missing.is_empty() && more.is_empty(),
+            "{name}: {missing:#?} {more:#?}"
+        );
+    }
+}
+
+/// Where the blocks of events end, with the time of each.
+fn events(bytes: &[u8]) -> Vec<(usize, u64)> {
+    let mut found = Vec::new();
+    let mut at = 0;
+    while at + 12 <= bytes.len() {
+        let (ty, len) = (word(bytes, at), word(bytes, at + 4));
+        at += len;
+        if matches!(ty, 0x204 | 0x216 | 0x221) {
+            found.push((at, long(bytes, at - len + 10) as u64));
+        }
+    }
+    found
+}
+
+/// What the peers would know behind the last event.
+fn known(bytes: &[u8]) -> Tables {
+    let stream = Stream::open(
+        Box::new(std::io::Cursor::new(bytes.to_vec())),
+        afterimage_interop::open::manifest(),
+    );
+    let ended = stream.unwrap().each(&mut |_| Ok(true)).unwrap();
+    ended.unwrap().known()
+}
+
+fn of_bytes(bytes: Vec<u8>) -> Session {
+    let reader = afterimage_interop::open_stream(std::io::Cursor::new(bytes));
+    Session::from_reader(reader.unwrap())
+}
+
+/// Fails where a capture does not tell of an instant what the peers would know then.
+fn same(name: &str, session: &Session, at: u64, wanted: &Tables) {
+    let (told, complete) = session.state_at(BootNs(at), &Progress::default());
+    assert!(complete);
+    let (mut a, b) = (processes(wanted), processes(&told));
+    a.retain(|key, comm| b.contains_key(key) || comm != b"<NA>");
+    let differ = |a: &BTreeMap<_, _>, b: &BTreeMap<_, _>| -> Vec<_> {
+        let of = a.iter().filter(|(key, comm)| b.get(*key) != Some(*comm));
+        of.map(|(key, _)| *key).collect()
+    };
+    assert_eq!((differ(&a, &b), differ(&b, &a)), (vec![], vec![]), "{name}");
+    assert_eq!(descriptors(wanted), descriptors(&told), "{name}");
+}
+
+#[test]
+fn what_is_there_at_any_instant_is_what_the_peers_would_know_then() {
+    for capture in captures() {
+        let bytes = bytes(&capture);
+        let events = events(&bytes);
+        let session = session(&capture);
+        let mut latest = 0;
+        let latest: Vec<u64> = (events.iter())
+            .map(|(_, time)| {
+                latest = time.max(&latest).to_owned();
+                latest
+            })
+            .collect();
+        let step = events.len() / 12 + 1;
+        for from in (0..events.len()).step_by(step) {
+            // Behind it nothing may be that was at the same instant or before.
+            let ends = |at: &usize| {
+                let now = latest[*at];
+                now > 0 && events[at + 1..].iter().all(|(_, time)| *time > now)
+            };
+            let Some(at) = (from..events.len()).take(step).find(ends) else {
+                continue;
+            };
+            let wanted = known(&bytes[..events[at].0]);
+            let name = format!("{} behind event {}", capture.display(), at + 1);
+            same(&name, &session, latest[at], &wanted);
+        }
+    }
+}
+
+#[test]
+fn of_several_sections_each_begins_with_what_its_own_lists_say() {
+    let captures = captures();
+    for pair in captures.windows(2) {
+        let (a, b) = (bytes(&pair[0]), bytes(&pair[1]));
+        let end = |bytes: &[u8]| events(bytes).iter().map(|event| event.1).max().unwrap();
+        let session = of_bytes([a.clone(), b.clone()].concat());
+        let name = format!("{} and {}", pair[0].display(), pair[1].display());
+        assert_eq!(session.gaps(), [], "{name}");
+        same(&name, &session, u64::MAX, &known(&b));
+        same(&name, &session, end(&b), &known(&b));
+        same(&name, &session, end(&a), &known(&a));
+    }
+}
+
+#[test]
+fn lists_without_events_are_told_of() {
+    for capture in captures() {
+        let bytes = bytes(&capture);
+        let mut lists = Vec::new();
+        let mut at = 0;
+        while at + 12 <= bytes.len() {
+            let (ty, len) = (word(&bytes, at), word(&bytes, at + 4));
+            if !matches!(ty, 0x204 | 0x216 | 0x221) {
+                lists.extend_from_slice(&bytes[at..at + len]);
+            }
+            at += len;
+        }
+        let wanted = known(&lists);
+        assert!(wanted.descriptors.len() > 50);
+        let session = of_bytes(lists);
+        same(&capture.display().to_string(), &session, u64::MAX, &wanted);
+    }
+}
+
+#[test]
+fn what_nothing_happens_to_is_found() {
+    for capture in captures() {
+        let session = session(&capture);
+        let (told, _) = session.state_at(BootNs(0), &Progress::default());
+        let find = |text: &str| {
+            let ask = afterimage_indexer::Ask::parse(&format!("\"{text}\"")).unwrap();
+            let hits = session
+                .search(&ask, None, 100, &Progress::default())
+                .unwrap();
+            hits.hits.iter().any(|hit| {
+                let mut texts = hit.texts.iter();
+                texts.any(|(_, found)| String::from_utf8_lossy(found).contains(text))
+            })
+        };
+        let comm = processes(&told)
+            .into_values()
+            .map(|comm| String::from_utf8(comm).unwrap());
+        let plain =
+            |text: &String| text.len() > 3 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        for comm in comm.filter(plain).take(8) {
+            assert!(find(&comm), "{} {comm}", capture.display());
+        }
     }
 }

@@ -33,11 +33,19 @@ pub(super) type Born = HashMap<u32, (u64, BTreeMap<u32, Open>)>;
 
 /// The instants from the first to the last event of a section that has a time.
 fn span(session: &Session, section: &Section) -> Option<(u64, u64)> {
-    let chunks = session.chunks().get(section.chunks.clone())?;
-    let timed = chunks.iter().filter(|chunk| chunk.span.1.0 > 0);
-    let start = timed.clone().map(|chunk| chunk.span.0.0).min()?;
-    let end = timed.map(|chunk| chunk.span.1.0).max()?;
-    Some((start, end))
+    let of = |at: usize| {
+        let info = session.chunks().get(at)?;
+        let (start, end) = (info.span.0.0, info.span.1.0);
+        let start = match (start, end) {
+            (_, 0) => return None,
+            // Some have none: the others are looked at.
+            (0, _) => session.first_timed_of(at)?,
+            _ => start,
+        };
+        Some((start, end))
+    };
+    let chunks = section.chunks.clone().filter_map(of);
+    chunks.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
 }
 
 /// The section that an instant lies in, else the one that was over last before it, else the first.

@@ -4,9 +4,9 @@
 use super::block::{Block, Blocks, Item, Kind, Lost};
 use super::event::{self, Raw};
 use super::lists;
+use super::opening::Opening;
 use super::rows::Rows;
 use super::state::State;
-use super::opening::Opening;
 use super::stream::{Ahead, Output, Report, Sieve};
 use super::types::{self, UNRECOGNIZED};
 use super::values::Held;
