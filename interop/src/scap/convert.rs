@@ -8,7 +8,7 @@ use super::opening::Opening;
 use super::rows::Rows;
 use super::state::State;
 use super::stream::{Ahead, Output, Report, Sieve};
-use super::types::{self, UNRECOGNIZED};
+use super::types;
 use super::values::Held;
 use crate::error::Error;
 use afterimage_format::{Arg, Note, Row, Writer};
@@ -33,6 +33,24 @@ fn type_of(code: u16, first: Option<u64>) -> TypeId {
     }
 }
 
+/// What is kept of an event of an unknown type: all that is there.
+fn unrecognized<'b>(raw: &Raw<'b>, held: &mut SmallVec<[Held<'b>; 12]>) {
+    let shape = raw.shape;
+    held.push(Held::Num(i64::from(raw.code)));
+    held.push(match shape.count {
+        Some(count) => Held::Num(i64::from(count)),
+        None => Held::Absent,
+    });
+    held.push(Held::Num(shape.width as i64));
+    let apart = raw.params.len();
+    held.push(match apart {
+        0 if !shape.content.is_empty() => Held::Bytes(shape.content),
+        _ => Held::Absent,
+    });
+    held.extend(raw.params.iter().map(|param| Held::Bytes(param)));
+    held.extend((apart..event::MAX_UNKNOWN).map(|_| Held::Absent));
+}
+
 /// A number of a call.
 fn narrow(number: Option<u64>) -> u16 {
     number.unwrap_or(u64::MAX).min(u64::from(u16::MAX)) as u16
@@ -41,7 +59,11 @@ fn narrow(number: Option<u64>) -> u16 {
 /// The event in a block of events.
 pub fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
     match kind {
-        Some(Kind::Event { counted, flagged }) => event::parse(body, counted, flagged),
+        Some(Kind::Event {
+            counted,
+            flagged,
+            large,
+        }) => event::parse(body, counted, flagged, large),
         _ => None,
     }
 }
@@ -337,6 +359,7 @@ impl Converter {
         let Some(Kind::Event {
             counted,
             flagged: false,
+            ..
         }) = kind
         else {
             return false;
@@ -381,9 +404,11 @@ impl Converter {
     ) -> Result<(), Error> {
         let mut raw = Raw::default();
         let whole = match kind {
-            Some(Kind::Event { counted, flagged }) => {
-                event::parse_into(body, counted, flagged, &mut raw)
-            }
+            Some(Kind::Event {
+                counted,
+                flagged,
+                large,
+            }) => event::parse_into(body, counted, flagged, large, &mut raw),
             _ => None,
         };
         if whole.is_none() {
@@ -475,17 +500,14 @@ impl Converter {
         }
         self.scratch.clear();
         let mut held: SmallVec<[Held<'_>; 12]> = SmallVec::new();
-        match row.filter(|_| ty != UNRECOGNIZED) {
+        match row {
             Some(row) => {
                 for (at, param) in row.params.iter().enumerate() {
                     held.push(self.param(&raw, at, param.ty));
                 }
                 self.surplus += raw.params.len().saturating_sub(row.params.len()) as u64;
             }
-            None => {
-                held.push(Held::Num(i64::from(raw.code)));
-                held.push(raw.param(0).map_or(Held::Absent, Held::Bytes));
-            }
+            None => unrecognized(&raw, &mut held),
         }
         self.asides(&raw, row, seen, kept, &mut held);
         let scratch = &self.scratch;

@@ -342,7 +342,11 @@ impl State {
         self.settle();
         self.catch_up();
         let Some(row) = types::row(raw.code) else {
-            return Seen::default();
+            // Whose it is can be told of any event.
+            return Seen {
+                has_thread: self.threads.contains_key(&raw.tid),
+                ..Seen::default()
+            };
         };
         let mut at = At {
             raw,
