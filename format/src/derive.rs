@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::verify::{Checks, Report, Verdict, check_source};
 use crate::write::{Writer, WriterOptions};
 use afterimage_model::{
-    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals,
+    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, TypeDesc,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -333,6 +333,7 @@ impl Job<'_> {
             .iter()
             .map(|origin| Stream::new(&origin.reader, self.recipe))
             .collect::<Vec<_>>();
+        let has_sections = self.schema.types.iter().any(|ty| ty.is(TypeDesc::SCAP));
         let (mut events, mut left_out, mut pending) = (0_u64, 0_u64, 0_usize);
         // The chunk of the event before.
         let mut last = 0_usize;
@@ -362,11 +363,11 @@ impl Job<'_> {
             }
             let chunk = stream.next_chunk.saturating_sub(1);
             // Only a single origin's keyframes are of all there is. Each ends a chunk; where that would be a small one there will
-            // be another soon.
+            // be another soon, but for those with which a section begins.
             if self.origins.len() == 1
                 && chunk > last
                 && events > 0
-                && (pending == 0 || pending >= self.recipe.options.chunk_events / 2)
+                && (pending == 0 || has_sections || pending >= self.recipe.options.chunk_events / 2)
                 && let Some((at, known)) = stream.reader.last_between(last, chunk)
                 && self.recipe.holds(at)
             {

@@ -1,7 +1,7 @@
 //! Random filters over real captures: what the columns answer is what each event says for itself, and a filter that is printed
 //! is the same filter. Values are those of the captures, so that comparisons are near what is there.
 //!
-//! `AFTERIMAGE_LONG=1` asks twenty thousand of them.
+//! `AFTERIMAGE_LONG=1` asks a hundred thousand of them.
 
 use afterimage_format::Reader;
 use afterimage_indexer::{Progress, Session};
@@ -133,7 +133,7 @@ fn comparison(chance: &mut Chance, fields: &[Asked]) -> String {
         _ => field.name.clone(),
     };
     let other = ["0", "1", "-1", "openat", "/etc", "sh", ""];
-    let mut value = |chance: &mut Chance| match (field.values.is_empty(), chance.below(6)) {
+    let value = |chance: &mut Chance| match (field.values.is_empty(), chance.below(6)) {
         (true, _) | (_, 0) => (*chance.of(&other)).to_owned(),
         (_, 1) => {
             let text = chance.of(&field.values).clone();
@@ -188,7 +188,7 @@ fn counts_from_before(text: &str) -> bool {
 #[test]
 fn what_columns_answer_is_what_each_event_says_for_itself() {
     let wanted = match std::env::var_os("AFTERIMAGE_LONG") {
-        Some(_) => 20_000,
+        Some(_) => 100_000,
         None => 400,
     };
     let captures = captures();
@@ -211,7 +211,7 @@ fn what_columns_answer_is_what_each_event_says_for_itself() {
                     // A value that does not fit its field; that is said, too.
                     Err(_) => refused += 1,
                 }
-                assert!(refused < 60_000, "nearly all filters are refused");
+                assert!(refused < 300_000, "nearly all filters are refused");
             }
             left -= filters.len();
             let mut expected = vec![Vec::new(); filters.len()];

@@ -9,7 +9,7 @@ use super::rows::Rows;
 use super::state::State;
 use super::stream::{Ahead, Output, Report, Sieve};
 use super::types;
-use super::values::Held;
+use super::values::{Held, unrecognized};
 use crate::error::Error;
 use afterimage_format::{Arg, Note, Row, Writer};
 use afterimage_model::time::Civil;
@@ -31,24 +31,6 @@ fn type_of(code: u16, first: Option<u64>) -> TypeId {
         0 | 1 => types::call_type(narrow(first), code == 1),
         code => types::type_id(code),
     }
-}
-
-/// What is kept of an event of an unknown type: all that is there.
-fn unrecognized<'b>(raw: &Raw<'b>, held: &mut SmallVec<[Held<'b>; 12]>) {
-    let shape = raw.shape;
-    held.push(Held::Num(i64::from(raw.code)));
-    held.push(match shape.count {
-        Some(count) => Held::Num(i64::from(count)),
-        None => Held::Absent,
-    });
-    held.push(Held::Num(shape.width as i64));
-    let apart = raw.params.len();
-    held.push(match apart {
-        0 if !shape.content.is_empty() => Held::Bytes(shape.content),
-        _ => Held::Absent,
-    });
-    held.extend(raw.params.iter().map(|param| Held::Bytes(param)));
-    held.extend((apart..event::MAX_UNKNOWN).map(|_| Held::Absent));
 }
 
 /// A number of a call.
