@@ -16,7 +16,7 @@ const MARKS: &[(&[u8], usize, bool)] = &[
 pub fn text(bytes: &[u8]) -> Cow<'_, str> {
     let marked = |row: &&(&[u8], usize, bool)| bytes.starts_with(row.0);
     let Some((mark, width, low_first)) = MARKS.iter().find(marked) else {
-        return String::from_utf8_lossy(bytes);
+        return utf8(bytes);
     };
     let rest = bytes.get(mark.len()..).unwrap_or_default();
     let units = rest.chunks(*width).map(|unit| {
@@ -39,6 +39,21 @@ pub fn text(bytes: &[u8]) -> Cow<'_, str> {
                 .collect()
         }
     })
+}
+
+/// UTF-8, of which what is none is replaced.
+fn utf8(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            text.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+    Cow::Owned(text)
 }
 
 #[cfg(test)]
