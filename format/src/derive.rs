@@ -316,12 +316,18 @@ impl Job<'_> {
             self.recipe.key,
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
+        let has_sections = self.schema.types.iter().any(|ty| ty.is(TypeDesc::SCAP));
         let mut remap = Remap::of(self.origins.len());
         let mut tables = Tables::default();
         for (at, origin) in self.origins.iter().enumerate() {
             let state = self.recipe.opening.as_ref();
-            let state = state.unwrap_or_else(|| origin.reader.state());
-            remap.rows(at, &self.ours(state.clone()), &mut tables);
+            let state = match (state, has_sections && self.origins.len() == 1) {
+                (Some(opening), _) => opening.clone(),
+                // Later sections come with keyframes of their own.
+                (None, true) => origin.reader.state_of_first_section(),
+                (None, false) => origin.reader.state().clone(),
+            };
+            remap.rows(at, &self.ours(state), &mut tables);
         }
         let at = self.recipe.span.map_or(manifest.clock.boot_ns, |span| {
             span.0.max(manifest.clock.boot_ns)
@@ -333,7 +339,6 @@ impl Job<'_> {
             .iter()
             .map(|origin| Stream::new(&origin.reader, self.recipe))
             .collect::<Vec<_>>();
-        let has_sections = self.schema.types.iter().any(|ty| ty.is(TypeDesc::SCAP));
         let (mut events, mut left_out, mut pending) = (0_u64, 0_u64, 0_usize);
         // The chunk of the event before.
         let mut last = 0_usize;

@@ -87,6 +87,22 @@ impl Reader {
         frame.map_or_else(|| Ok(Default::default()), |frame| self.frame(frame))
     }
 
+    /// What is known besides what later sections begin with.
+    pub(crate) fn state_of_first_section(&self) -> Tables {
+        let mut tables = self.state().clone();
+        for section in self.sections().iter().skip(1) {
+            // What cannot be read is told as damage; nothing of it is in the state either.
+            let Ok((_, later)) = self.section(section) else {
+                continue;
+            };
+            tables.procs.retain(|id, _| !later.procs.contains_key(id));
+            tables.files.retain(|id, _| !later.files.contains_key(id));
+            let descriptors = &mut tables.descriptors;
+            descriptors.retain(|key, _| !later.descriptors.contains_key(key));
+        }
+        tables
+    }
+
     /// How many instants everything was written of that was known then.
     pub fn keyframes(&self) -> usize {
         self.keyframes.len()
