@@ -24,8 +24,8 @@ demo:  ## break into a throw-away container, record it, remove it, and look at w
 test: setup  ## everything: format, lints, dependencies, tests, documents, end to end
 	.ci/test
 
-soak:  ## what recorder and index are held to, in the long forms: some hours
-	AFTERIMAGE_LONG=1 $(CARGO) nextest run --workspace -E 'package(afterimage-indexer) & test(/^index::tests::random/) | package(afterimage) & test(killed)'
+soak:  ## what recorder, index and filters are held to, in the long forms: some hours
+	AFTERIMAGE_LONG=1 $(CARGO) nextest run --workspace -E 'package(afterimage-indexer) & test(/^index::tests::random/) | package(afterimage) & test(killed) | package(afterimage-query) & test(/^laws::/) | binary(filters) | binary(unknown)'
 	AFTERIMAGE_FORGED=10000 $(CARGO) nextest run -p afterimage -E 'test(webhook)'
 	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(soak)' --no-capture
 

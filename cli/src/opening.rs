@@ -2,16 +2,18 @@
 
 use crate::output::Output;
 use crate::table::{Align, Table};
-use afterimage_model::{ContainerId, Origin, Safe, Tables};
+use afterimage_model::{ContainerId, Origin, Process, Safe, Tables};
 use std::io::{self, Write};
 
 /// One line that counts it; `None` when nothing was there, or the capture is older than that.
 pub fn summary(state: &Tables) -> Option<String> {
-    let processes = state
-        .procs
-        .values()
-        .filter(|p| p.origin == Origin::Procfs)
-        .count();
+    let listed = |row: &Process| match row.origin {
+        Origin::Procfs => true,
+        // What sysdig lists in front of the events has no start.
+        Origin::Told => !row.past && row.key.start_ns == 0,
+        _ => false,
+    };
+    let processes = state.procs.values().filter(|row| listed(row)).count();
     let (descriptors, mounts) = (state.descriptors.len(), state.mounts.len());
     (processes + descriptors + mounts > 0).then(|| {
         format!(

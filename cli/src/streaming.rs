@@ -65,7 +65,7 @@ pub fn scan(
             .take()
             .filter(|_| go_on)
             .and_then(|(draft, mut writer)| {
-                writer.chunk(&stretch.batch, &stretch.tables).ok()?;
+                stretch.write(&mut writer).ok()?;
                 Some((draft, writer))
             });
         Ok(go_on)
@@ -165,6 +165,7 @@ impl<'w> Walk<'w> {
             batch,
             tables,
             numbers,
+            ..
         } = stretch;
         let mut evaluator = self.evaluator.take();
         if let Some(evaluator) = &mut evaluator {

@@ -21,6 +21,7 @@
 mod alert;
 mod collect;
 mod compile;
+mod encoding;
 mod priority;
 mod read;
 mod report;
@@ -28,6 +29,7 @@ mod rules;
 mod yaml;
 
 pub use alert::{Alerts, JsonParts};
+pub use encoding::text;
 pub use priority::Priority;
 pub use read::ENGINE_VERSION;
 pub use report::{Code, Item, Problem, Report, results_json};

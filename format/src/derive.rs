@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::verify::{Checks, Report, Verdict, check_source};
 use crate::write::{Writer, WriterOptions};
 use afterimage_model::{
-    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals,
+    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, TypeDesc,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -316,12 +316,18 @@ impl Job<'_> {
             self.recipe.key,
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
+        let has_sections = self.schema.types.iter().any(|ty| ty.is(TypeDesc::SCAP));
         let mut remap = Remap::of(self.origins.len());
         let mut tables = Tables::default();
         for (at, origin) in self.origins.iter().enumerate() {
             let state = self.recipe.opening.as_ref();
-            let state = state.unwrap_or_else(|| origin.reader.state());
-            remap.rows(at, &self.ours(state.clone()), &mut tables);
+            let state = match (state, has_sections && self.origins.len() == 1) {
+                (Some(opening), _) => opening.clone(),
+                // Later sections come with keyframes of their own.
+                (None, true) => origin.reader.state_of_first_section(),
+                (None, false) => origin.reader.state().clone(),
+            };
+            remap.rows(at, &self.ours(state), &mut tables);
         }
         let at = self.recipe.span.map_or(manifest.clock.boot_ns, |span| {
             span.0.max(manifest.clock.boot_ns)
@@ -362,11 +368,11 @@ impl Job<'_> {
             }
             let chunk = stream.next_chunk.saturating_sub(1);
             // Only a single origin's keyframes are of all there is. Each ends a chunk; where that would be a small one there will
-            // be another soon.
+            // be another soon, but for those with which a section begins.
             if self.origins.len() == 1
                 && chunk > last
                 && events > 0
-                && (pending == 0 || pending >= self.recipe.options.chunk_events / 2)
+                && (pending == 0 || has_sections || pending >= self.recipe.options.chunk_events / 2)
                 && let Some((at, known)) = stream.reader.last_between(last, chunk)
                 && self.recipe.holds(at)
             {

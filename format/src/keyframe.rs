@@ -47,7 +47,62 @@ pub struct Keyframe {
     pub chunks: Range<usize>,
 }
 
+/// A part of a capture of another program at whose beginning everything was told anew: nothing that was known before is true
+/// in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// Which of the capture's keyframes tells what was there at its beginning; `None` where none does.
+    frame: Option<usize>,
+    /// Its chunks.
+    pub chunks: Range<usize>,
+}
+
 impl Reader {
+    /// The sections of a capture of another program, in order. Its keyframes are where they begin; there is always one.
+    pub fn sections(&self) -> Vec<Section> {
+        let all = self.chunks().len();
+        let mut sections: Vec<Section> = Vec::new();
+        let open = |frame, from| Section {
+            frame,
+            chunks: from..all,
+        };
+        if self.keyframes.first().is_none_or(|frame| frame.chunks > 0) {
+            sections.push(open(None, 0));
+        }
+        for (at, frame) in self.keyframes.iter().enumerate() {
+            if let Some(before) = sections.last_mut() {
+                before.chunks.end = frame.chunks;
+            }
+            sections.push(open(Some(at), frame.chunks));
+        }
+        sections
+    }
+
+    /// When a section begins, and what was there then.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn section(&self, section: &Section) -> Result<(BootNs, Tables), Error> {
+        let frame = section.frame.and_then(|at| self.keyframes.get(at));
+        frame.map_or_else(|| Ok(Default::default()), |frame| self.frame(frame))
+    }
+
+    /// What is known besides what later sections begin with.
+    pub(crate) fn state_of_first_section(&self) -> Tables {
+        let mut tables = self.state().clone();
+        for section in self.sections().iter().skip(1) {
+            // What cannot be read is told as damage; nothing of it is in the state either.
+            let Ok((_, later)) = self.section(section) else {
+                continue;
+            };
+            tables.procs.retain(|id, _| !later.procs.contains_key(id));
+            tables.files.retain(|id, _| !later.files.contains_key(id));
+            let descriptors = &mut tables.descriptors;
+            descriptors.retain(|key, _| !later.descriptors.contains_key(key));
+        }
+        tables
+    }
+
     /// How many instants everything was written of that was known then.
     pub fn keyframes(&self) -> usize {
         self.keyframes.len()

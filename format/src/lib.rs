@@ -73,7 +73,7 @@ pub use columns::{Columns, Values};
 pub use custody::Deed;
 pub use error::{Digest, Error, ErrorKind, Place};
 pub use heads::{Heads, Results};
-pub use keyframe::Keyframe;
+pub use keyframe::{Keyframe, Section};
 pub use keys::{Card, PublicKey, SecretKey};
 pub use pick::{Choose, Picked};
 pub use read::{Chunk, ChunkInfo, Reader, Seal};

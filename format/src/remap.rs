@@ -156,8 +156,8 @@ impl Remap {
         for row in line.into_iter().rev() {
             let blank = Process {
                 id: ProcId(0),
-                // That was so at the instant of one of the captures.
-                past: false,
+                // That was so at the instant of one of the captures; what scap tells of a single thread is so at any.
+                past: row.past && row.is_told(),
                 parent: row.parent.map(|id| self.procs.of(origin, id)),
                 container: row.container.map(|id| self.containers.of(origin, id)),
                 ..row.as_ref().clone()

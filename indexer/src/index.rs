@@ -69,6 +69,13 @@ impl Reach {
         }
     }
 
+    /// Those of a range, out of all.
+    pub(crate) fn among(range: Range<usize>, all: usize) -> Reach {
+        let mut reach = Reach::none(all);
+        range.for_each(|chunk| reach.add(chunk));
+        reach
+    }
+
     pub(crate) fn add_all(&mut self, chunks: &[u32]) {
         chunks.iter().for_each(|chunk| self.add(*chunk as usize));
     }

@@ -1,10 +1,11 @@
 //! The state at an instant: which processes lived, what they had open, what was mounted. What was there when the recording
 //! began comes from the capture's state blocks; what changed is replayed event by event up to the instant. Where only processes
 //! are asked for, the last keyframe before the instant stands for all that was before it; of descriptors keyframes tell only those
-//! that calls have shown, and nothing of who would close with an exec.
+//! that calls have shown, and nothing of who would close with an exec. Captures of sysdig are replayed by `told`.
 
 mod needed;
 mod rows;
+mod told;
 
 pub(crate) use rows::rows;
 
@@ -64,6 +65,8 @@ pub(crate) struct Instant {
     /// Processes with events, of before or after the instant.
     seen: HashSet<Identity>,
     listening: HashSet<FileId>,
+    /// Of a capture of sysdig: what a clone left to a process of which nothing was heard yet.
+    born: Option<told::Born>,
     mounted: BTreeMap<(u32, Vec<u8>), (u64, Arc<Mount>)>,
     unmounted: HashSet<(u32, Vec<u8>)>,
 }
@@ -110,9 +113,15 @@ impl Instant {
             made: HashSet::new(),
             seen: HashSet::new(),
             listening: HashSet::new(),
+            born: session.is_scap().then(told::Born::default),
             mounted: BTreeMap::new(),
             unmounted: HashSet::new(),
         };
+        if session.is_scap() {
+            let complete = state.replay_told(session, progress);
+            let all = state.opened < MOST_OPEN;
+            return (state, complete && all);
+        }
         let complete = match session.resume(BootNs(at), spared) {
             Some(frame) => state.go_on(session, &frame, progress),
             None => {
@@ -450,7 +459,10 @@ impl Visitor for Instant {
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
-        Ok(Some(self.needed(heads, among)?))
+        Ok(Some(match self.born {
+            Some(_) => self.needed_told(heads, among)?,
+            None => self.needed(heads, among)?,
+        }))
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
@@ -458,6 +470,10 @@ impl Visitor for Instant {
         let Some(process) = ctx.proc() else {
             return true;
         };
+        if self.born.is_some() {
+            self.event_told(ctx, process);
+            return true;
+        }
         let who = identity(process);
         let later = ctx.event.time.0 > self.at;
         self.seen.insert(who);

@@ -11,7 +11,7 @@ use crate::index::Index;
 use crate::instant::Instant;
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Zone};
+use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Section, Zone};
 use afterimage_model::{
     BootNs, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeDesc,
     TypeId,
@@ -169,6 +169,21 @@ impl Session {
         self.source.resume(instant, spared)
     }
 
+    /// Whether it holds events of sysdig's kinds.
+    pub(crate) fn is_scap(&self) -> bool {
+        self.is_scap
+    }
+
+    /// See [`afterimage_format::Reader::sections`].
+    pub(crate) fn sections(&self) -> Vec<Section> {
+        self.source.sections()
+    }
+
+    /// When a section begins, and what was there then; `None` where that cannot be read.
+    pub(crate) fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
+        self.source.section(section)
+    }
+
     /// Gaps, in file order, as the capture has them. See also [`Session::unreadable`].
     pub fn gaps(&self) -> &[Gap] {
         self.source.gaps()
@@ -244,13 +259,16 @@ impl Session {
 
     /// The first time that an event has, where the first event has none.
     fn first_timed(&self) -> Option<u64> {
-        let of = |at: usize| {
-            let chunk = self.chunk(at).ok()?;
-            let times = chunk.events.iter().map(|event| event.time.0);
-            times.filter(|time| *time > 0).min()
-        };
         let timed = |at: &usize| (self.chunks().get(*at)).is_some_and(|info| bounds(info).1 > 0);
-        (0..self.chunks().len()).filter(timed).find_map(of)
+        let mut timed = (0..self.chunks().len()).filter(timed);
+        timed.find_map(|at| self.first_timed_of(at))
+    }
+
+    /// The first time that an event of a chunk has.
+    pub(crate) fn first_timed_of(&self, at: usize) -> Option<u64> {
+        let chunk = self.chunk(at).ok()?;
+        let times = chunk.events.iter().map(|event| event.time.0);
+        times.filter(|time| *time > 0).min()
     }
 
     /// Calls `each` for every matching event in order from event number `from`, until it returns false. Returns the number

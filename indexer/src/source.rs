@@ -1,6 +1,6 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
-use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Reader};
+use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Reader, Section};
 use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 
 /// Something that holds a capture's chunks.
@@ -52,6 +52,14 @@ pub(crate) trait Source: Send + Sync {
     }
     /// See [`Reader::resume`].
     fn resume(&self, _instant: BootNs, _spared: u64) -> Option<Keyframe> {
+        None
+    }
+    /// See [`Reader::sections`].
+    fn sections(&self) -> Vec<Section> {
+        Vec::new()
+    }
+    /// When a section begins, and what was there then; `None` where that cannot be read.
+    fn section(&self, _section: &Section) -> Option<(BootNs, Tables)> {
         None
     }
     /// Names and hashes of the artifacts that can be read.
@@ -129,6 +137,14 @@ impl Source for Reader {
     fn resume(&self, instant: BootNs, spared: u64) -> Option<Keyframe> {
         // One that cannot be read is told as damage; what it would have spared is read.
         self.resume(instant, spared).ok().flatten()
+    }
+
+    fn sections(&self) -> Vec<Section> {
+        self.sections()
+    }
+
+    fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
+        self.section(section).ok()
     }
 
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {

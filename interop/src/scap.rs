@@ -1,7 +1,7 @@
 //! Captures of sysdig, Falco and Stratoshark (`.scap`): reading them as captures of ours.
 //!
 //! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is
-//! known from event to event, [`rows`] makes rows of that, [`convert`]
+//! known from event to event, [`rows`] makes rows of that, [`opening`] says what was there before the events, [`convert`]
 //! events, and [`stream`] hands them over or writes them down. The other way, [`write`] follows
 //! with the same [`state`] what a reader would believe, and [`params`] turns our arguments into scap's.
 
@@ -14,6 +14,7 @@ mod event;
 mod flags;
 mod input;
 mod lists;
+mod opening;
 mod params;
 mod rows;
 mod state;

@@ -288,7 +288,17 @@ fn what_one_part_decides_is_told_from_lists_alone() {
     }
 }
 
+/// How many cases there are: more in the long form.
+fn cases() -> ProptestConfig {
+    ProptestConfig::with_cases(match std::env::var_os("AFTERIMAGE_LONG") {
+        Some(_) => 20_000,
+        None => 256,
+    })
+}
+
 proptest! {
+    #![proptest_config(cases())]
+
     #[test]
     fn rows_that_lists_rule_out_match_never(shaped in shaped()) {
         let story = story();

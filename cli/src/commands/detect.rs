@@ -9,14 +9,14 @@ use crate::source::{Source, explain, filter};
 use crate::units::plural;
 use afterimage_detect::{
     Alerts, Detector, JsonParts, Matching, Priority, Report, Rule, Rules, Selection, load,
-    results_json,
+    results_json, text,
 };
 use afterimage_indexer::{Progress, Ruled, Span};
 use afterimage_model::Ctx;
 use afterimage_query::{Filter, json_text};
 use clap::Args;
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -465,11 +465,17 @@ fn tell(report: &Report, verbose: bool) {
     }
 }
 
+/// Bytes of a rule file that are read: with more than the loader takes it says that there is too much.
+const MOST_READ: u64 = 80 << 20;
+
 /// Rule files with their texts, in order.
 pub fn rule_files(paths: &[PathBuf]) -> Result<Vec<(String, Arc<str>)>, Failure> {
     let mut files = Vec::new();
     for path in found(paths, RULES)? {
-        let text = std::fs::read_to_string(&path).map_err(|error| {
+        let mut bytes = Vec::new();
+        let read = std::fs::File::open(&path)
+            .and_then(|file| file.take(MOST_READ).read_to_end(&mut bytes));
+        read.map_err(|error| {
             Failure::path(
                 "LOAD_ERR_FILE_READ (File read error): reading",
                 &path,
@@ -477,7 +483,7 @@ pub fn rule_files(paths: &[PathBuf]) -> Result<Vec<(String, Arc<str>)>, Failure>
                 "name a rule file or a folder of them",
             )
         })?;
-        files.push((path.display().to_string(), text.into()));
+        files.push((path.display().to_string(), text(&bytes).into()));
     }
     Ok(files)
 }

@@ -1,10 +1,12 @@
 //! What is known of a capture as a whole, and things that no event is about.
 
+use super::gather::Gather;
 use super::sidecar::{About, Missing, PROFILE};
 use super::things::{Kind, Tally, Thing};
 use crate::session::Session;
 use crate::timeline::step_of;
-use afterimage_model::Loss;
+use afterimage_model::{Event, Loss, Tables, TypeId};
+use afterimage_query::Among;
 
 /// What a session knows of its capture.
 pub(crate) fn about(session: &Session) -> About {
@@ -68,12 +70,54 @@ fn profile(session: &Session) -> Vec<u64> {
     steps
 }
 
-/// Things that no event is about: remarks, artifacts, why the capture was made.
+/// Processes and files that were there when a capture of sysdig began, as things: its lists know what no event tells.
+fn there(session: &Session) -> Vec<(Thing, Tally)> {
+    let mut gather = Gather::new();
+    let mut found = Vec::new();
+    let mut one = |tables: &Tables| {
+        let among = Among {
+            manifest: session.manifest(),
+            schema: session.schema(),
+            tables,
+            procs: &[],
+            types: &[],
+            first_ns: 0,
+        };
+        let mut event = Event {
+            cpu: Event::NO_CPU,
+            ..Event::of_type(TypeId(u16::MAX))
+        };
+        for proc in tables.procs.keys() {
+            event.proc = *proc;
+            gather.meet(&among.ctx(&event));
+        }
+        for ((proc, _), file) in &tables.descriptors {
+            (event.proc, event.file) = (*proc, Some(*file));
+            gather.meet(&among.ctx(&event));
+        }
+        let things = gather.take().into_iter();
+        found.extend(things.map(|(thing, _)| (thing, Tally::default())));
+    };
+    if session.is_scap() {
+        let sections = session.sections().into_iter();
+        for (_, mut tables) in sections.filter_map(|section| session.section(&section)) {
+            // Names come as they are heard of.
+            let mut known = session.state().clone();
+            (known.procs, known.files) = Default::default();
+            known.descriptors.clear();
+            known.absorb(&std::mem::take(&mut tables));
+            one(&known);
+        }
+    }
+    found
+}
+
+/// Things that no event is about: remarks, artifacts, why the capture was made, and what was there before the events.
 pub(crate) fn apart(session: &Session) -> Vec<(Thing, Tally)> {
     fn some(text: &[u8]) -> Option<&[u8]> {
         Some(text).filter(|text| !text.is_empty())
     }
-    let mut found = Vec::new();
+    let mut found = there(session);
     for note in session.notes() {
         let texts = [&note.text, &note.action, &note.author];
         let texts = texts.map(|text| some(text.as_bytes()));

@@ -381,6 +381,12 @@ impl Gather {
         self.count(file.things, times, known.actor);
     }
 
+    /// Takes the things of a process and a file that no event is about.
+    pub fn meet(&mut self, ctx: &Ctx<'_>) {
+        self.proc(ctx);
+        self.file(ctx);
+    }
+
     /// Counts an event for each of its things. Tells whether it touched a socket, which others want to know, too.
     pub fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.touched.clear();

@@ -3,7 +3,9 @@
 
 use super::{Identity, Instant, identity};
 use afterimage_format::{ErrorKind, Heads};
-use afterimage_model::{ArgKind, Event, EventFlags, Schema, TypeDesc, TypeId, render};
+use afterimage_model::{
+    ArgKind, Event, EventFlags, FileId, Schema, TypeDesc, TypeId, render, syscalls,
+};
 use afterimage_query::Among;
 use hashbrown::{HashMap, HashSet};
 
@@ -18,6 +20,8 @@ pub(super) enum Change {
     CloseRange,
     /// Gives two descriptors.
     Pair,
+    /// A task begins, with what its parent has.
+    Clone,
     Exec,
     Listen,
     /// A task ends.
@@ -46,6 +50,15 @@ const CHANGES: &[(&str, Change)] = &[
     ("umount2", Change::Unmount),
 ];
 
+/// The same of sysdig's types, besides those.
+const TOLD: &[(&str, Change)] = &[
+    ("clone", Change::Clone),
+    ("clone3", Change::Clone),
+    ("dup", Change::Duplicate),
+    ("fork", Change::Clone),
+    ("vfork", Change::Clone),
+];
+
 /// What events of a type do.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Does {
@@ -55,11 +68,14 @@ pub(super) struct Does {
     /// The first argument is a descriptor, which the event's file stands behind.
     pub uses: bool,
     /// Which argument is the descriptor that is closed or used.
-    fd: Option<usize>,
+    pub fd: Option<usize>,
 }
 
 impl Does {
     fn of(id: TypeId, ty: &TypeDesc) -> Does {
+        if ty.is(TypeDesc::SCAP) {
+            return Does::of_told(ty);
+        }
         let change = CHANGES.iter().find(|(name, _)| *name == ty.name);
         let change = change.map(|(_, change)| *change);
         let first = ty.args.first().and_then(|arg| arg.kind());
@@ -73,6 +89,20 @@ impl Does {
                 true => ty.arg_index("fd"),
                 false => uses.then_some(0),
             },
+        }
+    }
+
+    /// Of a type of sysdig's: what happens has happened when a call returns, and the descriptor is told beside the arguments.
+    fn of_told(ty: &TypeDesc) -> Does {
+        let change = CHANGES.iter().chain(TOLD).find(|row| row.0 == ty.name);
+        let change = change.map(|row| row.1);
+        let is_exit = ty.is(TypeDesc::EXIT);
+        let returns_fd = syscalls::by_name(&ty.name).is_some_and(|row| row.returns_fd);
+        Does {
+            change: change.filter(|change| is_exit || *change == Change::End),
+            opens: is_exit && (returns_fd || change == Some(Change::Duplicate)),
+            uses: ty.is(TypeDesc::ABOUT_FD),
+            fd: ty.arg_index("fd.num"),
         }
     }
 
@@ -123,7 +153,35 @@ struct Met {
     last: Option<usize>,
 }
 
+/// A number for each process, by place in [`Among::procs`].
+pub(super) fn numbered(among: &Among<'_>) -> Vec<Option<usize>> {
+    let mut numbered: HashMap<Identity, usize> = HashMap::new();
+    let mut who = Vec::with_capacity(among.procs.len());
+    for id in among.procs {
+        let next = numbered.len();
+        let known = among.tables.procs.get(id).map(|row| identity(row));
+        who.push(known.map(|known| *numbered.entry(known).or_insert(next)));
+    }
+    who
+}
+
 impl Instant {
+    /// Keeps what the events of a chunk point at, whether they are put together or not.
+    pub(super) fn keep_all(&mut self, among: &Among<'_>, files: &[FileId]) {
+        for id in among.procs {
+            if let Some(row) = among.tables.procs.get(id) {
+                let procs = &mut self.tables.procs;
+                procs.entry(row.id).or_insert_with(|| row.clone());
+            }
+        }
+        for id in files {
+            if let Some(row) = among.tables.files.get(id) {
+                let files = &mut self.tables.files;
+                files.entry(*id).or_insert_with(|| row.clone());
+            }
+        }
+    }
+
     /// The rows of a chunk without which the state would be another.
     pub(super) fn needed(
         &mut self,
@@ -170,26 +228,8 @@ impl Instant {
                 }
             }
         }
-        // What events point at is kept whether they are put together or not.
-        for id in among.procs {
-            if let Some(row) = among.tables.procs.get(id) {
-                let procs = &mut self.tables.procs;
-                procs.entry(row.id).or_insert_with(|| row.clone());
-            }
-        }
-        for id in listed {
-            if let Some(row) = among.tables.files.get(id) {
-                let files = &mut self.tables.files;
-                files.entry(*id).or_insert_with(|| row.clone());
-            }
-        }
-        let mut numbered: HashMap<Identity, usize> = HashMap::new();
-        let mut who = Vec::with_capacity(among.procs.len());
-        for id in among.procs {
-            let next = numbered.len();
-            let known = among.tables.procs.get(id).map(|row| identity(row));
-            who.push(known.map(|known| *numbered.entry(known).or_insert(next)));
-        }
+        self.keep_all(among, listed);
+        let who = numbered(among);
         let mut open = OpenSoFar::default();
         let mut met = vec![Met::default(); among.procs.len()];
         let mut rows = vec![0_u64; types_of.len().div_ceil(64)];

@@ -15,7 +15,13 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// An event that never was, so that fields can be asked of a process and a descriptor.
 fn nothing(session: &Session, at: u64, process: &Process, fd: Option<(u32, FileId)>) -> Event {
-    let ty = fd.and_then(|_| session.schema().type_id("close"));
+    let schema = session.schema();
+    let ty = fd.and_then(|_| schema.type_id("close"));
+    // Sysdig's captures tell the descriptor behind the arguments.
+    let args = ty.and_then(|ty| schema.ty(ty)).map(|ty| &ty.args[..]);
+    let told = args.and_then(|args| args.iter().position(|arg| arg.name == "fd.num"));
+    let (before, number) = (told.unwrap_or(0), fd.map(|fd| Value::Num(i64::from(fd.0))));
+    let args = std::iter::repeat_n(Value::Absent, before).chain(number);
     Event {
         time: BootNs(at),
         cpu: Event::NO_CPU,
@@ -28,10 +34,7 @@ fn nothing(session: &Session, at: u64, process: &Process, fd: Option<(u32, FileI
         file: fd.map(|fd| fd.1),
         result: 0,
         latency_ns: 0,
-        args: fd
-            .into_iter()
-            .map(|(fd, _)| Value::Num(i64::from(fd)))
-            .collect(),
+        args: args.collect(),
     }
 }
 

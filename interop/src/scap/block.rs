@@ -45,6 +45,8 @@ pub enum Kind {
         counted: bool,
         /// It has flags.
         flagged: bool,
+        /// Its type is that of events with lengths of 32 bits. Of types that are known, their row says so.
+        large: bool,
     },
 }
 
@@ -59,13 +61,13 @@ const KINDS: &[(u32, Kind)] = &[
     (0x203, Kind::Descriptors(1)), (0x218, Kind::Descriptors(2)),
     (0x205, Kind::Interfaces(1)), (0x219, Kind::Interfaces(2)),
     (0x206, Kind::Users(1)), (0x220, Kind::Users(2)),
-    (0x204, Kind::Event { counted: false, flagged: false }), (0x216, Kind::Event { counted: true, flagged: false }),
-    (0x221, Kind::Event { counted: true, flagged: false }),
-    (0x208, Kind::Event { counted: false, flagged: true }), (0x217, Kind::Event { counted: true, flagged: true }),
-    (0x222, Kind::Event { counted: true, flagged: true }),
+    (0x204, Kind::Event { counted: false, flagged: false, large: false }), (0x216, Kind::Event { counted: true, flagged: false, large: false }),
+    (0x221, Kind::Event { counted: true, flagged: false, large: true }),
+    (0x208, Kind::Event { counted: false, flagged: true, large: false }), (0x217, Kind::Event { counted: true, flagged: true, large: false }),
+    (0x222, Kind::Event { counted: true, flagged: true, large: true }),
     (0x8002_abcd, Kind::Machine), (0x8000_abcd, Kind::Processes(1)), (0x8013_abcd, Kind::Processes(2)),
     (0x8014_abcd, Kind::Processes(3)), (0x8001_abcd, Kind::Descriptors(1)),
-    (0x8010_abcd, Kind::Event { counted: false, flagged: false }), (0x8011_abcd, Kind::Interfaces(1)),
+    (0x8010_abcd, Kind::Event { counted: false, flagged: false, large: false }), (0x8011_abcd, Kind::Interfaces(1)),
     (0x8012_abcd, Kind::Users(1)),
 ];
 
@@ -404,7 +406,9 @@ fn is_sound(whole: &[u8], kind: Option<Kind>) -> bool {
         .unwrap_or_default();
     match kind {
         Some(Kind::Section) => word(body, 0) == Some(MAGIC),
-        Some(Kind::Event { counted, flagged }) => {
+        Some(Kind::Event {
+            counted, flagged, ..
+        }) => {
             let before = if flagged { 6 } else { 2 };
             let least = if counted { 26 } else { 22 };
             event_head(body, flagged).is_some_and(|(cpu, len, code)| {

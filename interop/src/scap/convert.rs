@@ -4,11 +4,12 @@
 use super::block::{Block, Blocks, Item, Kind, Lost};
 use super::event::{self, Raw};
 use super::lists;
+use super::opening::Opening;
 use super::rows::Rows;
 use super::state::State;
 use super::stream::{Ahead, Output, Report, Sieve};
-use super::types::{self, UNRECOGNIZED};
-use super::values::Held;
+use super::types;
+use super::values::{Held, unrecognized};
 use crate::error::Error;
 use afterimage_format::{Arg, Note, Row, Writer};
 use afterimage_model::time::Civil;
@@ -40,7 +41,11 @@ fn narrow(number: Option<u64>) -> u16 {
 /// The event in a block of events.
 pub fn parse<'b>(body: &'b [u8], kind: Option<Kind>) -> Option<Raw<'b>> {
     match kind {
-        Some(Kind::Event { counted, flagged }) => event::parse(body, counted, flagged),
+        Some(Kind::Event {
+            counted,
+            flagged,
+            large,
+        }) => event::parse(body, counted, flagged, large),
         _ => None,
     }
 }
@@ -59,6 +64,7 @@ pub struct Converter {
     pub(super) scratch: Vec<u8>,
     notes: Vec<(u64, Vec<u8>)>,
     surplus: u64,
+    opening: Opening,
 }
 
 impl Converter {
@@ -76,6 +82,7 @@ impl Converter {
             scratch: Vec::new(),
             notes: Vec::new(),
             surplus: 0,
+            opening: Opening::default(),
         }
     }
 
@@ -132,13 +139,25 @@ impl Converter {
             }
             Some(Kind::Users(version)) => {
                 let state = &mut self.state;
-                lists::accounts(block.body, version, |account| state.add_account(&account))
+                let opening = &mut self.opening;
+                lists::accounts(block.body, version, |account| {
+                    opening.listed(1);
+                    state.add_account(&account);
+                })
             }
             Some(Kind::Processes(version)) => {
                 let state = &mut self.state;
-                lists::processes(block.body, version, |thread| state.add_listed(&thread))
+                let opening = &mut self.opening;
+                lists::processes(block.body, version, |thread| {
+                    opening.listed(1);
+                    state.add_listed(&thread);
+                })
             }
-            Some(Kind::Descriptors(version)) => self.state.add_descriptors(block.body, version),
+            Some(Kind::Descriptors(version)) => {
+                let (count, whole) = self.state.add_descriptors(block.body, version);
+                self.opening.listed(count);
+                whole
+            }
             Some(Kind::Event { .. }) => true,
             None => return self.stranger(block),
         };
@@ -169,6 +188,7 @@ impl Converter {
             )));
         }
         self.report.sections += 1;
+        self.opening.section();
         self.notes.extend(
             lists::comments(cursor.rest())
                 .into_iter()
@@ -176,6 +196,8 @@ impl Converter {
         );
         if self.report.sections > 1 {
             // Nothing of the section before is true here.
+            let silent = self.rows.silent(&mut self.state);
+            self.opening.section_ended(silent);
             self.state = State::new();
             let before = std::mem::take(&mut self.rows);
             self.rows.go_on(before);
@@ -256,7 +278,22 @@ impl Converter {
             }
         }
         self.damaged(blocks);
+        // There may have been no event that says when.
+        self.open(self.last_ts, output)?;
         output.flush(&mut self.rows, &self.state)
+    }
+
+    /// What the lists say is what was there before the events behind them.
+    fn open(&mut self, at: u64, output: &mut Output) -> Result<(), Error> {
+        if !output.keeps_openings() || !self.opening.is_due(self.state.threads.len()) {
+            return Ok(());
+        }
+        let begins_anew = self.opening.was_told();
+        if let Some(silent) = self.opening.told() {
+            output.open(BootNs(at), false, silent, &self.rows)?;
+        }
+        let tables = self.rows.opening(&mut self.state);
+        output.open(BootNs(at), begins_anew, tables, &self.rows)
     }
 
     fn item(
@@ -304,6 +341,7 @@ impl Converter {
         let Some(Kind::Event {
             counted,
             flagged: false,
+            ..
         }) = kind
         else {
             return false;
@@ -348,9 +386,11 @@ impl Converter {
     ) -> Result<(), Error> {
         let mut raw = Raw::default();
         let whole = match kind {
-            Some(Kind::Event { counted, flagged }) => {
-                event::parse_into(body, counted, flagged, &mut raw)
-            }
+            Some(Kind::Event {
+                counted,
+                flagged,
+                large,
+            }) => event::parse_into(body, counted, flagged, large, &mut raw),
             _ => None,
         };
         if whole.is_none() {
@@ -365,6 +405,12 @@ impl Converter {
         self.report.events += 1;
         if !self.lost.is_empty() {
             self.settle(raw.ts);
+        }
+        // What comes without a time in front of everything else is of no instant.
+        if raw.is_timed() {
+            self.open(raw.ts, output)?;
+        } else if self.opening.was_told() {
+            self.open(self.last_ts, output)?;
         }
         if raw.torn {
             self.lose(Lost {
@@ -436,17 +482,14 @@ impl Converter {
         }
         self.scratch.clear();
         let mut held: SmallVec<[Held<'_>; 12]> = SmallVec::new();
-        match row.filter(|_| ty != UNRECOGNIZED) {
+        match row {
             Some(row) => {
                 for (at, param) in row.params.iter().enumerate() {
                     held.push(self.param(&raw, at, param.ty));
                 }
                 self.surplus += raw.params.len().saturating_sub(row.params.len()) as u64;
             }
-            None => {
-                held.push(Held::Num(i64::from(raw.code)));
-                held.push(raw.param(0).map_or(Held::Absent, Held::Bytes));
-            }
+            None => unrecognized(&raw, &mut held),
         }
         self.asides(&raw, row, seen, kept, &mut held);
         let scratch = &self.scratch;
@@ -505,6 +548,12 @@ impl Converter {
         self.settle(last);
     }
 
+    /// Everything that is there behind the last event.
+    pub fn known(&mut self) -> Tables {
+        self.state.catch_up();
+        self.rows.opening(&mut self.state)
+    }
+
     /// Writes notes, gaps and the state at the end, and ends the capture.
     pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Report), Error> {
         self.close();
@@ -540,16 +589,10 @@ impl Converter {
             dropped: known,
             ..Totals::default()
         };
-        let tables = self.rows.everything(&mut self.state);
         // Who looks at an instant has no event to ask for their names.
-        let names = Tables {
-            containers: tables.containers.clone(),
-            users: tables.users.clone(),
-            groups: tables.groups.clone(),
-            ..Tables::default()
-        };
-        writer.state(BootNs(last), &names)?;
-        let out = writer.seal(&totals, &tables)?;
+        let silent = self.rows.silent(&mut self.state);
+        writer.state(BootNs(last), &silent)?;
+        let out = writer.seal(&totals, &Tables::default())?;
         Ok((out, self.report))
     }
 }

@@ -3,6 +3,7 @@
 
 use super::bytes::{Cursor, signed, unsigned, until_nul};
 use super::lists::comments;
+use super::state::effects::tells_of_a_container;
 use super::types::{self, EventType};
 use smallvec::SmallVec;
 
@@ -23,8 +24,21 @@ pub struct Raw<'b> {
     pub params: Params<'b>,
     /// Its parameters could not be told apart.
     pub torn: bool,
+    /// How they lie in the file.
+    pub shape: Shape<'b>,
     /// Comments behind it.
     pub comments: Vec<Vec<u8>>,
+}
+
+/// How the parameters of an event lie in the file: what it takes to write those of an unknown type again.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Shape<'b> {
+    /// How many there are, where the file says so.
+    pub count: Option<u32>,
+    /// Bytes of each length.
+    pub width: usize,
+    /// Lengths and values.
+    pub content: &'b [u8],
 }
 
 impl<'b> Raw<'b> {
@@ -57,15 +71,24 @@ impl<'b> Raw<'b> {
     pub fn is_entry(&self) -> bool {
         self.code.is_multiple_of(2)
     }
+
+    /// Whether it happened at the instant it says. Containers are told of without one, before anything happens.
+    pub fn is_timed(&self) -> bool {
+        !tells_of_a_container(self.code) && self.ts != 0 && self.ts != u64::MAX
+    }
 }
 
 /// Parameters at the most.
 const MAX_PARAMS: usize = 60;
 
-/// Takes the body of an event block apart. `None` when not even its head is there.
-pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool) -> Option<Raw<'b>> {
+/// Parameters of an event of an unknown type that are told apart; with more they stay as they lie.
+pub const MAX_UNKNOWN: usize = 32;
+
+/// Takes the body of an event block apart: one that says how many parameters it has (`counted`), that has flags (`flagged`), that
+/// has lengths of 32 bits should its type be unknown (`large`). `None` when not even its head is there.
+pub fn parse<'b>(body: &'b [u8], counted: bool, flagged: bool, large: bool) -> Option<Raw<'b>> {
     let mut raw = Raw::default();
-    parse_into(body, counted, flagged, &mut raw).map(|()| raw)
+    parse_into(body, counted, flagged, large, &mut raw).map(|()| raw)
 }
 
 /// As [`parse`], into an event of which nothing is known yet: it is too large to be handed from one to the next.
@@ -73,6 +96,7 @@ pub fn parse_into<'b>(
     body: &'b [u8],
     counted: bool,
     flagged: bool,
+    large: bool,
     raw: &mut Raw<'b>,
 ) -> Option<()> {
     let mut cursor = Cursor::new(body);
@@ -95,19 +119,36 @@ pub fn parse_into<'b>(
         .and_then(|size| cursor.rest().get(..size))
         .unwrap_or(cursor.rest());
     let row = types::row(code);
-    let width = if row.is_some_and(|row| row.large) {
+    let width = if row.map_or(large, |row| row.large) {
         4
     } else {
         2
     };
+    raw.shape = Shape {
+        count: count.map(|count| count as u32),
+        width,
+        content,
+    };
     let params = &mut raw.params;
     let found = match count {
+        // Nothing says how long the lengths are but that they fill it.
+        Some(count) if row.is_none() => {
+            let found = [width, 6 - width].into_iter().find(|width| {
+                let whole = split(content, count, *width, params) == Some(true);
+                whole && (1..=MAX_UNKNOWN).contains(&params.len())
+            });
+            raw.shape.width = found.unwrap_or(width);
+            found.is_some() || count == 0 && content.is_empty()
+        }
         Some(count) => {
             split(content, count, width, params).is_some()
                 || split(content, count, 6 - width, params).is_some()
         }
         // The count is not in the file: it is the largest that gives the length.
-        None => (0..=row.map_or(0, |row| row.params.len()))
+        None => (row.is_some())
+            .then(|| 0..=row.map_or(0, |row| row.params.len()))
+            .into_iter()
+            .flatten()
             .rev()
             .any(|count| {
                 split(content, count, width, params)
@@ -116,10 +157,7 @@ pub fn parse_into<'b>(
     };
     if !found {
         params.clear();
-        match row {
-            None => params.push(content),
-            Some(_) => raw.torn = true,
-        }
+        raw.torn = row.is_some();
     }
     // Options start at the next multiple of four of the block, whose head is eight bytes.
     let past = (2 + if flagged { 4 } else { 0 } + len).next_multiple_of(4);
@@ -259,7 +297,7 @@ mod tests {
         ];
         for counted in [false, true] {
             let bytes = body(3, counted, params);
-            let raw = parse(&bytes, counted, false).unwrap();
+            let raw = parse(&bytes, counted, false, false).unwrap();
             assert_eq!((raw.cpu, raw.ts, raw.tid, raw.torn), (3, 7, -1, false));
             assert_eq!(raw.params.as_slice(), params);
             assert_eq!(raw.text(1), Some(&b"/etc"[..]));
@@ -270,7 +308,7 @@ mod tests {
     fn an_event_that_claims_too_many_parameters_is_torn_and_keeps_its_head() {
         let mut bytes = body(7, true, &[&[0; 8], b"x"]);
         bytes[24..28].copy_from_slice(&u32::MAX.to_le_bytes());
-        let raw = parse(&bytes, true, false).unwrap();
+        let raw = parse(&bytes, true, false, false).unwrap();
         assert!(raw.torn && raw.params.is_empty() && raw.ts == 7);
     }
 
@@ -288,7 +326,7 @@ mod tests {
             bytes.extend(more);
             bytes.truncate(bytes.len() - cut);
             if let Some(seen) = glance(&bytes, counted) {
-                let raw = parse(&bytes, counted, false).unwrap();
+                let raw = parse(&bytes, counted, false, false).unwrap();
                 assert_eq!((seen.ts, seen.tid, seen.cpu, seen.code), (raw.ts, raw.tid, raw.cpu, raw.code));
                 assert_eq!((seen.int(), seen.uint()), (raw.int(0), raw.uint(0)));
                 assert!(!raw.torn && raw.comments.is_empty());

@@ -88,7 +88,7 @@ impl Rows {
         } else {
             self.refresh(state, ptid, depth + 1)
         };
-        let cwd = state.cwd(tid);
+        let cwd = state.known_cwd(tid);
         let main = if is_main { tid } else { pid };
         let (ppid, start, execs, env) = match state.threads.get(&main) {
             Some(main) => (main.ptid, main.clone_ts, main.execs, main.env.clone()),
@@ -266,15 +266,6 @@ impl Rows {
         self.tables.procs.retain(|id, _| procs.contains(id));
         self.tables.files.retain(|id, _| files.contains(id));
         self.spare = (self.tables.procs.len() + self.tables.files.len()) * 2;
-    }
-
-    /// Everything that is known, for a block of state.
-    pub fn everything(&mut self, state: &mut State) -> Tables {
-        let tids: Vec<i64> = state.threads.keys().copied().collect();
-        for tid in tids {
-            self.process(state, tid);
-        }
-        self.tables.clone()
     }
 }
 

@@ -253,6 +253,18 @@ impl State {
         main.map_or_else(|| bytes(b"./"), |main| main.cwd.clone())
     }
 
+    /// As [`State::cwd`], of which nothing is made up.
+    pub fn known_cwd(&self, tid: i64) -> Arc<[u8]> {
+        let Some(thread) = self.threads.get(&tid) else {
+            return bytes(b"./");
+        };
+        let main = match thread.is_main() {
+            true => Some(thread),
+            false => self.threads.get(&thread.pid),
+        };
+        main.map_or_else(|| bytes(b""), |main| main.cwd.clone())
+    }
+
     fn set_cwd(&mut self, tid: i64, path: &[u8]) {
         let Some(main) = self
             .main_of(tid)
@@ -276,7 +288,7 @@ impl State {
 
     /// What the event before left to do: descriptors that were closed and threads that ended are forgotten only now, so
     /// that the event itself could still be asked for them.
-    fn catch_up(&mut self) {
+    pub(super) fn catch_up(&mut self) {
         if let Some(tid) = self.leaving.take() {
             self.remove_thread(tid, false);
         }
@@ -330,7 +342,11 @@ impl State {
         self.settle();
         self.catch_up();
         let Some(row) = types::row(raw.code) else {
-            return Seen::default();
+            // Whose it is can be told of any event.
+            return Seen {
+                has_thread: self.threads.contains_key(&raw.tid),
+                ..Seen::default()
+            };
         };
         let mut at = At {
             raw,

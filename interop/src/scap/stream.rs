@@ -7,12 +7,11 @@ use super::convert::{Converter, parse};
 use super::input::Input;
 use super::rows::Rows;
 use super::state::State;
-use super::state::effects::tells_of_a_container;
 use super::types;
 use crate::Provenance;
 use crate::error::Error;
 use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
-use afterimage_model::{Gap, Manifest, Schema, Tables, TypeId};
+use afterimage_model::{BootNs, Gap, Manifest, Schema, Tables, TypeId};
 use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -33,14 +32,42 @@ const WAITING: usize = 2;
 /// Events of a stretch at the most: enough that handing it over costs nothing, few enough that it stays in the cache.
 const STRETCH: usize = 8192;
 
+/// What was there at an instant: all of it, as the lists of a section say.
+pub struct Opened {
+    /// When.
+    pub at: BootNs,
+    /// Nothing that was known before is true from then on.
+    pub begins_anew: bool,
+    /// Processes, descriptors, containers, accounts. The rows of single threads are marked as those that were not then.
+    pub tables: Tables,
+}
+
 /// Events one after another, with the rows they point at.
 pub struct Stretch {
+    /// What was there before these events, and behind those of the stretch before.
+    pub opened: Vec<Opened>,
     /// The events.
     pub batch: Batch,
     /// The rows.
     pub tables: Tables,
     /// The number of each event in the capture, from 1.
     pub numbers: Vec<u64>,
+}
+
+impl Stretch {
+    /// Writes it as a chunk, behind what was there before it.
+    ///
+    /// # Errors
+    /// When the output cannot be written.
+    pub fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), Error> {
+        for opened in &self.opened {
+            match opened.begins_anew {
+                true => writer.keyframe(opened.at, &opened.tables)?,
+                false => writer.state(opened.at, &opened.tables)?,
+            }
+        }
+        Ok(writer.chunk(&self.batch, &self.tables)?)
+    }
 }
 
 /// What is told of a stretch of events: false ends the reading.
@@ -115,14 +142,13 @@ impl Ahead {
         }
     }
 
-    /// The stamp of an event that happened. Containers are told of without one, before anything happens.
+    /// The stamp of an event that happened.
     fn stamp(&self) -> Option<u64> {
         let Ahead::Block(kind, _, body, _) = self else {
             return None;
         };
         let raw = parse(body, *kind)?;
-        let tells = tells_of_a_container(raw.code);
-        (!tells && raw.ts != 0 && raw.ts != u64::MAX).then_some(raw.ts)
+        raw.is_timed().then_some(raw.ts)
     }
 }
 
@@ -241,6 +267,7 @@ impl Stream {
             empty,
             batch: batch(loose),
             numbers: Vec::new(),
+            opened: Vec::new(),
             loose,
             options: WriterOptions {
                 // Numbers and not time decide where a chunk ends: old captures hold hours of little.
@@ -287,6 +314,11 @@ impl Ended {
         self.0.events()
     }
 
+    /// Everything that is there at the end, as [`Opened::tables`].
+    pub fn known(&mut self) -> Tables {
+        self.0.known()
+    }
+
     /// What it came to.
     pub fn report(mut self) -> Report {
         self.0.close();
@@ -329,7 +361,7 @@ impl Stream {
     /// When the input cannot be read, or the output cannot be written.
     pub fn write<W: Write>(self, writer: &mut Writer<W>) -> Result<Ended, Error> {
         let ended = self.chunks(&mut |stretch| {
-            writer.chunk(&stretch.batch, &stretch.tables)?;
+            stretch.write(writer)?;
             Ok(true)
         })?;
         ended.ok_or_else(|| Error::Not("reading has ended before the capture did".to_owned()))
@@ -352,6 +384,7 @@ pub struct Output {
     empty: Receiver<(Batch, Vec<u64>)>,
     batch: Batch,
     numbers: Vec<u64>,
+    opened: Vec<Opened>,
     loose: bool,
     options: WriterOptions,
 }
@@ -384,6 +417,30 @@ impl Output {
             .map_err(|kind| Error::Not(kind.to_string()))
     }
 
+    /// Whether somebody wants to know what was there before the events: who writes them down.
+    pub fn keeps_openings(&self) -> bool {
+        !self.loose
+    }
+
+    /// What was there before the events that follow.
+    pub fn open(
+        &mut self,
+        at: BootNs,
+        begins_anew: bool,
+        tables: Tables,
+        rows: &Rows,
+    ) -> Result<(), Error> {
+        if begins_anew {
+            self.hand_over(rows)?;
+        }
+        self.opened.push(Opened {
+            at,
+            begins_anew,
+            tables,
+        });
+        Ok(())
+    }
+
     /// Hands over what there is.
     pub fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
         self.hand_over(rows)?;
@@ -392,7 +449,7 @@ impl Output {
     }
 
     fn hand_over(&mut self, rows: &Rows) -> Result<(), Error> {
-        if self.batch.is_empty() {
+        if self.batch.is_empty() && self.opened.is_empty() {
             return Ok(());
         }
         let tables = self.batch.needs(&rows.tables);
@@ -401,6 +458,7 @@ impl Output {
             .try_recv()
             .unwrap_or_else(|_| (batch(self.loose), Vec::new()));
         let stretch = Stretch {
+            opened: std::mem::take(&mut self.opened),
             batch: std::mem::replace(&mut self.batch, empty),
             tables,
             numbers: std::mem::replace(&mut self.numbers, none),

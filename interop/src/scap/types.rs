@@ -3,6 +3,7 @@
 //! have no row. The schema of the captures that are made is these rows as data.
 
 use super::calls::CALLS;
+use super::event::MAX_UNKNOWN;
 use super::flags::SETS;
 use afterimage_model::Class::{
     self, Cred, File, Io, Ipc, Memory, Net, Other, Process, Sched, Signal, Sleep, System, Time,
@@ -699,7 +700,7 @@ pub fn type_id(code: u16) -> TypeId {
     if row(code).is_some() {
         TypeId(code)
     } else {
-        UNRECOGNIZED
+        TypeId(UNRECOGNIZED.0 + code % 2)
     }
 }
 
@@ -722,7 +723,7 @@ pub fn native_type(number: u16, is_exit: bool) -> TypeId {
     call_type(place.unwrap_or(0), is_exit)
 }
 
-/// The event type of codes that mean nothing: their parameters are kept as they are.
+/// The event type of even codes that mean nothing, of which the parameters are kept as they are; that of odd ones is the next.
 pub const UNRECOGNIZED: TypeId = TypeId(CODES + 2 * CALLS.len() as u16);
 
 /// What is kept behind the parameters: the descriptor the event is about, and a structure of what was known of the thread.
@@ -818,13 +819,17 @@ pub fn schema() -> &'static Schema {
             kind: kind as u8,
             ..ArgDesc::default()
         };
-        let mut args = vec![raw("code", ArgKind::Uint), raw("params", ArgKind::Bytes)];
+        let numbers = ["code", "count", "width"].map(|name| raw(name, ArgKind::Uint));
+        let mut args = numbers.to_vec();
+        args.push(raw("raw", ArgKind::Bytes));
+        args.extend((1..=MAX_UNKNOWN).map(|at| raw(&format!("p{at}"), ArgKind::Bytes)));
         args.extend(asides());
-        types.push(TypeDesc {
+        types.extend([TypeDesc::ENTRY, TypeDesc::EXIT].map(|side| TypeDesc {
             name: "unrecognized".to_owned(),
-            args,
-            ..nothing
-        });
+            args: args.clone(),
+            marks: nothing.marks | side,
+            ..nothing.clone()
+        }));
         Schema {
             types,
             flag_sets: SETS.iter().map(|set| flag_set(set.0, set.1)).collect(),
@@ -893,6 +898,6 @@ mod tests {
         assert_eq!(name(call_type(3, true)), Some("read"));
         assert_eq!(name(UNRECOGNIZED), Some("unrecognized"));
         assert_eq!(name(type_id(6)), Some("read"));
-        assert_eq!(schema.types.len(), usize::from(UNRECOGNIZED.0) + 1);
+        assert_eq!(schema.types.len(), usize::from(UNRECOGNIZED.0) + 2);
     }
 }

@@ -3,7 +3,7 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::convert::Converter;
-use super::event::Raw;
+use super::event::{MAX_UNKNOWN, Raw};
 use super::state::{Seen, is_about_fd};
 use super::types::{ASIDES, EventType, THREAD_FIELDS, Ty};
 use afterimage_model::render::scap::{join_path, printable};
@@ -225,6 +225,24 @@ impl Converter {
             _ => Some(Vec::new()),
         }
     }
+}
+
+/// What is kept of an event of an unknown type: all that is there.
+pub fn unrecognized<'b>(raw: &Raw<'b>, held: &mut SmallVec<[Held<'b>; 12]>) {
+    let shape = raw.shape;
+    held.push(Held::Num(i64::from(raw.code)));
+    held.push(match shape.count {
+        Some(count) => Held::Num(i64::from(count)),
+        None => Held::Absent,
+    });
+    held.push(Held::Num(shape.width as i64));
+    let apart = raw.params.len();
+    held.push(match apart {
+        0 if !shape.content.is_empty() => Held::Bytes(shape.content),
+        _ => Held::Absent,
+    });
+    held.extend(raw.params.iter().map(|param| Held::Bytes(param)));
+    held.extend((apart..MAX_UNKNOWN).map(|_| Held::Absent));
 }
 
 /// The letter of what a call is to open.

@@ -17,7 +17,7 @@ use super::types::{self, CODES};
 use crate::copy;
 use crate::error::Error;
 use afterimage_format::Reader;
-use afterimage_model::{Ctx, Event, EventFlags, Schema, TypeDesc, render};
+use afterimage_model::{Ctx, Event, EventFlags, Schema, TypeDesc, Value, render};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use lists::{Survey, cut};
@@ -99,6 +99,19 @@ impl<W: Write> Output<W> {
     }
 }
 
+/// The type of a block for an event that says how many parameters it has or not, that is shown or not, and whose lengths have
+/// 32 bits or not.
+fn event_block(counted: bool, hidden: bool, large: bool) -> u32 {
+    match (counted, hidden, large) {
+        (false, false, _) => 0x204,
+        (false, true, _) => 0x208,
+        (true, false, false) => 0x216,
+        (true, true, false) => 0x217,
+        (true, false, true) => 0x221,
+        (true, true, true) => 0x222,
+    }
+}
+
 /// Whether the capture came from scap.
 fn is_scap(schema: &Schema) -> bool {
     schema.types.first().is_some_and(|ty| ty.is(TypeDesc::SCAP))
@@ -176,19 +189,13 @@ impl<W: Write> Scribe<W> {
         for param in params {
             body.extend_from_slice(cut(param, most));
         }
-        let ty = match (hidden, large) {
-            (false, false) => 0x216,
-            (true, false) => 0x217,
-            (false, true) => 0x221,
-            (true, true) => 0x222,
-        };
-        self.block(ty, &body)?;
+        self.block(event_block(true, hidden, large), &body)?;
         if hidden {
             self.written.hidden += 1;
         } else {
             self.written.events += 1;
         }
-        if let Some(raw) = event::parse(&body, true, hidden) {
+        if let Some(raw) = event::parse(&body, true, hidden, large) {
             self.sim.follow(&raw);
         }
         self.body = body;
@@ -292,10 +299,11 @@ impl<W: Write> Scribe<W> {
 
     /// An event that came from scap, as it was there.
     fn again(&mut self, ctx: &Ctx<'_>, at: Stamp) -> Result<(), Error> {
+        if ctx.ty().is_some_and(|ty| ty.name == "unrecognized") {
+            return self.unrecognized(ctx, at);
+        }
         let number = ctx.event.ty.0;
-        let calls = number
-            .checked_sub(CODES)
-            .filter(|_| ctx.event.ty != types::UNRECOGNIZED);
+        let calls = number.checked_sub(CODES);
         let code = match calls {
             Some(calls) => calls % 2,
             None if number < CODES => number,
@@ -310,6 +318,60 @@ impl<W: Write> Scribe<W> {
         let params = Maker { ctx }.same(code);
         self.correct(ctx, at, code)?;
         self.emit(at, code, &params, hidden)
+    }
+
+    /// An event of a type that nobody knew when it was read, as it lay there.
+    fn unrecognized(&mut self, ctx: &Ctx<'_>, at: Stamp) -> Result<(), Error> {
+        let Some(ty) = ctx.ty() else { return Ok(()) };
+        let value = |name: &str| ty.arg_index(name).and_then(|at| ctx.event.args.get(at));
+        let number = |name: &str| match value(name) {
+            Some(Value::Num(number)) => Some(*number),
+            _ => None,
+        };
+        let bytes = |name: &str| match value(name) {
+            Some(Value::Bytes(blob)) => Some(blob.bytes.as_slice()),
+            _ => None,
+        };
+        let (Some(code), Some(width)) = (number("code"), number("width")) else {
+            self.left_out(ty);
+            return Ok(());
+        };
+        let (count, is_large) = (number("count"), width == 4);
+        let mut content = bytes("raw").unwrap_or_default().to_vec();
+        if content.is_empty() {
+            let names = (1..=event::MAX_UNKNOWN).map(|at| format!("p{at}"));
+            let params: Vec<&[u8]> = names.map_while(|name| bytes(&name)).collect();
+            for param in &params {
+                let len = param.len().to_le_bytes();
+                content.extend_from_slice(len.get(..if is_large { 4 } else { 2 }).unwrap_or(&len));
+            }
+            params
+                .iter()
+                .for_each(|param| content.extend_from_slice(param));
+        }
+        let hidden = ctx.event.flags.has(EventFlags::INTERNAL);
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        body.extend_from_slice(&at.cpu.to_le_bytes());
+        if hidden {
+            body.extend_from_slice(&1_u32.to_le_bytes());
+        }
+        let head = if count.is_some() { 26 } else { 22 };
+        body.extend_from_slice(&at.ts.to_le_bytes());
+        body.extend_from_slice(&at.tid.to_le_bytes());
+        body.extend_from_slice(&((head + content.len()) as u32).to_le_bytes());
+        body.extend_from_slice(&(code as u16).to_le_bytes());
+        if let Some(count) = count {
+            body.extend_from_slice(&(count as u32).to_le_bytes());
+        }
+        body.extend_from_slice(&content);
+        let written = self.block(event_block(count.is_some(), hidden, is_large), &body);
+        self.body = body;
+        match hidden {
+            true => self.written.hidden += 1,
+            false => self.written.events += 1,
+        }
+        written
     }
 
     /// Tells of a container before anything happens in it.

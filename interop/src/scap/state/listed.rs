@@ -74,10 +74,11 @@ impl State {
         }
     }
 
-    /// Adds descriptors of the list; false when the list ended in the middle.
-    pub fn add_descriptors(&mut self, body: &[u8], version: u8) -> bool {
+    /// Adds descriptors of the list. Gives how many there are, and false when the list ended in the middle.
+    pub fn add_descriptors(&mut self, body: &[u8], version: u8) -> (u64, bool) {
         let mut found = Vec::new();
         let (tid, whole) = lists::descriptors(body, version, |open| found.push(open));
+        let count = found.len() as u64;
         for open in found {
             let fd = self.listed_fd(&open);
             if let (Some(fd), Some(thread)) = (fd, tid.and_then(|tid| self.threads.get_mut(&tid)))
@@ -86,7 +87,7 @@ impl State {
                 thread.fds.insert(open.fd, fd);
             }
         }
-        whole
+        (count, whole)
     }
 
     pub(super) fn listed_fd(&mut self, open: &lists::Open<'_>) -> Option<Fd> {
@@ -127,7 +128,7 @@ impl State {
     }
 
     /// The lists are over: which end a socket is becomes known by the ports that are listened on.
-    pub(super) fn settle(&mut self) {
+    pub(in crate::scap) fn settle(&mut self) {
         if std::mem::replace(&mut self.ready, true) {
             return;
         }
