@@ -1,7 +1,7 @@
 //! Which events of a chunk are to be asked: told first from the rows they may point at, then from single lists, then from what is
 //! known of each without arguments and result.
 
-use crate::session::{Aim, Session, Visitor};
+use crate::session::{Session, Visitor};
 use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Results, Zone};
 use afterimage_model::{FileId, Tables, TypeId};
 use afterimage_query::{Evaluator, Lists, Sifted};
@@ -49,10 +49,7 @@ impl Choose for Choosing<'_> {
         let types: Vec<TypeId> = heads.zone().types.iter().map(|row| row.0).collect();
         let among = self.session.among(heads.zone(), tables, &types);
         let (at, is_whole) = self.at;
-        let within = match self.visitor.aim(at, &among) {
-            Some(aim) => Some(aimed(heads, &aim)?),
-            None => self.visitor.rows(heads, &among)?,
-        };
+        let within = self.visitor.rows(at, heads, &among)?;
         let sifted = match self.evaluator {
             Some(evaluator) => evaluator.sift(&among, &Listed(heads), within)?,
             None => Sifted {
@@ -61,7 +58,7 @@ impl Choose for Choosing<'_> {
             },
         };
         match sifted.sure && is_whole {
-            true => self.visitor.count(at, heads, &among, sifted.rows),
+            true => self.visitor.count(heads, &among, sifted.rows),
             false => Ok(sifted.rows),
         }
     }
@@ -83,37 +80,6 @@ impl Choose for Choosing<'_> {
             })
             .collect()
     }
-}
-
-/// The rows that an aim holds, as [`Choose::lists`] tells them.
-fn aimed(heads: &Heads<'_>, aim: &Aim) -> Result<Vec<u64>, ErrorKind> {
-    let count = usize::try_from(heads.zone().events).unwrap_or(usize::MAX);
-    let mut words = vec![0_u64; count.div_ceil(64)];
-    let mut put = |is: &mut dyn Iterator<Item = bool>| {
-        for word in &mut words {
-            for bit in 0..64 {
-                let Some(is) = is.next() else { return };
-                *word |= u64::from(is) << bit;
-            }
-        }
-    };
-    let at = |list: &[bool], place: usize| list.get(place).copied().unwrap_or(false);
-    if aim.types.contains(&true) {
-        let types = heads.types()?.iter();
-        put(&mut types.map(|ty| at(&aim.types, usize::from(*ty))));
-    }
-    if aim.procs.contains(&true) {
-        let procs = heads.procs()?.iter();
-        put(&mut procs.map(|proc| at(&aim.procs, *proc as usize)));
-    }
-    if !aim.files.is_empty() {
-        let listed = heads.file_list()?.iter();
-        let listed = listed.map(|file| aim.files.contains(file));
-        let is: Vec<bool> = std::iter::once(false).chain(listed).collect();
-        let files = heads.files()?.iter();
-        put(&mut files.map(|file| at(&is, *file as usize)));
-    }
-    Ok(words)
 }
 
 /// The lists of a chunk as a filter asks for them.

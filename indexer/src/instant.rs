@@ -447,6 +447,7 @@ impl Visitor for Instant {
 
     fn rows(
         &mut self,
+        _chunk: usize,
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {

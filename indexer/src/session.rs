@@ -3,7 +3,7 @@
 mod walk;
 mod work;
 
-pub use walk::{Aim, Visitor};
+pub use walk::Visitor;
 pub use work::{Progress, Work};
 
 use crate::error::Error;

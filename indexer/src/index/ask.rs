@@ -9,6 +9,7 @@ mod want;
 use super::things::{MOST_FIELDS, Thing};
 use afterimage_model::Safe;
 use afterimage_query::{Filter, FilterError};
+use regex::bytes::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Range;
@@ -256,9 +257,39 @@ impl Ask {
         holds(node, &texts, &mut found).then_some(found)
     }
 
+    /// What stands somewhere in the texts of every thing that is meant; `None` when nothing is known to.
+    pub(crate) fn needle(&self) -> Option<Regex> {
+        let parts = literals(self.text.as_ref()?)?;
+        let parts: Option<Vec<String>> = parts
+            .into_iter()
+            .map(|part| Some(regex::escape(std::str::from_utf8(part).ok()?)))
+            .collect();
+        RegexBuilder::new(&format!("(?i-u){}", parts?.join("|")))
+            .size_limit(want::MOST_PATTERN)
+            .build()
+            .ok()
+    }
+
     /// What must be in the text index for a thing to be found.
     pub(crate) fn look(&self) -> Look {
         self.text.as_ref().map_or(Look::Anything, look)
+    }
+}
+
+/// Bytes, letters in either case, one of which stands in the texts of what is meant.
+fn literals(node: &Node) -> Option<Vec<&[u8]>> {
+    match node {
+        Node::Term(term) => Some(vec![term.want.literal()?]),
+        // The one that says most.
+        Node::And(parts) => parts
+            .iter()
+            .filter_map(literals)
+            .max_by_key(|parts| parts.iter().map(|part| part.len()).min()),
+        Node::Or(parts) => {
+            let parts: Option<Vec<_>> = parts.iter().map(literals).collect();
+            Some(parts?.concat())
+        }
+        Node::Not(_) | Node::When(_) | Node::Before(..) => None,
     }
 }
 
