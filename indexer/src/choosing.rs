@@ -2,9 +2,9 @@
 //! known of each without arguments and result.
 
 use crate::session::{Session, Visitor};
-use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Results, Zone};
+use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Held, Results, Zone};
 use afterimage_model::{FileId, Tables, TypeId};
-use afterimage_query::{Evaluator, Lists, Sifted};
+use afterimage_query::{Argument, Arguments, Evaluator, Lists, Sifted};
 
 /// Asks an evaluator and a visitor.
 pub(crate) struct Choosing<'s> {
@@ -120,6 +120,30 @@ impl Lists for Listed<'_, '_> {
     }
     fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, ErrorKind> {
         self.0.results(wanted)
+    }
+    fn arguments(&self, place: usize, number: usize) -> Result<Arguments<'_>, ErrorKind> {
+        let (rows, args) = (self.0.rows_of(place)?, self.0.args(place)?);
+        let held = |nth| match args.get(number, nth) {
+            None => Argument::Nothing,
+            Some(Held::Number(number)) => Argument::Number(number),
+            Some(Held::Text(place)) => Argument::Bytes(u64::from(place) << 1),
+            Some(Held::Payload(place)) => Argument::Bytes(u64::from(place) << 1 | 1),
+        };
+        Ok((rows, (0..rows.len()).map(held).collect()))
+    }
+    fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), ErrorKind> {
+        let held = match argument {
+            Argument::Nothing => return Ok((&[], 0)),
+            Argument::Number(number) => Held::Number(number),
+            Argument::Bytes(number) => {
+                let place = u32::try_from(number >> 1).unwrap_or(u32::MAX);
+                match number & 1 == 0 {
+                    true => Held::Text(place),
+                    false => Held::Payload(place),
+                }
+            }
+        };
+        Ok(self.0.bytes(held)?.unwrap_or_default())
     }
 }
 

@@ -124,6 +124,9 @@ impl Visitor for Collecting<'_> {
         let Some(told) = self.told.take() else {
             return Ok(rows);
         };
+        if rows.iter().flatten().all(|word| *word == 0) && rows.is_some() {
+            return Ok(rows);
+        }
         let session = self.session;
         let hides = !session.shows_internal();
         let hidden = |ty: &TypeId| hides && session.is_internal_type(*ty);

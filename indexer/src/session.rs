@@ -164,6 +164,12 @@ impl Session {
         Instant::tables(self, at, progress)
     }
 
+    /// As [`Session::state_at`], by every event one after another: what the quick way, which looks only at those that change
+    /// something, is held to.
+    pub fn state_at_by_all(&self, at: BootNs, progress: &Progress) -> (Tables, bool) {
+        Instant::tables_by(self, at, false, progress)
+    }
+
     /// See [`afterimage_format::Reader::resume`].
     pub(crate) fn resume(&self, instant: BootNs, spared: u64) -> Option<Keyframe> {
         self.source.resume(instant, spared)

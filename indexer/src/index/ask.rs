@@ -150,7 +150,12 @@ impl Found {
 pub struct Ask {
     text: Option<Node>,
     when: Vec<Node>,
+    /// A letter that stands in the texts of everything that is meant, small and capital: what has none need not be looked at.
+    rare: Option<[u8; 2]>,
 }
+
+/// Letters, the most frequent in paths and command lines first; what is not here is rarer.
+const FREQUENT: &[u8] = b"/e.tsirnaoc-lupd0mb1h2f_g345678y9vxwk ";
 
 impl Ask {
     /// Everything, without a condition.
@@ -158,6 +163,7 @@ impl Ask {
         Ask {
             text: None,
             when: Vec::new(),
+            rare: None,
         }
     }
 
@@ -178,10 +184,7 @@ impl Ask {
             Node::And(parts) => parts,
             other => vec![other],
         };
-        let mut ask = Ask {
-            text: None,
-            when: Vec::new(),
-        };
+        let mut ask = Ask::everything();
         let mut terms = Vec::new();
         for part in parts {
             match part.holds() {
@@ -200,6 +203,10 @@ impl Ask {
             0 => None,
             1 => terms.pop(),
             _ => Some(Node::And(terms)),
+        };
+        ask.rare = match ask.text.as_ref().and_then(literals).as_deref() {
+            Some([part]) => rarest(part),
+            _ => None,
         };
         Ok(ask)
     }
@@ -249,6 +256,12 @@ impl Ask {
         let Some(node) = &self.text else {
             return Some(found);
         };
+        if let Some([small, capital]) = &self.rare
+            && !thing.0.contains(small)
+            && !thing.0.contains(capital)
+        {
+            return None;
+        }
         let row = thing.kind()?.row();
         let fields = row.fields.iter().zip(thing.texts());
         let texts: SmallVec<[_; MOST_FIELDS]> = fields
@@ -274,6 +287,17 @@ impl Ask {
     pub(crate) fn look(&self) -> Look {
         self.text.as_ref().map_or(Look::Anything, look)
     }
+}
+
+/// The rarest byte of a word, as a small letter and as a capital.
+fn rarest(word: &[u8]) -> Option<[u8; 2]> {
+    let rank = |byte: &&u8| {
+        let small = byte.to_ascii_lowercase();
+        let place = FREQUENT.iter().position(|frequent| *frequent == small);
+        place.unwrap_or(usize::MAX)
+    };
+    let byte = word.iter().max_by_key(rank)?;
+    Some([byte.to_ascii_lowercase(), byte.to_ascii_uppercase()])
 }
 
 /// Bytes, letters in either case, one of which stands in the texts of what is meant.
