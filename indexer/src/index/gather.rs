@@ -529,8 +529,11 @@ impl Gather {
     }
 }
 
+/// The texts of a thing, in the order of its kind's fields.
+type Texts<'t> = &'t [Option<&'t [u8]>];
+
 /// Calls `each` for every thing that a payload says that is text.
-fn each_said(bytes: &[u8], is_error: bool, each: &mut dyn FnMut(Kind, &[Option<&[u8]>])) {
+fn each_said(bytes: &[u8], is_error: bool, each: &mut dyn FnMut(Kind, Texts<'_>)) {
     if is_request(bytes) {
         let mut lines = bytes
             .split(|byte| *byte == b'\n')
