@@ -6,44 +6,31 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::chunk_read::Body;
 use crate::codec::take_ints;
-use crate::dictionary::Dictionary;
 use crate::error::{ErrorKind, limit, malformed};
+use crate::heads::{Heads, Held};
 use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_CHUNK_VALUES, value};
 use crate::lists::PartsReader;
 use crate::wire::Cursor;
 use afterimage_model::{Blob, Value};
 use smallvec::SmallVec;
 
-/// The dictionaries, each taken when it is first needed, and how much was taken out of them so far: one long string repeated by
-/// every event would fill the memory.
-pub(crate) struct Values<'a> {
-    body: &'a Body<'a>,
-    text: Option<Dictionary<'a>>,
-    data: Option<Dictionary<'a>>,
+/// Takes values out of the dictionaries, and counts how much was taken so far: one long string repeated by every event would
+/// fill the memory.
+pub(crate) struct Values<'h, 'b> {
+    heads: &'h Heads<'b>,
     bytes: u64,
 }
 
-impl<'a> Values<'a> {
-    pub(crate) fn new(body: &'a Body<'a>) -> Values<'a> {
-        Values {
-            body,
-            text: None,
-            data: None,
-            bytes: 0,
-        }
+impl<'h, 'b> Values<'h, 'b> {
+    pub(crate) fn new(heads: &'h Heads<'b>) -> Values<'h, 'b> {
+        Values { heads, bytes: 0 }
     }
 
     fn blob(&mut self, is_data: bool, place: Option<&i64>) -> Result<Value, ErrorKind> {
-        let list = match if is_data {
-            &mut self.data
-        } else {
-            &mut self.text
-        } {
-            Some(list) => list,
-            none if is_data => none.insert(self.body.payloads()?),
-            none => none.insert(self.body.texts()?),
+        let list = match is_data {
+            true => self.heads.payloads()?,
+            false => self.heads.texts()?,
         };
         let place = place.and_then(|place| usize::try_from(*place).ok());
         let (bytes, full_len) = place
@@ -281,16 +268,27 @@ impl Slots {
         Ok(Slots { counts, slots })
     }
 
-    /// The argument of a number of the event that is the so-maniest of its type, where that is an integer.
-    pub(crate) fn number(&self, number: usize, nth: usize) -> Option<i64> {
+    /// What the argument of a number of the event that is the so-maniest of its type holds.
+    pub(crate) fn held(&self, number: usize, nth: usize) -> Option<Held> {
         let has = |count: &u8| usize::from(*count) > number;
         if !self.counts.is_empty() && !self.counts.get(nth).is_some_and(has) {
             return None;
         }
         let slot = self.slots.get(number)?;
         let (tag, nth) = slot.place(nth)?;
+        let place = |list: &[i64]| u32::try_from(*list.get(nth)?).ok();
         match u16::from(tag) {
-            value::NUM => slot.nums.get(nth).copied(),
+            value::NUM => slot.nums.get(nth).copied().map(Held::Number),
+            value::TEXT => place(&slot.texts).map(Held::Text),
+            value::DATA => place(&slot.datas).map(Held::Payload),
+            _ => None,
+        }
+    }
+
+    /// The argument of a number of the event that is the so-maniest of its type, where that is an integer.
+    pub(crate) fn number(&self, number: usize, nth: usize) -> Option<i64> {
+        match self.held(number, nth)? {
+            Held::Number(number) => Some(number),
             _ => None,
         }
     }

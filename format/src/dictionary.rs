@@ -74,6 +74,11 @@ impl<'a> Dictionary<'a> {
         Ok(Dictionary { bytes, ends, cuts })
     }
 
+    /// All values one behind another, and where each ends.
+    pub(crate) fn run(&self) -> (&[u8], &[u32]) {
+        (&self.bytes, &self.ends)
+    }
+
     /// The value at a place, and how long it was.
     pub(crate) fn get(&self, place: usize) -> Option<(&[u8], u64)> {
         let end = *self.ends.get(place)? as usize;

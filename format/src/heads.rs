@@ -11,11 +11,12 @@ use crate::args_read::Slots;
 use crate::chunk_lists::Grouped;
 use crate::chunk_read::{Body, Zone};
 use crate::codec::take_steps;
+use crate::dictionary::Dictionary;
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::column;
 use crate::order::{by_time, in_order};
 use afterimage_model::{Abi, BootNs, Event, EventFlags, FileId, TypeId};
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 
 /// A list, taken when it is first asked for.
 type Once<T> = OnceCell<Vec<T>>;
@@ -44,6 +45,34 @@ pub struct Heads<'b> {
     order: Once<u32>,
     results: Once<Once<i64>>,
     rest: Once<Rest>,
+    slots: Once<OnceCell<Option<Slots>>>,
+    /// Arguments that were taken so far.
+    spent: Cell<u64>,
+    texts: OnceCell<Dictionary<'b>>,
+    payloads: OnceCell<Dictionary<'b>>,
+}
+
+/// What an argument holds, without the bytes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Held {
+    /// A number.
+    Number(i64),
+    /// A text: its place, which stands for its bytes wherever in the chunk it is held.
+    Text(u32),
+    /// A payload, likewise.
+    Payload(u32),
+}
+
+/// The arguments of the events of a type, in the order of its rows.
+#[derive(Clone, Copy)]
+pub struct Args<'h>(Option<&'h Slots>);
+
+impl Args<'_> {
+    /// The argument of this number of the event that is the so-maniest of its type; `None` where it has none, or nothing was
+    /// captured of it.
+    pub fn get(&self, number: usize, nth: usize) -> Option<Held> {
+        self.0?.held(number, nth)
+    }
 }
 
 /// Which rows have a latency, and what those rows say of it, type by type.
@@ -94,6 +123,10 @@ impl<'b> Heads<'b> {
             order: OnceCell::new(),
             results: OnceCell::new(),
             rest: OnceCell::new(),
+            slots: OnceCell::new(),
+            spent: Cell::new(0),
+            texts: OnceCell::new(),
+            payloads: OnceCell::new(),
         })
     }
 
@@ -298,30 +331,101 @@ impl<'b> Heads<'b> {
         Ok(rest)
     }
 
-    /// The arguments of this number of the events of a type, by place, which are as many as its results and in their order;
-    /// `None` for those without it, or where it is no integer.
-    pub fn numbers(&self, place: usize, number: usize) -> Result<Vec<Option<i64>>, ErrorKind> {
-        let mut wanted = vec![false; self.body.zone.types.len()];
-        if let Some(wanted) = wanted.get_mut(place) {
-            *wanted = true;
+    /// The rows of the type at this place, ascending.
+    ///
+    /// # Errors
+    /// When the types cannot be read.
+    pub fn rows_of(&self, place: usize) -> Result<&[u32], ErrorKind> {
+        Ok(self.grouped()?.rows_of(place))
+    }
+
+    /// The arguments of the type at this place; `None` where it has no column that could be read.
+    pub(crate) fn slots(&self, place: usize) -> Result<Option<&Slots>, ErrorKind> {
+        let cells = self.slots.get_or_init(|| {
+            let kinds = self.body.zone.types.len();
+            std::iter::repeat_with(OnceCell::new).take(kinds).collect()
+        });
+        let Some(cell) = cells.get(place) else {
+            return Ok(None);
+        };
+        let own = once(cell, || {
+            let mut spent = self.spent.get();
+            let own = match self.body.in_lists() {
+                true => {
+                    let mut wanted = vec![false; self.body.zone.types.len()];
+                    if let Some(wanted) = wanted.get_mut(place) {
+                        *wanted = true;
+                    }
+                    let found = self.results(&wanted)?.into_iter().nth(place).flatten();
+                    let results = found.map_or(&[][..], |(_, results)| results);
+                    self.own_slots(place, results, &mut spent)?
+                }
+                false => self.own_args(place, &mut spent)?,
+            };
+            self.spent.set(spent);
+            Ok(own)
+        })?;
+        if own.is_some() {
+            return Ok(own.as_ref());
         }
-        let found = self.results(&wanted)?.into_iter().nth(place).flatten();
-        let results = found.map_or(&[][..], |(_, results)| results);
-        let mut spent = 0;
-        let own = match self.body.in_lists() {
-            true => self.own_slots(place, results, &mut spent)?,
-            false => self.own_args(place, &mut spent)?,
+        let rest = self.rest()?;
+        let at = rest.binary_search_by_key(&place, |rest| rest.place).ok();
+        Ok(at.and_then(|at| rest.get(at)).map(|rest| &rest.slots))
+    }
+
+    /// The arguments of the events of the type at this place, in the order of [`Heads::rows_of`].
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn args(&self, place: usize) -> Result<Args<'_>, ErrorKind> {
+        Ok(Args(self.slots(place)?))
+    }
+
+    /// The texts that arguments hold.
+    pub(crate) fn texts(&self) -> Result<&Dictionary<'b>, ErrorKind> {
+        once(&self.texts, || self.body.texts())
+    }
+
+    /// The payloads that arguments hold.
+    pub(crate) fn payloads(&self) -> Result<&Dictionary<'b>, ErrorKind> {
+        once(&self.payloads, || self.body.payloads())
+    }
+
+    /// The bytes of a text or a payload, and how long it was; `None` of a number.
+    ///
+    /// # Errors
+    /// When they cannot be read, or there are none at this place.
+    pub fn bytes(&self, held: Held) -> Result<Option<(&[u8], u64)>, ErrorKind> {
+        let (list, place) = match held {
+            Held::Number(_) => return Ok(None),
+            Held::Text(place) => (self.texts()?, place),
+            Held::Payload(place) => (self.payloads()?, place),
         };
-        let slots = match &own {
-            Some(own) => Some(own),
-            None => {
-                let rest = self.rest()?;
-                let at = rest.binary_search_by_key(&place, |rest| rest.place).ok();
-                at.and_then(|at| rest.get(at)).map(|rest| &rest.slots)
-            }
+        let found = list.get(place as usize);
+        found.map(Some).ok_or_else(|| malformed("place of a value"))
+    }
+
+    /// All texts, or with `of_payloads` all payloads, one behind another, and where each ends: the place of one is its number.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn run_of(&self, of_payloads: bool) -> Result<(&[u8], &[u32]), ErrorKind> {
+        let list = match of_payloads {
+            true => self.payloads()?,
+            false => self.texts()?,
         };
+        Ok(list.run())
+    }
+
+    /// The arguments of this number of the events of a type, by place, which are as many as its rows and in their order;
+    /// `None` for those without it, or where it is no integer.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn numbers(&self, place: usize, number: usize) -> Result<Vec<Option<i64>>, ErrorKind> {
+        let slots = self.slots(place)?;
         let number = |nth| slots.and_then(|slots| slots.number(number, nth));
-        Ok((0..results.len()).map(number).collect())
+        Ok((0..self.rows_of(place)?.len()).map(number).collect())
     }
 
     /// The events at these rows, each with its position in the file, ascending, without results and arguments.

@@ -72,7 +72,7 @@ pub use chunk_write::{Press, Pressed};
 pub use columns::{Columns, Values};
 pub use custody::Deed;
 pub use error::{Digest, Error, ErrorKind, Place};
-pub use heads::{Heads, Results};
+pub use heads::{Args, Heads, Held, Results};
 pub use keyframe::{Keyframe, Section};
 pub use keys::{Card, PublicKey, SecretKey};
 pub use pick::{Choose, Picked};

@@ -141,8 +141,7 @@ struct Wanted {
 /// What there is of one type.
 struct OfType<'h> {
     results: &'h [i64],
-    own: Option<Slots>,
-    rest: Option<&'h Slots>,
+    slots: Option<&'h Slots>,
 }
 
 /// Puts results and arguments into the events at these rows, one event after the other: they are large, and the lists are not.
@@ -152,7 +151,6 @@ fn fill(
     picked: &[(u32, u32)],
     events: &mut [Event],
 ) -> Result<(), ErrorKind> {
-    let mut spent = 0;
     let mut kinds = Vec::new();
     for (place, found) in heads.results(&wanted.results)?.into_iter().enumerate() {
         let Some((rows, results)) = found else {
@@ -162,26 +160,14 @@ fn fill(
         if rows.len() != results.len() {
             return Err(malformed("result column"));
         }
-        let mut kind = OfType {
-            results,
-            own: None,
-            rest: None,
+        let slots = match wanted.args.get(place).copied().unwrap_or(false) {
+            true => heads.slots(place)?,
+            false => None,
         };
-        if wanted.args.get(place).copied().unwrap_or(false) {
-            kind.own = match heads.body.in_lists() {
-                true => heads.own_slots(place, results, &mut spent)?,
-                false => heads.own_args(place, &mut spent)?,
-            };
-            if kind.own.is_none() {
-                let rest = heads.rest()?;
-                let at = rest.binary_search_by_key(&place, |rest| rest.place).ok();
-                kind.rest = at.and_then(|at| rest.get(at)).map(|rest| &rest.slots);
-            }
-        }
-        kinds.push(Some(kind));
+        kinds.push(Some(OfType { results, slots }));
     }
     let (types, ranks) = (heads.types()?, heads.grouped()?.ranks());
-    let mut values = Values::new(heads.body);
+    let mut values = Values::new(heads);
     for ((_, row), event) in picked.iter().zip(events) {
         let row = *row as usize;
         let ty = types.get(row).map_or(usize::MAX, |ty| usize::from(*ty));
@@ -190,7 +176,7 @@ fn fill(
             continue;
         };
         event.result = kind.results.get(rank).copied().unwrap_or(0);
-        if let Some(slots) = kind.own.as_ref().or(kind.rest) {
+        if let Some(slots) = kind.slots {
             values.put(slots, rank, &mut event.args)?;
         }
     }

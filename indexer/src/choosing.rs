@@ -1,10 +1,10 @@
 //! Which events of a chunk are to be asked: told first from the rows they may point at, then from single lists, then from what is
 //! known of each without arguments and result.
 
-use crate::session::{Aim, Session, Visitor};
-use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Results, Zone};
+use crate::session::{Session, Visitor};
+use afterimage_format::{Choose, Chunk, ErrorKind, Heads, Held, Results, Zone};
 use afterimage_model::{FileId, Tables, TypeId};
-use afterimage_query::{Evaluator, Lists, Sifted};
+use afterimage_query::{Argument, Arguments, Evaluator, Lists, Sifted};
 
 /// Asks an evaluator and a visitor.
 pub(crate) struct Choosing<'s> {
@@ -49,10 +49,7 @@ impl Choose for Choosing<'_> {
         let types: Vec<TypeId> = heads.zone().types.iter().map(|row| row.0).collect();
         let among = self.session.among(heads.zone(), tables, &types);
         let (at, is_whole) = self.at;
-        let within = match self.visitor.aim(at, &among) {
-            Some(aim) => Some(aimed(heads, &aim)?),
-            None => self.visitor.rows(heads, &among)?,
-        };
+        let within = self.visitor.rows(at, heads, &among)?;
         let sifted = match self.evaluator {
             Some(evaluator) => evaluator.sift(&among, &Listed(heads), within)?,
             None => Sifted {
@@ -61,7 +58,7 @@ impl Choose for Choosing<'_> {
             },
         };
         match sifted.sure && is_whole {
-            true => self.visitor.count(at, heads, &among, sifted.rows),
+            true => self.visitor.count(heads, &among, sifted.rows),
             false => Ok(sifted.rows),
         }
     }
@@ -83,37 +80,6 @@ impl Choose for Choosing<'_> {
             })
             .collect()
     }
-}
-
-/// The rows that an aim holds, as [`Choose::lists`] tells them.
-fn aimed(heads: &Heads<'_>, aim: &Aim) -> Result<Vec<u64>, ErrorKind> {
-    let count = usize::try_from(heads.zone().events).unwrap_or(usize::MAX);
-    let mut words = vec![0_u64; count.div_ceil(64)];
-    let mut put = |is: &mut dyn Iterator<Item = bool>| {
-        for word in &mut words {
-            for bit in 0..64 {
-                let Some(is) = is.next() else { return };
-                *word |= u64::from(is) << bit;
-            }
-        }
-    };
-    let at = |list: &[bool], place: usize| list.get(place).copied().unwrap_or(false);
-    if aim.types.contains(&true) {
-        let types = heads.types()?.iter();
-        put(&mut types.map(|ty| at(&aim.types, usize::from(*ty))));
-    }
-    if aim.procs.contains(&true) {
-        let procs = heads.procs()?.iter();
-        put(&mut procs.map(|proc| at(&aim.procs, *proc as usize)));
-    }
-    if !aim.files.is_empty() {
-        let listed = heads.file_list()?.iter();
-        let listed = listed.map(|file| aim.files.contains(file));
-        let is: Vec<bool> = std::iter::once(false).chain(listed).collect();
-        let files = heads.files()?.iter();
-        put(&mut files.map(|file| at(&is, *file as usize)));
-    }
-    Ok(words)
 }
 
 /// The lists of a chunk as a filter asks for them.
@@ -154,6 +120,30 @@ impl Lists for Listed<'_, '_> {
     }
     fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, ErrorKind> {
         self.0.results(wanted)
+    }
+    fn arguments(&self, place: usize, number: usize) -> Result<Arguments<'_>, ErrorKind> {
+        let (rows, args) = (self.0.rows_of(place)?, self.0.args(place)?);
+        let held = |nth| match args.get(number, nth) {
+            None => Argument::Nothing,
+            Some(Held::Number(number)) => Argument::Number(number),
+            Some(Held::Text(place)) => Argument::Bytes(u64::from(place) << 1),
+            Some(Held::Payload(place)) => Argument::Bytes(u64::from(place) << 1 | 1),
+        };
+        Ok((rows, (0..rows.len()).map(held).collect()))
+    }
+    fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), ErrorKind> {
+        let held = match argument {
+            Argument::Nothing => return Ok((&[], 0)),
+            Argument::Number(number) => Held::Number(number),
+            Argument::Bytes(number) => {
+                let place = u32::try_from(number >> 1).unwrap_or(u32::MAX);
+                match number & 1 == 0 {
+                    true => Held::Text(place),
+                    false => Held::Payload(place),
+                }
+            }
+        };
+        Ok(self.0.bytes(held)?.unwrap_or_default())
     }
 }
 

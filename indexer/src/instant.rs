@@ -157,7 +157,17 @@ impl Instant {
     /// Everything at an instant as the tables of a state: rows say which of them no process had any more, descriptors and mounts
     /// are those that there were. Gives whether it was not stopped.
     pub(crate) fn tables(session: &Session, at: BootNs, progress: &Progress) -> (Tables, bool) {
-        let (mut state, complete) = Instant::of(session, at.0, u64::MAX, progress);
+        Instant::tables_by(session, at, true, progress)
+    }
+
+    /// As [`Instant::tables`], by all events or only by those that change something.
+    pub(crate) fn tables_by(
+        session: &Session,
+        at: BootNs,
+        sifts: bool,
+        progress: &Progress,
+    ) -> (Tables, bool) {
+        let (mut state, complete) = Instant::replayed(session, at.0, u64::MAX, sifts, progress);
         let living: HashSet<ProcId> = state.living().map(|(_, process)| process.id).collect();
         for (id, row) in &mut state.tables.procs {
             let past = !living.contains(id);
@@ -456,6 +466,7 @@ impl Visitor for Instant {
 
     fn rows(
         &mut self,
+        _chunk: usize,
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {

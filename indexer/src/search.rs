@@ -1,18 +1,20 @@
 //! Search: things by their words, ranked, with where and when they were met. With an index or without, the answer is the same.
 
+mod lists;
 mod rank;
 
 pub(crate) use rank::Pile;
 
 use crate::error::Error;
-use crate::index::{About, Ask, Entry, Gather, Index, Kind, Reach, Refused, Tally, Thing, Times};
+use crate::index::{About, Ask, Entry, Gather, Index, Kind, Refused, Tally, Thing, Times};
 use crate::index::{about, apart, gather};
 use crate::ioc::{Indicators, Sighting, Sweep};
-use crate::session::{Aim, Progress, Session, Span, Visitor};
+use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{Ctx, Event, EventFlags, TypeId};
 use afterimage_query::{Among, Filter};
 use hashbrown::HashMap;
+use lists::{Meant, Met, Told, nobody};
 use rank::{Best, hit};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
@@ -57,111 +59,35 @@ pub struct Hits {
     pub indexed: bool,
 }
 
-/// Where things that are meant are met, as far as an index says.
-struct Met {
-    /// The chunks.
-    chunks: Reach,
-    /// Those in which a path that a program passed holds one of them.
-    by_paths: Reach,
-    /// Those in which what was read or written does. In all others only rows do.
-    by_payload: Reach,
-}
-
-/// What is looked for, and what was found out about things so far.
-struct Meant<'a> {
-    ask: &'a Ask,
-    met: Option<&'a Met>,
-    known: HashMap<Thing, bool>,
-}
-
-/// Things about which something is remembered.
-const MOST_KNOWN: usize = 100_000;
-
-impl<'a> Meant<'a> {
-    fn new(ask: &'a Ask, met: Option<&'a Met>) -> Meant<'a> {
-        Meant {
-            ask,
-            met,
-            known: HashMap::new(),
-        }
-    }
-
-    fn is(&mut self, thing: &Thing) -> bool {
-        if let Some(is) = self.known.get(thing) {
-            return *is;
-        }
-        let is = self.ask.score(thing).is_some();
-        if self.known.len() >= MOST_KNOWN {
-            self.known.clear();
-        }
-        self.known.insert(thing.clone(), is);
-        is
-    }
-
-    /// Which events of a chunk can have to do with things that are meant.
-    fn aim(&mut self, gather: &mut Gather, chunk: usize, among: &Among<'_>) -> Option<Aim> {
-        if !self.ask.has_text() {
-            return None;
-        }
-        let mut event = nobody();
-        let mut is = |event: &Event, of_file: bool| {
-            let ctx = among.ctx(event);
-            gather.row_is(&ctx, of_file, &mut |thing| self.is(thing))
-        };
-        let procs = among.procs.iter().map(|proc| {
-            event.proc = *proc;
-            is(&event, false)
-        });
-        let procs = procs.collect();
-        let mut event = nobody();
-        let files = among.tables.files.keys().filter(|file| {
-            event.file = Some(**file);
-            is(&event, true)
-        });
-        let files = files.copied().collect();
-        Some(Aim {
-            procs,
-            files,
-            types: self.types(gather, chunk, among),
-        })
-    }
-
-    /// By place among a chunk's types: whether the arguments of events may have things that are meant.
-    fn types(&self, gather: &mut Gather, chunk: usize, among: &Among<'_>) -> Vec<bool> {
-        let met = self.met;
-        let in_paths = met.is_none_or(|met| met.by_paths.holds(chunk));
-        let in_payload = met.is_none_or(|met| met.by_payload.holds(chunk));
-        let types = among.types.iter().map(|ty| {
-            let (path, payload) = gather.has(among.schema, *ty);
-            path && in_paths || payload && in_payload
-        });
-        types.collect()
-    }
-}
-
-/// An event that never was, so that things can be asked of a row.
-fn nobody() -> Event {
-    Event {
-        cpu: Event::NO_CPU,
-        ..Event::of_type(TypeId(u16::MAX))
-    }
-}
-
 /// Gathers the things of the events it is shown.
 struct Collecting<'a> {
     session: &'a Session,
     gather: Gather,
     meant: Meant<'a>,
     pile: Pile,
+    /// What the lists of the chunk tell, until it is counted by them.
+    told: Option<Told>,
+    /// The rows of the chunk's events were counted by its lists; so the events that follow are asked only for their arguments.
+    counted: bool,
+    only_args: bool,
 }
 
-impl Collecting<'_> {
+impl<'a> Collecting<'a> {
+    fn new(session: &'a Session, meant: Meant<'a>) -> Collecting<'a> {
+        Collecting {
+            session,
+            gather: Gather::new(),
+            meant,
+            pile: Pile::default(),
+            told: None,
+            counted: false,
+            only_args: false,
+        }
+    }
+
     fn settle(&mut self) {
-        // Of rows that were asked without an event there is nothing to tell.
         for (thing, tally) in self.gather.take() {
-            if tally.count > 0 {
-                self.pile.add(self.meant.ask, &thing, &tally);
-            }
+            self.pile.add(self.meant.ask, &thing, &tally);
         }
     }
 }
@@ -171,16 +97,34 @@ impl Visitor for Collecting<'_> {
         true
     }
 
-    /// What arguments cannot say is counted by process and file.
-    fn count(
+    fn rows(
         &mut self,
         chunk: usize,
         heads: &Heads<'_>,
         among: &Among<'_>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        self.settle();
+        self.counted = false;
+        let told = (self.meant).told(&mut self.gather, chunk, heads, among)?;
+        let rows = match self.meant.ask.has_text() {
+            true => Some(told.rows(heads)?),
+            false => None,
+        };
+        self.told = Some(told);
+        Ok(rows)
+    }
+
+    /// Counts by process and file, and what arguments say by that, too. Left are events that are read by rules of their own.
+    fn count(
+        &mut self,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
         rows: Option<Vec<u64>>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
-        let asked = self.meant.types(&mut self.gather, chunk, among);
-        if asked.iter().all(|asked| *asked) {
+        let Some(told) = self.told.take() else {
+            return Ok(rows);
+        };
+        if rows.iter().flatten().all(|word| *word == 0) && rows.is_some() {
             return Ok(rows);
         }
         let session = self.session;
@@ -191,52 +135,102 @@ impl Visitor for Collecting<'_> {
         let (procs, times) = (heads.procs()?, heads.times()?);
         let (files, listed) = (heads.files()?, heads.file_list()?);
         let mut rows = rows.unwrap_or_else(|| vec![u64::MAX; types.len().div_ceil(64)]);
+        let is_hidden = |row: usize| {
+            let marks = marks.get(row).copied().unwrap_or(0);
+            let ty = types.get(row).map_or(usize::MAX, |ty| usize::from(*ty));
+            hides && EventFlags(marks).has(EventFlags::INTERNAL)
+                || hidden.get(ty).is_some_and(|hidden| *hidden)
+        };
+        let actors = |row: usize| {
+            let (proc, file) = (procs.get(row)?, files.get(row)?);
+            Some((*proc, *file, *times.get(row)?))
+        };
         let mut sums: HashMap<(u32, u32), Times> = HashMap::new();
-        let of_rows = types
-            .iter()
-            .zip(marks)
-            .zip(procs.iter().zip(files))
-            .zip(times);
-        for (row, (((ty, marks), (proc, file)), time)) in of_rows.enumerate() {
-            let Some(word) = rows.get_mut(row / 64) else {
-                break;
+        let mut says: HashMap<(u32, u32, u32), Times> = HashMap::new();
+        if told.has_rows() {
+            // Neighbours are mostly of one thread.
+            let mut last: Option<((u32, u32), Times)> = None;
+            let mut add = |who: (u32, u32), sum: Times| {
+                (sums.entry(who).and_modify(|all| all.add_all(&sum))).or_insert(sum);
             };
-            let ty = usize::from(*ty);
-            if *word >> (row % 64) & 1 == 0 || asked.get(ty).is_none_or(|asked| *asked) {
-                continue;
+            for (at, word) in rows.iter().enumerate() {
+                let mut left = *word;
+                while left != 0 {
+                    let row = at * 64 + left.trailing_zeros() as usize;
+                    left &= left - 1;
+                    let Some((proc, file, time)) = actors(row) else {
+                        continue;
+                    };
+                    if !told.is_of_row(proc, file) || is_hidden(row) {
+                        continue;
+                    }
+                    match &mut last {
+                        Some((who, sum)) if *who == (proc, file) => sum.add(time),
+                        last => {
+                            let before = last.replace(((proc, file), Times::once(time)));
+                            if let Some((who, sum)) = before {
+                                add(who, sum);
+                            }
+                        }
+                    }
+                }
             }
-            *word &= !(1 << (row % 64));
-            let hides = hides && EventFlags(*marks).has(EventFlags::INTERNAL);
-            if hides || hidden.get(ty).is_some_and(|hidden| *hidden) {
-                continue;
+            if let Some((who, sum)) = last {
+                add(who, sum);
             }
-            (sums.entry((*proc, *file)))
-                .and_modify(|sum| sum.add(*time))
-                .or_insert_with(|| Times::once(*time));
+        }
+        for (row, number) in told.said() {
+            let row = *row as usize;
+            let Some((proc, file, time)) = actors(row).filter(|_| lists::holds(&rows, row)) else {
+                continue;
+            };
+            if !is_hidden(row) {
+                (says.entry((proc, file, *number)))
+                    .and_modify(|sum| sum.add(time))
+                    .or_insert_with(|| Times::once(time));
+            }
         }
         let mut event = nobody();
-        for ((proc, file), times) in sums {
-            let Some(proc) = among.procs.get(proc as usize) else {
-                continue;
-            };
-            event.proc = *proc;
+        let point = |event: &mut Event, proc: u32, file: u32| {
+            let proc = among.procs.get(proc as usize);
+            event.proc = proc.copied().unwrap_or(event.proc);
             event.file = (file.checked_sub(1)).and_then(|at| listed.get(at as usize).copied());
-            self.gather.rows(&among.ctx(&event), &times);
+            proc.is_some()
+        };
+        for ((proc, file), times) in sums {
+            if point(&mut event, proc, file) {
+                self.gather.rows(&among.ctx(&event), &times);
+            }
         }
+        for ((proc, file, number), times) in says {
+            if point(&mut event, proc, file) {
+                told.let_say(number, &mut event, heads, among)?;
+                self.gather.arguments(&among.ctx(&event), &times);
+            }
+        }
+        for (word, odd) in rows.iter_mut().zip(told.odd()) {
+            *word &= odd;
+        }
+        self.counted = rows.iter().any(|word| *word != 0);
         Ok(Some(rows))
-    }
-
-    fn aim(&mut self, chunk: usize, among: &Among<'_>) -> Option<Aim> {
-        self.settle();
-        self.meant.aim(&mut self.gather, chunk, among)
     }
 
     fn chunk(&mut self) {
         self.settle();
+        self.told = None;
+        self.only_args = std::mem::take(&mut self.counted);
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.gather.event(ctx);
+        match self.only_args {
+            true => {
+                let times = Times::once(ctx.event.time.0);
+                self.gather.arguments(ctx, &times);
+            }
+            false => {
+                self.gather.event(ctx);
+            }
+        }
         true
     }
 }
@@ -253,9 +247,15 @@ impl Visitor for Picking<'_> {
         self.meant.ask.has_text()
     }
 
-    fn aim(&mut self, chunk: usize, among: &Among<'_>) -> Option<Aim> {
+    fn rows(
+        &mut self,
+        chunk: usize,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
         self.gather.take();
-        self.meant.aim(&mut self.gather, chunk, among)
+        let told = (self.meant).told(&mut self.gather, chunk, heads, among)?;
+        Ok(Some(told.rows(heads)?).filter(|_| self.meant.ask.has_text()))
     }
 
     fn chunk(&mut self) {
@@ -321,27 +321,15 @@ impl Session {
         let index = self
             .index()
             .filter(|_| ask.has_text() && !self.shows_internal())?;
-        let (mut chunks, mut by_paths) = (index.nowhere(), index.nowhere());
-        let mut by_payload = index.nowhere();
+        let mut met = Met::new(&index.nowhere());
         let each = |_, entry: &Entry| {
             if ask.score(&entry.thing).is_some() {
-                chunks.add_all(&entry.chunks);
-                let kind = entry.thing.kind();
-                if kind.is_none_or(Kind::is_of_paths) {
-                    by_paths.add_all(&entry.chunks);
-                }
-                if kind.is_none_or(Kind::is_of_payload) {
-                    by_payload.add_all(&entry.chunks);
-                }
+                met.add(&entry.thing, &entry.chunks);
             }
             true
         };
         index.candidates(Some(ask), each).ok()?;
-        Some(Met {
-            chunks,
-            by_paths,
-            by_payload,
-        })
+        Some(met)
     }
 
     /// The conditions of what is asked, for this capture.
@@ -368,12 +356,7 @@ impl Session {
             return Ok(hits);
         }
         let met = if walks { self.met(ask) } else { None };
-        let mut collecting = Collecting {
-            session: self,
-            gather: Gather::new(),
-            meant: Meant::new(ask, met.as_ref()),
-            pile: Pile::default(),
-        };
+        let mut collecting = Collecting::new(self, Meant::new(ask, met.as_ref()));
         let complete;
         if walks {
             let walked = self.walk_in(

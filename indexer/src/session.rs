@@ -3,7 +3,7 @@
 mod walk;
 mod work;
 
-pub use walk::{Aim, Visitor};
+pub use walk::Visitor;
 pub use work::{Progress, Work};
 
 use crate::error::Error;
@@ -162,6 +162,12 @@ impl Session {
     /// [`Process::past`]: afterimage_model::Process::past
     pub fn state_at(&self, at: BootNs, progress: &Progress) -> (Tables, bool) {
         Instant::tables(self, at, progress)
+    }
+
+    /// As [`Session::state_at`], by every event one after another: what the quick way, which looks only at those that change
+    /// something, is held to.
+    pub fn state_at_by_all(&self, at: BootNs, progress: &Progress) -> (Tables, bool) {
+        Instant::tables_by(self, at, false, progress)
     }
 
     /// See [`afterimage_format::Reader::resume`].

@@ -192,6 +192,35 @@ pub enum Dependency {
     Outcome,
 }
 
+/// What decides the value of a field of [`Dependency::Event`], of events of one type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looks {
+    /// None of them has a value.
+    Nowhere,
+    /// The argument of this number alone: where it is a number, or with `bytes` whatever it is; where there is none, they have no
+    /// value.
+    At {
+        /// Which argument.
+        at: usize,
+        /// Captured bytes decide the value, too, and nothing beside them.
+        bytes: bool,
+    },
+    /// More than that.
+    Beyond,
+}
+
+impl Looks {
+    /// What a field with this argument looks at of events of a type.
+    pub fn of(field: &Field, arg: Option<&str>, ty: &TypeDesc) -> Looks {
+        match (field.name, arg) {
+            ("evt.arg", Some(name)) => evt::arg_looks(ty, name, false),
+            ("evt.rawarg", Some(name)) => evt::arg_looks(ty, name, true),
+            ("fd.num", None) => fd::num_looks(ty),
+            _ => Looks::Beyond,
+        }
+    }
+}
+
 impl Dependency {
     /// Whether it is a row of a table.
     pub fn is_row(self) -> bool {

@@ -410,10 +410,14 @@ fn errno_name(number: u32) -> String {
     errno::name(number).map_or_else(|| format!("E{number}"), str::to_owned)
 }
 
+/// Whether calls of a type may return a new descriptor.
+pub fn gives_fd(ty: &TypeDesc) -> bool {
+    ty.is_syscall && syscalls::by_name(&ty.name).is_some_and(|row| row.returns_fd)
+}
+
 /// Whether the event gave its process a new descriptor: its result is that descriptor.
 pub fn new_fd(ty: &TypeDesc, event: &Event) -> bool {
-    let gives_one = ty.is_syscall && syscalls::by_name(&ty.name).is_some_and(|row| row.returns_fd);
-    gives_one && !event.flags.has(EventFlags::NO_RESULT) && event.result >= 0
+    gives_fd(ty) && !event.flags.has(EventFlags::NO_RESULT) && event.result >= 0
 }
 
 /// All of an event on one line, as `evt.args` shows it: `res=18 fd=3(<f>/etc/passwd) buf=root:x:0:0… count=4096`. The

@@ -6,7 +6,7 @@ mod memory;
 mod sift;
 
 pub use self::memory::Texts;
-pub use self::sift::{Lists, Results, Sifted};
+pub use self::sift::{Argument, Arguments, Lists, Results, Sifted};
 
 use self::memory::{Memory, remembered};
 use crate::check::Matcher;

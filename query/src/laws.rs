@@ -3,7 +3,9 @@
 use crate::eval::is_since;
 use crate::story::{Story, story};
 use crate::*;
-use afterimage_model::{Ctx, Event, FIELDS, FieldArg, FieldType, FileId, ProcId, TypeId};
+use afterimage_model::{
+    Blob, Ctx, Event, FIELDS, FieldArg, FieldType, FileId, ProcId, TypeId, Value,
+};
 use proptest::prelude::*;
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -132,6 +134,9 @@ struct Listed {
     latencies: Vec<u64>,
     times: Vec<u64>,
     results: Vec<(Vec<u32>, Vec<i64>)>,
+    events: Vec<Event>,
+    /// What arguments hold as bytes.
+    bytes: Vec<Blob>,
     kinds: Vec<TypeId>,
     all_procs: Vec<ProcId>,
 }
@@ -168,6 +173,13 @@ impl Listed {
             latencies: events.iter().map(|e| e.latency_ns).collect(),
             times: events.iter().map(|e| e.time.0).collect(),
             results: results.collect(),
+            events: events.to_vec(),
+            bytes: (events.iter().flat_map(|e| &e.args))
+                .filter_map(|arg| match arg {
+                    Value::Bytes(blob) => Some(blob.clone()),
+                    _ => None,
+                })
+                .collect(),
             kinds: kinds.iter().map(|ty| TypeId(*ty as u16)).collect(),
             all_procs: procs.iter().map(|id| ProcId(*id)).collect(),
         }
@@ -213,6 +225,25 @@ impl Lists for Listed {
         let found =
             found.map(|((rows, results), is)| is.then_some((rows.as_slice(), results.as_slice())));
         Ok(found.collect())
+    }
+    fn arguments(&self, place: usize, number: usize) -> Result<Arguments<'_>, Infallible> {
+        let rows = self.results[place].0.as_slice();
+        let held = |row: &u32| match self.events[*row as usize].args.get(number) {
+            None | Some(Value::Absent) => Argument::Nothing,
+            Some(Value::Num(number)) => Argument::Number(*number),
+            Some(Value::Bytes(blob)) => {
+                let place = self.bytes.iter().position(|have| have == blob);
+                Argument::Bytes(place.unwrap() as u64)
+            }
+        };
+        Ok((rows, rows.iter().map(held).collect()))
+    }
+    fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), Infallible> {
+        let Argument::Bytes(place) = argument else {
+            return Ok((&[], 0));
+        };
+        let blob = &self.bytes[place as usize];
+        Ok((&blob.bytes, blob.full_len))
     }
 }
 
@@ -261,6 +292,10 @@ fn what_one_part_decides_is_told_from_lists_alone() {
         "evt.type in (read, openat) and evt.rawres>=0",
         "evt.is_cut=true or evt.is_told=true",
         "fd.name exists and evt.failed=false",
+        "evt.rawarg.flags>0 or evt.rawarg.mode=0",
+        "evt.arg.mode exists and not evt.arg.mode=0644",
+        "not evt.arg.path contains etc",
+        "evt.rawarg.path endswith passwd",
     ]
     .map(str::to_owned)
     .into();

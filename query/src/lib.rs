@@ -65,7 +65,7 @@ mod views;
 pub use complete::{Candidate, complete};
 pub use docs::{query_md, views_md};
 pub use error::{FilterError, FilterErrorKind};
-pub use eval::{Among, Evaluator, Lists, Results, Sifted, Texts};
+pub use eval::{Among, Argument, Arguments, Evaluator, Lists, Results, Sifted, Texts};
 pub use expr::Filter;
 pub use field::FieldRef;
 pub use json::{json_line, json_text};

@@ -9,6 +9,7 @@ mod want;
 use super::things::{MOST_FIELDS, Thing};
 use afterimage_model::Safe;
 use afterimage_query::{Filter, FilterError};
+use regex::bytes::{Regex, RegexBuilder};
 use smallvec::SmallVec;
 use std::fmt;
 use std::ops::Range;
@@ -149,7 +150,12 @@ impl Found {
 pub struct Ask {
     text: Option<Node>,
     when: Vec<Node>,
+    /// A letter that stands in the texts of everything that is meant, small and capital: what has none need not be looked at.
+    rare: Option<[u8; 2]>,
 }
+
+/// Letters, the most frequent in paths and command lines first; what is not here is rarer.
+const FREQUENT: &[u8] = b"/e.tsirnaoc-lupd0mb1h2f_g345678y9vxwk ";
 
 impl Ask {
     /// Everything, without a condition.
@@ -157,6 +163,7 @@ impl Ask {
         Ask {
             text: None,
             when: Vec::new(),
+            rare: None,
         }
     }
 
@@ -177,10 +184,7 @@ impl Ask {
             Node::And(parts) => parts,
             other => vec![other],
         };
-        let mut ask = Ask {
-            text: None,
-            when: Vec::new(),
-        };
+        let mut ask = Ask::everything();
         let mut terms = Vec::new();
         for part in parts {
             match part.holds() {
@@ -199,6 +203,10 @@ impl Ask {
             0 => None,
             1 => terms.pop(),
             _ => Some(Node::And(terms)),
+        };
+        ask.rare = match ask.text.as_ref().and_then(literals).as_deref() {
+            Some([part]) => rarest(part),
+            _ => None,
         };
         Ok(ask)
     }
@@ -248,6 +256,12 @@ impl Ask {
         let Some(node) = &self.text else {
             return Some(found);
         };
+        if let Some([small, capital]) = &self.rare
+            && !thing.0.contains(small)
+            && !thing.0.contains(capital)
+        {
+            return None;
+        }
         let row = thing.kind()?.row();
         let fields = row.fields.iter().zip(thing.texts());
         let texts: SmallVec<[_; MOST_FIELDS]> = fields
@@ -256,9 +270,50 @@ impl Ask {
         holds(node, &texts, &mut found).then_some(found)
     }
 
+    /// What stands somewhere in the texts of every thing that is meant; `None` when nothing is known to.
+    pub(crate) fn needle(&self) -> Option<Regex> {
+        let parts = literals(self.text.as_ref()?)?;
+        let parts: Option<Vec<String>> = parts
+            .into_iter()
+            .map(|part| Some(regex::escape(std::str::from_utf8(part).ok()?)))
+            .collect();
+        RegexBuilder::new(&format!("(?i-u){}", parts?.join("|")))
+            .size_limit(want::MOST_PATTERN)
+            .build()
+            .ok()
+    }
+
     /// What must be in the text index for a thing to be found.
     pub(crate) fn look(&self) -> Look {
         self.text.as_ref().map_or(Look::Anything, look)
+    }
+}
+
+/// The rarest byte of a word, as a small letter and as a capital.
+fn rarest(word: &[u8]) -> Option<[u8; 2]> {
+    let rank = |byte: &&u8| {
+        let small = byte.to_ascii_lowercase();
+        let place = FREQUENT.iter().position(|frequent| *frequent == small);
+        place.unwrap_or(usize::MAX)
+    };
+    let byte = word.iter().max_by_key(rank)?;
+    Some([byte.to_ascii_lowercase(), byte.to_ascii_uppercase()])
+}
+
+/// Bytes, letters in either case, one of which stands in the texts of what is meant.
+fn literals(node: &Node) -> Option<Vec<&[u8]>> {
+    match node {
+        Node::Term(term) => Some(vec![term.want.literal()?]),
+        // The one that says most.
+        Node::And(parts) => parts
+            .iter()
+            .filter_map(literals)
+            .max_by_key(|parts| parts.iter().map(|part| part.len()).min()),
+        Node::Or(parts) => {
+            let parts: Option<Vec<_>> = parts.iter().map(literals).collect();
+            Some(parts?.concat())
+        }
+        Node::Not(_) | Node::When(_) | Node::Before(..) => None,
     }
 }
 

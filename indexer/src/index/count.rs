@@ -24,6 +24,13 @@ impl Times {
         self.first = self.first.min(at);
         self.last = self.last.max(at);
     }
+
+    /// Adds others.
+    pub fn add_all(&mut self, other: &Times) {
+        self.count += other.count;
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+    }
 }
 
 /// A thing's tally while events are gone through.
@@ -36,10 +43,6 @@ pub(super) struct Count {
 }
 
 impl Count {
-    pub fn add(&mut self, at: u64, actor: u32) {
-        self.add_all(&Times::once(at), actor);
-    }
-
     pub fn add_all(&mut self, times: &Times, actor: u32) {
         self.count += times.count;
         self.first = self.first.min(times.first);

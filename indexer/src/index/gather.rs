@@ -164,9 +164,13 @@ impl Gather {
                 by,
             }
         };
+        // Of rows that were asked without an event there is nothing to tell.
         self.places
             .drain()
-            .filter_map(|(thing, at)| Some((thing, tally(counts.get(at as usize)?))))
+            .filter_map(|(thing, at)| {
+                let count = counts.get(at as usize).filter(|count| count.count > 0)?;
+                Some((thing, tally(count)))
+            })
             .collect()
     }
 
@@ -308,16 +312,43 @@ impl Gather {
         ty.is_some_and(|ty| !self.plan(id, ty).range().is_empty())
     }
 
-    /// Whether events of a type may have a path among their arguments, and whether payload.
-    pub fn has(&mut self, schema: &Schema, id: TypeId) -> (bool, bool) {
-        let Some(ty) = schema.ty(id) else {
-            return (false, false);
-        };
-        let plan = self.plan(id, ty).range();
-        let steps = self.steps.get(plan).unwrap_or_default();
-        let is_path = |step: &(usize, ArgKind)| step.1 == ArgKind::Path;
-        let payload = steps.iter().any(|step| !is_path(step));
-        (steps.iter().any(is_path), payload)
+    /// The arguments of a type in which text may be, each with its number and what it is: a path or a payload.
+    pub fn steps(&mut self, schema: &Schema, id: TypeId) -> &[(usize, ArgKind)] {
+        let plan = schema.ty(id).map(|ty| self.plan(id, ty).range());
+        let steps = plan.and_then(|plan| self.steps.get(plan));
+        steps.unwrap_or_default()
+    }
+
+    /// Whether a payload of an event is what it says on standard error; `is_second` is whether its first argument is 2.
+    pub fn is_error(&self, ty: &TypeDesc, kind: ArgKind, is_second: bool) -> bool {
+        let gives = matches!(
+            kind,
+            ArgKind::BufIn | ArgKind::IoVecIn | ArgKind::MsgIn | ArgKind::MsgVecIn
+        );
+        (gives || ty.is(TypeDesc::OUTPUT)) && is_second
+    }
+
+    /// Whether a path that was passed, or a payload, says something that is meant, where it is not read by the rules of name
+    /// servers or of the system log.
+    pub fn says(
+        &mut self,
+        kind: ArgKind,
+        bytes: &[u8],
+        is_error: bool,
+        meant: &mut dyn FnMut(&Thing) -> bool,
+    ) -> bool {
+        if kind == ArgKind::Path {
+            return meant(&Thing::new(Kind::Path, &[Some(bytes)]));
+        }
+        let bytes = render::payload(kind, bytes);
+        let bytes = bytes.get(..MOST_PAYLOAD).unwrap_or(&bytes);
+        let mut is = false;
+        if is_text(bytes) {
+            each_said(bytes, is_error, &mut |kind, texts| {
+                is = is || meant(&Thing::new(kind, texts));
+            });
+        }
+        is
     }
 
     /// The arguments of a type in which text may be.
@@ -390,14 +421,18 @@ impl Gather {
     /// Counts an event for each of its things. Tells whether it touched a socket, which others want to know, too.
     pub fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.touched.clear();
-        let at = ctx.event.time.0;
-        let known = self.proc(ctx);
-        let file = self.file(ctx);
-        self.count(known.things, &Times::once(at), known.actor);
-        self.count(file.things, &Times::once(at), known.actor);
+        let times = Times::once(ctx.event.time.0);
+        self.rows(ctx, &times);
+        self.arguments(ctx, &times);
+        self.file(ctx).is_socket
+    }
+
+    /// Counts events of the same process and file, and whose arguments say the same, for the things that these say.
+    pub fn arguments(&mut self, ctx: &Ctx<'_>, times: &Times) {
         let Some(ty) = ctx.ty() else {
-            return file.is_socket;
+            return;
         };
+        let (known, file) = (self.proc(ctx), self.file(ctx));
         let plan = self.plan(ctx.event.ty, ty);
         let mut own = std::mem::take(&mut self.own);
         own.clear();
@@ -426,14 +461,13 @@ impl Gather {
         own.dedup();
         for place in &own {
             if let Some(count) = self.counts.get_mut(*place as usize) {
-                count.add(at, known.actor);
+                count.add_all(times, known.actor);
             }
         }
         if self.fresh.is_some() {
             self.touched.extend(&own);
         }
         self.own = own;
-        file.is_socket
     }
 
     fn payload(
@@ -476,12 +510,8 @@ impl Gather {
                 return;
             }
         }
-        let gives = matches!(
-            kind,
-            ArgKind::BufIn | ArgKind::IoVecIn | ArgKind::MsgIn | ArgKind::MsgVecIn
-        );
-        let is_error = (gives || ty.is(TypeDesc::OUTPUT))
-            && matches!(ctx.event.args.first(), Some(Value::Num(2)));
+        let is_second = matches!(ctx.event.args.first(), Some(Value::Num(2)));
+        let is_error = self.is_error(ty, kind, is_second);
         // What is said once is said often.
         self.key.clear();
         self.key.push(u8::from(is_error));
@@ -499,44 +529,54 @@ impl Gather {
 
     /// What a payload says that is text.
     fn text(&mut self, bytes: &[u8], is_error: bool, own: &mut Vec<u32>) {
-        if is_request(bytes) {
-            let mut lines = bytes
-                .split(|byte| *byte == b'\n')
-                .map(<[u8]>::trim_ascii_end);
-            let first = lines
-                .next()
-                .filter(|line| line.windows(6).any(|w| w == b" HTTP/"));
-            let host = lines.find_map(|line| {
-                let (name, value) = line.split_at_checked(5)?;
-                name.eq_ignore_ascii_case(b"host:")
-                    .then(|| value.trim_ascii())
-            });
-            if first.is_some() {
-                own.push(self.place(Kind::Request, &[first, host]));
-                return;
-            }
-        }
-        if is_error {
-            let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
-            for line in lines.filter(|line| line.len() > 1).take(4) {
-                own.push(self.place(Kind::Line, &[None, Some(line)]));
-            }
+        each_said(bytes, is_error, &mut |kind, texts| {
+            own.push(self.place(kind, texts));
+        });
+    }
+}
+
+/// The texts of a thing, in the order of its kind's fields.
+type Texts<'t> = &'t [Option<&'t [u8]>];
+
+/// Calls `each` for every thing that a payload says that is text.
+fn each_said(bytes: &[u8], is_error: bool, each: &mut dyn FnMut(Kind, Texts<'_>)) {
+    if is_request(bytes) {
+        let mut lines = bytes
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii_end);
+        let first = lines
+            .next()
+            .filter(|line| line.windows(6).any(|w| w == b" HTTP/"));
+        let host = lines.find_map(|line| {
+            let (name, value) = line.split_at_checked(5)?;
+            name.eq_ignore_ascii_case(b"host:")
+                .then(|| value.trim_ascii())
+        });
+        if first.is_some() {
+            each(Kind::Request, &[first, host]);
             return;
         }
-        let words = bytes.split(|byte| {
-            !byte.is_ascii_alphanumeric()
-                && !matches!(
-                    byte,
-                    b'_' | b'-' | b'.' | b'@' | b'/' | b'+' | b':' | 0x80..
-                )
-        });
-        let words = words
-            .map(|word| word.trim_ascii())
-            .filter(|word| WORD.contains(&word.len()));
-        let telling = words.filter(|word| word.iter().any(u8::is_ascii_alphabetic));
-        for word in telling.take(MOST_WORDS) {
-            own.push(self.place(Kind::Word, &[Some(word)]));
+    }
+    if is_error {
+        let lines = bytes.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        for line in lines.filter(|line| line.len() > 1).take(4) {
+            each(Kind::Line, &[None, Some(line)]);
         }
+        return;
+    }
+    let words = bytes.split(|byte| {
+        !byte.is_ascii_alphanumeric()
+            && !matches!(
+                byte,
+                b'_' | b'-' | b'.' | b'@' | b'/' | b'+' | b':' | 0x80..
+            )
+    });
+    let words = words
+        .map(|word| word.trim_ascii())
+        .filter(|word| WORD.contains(&word.len()));
+    let telling = words.filter(|word| word.iter().any(u8::is_ascii_alphabetic));
+    for word in telling.take(MOST_WORDS) {
+        each(Kind::Word, &[Some(word)]);
     }
 }
 

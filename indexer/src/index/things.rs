@@ -141,6 +141,16 @@ impl Kind {
         KINDS.get(self as usize).unwrap_or(first)
     }
 
+    /// Whether rows of processes hold it.
+    pub(crate) fn is_of_process(self) -> bool {
+        matches!(self, Kind::Process | Kind::Container | Kind::Hash)
+    }
+
+    /// Whether rows of files hold it.
+    pub(crate) fn is_of_file(self) -> bool {
+        matches!(self, Kind::File | Kind::Address | Kind::Flow)
+    }
+
     /// Whether paths that a program passed hold it.
     pub(crate) fn is_of_paths(self) -> bool {
         self == Kind::Path

@@ -6,9 +6,8 @@ use super::{Session, Span, bounds, lock};
 use crate::choosing::Choosing;
 use crate::index::Reach;
 use afterimage_format::{Choose, Chunk, ErrorKind, Heads};
-use afterimage_model::{ContainerId, Ctx, Event, FileId, Schema, TypeDesc, TypeId};
+use afterimage_model::{ContainerId, Ctx, Event, Schema, TypeDesc, TypeId};
 use afterimage_query::{Among, Evaluator, Filter};
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -43,17 +42,6 @@ impl Events {
     }
 }
 
-/// The events of a chunk that can be of interest: those of these processes, of these files, or of these types.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Aim {
-    /// By place in [`Among::procs`].
-    pub procs: Vec<bool>,
-    /// Files.
-    pub files: BTreeSet<FileId>,
-    /// By place in [`Among::types`].
-    pub types: Vec<bool>,
-}
-
 /// What an answer is made by: told of every matching event, and of every change of tables.
 pub trait Visitor {
     /// Whether events of a type are of interest; parts of a capture without such a type are not decoded.
@@ -64,16 +52,14 @@ pub trait Visitor {
     fn wants_internal(&self, _ty: &TypeDesc) -> bool {
         false
     }
-    /// Which events of a chunk, the so-maniest, can be of interest, by the rows it holds; `None` for any.
-    fn aim(&mut self, _chunk: usize, _among: &Among<'_>) -> Option<Aim> {
-        None
-    }
-    /// As [`Visitor::aim`], told from the chunk's lists: one bit a row, row 0 the lowest of the first word.
+    /// Which events of a chunk, the so-maniest, can be of interest, told from its lists: one bit a row, row 0 the lowest of the
+    /// first word; `None` for any.
     ///
     /// # Errors
     /// When a list cannot be read.
     fn rows(
         &mut self,
+        _chunk: usize,
         _heads: &Heads<'_>,
         _among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
@@ -86,14 +72,13 @@ pub trait Visitor {
     /// When a list cannot be read.
     fn count(
         &mut self,
-        _chunk: usize,
         _heads: &Heads<'_>,
         _among: &Among<'_>,
         rows: Option<Vec<u64>>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         Ok(rows)
     }
-    /// Whether anything is left out by [`Visitor::aim`], [`Visitor::rows`], [`Visitor::count`] or [`Visitor::may_want`].
+    /// Whether anything is left out by [`Visitor::rows`], [`Visitor::count`] or [`Visitor::may_want`].
     fn sifts(&self) -> bool {
         false
     }

@@ -1,6 +1,6 @@
 //! Getters of `evt.*` and `fs.path.*`: the event itself, its arguments, result, times and the paths it is about.
 
-use super::{Ctx, FieldValue};
+use super::{Ctx, FieldValue, Looks};
 use crate::args::{ArgKind, Class};
 use crate::entity::{File, FileKind, Process};
 use crate::event::{EventFlags, TypeId, Value};
@@ -336,43 +336,77 @@ enum Found<'a> {
 /// Falco's names of arguments that are called otherwise here, with the kinds they stand for.
 const PATH_NAMES: &[&str] = &["dev", "dir", "filename", "name", "path", "pathname"];
 
-fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
-    let ty = c.ty()?;
-    if let Some(at) = name
-        .parse()
-        .ok()
+/// The argument that is called so, or has this number.
+fn own_arg(ty: &TypeDesc, name: &str) -> Option<usize> {
+    let number = name.parse().ok();
+    number
         .filter(|at| *at < ty.shown_args().len())
         .or_else(|| ty.arg_index(name))
-    {
+}
+
+/// The argument that a name of Falco's stands for, where none is called so.
+fn other_arg(ty: &TypeDesc, name: &str) -> Option<usize> {
+    let by_kind = |fits: &dyn Fn(ArgKind) -> bool| {
+        let mut args = ty.args.iter();
+        args.position(|arg| arg.kind().is_some_and(fits))
+    };
+    match name {
+        "fd" => by_kind(&|kind| kind == ArgKind::Fd),
+        "data" => by_kind(&ArgKind::is_payload),
+        "size" => by_kind(&|kind| kind == ArgKind::Size),
+        "request" | "cmd" => ty.arg_index("op"),
+        "dev" => ty.arg_index("source"),
+        "dir" => ty.arg_index("target"),
+        _ if PATH_NAMES.contains(&name) => by_kind(&|kind| kind == ArgKind::Path),
+        _ => None,
+    }
+}
+
+/// What `evt.arg`, with `raw` `evt.rawarg`, looks at of events of a type.
+pub fn arg_looks(ty: &TypeDesc, name: &str, raw: bool) -> Looks {
+    if ty.is(TypeDesc::SCAP) {
+        return Looks::Beyond;
+    }
+    let own = own_arg(ty, name);
+    let beyond = match name {
+        "res" | "tuple" => true,
+        "fd" => render::gives_fd(ty),
+        "flags" => !raw && ty.name == "execve",
+        name => name.contains('.'),
+    };
+    if own.is_none() && beyond {
+        return Looks::Beyond;
+    }
+    let Some(at) = own.or_else(|| other_arg(ty, name)) else {
+        return Looks::Nowhere;
+    };
+    match ty.args.get(at).and_then(|arg| arg.kind()) {
+        // What it holds is decided by another argument.
+        Some(ArgKind::Choice) if !raw => Looks::Beyond,
+        Some(ArgKind::Path) => Looks::At { at, bytes: true },
+        _ => Looks::At { at, bytes: false },
+    }
+}
+
+fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
+    let ty = c.ty()?;
+    if let Some(at) = own_arg(ty, name) {
         return Some(Found::Arg(at));
     }
     if ty.is(TypeDesc::SCAP) {
         return None;
     }
-    let by_kind = |fits: &dyn Fn(ArgKind) -> bool| {
-        ty.args
-            .iter()
-            .position(|arg| arg.kind().is_some_and(fits))
-            .map(Found::Arg)
-    };
     match name {
         "res" if c.result().is_some() => Some(Found::Result),
         "fd" if render::new_fd(ty, c.event) => Some(Found::Result),
-        "fd" => by_kind(&|kind| kind == ArgKind::Fd),
         "tuple" => c
             .file()
             .filter(|file| file.kind.is_inet() || file.kind == FileKind::Unix)
             .map(Found::Tuple),
-        "data" => by_kind(&ArgKind::is_payload),
-        "size" => by_kind(&|kind| kind == ArgKind::Size),
-        "request" | "cmd" => ty.arg_index("op").map(Found::Arg),
-        "dev" => ty.arg_index("source").map(Found::Arg),
-        "dir" => ty.arg_index("target").map(Found::Arg),
-        _ if PATH_NAMES.contains(&name) => by_kind(&|kind| kind == ArgKind::Path),
-        _ => {
+        name => other_arg(ty, name).map(Found::Arg).or_else(|| {
             let (arg, field) = name.split_once('.')?;
             Some(Found::Field(ty.arg_index(arg)?, field.to_owned()))
-        }
+        }),
     }
 }
 

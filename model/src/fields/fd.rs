@@ -1,7 +1,7 @@
 //! Getters of `fd.*`: the file or socket behind the descriptor an event is about.
 
 use super::evt::is_socket;
-use super::{Ctx, FieldValue, told};
+use super::{Ctx, FieldValue, Looks, told};
 use crate::args::ArgKind;
 use crate::entity::{File, FileKind, Flow, Role};
 use crate::errno;
@@ -27,6 +27,20 @@ pub fn num(c: &Ctx<'_>) -> Option<i64> {
             (Some(ArgKind::Fd), Value::Num(n)) => Some(render::number(Some(ArgKind::Fd), *n)),
             _ => None,
         })
+}
+
+/// What `fd.num` looks at of events of a type.
+pub fn num_looks(ty: &TypeDesc) -> Looks {
+    if render::gives_fd(ty) || ty.is(TypeDesc::SCAP) {
+        return Looks::Beyond;
+    }
+    let args = ty.args.iter().enumerate();
+    let mut all = args.filter(|(_, arg)| arg.kind() == Some(ArgKind::Fd));
+    match (all.next(), all.next()) {
+        (None, _) => Looks::Nowhere,
+        (Some((at, _)), None) => Looks::At { at, bytes: false },
+        _ => Looks::Beyond,
+    }
 }
 
 /// The full name; `None` for what has none.

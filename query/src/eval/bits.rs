@@ -47,6 +47,13 @@ impl Bits {
         }
     }
 
+    /// Takes out a row.
+    pub fn take(&mut self, row: usize) {
+        if let Some(word) = self.words.get_mut(row / 64) {
+            *word &= !(1 << (row % 64));
+        }
+    }
+
     fn with(&mut self, other: &Bits, join: impl Fn(u64, u64) -> u64) {
         for (word, other) in self.words.iter_mut().zip(&other.words) {
             *word = join(*word, *other);

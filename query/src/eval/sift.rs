@@ -7,7 +7,24 @@ use super::{Among, Evaluator, Node, bare_ctx};
 use crate::check::Matcher;
 use crate::field::FieldRef;
 use crate::source::Source;
-use afterimage_model::{BootNs, Dependency, Event, EventFlags, FileId, ProcId, TypeId};
+use afterimage_model::{
+    Blob, BootNs, Dependency, Event, EventFlags, FileId, Looks, ProcId, TypeId, Value,
+};
+use std::collections::HashMap;
+
+/// What an argument holds, as the lists tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Argument {
+    /// Nothing was captured, or there is none.
+    Nothing,
+    /// A number.
+    Number(i64),
+    /// The bytes with this number, which is the same wherever they are held.
+    Bytes(u64),
+}
+
+/// The rows of one type, each with what one of its arguments holds.
+pub type Arguments<'l> = (&'l [u32], Vec<Argument>);
 
 /// The rows of one type with their results.
 pub type Results<'l> = (&'l [u32], &'l [i64]);
@@ -39,6 +56,10 @@ pub trait Lists {
     fn times(&self) -> Result<&[u64], Self::Error>;
     /// For each type that is wanted, by place, its rows with their results.
     fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, Self::Error>;
+    /// The rows of a type, by place, with what their argument of this number holds.
+    fn arguments(&self, place: usize, number: usize) -> Result<Arguments<'_>, Self::Error>;
+    /// The bytes that an argument holds, and how many they were.
+    fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), Self::Error>;
 }
 
 /// Which rows may match, and which may not; of the rows that were asked for each is one or both.
@@ -156,6 +177,10 @@ impl<L: Lists> Sift<'_, '_, L> {
                 return Ok(Split { holds, fails });
             }
             Node::Since(_) => return Ok(unknown()),
+            Node::Test(Dependency::Event, ..) | Node::Once(Dependency::Event, ..) => {
+                let split = self.by_argument(node, rows)?;
+                return Ok(split.unwrap_or_else(unknown));
+            }
             Node::Test(on, ..) | Node::Once(on, ..) => match self.part(node, *on, rows)? {
                 Some(holds) => holds,
                 None => return Ok(unknown()),
@@ -170,6 +195,7 @@ impl<L: Lists> Sift<'_, '_, L> {
     fn part(&mut self, node: &Node, on: Dependency, rows: &Bits) -> Result<Option<Bits>, L::Error> {
         let lists = self.lists;
         Ok(Some(match on {
+            // The first of them was asked by its arguments.
             Dependency::Event | Dependency::Head => return Ok(None),
             Dependency::Type => {
                 let places = 0..u16::try_from(self.among.types.len()).unwrap_or(u16::MAX);
@@ -362,6 +388,109 @@ impl<L: Lists> Sift<'_, '_, L> {
         }
         self.event.file = None;
         Ok(found)
+    }
+}
+
+impl<L: Lists> Sift<'_, '_, L> {
+    /// As one argument decides it, together with the type; `None` where that does not.
+    fn by_argument(&mut self, node: &Node, rows: &Bits) -> Result<Option<Split>, L::Error> {
+        let test = match node {
+            Node::Once(_, _, inner) => inner,
+            node => node,
+        };
+        let Node::Test(_, left, matcher) = test else {
+            return Ok(None);
+        };
+        let Some(field) = left.field().filter(|_| matcher.right().is_none()) else {
+            return Ok(None);
+        };
+        let types = self.among.types.iter();
+        let looks = types.map(|ty| match self.among.schema.ty(*ty) {
+            Some(desc) => Looks::of(field.field(), field.arg(), desc),
+            None => Looks::Beyond,
+        });
+        let looks: Vec<Looks> = looks.collect();
+        if looks.iter().all(|looks| *looks == Looks::Beyond) {
+            return Ok(None);
+        }
+        let list = self.lists.types()?;
+        let mut wanted = vec![false; looks.len()];
+        // Where nothing decides it, it may hold and may fail.
+        let mut fails = rows.clone();
+        let mut holds = rows.those(list, |_, ty| match looks.get(usize::from(ty)) {
+            Some(Looks::At { .. }) => {
+                if let Some(wanted) = wanted.get_mut(usize::from(ty)) {
+                    *wanted = true;
+                }
+                false
+            }
+            Some(Looks::Nowhere) => false,
+            _ => true,
+        });
+        let of_types = looks.iter().zip(wanted).enumerate();
+        for (place, (looks, _)) in of_types.filter(|(_, (_, wanted))| *wanted) {
+            let Looks::At { at, bytes } = *looks else {
+                continue;
+            };
+            let (of_type, arguments) = self.lists.arguments(place, at)?;
+            let mut answers: HashMap<Argument, Option<bool>> = HashMap::new();
+            let mut last = None;
+            for (row, argument) in of_type.iter().zip(arguments) {
+                let row = *row as usize;
+                if !rows.holds(row) {
+                    continue;
+                }
+                let answer = match last {
+                    Some((same, answer)) if same == argument => answer,
+                    _ => match answers.get(&argument) {
+                        Some(answer) => *answer,
+                        None => {
+                            let answer = self.ask_argument(node, place, at, argument, bytes)?;
+                            answers.insert(argument, answer);
+                            answer
+                        }
+                    },
+                };
+                last = Some((argument, answer));
+                if answer != Some(false) {
+                    holds.put(row);
+                }
+                if answer == Some(true) {
+                    fails.take(row);
+                }
+            }
+        }
+        Ok(Some(Split { holds, fails }))
+    }
+
+    /// What a node answers for events of a type whose argument of a number holds this; `None` where that does not decide it.
+    fn ask_argument(
+        &mut self,
+        node: &Node,
+        place: usize,
+        at: usize,
+        argument: Argument,
+        by_bytes: bool,
+    ) -> Result<Option<bool>, L::Error> {
+        let value = match argument {
+            Argument::Nothing => return Ok(Some(false)),
+            Argument::Bytes(_) if !by_bytes => return Ok(None),
+            Argument::Number(number) => Value::Num(number),
+            Argument::Bytes(_) => {
+                let (bytes, full_len) = self.lists.bytes(argument)?;
+                Value::Bytes(Blob {
+                    bytes: bytes.to_vec(),
+                    full_len,
+                })
+            }
+        };
+        let args = &mut self.event.args;
+        args.clear();
+        args.extend(std::iter::repeat_n(Value::Absent, at));
+        args.push(value);
+        let answer = self.ask_type(node, u16::try_from(place).unwrap_or(u16::MAX));
+        self.event.args.clear();
+        Ok(Some(answer))
     }
 }
 

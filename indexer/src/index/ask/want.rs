@@ -7,7 +7,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 /// Most memory of a compiled pattern, bytes.
-const MOST_PATTERN: usize = 1 << 20;
+pub(super) const MOST_PATTERN: usize = 1 << 20;
 
 /// What is looked for in a text.
 #[derive(Clone, Debug)]
@@ -68,6 +68,17 @@ impl Want {
             Want::Near(near) => Look::Near(near.word().to_owned(), near.most()),
             Want::Words(from, to) => Look::Between(from.clone(), to.clone()),
             Want::Addresses(from, to) => look_addresses(*from, *to),
+        }
+    }
+
+    /// Bytes, letters in either case, that stand in every text that has it; `None` when none are known to.
+    pub fn literal(&self) -> Option<&[u8]> {
+        match self {
+            Want::Pattern {
+                regex: Pattern::Bytes(bytes),
+                ..
+            } => Some(bytes),
+            _ => None,
         }
     }
 
