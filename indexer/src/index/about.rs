@@ -95,8 +95,8 @@ fn there(session: &Session) -> Vec<(Thing, Tally)> {
             (event.proc, event.file) = (*proc, Some(*file));
             gather.meet(&among.ctx(&event));
         }
-        let things = gather.take().into_iter();
-        found.extend(things.map(|(thing, _)| (thing, Tally::default())));
+        let things = gather.met().into_iter();
+        found.extend(things.map(|thing| (thing, Tally::default())));
     };
     if session.is_scap() {
         let sections = session.sections().into_iter();

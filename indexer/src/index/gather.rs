@@ -174,6 +174,13 @@ impl Gather {
             .collect()
     }
 
+    /// What [`Gather::meet`] has met, in no order.
+    pub fn met(&mut self) -> Vec<Thing> {
+        let met = self.places.keys().cloned().collect();
+        self.take();
+        met
+    }
+
     fn place(&mut self, kind: Kind, texts: &[Option<&[u8]>]) -> u32 {
         self.key.clear();
         Thing::encode(kind, texts, &mut self.key);
