@@ -1,7 +1,7 @@
 //! What the tests that span crates stand on.
 //!
 //! [`harness`] records a workload and reads the capture back, checking the books of every run; [`cgroup`] makes control
-//! groups to point the recorder at; [`child`] forks. The tests compare a capture with what the workload says it did, never
+//! groups to point the recorder at; [`child`] forks; [`peers`] finds captures of sysdig. The tests compare a capture with what the workload says it did, never
 //! with what another part of the recorder says.
 
 pub mod cgroup;
@@ -10,4 +10,5 @@ pub mod daemon;
 pub mod fuse;
 pub mod harness;
 pub mod kubelet;
+pub mod peers;
 pub mod uring;

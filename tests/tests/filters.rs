@@ -4,9 +4,10 @@
 //! `AFTERIMAGE_LONG=1` asks a hundred thousand of them.
 
 use afterimage_format::Reader;
-use afterimage_indexer::{Progress, Session};
-use afterimage_model::{Ctx, FIELDS, FieldArg, FieldType};
+use afterimage_indexer::Session;
+use afterimage_model::{FIELDS, FieldArg, FieldType};
 use afterimage_query::{FieldRef, Filter, OPERATORS, Op, quote};
+use afterimage_tests::peers::{self, scan};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -37,8 +38,7 @@ struct Asked {
 fn captures() -> Vec<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
     let mut all = vec![own.join("v1/break-in.aft"), own.join("v1.3/lists.aft")];
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
+    let theirs = peers::folder();
     for name in [
         "falco_cat_write",
         "falco_connect_localhost",
@@ -47,7 +47,7 @@ fn captures() -> Vec<PathBuf> {
         "libs_test_ipv6_client",
         "falco_ping_sendto",
     ] {
-        all.push(root.join("scap").join(format!("{name}.scap")));
+        all.push(theirs.join(format!("{name}.scap")));
     }
     all.retain(|path| path.exists());
     all
@@ -56,16 +56,6 @@ fn captures() -> Vec<PathBuf> {
 fn open(path: &Path) -> Session {
     let reader: Reader = afterimage_interop::open(path).unwrap();
     Session::from_reader(reader)
-}
-
-fn scan(session: &Session, filter: Option<&Filter>, mut each: impl FnMut(&Ctx<'_>)) {
-    let mut all = |ctx: &Ctx<'_>| {
-        each(ctx);
-        true
-    };
-    session
-        .scan(filter, None, 1, &Progress::default(), &mut all)
-        .unwrap();
 }
 
 /// Every field, with what some events have for it.

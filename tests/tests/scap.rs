@@ -1,35 +1,16 @@
 //! Captures of sysdig read as sysdig reads them: every event, every column, every filter of the answers that lie beside
 //! the captures. Where those answers are wrong, this says so.
-//!
-//! The captures are looked for in the folder that `AFTERIMAGE_FIXTURES` names, else in `../shared/fixtures`.
 
-#![allow(clippy::print_stderr, reason = "tests say what they skipped")]
-
-use afterimage_indexer::{Progress, Session};
+use afterimage_indexer::Progress;
 use afterimage_model::{ArgKind, BootNs, Ctx, Dependency, FIELDS, Field, FieldArg, FieldValue};
 use afterimage_query::{FieldRef, Filter};
+use afterimage_tests::peers::{captures, scan, session};
 use flate2::read::GzDecoder;
 use serde_json::Value;
 use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
-
-/// The captures with answers; empty, and said, where there are none.
-fn captures() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
-    let Ok(entries) = fs::read_dir(root.join("scap")) else {
-        eprintln!("skipped: no captures of sysdig in {}", root.display());
-        return Vec::new();
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|end| end == "scap"))
-        .collect();
-    found.sort();
-    found
-}
 
 fn json(capture: &Path, name: &str) -> Value {
     let path = answers(capture).join(name);
@@ -41,23 +22,6 @@ fn answers(capture: &Path) -> PathBuf {
     let mut name = capture.as_os_str().to_owned();
     name.push(".expected");
     PathBuf::from(name)
-}
-
-fn session(capture: &Path) -> Session {
-    let reader =
-        afterimage_interop::open(capture).unwrap_or_else(|e| panic!("{}: {e}", capture.display()));
-    assert_eq!(reader.gaps(), [], "{}", capture.display());
-    Session::from_reader(reader)
-}
-
-fn scan(session: &Session, filter: Option<&Filter>, mut each: impl FnMut(&Ctx<'_>)) {
-    let mut all = |ctx: &Ctx<'_>| {
-        each(ctx);
-        true
-    };
-    session
-        .scan(filter, None, 1, &Progress::default(), &mut all)
-        .unwrap();
 }
 
 /// How sysdig 0.29.3 numbers events: it neither shows nor counts those of codes it does not know, here 354 and 358.

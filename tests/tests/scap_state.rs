@@ -1,35 +1,16 @@
 //! What was there when a capture of sysdig began is what its lists say, and what is there at the end is that and what events
 //! changed.
-//!
-//! The captures are looked for in the folder that `AFTERIMAGE_FIXTURES` names, else in `../shared/fixtures`.
-
-#![allow(clippy::print_stderr, reason = "tests say what they skipped")]
 
 use afterimage_format::Reader;
 use afterimage_indexer::{Progress, Session};
 use afterimage_interop::scap::Stream;
 use afterimage_model::{BootNs, FileId, ProcId, Tables};
+use afterimage_tests::peers::{captures, session};
 use flate2::read::MultiGzDecoder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufReader, Read};
-use std::path::{Path, PathBuf};
-
-/// The captures; none, and said, where there are none.
-fn captures() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
-    let Ok(entries) = fs::read_dir(root.join("scap")) else {
-        eprintln!("skipped: no captures of sysdig in {}", root.display());
-        return Vec::new();
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    let mut found: Vec<PathBuf> = paths
-        .filter(|path| path.extension().is_some_and(|end| end == "scap"))
-        .collect();
-    found.sort();
-    found
-}
+use std::path::Path;
 
 fn bytes(path: &Path) -> Vec<u8> {
     let raw = fs::read(path).unwrap();
@@ -161,10 +142,6 @@ fn descriptors(tables: &Tables) -> BTreeMap<(u32, u64, u32), String> {
     tables.descriptors.iter().map(of).collect()
 }
 
-fn session(capture: &Path) -> Session {
-    Session::from_reader(afterimage_interop::open(capture).unwrap())
-}
-
 #[test]
 fn what_is_there_at_the_beginning_is_what_the_lists_say() {
     for capture in captures() {
@@ -199,11 +176,6 @@ fn what_is_there_at_the_beginning_is_what_the_lists_say() {
         let of_process = |(tid, fd): (i64, i64)| (listed.threads[&tid], fd);
         let known: BTreeSet<(i64, i64)> = known.into_iter().map(of_process).collect();
         assert_eq!(told, known, "{name}");
-        eprintln!(
-            "{name}: {} processes, {} descriptors",
-            pids.len(),
-            known.len()
-        );
     }
 }
 

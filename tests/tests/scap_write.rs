@@ -9,6 +9,7 @@ use afterimage_indexer::{Progress, Session};
 use afterimage_interop::scap;
 use afterimage_model::Ctx;
 use afterimage_query::FieldRef;
+use afterimage_tests::peers::captures;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -156,17 +157,8 @@ fn what_is_written_as_scap_is_read_back_with_names_descriptors_and_numbers() {
 
 #[test]
 fn a_capture_of_sysdig_goes_there_and_back() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
-    let Ok(entries) = fs::read_dir(root.join("scap")) else {
-        eprintln!("skipped: no captures of sysdig in {}", root.display());
-        return;
-    };
     let folder = tempfile::tempdir().unwrap();
-    for path in entries.flatten().map(|entry| entry.path()) {
-        if path.extension().is_none_or(|end| end != "scap") {
-            continue;
-        }
+    for path in captures() {
         let (file, _) = written(&path, "b.scap", folder.path());
         let before = ours(afterimage_interop::open(&path).unwrap());
         let after = ours(afterimage_interop::open(&file).unwrap());

@@ -5,7 +5,7 @@ use afterimage_indexer::Session;
 use afterimage_inspect_tui::Options;
 use afterimage_inspect_tui::play::Player;
 use afterimage_query::{Made, Shape, VIEWS};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 #[test]
 fn every_view_says_that_it_is_being_worked_on_and_can_be_left() {
@@ -199,16 +199,8 @@ fn zooming_in_goes_down_to_microseconds_around_the_cursor_and_out_to_everything(
 }
 
 #[test]
-#[allow(clippy::print_stderr, reason = "tests say what they skipped")]
 fn captures_of_sysdig_begin_when_they_do_and_the_event_below_the_list_is_the_selected_one() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/fixtures");
-    let root = std::env::var_os("AFTERIMAGE_FIXTURES").map_or(root, PathBuf::from);
-    let Ok(entries) = std::fs::read_dir(root.join("scap")) else {
-        eprintln!("skipped: no captures of sysdig in {}", root.display());
-        return;
-    };
-    let paths = entries.flatten().map(|entry| entry.path());
-    for path in paths.filter(|path| path.extension().is_some_and(|end| end == "scap")) {
+    for path in afterimage_tests::peers::captures() {
         let reader = afterimage_interop::open(&path).expect("the capture opens");
         let session = Session::from_reader(reader);
         let mut player = Player::new(session, options(), 140, 40).expect("the inspector opens");
