@@ -20,7 +20,7 @@ use crate::source::Source;
 use crate::verify::{Checks, Report, Verdict, check_source};
 use crate::write::{Writer, WriterOptions};
 use afterimage_model::{
-    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals, TypeDesc,
+    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals,
 };
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -316,16 +316,15 @@ impl Job<'_> {
             self.recipe.key,
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
-        let has_sections = self.schema.types.iter().any(|ty| ty.is(TypeDesc::SCAP));
         let mut remap = Remap::of(self.origins.len());
         let mut tables = Tables::default();
         for (at, origin) in self.origins.iter().enumerate() {
             let state = self.recipe.opening.as_ref();
-            let state = match (state, has_sections && self.origins.len() == 1) {
+            let state = match (state, self.origins.len()) {
                 (Some(opening), _) => opening.clone(),
                 // Later sections come with keyframes of their own.
-                (None, true) => origin.reader.state_of_first_section(),
-                (None, false) => origin.reader.state().clone(),
+                (None, 1) => origin.reader.opening(),
+                (None, _) => origin.reader.state().clone(),
             };
             remap.rows(at, &self.ours(state), &mut tables);
         }
@@ -372,7 +371,9 @@ impl Job<'_> {
             if self.origins.len() == 1
                 && chunk > last
                 && events > 0
-                && (pending == 0 || has_sections || pending >= self.recipe.options.chunk_events / 2)
+                && (pending == 0
+                    || stream.reader.has_sections()
+                    || pending >= self.recipe.options.chunk_events / 2)
                 && let Some((at, known)) = stream.reader.last_between(last, chunk)
                 && self.recipe.holds(at)
             {

@@ -11,7 +11,7 @@ use crate::error::{Error, Place};
 use crate::layout::MAX_STATE;
 use crate::read::{ChunkInfo, Reader};
 use crate::records::take_rows;
-use afterimage_model::{BootNs, Tables};
+use afterimage_model::{BootNs, Tables, TypeDesc};
 use std::ops::Range;
 
 /// The first minor version whose keyframes say which processes had ended.
@@ -87,10 +87,20 @@ impl Reader {
         frame.map_or_else(|| Ok(Default::default()), |frame| self.frame(frame))
     }
 
+    /// Whether keyframes are where sections begin: in what comes from another program, and is one capture.
+    pub fn has_sections(&self) -> bool {
+        let mut types = self.schema().types.iter();
+        types.any(|ty| ty.is(TypeDesc::SCAP))
+    }
+
     /// What is known besides what later sections begin with.
-    pub(crate) fn state_of_first_section(&self) -> Tables {
+    pub fn opening(&self) -> Tables {
         let mut tables = self.state().clone();
-        for section in self.sections().iter().skip(1) {
+        let sections = match self.has_sections() {
+            true => self.sections(),
+            false => Vec::new(),
+        };
+        for section in sections.iter().skip(1) {
             // What cannot be read is told as damage; nothing of it is in the state either.
             let Ok((_, later)) = self.section(section) else {
                 continue;

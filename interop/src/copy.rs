@@ -3,8 +3,8 @@
 
 use crate::Provenance;
 use crate::error::Error;
-use afterimage_format::{Chunk, Reader, Writer};
-use afterimage_model::{Ctx, Totals};
+use afterimage_format::{Chunk, Reader, Section, Writer};
+use afterimage_model::{BootNs, Ctx, Tables, Totals};
 use std::io::Write;
 
 /// Calls `look` with every event that can be read, in order, and `close` after each chunk.
@@ -50,8 +50,8 @@ pub fn gaps(reader: &Reader) -> Vec<afterimage_model::Gap> {
     gaps
 }
 
-/// Writes the events that `keep` wants, numbered anew, with the gaps, remarks and artifacts, and with the state at the end. Gives how
-/// many there are.
+/// Writes the events that `keep` wants, numbered anew, with what was there when it began, and when each section of it did, and with
+/// the gaps, remarks and artifacts. Gives how many there are.
 ///
 /// # Errors
 /// When the output cannot be written.
@@ -62,8 +62,24 @@ pub fn copy<W: Write>(
     keep: &mut dyn FnMut(&Ctx<'_>) -> bool,
 ) -> Result<(W, u64), Error> {
     let mut writer = provenance.writer(out, reader.manifest(), reader.schema())?;
+    writer.state(BootNs(reader.manifest().clock.boot_ns), &reader.opening())?;
+    let sections = match reader.has_sections() {
+        true => reader.sections(),
+        false => Vec::new(),
+    };
+    let mut later = sections.iter().skip(1).peekable();
     let mut left = 0;
     let mut look = |writer: &mut Writer<W>, ctx: &Ctx<'_>| {
+        let begins = |section: &&Section| {
+            let first = reader.chunks().get(section.chunks.start);
+            first.is_some_and(|chunk| chunk.first_num <= ctx.num)
+        };
+        while let Some(section) = later.next_if(begins) {
+            // One that cannot be read is among the gaps.
+            if let Ok((at, tables)) = reader.section(section) {
+                writer.keyframe(at, &tables)?;
+            }
+        }
         if keep(ctx) {
             writer.push(ctx.event.clone(), ctx.tables)?;
         } else {
@@ -75,6 +91,11 @@ pub fn copy<W: Write>(
     each(reader, &mut writer, &mut look, &mut |writer, chunk| {
         Ok(writer.flush(&chunk.tables)?)
     })?;
+    for section in later {
+        if let Ok((at, tables)) = reader.section(section) {
+            writer.keyframe(at, &tables)?;
+        }
+    }
     for note in reader.remarks() {
         writer.note(note)?;
     }
@@ -91,6 +112,6 @@ pub fn copy<W: Write>(
         filtered: reader.totals().map_or(0, |totals| totals.filtered) + left,
         ..reader.totals().cloned().unwrap_or_default()
     };
-    let out = writer.seal(&totals, reader.state())?;
+    let out = writer.seal(&totals, &Tables::default())?;
     Ok((out, written))
 }

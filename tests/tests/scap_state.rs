@@ -4,12 +4,13 @@
 use afterimage_format::Reader;
 use afterimage_indexer::{Progress, Session};
 use afterimage_interop::scap::Stream;
+use afterimage_interop::{Provenance, copy};
 use afterimage_model::{BootNs, FileId, ProcId, Tables};
 use afterimage_tests::peers::{captures, session};
 use flate2::read::MultiGzDecoder;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufReader, Read};
+use std::io::{BufReader, Cursor, Read};
 use std::path::Path;
 
 fn bytes(path: &Path) -> Vec<u8> {
@@ -229,8 +230,34 @@ fn known(bytes: &[u8]) -> Tables {
 }
 
 fn of_bytes(bytes: Vec<u8>) -> Session {
-    let reader = afterimage_interop::open_stream(std::io::Cursor::new(bytes));
+    let reader = afterimage_interop::open_stream(Cursor::new(bytes));
     Session::from_reader(reader.unwrap())
+}
+
+/// A copy with every event.
+fn copied(reader: &Reader) -> Reader {
+    let (bytes, events) =
+        copy::copy(reader, Vec::new(), &Provenance::default(), &mut |_| true).unwrap();
+    assert_eq!(events, reader.events());
+    Reader::from_bytes(bytes).unwrap()
+}
+
+#[test]
+fn a_copy_begins_with_what_was_there() {
+    let mut known = [0; 3];
+    for name in ["v1/break-in.aft", "v1.3/lists.aft", "v1.4/keyframes.aft"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
+        let reader = Reader::open(&path.join(name)).unwrap();
+        let state = reader.state();
+        assert_eq!(copied(&reader).state(), state, "{name}");
+        let of = [
+            state.procs.len(),
+            state.containers.len(),
+            state.descriptors.len(),
+        ];
+        known = std::array::from_fn(|at| known[at].max(of[at]));
+    }
+    assert!(known.iter().all(|known| *known > 0), "{known:?}");
 }
 
 /// Fails where a capture does not tell of an instant what the peers would know then.
@@ -283,12 +310,17 @@ fn of_several_sections_each_begins_with_what_its_own_lists_say() {
     for pair in captures.windows(2) {
         let (a, b) = (bytes(&pair[0]), bytes(&pair[1]));
         let end = |bytes: &[u8]| events(bytes).iter().map(|event| event.1).max().unwrap();
-        let session = of_bytes([a.clone(), b.clone()].concat());
-        let name = format!("{} and {}", pair[0].display(), pair[1].display());
-        assert_eq!(session.gaps(), [], "{name}");
-        same(&name, &session, u64::MAX, &known(&b));
-        same(&name, &session, end(&b), &known(&b));
-        same(&name, &session, end(&a), &known(&a));
+        let both = Cursor::new([a.clone(), b.clone()].concat());
+        let reader = afterimage_interop::open_stream(both).unwrap();
+        let copy = copied(&reader);
+        for (name, reader) in [("as it is", reader), ("copied", copy)] {
+            let session = Session::from_reader(reader);
+            let name = format!("{} and {}, {name}", pair[0].display(), pair[1].display());
+            assert_eq!(session.gaps(), [], "{name}");
+            same(&name, &session, u64::MAX, &known(&b));
+            same(&name, &session, end(&b), &known(&b));
+            same(&name, &session, end(&a), &known(&a));
+        }
     }
 }
 
