@@ -222,7 +222,7 @@ fn events(bytes: &[u8]) -> Vec<(usize, u64)> {
 /// What the peers would know behind the last event.
 fn known(bytes: &[u8]) -> Tables {
     let stream = Stream::open(
-        Box::new(std::io::Cursor::new(bytes.to_vec())),
+        Box::new(Cursor::new(bytes.to_vec())),
         afterimage_interop::open::manifest(),
     );
     let ended = stream.unwrap().each(&mut |_| Ok(true)).unwrap();
