@@ -75,6 +75,10 @@ fn look(
     let room = Arc::new(AtomicUsize::new(may_stay_open()));
     let mut containers: Vec<(ContainerId, String)> = Vec::new();
     let mut known: HashMap<ContainerId, Known> = HashMap::new();
+    // Of the whole host, where the kernel counts it.
+    let host = Path::new("/proc/pressure");
+    let mut host =
+        (host.exists()).then(|| Folder::new(host.into(), &["cpu", "memory", "io"], &room));
     let mut turn = 0;
     let mut next = Instant::now();
     loop {
@@ -87,6 +91,7 @@ fn look(
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
         }
+        let has_waited = host.as_mut().is_none_or(|host| host.look(|_| true));
         let count = containers.len().min(MOST);
         let chosen = containers.iter().cycle().skip(turn).take(count);
         for (id, path) in chosen {
@@ -101,7 +106,7 @@ fn look(
                     ..Known::find(&mounts, path, &room)
                 };
             }
-            if let Some(sample) = known.sample(*id)
+            if let Some(sample) = known.sample(*id, has_waited)
                 && tell.send(sample).is_err()
             {
                 return;
@@ -162,15 +167,11 @@ const UNIFIED: &[&str] = &[
     "io.pressure",
 ];
 
-/// Files that say something else whenever a container has run, or waited for something: time of the processor, and the totals
-/// of its stalls.
-const PULSE: &[&str] = &[
-    "cpu.stat",
-    "cpu.pressure",
-    "memory.pressure",
-    "io.pressure",
-    "cpuacct.usage",
-];
+/// Files that say something else whenever a container has run: the first that it has is enough.
+const RAN: [&str; 2] = ["cpuacct.usage", "cpu.stat"];
+/// Files that say something else whenever it waited for something (Documentation/accounting/psi.rst). The host's own are in
+/// /proc/pressure: while they stand still, nobody waits.
+const WAITED: [&str; 3] = ["cpu.pressure", "memory.pressure", "io.pressure"];
 /// Looks of which one is a sample, when these files stay as they are.
 const RESTING: u32 = 10;
 
@@ -311,9 +312,12 @@ impl Known {
         self.unified.iter_mut().chain(self.legacy.values_mut())
     }
 
-    /// Reads everything; `None` when the container rests, or is gone.
-    fn sample(&mut self, container: ContainerId) -> Option<Sample> {
-        let pulse = |name: &str| PULSE.contains(&name);
+    /// Reads everything; `None` when the container rests, or is gone. Only where somebody has waited it is read whether this one did.
+    fn sample(&mut self, container: ContainerId, has_waited: bool) -> Option<Sample> {
+        let ran = RAN
+            .into_iter()
+            .find(|name| self.folders().any(|f| f.has(name)));
+        let pulse = |name: &str| ran == Some(name) || has_waited && WAITED.contains(&name);
         let mut changed = false;
         for folder in self.folders() {
             changed |= folder.look(pulse);
@@ -473,7 +477,7 @@ mod tests {
             )),
             ..Known::default()
         };
-        let sample = known.sample(ContainerId(1)).expect("a sample");
+        let sample = known.sample(ContainerId(1), true).expect("a sample");
         for (name, expected) in [
             ("cpu_ns", Some(5_000_000)),
             ("cpu_user_ns", Some(3_000_000)),
@@ -495,7 +499,7 @@ mod tests {
             assert_eq!(value(&sample, name), expected, "{name}");
         }
         // It rests: each tenth look is a sample.
-        let looks = (0..RESTING).map(|_| known.sample(ContainerId(1)));
+        let looks = (0..RESTING).map(|_| known.sample(ContainerId(1), true));
         let mut samples: Vec<_> = looks.collect();
         let later = samples.pop().flatten().expect("a sample");
         assert_eq!(value(&later, "cpu_percent"), Some(0));
@@ -509,12 +513,16 @@ mod tests {
             ),
         ] {
             std::fs::write(at.join(file), text).expect("a file");
-            let sample = known.sample(ContainerId(1)).expect("a sample");
+            // Where nobody on the host has waited, it is not asked whether this one did.
+            let alone = known.sample(ContainerId(1), false);
+            assert_eq!(alone.is_some(), file == "cpu.stat", "{file}");
+            let sample = alone.or_else(|| known.sample(ContainerId(1), true));
+            let sample = sample.expect("a sample");
             assert_eq!(value(&sample, "cpu_ns"), Some(6_000_000), "{file}");
-            assert_eq!(known.sample(ContainerId(1)), None);
+            assert_eq!(known.sample(ContainerId(1), true), None);
         }
         std::fs::remove_dir_all(&at).expect("it goes");
-        assert_eq!(known.sample(ContainerId(1)), None);
+        assert_eq!(known.sample(ContainerId(1), true), None);
     }
 
     #[test]
@@ -546,7 +554,7 @@ mod tests {
                 .into(),
             ..Known::default()
         };
-        let sample = known.sample(ContainerId(1)).expect("a sample");
+        let sample = known.sample(ContainerId(1), true).expect("a sample");
         for (name, expected) in [
             ("cpu_ns", Some(5_000)),
             ("throttled", Some(2)),

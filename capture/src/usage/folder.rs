@@ -74,6 +74,12 @@ impl Folder {
         changed
     }
 
+    /// Whether it has a file, or had when that was looked for.
+    pub fn has(&self, name: &str) -> bool {
+        let file = self.files.iter().find(|(known, _)| *known == name);
+        file.is_some_and(|(_, again)| again.absent == 0)
+    }
+
     /// Whether it is there.
     pub fn is_there(&self) -> bool {
         self.path.exists()
