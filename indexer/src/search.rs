@@ -105,11 +105,7 @@ impl Visitor for Collecting<'_> {
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         self.settle();
         self.counted = false;
-        let told = (self.meant).told(&mut self.gather, chunk, heads, among)?;
-        let rows = match self.meant.ask.has_text() {
-            true => Some(told.rows(heads)?),
-            false => None,
-        };
+        let (told, rows) = (self.meant).rows(&mut self.gather, chunk, heads, among)?;
         self.told = Some(told);
         Ok(rows)
     }
@@ -254,8 +250,8 @@ impl Visitor for Picking<'_> {
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         self.gather.take();
-        let told = (self.meant).told(&mut self.gather, chunk, heads, among)?;
-        Ok(Some(told.rows(heads)?).filter(|_| self.meant.ask.has_text()))
+        let (_, rows) = (self.meant).rows(&mut self.gather, chunk, heads, among)?;
+        Ok(rows)
     }
 
     fn chunk(&mut self) {

@@ -147,7 +147,7 @@ impl<'a> Meant<'a> {
     }
 
     /// What the lists of a chunk, the so-maniest, tell.
-    pub fn told(
+    fn told(
         &mut self,
         gather: &mut Gather,
         chunk: usize,
@@ -191,6 +191,22 @@ impl<'a> Meant<'a> {
             self.arguments(gather, (in_paths, in_payload), heads, among, &mut told)?;
         }
         Ok(told)
+    }
+
+    /// As [`Meant::told`], with the rows that may have something that is meant; `None` for any, where nothing is looked for.
+    pub fn rows(
+        &mut self,
+        gather: &mut Gather,
+        chunk: usize,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+    ) -> Result<(Told, Option<Vec<u64>>), ErrorKind> {
+        let told = self.told(gather, chunk, heads, among)?;
+        let rows = match self.ask.has_text() {
+            true => Some(told.rows(heads)?),
+            false => None,
+        };
+        Ok((told, rows))
     }
 
     /// What arguments say.
@@ -367,7 +383,7 @@ fn holding(needle: &Regex, bytes: &[u8], ends: &[u32]) -> Vec<u64> {
 
 impl Told {
     /// The rows that have to do with something that is meant, one bit each.
-    pub fn rows(&self, heads: &Heads<'_>) -> Result<Vec<u64>, ErrorKind> {
+    fn rows(&self, heads: &Heads<'_>) -> Result<Vec<u64>, ErrorKind> {
         let mut words = self.odd.clone();
         for (row, _) in &self.said {
             put(&mut words, *row as usize);
