@@ -8,18 +8,22 @@ use afterimage_indexer::Session;
 use afterimage_model::{FIELDS, FieldArg, FieldType};
 use afterimage_query::{FieldRef, Filter, OPERATORS, Op, quote};
 use afterimage_tests::peers::{self, scan};
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Numbers that are the same each time (xorshift64).
-struct Chance(u64);
+/// Numbers that are the same each time.
+struct Chance(TestRng);
 
 impl Chance {
+    fn of_capture(nth: usize) -> Chance {
+        let seed = [nth as u8 + 1; 16];
+        Chance(TestRng::from_seed(RngAlgorithm::XorShift, &seed))
+    }
+
     fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end.max(1) as u64) as usize
+        (self.0.next_u64() % end.max(1) as u64) as usize
     }
 
     fn of<'t, T>(&mut self, all: &'t [T]) -> &'t T {
@@ -185,7 +189,7 @@ fn what_columns_answer_is_what_each_event_says_for_itself() {
     let each = wanted / captures.len() + 1;
     let (mut asked_so_far, mut refused, mut matched) = (0, 0, 0_u64);
     for (nth, capture) in captures.iter().enumerate() {
-        let mut chance = Chance(0x2545_f491_4f6c_dd1d + nth as u64);
+        let mut chance = Chance::of_capture(nth);
         let (naive, columns) = (open(capture), open(capture));
         let fields = asked(&naive);
         let mut left = each;
