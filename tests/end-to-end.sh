@@ -29,6 +29,7 @@ fi
 # A throw-away container of the program's own.
 expect 0,3 "$afterimage" demo --no-docker --no-inspect -o demo.aft
 says 'break-in|processes|PROCESSES' demo
+grep -qF -- "  $afterimage inspect " err || fail "the demonstration says how to go on with the program as it was called"
 expect 0 "$afterimage" verify --key default demo.aft
 says 'sealed and intact' verify
 says 'signed seal' verify

@@ -137,8 +137,12 @@ impl Demo {
                 shown(&path)
             ));
         }
+        // As it was called: who has just built it has it in no PATH.
+        let called = std::env::args_os().next();
+        let called = called.map_or_else(|| "afterimage".into(), PathBuf::from);
         say(format_args!(
-            "  afterimage inspect {0}\n  afterimage read {0} fd.name contains shadow",
+            "  {0} inspect {1}\n  {0} read {1} fd.name contains shadow",
+            shown(&called),
             shown(&path)
         ));
         Ok(summary.exit())
