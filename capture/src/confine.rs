@@ -1,13 +1,45 @@
-//! What the process gives up once its programs are attached: all capabilities but those that it goes on to need, new
-//! privileges, core dumps, and the calls that a recorder has no business to make.
+//! What a process gives up before it goes on: the user it was started as, all capabilities but those that it goes on to need,
+//! new privileges, core dumps, and the calls that it has no business to make.
 //!
-//! Capabilities belong to threads, so this is done before there are others.
+//! Users and capabilities belong to threads, so this is done before there are others.
 
 use crate::error::Error;
+use crate::user::User;
 use std::io;
 use std::path::PathBuf;
 
-/// Capabilities that stay: number (include/uapi/linux/capability.h), name, what for.
+/// What a process goes on to do, which decides what it is left with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// It takes events out of the rings and writes files.
+    Recorder,
+    /// It reads files that are written, and puts others beside them.
+    Indexer,
+}
+
+impl Role {
+    fn capabilities(self) -> &'static [(u32, &'static str, &'static str)] {
+        match self {
+            Role::Recorder => KEPT,
+            Role::Indexer => &[],
+        }
+    }
+
+    /// What may be asked for, of calls that are refused by what they ask for, and what is told who asks for anything else.
+    fn allowed(self) -> [(libc::c_long, Vec<u32>, i32); 2] {
+        let (families, commands) = match self {
+            Role::Recorder => (FAMILIES, BPF_COMMANDS),
+            Role::Indexer => (&[][..], &[][..]),
+        };
+        let families = families.iter().map(|family| *family as u32).collect();
+        [
+            (libc::SYS_socket, families, libc::EAFNOSUPPORT),
+            (libc::SYS_bpf, commands.to_vec(), libc::EPERM),
+        ]
+    }
+}
+
+/// Capabilities that stay with the recorder: number (include/uapi/linux/capability.h), name, what for.
 pub const KEPT: &[(u32, &str, &str)] = &[
     (
         2,
@@ -107,18 +139,56 @@ fn failed(what: &str) -> Error {
     Error::System(PathBuf::from(what), io::Error::last_os_error())
 }
 
-/// Gives it all up.
+/// Gives it all up; goes on as `user` where there is one.
 ///
 /// # Errors
 /// When the kernel refuses to take something, which is then named.
-pub fn confine() -> Result<(), Error> {
+pub fn confine(role: Role, user: Option<&User>) -> Result<(), Error> {
+    bounds(role);
+    if let Some(user) = user {
+        go_on_as(user)?;
+    }
+    capabilities(role)?;
+    // After the user, which the kernel says anew whose memory it is.
     core_dumps()?;
-    capabilities()?;
     // SAFETY: changes a flag of the calling thread.
     if unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) } != 0 {
         return Err(failed("no_new_privs"));
     }
-    calls()
+    calls(role)
+}
+
+/// No program that is started can have more than what is kept.
+fn bounds(role: Role) {
+    let kept = |number: u32| role.capabilities().iter().any(|row| row.0 == number);
+    for number in (0..=MOST_CAPABILITY).filter(|number| !kept(*number)) {
+        // SAFETY: takes numbers. Those the kernel does not know are not there to be dropped, and without CAP_SETPCAP nothing
+        // can be; what is not permitted afterwards cannot come back all the same.
+        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
+    }
+}
+
+/// Becomes another user for good: real, effective, saved and that of files, and its groups. What is permitted stays so, for
+/// [`capabilities`] to choose from (man 7 capabilities, "Effect of user ID changes").
+fn go_on_as(user: &User) -> Result<(), Error> {
+    let refused = |what: &str| failed(&format!("going on as user {}: {what}", user.name));
+    // SAFETY: changes a flag of the calling thread.
+    if unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) } != 0 {
+        return Err(refused("keeping capabilities"));
+    }
+    // SAFETY: the list lives as long as the call.
+    if unsafe { libc::setgroups(user.groups.len(), user.groups.as_ptr()) } != 0 {
+        return Err(refused("setgroups"));
+    }
+    // SAFETY: takes numbers.
+    if unsafe { libc::setresgid(user.gid, user.gid, user.gid) } != 0 {
+        return Err(refused("setresgid"));
+    }
+    // SAFETY: takes numbers.
+    if unsafe { libc::setresuid(user.uid, user.uid, user.uid) } != 0 {
+        return Err(refused("setresuid"));
+    }
+    Ok(())
 }
 
 /// Neither a core dump nor anybody else's look into the memory.
@@ -152,13 +222,7 @@ struct CapData {
     inheritable: u32,
 }
 
-fn capabilities() -> Result<(), Error> {
-    let kept = |number: u32| KEPT.iter().any(|row| row.0 == number);
-    for number in (0..=MOST_CAPABILITY).filter(|number| !kept(*number)) {
-        // SAFETY: takes numbers. Those the kernel does not know are not there to be dropped, and without CAP_SETPCAP nothing
-        // can be; what is not permitted below cannot come back all the same.
-        unsafe { libc::prctl(libc::PR_CAPBSET_DROP, libc::c_ulong::from(number), 0, 0, 0) };
-    }
+fn capabilities(role: Role) -> Result<(), Error> {
     // _LINUX_CAPABILITY_VERSION_3; the calling thread.
     let mut header = CapHeader {
         version: 0x2008_0522,
@@ -171,7 +235,8 @@ fn capabilities() -> Result<(), Error> {
     }
     for (word, set) in data.iter_mut().enumerate() {
         let base = 32 * word as u32;
-        let mask = KEPT
+        let mask = role
+            .capabilities()
             .iter()
             .filter_map(|row| row.0.checked_sub(base).filter(|bit| *bit < 32))
             .fold(0, |mask, bit| mask | 1 << bit);
@@ -207,7 +272,7 @@ fn step(code: u32, jt: u8, jf: u8, k: u32) -> libc::sock_filter {
 }
 
 /// The filter over calls.
-fn program() -> Vec<libc::sock_filter> {
+fn program(role: Role) -> Vec<libc::sock_filter> {
     let load = |at: u32| step(libc::BPF_LD | libc::BPF_W | libc::BPF_ABS, 0, 0, at);
     let equal = |k: u32, jt, jf| step(libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K, jt, jf, k);
     let answer = |k: u32| step(libc::BPF_RET | libc::BPF_K, 0, 0, k);
@@ -240,15 +305,11 @@ fn program() -> Vec<libc::sock_filter> {
         answer(RET_ALLOW),
         refuse(libc::EPERM),
     ]);
-    let families: Vec<u32> = FAMILIES.iter().map(|family| *family as u32).collect();
-    for (call, wanted, errno) in [
-        (libc::SYS_socket, families.as_slice(), libc::EAFNOSUPPORT),
-        (libc::SYS_bpf, BPF_COMMANDS, libc::EPERM),
-    ] {
+    for (call, wanted, errno) in role.allowed() {
         let body = 2 + 2 * wanted.len();
         all.extend([equal(call as u32, 0, body as u8), load(first)]);
         for value in wanted {
-            all.extend([equal(*value, 0, 1), answer(RET_ALLOW)]);
+            all.extend([equal(value, 0, 1), answer(RET_ALLOW)]);
         }
         all.push(refuse(errno));
     }
@@ -256,8 +317,8 @@ fn program() -> Vec<libc::sock_filter> {
     all
 }
 
-fn calls() -> Result<(), Error> {
-    let mut filter = program();
+fn calls(role: Role) -> Result<(), Error> {
+    let mut filter = program(role);
     let program = libc::sock_fprog {
         len: filter.len() as u16,
         filter: filter.as_mut_ptr(),

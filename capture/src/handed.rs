@@ -40,17 +40,29 @@ pub fn listener(name: &str) -> Option<UnixListener> {
     open.then(|| unsafe { UnixListener::from_raw_fd(fd) })
 }
 
-/// Tells the service manager, when there is one that wants to know, `READY=1` for example.
-pub fn notify(state: &str) {
-    let Some(path) = std::env::var_os("NOTIFY_SOCKET") else {
-        return;
-    };
-    let address = match path.as_bytes().strip_prefix(b"@") {
-        Some(name) => SocketAddr::from_abstract_name(name),
-        None => SocketAddr::from_pathname(&path),
-    };
-    if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
-        // Nobody has to listen.
-        let _ = socket.send_to_addr(state.as_bytes(), &address);
+/// The service manager, where there is one that wants to be told.
+pub struct Manager(Option<UnixDatagram>);
+
+impl Manager {
+    /// Connects to it, as whoever starts this: its socket may be closed to others.
+    pub fn connect() -> Manager {
+        let connected = std::env::var_os("NOTIFY_SOCKET").and_then(|path| {
+            let address = match path.as_bytes().strip_prefix(b"@") {
+                Some(name) => SocketAddr::from_abstract_name(name),
+                None => SocketAddr::from_pathname(&path),
+            };
+            let socket = UnixDatagram::unbound().ok()?;
+            socket.connect_addr(&address.ok()?).ok()?;
+            Some(socket)
+        });
+        Manager(connected)
+    }
+
+    /// Tells it how this stands, `READY=1` for example.
+    pub fn tell(&self, state: &str) {
+        if let Some(socket) = &self.0 {
+            // Nobody has to listen.
+            let _ = socket.send(state.as_bytes());
+        }
     }
 }

@@ -4,6 +4,7 @@ use crate::error::Error;
 use crate::load::Settings;
 use crate::procfs;
 use crate::session::{Options, Scope};
+use crate::user::{USUAL, User};
 use afterimage_model::{ClockPair, Manifest};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
@@ -418,17 +419,15 @@ pub fn doctor() -> Vec<Check> {
     let bpf = knows_bpf().map_err(|why| no_bpf(&why));
     let open = descriptors();
     let groups = crate::cgroup::followed();
-    let runtimes: Vec<&str> = [
-        "/run/docker.sock",
-        "/run/podman/podman.sock",
-        "/run/containerd/containerd.sock",
-        "/run/crio/crio.sock",
-    ]
-    .into_iter()
-    .filter(|path| Path::new(path).exists())
-    .collect();
+    let endpoints = crate::runtime::endpoints();
+    let sockets = endpoints.iter().filter(|one| one.socket.exists());
+    let runtimes: Vec<String> = sockets
+        .map(|one| one.socket.display().to_string())
+        .collect();
     let kept: Vec<&str> = crate::confine::KEPT.iter().map(|row| row.1).collect();
     let seccomp = Path::new("/proc/sys/kernel/seccomp/actions_avail").exists();
+    // A list that cannot be read names nobody.
+    let usual = User::named(USUAL, &endpoints).ok().flatten();
     let mut checks = vec![
         check(
             "architecture",
@@ -467,9 +466,13 @@ pub fn doctor() -> Vec<Check> {
             false,
             match seccomp {
                 true => format!(
-                    "watch keeps {} once it has attached, and is refused {} calls",
+                    "watch keeps {} once it has attached, is refused {} calls, and goes on as {}",
                     kept.join(", "),
-                    crate::confine::refused_calls()
+                    crate::confine::refused_calls(),
+                    match &usual {
+                        Some(user) => format!("user {}", user.name),
+                        None => format!("who starts it: there is no user {USUAL}"),
+                    }
                 ),
                 false => "no seccomp filters".to_owned(),
             },

@@ -37,6 +37,7 @@ mod sink;
 mod sockets;
 pub mod trigger;
 mod usage;
+pub mod user;
 pub mod watch;
 mod window;
 #[allow(

@@ -2,6 +2,7 @@
 
 use crate::artifacts::{Keep, Kept};
 use crate::clock::Clock;
+use crate::confine::Role;
 use crate::enrich::{Wanted, Wish, World, matches};
 use crate::error::Error;
 use crate::hash::{Done, Hasher};
@@ -14,6 +15,7 @@ use crate::runtime::{self, Endpoint, Runtimes};
 use crate::segment::{self, Before};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
+use crate::user::User;
 use crate::wire::{Context, RecordHead, ScopeMode};
 use afterimage_format::{Arg, Artifact, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
@@ -89,6 +91,8 @@ pub struct Options {
     /// Whether the process gives up what it no longer needs once the programs are attached ([`crate::confine`]). It can start
     /// no processes then.
     pub confine: bool,
+    /// Who it goes on as when it is confined; `None` for who started it.
+    pub user: Option<User>,
     /// Who records.
     pub operator: String,
     /// Why.
@@ -114,6 +118,7 @@ impl Default for Options {
             runtimes: runtime::endpoints(),
             keep: Keep::default(),
             confine: false,
+            user: None,
             operator: String::new(),
             reason: String::new(),
             case_id: String::new(),
@@ -274,7 +279,7 @@ impl Recorder {
         let open = kernel.open_files();
         if options.confine {
             // Before there are threads, each of which has capabilities of its own.
-            crate::confine::confine()?;
+            crate::confine::confine(Role::Recorder, options.user.as_ref())?;
         }
         let mut world = World::new(wanted);
         world.keep = options.keep.clone();

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::SystemTime;
 
 /// The key that signs when none is named.
@@ -25,7 +26,9 @@ pub fn folder() -> PathBuf {
     if let Some(folder) = set("AFTERIMAGE_KEYS") {
         return PathBuf::from(folder);
     }
-    if rustix::process::geteuid().is_root() {
+    // Whoever was root when the program began goes on to use the machine's.
+    static BEGAN_AS_ROOT: OnceLock<bool> = OnceLock::new();
+    if *BEGAN_AS_ROOT.get_or_init(|| rustix::process::geteuid().is_root()) {
         return PathBuf::from(SYSTEM);
     }
     let state = set("XDG_STATE_HOME").map(PathBuf::from).or_else(|| {
@@ -183,7 +186,9 @@ pub fn load(name: &str) -> Result<Pair, Failure> {
         }
         Err(error) => return Err(failed("reading", &path, error)),
     };
-    if meta.mode() & 0o077 != 0 || meta.uid() != rustix::process::geteuid().as_raw() {
+    // What is root's is nobody's who is not.
+    let own = meta.uid() == 0 || meta.uid() == rustix::process::geteuid().as_raw();
+    if meta.mode() & 0o077 != 0 || !own {
         return Err(Failure::new(
             format!(
                 "{} can be read or belongs to somebody else: what it signs proves nothing",

@@ -6,6 +6,7 @@ pub mod config;
 pub mod control;
 pub mod evidence;
 pub mod indexing;
+pub mod owner;
 mod room;
 pub mod signals;
 pub mod status;

@@ -5,7 +5,7 @@ use crate::output::{Output, say};
 use crate::source::{Source, each};
 use crate::units::{plural, show_count};
 use crate::{catalogue, sidecar};
-use afterimage_indexer::{Index as Sidecar, Indexing, Progress, bytes_text};
+use afterimage_indexer::{Index as Sidecar, Indexing, Keeper, Progress, bytes_text};
 use clap::Args;
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -57,7 +57,8 @@ impl Index {
         if self.delete {
             return self.remove(out, &files);
         }
-        let exit = each(&files, |path| self.one(out, path))?;
+        let keeper = sidecar::keeper()?;
+        let exit = each(&files, |path| self.one(out, path, &keeper))?;
         for folder in self.files.iter().filter(|path| path.is_dir()) {
             let files = catalogue::captures(folder)?;
             let known = catalogue::folder(folder, &files, self.anew);
@@ -68,16 +69,15 @@ impl Index {
         Ok(exit)
     }
 
-    fn one(&self, out: &mut Output, path: &Path) -> Outcome {
+    fn one(&self, out: &mut Output, path: &Path, keeper: &Keeper) -> Outcome {
         if path == Path::new("-") {
             return Err(Failure::usage(
                 "a pipe has no place for an index",
                 "record into a file first",
             ));
         }
-        let keeper = sidecar::keeper()?;
         if !self.anew
-            && let Ok(index) = Sidecar::open(path, &keeper)
+            && let Ok(index) = Sidecar::open(path, keeper)
             && index.is_whole()
         {
             if !self.quiet {
@@ -100,7 +100,7 @@ impl Index {
         }
         let progress = Progress::default();
         let built = watched(&progress, source.session.events(), !self.quiet, || {
-            afterimage_indexer::build(&source.session, path, &keeper, &how, &progress)
+            afterimage_indexer::build(&source.session, path, keeper, &how, &progress)
         });
         let built = built.map_err(|error| match error.kind() {
             io::ErrorKind::ResourceBusy => Failure::new(
@@ -171,7 +171,7 @@ impl Index {
 ///
 /// # Errors
 /// When it cannot be made.
-pub fn index_quietly(out: &mut Output, path: &Path) -> Outcome {
+pub fn index_quietly(out: &mut Output, path: &Path, keeper: &Keeper) -> Outcome {
     let index = Index {
         files: Vec::new(),
         anew: false,
@@ -179,7 +179,7 @@ pub fn index_quietly(out: &mut Output, path: &Path) -> Outcome {
         threads: Some(1),
         quiet: true,
     };
-    index.one(out, path)
+    index.one(out, path, keeper)
 }
 
 /// Does something while a terminal is told how far it is.

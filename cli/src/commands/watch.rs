@@ -1,20 +1,22 @@
 //! `watch`: the flight recorder.
 
 use crate::Outcome;
-use crate::failure::{Exit, shown};
+use crate::failure::{Exit, Failure, shown};
 use crate::keyring;
 use crate::output::{Output, say};
 use crate::recording;
 use crate::units::{plural, show_count};
-use crate::watching::config::Config;
+use crate::watching::config::{self, Config, Evidence};
 use crate::watching::control::{self, Control, Question, SOCKET};
 use crate::watching::evidence::Folder;
 use crate::watching::indexing::Indexer;
+use crate::watching::owner;
 use crate::watching::signals::{self, Reload};
 use crate::watching::status::{self, Doors};
 use crate::watching::stdin;
 use crate::watching::webhook::Webhook;
-use afterimage_capture::handed;
+use afterimage_capture::handed::Manager;
+use afterimage_capture::user::User;
 use afterimage_capture::watch::Watcher;
 use afterimage_capture::{Options, Recorder};
 use afterimage_indexer::bytes_text;
@@ -23,7 +25,7 @@ use afterimage_model::time::Civil;
 use clap::{Args, Subcommand};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -78,6 +80,9 @@ pub struct Watch {
     /// Keep all capabilities and calls once the programs are attached
     #[arg(long)]
     no_confine: bool,
+    /// The user to go on as once the programs are attached; afterimage, where there is such a user
+    #[arg(long, value_name = "NAME", conflicts_with = "no_confine")]
+    user: Option<String>,
     /// Do not sign
     #[arg(long, conflicts_with = "key")]
     no_sign: bool,
@@ -143,11 +148,21 @@ impl Watch {
             true => recording::stop_on(&[SIGINT, SIGTERM]),
             false => recording::stop_on_signals(),
         }?;
+        let user = match self.no_confine {
+            true => None,
+            false => owner::user(self.user.as_deref())?,
+        };
+        let control = Control::bind(&self.socket)?;
+        let manager = Manager::connect();
+        if let Some(user) = &user {
+            give(&config.evidence, control.folder(), user)?;
+        }
         let options = Options {
             scope: config.scope.clone(),
             snaplen: config.snaplen,
             ring_bytes: config.ring_bytes,
             confine: !self.no_confine,
+            user: user.clone(),
             usage_interval: Some(Duration::from_secs(1)),
             operator: crate::custody::operator(),
             command: std::env::args_os()
@@ -157,12 +172,15 @@ impl Watch {
         };
         let (commands, asked) = channel();
         // Before the programs are attached: afterwards no process can be started.
-        let wanted = config.evidence.index.then(|| Indexer::start(self.quiet));
+        let wanted = config.evidence.index.then(|| {
+            let folder = &config.evidence.folder;
+            Indexer::start(folder, user.as_ref(), !self.no_confine, self.quiet)
+        });
         let indexer = wanted.transpose()?;
-        let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
         let key = (!self.no_sign).then(|| self.key.clone());
-        // Made now when it is missing, and refused now when it is none.
+        // Made now when it is missing, and refused now when it is none; it stays the user's who starts this.
         drop(key.as_deref().map(keyring::load).transpose()?);
+        let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
         let mut doors = Doors::default();
         if let Some(settings) = &config.webhook {
             let webhook = Webhook::listen(settings, commands.clone())?;
@@ -187,7 +205,7 @@ impl Watch {
                 Some(server)
             }
         };
-        let _control = Control::listen(&self.socket, commands.clone(), doors.clone())?;
+        let _control = control.listen(commands.clone(), doors.clone())?;
         // No earlier: another watch that answers at the socket may have its files there.
         let folder = Folder::open(config.evidence.clone(), key, indexer, self.quiet)?;
         let reload = (self.config.clone())
@@ -199,7 +217,11 @@ impl Watch {
             .map_err(|error| recording::refused(&error))?;
         if !self.quiet {
             say(format_args!(
-                "watching: the last {} s in at most {}, {}; evidence goes to {}; asked at {}; Ctrl-C ends",
+                "watching{}: the last {} s in at most {}, {}; evidence goes to {}; asked at {}; Ctrl-C ends",
+                user.map_or_else(String::new, |user| format!(
+                    " as user {}",
+                    Safe::new(&user.name)
+                )),
                 bounds.span.as_secs_f64(),
                 bytes_text((bounds.bytes as u64).into()),
                 plural(armed as u64, "trigger"),
@@ -207,7 +229,7 @@ impl Watch {
                 shown(&self.socket)
             ));
         }
-        handed::notify("READY=1");
+        manager.tell("READY=1");
         let totals = recorder
             .watch(watcher, &stop)
             .map_err(|error| recording::refused(&error))?;
@@ -219,6 +241,19 @@ impl Watch {
         } else {
             Exit::Done
         })
+    }
+}
+
+/// Gives the user the folders that files go to, and that of the socket where it is this program's, to remove the socket at the end.
+fn give(evidence: &Evidence, socket: Option<&Path>, user: &User) -> Result<(), Failure> {
+    let ours = evidence.folder == Path::new(config::FOLDER);
+    owner::give(&evidence.folder, user, ours)?;
+    if let Some(spill) = &evidence.spill {
+        owner::give(spill, user, false)?;
+    }
+    match socket.filter(|folder| Some(*folder) == Path::new(SOCKET).parent()) {
+        Some(folder) => owner::give(folder, user, true),
+        None => Ok(()),
     }
 }
 

@@ -53,6 +53,9 @@ pub struct Webhook {
     pub body: usize,
 }
 
+/// Where evidence goes unless somebody says otherwise.
+pub const FOLDER: &str = "/var/lib/afterimage";
+
 /// Bytes that a secret has at least.
 const LEAST_SECRET: usize = 16;
 
@@ -210,7 +213,7 @@ struct EvidenceTable {
 impl Default for EvidenceTable {
     fn default() -> EvidenceTable {
         EvidenceTable {
-            folder: PathBuf::from("/var/lib/afterimage"),
+            folder: PathBuf::from(FOLDER),
             after: Time(Duration::from_secs(30)),
             most: Time(Duration::from_secs(600)),
             concurrent: 8,

@@ -43,10 +43,16 @@ pub enum Question {
     Status {},
 }
 
-/// The listening end. Dropping it removes the socket.
+/// The socket. Dropping it removes that.
 pub struct Control {
-    /// The socket, where it is this process's own.
+    /// Where it is, where it is this process's own.
     path: Option<PathBuf>,
+}
+
+/// A socket at which nobody listens yet: whoever asks there waits.
+pub struct Bound {
+    listener: UnixListener,
+    control: Control,
 }
 
 impl Drop for Control {
@@ -59,29 +65,35 @@ impl Drop for Control {
 }
 
 impl Control {
-    /// Listens, on a thread of its own, and hands on what is asked.
+    /// Makes the socket.
     ///
     /// # Errors
-    /// When the socket cannot be made, or another `watch` answers there.
-    pub fn listen(
-        path: &Path,
-        commands: Sender<Command>,
-        doors: Doors,
-    ) -> Result<Control, Failure> {
-        let wrong = |error: io::Error| {
-            Failure::path(
-                "listening at",
-                path,
-                error,
-                "name another place with --socket PATH",
-            )
-        };
+    /// When it cannot be made, or another `watch` answers there.
+    pub fn bind(path: &Path) -> Result<Bound, Failure> {
         // What a service manager made is its to remove.
         let (listener, own) = match handed::listener("control") {
             Some(listener) => (listener, None),
             None => (bind(path)?, Some(path.to_owned())),
         };
-        let control = Control { path: own };
+        Ok(Bound {
+            listener,
+            control: Control { path: own },
+        })
+    }
+}
+
+impl Bound {
+    /// The folder it is in, where it is this process's own.
+    pub fn folder(&self) -> Option<&Path> {
+        self.control.path.as_deref()?.parent()
+    }
+
+    /// Listens, on a thread of its own, and hands on what is asked.
+    ///
+    /// # Errors
+    /// When there can be no thread.
+    pub fn listen(self, commands: Sender<Command>, doors: Doors) -> Result<Control, Failure> {
+        let Bound { listener, control } = self;
         let open = Arc::new(AtomicUsize::new(0));
         let listen = move || {
             for stream in listener.incoming() {
@@ -100,7 +112,12 @@ impl Control {
             }
         };
         let thread = std::thread::Builder::new().name("control".to_owned());
-        thread.spawn(listen).map_err(wrong)?;
+        thread.spawn(listen).map_err(|error| {
+            Failure::new(
+                format!("starting a thread: {error}"),
+                "raise the limit of tasks",
+            )
+        })?;
         Ok(control)
     }
 }

@@ -57,7 +57,7 @@ fn plain(text: &str) -> String {
 }
 
 /// Makes a folder where it is missing, for its owner alone, and opens it, never through a link at its end.
-fn opened(path: &PathBuf) -> Result<OwnedFd, (&'static str, io::Error)> {
+pub fn opened(path: &Path) -> Result<OwnedFd, (&'static str, io::Error)> {
     let mut builder = std::fs::DirBuilder::new();
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
     let made = builder.recursive(true).create(path);

@@ -1,15 +1,20 @@
-//! Indexes of evidence, made after it is durable: by a child that was started before the watch gave up its rights, at the
-//! lowest priority. It is told names through a pipe that never blocks; whatever becomes of it, the evidence is there.
+//! Indexes of evidence, made after it is durable: by a child that was started before the watch gave up its rights, and gives up
+//! more, at the lowest priority. It is told names through a pipe that never blocks; whatever becomes of it, the evidence is there.
 
 use crate::commands;
 use crate::failure::{Failure, Outcome, shown};
 use crate::output::{Output, say};
+use crate::sidecar;
+use crate::watching::evidence::opened;
+use crate::watching::owner;
+use afterimage_capture::confine::{Role, confine};
+use afterimage_capture::user::User;
 use clap::Args;
 use std::ffi::OsStr;
 use std::io::{self, BufRead, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 
 /// Name of the hidden subcommand.
@@ -20,13 +25,31 @@ const MOST_PATH: usize = 4096;
 
 /// Makes the indexes of captures whose names come on standard input, each with a NUL behind it.
 #[derive(Args, Debug)]
-pub struct IndexSealed {}
+pub struct IndexSealed {
+    /// The folder of the captures
+    folder: PathBuf,
+    /// The user to go on as
+    #[arg(long)]
+    user: Option<String>,
+    /// Whether rights are kept
+    #[arg(long)]
+    no_confine: bool,
+}
 
 impl IndexSealed {
     /// Goes on until the input ends.
     pub fn run(self, out: &mut Output) -> Outcome {
-        let failed = |error: rustix::io::Errno| Failure::new(format!("indexing: {error}"), "");
-        rustix::thread::set_no_new_privs(true).map_err(failed)?;
+        // Made as who starts this, where it is missing: its folder may be closed to the user.
+        let keeper = sidecar::keeper()?;
+        // Paths lead here by their last name alone: what the folder lies in may be closed to the user.
+        let failed = |error: io::Error| Failure::path("indexing in", &self.folder, error, "");
+        let folder = opened(&self.folder).map_err(|(_, error)| failed(error))?;
+        rustix::process::fchdir(&folder).map_err(|error| failed(error.into()))?;
+        if !self.no_confine {
+            let user = self.user.map(|name| owner::user(Some(&name))).transpose()?;
+            confine(Role::Indexer, user.flatten().as_ref())
+                .map_err(|why| Failure::new(format!("indexing: {why}"), why.remedy()))?;
+        }
         // Whoever records goes first. Where this is refused, it is as everybody else.
         let _ = rustix::process::setpriority_process(None, 19);
         let mut input = io::stdin().lock();
@@ -40,7 +63,10 @@ impl IndexSealed {
                 continue;
             };
             let path = Path::new(OsStr::from_bytes(name));
-            if let Err(failure) = commands::index_quietly(out, path) {
+            let Some(path) = path.file_name().map(Path::new) else {
+                continue;
+            };
+            if let Err(failure) = commands::index_quietly(out, path, &keeper) {
                 failure.report();
             }
         }
@@ -59,13 +85,22 @@ impl Indexer {
     ///
     /// # Errors
     /// When no process can be started.
-    pub fn start(quiet: bool) -> Result<Indexer, Failure> {
+    pub fn start(
+        folder: &Path,
+        user: Option<&User>,
+        confine: bool,
+        quiet: bool,
+    ) -> Result<Indexer, Failure> {
         let start = || -> io::Result<Indexer> {
             let mut command = Command::new(std::env::current_exe()?);
-            command
-                .arg(NAME)
-                .stdin(Stdio::piped())
-                .stdout(Stdio::null());
+            command.arg(NAME).arg(folder);
+            if let Some(user) = user {
+                command.args(["--user", &user.name]);
+            }
+            if !confine {
+                command.arg("--no-confine");
+            }
+            command.stdin(Stdio::piped()).stdout(Stdio::null());
             // What ends the watch from a terminal lets this finish what it was told.
             command.process_group(0);
             let mut child = command.spawn()?;

@@ -1,5 +1,6 @@
 //! `afterimage watch` as it runs on a host: configured by a file, asked at its socket, told by others, signalled.
 
+use afterimage_capture::confine::{Role, confine};
 use afterimage_format::Reader;
 use afterimage_model::GapCause;
 use afterimage_tests::cgroup::Cgroup;
@@ -11,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
@@ -116,8 +117,10 @@ impl Service {
         let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
         paths
             .filter(|path| {
-                path.file_name()
-                    .is_some_and(|name| name.to_string_lossy().contains(&named))
+                path.file_name().is_some_and(|name| {
+                    let name = name.to_string_lossy();
+                    name.contains(&named) && name.ends_with(".aft")
+                })
             })
             .collect()
     }
@@ -252,14 +255,9 @@ fn line_after<'t>(text: &'t str, mark: &str) -> &'t str {
     rest.lines().next().unwrap_or_default()
 }
 
-#[test]
-fn a_watch_keeps_no_more_rights_than_it_needs() {
-    needs_recording!();
-    let mut service = Service::start(
-        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
-        &["--no-sign"],
-    );
-    let pid = service.process.id();
+/// Checks that every thread of a process is this user's and has at most these capabilities, no new privileges, and a filter over
+/// its calls; gives how many there are.
+fn check_rights(pid: u32, uid: u32, kept: u64) -> usize {
     let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("its threads");
     let mut threads = 0;
     for task in tasks {
@@ -271,9 +269,9 @@ fn a_watch_keeps_no_more_rights_than_it_needs() {
                 .unwrap_or_default()
         };
         let thread = field("Name");
-        // CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF.
-        let kept = 1_u64 << 2 | 1 << 19 | 1 << 39;
-        for set in ["CapEff", "CapPrm", "CapBnd"] {
+        let ids: Vec<String> = field("Uid").split_whitespace().map(str::to_owned).collect();
+        assert_eq!(ids, vec![uid.to_string(); 4], "{thread}");
+        for set in ["CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"] {
             let caps = u64::from_str_radix(&field(set), 16).expect("a set");
             assert_eq!(caps & !kept, 0, "{thread}: {set}");
         }
@@ -281,6 +279,21 @@ fn a_watch_keeps_no_more_rights_than_it_needs() {
         assert_eq!(field("Seccomp"), "2", "{thread}");
         threads += 1;
     }
+    threads
+}
+
+/// What a recorder keeps: CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF.
+const RECORDER: u64 = 1 << 2 | 1 << 19 | 1 << 39;
+
+#[test]
+fn a_watch_keeps_no_more_rights_than_it_needs() {
+    needs_recording!();
+    let mut service = Service::start(
+        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
+        &["--no-sign"],
+    );
+    let pid = service.process.id();
+    let threads = check_rights(pid, 0, RECORDER);
     assert!(threads > 3, "{threads} threads");
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).expect("its limits");
     let core = limits
@@ -298,6 +311,92 @@ fn a_watch_keeps_no_more_rights_than_it_needs() {
     assert!(answer["path"].is_string(), "{answer}");
     assert!(!service.sealed("command").of_type("getppid").is_empty());
     assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn a_watch_goes_on_as_another_user_and_its_files_are_that_users() {
+    needs_recording!();
+    let config = format!("{BASE}index = true\n[[trigger]]\nkind = \"command\"\n");
+    let mut service = Service::start(&config, &["--user", "nobody"]);
+    let uid = std::fs::metadata(service.path("evidence"))
+        .expect("a folder")
+        .uid();
+    assert_ne!(uid, 0);
+    let pid = service.process.id();
+    assert!(check_rights(pid, uid, RECORDER) > 3);
+    let children = format!("/proc/{pid}/task/{pid}/children");
+    let children = std::fs::read_to_string(children).expect("its children");
+    let child = children.trim().parse().expect("one child, which indexes");
+    service.until("the child has given up its rights", |_| {
+        let status = std::fs::read_to_string(format!("/proc/{child}/status"));
+        status.is_ok_and(|status| status.contains("Seccomp:\t2"))
+    });
+    assert!(check_rights(child, uid, 0) > 0);
+    let busy = Busy::start("given");
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    assert!(!service.sealed("command").of_type("getppid").is_empty());
+    let files = service.files("command");
+    let [file] = files.as_slice() else {
+        panic!("{files:?}")
+    };
+    let meta = std::fs::metadata(file).expect("it is there");
+    assert_eq!((meta.uid(), meta.mode() & 0o7777), (uid, 0o600));
+    // Root's key has signed it, and it is whole.
+    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
+    let verified = Command::new(program)
+        .args(["verify", "--json"])
+        .arg(file)
+        .env("AFTERIMAGE_KEYS", service.path("keys"))
+        .output()
+        .expect("it runs");
+    let said: Value = serde_json::from_slice(&verified.stdout).expect("a report");
+    assert!(verified.status.success(), "{said}");
+    let index = PathBuf::from(format!("{}.idx", file.display()));
+    service.until("the index is made", |_| index.exists());
+    assert_eq!(std::fs::metadata(&index).expect("it is there").uid(), uid);
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn a_watch_does_not_give_away_a_folder_with_files_of_others() {
+    needs_recording!();
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("evidence")).expect("a folder");
+    std::fs::write(path("evidence/report.txt"), b"mine").expect("a file");
+    let config = BASE.replace("FOLDER", folder.path().to_str().expect("text"));
+    std::fs::write(path("watch.toml"), config).expect("a file");
+    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
+    let watch = |user: &str| {
+        let output = Command::new(&program)
+            .args(["watch", "--no-sign", "--user", user, "--socket"])
+            .arg(path("socket"))
+            .arg("--config")
+            .arg(path("watch.toml"))
+            .output()
+            .expect("it runs");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = watch("nobody");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("user nobody may not write there") && said.contains("chown nobody "),
+        "{said}"
+    );
+    let (code, said) = watch("no-such-user");
+    assert_eq!(code, Some(1), "{said}");
+    assert!(
+        said.contains("no user no-such-user") && said.contains("useradd"),
+        "{said}"
+    );
+    assert!(!path("socket").exists());
 }
 
 #[test]
@@ -376,7 +475,7 @@ fn what_a_killed_watch_has_spilled_becomes_evidence_of_the_next() {
 #[test]
 fn calls_that_a_recorder_has_no_business_to_make_are_refused() {
     let child = child::fork(|| {
-        if afterimage_capture::confine::confine().is_err() {
+        if confine(Role::Recorder, None).is_err() {
             return 100;
         }
         let errno = || std::io::Error::last_os_error().raw_os_error().unwrap_or(0);

@@ -4,6 +4,7 @@
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::harness::{self, Capture, Seen};
 use afterimage_tests::needs_recording;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -32,10 +33,15 @@ mount -t overlay none -o "lowerdir=$1/bin:/usr/bin" /usr/bin
 mkdir -p /run/systemd/system /run/systemd/user /etc/afterimage /var/lib/afterimage
 mount -t tmpfs none /var/lib/afterimage
 mount --bind "$1/etc" /etc/afterimage
+mount --bind "$1/passwd" /etc/passwd
 cp "$2"/afterimage-watch.service "$2"/afterimage-watch.socket /run/systemd/user
 export XDG_RUNTIME_DIR=/run XDG_CONFIG_HOME=/var/lib SYSTEMD_LOG_TARGET=console
 exec "$3" --user
 "#;
+
+/// The user of `packaging/afterimage.sysusers`, for as long as the manager runs.
+const USER: &str = "afterimage:x:61234:61234:Afterimage flight recorder:/:/usr/sbin/nologin\n";
+const UID: u32 = 61_234;
 
 /// The name of a manager's own group.
 fn group() -> String {
@@ -68,6 +74,8 @@ impl Manager {
         let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
         std::os::unix::fs::symlink(program, path("bin/afterimage")).expect("a link");
         std::fs::write(path("etc/watch.toml"), config).expect("a file");
+        let users = std::fs::read_to_string("/etc/passwd").expect("a list of users");
+        std::fs::write(path("passwd"), format!("{users}{USER}")).expect("a file");
         let said = std::fs::File::create(path("said")).expect("a file");
         let process = Command::new("unshare")
             .args(["-m", "sh", "-ec", PLACES, "sh"])
@@ -199,6 +207,8 @@ fn under_systemd_the_unit_records_says_how_good_the_clock_is_and_comes_back_when
         matches!(fired.status.code(), Some(0 | 3))
     });
     assert!(path.starts_with("/var/lib/afterimage/"), "{path}");
+    let meta = std::fs::metadata(manager.outside(&path)).expect("it is there");
+    assert_eq!((meta.uid(), meta.mode() & 0o7777), (UID, 0o600));
     let capture = Capture::open(&manager.outside(&path));
     let manifest = &capture.manifest;
     // That it is not synchronised is an answer.
