@@ -633,13 +633,16 @@ impl<S: Store> Watcher<S> {
                 };
                 if let Some(Fired { mut why, after }) = trigger.fires(&ctx) {
                     let name = ctx.ty().map_or("?", |ty| ty.name.as_str());
-                    let process = needs.proc(row.proc);
-                    let comm = process.map_or_else(Default::default, |p| {
-                        String::from_utf8_lossy(&p.comm).into_owned()
-                    });
-                    let pid = process.map_or(0, |p| p.key.pid);
                     if why.is_empty() {
-                        why = format!("{name} by {comm} ({pid})");
+                        // What a runtime tells is by no process.
+                        let process = needs.proc(row.proc).filter(|process| process.key.pid != 0);
+                        why = match process {
+                            Some(process) => {
+                                let comm = String::from_utf8_lossy(&process.comm);
+                                format!("{name} by {comm} ({})", process.key.pid)
+                            }
+                            None => name.to_owned(),
+                        };
                     }
                     firings.push(Firing {
                         at,

@@ -417,6 +417,13 @@ fn a_users_own_format_decides_text_and_json_keys() {
     );
     // As with text, what lacks a field that is not optional is not printed.
     assert_eq!(json("%proc.name %fd.name"), "");
+    // That nothing at all is printed does not look as if nothing had happened.
+    let all = ["read", "whole.aft", "-p", "%proc.name %k8s.pod.name"];
+    let said = desk.run(&all).ends(0).err;
+    let note = "note: 7 events match and none of them has every field of the format: begin it with * to print them all the same\n";
+    assert_eq!(said, note);
+    let some = ["read", "whole.aft", "-p", "%proc.name %fd.name"];
+    assert_eq!(desk.run(&some).ends(0).err, "");
 }
 
 #[test]

@@ -6,12 +6,13 @@ use crate::failure::{Exit, Failure, Outcome};
 use crate::json::Object;
 use crate::layout::{self, Layout};
 use crate::moment::Look;
-use crate::output::Output;
+use crate::output::{Output, say};
 use crate::source::{
     Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
     unreadable,
 };
 use crate::streaming::{Question, is_quick, may_be_kept, scan};
+use crate::units::show_count;
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, Value, render};
 use afterimage_query::{FieldRef, Shown, Template};
@@ -164,6 +165,7 @@ impl Read {
             bytes: self.bytes(),
             limit: self.count.unwrap_or(u64::MAX),
             matched: 0,
+            left_out: 0,
             line: String::new(),
             failed: None,
         };
@@ -258,6 +260,8 @@ struct Printer<'r> {
     bytes: Option<Bytes>,
     limit: u64,
     matched: u64,
+    /// Of these, the ones that a format does not print.
+    left_out: u64,
     line: String,
     failed: Option<io::Error>,
 }
@@ -303,6 +307,8 @@ impl Printer<'_> {
         if printed {
             self.line.push('\n');
             self.out.write_all(self.line.as_bytes())?;
+        } else {
+            self.left_out += 1;
         }
         if let Some(form) = self.bytes {
             print_bytes(self.out, ctx, form)?;
@@ -322,6 +328,16 @@ impl Printer<'_> {
             writeln!(self.out, "{}", self.matched)?;
         }
         self.out.flush()?;
+        // Some are what was asked for; none at all looks as if nothing had happened.
+        if self.left_out > 0 && self.left_out == self.matched {
+            say(format_args!(
+                "note: {} and none of them has every field of the format: begin it with * to print them all the same",
+                match self.matched {
+                    1 => "1 event matches".to_owned(),
+                    count => format!("{} events match", show_count(count)),
+                }
+            ));
+        }
         Ok(())
     }
 }
