@@ -34,6 +34,7 @@ static long (*const bpf_task_pt_regs)(void *task) = (void *)175;
 static long (*const bpf_find_vma)(void *task, __u64 address, void *callback, void *context, __u64 flags) = (void *)180;
 static void *(*const bpf_ringbuf_reserve)(void *map, __u64 size, __u64 flags) = (void *)131;
 static void (*const bpf_ringbuf_submit)(void *record, __u64 flags) = (void *)132;
+static void (*const bpf_ringbuf_discard)(void *record, __u64 flags) = (void *)133;
 
 /* Relocated reads: the value of src->field, through the fault-tolerant helper. */
 #define READ_INTO(dst, src, field) bpf_probe_read_kernel((dst), sizeof(*(dst)), __builtin_preserve_access_index(&(src)->field))

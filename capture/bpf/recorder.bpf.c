@@ -108,6 +108,10 @@ struct {
     __type(key, __u32);
     __type(value, __u32);
 } pid_scope SEC(".maps");
+struct {
+    __uint(type, MAP_RINGBUF);
+    __uint(max_entries, 1 << 21);
+} side SEC(".maps");
 /* Since when the call of a thread waits, by thread id. */
 struct {
     __uint(type, MAP_HASH);
@@ -253,6 +257,22 @@ inline_always void lose(struct cpu_state *c, __u32 class, int full)
     }
 }
 
+/* BPF_RB_NO_WAKEUP: user space looks by itself. BPF_RB_FORCE_WAKEUP: it is woken now. */
+enum { NO_WAKEUP = 1, FORCE_WAKEUP = 2 };
+
+inline_always int is_asleep(struct cpu_control *ctl)
+{
+    return *(volatile __u32 *)&ctl->asleep;
+}
+
+/* Wakes user space, which waits at what comes beside the rings: nothing comes, and it looks. Without room there something is there. */
+inline_always void wake(void)
+{
+    void *nothing = bpf_ringbuf_reserve(&side, 8, 0);
+    if (nothing)
+        bpf_ringbuf_discard(nothing, FORCE_WAKEUP);
+}
+
 /*
  * Reserves room for a record of `task`; writes before it who the task is, when this CPU's last record was another's, and
  * what was lost. Returns 0 when there is no room: then the record is counted.
@@ -275,6 +295,9 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
         lose(c, class, 1);
         return 0;
     }
+    /* What never yields should not wait, and neither should a ring that fills up. */
+    if (is_asleep(ctl) && (critical || !pos))
+        wake();
     if (!pos)
         c->told = 0;
     __u32 at = cpu * segments + (segment & (segments - 1));

@@ -9,19 +9,12 @@
 #pragma once
 
 struct {
-    __uint(type, MAP_RINGBUF);
-    __uint(max_entries, 1 << 21);
-} side SEC(".maps");
-struct {
     __uint(type, MAP_ARRAY);
     __uint(max_entries, 1);
     __uint(map_flags, MAP_MMAPABLE);
     __type(key, __u32);
     __type(value, struct side_books);
 } side_totals SEC(".maps");
-
-/* BPF_RB_NO_WAKEUP: user space looks by itself. */
-enum { NO_WAKEUP = 1 };
 
 struct side_record {
     struct task_context context;
@@ -469,6 +462,13 @@ inline_always struct side_record *side_room(void)
     return r;
 }
 
+inline_always void side_submit(struct side_record *r)
+{
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_control *ctl = bpf_map_lookup_elem(&control, &cpu);
+    bpf_ringbuf_submit(r, ctl && is_asleep(ctl) ? FORCE_WAKEUP : NO_WAKEUP);
+}
+
 /* include/uapi/asm-generic/siginfo.h */
 enum { SI_USER = 0, SI_QUEUE = -1, SI_TKILL = -6, SI_KERNEL = 0x80, SIGCHLD = 17, SIGCONT = 18 };
 
@@ -529,7 +529,7 @@ HOOK("tp_btf/signal_generate", on_signal_generate)
     r->head.args[3] = (__u64)(__s64)code;
     r->head.args[4] = (__u32)ctx[4];
     r->head.args[5] = receiver->pid;
-    bpf_ringbuf_submit(r, NO_WAKEUP);
+    side_submit(r);
     return 0;
 }
 
@@ -772,7 +772,7 @@ inline_always int tcp_event(__u64 *socket_argument, __u8 kind, __u64 first, __u6
         *(__u32 *)s->local = READ(sk, __sk_common.skc_rcv_saddr);
         *(__u32 *)s->remote = READ(sk, __sk_common.skc_daddr);
     }
-    bpf_ringbuf_submit(r, NO_WAKEUP);
+    side_submit(r);
     return 0;
 }
 

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The compiled kernel programs.
 pub(crate) static OBJECT: &[u8] = aya::include_bytes_aligned!(env!("AFTERIMAGE_BPF"));
@@ -567,6 +568,16 @@ impl Kernel {
         self.side.next().map(|bytes| bytes.to_vec())
     }
 
+    /// Waits for so long, or until the programs wake whoever waits here: by a record, or by [`crate::ring::Rings::sleep`]. Gives
+    /// whether they did.
+    pub fn wait(&self, most: Duration) -> bool {
+        use rustix::event::{PollFd, PollFlags, Timespec, poll};
+        let most = Timespec::try_from(most).ok();
+        let mut side = [PollFd::new(&self.side, PollFlags::IN)];
+        // A signal ends the wait, too.
+        poll(&mut side, most.as_ref()).is_ok_and(|ready| ready > 0)
+    }
+
     /// The books of what comes beside the rings.
     pub fn side_books(&self) -> Result<SideBooks, Error> {
         let map = self
@@ -646,5 +657,53 @@ impl Floor {
     pub fn missed(&self) -> Option<(BorrowedFd<'_>, u64)> {
         let fd = self.ebpf.program("on_nothing")?.fd().ok()?.as_fd();
         Some((fd, recursion_misses(fd)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::ScopeMode;
+    use std::process::Command;
+
+    #[test]
+    #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
+    fn what_never_yields_wakes_whoever_sleeps_and_nobody_else() {
+        if let Err(why) = host::check_rights() {
+            return eprintln!("skipped: {why}");
+        }
+        let settings = Settings {
+            self_tgid: std::process::id(),
+            scope_mode: ScopeMode::TREE,
+            scope_unknown: 0,
+            snaplen: 256,
+            ring_bytes: 1 << 20,
+            cpus: host::possible_cpus(),
+            latency: false,
+        };
+        let (mut kernel, mut rings) = Kernel::load(&settings).expect("it loads");
+        kernel.attach().expect("it attaches");
+        // A child that is in the scope executes a program, and ends.
+        let run = |kernel: &mut Kernel| {
+            let mut child = Command::new("sh");
+            child.args(["-c", "read go; exec true"]);
+            let mut child = (child.stdin(std::process::Stdio::piped()).spawn()).expect("a child");
+            kernel.scope_pid(child.id()).expect("it is known");
+            drop(child.stdin.take());
+            child.wait().expect("its end");
+        };
+        run(&mut kernel);
+        assert!(!kernel.wait(Duration::from_millis(1)), "nobody sleeps");
+        rings.sleep(true);
+        run(&mut kernel);
+        assert!(kernel.wait(Duration::from_secs(30)), "it sleeps");
+        // Nothing came with it.
+        assert_eq!(kernel.side_record(), None);
+        rings.sleep(false);
+        run(&mut kernel);
+        assert!(
+            !kernel.wait(Duration::from_millis(1)),
+            "it does not sleep any more"
+        );
     }
 }

@@ -249,6 +249,15 @@ impl Rings {
         }
     }
 
+    /// Tells the programs whether whoever reads sleeps for longer, and is to be woken by what should not wait.
+    pub fn sleep(&mut self, asleep: bool) {
+        for cpu in 0..self.cursors.len() {
+            self.control
+                .half(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, asleep))
+                .store(u32::from(asleep), Ordering::Release);
+        }
+    }
+
     /// Stamp of the next record of a CPU, past what is no event: whose records follow, what was lost.
     fn peek(&mut self, cpu: usize) -> Option<u64> {
         loop {

@@ -155,8 +155,12 @@ pub struct Status {
 
 /// How long the loop sleeps between looks at the rings.
 const NAP: Duration = Duration::from_millis(5);
-/// And at most, when there was nothing again and again: the rings hold what comes meanwhile.
+/// And at most, when there was little again and again: it is woken by what should not wait, and when a ring fills up.
 const LONG_NAP: Duration = Duration::from_millis(50);
+/// The same in a watch, where nobody waits for its end.
+const WATCHING_NAP: Duration = FLUSH_WATCHED;
+/// Records in a look that are little.
+const LITTLE: u64 = 512;
 /// How long what is watched for triggers may be in no chunk.
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
 /// How often the kernel is asked what it did not run: it makes a text for each program.
@@ -696,12 +700,20 @@ impl Recorder {
             }
             // A full look was handed over: there is more, so no nap.
             if handed < ONE_LOOK {
-                nap = if handed == 0 && !heard {
-                    (nap + NAP).min(LONG_NAP)
-                } else {
-                    NAP
+                let most = if watched { WATCHING_NAP } else { LONG_NAP };
+                nap = match handed <= LITTLE && !heard {
+                    true => (2 * nap).clamp(NAP, most),
+                    false => NAP,
                 };
-                std::thread::sleep(nap);
+                if nap > NAP {
+                    self.rings.sleep(true);
+                    if self.kernel.wait(nap) {
+                        nap = Duration::ZERO;
+                    }
+                    self.rings.sleep(false);
+                } else {
+                    std::thread::sleep(nap);
+                }
             }
         }
     }

@@ -651,6 +651,10 @@ wire! {
         generation: u32,
         /// A [`Pressure`].
         pressure: u32,
+        /// Whether user space sleeps for longer, to be woken by what should not wait.
+        asleep: u32,
+        /// Nothing.
+        pad: u32,
     }
     /// An open file that a CPU has told in full.
     Told "told_file" {

@@ -3,7 +3,6 @@
 
 use crate::error::{ErrorKind, limit};
 use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_ROWS, value};
-use crate::places::Places;
 use afterimage_model::{
     Abi, ArgKind, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Schema, Tables,
     TypeDesc, TypeId, Value,
@@ -270,6 +269,37 @@ struct TypeMarks {
     gid: u64,
 }
 
+/// Files that are met last, by the low bits of their number.
+const RECENT: usize = 64;
+
+/// The files that events touch.
+#[derive(Default)]
+struct Files {
+    all: hashbrown::HashSet<FileId>,
+    recent: Vec<Option<FileId>>,
+}
+
+impl Files {
+    /// Whether it was not met before.
+    fn is_new(&mut self, file: FileId) -> bool {
+        self.recent.resize(RECENT, None);
+        let at = file.0 as usize % RECENT;
+        match self.recent.get_mut(at) {
+            Some(last) if *last == Some(file) => false,
+            Some(last) => {
+                *last = Some(file);
+                self.all.insert(file)
+            }
+            None => self.all.insert(file),
+        }
+    }
+
+    fn clear(&mut self) {
+        self.all.clear();
+        self.recent.clear();
+    }
+}
+
 /// Events that will become one chunk.
 pub struct Batch {
     pub(crate) lines: Vec<Line>,
@@ -280,6 +310,9 @@ pub struct Batch {
     pub(crate) data: Dictionary,
     types: Vec<TypeMarks>,
     seen: HashSet<ProcId>,
+    /// Processes whose rows are counted: those seen, and their ancestors.
+    counted: HashSet<ProcId>,
+    files: Files,
     /// User and group ids that arguments name, with the process that named them.
     ids: HashSet<(ProcId, u32, bool)>,
     bytes: usize,
@@ -308,6 +341,8 @@ impl Batch {
             data: Dictionary::default(),
             types: schema.types.iter().map(marks).collect(),
             seen: HashSet::new(),
+            counted: HashSet::new(),
+            files: Files::default(),
             ids: HashSet::new(),
             bytes: 0,
             first: u64::MAX,
@@ -405,9 +440,12 @@ impl Batch {
         if (self.lines.last()).is_none_or(|before| before.row.proc != row.proc)
             && self.seen.insert(row.proc)
         {
-            bytes += tables
-                .proc(row.proc)
-                .map_or(0, |process| process.argv.len() + process.env.len());
+            bytes += self.count_process(row.proc, tables);
+        }
+        if let Some(file) = row.file
+            && self.files.is_new(file)
+        {
+            bytes += tables.file(file).map_or(0, |file| file.path.len());
         }
         self.bytes += bytes;
         self.first = self.first.min(row.time.0);
@@ -477,6 +515,25 @@ impl Batch {
         }
     }
 
+    /// Bytes of the rows of a process and its ancestors, as far as they are not counted yet.
+    fn count_process(&mut self, id: ProcId, tables: &Tables) -> usize {
+        let (mut bytes, mut next) = (0, Some(id));
+        while let Some(process) = next.and_then(|id| tables.proc(id))
+            && self.counted.insert(process.id)
+        {
+            let texts = [
+                &process.argv,
+                &process.env,
+                &process.exe_path,
+                &process.cwd,
+                &process.cgroup,
+            ];
+            bytes += texts.iter().map(|text| text.len()).sum::<usize>();
+            next = process.parent;
+        }
+        bytes
+    }
+
     fn note_ids(&mut self, proc: ProcId, args: &[Arg<'_>], marks: TypeMarks) {
         for (at, arg) in args.iter().enumerate() {
             let Arg::Num(id) = arg else { continue };
@@ -497,10 +554,7 @@ impl Batch {
             let container = tables.proc(*proc).and_then(|process| process.container);
             needed.add_id(container, *id, *is_group);
         }
-        let files = self.lines.iter().filter_map(|line| line.row.file);
-        let files: Vec<u32> = files.map(|file| file.0).collect();
-        let files = Places::of(&files);
-        needed.files = files.list().iter().map(|file| FileId(*file)).collect();
+        needed.files = self.files.all.iter().copied().collect();
         needed.take(tables)
     }
 
@@ -518,6 +572,8 @@ impl Batch {
         self.text.clear();
         self.data.clear();
         self.seen.clear();
+        self.counted.clear();
+        self.files.clear();
         self.ids.clear();
         (self.bytes, self.first, self.last) = (0, u64::MAX, 0);
     }

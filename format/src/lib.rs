@@ -39,6 +39,7 @@ pub mod custody;
 pub mod derive;
 mod dictionary;
 pub mod error;
+mod fit;
 mod heads;
 mod keyframe;
 pub mod keys;

@@ -276,6 +276,58 @@ pub struct Container {
     pub cut: bool,
 }
 
+impl Container {
+    /// Its texts. What says who it is comes first: where there is room for so many bytes alone, nothing else can push that out.
+    pub fn texts_mut(&mut self) -> [&mut String; 23] {
+        [
+            &mut self.full_id,
+            &mut self.runtime,
+            &mut self.name,
+            &mut self.image,
+            &mut self.image_id,
+            &mut self.image_digest,
+            &mut self.user,
+            &mut self.ip,
+            &mut self.cgroup,
+            &mut self.pod_name,
+            &mut self.pod_namespace,
+            &mut self.pod_uid,
+            &mut self.unresolved,
+            &mut self.hostname,
+            &mut self.seccomp,
+            &mut self.apparmor,
+            &mut self.network_mode,
+            &mut self.pid_mode,
+            &mut self.ipc_mode,
+            &mut self.userns_mode,
+            &mut self.restart_policy,
+            &mut self.limits.cpuset,
+            &mut self.sandbox_id,
+        ]
+    }
+
+    /// Its lists, the shorter ones first.
+    pub fn lists_mut(&mut self) -> [&mut Vec<String>; 6] {
+        [
+            &mut self.cap_add,
+            &mut self.cap_drop,
+            &mut self.command,
+            &mut self.mounts,
+            &mut self.ports,
+            &mut self.env_names,
+        ]
+    }
+
+    /// What others have given it: names and values.
+    pub fn pairs_mut(&mut self) -> [&mut BTreeMap<String, String>; 3] {
+        [
+            &mut self.labels,
+            &mut self.annotations,
+            &mut self.pod_labels,
+        ]
+    }
+}
+
 /// What a container may use. `None` when not known, 0 for no limit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ContainerLimits {

@@ -138,46 +138,11 @@ pub fn bounded(mut c: Container) -> Container {
         cut: c.cut,
     };
     // What says who it is comes first, so that a flood of labels cannot push it out.
-    for text in [
-        &mut c.full_id,
-        &mut c.runtime,
-        &mut c.name,
-        &mut c.image,
-        &mut c.image_id,
-        &mut c.image_digest,
-        &mut c.user,
-        &mut c.ip,
-        &mut c.cgroup,
-        &mut c.pod_name,
-        &mut c.pod_namespace,
-        &mut c.pod_uid,
-        &mut c.unresolved,
-        &mut c.hostname,
-        &mut c.seccomp,
-        &mut c.apparmor,
-        &mut c.network_mode,
-        &mut c.pid_mode,
-        &mut c.ipc_mode,
-        &mut c.userns_mode,
-        &mut c.restart_policy,
-        &mut c.limits.cpuset,
-        &mut c.sandbox_id,
-    ] {
-        budget.text(text);
-    }
-    for list in [
-        &mut c.cap_add,
-        &mut c.cap_drop,
-        &mut c.command,
-        &mut c.mounts,
-        &mut c.ports,
-        &mut c.env_names,
-    ] {
-        budget.list(list);
-    }
-    budget.pairs(&mut c.labels);
-    budget.pairs(&mut c.annotations);
-    budget.pairs(&mut c.pod_labels);
+    c.texts_mut().into_iter().for_each(|text| budget.text(text));
+    c.lists_mut().into_iter().for_each(|list| budget.list(list));
+    c.pairs_mut()
+        .into_iter()
+        .for_each(|pairs| budget.pairs(pairs));
     c.cut = budget.cut;
     c
 }

@@ -1,6 +1,7 @@
 //! The capture file from outside: what is written is read, what is damaged is known to be damaged, and what is hostile is refused.
 #![allow(clippy::print_stderr, reason = "a test that cannot run says so")]
 
+mod crowds;
 mod damage;
 mod derived;
 mod disk;

@@ -375,8 +375,9 @@ fn whichever_way_leads_to_a_file_it_is_that_file() {
     let mut wrong = Vec::new();
     for (ctx, (name, path, ino, dev)) in opened.iter().zip(&truths) {
         let file = ctx.file().expect("an open file");
-        // The kernel's own number of a device against that of stat (include/linux/kdev_t.h).
-        let dev_seen = (file.dev >> 20) << 8 | file.dev & 0xff;
+        // The kernel's own number of a device against that of stat (`new_encode_dev`, include/linux/kdev_t.h).
+        let (major, minor) = (file.dev >> 20, file.dev & 0xf_ffff);
+        let dev_seen = minor & 0xff | major << 8 | (minor & !0xff) << 12;
         if file.path != *path || file.ino != *ino || dev_seen != *dev {
             wrong.push(format!(
                 "{name}: {} {} {dev_seen:x} instead of {} {ino} {dev:x}: {}",
