@@ -163,8 +163,9 @@ const WATCHING_NAP: Duration = FLUSH_WATCHED;
 const LITTLE: u64 = 512;
 /// How long what is watched for triggers may be in no chunk.
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
-/// How often the kernel is asked what it did not run: it makes a text for each program.
+/// How often the kernel is asked what it did not run, program by program; and how often while nothing happens.
 const MISSED_NS: u64 = 1_000_000_000;
+const MISSED_IDLE_NS: u64 = 5 * MISSED_NS;
 /// Time between two states of everything at the most: who looks at an instant reads the chunks of so long at most.
 const KEYFRAME: Duration = Duration::from_secs(10);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
@@ -195,6 +196,8 @@ pub struct Recorder {
     /// What the kernel had not run, and when that was asked.
     missed: BTreeMap<&'static str, u64>,
     missed_looked_ns: u64,
+    /// Records handed over until then.
+    missed_handed: u64,
     manifest: Manifest,
     options: Options,
     started: Instant,
@@ -309,6 +312,7 @@ impl Recorder {
             beside_taken: 0,
             missed: BTreeMap::new(),
             missed_looked_ns: host::boot_ns(),
+            missed_handed: 0,
             usage,
             clock: clock.ok(),
             told: 0,
@@ -644,7 +648,11 @@ impl Recorder {
                 self.hand_over_artifacts(sink)?;
                 self.side_gap(sink, host::boot_ns(), false)?;
                 let now_ns = host::boot_ns();
-                if now_ns.saturating_sub(self.missed_looked_ns) >= MISSED_NS {
+                let due = match self.missed_handed == self.books.handed {
+                    true => MISSED_IDLE_NS,
+                    false => MISSED_NS,
+                };
+                if now_ns.saturating_sub(self.missed_looked_ns) >= due {
                     self.missed_gap(sink, now_ns)?;
                 }
                 self.world.trim(&self.held);

@@ -105,6 +105,7 @@ impl Recorder {
             })?;
         }
         (self.missed, self.missed_looked_ns) = (missed, end_ns);
+        self.missed_handed = self.books.handed;
         Ok(())
     }
 
