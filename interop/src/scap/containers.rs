@@ -195,18 +195,13 @@ impl Containers {
         Some((known.row.id, fresh.then(|| known.row.clone())))
     }
 
-    /// Whether an address is that of a container; `None` when its address is not known.
-    pub fn has_address(&self, id: &str, addr: IpAddr) -> Option<bool> {
-        let known = self.known.get(id)?;
-        match known.address {
-            Some(own) => Some(own == addr),
-            // Containers without an address of their own may have that of another one of their pod.
-            None => self
-                .known
-                .values()
-                .any(|other| other.address == Some(addr))
-                .then_some(true),
-        }
+    /// Whether an address is that of a container, or of one of its pod if it has none of its own.
+    pub fn has_address(&self, id: &str, addr: IpAddr) -> bool {
+        let known = self.known.get(id);
+        known.is_some_and(|known| match known.address {
+            Some(own) => own == addr,
+            None => (self.known.values()).any(|other| other.address == Some(addr)),
+        })
     }
 
     /// An event of the first kind: four plain fields.
