@@ -381,7 +381,11 @@ impl Reader<'_> {
                         message: format!("merge keys stand for more than {MAX_NODES} values"),
                     });
                 }
-                if pair.0.scalar().is_none_or(|key| keys.insert(key.to_owned())) {
+                if pair
+                    .0
+                    .scalar()
+                    .is_none_or(|key| keys.insert(key.to_owned()))
+                {
                     own.push(pair.clone());
                 }
             }
@@ -494,7 +498,10 @@ mod tests {
         // A quoted key is none, nor is one without a mapping.
         assert_eq!(told(4), [("<<", "…")]);
         assert_eq!(told(5), [("<<", "7")]);
-        assert_eq!(items[2].get("x").unwrap().mark.offset, text.find("1,").unwrap());
+        assert_eq!(
+            items[2].get("x").unwrap().mark.offset,
+            text.find("1,").unwrap()
+        );
     }
 
     #[test]

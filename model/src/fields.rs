@@ -503,6 +503,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.res" Str on Result: |c, _| evt::res(c).map(FieldValue::owned) => "SUCCESS, or the name of the error.";
     "evt.seq" Uint on Head: |c, _| Some(FieldValue::Uint(c.event.seq)) => "The event's number among those offered on its CPU, from 0; a jump is a loss.";
     "evt.source" Str on Type: |_, _| Some(FieldValue::str("syscall")) => "Where events come from: always \"syscall\".";
+    "evt.surplus" Str on Event: |c, _| told::surplus(c).map(FieldValue::owned) => "Parameters that a later version of the program that recorded appended to the event, in hex, with blanks between them; - for an empty one.";
     "evt.time" Str on Time: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
     "evt.time.iso8601" Str on Time: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
     "evt.time.s" Str on Time: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";

@@ -726,8 +726,9 @@ pub fn native_type(number: u16, is_exit: bool) -> TypeId {
 /// The event type of even codes that mean nothing, of which the parameters are kept as they are; that of odd ones is the next.
 pub const UNRECOGNIZED: TypeId = TypeId(CODES + 2 * CALLS.len() as u16);
 
-/// What is kept behind the parameters: the descriptor the event is about, and a structure of what was known of the thread.
-pub const ASIDES: usize = 2;
+/// What is kept behind the parameters: the descriptor the event is about, a structure of what was known of the thread, and
+/// the parameters that its row does not know, each behind its length (u32).
+pub const ASIDES: usize = 3;
 
 /// The fields of the structure behind the parameters, eight bytes each.
 pub const THREAD_FIELDS: &[&str] = &[
@@ -762,6 +763,7 @@ fn asides() -> [ArgDesc; ASIDES] {
     [
         aside("fd.num", ArgKind::Int, ""),
         aside("thread.state", ArgKind::Given, "thread"),
+        aside("evt.surplus", ArgKind::Bytes, ""),
     ]
 }
 

@@ -793,8 +793,11 @@ pub fn abspath<'a>(c: &Ctx<'a>, which: Option<&str>) -> Option<FieldValue<'a>> {
     // Old entries have paths that start at a descriptor and are texts for the peers.
     let starting = ty.args.iter().enumerate();
     let starting = starting.filter(|(_, arg)| !arg.by.is_empty());
-    let mut places = path_places(ty)
-        .chain(starting.map(|(at, _)| at).filter(|_| path_places(ty).next().is_none()));
+    let mut places = path_places(ty).chain(
+        starting
+            .map(|(at, _)| at)
+            .filter(|_| path_places(ty).next().is_none()),
+    );
     let at = match which {
         None | Some("src") => places.next(),
         // For sysdig the only path is both.
