@@ -36,7 +36,8 @@ fn process(ids: [i64; 5], comm: &str, cgroup: &str) -> Vec<u8> {
     for part in [comm, comm, "/bin/x", "", "/srv"] {
         entry.extend(text(part));
     }
-    entry.extend([0; 8 + 12 + 28]);
+    entry.extend(long(2048));
+    entry.extend([0; 12 + 28]);
     entry.extend(text(""));
     entry.extend([long(ids[0]), long(ids[1])].concat());
     entry.extend([text(cgroup), text("/")].concat());
@@ -274,6 +275,63 @@ fn the_first_kind_of_openat_says_at_its_entry_what_it_opens_and_later_ones_when_
         told(&events, "evt.args")[6],
         "res=0 dirfd=99 name=x(x) flags=0 "
     );
+}
+
+/// A thread of a process of which nothing else happens, with ids of its own in its namespace.
+fn thread_of(pid: i64, tid: i64, vtid: i64) -> Vec<u8> {
+    let mut entry: Vec<u8> = [tid, pid, 1, pid, pid].into_iter().flat_map(long).collect();
+    for part in ["worker", "httpd", "/bin/x", "", "/srv"] {
+        entry.extend(text(part));
+    }
+    entry.extend([long(4096), word(1 << 13 | 1), vec![0; 8 + 28]].concat());
+    entry.extend([text(""), long(vtid), long(1), text(""), text("/")].concat());
+    block(0x215, &counted(&entry))
+}
+
+#[test]
+fn what_lists_say_of_threads_and_sockets_is_written_to_lists_again() {
+    let (near, far) = (
+        [0_u8; 15],
+        [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    );
+    let ends = [
+        &far[..],
+        &[1],
+        &near,
+        &[1],
+        &40_001_u16.to_le_bytes(),
+        &443_u16.to_le_bytes(),
+        &[2],
+    ];
+    let socket = counted(&[&long(7)[..], &long(9), &[4], &ends.concat()].concat());
+    let pipe = counted(&[&long(6)[..], &long(9), &[7], &text("pipe:[4]")].concat());
+    let events = [
+        thread_of(400, 401, 63),
+        block(0x218, &[long(400), socket, pipe].concat()),
+        read(401, 7),
+        read(401, 6),
+    ];
+    let bytes = [front(), events.concat()].concat();
+    let open = |bytes: Vec<u8>| afterimage_interop::open_stream(Cursor::new(bytes)).unwrap();
+    let reader = open(bytes);
+    let (again, written) =
+        afterimage_interop::scap::write(&reader, Vec::new(), false, &mut |_| true).unwrap();
+    assert_eq!((written.events, written.hidden), (2, 0));
+    for reader in [reader, open(again)] {
+        let session = Session::from_reader(reader);
+        let mut lines = Vec::new();
+        let fields = ["fd.name", "thread.vtid", "proc.fdlimit", "proc.name"];
+        let fields = fields.map(|name| FieldRef::parse(name).unwrap());
+        scan(&session, None, |ctx| {
+            lines.push(fields.clone().map(|field| {
+                let value = field.value(ctx).unwrap_or(FieldValue::str("<NA>"));
+                String::from_utf8(value.text().into_owned()).unwrap()
+            }));
+        });
+        let line = |name: &str| [name, "63", "2048", "worker"].map(str::to_owned);
+        let socket = line("2001:db8::1:40001->::1:443");
+        assert_eq!(lines, [socket, line("pipe:[4]")]);
+    }
 }
 
 #[test]
