@@ -194,10 +194,12 @@ impl Stream {
             }
         }
         if !converter.has_section() {
-            return Err(Error::Not(if first.is_empty() && ahead.is_empty() {
-                "the file is empty".to_owned()
-            } else {
-                "this is no capture of sysdig or Falco (scap): no section begins in it".to_owned()
+            let nothing = first.is_empty() && ahead.is_empty();
+            return Err(Error::Not(match blocks.take_damage().first() {
+                Some(damage) if nothing => format!("nothing could be unpacked: {damage}"),
+                None if nothing => "the file is empty".to_owned(),
+                _ => "this is no capture of sysdig or Falco (scap): no section begins in it"
+                    .to_owned(),
             }));
         }
         let start = start.unwrap_or(0);
