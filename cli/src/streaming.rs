@@ -5,7 +5,9 @@ use afterimage_format::Row;
 use afterimage_indexer::{Span, Work};
 use afterimage_interop::scap::{self, Report, Sieve, Stream, Stretch};
 use afterimage_interop::{Error, Provenance};
-use afterimage_model::{Ctx, Event, EventFlags, Manifest, Schema, Tables, TypeDesc, TypeId};
+use afterimage_model::{
+    Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
+};
 use afterimage_query::{Evaluator, FieldRef, Filter};
 use std::io::{BufWriter, Write};
 use std::sync::atomic::Ordering;
@@ -59,6 +61,7 @@ pub fn scan(
     let copies = copy.is_some();
     let idle = walk.hidden.clone();
     let mut ahead = walk.ahead();
+    let mut apart = walk.ahead();
     let take = &mut |stretch: &Stretch| {
         let go_on = walk.stretch(stretch, each);
         copy = copy
@@ -80,6 +83,7 @@ pub fn scan(
             kept: question.kept || asked,
             idle: &idle,
             may: &mut |row, tables, number, world| ahead.may(row, tables, number, world),
+            of: &mut |proc, tables, world| apart.of(proc, tables, world),
         };
         stream.sift(sieve, take)
     }?;
@@ -149,6 +153,7 @@ impl<'w> Walk<'w> {
                 ..*self
             },
             world: 0,
+            procs: Vec::new(),
         }
     }
 
@@ -242,7 +247,12 @@ impl<'w> Walk<'w> {
 struct Ahead<'w> {
     walk: Walk<'w>,
     world: u64,
+    /// By number of the process: whether something of it may match.
+    procs: Vec<Option<bool>>,
 }
+
+/// Processes that are remembered at the most.
+const MOST_PROCS: usize = 1 << 16;
 
 impl Ahead<'_> {
     fn may(&mut self, row: &Row, tables: &Tables, number: u64, world: u64) -> bool {
@@ -261,6 +271,33 @@ impl Ahead<'_> {
         let ctx = self.walk.ctx(tables, &self.walk.event);
         let may = evaluator.by_head(&ctx) != Some(false);
         self.walk.evaluator = Some(evaluator);
+        may
+    }
+
+    fn of(&mut self, proc: ProcId, tables: &Tables, world: u64) -> bool {
+        if std::mem::replace(&mut self.world, world) != world {
+            self.procs.clear();
+            if let Some(evaluator) = &mut self.walk.evaluator {
+                evaluator.forget();
+            }
+        }
+        let at = proc.0 as usize;
+        if let Some(Some(known)) = self.procs.get(at) {
+            return *known;
+        }
+        let Some(mut evaluator) = self.walk.evaluator.take() else {
+            return true;
+        };
+        self.walk.event.proc = proc;
+        let ctx = self.walk.ctx(tables, &self.walk.event);
+        let may = evaluator.by_process(&ctx) != Some(false);
+        self.walk.evaluator = Some(evaluator);
+        if at < MOST_PROCS {
+            self.procs.resize(self.procs.len().max(at + 1), None);
+            if let Some(slot) = self.procs.get_mut(at) {
+                *slot = Some(may);
+            }
+        }
         may
     }
 }

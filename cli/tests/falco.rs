@@ -242,11 +242,6 @@ const OTHERWISE: &[(&str, usize, &str)] = &[
     ("fd.name pmatch (/etc, /usr/lib, /proc)", 6, "the same"),
     ("fd.name startswith /usr and fd.typechar=f", 5, "the same"),
     (
-        "proc.sname exists and proc.vpid=1",
-        2,
-        "without a session there is no leader of one",
-    ),
-    (
         "container.id=host and evt.category=file",
         2,
         "sysdig counts other calls as of files",

@@ -252,6 +252,10 @@ fn what_is_sifted_is_what_is_found_in_the_converted_capture() {
             "proc.pname=bash or proc.aname=sh",
             "not evt.type in (read, write, switch, futex) and fd.name contains e",
             "evt.type in (futex, poll, mmap)",
+            "proc.name in (cat, curl, filer, httpd, minio, sh, setuid)",
+            "not proc.name startswith s and fd.num>=0",
+            "proc.args contains -c or evt.type=clone",
+            "user.name=root and not container.id=host",
         ] {
             let read = |file: &str| {
                 desk.out(&[

@@ -25,6 +25,8 @@ pub(crate) struct Mark {
 pub(crate) struct Node {
     pub mark: Mark,
     pub value: Value,
+    /// It is a scalar without quotes.
+    is_plain: bool,
     /// How many values it is, itself and all inside.
     size: usize,
 }
@@ -35,8 +37,11 @@ pub(crate) enum Value {
     Scalar(String),
     Sequence(Vec<Rc<Node>>),
     /// Pairs in order; of a key that stands twice the first counts.
-    Mapping(Vec<(Rc<Node>, Rc<Node>)>),
+    Mapping(Vec<Pair>),
 }
+
+/// A key and its value.
+pub(crate) type Pair = (Rc<Node>, Rc<Node>);
 
 /// Why a text is no YAML, or too much of it.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,7 +66,7 @@ impl Node {
         }
     }
 
-    pub fn mapping(&self) -> Option<&[(Rc<Node>, Rc<Node>)]> {
+    pub fn mapping(&self) -> Option<&[Pair]> {
         match &self.value {
             Value::Mapping(pairs) => Some(pairs),
             _ => None,
@@ -74,7 +79,7 @@ impl Node {
 
     /// The value of a key of a mapping.
     pub fn get(&self, key: &str) -> Option<&Rc<Node>> {
-        let found = |pair: &&(Rc<Node>, Rc<Node>)| pair.0.scalar() == Some(key);
+        let found = |pair: &&Pair| pair.0.scalar() == Some(key);
         self.mapping()?.iter().find(found).map(|pair| &pair.1)
     }
 
@@ -91,7 +96,7 @@ impl Node {
 /// A collection that is not closed yet.
 enum Open {
     Sequence(Vec<Rc<Node>>),
-    Mapping(Vec<(Rc<Node>, Rc<Node>)>, Option<Rc<Node>>),
+    Mapping(Vec<Pair>, Option<Rc<Node>>),
 }
 
 struct Reader<'t> {
@@ -103,7 +108,12 @@ struct Reader<'t> {
     anchors: HashMap<usize, Rc<Node>>,
     open: Vec<(Open, Mark, usize)>,
     documents: Vec<Rc<Node>>,
+    /// Pairs that merge keys brought so far.
+    merged: usize,
 }
+
+/// The key whose value is a mapping, or several, that a mapping takes pairs from.
+const MERGE: &str = "<<";
 
 /// Spaces put before a line that stands too far left, and how often a text is read for such lines at most.
 const PAD: usize = 256;
@@ -170,6 +180,7 @@ fn read(text: &str, padded: &BTreeSet<usize>) -> Result<Vec<Rc<Node>>, (Refused,
         anchors: HashMap::new(),
         open: Vec::new(),
         documents: Vec::new(),
+        merged: 0,
     };
     let mut parser = Parser::new_from_str(text);
     while let Some(event) = parser.next_event() {
@@ -280,6 +291,7 @@ impl Reader<'_> {
                 let node = Node {
                     mark,
                     value,
+                    is_plain: plain,
                     size: 1,
                 };
                 self.add(Rc::new(node), anchor)
@@ -322,13 +334,63 @@ impl Reader<'_> {
                 (Value::Sequence(items), mark, size)
             }
             Open::Mapping(pairs, _) => {
+                let pairs = self.merge(pairs)?;
                 let size = pairs
                     .iter()
                     .fold(1, |sum, pair| add(add(sum, &pair.0), &pair.1));
                 (Value::Mapping(pairs), mark, size)
             }
         };
-        self.add(Rc::new(Node { mark, value, size }), anchor)
+        let node = Node {
+            mark,
+            value,
+            is_plain: false,
+            size,
+        };
+        self.add(Rc::new(node), anchor)
+    }
+
+    /// Puts the pairs of what merge keys name behind a mapping's own, as far as it has no such keys. A merge key that names no
+    /// mapping stays a key like others.
+    fn merge(&mut self, pairs: Vec<Pair>) -> Result<Vec<Pair>, Refused> {
+        let sources = |pair: &Pair| -> Option<Vec<Rc<Node>>> {
+            let named = pair.0.is_plain && pair.0.scalar() == Some(MERGE);
+            let all = match &pair.1.value {
+                Value::Mapping(_) => vec![pair.1.clone()],
+                Value::Sequence(items) => items.clone(),
+                Value::Null | Value::Scalar(_) => return None,
+            };
+            let fit = named && all.iter().all(|one| one.mapping().is_some());
+            fit.then_some(all)
+        };
+        if !pairs.iter().any(|pair| sources(pair).is_some()) {
+            return Ok(pairs);
+        }
+        let (from, mut own): (Vec<Pair>, Vec<Pair>) =
+            pairs.into_iter().partition(|pair| sources(pair).is_some());
+        let mut keys: BTreeSet<String> = own
+            .iter()
+            .filter_map(|pair| pair.0.scalar().map(str::to_owned))
+            .collect();
+        for source in from.iter().filter_map(sources).flatten() {
+            for pair in source.mapping().unwrap_or_default() {
+                self.merged += 1;
+                if self.merged > MAX_NODES {
+                    return Err(Refused {
+                        mark: Some(source.mark),
+                        message: format!("merge keys stand for more than {MAX_NODES} values"),
+                    });
+                }
+                if pair
+                    .0
+                    .scalar()
+                    .is_none_or(|key| keys.insert(key.to_owned()))
+                {
+                    own.push(pair.clone());
+                }
+            }
+        }
+        Ok(own)
     }
 
     fn add(&mut self, node: Rc<Node>, anchor: usize) -> Result<(), Refused> {
@@ -418,6 +480,37 @@ mod tests {
             "yaml-cpp: error at line 1, column 11: illegal map value"
         );
         assert_eq!(refused.mark.unwrap().offset, 10);
+    }
+
+    #[test]
+    fn merge_keys_bring_pairs_that_a_mapping_has_not() {
+        let text = "- &a {x: 1, y: 2}\n- &b {y: 3, z: 4}\n- y: 0\n  <<: *a\n- <<: [*b, *a]\n  w: 5\n- {'<<': *a}\n- <<: 7\n";
+        let documents = load(text).unwrap();
+        let items = documents[0].sequence().unwrap();
+        let told = |at: usize| -> Vec<(&str, &str)> {
+            let pairs = items[at].mapping().unwrap().iter();
+            pairs
+                .map(|pair| (pair.0.scalar().unwrap(), pair.1.scalar().unwrap_or("…")))
+                .collect()
+        };
+        assert_eq!(told(2), [("y", "0"), ("x", "1")]);
+        assert_eq!(told(3), [("w", "5"), ("y", "3"), ("z", "4"), ("x", "1")]);
+        // A quoted key is none, nor is one without a mapping.
+        assert_eq!(told(4), [("<<", "…")]);
+        assert_eq!(told(5), [("<<", "7")]);
+        assert_eq!(
+            items[2].get("x").unwrap().mark.offset,
+            text.find("1,").unwrap()
+        );
+    }
+
+    #[test]
+    fn merge_keys_are_no_bomb() {
+        let mut bomb = String::from("- &a0 {k0: x}\n");
+        for at in 1..3_000 {
+            bomb.push_str(&format!("- &a{at} {{<<: *a{}, k{at}: x}}\n", at - 1));
+        }
+        assert!(load(&bomb).unwrap_err().message.contains("merge keys"));
     }
 
     #[test]

@@ -93,6 +93,32 @@ fn the_clock_starts_with_the_first_event_that_says_when_it_happened() {
     assert_eq!((none.events(), none.manifest().clock.boot_ns), (1, 0));
 }
 
+#[test]
+fn of_damaged_gzip_what_lies_in_front_of_the_damage_is_read() {
+    let mut packed = Vec::new();
+    let mut encoder = flate2::bufread::GzEncoder::new(whole(), flate2::Compression::fast());
+    std::io::Read::read_to_end(&mut encoder, &mut packed).unwrap();
+    let all = events(&read(whole()).unwrap());
+    assert_eq!(events(&read(&packed).unwrap()), all);
+    // A block of a type that there is not, in the last quarter: nothing behind it can be unpacked.
+    let at = packed.len() * 3 / 4;
+    packed.truncate(at);
+    packed.extend([0xff; 64]);
+    let reader = read(&packed).unwrap();
+    let some = events(&reader);
+    assert!(
+        all.starts_with(&some) && some.len() * 2 > all.len(),
+        "{} of {}",
+        some.len(),
+        all.len()
+    );
+    assert!(!reader.gaps().is_empty());
+    // What cannot be unpacked at all is not called empty.
+    let error = read(&[&packed[..10], &[0xff; 40]].concat()).err().unwrap();
+    let error = error.to_string();
+    assert!(error.contains("could be unpacked"), "{error}");
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
 

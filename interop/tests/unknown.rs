@@ -215,6 +215,50 @@ fn a_thread_of_which_nothing_is_known_has_them_too() {
     check(&[other]);
 }
 
+/// A return from close with more than anybody knows of it.
+fn later(block: u32, more: &[&[u8]]) -> Unknown {
+    let known: [&[u8]; 2] = [&0_i64.to_le_bytes(), &3_i64.to_le_bytes()];
+    one(block, 5, &[&known, more].concat())
+}
+
+#[test]
+fn parameters_that_a_later_version_appended_are_kept() {
+    let eight: [&[u8]; 40] = [&[0; 8]; 40];
+    let more: [&[&[u8]]; 4] = [&[b"x"], &[b"", b"abc"], &[&[7; 300], b""], &eight];
+    let all: Vec<Unknown> = more.iter().map(|more| later(0x216, more)).collect();
+    let bytes = capture(&all);
+    let reader = read(&bytes);
+    assert_eq!(reader.gaps(), []);
+    let (again, written) = scap::write(&reader, Vec::new(), false, &mut |_| true).unwrap();
+    assert_eq!(events(&again), events(&bytes));
+    assert_eq!((written.events, written.left_out.len()), (4, 0));
+    let chunk = reader.chunk(0).unwrap();
+    let shown = |at: usize| {
+        let event = &chunk.events[at];
+        let place = reader
+            .schema()
+            .ty(event.ty)
+            .unwrap()
+            .arg_index("evt.surplus");
+        match &event.args[place.unwrap()] {
+            Value::Bytes(blob) => blob.bytes.clone(),
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(shown(0), b"\x01\0\0\0x");
+    assert_eq!(shown(1), b"\0\0\0\0\x03\0\0\0abc");
+    let notes = reader.notes();
+    assert!(
+        notes
+            .iter()
+            .any(|note| note.text.starts_with("45 parameters")),
+        "{notes:?}"
+    );
+    // What the row knows is there, too.
+    let event = &chunk.events[0];
+    assert_eq!(event.args[..2], [Value::Num(0), Value::Num(3)]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("AFTERIMAGE_LONG").is_some() { 20_000 } else { 200 }))]
 

@@ -343,17 +343,18 @@ impl Node {
         }
     }
 
-    /// Three-valued: what asks for arguments or the result is not known.
-    fn by_head(
+    /// Three-valued: what depends on something that is not `known` is not known, such as arguments that were not read.
+    fn by_part(
         &self,
         ctx: &Ctx<'_>,
+        known: fn(Dependency) -> bool,
         once: &mut dyn FnMut(Dependency, usize, &Node, Ask<'_>) -> bool,
     ) -> Option<bool> {
         match self {
-            Node::Or(parts) => joined(parts, true, |part| part.by_head(ctx, once)),
-            Node::And(parts) => joined(parts, false, |part| part.by_head(ctx, once)),
-            Node::Not(inner) => inner.by_head(ctx, once).map(|answer| !answer),
-            Node::Test(on, ..) | Node::Once(on, ..) if !on.is_early() => None,
+            Node::Or(parts) => joined(parts, true, |part| part.by_part(ctx, known, once)),
+            Node::And(parts) => joined(parts, false, |part| part.by_part(ctx, known, once)),
+            Node::Not(inner) => inner.by_part(ctx, known, once).map(|answer| !answer),
+            Node::Test(on, ..) | Node::Once(on, ..) if !known(*on) => None,
             Node::Since(_) => None,
             Node::All | Node::Test(..) | Node::Once(..) => Some(self.matches(ctx, once)),
         }
@@ -452,9 +453,23 @@ impl Evaluator {
         }
         let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
-        root.by_head(ctx, &mut |on, slot, node, ask| {
+        root.by_part(ctx, Dependency::is_early, &mut |on, slot, node, ask| {
             remembered(memories, counts, ctx, on, slot, node, ask)
         })
+    }
+
+    /// Whether events of the context's process match, as far as that can be told by their process alone.
+    pub fn by_process(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        if self.filter.plan.since {
+            return None;
+        }
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
+        let root = &self.filter.plan.root;
+        root.by_part(
+            ctx,
+            |on| on == Dependency::Process,
+            &mut |on, slot, node, ask| remembered(memories, counts, ctx, on, slot, node, ask),
+        )
     }
 
     /// Whether an event of any of these types, of any of these processes and with any file row or none could match: false only

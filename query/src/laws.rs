@@ -395,6 +395,10 @@ proptest! {
             let told = evaluator.by_head(&Ctx { event: &bare, ..whole });
             prop_assert!(told.is_none_or(|told| told == filter.matches(&whole)), "event {}", at + 1);
             prop_assert_eq!(evaluator.matches(&whole), filter.matches(&whole));
+            let mut only = Event::of_type(TypeId(0));
+            only.proc = whole.event.proc;
+            let told = evaluator.by_process(&Ctx { event: &only, ..whole });
+            prop_assert!(told.is_none_or(|told| told == filter.matches(&whole)), "event {}", at + 1);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::streaming::{Question, is_quick, may_be_kept, scan};
 use crate::units::show_count;
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, Value, render};
-use afterimage_query::{FieldRef, Shown, Template};
+use afterimage_query::{FieldRef, PRESETS, Shown, Template};
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -74,7 +74,8 @@ pub struct Read {
     /// The capture (unless -r names it; `-` reads a pipe), then a filter
     #[arg(value_name = "FILE and FILTER", allow_negative_numbers = true)]
     words: Vec<String>,
-    /// Output format: a text with %fields, or c (with container), k (with Kubernetes pod), m (with Mesos task)
+    /// Output format: a text with %fields, or c (with container), k (with Kubernetes pod), m (with Mesos task), p (print the
+    /// usual format and end)
     #[arg(short = 'p', long = "print", value_name = "FORMAT")]
     format: Option<String>,
     /// One JSON object a line; with -p only the fields of the format
@@ -92,14 +93,17 @@ pub struct Read {
     )]
     look: Look,
     /// Also the bytes that were read or written, as text
-    #[arg(short = 'A', long = "print-ascii", conflicts_with_all = ["hex", "hex_ascii", "json"])]
+    #[arg(short = 'A', long = "print-ascii", conflicts_with_all = ["hex", "hex_ascii", "base64", "json"])]
     ascii: bool,
     /// Also the bytes, in hex
-    #[arg(short = 'x', long = "print-hex", conflicts_with_all = ["hex_ascii", "json"])]
+    #[arg(short = 'x', long = "print-hex", conflicts_with_all = ["hex_ascii", "base64", "json"])]
     hex: bool,
     /// Also the bytes, in hex and ASCII
-    #[arg(short = 'X', long = "print-hex-ascii", conflicts_with = "json")]
+    #[arg(short = 'X', long = "print-hex-ascii", conflicts_with_all = ["base64", "json"])]
     hex_ascii: bool,
+    /// Also the bytes, in base64
+    #[arg(short = 'b', long = "print-base64", conflicts_with = "json")]
+    base64: bool,
     /// Print nothing; exit with 0 when an event matched, 1 when none did
     #[arg(short, long)]
     quiet: bool,
@@ -134,6 +138,12 @@ impl Read {
     /// Prints.
     pub fn run(self, out: &mut Output) -> Outcome {
         self.hints()?;
+        if self.format.as_deref() == Some("p") {
+            for usual in PRESETS.iter().filter(|preset| preset.name == "default") {
+                writeln!(out, "{}", usual.text)?;
+            }
+            return Ok(Exit::Done);
+        }
         self.caching.apply();
         let (path, words) = split(self.file.as_deref(), &self.words)?;
         if self.whole {
@@ -225,12 +235,13 @@ impl Read {
     }
 
     fn bytes(&self) -> Option<Bytes> {
-        match (self.ascii, self.hex, self.hex_ascii) {
-            (true, _, _) => Some(Bytes::Ascii),
-            (_, true, _) => Some(Bytes::Hex),
-            (_, _, true) => Some(Bytes::HexAscii),
-            _ => None,
-        }
+        let forms = [
+            (self.ascii, Bytes::Ascii),
+            (self.hex, Bytes::Hex),
+            (self.hex_ascii, Bytes::HexAscii),
+            (self.base64, Bytes::Base64),
+        ];
+        forms.into_iter().find(|form| form.0).map(|form| form.1)
     }
 
     /// The fields of JSON lines, and the format where the user chose them.
@@ -410,6 +421,7 @@ enum Bytes {
     Ascii,
     Hex,
     HexAscii,
+    Base64,
 }
 
 /// The payload of an event, under its line.
@@ -448,6 +460,7 @@ fn dump(bytes: &[u8], form: Bytes) -> Vec<String> {
                 .split(|b| *b == b'\n');
             lines.map(|line| Safe::new(line).to_string()).collect()
         }
+        Bytes::Base64 => vec![base64(bytes)],
         Bytes::Hex | Bytes::HexAscii => bytes
             .chunks(16)
             .enumerate()
@@ -480,9 +493,39 @@ fn dump(bytes: &[u8], form: Bytes) -> Vec<String> {
     }
 }
 
+/// Bytes in base64, padded (RFC 4648).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = (0..3).fold(0_u32, |bits, at| {
+            bits << 8 | u32::from(group.get(at).copied().unwrap_or(0))
+        });
+        for at in 0..4 {
+            let six = bits >> (18 - 6 * at) & 63;
+            let letter = LETTERS.get(six as usize).filter(|_| at <= group.len());
+            text.push(letter.map_or('=', |letter| char::from(*letter)));
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_in_base64_are_padded() {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg=="),
+            (b"fo", "Zm8="),
+            (b"foo", "Zm9v"),
+            (b"\xff\xfe\xfdA", "//79QQ=="),
+        ] {
+            assert_eq!(base64(bytes), text);
+        }
+    }
 
     #[test]
     fn the_fields_of_json_lines_all_exist() {

@@ -297,6 +297,32 @@ impl Blocks {
         }))
     }
 
+    /// Passes over blocks of events that are whole and at hand, as long as nothing more is wanted of them.
+    pub fn skim(&mut self, mut is_done: impl FnMut(&[u8], Kind) -> bool) {
+        let taken = std::mem::take(&mut self.taken);
+        self.consume(taken);
+        if self.pending.is_some() || self.broken.is_some() {
+            return;
+        }
+        let mut passed = 0;
+        let have = self.have();
+        while let Some((ty, len)) = head(have.get(passed..).unwrap_or_default()) {
+            let Some(kind @ Kind::Event { .. }) = kind(ty) else {
+                break;
+            };
+            let block = have.get(passed..).and_then(|rest| rest.get(..len));
+            let Some(block) = block.filter(|_| fits(ty, len)) else {
+                break;
+            };
+            let body = block.get(8..len - 4).unwrap_or_default();
+            if word(block, len - 4) != Some(len as u32) || !is_done(body, kind) {
+                break;
+            }
+            passed += len;
+        }
+        self.consume(passed);
+    }
+
     /// The end, with or without bytes left over.
     fn torn(&mut self) -> Item<'static> {
         let left = self.end - self.start;

@@ -195,18 +195,13 @@ impl Containers {
         Some((known.row.id, fresh.then(|| known.row.clone())))
     }
 
-    /// Whether an address is that of a container; `None` when its address is not known.
-    pub fn has_address(&self, id: &str, addr: IpAddr) -> Option<bool> {
-        let known = self.known.get(id)?;
-        match known.address {
-            Some(own) => Some(own == addr),
-            // Containers without an address of their own may have that of another one of their pod.
-            None => self
-                .known
-                .values()
-                .any(|other| other.address == Some(addr))
-                .then_some(true),
-        }
+    /// Whether an address is that of a container, or of one of its pod if it has none of its own.
+    pub fn has_address(&self, id: &str, addr: IpAddr) -> bool {
+        let known = self.known.get(id);
+        known.is_some_and(|known| match known.address {
+            Some(own) => own == addr,
+            None => (self.known.values()).any(|other| other.address == Some(addr)),
+        })
     }
 
     /// An event of the first kind: four plain fields.
@@ -419,10 +414,9 @@ mod tests {
             ("web", "nginx:1", Some(true), "p")
         );
         assert_eq!(row.mounts, ["/a:/b:ro:false:rprivate"]);
-        assert_eq!(
-            containers.has_address("c010f5a08549", "172.17.0.2".parse().unwrap()),
-            Some(true)
-        );
+        let has = |id: &str, ip: &str| containers.has_address(id, ip.parse().unwrap());
+        assert!(has("c010f5a08549", "172.17.0.2"));
+        assert!(!has("c010f5a08549", "172.17.0.1") && !has("ad8301db070e", "172.17.0.2"));
         containers.told(br#"{"container":{"id":"c010f5a08549","name":"web","pod_sandbox_id":"ab","pod_sandbox_labels":{"app":"shop","n":7}}}"#);
         let row = containers.row("c010f5a08549").unwrap().1.unwrap();
         assert_eq!(

@@ -63,7 +63,8 @@ pub struct Converter {
     seqs: Vec<u64>,
     pub(super) scratch: Vec<u8>,
     notes: Vec<(u64, Vec<u8>)>,
-    surplus: u64,
+    /// Parameters that the rows of their events do not know.
+    pub(super) surplus: u64,
     opening: Opening,
 }
 
@@ -268,13 +269,23 @@ impl Converter {
     ) -> Result<(), Error> {
         self.lost.extend(first);
         for item in ahead {
-            self.item(item.item(), &mut sieve, output)?;
+            self.item(item.item(), &mut sieve, false, output)?;
         }
         loop {
+            let mut tried = false;
+            if let Some(sieve) = sieve.as_deref_mut() {
+                blocks.skim(|body, kind| {
+                    // Now and then what passed is to be handed over.
+                    let due = self.report.events.is_multiple_of(PATIENCE);
+                    let done = !due && self.quiet(body, kind, sieve);
+                    tried = !due && !done;
+                    done
+                });
+            }
             self.damaged(blocks);
             match blocks.next().map_err(Error::Read)? {
                 Item::End => break,
-                item => self.item(item, &mut sieve, output)?,
+                item => self.item(item, &mut sieve, tried, output)?,
             }
         }
         self.damaged(blocks);
@@ -296,10 +307,12 @@ impl Converter {
         output.open(BootNs(at), begins_anew, tables, &self.rows)
     }
 
+    /// Of an event, `tried` says that more is wanted of it than [`Converter::quiet`] does.
     fn item(
         &mut self,
         item: Item<'_>,
         sieve: &mut Option<&mut Sieve<'_>>,
+        tried: bool,
         output: &mut Output,
     ) -> Result<(), Error> {
         match item {
@@ -314,7 +327,9 @@ impl Converter {
                     if self.report.events.is_multiple_of(PATIENCE) {
                         output.flush(&mut self.rows, &self.state)?;
                     }
-                    if self.quiet(block.body, block.kind, sieve) {
+                    if let Some(kind) = block.kind.filter(|_| !tried)
+                        && self.quiet(block.body, kind, sieve)
+                    {
                         return Ok(());
                     }
                 }
@@ -337,12 +352,12 @@ impl Converter {
     }
 
     /// Follows an event that is not wanted and changes next to nothing; false for others, of which nothing is done.
-    fn quiet(&mut self, body: &[u8], kind: Option<Kind>, sieve: &Sieve<'_>) -> bool {
-        let Some(Kind::Event {
+    fn quiet(&mut self, body: &[u8], kind: Kind, sieve: &mut Sieve<'_>) -> bool {
+        let Kind::Event {
             counted,
             flagged: false,
             ..
-        }) = kind
+        } = kind
         else {
             return false;
         };
@@ -353,13 +368,24 @@ impl Converter {
             return false;
         }
         let ty = type_of(raw.code, raw.uint());
-        if !self.lost.is_empty() || !sieve.is_idle(ty) || !self.state.follow_quiet(&raw) {
+        let unwanted = sieve.is_idle(ty) || self.is_ruled_out(raw.tid, sieve);
+        if !unwanted || !self.lost.is_empty() || !self.state.follow_quiet(&raw) {
             return false;
         }
         self.report.events += 1;
         self.next_seq(raw.cpu);
         self.pass(raw.ts);
         true
+    }
+
+    /// Whether nothing that the process of a thread does is wanted. Of one that may have changed nothing is said.
+    fn is_ruled_out(&self, tid: i64, sieve: &mut Sieve<'_>) -> bool {
+        let row = self.state.threads.get(&tid).and_then(|thread| thread.row);
+        let Some((_, id)) = row.filter(|(seen, _)| *seen == self.state.generation) else {
+            return false;
+        };
+        let world = self.rows.told + self.state.accounts_changed;
+        !(sieve.of)(id, &self.rows.tables, world)
     }
 
     /// Whether we wrote the section.
@@ -487,11 +513,11 @@ impl Converter {
                 for (at, param) in row.params.iter().enumerate() {
                     held.push(self.param(&raw, at, param.ty));
                 }
-                self.surplus += raw.params.len().saturating_sub(row.params.len()) as u64;
             }
             None => unrecognized(&raw, &mut held),
         }
         self.asides(&raw, row, seen, kept, &mut held);
+        held.push(self.beyond(&raw, row));
         let scratch = &self.scratch;
         let mut args: SmallVec<[Arg<'_>; 12]> = SmallVec::new();
         args.extend(held.iter().map(|held| match held {
@@ -573,7 +599,7 @@ impl Converter {
                 about: Some(BootNs(last)),
                 author: "afterimage".to_owned(),
                 text: format!(
-                    "{} parameters of a later version of scap were left out",
+                    "{} parameters of a later version of scap have no names here; evt.surplus shows them",
                     self.surplus
                 ),
                 ..Note::default()

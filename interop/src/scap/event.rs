@@ -202,6 +202,7 @@ impl Glance<'_> {
 
 /// Looks at the body of an event block that has no flags. `None` where it takes [`parse`] to say what it is: for codes that
 /// mean nothing, long parameters, comments, and whatever is not as it should be.
+#[inline]
 pub fn glance(body: &[u8], counted: bool) -> Option<Glance<'_>> {
     let mut cursor = Cursor::new(body);
     let (cpu, ts, tid) = (cursor.u16()?, cursor.u64()?, cursor.i64()?);

@@ -30,6 +30,9 @@ pub struct Input {
     stuck: bool,
 }
 
+/// Bytes of a gzip member that are unpacked at once: where it is damaged, those of the piece are lost.
+const PIECE: usize = 4 << 10;
+
 /// Sentences about damage that wait at the most.
 const MAX_DAMAGE: usize = 1000;
 
@@ -123,7 +126,10 @@ impl Input {
             let read = match &mut self.stream {
                 Stream::End => return Ok(0),
                 Stream::Plain(raw) => return raw.read(buffer),
-                Stream::Gzip(decoder) => decoder.read(buffer),
+                Stream::Gzip(decoder) => {
+                    let most = buffer.len().min(PIECE);
+                    decoder.read(buffer.get_mut(..most).unwrap_or_default())
+                }
                 Stream::Zstd(decoder) => decoder.read(buffer),
             };
             match read {

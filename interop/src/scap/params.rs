@@ -480,6 +480,13 @@ impl Maker<'_, '_> {
         let held = row.params.iter().zip(&event.args);
         let mut params: Vec<Option<Vec<u8>>> =
             held.map(|(param, value)| kept(param, value)).collect();
+        let more = self.place("evt.surplus").and_then(|at| event.args.get(at));
+        if let Some(Value::Bytes(more)) = more {
+            let mut cursor = super::bytes::Cursor::new(&more.bytes);
+            while let Some(len) = cursor.u32() {
+                params.push(cursor.take(len as usize).map(<[u8]>::to_vec));
+            }
+        }
         while params.last().is_some_and(Option::is_none) {
             params.pop();
         }

@@ -11,7 +11,7 @@ use super::types;
 use crate::Provenance;
 use crate::error::Error;
 use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
-use afterimage_model::{BootNs, Gap, Manifest, Schema, Tables, TypeId};
+use afterimage_model::{BootNs, Gap, Manifest, ProcId, Schema, Tables, TypeId};
 use std::io::{BufRead, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
@@ -81,11 +81,16 @@ pub struct Sieve<'s> {
     pub idle: &'s [bool],
     /// Whether an event may be wanted, as far as that can be told without its arguments; asked of those that are not idle.
     pub may: &'s mut May<'s>,
+    /// Whether an event of a process may be wanted, as far as the process alone tells.
+    pub of: &'s mut Of<'s>,
 }
 
 /// Asked with an event, the rows it may point at, its number in the capture, and a number that changes when containers or
 /// accounts are told anew: rows of processes are never changed, theirs are.
 pub type May<'m> = dyn FnMut(&Row, &Tables, u64, u64) -> bool + Send + 'm;
+
+/// Asked with a process, and with the last two of [`May`].
+pub type Of<'o> = dyn FnMut(ProcId, &Tables, u64) -> bool + Send + 'o;
 
 impl Sieve<'_> {
     /// Whether no event of a type is wanted.
@@ -189,10 +194,12 @@ impl Stream {
             }
         }
         if !converter.has_section() {
-            return Err(Error::Not(if first.is_empty() && ahead.is_empty() {
-                "the file is empty".to_owned()
-            } else {
-                "this is no capture of sysdig or Falco (scap): no section begins in it".to_owned()
+            let nothing = first.is_empty() && ahead.is_empty();
+            return Err(Error::Not(match blocks.take_damage().first() {
+                Some(damage) if nothing => format!("nothing could be unpacked: {damage}"),
+                None if nothing => "the file is empty".to_owned(),
+                _ => "this is no capture of sysdig or Falco (scap): no section begins in it"
+                    .to_owned(),
             }));
         }
         let start = start.unwrap_or(0);

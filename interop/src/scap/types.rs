@@ -129,15 +129,15 @@ const TYPES: &[Row] = &[
     (99, "mkdir", File, "k", "res:errno"),
     (100, "rmdir", File, "k", "path:path"),
     (101, "rmdir", File, "k", "res:errno"),
-    (102, "openat", File, "ck", "dirfd:fd name:text flags:flags32.x/file_flags mode:u32.o"),
+    (102, "openat", File, "ck", "dirfd:fd name:text@dirfd flags:flags32.x/file_flags mode:u32.o"),
     (103, "openat", File, "ck", "fd:fd"),
     (104, "link", File, "k", "oldpath:path newpath:path"),
     (105, "link", File, "k", "res:errno"),
-    (106, "linkat", File, "k", "olddir:fd oldpath:text newdir:fd newpath:text"),
+    (106, "linkat", File, "k", "olddir:fd oldpath:text@olddir newdir:fd newpath:text@newdir"),
     (107, "linkat", File, "k", "res:errno"),
     (108, "unlink", File, "k", "path:path"),
     (109, "unlink", File, "k", "res:errno"),
-    (110, "unlinkat", File, "k", "dirfd:fd name:text"),
+    (110, "unlinkat", File, "k", "dirfd:fd name:text@dirfd"),
     (111, "unlinkat", File, "k", "res:errno"),
     (112, "pread", Io, "urik", "fd:fd size:u32 pos:u64"),
     (113, "pread", Io, "urik", "res:errno data:bytes fd:fd size:u32 pos:u64"),
@@ -726,8 +726,9 @@ pub fn native_type(number: u16, is_exit: bool) -> TypeId {
 /// The event type of even codes that mean nothing, of which the parameters are kept as they are; that of odd ones is the next.
 pub const UNRECOGNIZED: TypeId = TypeId(CODES + 2 * CALLS.len() as u16);
 
-/// What is kept behind the parameters: the descriptor the event is about, and a structure of what was known of the thread.
-pub const ASIDES: usize = 2;
+/// What is kept behind the parameters: the descriptor the event is about, a structure of what was known of the thread, and
+/// the parameters that its row does not know, each behind its length (u32).
+pub const ASIDES: usize = 3;
 
 /// The fields of the structure behind the parameters, eight bytes each.
 pub const THREAD_FIELDS: &[&str] = &[
@@ -762,6 +763,7 @@ fn asides() -> [ArgDesc; ASIDES] {
     [
         aside("fd.num", ArgKind::Int, ""),
         aside("thread.state", ArgKind::Given, "thread"),
+        aside("evt.surplus", ArgKind::Bytes, ""),
     ]
 }
 

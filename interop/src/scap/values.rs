@@ -5,7 +5,7 @@
 use super::convert::Converter;
 use super::event::{MAX_UNKNOWN, Raw};
 use super::state::{Seen, is_about_fd};
-use super::types::{ASIDES, EventType, THREAD_FIELDS, Ty};
+use super::types::{EventType, THREAD_FIELDS, Ty};
 use afterimage_model::render::scap::{join_path, printable};
 use afterimage_model::{FileId, Process};
 use smallvec::SmallVec;
@@ -172,7 +172,22 @@ impl Converter {
             self.scratch.extend_from_slice(&word.to_le_bytes());
         }
         held.push(Held::Made(from, self.scratch.len()));
-        debug_assert!(held.len() >= ASIDES);
+    }
+
+    /// The parameters that a row does not know; writers of later versions append them.
+    pub fn beyond<'b>(&mut self, raw: &Raw<'b>, row: Option<&EventType>) -> Held<'b> {
+        let more = row.and_then(|row| raw.params.get(row.params.len()..));
+        let Some(more) = more.filter(|more| !more.is_empty()) else {
+            return Held::Absent;
+        };
+        self.surplus += more.len() as u64;
+        let from = self.scratch.len();
+        for param in more {
+            self.scratch
+                .extend_from_slice(&(param.len() as u32).to_le_bytes());
+            self.scratch.extend_from_slice(param);
+        }
+        Held::Made(from, self.scratch.len())
     }
 
     /// The row of the descriptor an event is about.

@@ -6,7 +6,7 @@ use crate::entity::{File, FileKind, Process};
 use crate::event::{EventFlags, TypeId, Value};
 use crate::manifest::Manifest;
 use crate::render;
-use crate::schema::TypeDesc;
+use crate::schema::{ArgDesc, TypeDesc};
 use crate::time::Civil;
 use std::borrow::Cow;
 
@@ -126,6 +126,28 @@ pub fn direction(c: &Ctx<'_>) -> Option<Direction> {
     } else {
         None
     }
+}
+
+/// Whether the call reads a descriptor; for sysdig, some read one and write another.
+pub fn is_io_read(c: &Ctx<'_>) -> bool {
+    match scap(c) {
+        Some(ty) => ty.is(TypeDesc::READS),
+        None => direction(c) == Some(Direction::In),
+    }
+}
+
+/// The result as text: `SUCCESS`, the name of an error, or the number where sysdig takes it for none: a pid or an address.
+pub fn res(c: &Ctx<'_>) -> Option<String> {
+    let number = c.result().filter(|number| *number < 0);
+    if let (Some(ty), Some(number)) = (scap(c), number) {
+        let told = ty.args.iter().find(|arg| arg.name == "res");
+        match told.and_then(ArgDesc::kind) {
+            Some(ArgKind::Pid) => return Some(number.to_string()),
+            Some(ArgKind::Hex) => return Some(format!("{number:X}")),
+            _ => {}
+        }
+    }
+    render::result_text(c.event)
 }
 
 /// Whether the call failed; of an entry in a capture of another program, that it did not.
@@ -517,13 +539,14 @@ fn opened_by(c: &Ctx<'_>, ty: &TypeDesc) -> (u64, u64) {
     };
     let returned = ty.is(TypeDesc::EXIT);
     // The first kind of openat has its arguments in the entry, and only there.
-    let entered = ty.name == "openat" && ty.arg_index("flags").is_some();
+    let returns = || c.schema.ty(TypeId(c.event.ty.0.checked_add(1)?));
+    let entered = ty.name == "openat"
+        && ty.is(TypeDesc::ENTRY)
+        && returns().is_some_and(|ty| ty.arg_index("flags").is_none());
     let mode = number("mode").unwrap_or(0);
     let flags = match ty.name.as_str() {
         "open" | "openat2" if returned => number("flags"),
-        "openat" if returned || entered => {
-            number("flags").filter(|_| returned || c.arg("fd").is_none())
-        }
+        "openat" if returned || entered => number("flags"),
         "creat" if returned => return (O_CREAT | O_PATH, mode),
         _ => None,
     };
@@ -767,7 +790,14 @@ pub fn abspath<'a>(c: &Ctx<'a>, which: Option<&str>) -> Option<FieldValue<'a>> {
             return None;
         }
     }
-    let mut places = path_places(ty);
+    // Old entries have paths that start at a descriptor and are texts for the peers.
+    let starting = ty.args.iter().enumerate();
+    let starting = starting.filter(|(_, arg)| !arg.by.is_empty());
+    let mut places = path_places(ty).chain(
+        starting
+            .map(|(at, _)| at)
+            .filter(|_| path_places(ty).next().is_none()),
+    );
     let at = match which {
         None | Some("src") => places.next(),
         // For sysdig the only path is both.

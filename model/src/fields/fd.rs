@@ -159,6 +159,18 @@ pub fn end(c: &Ctx<'_>, end: End) -> Option<SocketAddr> {
     }
 }
 
+/// The protocol of a socket. Of whatever was told, sysdig says it in so many words when there is none.
+pub fn protocol(file: &File) -> Option<&'static str> {
+    let known = file.flow.and_then(|flow| flow.protocol.name());
+    known.or_else(|| is_told(file).then_some("<NA>"))
+}
+
+/// Where a socket listens that was told of as one; sysdig says its port, and not that it is a server's.
+pub fn listens(c: &Ctx<'_>) -> Option<SocketAddr> {
+    let file = c.file().filter(|file| is_told(file))?;
+    (matches!(file.letter(), '2' | '3')).then_some(file.flow?.local)
+}
+
 /// Both ends, of which any may match.
 pub fn ends<'a>(c: &Ctx<'a>, value: fn(SocketAddr) -> FieldValue<'a>) -> Option<FieldValue<'a>> {
     let flow = c.file()?.flow?;

@@ -191,6 +191,17 @@ pub fn leader<'a>(c: &Ctx<'a>, pid: fn(&Process) -> u32) -> Option<&'a Process> 
         .find(|row| row.key.pid == wanted)
 }
 
+/// The leader of the process's session. Where that is over, the oldest of the process and its ancestors that are of the
+/// session, without one between them that is not.
+pub fn session<'a>(c: &Ctx<'a>) -> Option<&'a Process> {
+    let own = c.proc()?;
+    leader(c, |p| p.sid).or_else(|| {
+        let line = std::iter::once(own).chain(c.tables.ancestors(own.id));
+        line.take_while(|row| own.sid != 0 && row.sid == own.sid)
+            .last()
+    })
+}
+
 /// Pid of the oldest shell among the process and its ancestors; a shell is what has a name that ends in `sh`.
 pub fn login_shell(c: &Ctx<'_>) -> Option<i64> {
     let own = c.proc()?;

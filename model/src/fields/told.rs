@@ -4,6 +4,7 @@
 use super::{Ctx, FieldValue};
 use crate::args::ArgKind;
 use crate::event::Value;
+use std::fmt::Write;
 
 /// Fields of processes and threads whose values are in rows: no recorder keeps them with each event.
 const IN_ROWS: &[&str] = &[
@@ -82,6 +83,30 @@ pub fn signed(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
 /// Yes or no.
 pub fn flag(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(|n| FieldValue::Bool(n != 0))
+}
+
+/// Parameters that are kept because nobody knew them, each behind its length; in hex.
+pub fn surplus(c: &Ctx<'_>) -> Option<String> {
+    let Some(Value::Bytes(blob)) = value(c, "evt.surplus") else {
+        return None;
+    };
+    let mut text = String::new();
+    let mut rest = blob.bytes.as_slice();
+    while let Some((len, tail)) = rest.split_first_chunk() {
+        let len = usize::try_from(u32::from_le_bytes(*len)).unwrap_or(usize::MAX);
+        let (param, tail) = tail.split_at(len.min(tail.len()));
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        if param.is_empty() {
+            text.push('-');
+        }
+        for byte in param {
+            let _ = write!(text, "{byte:02x}");
+        }
+        rest = tail;
+    }
+    Some(text)
 }
 
 /// No, of a process that another recorder knew and told nothing of.

@@ -318,7 +318,7 @@ fn path<'a>(ctx: &Ctx<'a>, desc: &ArgDesc, bytes: &'a [u8]) -> Shown<'a> {
     if raw.is_empty() || raw.starts_with(b"/") || raw.starts_with(b"<NA>") {
         return Shown::plain(text);
     }
-    match base(ctx, desc) {
+    match base(ctx, desc, false) {
         Some(base) => Shown::named(text, join_path(&base, raw)),
         None => Shown::plain(text),
     }
@@ -334,11 +334,11 @@ pub fn absolute(ctx: &Ctx<'_>, at: usize) -> Option<Vec<u8>> {
     if raw.starts_with(b"/") {
         return Some(join_path(b"", raw));
     }
-    Some(join_path(&base(ctx, desc)?, raw))
+    Some(join_path(&base(ctx, desc, true)?, raw))
 }
 
-/// Where a relative path starts; `None` when there is no process.
-fn base(ctx: &Ctx<'_>, desc: &ArgDesc) -> Option<Vec<u8>> {
+/// Where a relative path starts, also of which that is not known when it is to be `whole`; `None` when there is no process.
+fn base(ctx: &Ctx<'_>, desc: &ArgDesc, whole: bool) -> Option<Vec<u8>> {
     let cwd = &ctx.proc()?.cwd;
     if desc.by.is_empty() {
         return Some(cwd.clone());
@@ -355,6 +355,9 @@ fn base(ctx: &Ctx<'_>, desc: &ArgDesc) -> Option<Vec<u8>> {
         .and_then(|at| name.get(at + 1..));
     Some(match name {
         Some(name) if !name.is_empty() => [name, b"/"].concat(),
+        // A descriptor that nobody knows is called so by the peers; one without a name is taken for the root.
+        Some(_) if whole => b"/".to_vec(),
+        None if whole => b"<UNKNOWN>/".to_vec(),
         _ => Vec::new(),
     })
 }

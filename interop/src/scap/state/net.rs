@@ -4,14 +4,14 @@
 use super::*;
 
 impl State {
-    /// Whether an address is one of the machine's, or of the thread's container.
+    /// Whether an address is of the thread's container, or one of the machine's: its bridges' are so, too, for the peers.
     pub fn is_local(&self, addr: IpAddr, container: Option<&Arc<str>>) -> bool {
         if let Some(id) = container {
             if addr.is_ipv6() {
                 return false;
             }
-            if let Some(answer) = self.containers.has_address(id, addr) {
-                return answer;
+            if self.containers.has_address(id, addr) {
+                return true;
             }
         }
         self.interfaces

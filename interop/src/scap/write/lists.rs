@@ -8,8 +8,9 @@ use crate::scap::block::{MAGIC, SECTION};
 use crate::scap::lists;
 use crate::scap::params::Maker;
 use crate::scap::threads::{CLONE_FILES, CLONE_THREAD, l4, ty};
+use crate::scap::types::THREAD_FIELDS;
 use afterimage_format::Reader;
-use afterimage_model::{Ctx, File, FileKind, Process, Role, Tables};
+use afterimage_model::{Ctx, File, FileKind, Process, Role, Tables, Value};
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
@@ -26,9 +27,37 @@ const MAX_LISTED_FDS: usize = 4000;
 pub(super) struct Survey {
     threads: BTreeMap<i64, Arc<Process>>,
     files: BTreeMap<i64, BTreeMap<i64, Arc<File>>>,
+    /// Of threads, what another recorder kept with an event of theirs.
+    told: BTreeMap<i64, Told>,
     users: BTreeMap<u32, [String; 3]>,
     groups: BTreeMap<u32, String>,
     addresses: BTreeSet<IpAddr>,
+}
+
+/// What only captures of another program tell of a thread.
+#[derive(Clone, Copy, Default)]
+struct Told {
+    /// Its id inside its pid namespace.
+    vtid: Option<i64>,
+    /// How many descriptors its process may have.
+    fdlimit: Option<i64>,
+}
+
+impl Told {
+    fn of(ctx: &Ctx<'_>) -> Told {
+        let kept = |name: &str| {
+            let place = THREAD_FIELDS.iter().position(|field| *field == name)?;
+            let Value::Bytes(blob) = ctx.arg("thread.state")? else {
+                return None;
+            };
+            let word = blob.bytes.get(place * 8..)?.first_chunk()?;
+            Some(i64::from_le_bytes(*word))
+        };
+        Told {
+            vtid: kept("thread.vtid").filter(|id| *id > 0),
+            fdlimit: kept("proc.fdlimit").filter(|limit| *limit > 0),
+        }
+    }
 }
 
 impl Survey {
@@ -44,6 +73,7 @@ impl Survey {
         let tid = tid_of(ctx.event);
         if self.threads.len() < MAX_LISTED && !self.threads.contains_key(&tid) {
             self.threads.insert(tid, row.clone());
+            self.told.insert(tid, Told::of(ctx));
             self.account(ctx.tables, row);
         }
         // Who the parent was may be heard of late.
@@ -155,24 +185,29 @@ impl<W: Write> Scribe<W> {
         lists::accounts(&body, 2, |account| self.sim.add_account(&account));
 
         body.clear();
+        let told = |tid: &i64| survey.told.get(tid).copied().unwrap_or_default();
         for (tid, row) in &survey.threads {
-            put_entry(&mut body, &listed(reader, *tid, row));
+            put_entry(&mut body, &listed(reader, *tid, row, told(tid)));
         }
         // What is asked of a process is asked of its first thread, which need not have done anything.
         let mut leaders = BTreeMap::new();
-        for row in survey.threads.values() {
+        for (tid, row) in &survey.threads {
             let pid = i64::from(row.key.pid as i32);
             if !survey.threads.contains_key(&pid) {
-                leaders.entry(pid).or_insert(row);
+                leaders.entry(pid).or_insert((tid, row));
             }
         }
-        for (pid, row) in leaders {
-            put_entry(&mut body, &listed(reader, pid, row));
+        for (pid, (tid, row)) in &leaders {
+            let known = Told {
+                vtid: None,
+                ..told(tid)
+            };
+            put_entry(&mut body, &listed(reader, *pid, row, known));
         }
         self.block(0x215, &body)?;
         lists::processes(&body, 9, |thread| self.sim.add_listed(&thread));
 
-        for tid in survey.threads.keys() {
+        for tid in survey.threads.keys().chain(leaders.keys()) {
             body.clear();
             body.extend_from_slice(&tid.to_le_bytes());
             for (fd, file) in survey.files.get(tid).into_iter().flatten() {
@@ -232,7 +267,7 @@ pub fn cgroups_of(tables: &Tables, row: &Process) -> Vec<u8> {
 }
 
 /// An entry of the process list, without its length.
-fn listed(reader: &Reader, tid: i64, row: &Process) -> Vec<u8> {
+fn listed(reader: &Reader, tid: i64, row: &Process, told: Told) -> Vec<u8> {
     let pid = i64::from(row.key.pid as i32);
     let (exe, args) = split_argv(row);
     let is_thread = tid != pid;
@@ -242,7 +277,7 @@ fn listed(reader: &Reader, tid: i64, row: &Process) -> Vec<u8> {
     } else {
         i64::from(row.vpid as i32)
     };
-    let vtid = if is_thread { tid } else { vpid };
+    let vtid = told.vtid.unwrap_or(if is_thread { tid } else { vpid });
     for id in [
         tid,
         pid,
@@ -257,7 +292,7 @@ fn listed(reader: &Reader, tid: i64, row: &Process) -> Vec<u8> {
     put_text(&mut out, &row.exe_path, 1023);
     put_text(&mut out, args, 4095);
     put_text(&mut out, &row.cwd, 1023);
-    out.extend_from_slice(&1024_u64.to_le_bytes());
+    out.extend_from_slice(&told.fdlimit.unwrap_or(1024).to_le_bytes());
     let flags = if is_thread {
         CLONE_THREAD | CLONE_FILES | 1 << 1
     } else {
@@ -327,6 +362,13 @@ pub(super) fn user_dev(dev: u64) -> u64 {
     minor & 0xff | (major & 0xfff) << 8 | (minor & 0xf_ff00) << 12
 }
 
+/// Whether a socket is called by these ends in this order.
+fn is_named(file: &File, source: SocketAddr, dest: SocketAddr) -> bool {
+    let (from, to) = (source.ip(), dest.ip());
+    let name = format!("{from}:{}->{to}:{}", source.port(), dest.port());
+    file.path == name.as_bytes() || file.path == format!("{from}->{to}").as_bytes()
+}
+
 /// An entry of a list of descriptors, without its length.
 fn listed_file(fd: i64, file: &File) -> Vec<u8> {
     let mut out = Vec::new();
@@ -349,6 +391,10 @@ fn listed_file(fd: i64, file: &File) -> Vec<u8> {
             out.push(kind);
             let (source, dest) = match flow.role {
                 Role::Server => (flow.remote, flow.local),
+                // Which of them asked is then in nothing but the name.
+                Role::Unknown if is_named(file, flow.remote, flow.local) => {
+                    (flow.remote, flow.local)
+                }
                 _ => (flow.local, flow.remote),
             };
             out.extend_from_slice(&octets(source));

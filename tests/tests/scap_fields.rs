@@ -1,0 +1,348 @@
+//! Fields of small captures that were made for the purpose, as sysdig 0.29.3 shows them: what no capture at hand holds.
+
+use afterimage_indexer::Session;
+use afterimage_model::FieldValue;
+use afterimage_query::{FieldRef, Filter};
+use afterimage_tests::peers::scan;
+use std::io::Cursor;
+
+fn block(ty: u32, body: &[u8]) -> Vec<u8> {
+    let mut body = body.to_vec();
+    body.resize(body.len().next_multiple_of(4), 0);
+    let len = (body.len() as u32 + 12).to_le_bytes();
+    [&ty.to_le_bytes()[..], &len, &body, &len].concat()
+}
+
+fn text(text: &str) -> Vec<u8> {
+    [&(text.len() as u16).to_le_bytes()[..], text.as_bytes()].concat()
+}
+
+fn long(n: i64) -> Vec<u8> {
+    n.to_le_bytes().to_vec()
+}
+
+fn word(n: u32) -> Vec<u8> {
+    n.to_le_bytes().to_vec()
+}
+
+/// An entry of a list that counts its own length.
+fn counted(entry: &[u8]) -> Vec<u8> {
+    [&(entry.len() as u32 + 4).to_le_bytes()[..], entry].concat()
+}
+
+/// An entry of the list of processes, version 9.
+fn process(ids: [i64; 5], comm: &str, cgroup: &str) -> Vec<u8> {
+    let mut entry: Vec<u8> = ids.into_iter().flat_map(long).collect();
+    for part in [comm, comm, "/bin/x", "", "/srv"] {
+        entry.extend(text(part));
+    }
+    entry.extend(long(2048));
+    entry.extend([0; 12 + 28]);
+    entry.extend(text(""));
+    entry.extend([long(ids[0]), long(ids[1])].concat());
+    entry.extend([text(cgroup), text("/")].concat());
+    counted(&entry)
+}
+
+/// An event of a code, of a thread.
+fn event(code: u16, tid: i64, params: &[Vec<u8>]) -> Vec<u8> {
+    let lengths = params
+        .iter()
+        .flat_map(|param| (param.len() as u16).to_le_bytes());
+    let content: Vec<u8> = lengths.chain(params.concat()).collect();
+    let mut body = vec![0, 0];
+    body.extend(1_600_000_000_000_000_000_u64.to_le_bytes());
+    body.extend(tid.to_le_bytes());
+    body.extend((26 + content.len() as u32).to_le_bytes());
+    body.extend(code.to_le_bytes());
+    body.extend((params.len() as u32).to_le_bytes());
+    body.extend(content);
+    block(0x216, &body)
+}
+
+const SECTION: &[u8] = b"\x4d\x3c\x2b\x1a\x01\0\x02\0\xff\xff\xff\xff\xff\xff\xff\xff";
+
+/// A container of a web server, a shell, and what is left of a session whose leader is over.
+fn front() -> Vec<u8> {
+    let docker = format!("cpu=/docker/{}", "c0de".repeat(16));
+    let processes = [
+        process([1, 1, 0, 1, 1], "init", ""),
+        process([100, 100, 1, 100, 100], "bash", ""),
+        process([200, 200, 100, 100, 200], "curl", ""),
+        process([300, 300, 1, 999, 300], "old", ""),
+        process([301, 301, 300, 999, 300], "orphan", ""),
+        process([400, 400, 1, 400, 400], "httpd", &docker),
+    ];
+    // A socket that listens on IPv4, one on IPv6, a file and a directory.
+    let (any4, any6) = ([0; 4], [0; 16]);
+    let listening = |fd: i64, ty: u8, ip: &[u8], port: u16| {
+        counted(
+            &[
+                &long(fd),
+                &long(9),
+                &[ty][..],
+                ip,
+                &port.to_le_bytes(),
+                &[2],
+            ]
+            .concat(),
+        )
+    };
+    let entries = [
+        long(200),
+        listening(3, 5, &any4, 80),
+        listening(4, 6, &any6, 443),
+        counted(&[&long(5)[..], &long(9), &[1], &text("/etc/passwd")].concat()),
+        counted(&[&long(6)[..], &long(9), &[2], &text("/etc")].concat()),
+    ];
+    let interface = |name: &str, ip: [u8; 4]| {
+        let mut entry = vec![1, 0];
+        entry.extend((name.len() as u16).to_le_bytes());
+        entry.extend(ip);
+        entry.extend([255, 255, 0, 0, 172, 17, 255, 255]);
+        entry.extend([0; 8]);
+        entry.extend(name.as_bytes());
+        [word(entry.len() as u32), entry].concat()
+    };
+    [
+        block(0x0a0d_0d0a, SECTION),
+        block(0x201, &[0; 172]),
+        block(0x219, &interface("docker0", [172, 17, 0, 1])),
+        block(0x215, &processes.concat()),
+        block(0x218, &entries.concat()),
+    ]
+    .concat()
+}
+
+fn session(events: &[Vec<u8>]) -> Session {
+    let bytes = [front(), events.concat()].concat();
+    let session =
+        Session::from_reader(afterimage_interop::open_stream(Cursor::new(bytes)).unwrap());
+    assert_eq!(session.gaps(), []);
+    session
+}
+
+/// What the events that are shown have for a field; `<NA>` for none.
+fn told(events: &[Vec<u8>], field: &str) -> Vec<String> {
+    let field = FieldRef::parse(field).unwrap();
+    let mut all = Vec::new();
+    scan(&session(events), None, |ctx| {
+        let value = field.value(ctx).unwrap_or(FieldValue::str("<NA>"));
+        all.push(String::from_utf8(value.text().into_owned()).unwrap());
+    });
+    all
+}
+
+fn found(events: &[Vec<u8>], filter: &str) -> usize {
+    let filter = Filter::parse(filter).unwrap();
+    let mut count = 0;
+    scan(&session(events), Some(&filter), |_| count += 1);
+    count
+}
+
+/// The entry to a read from a descriptor.
+fn read(tid: i64, fd: i64) -> Vec<u8> {
+    event(6, tid, &[long(fd), word(10)])
+}
+
+#[test]
+fn a_listed_socket_that_listens_has_a_port_and_is_no_server_by_that() {
+    let events = [read(200, 3), read(200, 4), read(200, 5)];
+    assert_eq!(told(&events, "fd.sport"), ["80", "443", "<NA>"]);
+    assert_eq!(told(&events, "fd.sip"), ["<NA>"; 3]);
+    assert_eq!(told(&events, "fd.lport"), ["<NA>"; 3]);
+    assert_eq!(told(&events, "fd.is_server"), ["true", "true", "false"]);
+    assert_eq!(found(&events, "fd.sport=http or fd.sport=https"), 2);
+    // Of what is behind a descriptor they say that it has no protocol.
+    assert_eq!(told(&events, "fd.l4proto"), ["tcp", "tcp", "<NA>"]);
+    assert_eq!(found(&events, "fd.l4proto!=tcp"), 1);
+}
+
+#[test]
+fn a_session_is_called_by_its_leader_or_by_the_oldest_that_is_left_of_it() {
+    let events = [1, 200, 300, 301].map(|tid| read(tid, 0));
+    assert_eq!(told(&events, "proc.sname"), ["init", "bash", "old", "old"]);
+    assert_eq!(told(&events, "proc.sid"), ["1", "100", "999", "999"]);
+}
+
+#[test]
+fn an_address_of_a_bridge_is_local_also_to_a_container() {
+    let json = format!(
+        r#"{{"container":{{"id":"{}","name":"web","type":0,"ip":"172.17.0.4"}}}}{}"#,
+        "c0de".repeat(3),
+        "\0"
+    );
+    let ends = [[172, 17, 0, 1, 0x40, 0x9c], [172, 17, 0, 4, 80, 0]].concat();
+    let tuple = [vec![2], ends].concat();
+    let events = [
+        event(272, -1, &[json.into_bytes()]),
+        event(248, 400, &[word(0)]),
+        event(249, 400, &[long(7), tuple, vec![0], word(0), word(5)]),
+        read(400, 7),
+    ];
+    let last = |field: &str| told(&events, field).pop().unwrap();
+    assert_eq!(last("container.name"), "web");
+    assert_eq!(last("fd.name"), "172.17.0.1:40000->172.17.0.4:80");
+    assert_eq!(
+        (last("fd.lip"), last("fd.rip")),
+        ("172.17.0.1".into(), "172.17.0.4".into())
+    );
+    assert_eq!(
+        (last("fd.lport"), last("fd.sport")),
+        ("40000".into(), "80".into())
+    );
+    assert_eq!(last("fd.is_server"), "true");
+}
+
+#[test]
+fn what_returns_a_pid_or_an_address_has_no_name_for_an_error() {
+    let failed = |code: u16, result: i64| event(code, 200, &[long(result)]);
+    let events = [
+        failed(5, -13),
+        failed(275, -1),
+        failed(161, -12),
+        failed(275, 200),
+    ];
+    assert_eq!(
+        told(&events, "evt.res"),
+        ["EACCES", "-1", "FFFFFFFFFFFFFFF4", "SUCCESS"]
+    );
+    assert_eq!(
+        told(&events, "evt.failed"),
+        ["true", "true", "true", "false"]
+    );
+    assert_eq!(found(&events, "evt.res=EACCES or evt.res=-1"), 2);
+}
+
+#[test]
+fn a_call_may_read_one_descriptor_and_write_another() {
+    let events = [
+        event(332, 200, &[long(5), long(0), long(9)]),
+        read(200, 5),
+        event(8, 200, &[long(5), word(1)]),
+    ];
+    assert_eq!(told(&events, "evt.is_io_read"), ["true", "true", "false"]);
+    assert_eq!(told(&events, "evt.is_io_write"), ["true", "false", "true"]);
+    assert_eq!(told(&events, "evt.io_dir"), ["write", "read", "write"]);
+}
+
+#[test]
+fn the_first_kind_of_openat_says_at_its_entry_what_it_opens_and_later_ones_when_they_return() {
+    let asked = |code: u16, dirfd: i64, path: &str| {
+        event(
+            code,
+            200,
+            &[
+                long(dirfd),
+                format!("{path}\0").into_bytes(),
+                word(3),
+                word(0o644),
+            ],
+        )
+    };
+    let events = [
+        asked(102, -100, "a"),
+        asked(306, -100, "a"),
+        asked(102, 6, "passwd"),
+        asked(102, 99, "a"),
+        event(110, 200, &[long(6), b"shadow\0".to_vec()]),
+        event(
+            106,
+            200,
+            &[long(6), b"a\0".to_vec(), long(99), b"b\0".to_vec()],
+        ),
+        event(303, 200, &[long(0), long(99), b"x\0".to_vec(), word(0)]),
+    ];
+    assert_eq!(
+        told(&events, "evt.abspath"),
+        [
+            "/srv/a",
+            "<NA>",
+            "/etc/passwd",
+            "<UNKNOWN>/a",
+            "/etc/shadow",
+            "/etc/a",
+            "<UNKNOWN>/x"
+        ]
+    );
+    assert_eq!(told(&events, "evt.abspath.dst")[5], "<UNKNOWN>/b");
+    let open: Vec<String> = told(&events, "evt.is_open_write");
+    assert_eq!(
+        open,
+        ["true", "false", "true", "true", "false", "false", "false"]
+    );
+    assert_eq!(
+        told(&events, "evt.args")[6],
+        "res=0 dirfd=99 name=x(x) flags=0 "
+    );
+}
+
+/// A thread of a process of which nothing else happens, with ids of its own in its namespace.
+fn thread_of(pid: i64, tid: i64, vtid: i64) -> Vec<u8> {
+    let mut entry: Vec<u8> = [tid, pid, 1, pid, pid].into_iter().flat_map(long).collect();
+    for part in ["worker", "httpd", "/bin/x", "", "/srv"] {
+        entry.extend(text(part));
+    }
+    entry.extend([long(4096), word(1 << 13 | 1), vec![0; 8 + 28]].concat());
+    entry.extend([text(""), long(vtid), long(1), text(""), text("/")].concat());
+    block(0x215, &counted(&entry))
+}
+
+#[test]
+fn what_lists_say_of_threads_and_sockets_is_written_to_lists_again() {
+    let (near, far) = (
+        [0_u8; 15],
+        [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+    );
+    let ends = [
+        &far[..],
+        &[1],
+        &near,
+        &[1],
+        &40_001_u16.to_le_bytes(),
+        &443_u16.to_le_bytes(),
+        &[2],
+    ];
+    let socket = counted(&[&long(7)[..], &long(9), &[4], &ends.concat()].concat());
+    let pipe = counted(&[&long(6)[..], &long(9), &[7], &text("pipe:[4]")].concat());
+    let events = [
+        thread_of(400, 401, 63),
+        block(0x218, &[long(400), socket, pipe].concat()),
+        read(401, 7),
+        read(401, 6),
+    ];
+    let bytes = [front(), events.concat()].concat();
+    let open = |bytes: Vec<u8>| afterimage_interop::open_stream(Cursor::new(bytes)).unwrap();
+    let reader = open(bytes);
+    let (again, written) =
+        afterimage_interop::scap::write(&reader, Vec::new(), false, &mut |_| true).unwrap();
+    assert_eq!((written.events, written.hidden), (2, 0));
+    for reader in [reader, open(again)] {
+        let session = Session::from_reader(reader);
+        let mut lines = Vec::new();
+        let fields = ["fd.name", "thread.vtid", "proc.fdlimit", "proc.name"];
+        let fields = fields.map(|name| FieldRef::parse(name).unwrap());
+        scan(&session, None, |ctx| {
+            lines.push(fields.clone().map(|field| {
+                let value = field.value(ctx).unwrap_or(FieldValue::str("<NA>"));
+                String::from_utf8(value.text().into_owned()).unwrap()
+            }));
+        });
+        let line = |name: &str| [name, "63", "2048", "worker"].map(str::to_owned);
+        let socket = line("2001:db8::1:40001->::1:443");
+        assert_eq!(lines, [socket, line("pipe:[4]")]);
+    }
+}
+
+#[test]
+fn what_a_later_version_appended_can_be_asked_for() {
+    let more = |more: &[Vec<u8>]| event(5, 200, &[&[long(0), long(5)][..], more].concat());
+    let events = [more(&[]), more(&[vec![1, 255]]), more(&[vec![], vec![7]])];
+    assert_eq!(told(&events, "evt.surplus"), ["<NA>", "01ff", "- 07"]);
+    assert_eq!(found(&events, "evt.surplus exists"), 2);
+    let args = told(&events, "evt.args");
+    assert_eq!(
+        args,
+        ["res=0 fd=5(<f>/etc/passwd) ", "res=0 fd=5 ", "res=0 fd=5 "]
+    );
+}
