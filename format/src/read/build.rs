@@ -1,0 +1,371 @@
+//! What is gathered from the blocks of a file while it is opened.
+#![deny(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::arithmetic_side_effects
+)]
+
+use super::{ChunkInfo, Reader, Seal};
+use crate::block::{FileHead, tag_of};
+use crate::chunk_read::Zone;
+use crate::error::{Error, ErrorKind, Place, limit, malformed};
+use crate::keyframe::Frame;
+use crate::layout::{FILE_HEAD, FLAG_KEYFRAME, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block};
+use crate::records::{Lineage, Note, decode_gap, take_rows};
+use crate::scan::{Layout, Piece};
+use crate::source::Source;
+use crate::wire::Record;
+use afterimage_model::{BootNs, Gap, GapCause, Manifest, Schema, Tables, Totals};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What is gathered from the blocks while a file is opened.
+pub(super) struct Builder<'a> {
+    source: &'a Source,
+    tag: u64,
+    parts: Parts,
+    states: Vec<(u64, u64, u64)>,
+    /// Bytes of records decompressed so far.
+    spent: u64,
+    /// End of the last whole chunk, and the number of the event after it.
+    last_end: Option<BootNs>,
+    next_num: u64,
+    /// Gaps whose end is the start of the next chunk.
+    open: Vec<usize>,
+    has_header: bool,
+}
+
+#[derive(Default)]
+pub(super) struct Parts {
+    manifest: Manifest,
+    lineage: Lineage,
+    schema: Schema,
+    schema_at: Option<u64>,
+    chunks: Vec<ChunkInfo>,
+    gaps: Vec<Gap>,
+    state: Tables,
+    notes: Vec<Note>,
+    artifacts: Vec<(u64, u64)>,
+    keyframes: Vec<Frame>,
+    totals: Option<Totals>,
+    seal: Option<Seal>,
+}
+
+impl Parts {
+    pub(super) fn with(self, source: Source, head: FileHead) -> Reader {
+        let Parts {
+            manifest,
+            lineage,
+            schema,
+            schema_at,
+            chunks,
+            gaps,
+            state,
+            notes,
+            artifacts,
+            keyframes,
+            totals,
+            seal,
+        } = self;
+        Reader {
+            source,
+            tag: head.tag,
+            minor: head.minor,
+            manifest,
+            lineage,
+            schema,
+            schema_at,
+            chunks,
+            gaps,
+            state,
+            notes,
+            artifacts,
+            keyframes,
+            totals,
+            seal,
+            is_copy: false,
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(source: &'a Source, tag: u64) -> Builder<'a> {
+        Builder {
+            source,
+            tag,
+            parts: Parts::default(),
+            states: Vec::new(),
+            spent: 0,
+            last_end: None,
+            next_num: 1,
+            open: Vec::new(),
+            has_header: false,
+        }
+    }
+
+    /// Takes every piece. When `strict`, the first block that cannot be read is an error; else it becomes a gap.
+    pub(super) fn take(&mut self, layout: &Layout, strict: bool) -> Result<(), Error> {
+        for piece in &layout.pieces {
+            match piece {
+                Piece::Block {
+                    offset,
+                    len,
+                    ty,
+                    seq,
+                    zone,
+                } => {
+                    if let Err(kind) = self.block(*offset, *len, *ty, *seq, zone.as_ref()) {
+                        if strict {
+                            return Err(Error::at(Place::Block(*seq), *offset, kind));
+                        }
+                        self.damage(*offset, offset.saturating_add(*len), false, None, &kind);
+                    }
+                }
+                Piece::Damage {
+                    offset,
+                    end,
+                    torn,
+                    zone,
+                    why,
+                } => self.damage(*offset, *end, *torn, zone.as_deref(), why),
+            }
+        }
+        // Of the keyframes only the newest may have something that nothing else has: what the recorder's end did not tell.
+        let mut newest = Vec::new();
+        if let Some(last) = self.parts.keyframes.last() {
+            newest.clone_from(&last.blocks);
+            newest.retain(|block| !self.states.contains(block));
+            self.states.extend(&newest);
+            self.states.sort_by_key(|state| state.2);
+        }
+        // The newest description of a row is the one that counts, so it must not be the one a limit shuts out.
+        for (offset, len, seq) in std::mem::take(&mut self.states).into_iter().rev() {
+            let is_keyframe = newest.iter().any(|block| block.2 == seq);
+            if let Err(kind) = self.state(offset, is_keyframe) {
+                if strict {
+                    return Err(Error::at(Place::Block(seq), offset, kind));
+                }
+                self.damage(offset, offset.saturating_add(len), false, None, &kind);
+            }
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, offset: u64, most: u64) -> Result<Vec<u8>, ErrorKind> {
+        let block = self.source.opened(offset, self.tag)?;
+        let record = block.record(most)?;
+        self.spent = self.spent.saturating_add(record.len() as u64);
+        limit("length of all records", self.spent, MAX_STATES)?;
+        Ok(record.into_owned())
+    }
+
+    fn block(
+        &mut self,
+        offset: u64,
+        len: u64,
+        ty: u16,
+        seq: u64,
+        zone: Option<&Zone>,
+    ) -> Result<(), ErrorKind> {
+        match ty {
+            block::HEADER if seq == 0 => {
+                let body = self.record(offset, MAX_RECORD)?;
+                if tag_of(&body) != self.tag {
+                    return Err(ErrorKind::Mismatch {
+                        what: "capture tag",
+                        expected: self.tag,
+                        found: tag_of(&body),
+                    });
+                }
+                self.parts.manifest = Manifest::decode(&body)?;
+                self.parts.lineage = Lineage::decode(&body)?;
+                self.has_header = true;
+                self.last_end = Some(BootNs(self.parts.manifest.clock.boot_ns));
+            }
+            block::SCHEMA if seq == 1 => {
+                self.parts.schema = Schema::decode(&self.record(offset, MAX_RECORD)?)?;
+                self.parts.schema_at = Some(offset);
+            }
+            block::CHUNK => self.chunk(offset, len, zone.ok_or(malformed("chunk"))?)?,
+            block::GAP => {
+                let gap = decode_gap(&self.record(offset, MAX_RECORD)?)?;
+                self.parts.gaps.push(gap);
+            }
+            block::NOTE => {
+                let note = Note::decode(&self.record(offset, MAX_RECORD)?)?;
+                self.parts.notes.push(note);
+            }
+            block::STATE => self.state_block(offset, len, seq)?,
+            block::ARTIFACT => self.parts.artifacts.push((offset, seq)),
+            // Checkpoints, index and footer are for `verify`; other types are of later versions or private.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn chunk(&mut self, offset: u64, len: u64, zone: &Zone) -> Result<(), ErrorKind> {
+        if zone.first_num < self.next_num {
+            return Err(ErrorKind::Mismatch {
+                what: "number of the first event",
+                expected: self.next_num,
+                found: zone.first_num,
+            });
+        }
+        let missing = zone.first_num.saturating_sub(self.next_num);
+        let open = std::mem::take(&mut self.open);
+        for at in &open {
+            if let Some(gap) = self.parts.gaps.get_mut(*at) {
+                gap.end = zone.start.max(gap.start);
+                if open.len() == 1 {
+                    gap.count = Some(missing);
+                }
+            }
+        }
+        self.parts.chunks.push(ChunkInfo {
+            offset,
+            len,
+            first_num: zone.first_num,
+            events: zone.events,
+            span: (zone.start, zone.end),
+        });
+        self.next_num = zone.first_num.saturating_add(zone.events);
+        self.last_end = Some(zone.end.max(self.last_end.unwrap_or_default()));
+        Ok(())
+    }
+
+    /// A state block: one that is no keyframe is read when all blocks are known; the first is where keyframes begin.
+    fn state_block(&mut self, offset: u64, len: u64, seq: u64) -> Result<(), ErrorKind> {
+        let flags = self.source.head(offset, self.tag)?.flags;
+        let block = (offset, len, seq);
+        let chunks = self.parts.chunks.len();
+        let last = self.parts.keyframes.last_mut();
+        let is_keyframe = flags & FLAG_KEYFRAME != 0;
+        if !is_keyframe {
+            self.states.push(block);
+            // What comes later than the first is of some rows alone.
+            let is_more = last
+                .as_ref()
+                .is_some_and(|frame| !frame.continues(seq, chunks));
+            if chunks > 0 || is_more {
+                return Ok(());
+            }
+        }
+        match last {
+            Some(frame) if frame.continues(seq, chunks) => frame.blocks.push(block),
+            _ => self.parts.keyframes.push(Frame {
+                blocks: vec![block],
+                chunks,
+                flagged: is_keyframe,
+            }),
+        }
+        Ok(())
+    }
+
+    /// Rows of a state block that no later one has; past the limit, rows are left out: chunks carry their own. What was over is
+    /// what the first state says: later ones, and keyframes, are of later instants.
+    fn state(&mut self, offset: u64, is_keyframe: bool) -> Result<(), ErrorKind> {
+        if self.spent >= MAX_STATES.saturating_sub(MAX_STATE) {
+            return Ok(());
+        }
+        let record = self.record(offset, MAX_STATE)?;
+        let mut tables = Tables::default();
+        take_rows(&record, &mut tables)?;
+        let state = &mut self.parts.state;
+        for (id, row) in &mut tables.procs {
+            if is_keyframe && row.past {
+                Arc::make_mut(row).past = false;
+            }
+            let newer = state
+                .procs
+                .get_mut(id)
+                .filter(|newer| newer.past != row.past);
+            if let Some(newer) = newer.filter(|_| !is_keyframe) {
+                Arc::make_mut(newer).past = row.past;
+            }
+        }
+        keep(&mut state.procs, tables.procs);
+        keep(&mut state.containers, tables.containers);
+        keep(&mut state.files, tables.files);
+        keep(&mut state.users, tables.users);
+        keep(&mut state.groups, tables.groups);
+        keep(&mut state.descriptors, tables.descriptors);
+        keep(&mut state.mounts, tables.mounts);
+        Ok(())
+    }
+
+    /// Adds the gap of a damaged stretch, with what is known of it.
+    fn damage(&mut self, offset: u64, end: u64, torn: bool, zone: Option<&Zone>, why: &ErrorKind) {
+        let cause = if torn {
+            GapCause::Torn
+        } else {
+            GapCause::Unreadable
+        };
+        let start = self.last_end.unwrap_or_default();
+        let detail = format!("bytes {offset} to {end}: {why}");
+        let mut gap = Gap {
+            cause,
+            start,
+            end: start,
+            cpu: None,
+            count: None,
+            first_seq: None,
+            detail,
+        };
+        match zone {
+            Some(zone) if zone.first_num >= self.next_num => {
+                (gap.start, gap.end, gap.count) = (zone.start, zone.end, Some(zone.events));
+                self.next_num = zone.first_num.saturating_add(zone.events);
+                self.last_end = Some(zone.end.max(start));
+            }
+            _ => self.open.push(self.parts.gaps.len()),
+        }
+        self.parts.gaps.push(gap);
+    }
+
+    pub(super) fn finish(mut self, layout: Layout) -> Result<Parts, Error> {
+        if !self.has_header && self.parts.chunks.is_empty() {
+            return Err(Error::at(
+                Place::Block(0),
+                FILE_HEAD as u64,
+                ErrorKind::Missing { what: "header" },
+            ));
+        }
+        let ends_torn = matches!(layout.pieces.last(), Some(Piece::Damage { .. }));
+        match layout.footer {
+            Some(footer) => {
+                self.parts.seal = Some(Seal {
+                    at: BootNs(footer.at),
+                    real_ns: footer.real_ns,
+                    ended: footer.ended,
+                    signed: !footer.signature.is_empty(),
+                });
+                self.parts.totals = Some(footer.totals);
+            }
+            None if ends_torn => {}
+            None => {
+                let start = self.last_end.unwrap_or_default();
+                let detail = "the file ends without a footer: the recorder died, or is still at work, or the tail was cut".to_owned();
+                self.parts.gaps.push(Gap {
+                    cause: GapCause::Torn,
+                    start,
+                    end: start,
+                    cpu: None,
+                    count: None,
+                    first_seq: None,
+                    detail,
+                });
+            }
+        }
+        Ok(self.parts)
+    }
+}
+
+fn keep<K: Ord, V>(into: &mut BTreeMap<K, V>, rows: BTreeMap<K, V>) {
+    for (key, row) in rows {
+        if into.len() as u64 >= MAX_ROWS {
+            return;
+        }
+        into.entry(key).or_insert(row);
+    }
+}
