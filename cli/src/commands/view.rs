@@ -356,20 +356,26 @@ fn rows(
             table.write(out)?;
         }
         Form::Json => {
+            let names = view.names();
             for row in &rows {
                 let mut object = Object::new();
-                for (column, cell) in view.columns.iter().zip(&row.cells) {
-                    cell_json(&mut object, &key(view, column), cell);
+                for (name, cell) in names.iter().zip(&row.cells) {
+                    cell_json(&mut object, name, cell);
                 }
-                object
-                    .number("events", row.events)
-                    .number("first_num", row.first_num)
-                    .number("depth", row.depth);
+                // What every row has, where no column says it.
+                for (name, value) in [("events", row.events), ("first_num", row.first_num)] {
+                    if names.iter().all(|taken| taken != name) {
+                        object.number(name, value);
+                    }
+                }
+                if view.shape == Shape::Tree {
+                    object.number("depth", row.depth);
+                }
                 writeln!(out, "{}", object.end())?;
             }
         }
         Form::Csv => {
-            csv_line(out, view.columns.iter().map(|column| key(view, column)))?;
+            csv_line(out, view.names())?;
             for row in &rows {
                 let cells = view.columns.iter().zip(&row.cells);
                 csv_line(out, cells.map(|(_, cell)| csv_cell(cell)))?;
@@ -377,25 +383,6 @@ fn rows(
         }
     }
     Ok(())
-}
-
-/// A column's key: its field, with the aggregate where a field serves several columns.
-fn key(view: &ViewRow, column: &Column) -> String {
-    let twice = view
-        .columns
-        .iter()
-        .filter(|other| other.field == column.field)
-        .count()
-        > 1;
-    if twice {
-        format!(
-            "{}.{}",
-            column.field,
-            format!("{:?}", column.aggregate).to_ascii_lowercase()
-        )
-    } else {
-        column.field.to_owned()
-    }
 }
 
 /// Numbers stand right, text left.
@@ -474,8 +461,10 @@ fn sort_rows(rows: &mut [Row], view: &ViewRow, sort: &str) -> Result<(), Failure
         Some(name) => (name, true),
         None => (sort, false),
     };
+    let columns = || view.columns.iter();
     let named = |column: &Column| column.title.eq_ignore_ascii_case(name) || column.field == name;
-    let at = view.columns.iter().position(named).ok_or_else(|| {
+    let in_json = || view.names().iter().position(|known| known == name);
+    let at = columns().position(named).or_else(in_json).ok_or_else(|| {
         let titles: Vec<&str> = view.columns.iter().map(|column| column.title).collect();
         Failure::usage(
             format!("view {} has no column {}", view.id, Safe::new(name)),

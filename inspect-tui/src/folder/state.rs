@@ -7,6 +7,7 @@ use crate::show;
 use crate::state::entry::{Entry, Kind};
 use crate::state::table::Table;
 use afterimage_indexer::{Row, Rows, TimeLook, TimeStyle};
+use std::sync::Arc;
 
 /// What is to be done outside.
 #[derive(Clone, Debug)]
@@ -250,6 +251,7 @@ impl FolderState {
             Action::Sort => {
                 let table = &mut self.standing_mut().table;
                 table.sort_by(table.column);
+                table.arrange_now(&[]);
             }
             Action::Press(x, y) => self.press(x, y),
             _ => {}
@@ -299,7 +301,7 @@ impl FolderState {
             ..Rows::default()
         };
         if goes_on {
-            rows.rows = std::mem::take(&mut standing.table.rows.rows);
+            rows.rows = std::mem::take(&mut Arc::make_mut(&mut standing.table.rows).rows);
         } else {
             standing.rows.clear();
         }
@@ -314,6 +316,7 @@ impl FolderState {
             standing.rows.push((place, bad));
         }
         standing.table.fill(rows, row.columns);
+        standing.table.arrange_now(row.columns);
         self.keep_in_sight();
     }
 
