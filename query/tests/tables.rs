@@ -184,6 +184,7 @@ fn whatever_the_peers_show_is_here_or_it_is_said_why_not() {
             Place::View(id) => (id, "", ""),
             Place::Filtered(id, filter) => (id, filter, ""),
             Place::Sorted(id, column) => (id, "", column),
+            Place::Ranked(id, filter, column) => (id, filter, column),
             Place::Tile(id) => {
                 assert!(tile(id).is_some(), "{}: no tile {id}", row.name);
                 continue;
@@ -240,7 +241,9 @@ fn columns_are_called_in_json_what_a_filter_takes_or_a_word() {
             "errors",
             "evt.rawtime",
             "in_per_s",
-            "out_per_s"
+            "out_per_s",
+            "ops_per_s",
+            "bytes"
         ]
     );
     assert_eq!(

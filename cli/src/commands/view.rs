@@ -94,8 +94,8 @@ impl View {
         let (Some(file), Some(id), false) = (&self.file, &self.view, self.list) else {
             return super::views::list(out, super::Form::Text);
         };
-        let (row, own) = match &self.by {
-            Some(field) if id == "by" => (by(field)?, ""),
+        let (row, own, order) = match &self.by {
+            Some(field) if id == "by" => (by(field)?, "", ""),
             None if id == "by" => {
                 return Err(Failure::usage(
                     "the view `by` groups by a field, and none is named",
@@ -156,7 +156,10 @@ impl View {
         let choice = Choice {
             form,
             limit,
-            sort: self.sort.as_deref(),
+            sort: self
+                .sort
+                .as_deref()
+                .or(Some(order).filter(|order| !order.is_empty())),
             zone: self.when.tz,
             reveal: self.reveal,
         };
@@ -214,11 +217,14 @@ pub fn find(id: &str) -> Result<&'static ViewRow, Failure> {
     named(id).map(|found| found.0)
 }
 
-/// The same, with the filter that the name stands for at csysdig's or among sysdig's chisels.
-fn named(id: &str) -> Result<(&'static ViewRow, &'static str), Failure> {
+/// The same, with the filter and the order that the name stands for at csysdig's or among sysdig's chisels.
+fn named(id: &str) -> Result<(&'static ViewRow, &'static str, &'static str), Failure> {
     let by_id = |id: &str| VIEWS.iter().find(|view| view.id == id);
-    let exact = || by_id(id).map(|view| (view, ""));
-    let known = || habits::view_for(id).and_then(|(id, filter)| Some((by_id(id)?, filter)));
+    let exact = || by_id(id).map(|view| (view, "", ""));
+    let known = || {
+        let (id, filter, order) = habits::view_for(id)?;
+        Some((by_id(id)?, filter, order))
+    };
     exact().or_else(known).ok_or_else(|| {
         let near = VIEWS.iter().find(|view| {
             view.id.starts_with(id)
@@ -363,8 +369,9 @@ fn rows(
                     cell_json(&mut object, name, cell);
                 }
                 // What every row has, where no column says it.
+                let of_events = !matches!(view.shape, Shape::Made(made) if made.is_of_an_instant());
                 for (name, value) in [("events", row.events), ("first_num", row.first_num)] {
-                    if names.iter().all(|taken| taken != name) {
+                    if of_events && names.iter().all(|taken| taken != name) {
                         object.number(name, value);
                     }
                 }
@@ -505,5 +512,11 @@ mod tests {
         assert!(find("no such view").is_err_and(|f| f.remedy == "afterimage views lists them"));
         assert!(find("container").is_err_and(|f| f.remedy.starts_with("containers (Containers)")));
         assert!(find("procs").is_ok_and(|view| view.id == "processes"));
+        let order = |id: &str| named(id).map(|found| (found.0.id, found.1, found.2)).ok();
+        assert_eq!(order("topfiles_bytes"), Some(("files", "", "BYTES")));
+        assert_eq!(
+            order("topfiles_time"),
+            Some(("files", "evt.is_io=true", "WAITED"))
+        );
     }
 }

@@ -26,6 +26,7 @@ pub(super) const BASIC: &[View] = views! {
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Most resident memory of one process, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Most virtual memory of one process, where another recorder sampled it.";
     } "Every container that was recorded, also those that no longer exist.";
 
     "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 keeps ["COMMAND" "PID" "EVENTS" "ERRORS" "CONTAINER" "USER"] {
@@ -43,6 +44,8 @@ pub(super) const BASIC: &[View] = views! {
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
+        "PPID" "proc.ppid" 8 Last Plain "The parent's pid.";
+        "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Virtual memory, where another recorder sampled it.";
     } "Every process under its parent.";
 
     "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
@@ -57,6 +60,7 @@ pub(super) const BASIC: &[View] = views! {
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids that touched it.";
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
         "LAST" "evt.rawtime" 19 Last Time "Last touched.";
+        "BYTES" "evt.buflen.file" 8 Sum Bytes "Bytes read and written.";
     } "Every file that was touched.";
 
     "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
@@ -74,6 +78,8 @@ pub(super) const BASIC: &[View] = views! {
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
         "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
+        "OPS/S" "evt.count" 8 Rate Plain "Calls a second, over the span shown.";
+        "BYTES" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent.";
     } "Every pair of addresses, by the kernel's own socket.";
 
     "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 keeps ["ERROR" "CALL" "COUNT" "LAST COMMAND"] {
@@ -120,6 +126,7 @@ pub(super) const BASIC: &[View] = views! {
         "VTID" "thread.vtid" 8 Last Plain "Thread id, as its container numbers it.";
         "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+        "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
     } "Every thread that made an event.";
 
     "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 keeps ["EVENT" "COUNT" "ERRORS" "WAITED"] {
@@ -155,6 +162,8 @@ pub(super) const BASIC: &[View] = views! {
         "FILES" "fd.name" 6 Distinct Plain "Files touched.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+        "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
+        "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
     } "Files by directory.";
 
     "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat)" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "ASKED FOR" "RESULT" "COMMAND" "TIME"] {
@@ -209,7 +218,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every socket that was bound or began to listen, in order.";
 
-    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 4 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
+    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "PORT" "fd.sport" 6 Key Plain "Port of the server.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
@@ -217,7 +226,10 @@ pub(super) const BASIC: &[View] = views! {
         "OPS" "evt.count" 8 Sum Plain "Calls.";
         "CLIENTS" "fd.cip" 8 Distinct Plain "Distinct client addresses.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
-        "PROCESS" "proc.name" 0 Last Plain "Process that used it last.";
+        "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
+        "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
+        "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
+        "BYTES" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent.";
     } "Traffic by the server's port.";
 
     "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("processes"), "fd.type={}" sorted by 3 keeps ["TYPE" "IN" "OUT" "OPS" "WAITED"] {
@@ -248,6 +260,8 @@ pub(super) const BASIC: &[View] = views! {
         "TIME" "evt.rawtime" 19 First Time "When.";
         "EVENT" "evt.type" 16 First Plain "What happened.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
+        "ID" "container.id" 13 First Plain "First twelve characters of the container's id.";
+        "IMAGE" "container.image" 24 First Plain "Image it was started from.";
         "DETAIL" "evt.args" 0 First Plain "Arguments.";
     } "Starts and ends of containers as the kernel saw them, kills for lack of memory, and what runtimes told.";
 
