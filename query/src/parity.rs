@@ -299,7 +299,9 @@ pub fn parity_md() -> String {
          process has open once, not for each of its threads.\n\
          - `netstat` lists local sockets, too, after those that lead out of the machine. `CONNECTED` is what is called ESTABLISHED there; of UDP\n  \
          there is no LISTEN, but BOUND.\n\
-         - `syscalls` counts what happened, without the events that sysdig makes for its own books (`procinfo`, `sysdigevent`).\n\
+         - Calls are counted once. A capture of sysdig holds the entry to a call and its return; sysdig and csysdig count both, so that `topscalls`\n  \
+         says twice as many. EVENTS are events, as `read` lists them. `syscalls` leaves out what sysdig makes for its own books.\n\
+         - Bytes are those that reads and writes moved. `evt.buflen` is what sysdig says of it, which also counts the descriptor that `dup` gives.\n\
          - `topfiles_time` and `fdtime_by` count reads and writes only; the column WAITED without their filter counts every call.\n\
          - `server_ports` and `connections` also list what was opened and moved nothing.\n\
          \n## What was wrong there and is not here\n\n\

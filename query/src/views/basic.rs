@@ -19,8 +19,8 @@ pub(super) const BASIC: &[View] = views! {
         "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
@@ -36,8 +36,8 @@ pub(super) const BASIC: &[View] = views! {
         "USER" "user.name" 10 Last Plain "Effective user.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
         "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
@@ -52,7 +52,7 @@ pub(super) const BASIC: &[View] = views! {
         "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object.";
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
@@ -60,7 +60,7 @@ pub(super) const BASIC: &[View] = views! {
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids that touched it.";
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
         "LAST" "evt.rawtime" 19 Last Time "Last touched.";
-        "BYTES" "evt.buflen.file" 8 Sum Bytes "Bytes read and written.";
+        "BYTES" "evt.moved.file" 8 Sum Bytes "Bytes read and written.";
     } "Every file that was touched.";
 
     "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
@@ -73,13 +73,13 @@ pub(super) const BASIC: &[View] = views! {
         "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
         "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
         "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
-        "OPS/S" "evt.count" 8 Rate Plain "Calls a second, over the span shown.";
-        "BYTES" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent.";
+        "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
+        "BYTES" "evt.moved.net" 8 Sum Bytes "Bytes received and sent.";
     } "Every pair of addresses, by the kernel's own socket.";
 
     "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 keeps ["ERROR" "CALL" "COUNT" "LAST COMMAND"] {
@@ -119,8 +119,8 @@ pub(super) const BASIC: &[View] = views! {
         "TID" "thread.tid" 8 Key Plain "Thread id, as the host numbers it.";
         "NAME" "proc.name" 16 Last Plain "Name of the process.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "VTID" "thread.vtid" 8 Last Plain "Thread id, as its container numbers it.";
@@ -132,12 +132,12 @@ pub(super) const BASIC: &[View] = views! {
     "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 keeps ["EVENT" "COUNT" "ERRORS" "WAITED"] {
         "EVENT" "evt.type" 20 Key Plain "Call or happening.";
         "CATEGORY" "evt.category" 12 First Plain "What it is about.";
-        "COUNT" "evt.count" 10 Sum Plain "How often.";
-        "RATE/S" "evt.count" 9 Rate Plain "How often a second, over the span shown.";
+        "COUNT" "evt.count.call" 10 Sum Plain "How often.";
+        "RATE/S" "evt.count.call" 9 Rate Plain "How often a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "MEAN WAIT" "evt.latency" 9 Avg Duration "How long a call that waited did, in the mean.";
         "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
-        "BYTES" "evt.buflen" 8 Sum Bytes "Bytes moved.";
+        "BYTES" "evt.moved" 8 Sum Bytes "Bytes moved.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids that made it.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers it was made in.";
     } "Calls and happenings by name.";
@@ -146,8 +146,8 @@ pub(super) const BASIC: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "NAME" "proc.name" 16 Key Plain "Name.";
-        "COUNT" "evt.count" 9 Sum Plain "Events.";
-        "RATE/S" "evt.count" 9 Rate Plain "Events a second, over the span shown.";
+        "COUNT" "evt.count.call" 9 Sum Plain "Events.";
+        "RATE/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
@@ -158,7 +158,7 @@ pub(super) const BASIC: &[View] = views! {
         "DIRECTORY" "fd.directory" 0 Key Plain "Directory of the file.";
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "FILES" "fd.name" 6 Distinct Plain "Files touched.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
@@ -166,7 +166,7 @@ pub(super) const BASIC: &[View] = views! {
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
     } "Files by directory.";
 
-    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat)" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "ASKED FOR" "RESULT" "COMMAND" "TIME"] {
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "ASKED FOR" "RESULT" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -177,7 +177,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every attempt to open a file, in order.";
 
-    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir)" => Some("events"), "evt.num={}" sorted by 0 keeps ["PATH" "RESULT" "COMMAND" "TIME"] {
+    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["PATH" "RESULT" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -186,7 +186,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every attempt to remove a file or directory, in order.";
 
-    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "TIME" "PARENT" "USER" "PID"] {
+    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "TIME" "PARENT" "USER" "PID"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was executed.";
         "USER" "user.name" 10 First Plain "Effective user.";
@@ -197,7 +197,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Every program that was executed, in order.";
 
-    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "RESULT" "COMMAND" "TIME"] {
+    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "RESULT" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "connect goes out, accept comes in.";
@@ -207,7 +207,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every connection made or accepted, in order.";
 
-    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
+    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "bind or listen.";
@@ -223,21 +223,21 @@ pub(super) const BASIC: &[View] = views! {
         "PORT" "fd.sport" 6 Key Plain "Port of the server.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
         "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "CLIENTS" "fd.cip" 8 Distinct Plain "Distinct client addresses.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
         "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
         "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
         "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
-        "BYTES" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent.";
+        "BYTES" "evt.moved.net" 8 Sum Bytes "Bytes received and sent.";
     } "Traffic by the server's port.";
 
     "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("processes"), "fd.type={}" sorted by 3 keeps ["TYPE" "IN" "OUT" "OPS" "WAITED"] {
         "TYPE" "fd.type" 12 Key Plain "What was read from or written to.";
         "IN" "evt.buflen.in" 8 Sum Bytes "Bytes in.";
         "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "OPS/S" "evt.count" 8 Rate Plain "Calls a second, over the span shown.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
+        "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";

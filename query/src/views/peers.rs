@@ -10,7 +10,7 @@ pub(super) const PEERS: &[View] = views! {
         "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
         "USER" "evt.rawarg.utime_ns" 8 Sum Duration "Time in the program, told when a thread ends.";
         "SYSTEM" "evt.rawarg.stime_ns" 8 Sum Duration "Time in the kernel, told when a thread ends.";
-        "CALLS/S" "evt.count" 9 Rate Plain "Events a second, over the span shown.";
+        "CALLS/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
@@ -37,7 +37,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by how many descriptors they had open, where a recorder sampled that.";
 
-    "backlog" '\0' "Waiting connections" List "evt.type in (accept, accept4) and evt.failed=false" => Some("connections"), "evt.num={}" sorted by 0 keeps ["PORT" "WAITING" "MOST" "FULL%" "COMMAND" "TIME"] {
+    "backlog" '\0' "Waiting connections" List "evt.type in (accept, accept4) and evt.failed=false and evt.count.call=1" => Some("connections"), "evt.num={}" sorted by 0 keeps ["PORT" "WAITING" "MOST" "FULL%" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When one was accepted.";
         "PORT" "fd.sport" 6 First Plain "Port of the server.";
@@ -65,8 +65,8 @@ pub(super) const PEERS: &[View] = views! {
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers with events.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "UID" "k8s.pod.uid" 36 Last Plain "Uid of the pod.";
         "LABELS" "k8s.pod.labels" 0 Last Plain "Labels, where another recorder kept them.";
@@ -77,8 +77,8 @@ pub(super) const PEERS: &[View] = views! {
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ID" "k8s.ns.id" 0 Last Plain "Id, where another recorder kept it.";
     } "Namespaces of Kubernetes.";
 
@@ -87,8 +87,8 @@ pub(super) const PEERS: &[View] = views! {
         "NAME" "k8s.rc.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.rc.labels" 0 Last Plain "Labels.";
     } "Replication controllers of Kubernetes, where another recorder kept them.";
 
@@ -97,8 +97,8 @@ pub(super) const PEERS: &[View] = views! {
         "NAME" "k8s.deployment.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.deployment.labels" 0 Last Plain "Labels.";
     } "Deployments of Kubernetes, where another recorder kept them.";
 
@@ -107,8 +107,8 @@ pub(super) const PEERS: &[View] = views! {
         "NAME" "k8s.rs.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.rs.labels" 0 Last Plain "Labels.";
     } "Replica sets of Kubernetes, where another recorder kept them.";
 
@@ -117,8 +117,8 @@ pub(super) const PEERS: &[View] = views! {
         "NAME" "k8s.svc.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.svc.labels" 0 Last Plain "Labels.";
     } "Services of Kubernetes, where another recorder kept them.";
 
@@ -168,7 +168,7 @@ pub(super) const PEERS: &[View] = views! {
         "MESSAGE" "syslog.message" 0 First Plain "Text.";
     } "Lines written to /dev/log.";
 
-    "logs" '\0' "Logs" List "evt.is_io_write=true and evt.failed=false and (fd.name endswith .log or fd.name endswith _log or fd.name contains /var/log/ or fd.num in (1, 2) and fd.type in (pipe, file, char)) and not (fd.name endswith .gz or fd.name endswith .tgz)" => Some("events"), "evt.num={}" sorted by 0 keeps ["TEXT" "PROCESS" "CONTAINER" "TO" "TIME"] {
+    "logs" '\0' "Logs" List "evt.is_io_write=true and evt.failed=false and (fd.name endswith .log or fd.name endswith _log or fd.name contains /var/log/ or fd.num in (1, 2) and fd.type in (pipe, file, char)) and not (fd.name endswith .gz or fd.name endswith .tgz) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["TEXT" "PROCESS" "CONTAINER" "TO" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was written.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -190,7 +190,7 @@ pub(super) const PEERS: &[View] = views! {
         "DATA" "evt.buffer" 0 First Plain "What was moved, as much as was kept.";
     } "What was read and written, in order.";
 
-    "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh)" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "USER" "SHELL" "DIRECTORY" "TIME"] {
+    "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "USER" "SHELL" "DIRECTORY" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "USER" "user.name" 10 First Plain "Effective user.";
@@ -215,7 +215,7 @@ pub(super) const PEERS: &[View] = views! {
         "LAST COMMAND" "proc.cmdline" 0 Last Plain "What ran last.";
     } "Shells, and what was done below each.";
 
-    "shellshock" '\0' "Shellshock" List "evt.type in (execve, execveat) and proc.env contains '() {'" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "PARENT" "CONTAINER" "TIME"] {
+    "shellshock" '\0' "Shellshock" List "evt.type in (execve, execveat) and proc.env contains '() {' and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "PARENT" "CONTAINER" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "PARENT" "proc.pname" 16 First Plain "Who executed it.";
@@ -267,7 +267,7 @@ pub(super) const PEERS: &[View] = views! {
         "METRICS" "evt.buffer" 0 First Plain "Name, value and kind of each, as much as was kept.";
     } "What was sent or received over UDP and Unix sockets that looks like metrics of StatsD; what it means is told in conversations.";
 
-    "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset)" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "RESULT" "PROCESS" "ARGUMENTS" "USER" "TIME"] {
+    "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "RESULT" "PROCESS" "ARGUMENTS" "USER" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 12 First Plain "Call.";
