@@ -142,13 +142,19 @@ impl Talk {
             Kind::Inet(_) => "fd.type in (ipv4, ipv6)",
             Kind::Unix => "fd.type=unix",
             Kind::Pipe => "fd.type=pipe",
-            Kind::Tty => "fd.type=char",
+            Kind::Tty => "fd.type in (char, file)",
         };
         if self.kind == Kind::Tty {
             let path = self.ends.first().map_or(&[][..], |end| &end.path);
             let name = format!("{types} and fd.name={}", print_value(path));
+            let container = self.ends.iter().map(|end| &end.container[..]);
+            let container = container.filter(|name| !name.is_empty()).next_back();
             return match inodes.is_empty() {
-                true => name,
+                // Nothing else tells it from a terminal of this name in another container.
+                true => match container {
+                    Some(of) => format!("{name} and container.name={}", print_value(of)),
+                    None => name,
+                },
                 false => format!("{name} and fd.ino in ({})", inodes.join(", ")),
             };
         }
