@@ -2,6 +2,8 @@
 //! `cargo run --release --example million [ROWS]`. Each key is pressed, each answer taken and each frame drawn here; the work
 //! between is done by a thread, as the worker does it.
 
+#![expect(clippy::print_stdout, reason = "it reports to whoever runs it")]
+
 use afterimage_indexer::{Cell, Row, Rows};
 use afterimage_inspect_tui::action::Action;
 use afterimage_inspect_tui::arrange::arrange;

@@ -428,10 +428,11 @@ mod tests {
             unit: afterimage_query::Unit::Plain,
             doc: "",
         }];
-        let mut rows = Rows::default();
-        rows.rows = (0..10_000)
-            .map(|at| row(Cell::Text(format!("row {at}!").into_bytes())))
-            .collect();
+        let text = |at| row(Cell::Text(format!("row {at}!").into_bytes()));
+        let rows = Rows {
+            rows: (0..10_000).map(text).collect(),
+            ..Rows::default()
+        };
         let order = Arc::new((0..rows.rows.len()).rev().collect::<Vec<_>>());
         let hunt = |needle: &str, from, backwards| Hunt {
             rows: Arc::new(rows.clone()),

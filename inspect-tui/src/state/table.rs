@@ -37,9 +37,9 @@ pub struct Table {
     /// What stands below it, in views that show something there.
     pub below: Below,
     /// What is to be shown instead, once it is arranged.
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<Box<Wanted>>,
     /// What the worker was asked to arrange and has not yet.
-    pub asked: Option<Wanted>,
+    pub asked: Option<Box<Wanted>>,
 }
 
 impl Table {
@@ -113,13 +113,13 @@ impl Table {
             sort: self.sort,
             folded: self.folded.clone(),
         };
-        self.wanted.clone().unwrap_or_else(shown)
+        self.wanted.as_deref().cloned().unwrap_or_else(shown)
     }
 
     /// Shows rows in another way: at once where they are few or it is easy, else when the worker has arranged them.
     fn want(&mut self, wanted: Wanted, columns: &[Column], easy: bool) {
         let few = wanted.rows.rows.len() <= AT_ONCE;
-        drop_elsewhere(self.wanted.replace(wanted));
+        drop_elsewhere(self.wanted.replace(Box::new(wanted)));
         if few || easy {
             self.arrange_now(columns);
         }
@@ -128,7 +128,7 @@ impl Table {
     /// Shows what is wanted without asking the worker.
     pub fn arrange_now(&mut self, columns: &[Column]) {
         self.asked = None;
-        let Some(wanted) = self.wanted.clone() else {
+        let Some(wanted) = self.wanted.as_deref().cloned() else {
             return;
         };
         let stands = self.stands(&wanted);
@@ -149,7 +149,7 @@ impl Table {
 
     /// What the worker is to arrange. While it works on rows they are not taken from it because others have come since: those follow.
     pub fn ask(&mut self) -> Option<(Wanted, Stands)> {
-        let wanted = self.wanted.as_ref()?;
+        let wanted = self.wanted.as_deref()?;
         let under_way = self
             .asked
             .as_ref()
@@ -157,7 +157,7 @@ impl Table {
         if under_way {
             return None;
         }
-        self.asked = Some(wanted.clone());
+        self.asked = Some(Box::new(wanted.clone()));
         Some((wanted.clone(), self.stands(wanted)))
     }
 
