@@ -107,7 +107,7 @@ mod tests {
         let talk = Talk::for_tests(kind, pieces);
         let lines = joined(&talk);
         let line = |piece: &Piece| {
-            let text = String::from_utf8_lossy(&piece.bytes).into_owned();
+            let text = String::from_utf8(piece.bytes.clone()).expect("text");
             (piece.num, piece.from, text)
         };
         lines.iter().map(line).collect()

@@ -6,6 +6,7 @@ use crate::area::{Area, Plan, plan};
 use crate::show;
 use crate::state::entry::{Entry, Kind};
 use crate::state::table::Table;
+use crate::state::{first_kept, keeping};
 use afterimage_indexer::{Row, Rows, TimeLook, TimeStyle};
 use std::sync::Arc;
 
@@ -37,6 +38,17 @@ pub struct Standing {
     pub more: Option<Spot>,
     /// What it was asked; `None` before that.
     asked: Option<Query>,
+}
+
+impl Standing {
+    /// The beginning of a page. Where not all columns fit, the one that says most is selected: that one is always there.
+    fn of(row: &PageRow, width: u16) -> Standing {
+        let mut standing = Standing::default();
+        if width < show::NARROW {
+            standing.table.column = first_kept(row.keeps, row.columns);
+        }
+        standing
+    }
 }
 
 /// What is waited for.
@@ -99,7 +111,7 @@ impl FolderState {
             ascii: false,
             size,
             page: 0,
-            pages: PAGES.iter().map(|_| Standing::default()).collect(),
+            pages: PAGES.iter().map(|row| Standing::of(row, size.0)).collect(),
             activity: Vec::new(),
             words: String::new(),
             span: None,
@@ -544,6 +556,8 @@ pub(super) fn tabs(area: Area) -> impl Iterator<Item = (usize, Area)> {
 pub(super) fn widths(state: &FolderState) -> Vec<crate::area::Width> {
     let (columns, widest) = (state.row().columns, &state.standing().table.widest);
     let style = state.style();
-    let of = |(at, column)| show::width(column, widest.get(at).copied(), &style, state.size.0);
-    columns.iter().enumerate().map(of).collect()
+    let total = state.size.0;
+    let of = |(at, column)| show::width(column, widest.get(at).copied(), &style, total);
+    let widths = columns.iter().enumerate().map(of);
+    keeping(state.row().keeps, columns, widths, total)
 }

@@ -286,3 +286,27 @@ fn events_at_hand_stay_when_no_more_can_be_fetched() {
     assert_eq!(state.standing().table.order.len(), 40);
     assert!(state.notice.is_some() && state.wants().is_empty());
 }
+
+#[test]
+fn a_narrow_screen_shows_the_columns_that_say_most() {
+    for (keys, titles) in [
+        ("", &["CAPTURE", "EVENTS", "LOST"][..]),
+        ("2", &["KIND", "WHAT", "EVENTS"]),
+        ("3", &["PROCESS", "TYPE", "WHAT"]),
+        ("4", &["INDICATOR", "HOST", "EVENTS"]),
+    ] {
+        let (_, mut player) = player(40, 12);
+        let screen = press(&mut player, keys);
+        for title in titles {
+            assert!(screen.contains(title), "{title}\n{screen}");
+        }
+    }
+    for row in PAGES {
+        let titles: Vec<&str> = row.columns.iter().map(|column| column.title).collect();
+        assert!(
+            row.keeps.iter().all(|kept| titles.contains(kept)),
+            "{:?}",
+            row.page
+        );
+    }
+}

@@ -44,7 +44,7 @@ impl State {
                 let all = every.then_some(self.facts.events);
                 let mut list = EventList::new(all);
                 if self.size.0 < NARROW {
-                    list.column = first_kept(view);
+                    list.column = first_kept(view.keeps, view.columns);
                 }
                 if let Body::Events(old) = &self.step().body {
                     list.column = old.column;
@@ -73,7 +73,7 @@ impl State {
                     && !table.loaded
                     && narrow
                 {
-                    table.column = first_kept(view);
+                    table.column = first_kept(view.keeps, view.columns);
                 }
                 self.ask(Ask::Rows(view, which));
             }

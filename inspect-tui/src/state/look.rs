@@ -92,7 +92,7 @@ impl Below {
     pub fn take(&mut self, rows: Rows) {
         let columns = said_view().map_or(&[][..], |view| view.columns);
         let mut said = Table {
-            column: said_view().map_or(0, super::first_kept),
+            column: said_view().map_or(0, |view| super::first_kept(view.keeps, view.columns)),
             ..Table::default()
         };
         said.fill(rows, columns);

@@ -21,16 +21,17 @@ pub fn tree_column(view: &View) -> Option<usize> {
     tree.then(named).flatten()
 }
 
-/// What the columns of a view need, with those that stay where not all fit.
+/// What columns need, with those that stay where not all fit.
 pub fn keeping(
-    view: &View,
+    keeps: &[&str],
+    columns: &[Column],
     widths: impl Iterator<Item = area::Width>,
     total: u16,
 ) -> Vec<area::Width> {
     /// Cells that the first of them gets at most before others do.
     const ENOUGH: u16 = 40;
     let with_rank = |(column, mut width): (&Column, area::Width)| {
-        width.kept = view.keeps.iter().position(|title| *title == column.title);
+        width.kept = keeps.iter().position(|title| *title == column.title);
         if width.kept == Some(0) {
             // Half of the screen is for what answers the question.
             let most = match width.elastic {
@@ -41,13 +42,13 @@ pub fn keeping(
         }
         width
     };
-    view.columns.iter().zip(widths).map(with_rank).collect()
+    columns.iter().zip(widths).map(with_rank).collect()
 }
 
 /// The column that stays longest where not all fit: what is selected there at first.
-pub fn first_kept(view: &View) -> usize {
-    let first = view.keeps.first();
-    let titles = view.columns.iter().map(|column| column.title);
+pub fn first_kept(keeps: &[&str], columns: &[Column]) -> usize {
+    let first = keeps.first();
+    let titles = columns.iter().map(|column| column.title);
     titles
         .enumerate()
         .find(|(_, title)| Some(title) == first)
@@ -101,7 +102,12 @@ impl State {
                 .filter(|_| !tree || Some(at) != tree_column(view));
             show::width(column, widest, &style, total)
         };
-        keeping(view, view.columns.iter().enumerate().map(width), total)
+        keeping(
+            view.keeps,
+            view.columns,
+            view.columns.iter().enumerate().map(width),
+            total,
+        )
     }
 
     /// What is said below the line being typed: why it is wrong, or what it could become.

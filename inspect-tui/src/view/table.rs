@@ -86,7 +86,12 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
     };
     let rows = Rows {
         columns: view.columns,
-        widths: keeping(view, view.columns.iter().enumerate().map(width), area.width),
+        widths: keeping(
+            view.keeps,
+            view.columns,
+            view.columns.iter().enumerate().map(width),
+            area.width,
+        ),
         tree: None,
         sort: None,
         cursor: said.cursor.checked_sub(said.top),
