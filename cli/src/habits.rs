@@ -19,9 +19,9 @@ pub const HABITS: &[(&str, &str)] = &[
     ("events", "events"),
 ];
 
-/// The view that answers for a name of sysdig's, and the filter that the name stands for: exact first, else the longest
-/// name it begins with.
-pub fn view_for(name: &str) -> Option<(&'static str, &'static str)> {
+/// The view that answers for a name of sysdig's, and the filter and the column of order that the name stands for: exact first, else
+/// the longest name it begins with.
+pub fn view_for(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
     let exact = || HABITS.iter().find(|row| row.0 == name);
     let near = || {
         HABITS
@@ -29,7 +29,7 @@ pub fn view_for(name: &str) -> Option<(&'static str, &'static str)> {
             .filter(|row| row.0.len() > 3 && name.starts_with(row.0))
             .max_by_key(|row| row.0.len())
     };
-    view_of_peer(name).or_else(|| exact().or_else(near).map(|row| (row.1, "")))
+    view_of_peer(name).or_else(|| exact().or_else(near).map(|row| (row.1, "", "")))
 }
 
 /// The answer to `-c CHISEL`.
@@ -37,8 +37,17 @@ pub fn chisel_hint(chisel: &str) -> Failure {
     Failure::usage(
         format!("there are no chisels here, so no {}", Safe::new(chisel)),
         match view_for(chisel) {
-            Some((view, "")) => format!("afterimage view FILE {view}"),
-            Some((view, filter)) => format!("afterimage view FILE {view} '{filter}'"),
+            Some((view, filter, sort)) => {
+                let filter = match filter {
+                    "" => String::new(),
+                    filter => format!(" '{filter}'"),
+                };
+                let sort = match sort {
+                    "" => String::new(),
+                    sort => format!(" --sort {sort}"),
+                };
+                format!("afterimage view FILE {view}{filter}{sort}")
+            }
             None => "afterimage views lists what can be shown".to_owned(),
         },
     )

@@ -488,8 +488,12 @@ fn views_come_as_table_json_and_csv() {
         };
         ask(&[]);
         for line in ask(&["--json"]).out.lines() {
-            serde_json::from_str::<serde_json::Value>(line)
+            let row = serde_json::from_str::<serde_json::Value>(line)
                 .unwrap_or_else(|e| panic!("{}: {e}: {line}", view.id));
+            let named = |name: &String| row.get(name).is_some();
+            assert!(view.names().iter().all(named), "{}: {line}", view.id);
+            let once = |name: &String| line.matches(&format!("\"{name}\":")).count() == 1;
+            assert!(view.names().iter().all(once), "{}: {line}", view.id);
         }
     }
     assert!(

@@ -307,3 +307,56 @@ fn what_stood_at_an_instant_is_told_with_its_containers() {
         }
     }
 }
+
+/// Rows of a view as JSON.
+fn rows(desk: &Desk, capture: &str, view: &str) -> Vec<serde_json::Value> {
+    let out = desk.out(&["view", capture, view, "--json"]);
+    out.lines()
+        .map(|line| serde_json::from_str(line).expect("a row"))
+        .collect()
+}
+
+#[test]
+fn a_call_whose_entry_is_an_event_too_is_counted_and_listed_once() {
+    let desk = Desk::new();
+    desk.scap("web.scap");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    let sample = sample.display().to_string();
+    for view in [
+        "commands",
+        "file_opens",
+        "deletions",
+        "listening",
+        "shell_activity",
+    ] {
+        let (ours, theirs) = (rows(&desk, &sample, view), rows(&desk, "web.scap", view));
+        assert!(!ours.is_empty(), "{view}");
+        assert_eq!(ours.len(), theirs.len(), "{view}");
+    }
+    let counts = |capture: &str, key: &str, view: &str, count: &str| {
+        let mut counts: Vec<(String, u64)> = rows(&desk, capture, view)
+            .iter()
+            .map(|row| (row[key].to_string(), row[count].as_u64().expect("a count")))
+            .collect();
+        counts.sort();
+        counts
+    };
+    for call in [
+        "execve", "openat", "read", "write", "connect", "accept4", "unlinkat",
+    ] {
+        let of = |capture: &str| {
+            let all = counts(capture, "evt.type", "syscalls", "count");
+            let name = format!("\"{call}\"");
+            all.into_iter().find(|(found, _)| *found == name)
+        };
+        assert_eq!(of(&sample), of("web.scap"), "{call}");
+    }
+    // Bytes are bytes, not the descriptors that dup gives.
+    let of_files = |capture: &str| counts(capture, "fd.name", "files", "bytes");
+    let moved = |capture: &str| of_files(capture).iter().map(|(_, n)| n).sum::<u64>();
+    assert!(moved(&sample) > 0);
+    for row in rows(&desk, "web.scap", "files") {
+        let of = |key: &str| row[key].as_u64().expect("bytes");
+        assert_eq!(of("in") + of("out"), of("bytes"), "{row}");
+    }
+}

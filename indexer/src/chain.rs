@@ -326,9 +326,11 @@ impl Visitor for Teller<'_> {
 }
 
 fn steps() -> Result<Vec<(Evaluator, Template)>, Error> {
+    // A call is one step, also where its entry is told apart from its return.
+    let once = Filter::parse("evt.count.call=1");
     let made = STEPS.iter().map(|step| {
         Ok((
-            Filter::parse(step.filter)?.evaluator(),
+            Filter::parse(step.filter)?.and(once.clone()?).evaluator(),
             Template::parse(step.sentence)?,
         ))
     });

@@ -73,6 +73,7 @@ mod talks;
 mod tests;
 mod timeline;
 mod tree;
+mod typed;
 
 /// A remark in a capture, by a person or a program.
 pub use afterimage_format::Note;

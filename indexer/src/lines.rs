@@ -6,6 +6,8 @@ use crate::rows::{Row, Rows};
 use crate::session::Session;
 use crate::speak;
 use crate::talks::{Piece, Talk, WHOLE, collect};
+use crate::typed::joined;
+use std::borrow::Cow;
 
 /// Longest line; what is longer is broken.
 const MOST_LINE: usize = 4096;
@@ -91,6 +93,7 @@ pub(crate) fn said_lines(talk: &Talk, piece: &Piece) -> Vec<Vec<u8>> {
 fn each(
     session: &Session,
     asked: &Asked<'_>,
+    said_in: impl Fn(&Talk) -> Cow<'_, [Piece]>,
     pieces: impl Fn(&Talk, &Piece, &mut dyn FnMut(&dyn Fn(&str) -> Cell)),
 ) -> Rows {
     let (talks, complete) = collect(session, asked, WHOLE);
@@ -111,7 +114,7 @@ fn each(
             });
             rows.push(row(head, talk.first_num, talk.events, talk.filter()));
         }
-        for piece in &talk.pieces {
+        for piece in said_in(talk).iter() {
             pieces(talk, piece, &mut |own| {
                 let cells = columns.cells(None, |name| match name {
                     "first" => instant(session, piece.time),
@@ -132,9 +135,13 @@ fn each(
     made::answer(rows, matched, complete)
 }
 
+fn as_it_was(talk: &Talk) -> Cow<'_, [Piece]> {
+    Cow::Borrowed(&talk.pieces)
+}
+
 /// The rows of `conversation`.
 pub(crate) fn lines(session: &Session, asked: &Asked<'_>) -> Rows {
-    each(session, asked, |talk, piece, add| {
+    each(session, asked, joined, |talk, piece, add| {
         for line in said_lines(talk, piece) {
             add(&|name| match name {
                 // An empty line is a line.
@@ -148,7 +155,7 @@ pub(crate) fn lines(session: &Session, asked: &Asked<'_>) -> Rows {
 /// The rows of `conversation_bytes`.
 pub(crate) fn bytes(session: &Session, asked: &Asked<'_>) -> Rows {
     let offsets = std::cell::RefCell::new((u64::MAX, [0u64; 2]));
-    each(session, asked, |talk, piece, add| {
+    each(session, asked, as_it_was, |talk, piece, add| {
         let mut offsets = offsets.borrow_mut();
         if offsets.0 != talk.first_num {
             *offsets = (talk.first_num, [0; 2]);

@@ -64,11 +64,14 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
     let rows: Vec<_> = sessions(&talks)
         .map(|(talk, shell)| {
             let end = talk.ends.get(shell);
-            let mut typed = talk.pieces.iter().filter(|piece| piece.from != shell);
-            let about = typed.find_map(|piece| {
-                let mut lines = piece.bytes.split(|b| matches!(b, b'\n' | b'\r'));
-                lines.find(|line| !line.trim_ascii().is_empty())
-            });
+            /// Bytes in which the first line is looked for.
+            const BEGINS: usize = 4096;
+            // Shells at a terminal read letter by letter.
+            let typed = talk.pieces.iter().filter(|piece| piece.from != shell);
+            let typed = typed.flat_map(|piece| piece.bytes.iter().copied());
+            let typed: Vec<u8> = typed.take(BEGINS).collect();
+            let mut lines = typed.split(|b| matches!(b, b'\n' | b'\r'));
+            let about = lines.find(|line| !line.trim_ascii().is_empty());
             let cells = columns.cells(None, |name| match name {
                 "first" => instant(session, talk.first),
                 "kind" => text(talk.kind.name()),

@@ -12,7 +12,7 @@ use crate::reading::FieldReader;
 use crate::rows::Rows;
 use crate::session::{Session, Visitor};
 use crate::speak;
-use afterimage_model::{Ctx, File, FileKind, Flow, Role, Value, fields, render};
+use afterimage_model::{Ctx, File, FileKind, Flow, Origin, Role, Value, fields, render};
 use afterimage_query::{FieldRef, print_value};
 pub(crate) use size::Size;
 use size::{MOST_SIZES, size_of};
@@ -36,6 +36,7 @@ struct Collector {
     talks: Vec<Talk>,
     by_inode: HashMap<(u8, u64, u64), (usize, usize)>,
     by_flow: HashMap<(u16, SocketAddr, SocketAddr), usize>,
+    /// Those without an inode, by path, and of terminals by the container's name, too.
     by_path: HashMap<Vec<u8>, usize>,
     /// Ends of unix sockets whose other end was not met yet, by the pids of both.
     half: HashMap<(u32, u32), Vec<usize>>,
@@ -50,8 +51,10 @@ struct Collector {
     matched: u64,
 }
 
+/// Whether a file is a terminal. Captures of sysdig do not tell what kind of file a path leads to.
 fn is_terminal(file: &File) -> bool {
-    file.kind == FileKind::Char
+    let told = file.origin == Origin::Told || file.marks & File::TOLD != 0;
+    (file.kind == FileKind::Char || file.kind == FileKind::File && told)
         && (file.path.starts_with(b"/dev/pts/") || file.path.starts_with(b"/dev/tty"))
         && file.path != b"/dev/pts/ptmx"
 }
@@ -146,11 +149,18 @@ impl Collector {
                     if file.path.is_empty() {
                         return None;
                     }
-                    match self.by_path.get(&file.path) {
+                    // Each container has terminals of the same names.
+                    let id = self.container.id(ctx);
+                    let of = match self.container.key(id) {
+                        Key::Text(name) if kind == Kind::Tty => name.as_slice(),
+                        _ => &[],
+                    };
+                    let name = [of, b"\0", &file.path[..]].concat();
+                    match self.by_path.get(&name) {
                         Some(at) => (*at, usize::from(reads || kind == Kind::Tty)),
                         None => {
                             let at = self.start(kind, ctx);
-                            self.by_path.insert(file.path.clone(), at);
+                            self.by_path.insert(name, at);
                             (at, usize::from(reads || kind == Kind::Tty))
                         }
                     }
@@ -352,7 +362,9 @@ impl Visitor for Collector {
         let moved = payload(ctx, &mut self.way);
         let reads = match &moved {
             Some((reads, ..)) => *reads,
-            None if matches!(file.kind, FileKind::Pipe | FileKind::Char) => return true,
+            None if matches!(file.kind, FileKind::Pipe | FileKind::Char | FileKind::File) => {
+                return true;
+            }
             None => false,
         };
         let Some((at, end)) = self.place(ctx, file, reads) else {

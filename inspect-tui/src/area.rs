@@ -213,8 +213,10 @@ pub struct Width {
     pub elastic: bool,
     /// Cells with fewer than which it is not begun, where it needs more.
     pub least: u16,
-    /// Whether it stays on screen, as the last, where columns before it have no room: it says what its rows are about.
-    pub kept: bool,
+    /// Cells that say enough of it where not all columns fit; never more than `cells`, unless it takes what is left.
+    pub short: u16,
+    /// Its place among the columns that stay where not all fit; `None` for one that gives way.
+    pub kept: Option<usize>,
 }
 
 /// Where a column of a table stands.
@@ -228,26 +230,35 @@ pub struct Placed {
     pub width: u16,
 }
 
-/// Places the columns that can be seen, one cell between them. Columns before `selected` leave the screen when it would
-/// not fit otherwise.
+/// Places the columns that can be seen, one cell between them. Where not all fit, those that are kept stay, as many of the first of
+/// them as have room, and the selected one; the others come as one goes to them.
 pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
     let last = widths.len().saturating_sub(1);
     let selected = selected.min(last);
-    if let Some(kept) = widths.last().filter(|width| width.kept) {
+    if widths.iter().any(|width| width.kept.is_some()) {
         let whole = columns_from(widths, total, 0);
-        // A third of the screen is for it, or less where it needs less.
-        let room = (total / 3).max(STUMP).min(kept.wish);
-        let before = widths.get(..last).unwrap_or_default();
-        if whole.len() < widths.len() && total > room + STUMP {
-            let mut placed = columns(before, total - room - 1, selected);
-            let end = placed.last().map_or(0, |last| last.x + last.width + 1);
-            placed.push(Placed {
-                column: last,
-                x: end,
-                width: total - end,
-            });
-            return placed;
-        }
+        /// Cells in which the end of a row says something.
+        const ENOUGH: u16 = 2 * STUMP;
+        let enough = |(placed, width): (&Placed, &Width)| {
+            let least = match width.least {
+                STUMP => ENOUGH,
+                least => least,
+            };
+            placed.width >= width.short.min(least)
+        };
+        return match whole.len() == widths.len() && whole.iter().zip(widths).all(enough) {
+            true => whole,
+            false => {
+                let placed = columns_kept(widths, total, selected);
+                match placed.last().is_some_and(|one| one.column < last) {
+                    // A cell at the edge is for the mark that says that there are more.
+                    true if total > 2 * STUMP => {
+                        columns_kept(widths, total.saturating_sub(1), selected)
+                    }
+                    _ => placed,
+                }
+            }
+        };
     }
     for first in 0..=selected {
         let placed = columns_from(widths, total, first);
@@ -256,6 +267,109 @@ pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
         }
     }
     Vec::new()
+}
+
+/// Places the selected column, those that are kept as far as there is room, and of the others those from as far to the left as
+/// the selected one allows.
+fn columns_kept(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
+    let Some(own) = widths.get(selected) else {
+        return Vec::new();
+    };
+    let mut left = total.saturating_sub(own.short);
+    let mut shown = vec![(selected, own.short)];
+    let room = |left: &mut u16, width: &Width| match left.checked_sub(width.short + 1) {
+        Some(rest) => {
+            *left = rest;
+            true
+        }
+        None => false,
+    };
+    let mut kept: Vec<(usize, usize)> = (0..)
+        .zip(widths)
+        .filter_map(|(at, width)| Some((width.kept?, at)))
+        .collect();
+    kept.sort_unstable();
+    for (_, at) in &kept {
+        let width = widths.get(*at).filter(|_| *at != selected);
+        if let Some(width) = width.filter(|width| room(&mut left, width)) {
+            shown.push((*at, width.short));
+        }
+    }
+    // They get what they need before others come.
+    for (at, _) in &shown {
+        let width = widths.get(*at).filter(|width| !width.elastic);
+        left = left.saturating_sub(width.map_or(0, |width| width.cells - width.short));
+    }
+    let is_kept = |at: &usize| kept.iter().any(|(_, kept)| kept == at);
+    let others: Vec<usize> = (0..widths.len()).filter(|at| !is_kept(at)).collect();
+    let standing = others.iter().position(|at| *at == selected).unwrap_or(0);
+    // How far to the left of the selected column one can begin without losing it.
+    let first = (0..=standing).find(|first| {
+        let mut left = left;
+        let mut before = others.get(*first..standing).into_iter().flatten();
+        before.all(|at| widths.get(*at).is_some_and(|width| room(&mut left, width)))
+    });
+    for at in others.iter().skip(first.unwrap_or(standing)) {
+        let Some(width) = widths.get(*at).filter(|_| *at != selected) else {
+            continue;
+        };
+        if room(&mut left, width) {
+            shown.push((*at, width.short));
+            continue;
+        }
+        // A part of it is better than nothing.
+        if left > width.least.min(width.cells) {
+            shown.push((*at, left - 1));
+        }
+        break;
+    }
+    spread(widths, total, shown)
+}
+
+/// Gives the columns that are shown what is left, the first of them first: what they need, then what those wish for that take what
+/// is left, then what the others wish for.
+fn spread(widths: &[Width], total: u16, mut shown: Vec<(usize, u16)>) -> Vec<Placed> {
+    // What is kept comes before what happens to be selected.
+    shown.sort_by_key(|(at, _)| {
+        let kept = widths.get(*at).and_then(|width| width.kept);
+        kept.unwrap_or(usize::MAX)
+    });
+    let with_width = |(at, short): (usize, u16)| Some((at, *widths.get(at)?, short.min(total)));
+    let mut cells: Vec<(usize, Width, u16)> = shown.into_iter().filter_map(with_width).collect();
+    let used: u32 = cells
+        .iter()
+        .map(|(_, _, cells)| u32::from(*cells) + 1)
+        .sum();
+    let mut left = (u32::from(total) + 1).saturating_sub(used);
+    let mut grow = |cells: &mut u16, to: u16| {
+        let by = u32::from(to.saturating_sub(*cells)).min(left);
+        left -= by;
+        *cells = cells.saturating_add(u16::try_from(by).unwrap_or(0));
+    };
+    for (_, width, cells) in &mut cells {
+        grow(cells, width.cells);
+    }
+    for elastic in [true, false] {
+        for (_, width, cells) in cells.iter_mut().filter(|one| one.1.elastic == elastic) {
+            grow(cells, width.wish);
+        }
+    }
+    cells.sort_unstable_by_key(|(at, ..)| *at);
+    if let Some((_, _, cells)) = cells.iter_mut().rfind(|one| one.1.elastic) {
+        grow(cells, u16::MAX);
+    }
+    let mut x = 0u16;
+    let place = |(column, _, cells): (usize, Width, u16)| {
+        let width = cells.min(total.saturating_sub(x));
+        let placed = Placed { column, x, width };
+        x = x.saturating_add(width).saturating_add(1);
+        placed
+    };
+    cells
+        .into_iter()
+        .map(place)
+        .filter(|one| one.width > 0)
+        .collect()
 }
 
 fn columns_from(widths: &[Width], total: u16, first: usize) -> Vec<Placed> {
@@ -321,21 +435,31 @@ mod tests {
             wish: (*cells).max(14),
             elastic: *cells == 0,
             least: STUMP,
-            kept: false,
+            short: (*cells).max(14),
+            kept: None,
         };
         cells.iter().map(width).collect()
     }
 
     #[test]
     fn the_selected_column_is_always_on_screen_and_none_leaves_it() {
-        let widths = widths(&[8, 0, 12, 6, 0, 30]);
-        for total in 1..140 {
-            for selected in 0..widths.len() {
-                let placed = columns(&widths, total, selected);
-                let inside = |p: &Placed| p.x + p.width <= total;
-                assert!(placed.iter().all(inside), "{total}: {placed:?}");
-                let seen = placed.iter().any(|p| p.column == selected);
-                assert!(seen, "{selected} in {total}: {placed:?}");
+        let mut widths = widths(&[8, 0, 12, 6, 0, 30]);
+        for kept in [&[][..], &[5], &[4, 1], &[2, 0, 3, 5, 1, 4]] {
+            for (rank, at) in kept.iter().enumerate() {
+                widths[*at].kept = Some(rank);
+            }
+            for total in 1..140 {
+                for selected in 0..widths.len() {
+                    let placed = columns(&widths, total, selected);
+                    let inside = |p: &Placed| p.x + p.width <= total;
+                    assert!(placed.iter().all(inside), "{total}: {placed:?}");
+                    let apart = |pair: &[Placed]| {
+                        pair[0].column < pair[1].column && pair[0].x + pair[0].width < pair[1].x
+                    };
+                    assert!(placed.windows(2).all(apart), "{total}: {placed:?}");
+                    let seen = placed.iter().any(|p| p.column == selected);
+                    assert!(seen, "{selected} in {total}: {placed:?}");
+                }
             }
         }
     }
@@ -361,24 +485,39 @@ mod tests {
     }
 
     #[test]
-    fn a_column_that_is_kept_stays_where_others_have_no_room_and_those_come_when_they_are_selected()
-    {
+    fn columns_that_are_kept_stay_and_the_others_come_when_one_goes_to_them() {
         let mut widths = widths(&[14, 14, 14, 14, 0]);
-        widths[4].kept = true;
+        (widths[4].kept, widths[1].kept) = (Some(0), Some(1));
         let of = |total, selected| {
             let placed = columns(&widths, total, selected);
-            assert!(
-                placed
-                    .last()
-                    .is_some_and(|last| last.x + last.width == total)
-            );
+            let last = placed.last().expect("there are columns");
+            assert!(last.column != 4 || last.x + last.width == total);
             placed.iter().map(|p| p.column).collect::<Vec<_>>()
         };
         assert_eq!(of(90, 0), [0, 1, 2, 3, 4], "there is room for all");
         assert_eq!(of(60, 0), [0, 1, 2, 4]);
         assert_eq!(of(60, 3), [1, 2, 3, 4]);
-        assert_eq!(of(60, 4).last(), Some(&4));
-        assert_eq!(of(30, 0), [0, 4]);
+        assert_eq!(of(60, 4), [0, 1, 2, 4]);
+        assert_eq!(of(30, 4), [1, 4]);
+        assert_eq!(of(30, 0), [0, 4], "the first that is kept goes last");
+        assert_eq!(of(20, 2), [2]);
+    }
+
+    #[test]
+    fn what_is_left_goes_to_the_columns_that_say_most() {
+        let mut widths = widths(&[20, 20, 20]);
+        for (at, width) in widths.iter_mut().enumerate() {
+            width.short = 9;
+            width.kept = Some(2 - at);
+        }
+        let of = |total| {
+            let placed = columns(&widths, total, 0);
+            placed.iter().map(|p| p.width).collect::<Vec<_>>()
+        };
+        assert_eq!(of(62), [20, 20, 20]);
+        assert_eq!(of(50), [9, 19, 20]);
+        assert_eq!(of(29), [9, 9, 9]);
+        assert_eq!(of(28), [9, 18], "the selected one and the first");
     }
 
     #[test]

@@ -75,6 +75,7 @@ pub fn write(
         form,
         rows: 0,
         view,
+        names: view.names(),
     };
     out.begin().map_err(io)?;
     if view.shape == Shape::Events {
@@ -115,6 +116,8 @@ struct Sheet<W: Write> {
     form: Form,
     rows: u64,
     view: &'static View,
+    /// What its columns are called.
+    names: Vec<String>,
 }
 
 impl<W: Write> Sheet<W> {
@@ -127,13 +130,8 @@ impl<W: Write> Sheet<W> {
             let rule = "|---".repeat(titles.len());
             return writeln!(self.out, "| {} |\n{rule}|", titles.join(" | "));
         }
-        let titles: Vec<String> = self
-            .view
-            .columns
-            .iter()
-            .map(|column| csv(column.title))
-            .collect();
-        writeln!(self.out, "{}", titles.join(","))
+        let names: Vec<String> = self.names.iter().map(|name| csv(name)).collect();
+        writeln!(self.out, "{}", names.join(","))
     }
 
     fn row(&mut self, cells: &[Cell]) -> std::io::Result<()> {
@@ -161,18 +159,17 @@ impl<W: Write> Sheet<W> {
             return writeln!(self.out, "{}", cells.join(","));
         }
         let cells: Vec<String> = self
-            .view
-            .columns
+            .names
             .iter()
             .zip(cells)
-            .map(|(column, cell)| {
+            .map(|(name, cell)| {
                 let value = match cell {
                     Cell::Missing => "null".to_owned(),
                     Cell::Number(n) => n.to_string(),
                     Cell::Float(x) if x.is_finite() => x.to_string(),
                     other => quoted(&text(other).unwrap_or_default()),
                 };
-                format!("{}: {value}", quoted(column.title))
+                format!("{}: {value}", quoted(name))
             })
             .collect();
         let comma = if self.rows > 1 { "," } else { "" };

@@ -138,6 +138,12 @@ impl Facts {
         let losses = self.losses(true);
         let losses = losses.as_deref().unwrap_or("nothing known");
         add("lost", losses.trim_start_matches("LOST "));
+        if self.hides {
+            add(
+                "hidden",
+                "events that the recorder kept for its own books, such as samples of processes; afterimage read --internal shows them",
+            );
+        }
         add("capture id", &m.capture_id);
         add("recorded by", &m.tool);
         add("host", &m.host);

@@ -41,6 +41,8 @@ pub struct PageRow {
     pub title: &'static str,
     /// Its columns.
     pub columns: &'static [Column],
+    /// Titles of the columns that stay where not all fit, the first of them longest.
+    pub keeps: &'static [&'static str],
     /// One sentence.
     pub doc: &'static str,
 }
@@ -87,6 +89,7 @@ pub const PAGES: &[PageRow] = &[
             column("TRIGGER", "of.trigger", 20, Plain),
             column("ALERT", "of.reason", 0, Plain),
         ],
+        keeps: &["CAPTURE", "EVENTS", "LOST", "INTEGRITY", "FROM"],
         doc: "Every capture in the folder: where it is from, whether it is whole, why it was made.",
     },
     PageRow {
@@ -103,6 +106,7 @@ pub const PAGES: &[PageRow] = &[
             column("HOST", "of.host", 16, Plain),
             column("CAPTURE", "of.capture", 0, Plain),
         ],
+        keeps: &["WHAT", "KIND", "EVENTS", "CAPTURE", "HOST"],
         doc: "What has the words that were searched for, in all captures, best first.",
     },
     PageRow {
@@ -118,6 +122,7 @@ pub const PAGES: &[PageRow] = &[
             column("WHAT", "of.text", 0, Plain),
             column("CAPTURE", "of.capture", 24, Plain),
         ],
+        keeps: &["WHAT", "TYPE", "PROCESS", "HOST", "TIME"],
         doc: "The events of all captures by the clock, those that were searched for.",
     },
     PageRow {
@@ -135,6 +140,7 @@ pub const PAGES: &[PageRow] = &[
             column("IN", "of.text", 0, Plain),
             column("FIRST CAPTURE", "of.capture", 24, Plain),
         ],
+        keeps: &["INDICATOR", "EVENTS", "HOST", "CAPTURES", "FIRST"],
         doc: "Where the indicators of a list were seen on each host, when first and when last.",
     },
 ];

@@ -17,6 +17,7 @@
 
 pub mod action;
 pub mod area;
+pub mod arrange;
 pub mod board;
 mod colours;
 pub mod detail;

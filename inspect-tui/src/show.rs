@@ -3,8 +3,8 @@
 use crate::area::{STUMP, Width};
 use crate::fit;
 use afterimage_indexer::{Cell, TimeLook, TimeStyle, cell_text};
-use afterimage_model::Manifest;
-use afterimage_query::{Column, Unit};
+use afterimage_model::{FieldType, Manifest, fields};
+use afterimage_query::{Aggregate, Column, Unit};
 
 /// The next way to show instants.
 pub fn next_look(look: TimeLook) -> TimeLook {
@@ -68,41 +68,75 @@ pub fn measure<'r>(columns: &[Column], rows: impl Iterator<Item = &'r [Cell]>) -
     widest
 }
 
+/// Columns of a terminal that is so narrow that most views do not fit.
+pub const NARROW: u16 = 70;
+
+/// Whether a column's cells stand to the right.
+pub fn is_number(column: &Column) -> bool {
+    let counted = !matches!(
+        column.aggregate,
+        Aggregate::Key | Aggregate::First | Aggregate::Last
+    );
+    let field = fields::split_name(column.field).map(|(field, _)| field.ty);
+    let number = matches!(
+        field,
+        Some(
+            FieldType::Int
+                | FieldType::Uint
+                | FieldType::Double
+                | FieldType::Port
+                | FieldType::RelTime
+        )
+    );
+    let gap = matches!(column.field, "gap.count" | "gap.cpu");
+    column.unit != Unit::Time
+        && (counted
+            || number
+            || gap
+            || matches!(column.unit, Unit::Bytes | Unit::Duration | Unit::Heat))
+}
+
 /// What a column needs: what its view gives it, or less when its widest cell is narrower.
 pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16) -> Width {
     /// Cells of an instant's fraction that may be cut: it then still tells tenths of a second.
     const FRACTION: u16 = 7;
+    /// Columns from this width on hold texts, shorter ones names; so many cells of a text say what it is.
+    const TEXT: u16 = 24;
     // One cell more than the title is for the mark of sorting.
     let title = fit::cells(column.title) as u16 + 1;
     if column.unit == Unit::Time {
         let cells = style.width().max(title);
+        let least = cells.saturating_sub(FRACTION);
         return Width {
             cells,
             wish: cells,
             elastic: false,
-            least: cells.saturating_sub(FRACTION),
-            kept: false,
+            least,
+            short: if total < NARROW { least } else { cells },
+            kept: None,
         };
     }
-    if column.width == 0 {
-        let least = total / 3;
-        let cells = widest.unwrap_or(least).min(least).max(title);
-        return Width {
-            cells,
-            wish: widest.unwrap_or(cells).max(cells),
-            elastic: true,
-            least: STUMP,
-            kept: false,
-        };
-    }
-    let cells = widest.map_or(column.width, |widest| widest.min(column.width));
-    let cells = cells.max(title.min(column.width));
+    let elastic = column.width == 0;
+    let cells = match elastic {
+        true => widest.unwrap_or(total / 3).min(total / 3).max(title),
+        false => {
+            let cells = widest.map_or(column.width, |widest| widest.min(column.width));
+            cells.max(title.min(column.width))
+        }
+    };
+    let short = match is_number(column) {
+        // Half of a number is another number.
+        true => cells,
+        false if elastic || column.width >= TEXT => cells.min((total / 3).clamp(STUMP, TEXT)),
+        false => cells.min((total / 4).max(STUMP)),
+    };
     Width {
         cells,
         wish: widest.unwrap_or(cells).max(cells),
-        elastic: false,
+        elastic,
         least: STUMP,
-        kept: false,
+        short,
+        kept: None,
     }
 }
 

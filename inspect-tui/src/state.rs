@@ -20,7 +20,7 @@ use crate::show;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
 use afterimage_query::{Filter, VIEWS, View};
-pub use readings::tree_column;
+pub use readings::{first_kept, keeping, tree_column};
 
 use entry::{Entry, Kind};
 use events::EventList;
@@ -525,5 +525,59 @@ mod tests {
         assert!(!stops(&state.update(Action::Cancel)));
         state.update(Action::ClearFilter);
         assert!(!state.stopped, "what is asked anew is not stopped");
+    }
+
+    /// The view of errors with so many rows, which the worker would have to arrange.
+    fn many_errors() -> State {
+        let (mut state, effects) = errors();
+        state.receive(ticket(&effects, Lane::Body), rows(10_000));
+        state
+    }
+
+    #[test]
+    fn many_rows_are_sorted_by_the_worker_and_esc_leaves_them_as_they_were() {
+        let mut state = many_errors();
+        let effects = state.update(Action::Sort);
+        let sorting = ticket(&effects, Lane::Order);
+        assert!(table(&state).sort.is_none(), "nothing was sorted here");
+        let effects = state.update(Action::Cancel);
+        assert!(
+            effects
+                .iter()
+                .any(|effect| matches!(effect, Effect::GiveUp(Lane::Order))),
+            "{effects:?}"
+        );
+        assert!(table(&state).wanted.is_none() && !state.coming(Lane::Order));
+        let wanted = crate::arrange::Wanted {
+            rows: table(&state).rows.clone(),
+            sort: Some((0, true)),
+            ..Default::default()
+        };
+        let never = std::sync::atomic::AtomicBool::new(false);
+        let stands = crate::arrange::Stands::Line(0);
+        let arranged = crate::arrange::arrange(wanted, &stands, &never, &mut drop);
+        let answer = Answer::Arranged(arranged.expect("it is not cancelled"));
+        state.receive(sorting, answer.clone());
+        assert!(table(&state).sort.is_none(), "it was given up");
+        let sorting = ticket(&state.update(Action::Sort), Lane::Order);
+        state.receive(sorting, answer);
+        assert_eq!(table(&state).sort, Some((0, true)));
+    }
+
+    #[test]
+    fn a_text_is_searched_for_by_the_worker_among_many_rows() {
+        let mut state = many_errors();
+        state.needle = "x".to_owned();
+        let searching = ticket(&state.update(Action::Next), Lane::Errand);
+        let rows = table(&state).rows.clone();
+        state.receive(searching, Answer::Hunted(rows, Some(77), false));
+        assert_eq!(table(&state).cursor, 77);
+        // What was found among rows that are not there any more is nowhere.
+        let searching = ticket(&state.update(Action::Next), Lane::Errand);
+        state.receive(
+            searching,
+            Answer::Hunted(Default::default(), Some(5), false),
+        );
+        assert_eq!(table(&state).cursor, 77);
     }
 }

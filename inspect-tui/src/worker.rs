@@ -4,6 +4,7 @@
 
 mod work;
 
+use crate::arrange::{Arranged, Hunt, Stands, Wanted};
 use crate::detail::Detail;
 use crate::theme::Role;
 use afterimage_indexer::{Cell, Histogram, Overview, Progress, Rows, Session, Span};
@@ -35,6 +36,8 @@ pub enum Lane {
     Alerts,
     /// What was said in the selected talk.
     Said,
+    /// The order of rows that are at hand.
+    Order,
 }
 
 /// The threads, each with the lanes it serves: a page must not wait for a scan, nor the timeline for a search.
@@ -45,6 +48,7 @@ const THREADS: &[(&str, &[Lane])] = &[
     ("inspect-timeline", &[Lane::Timeline]),
     ("inspect-marks", &[Lane::Marks, Lane::Said]),
     ("inspect-alerts", &[Lane::Alerts]),
+    ("inspect-order", &[Lane::Order]),
 ];
 
 /// Lanes whose work may look at the whole capture, so that the user may want to stop it.
@@ -96,6 +100,10 @@ pub enum Ask {
         /// Towards the beginning.
         backwards: bool,
     },
+    /// Rows in another order.
+    Arrange(Wanted, Stands),
+    /// The next row with a text.
+    Hunt(Box<Hunt>),
     /// When each of these events happened.
     Moments(Vec<u64>),
     /// When rules fired, in the whole capture.
@@ -128,7 +136,12 @@ impl Ask {
             Ask::Said(..) => Lane::Said,
             Ask::Page { .. } => Lane::Page,
             Ask::Detail(_) => Lane::Detail,
-            Ask::Find { .. } | Ask::Locate(_) | Ask::Follow(_) | Ask::Export { .. } => Lane::Errand,
+            Ask::Arrange(..) => Lane::Order,
+            Ask::Find { .. }
+            | Ask::Hunt(_)
+            | Ask::Locate(_)
+            | Ask::Follow(_)
+            | Ask::Export { .. } => Lane::Errand,
         }
     }
 }
@@ -178,6 +191,10 @@ pub enum Answer {
     Detail(Option<Box<Detail>>),
     /// The number of an event that was searched for; `None` when there is none.
     Found(Option<u64>),
+    /// The place of a row that was searched for, the rows it is among, and whether it was searched for backwards.
+    Hunted(Arc<Rows>, Option<usize>, bool),
+    /// Rows in the order asked for.
+    Arranged(Arranged),
     /// The filter that selects the conversation of an event; `None` when it belongs to none.
     Follow(u64, Option<String>),
     /// Rows written, and where.
@@ -421,7 +438,10 @@ fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u
     const FETCHING: i32 = 5;
     /// Counting has a tenth, and so goes on beside other work.
     const COUNTING: i32 = 10;
-    if lanes.contains(&Lane::Page) {
+    if lanes
+        .iter()
+        .any(|lane| matches!(lane, Lane::Page | Lane::Order))
+    {
         give_way(FETCHING);
     } else {
         give_way(COUNTING);

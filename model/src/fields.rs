@@ -446,6 +446,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.claimed_addr" Str on Event: |c, _| evt::claimed_address(c) => "The address the program passed, where the kernel connected to another.";
     "evt.claimed_path" Str on Event: |c, _| if c.event.flags.has(EventFlags::CLAIM_DIFFERS) { evt::raw_path(c) } else { None } => "The path the program passed, where the kernel acted on another.";
     "evt.count" Uint on Type: |_, _| Some(FieldValue::Uint(1)) => "Always 1, for sums.";
+    "evt.count.call" Uint on Type: |c, _| evt::call_count(c).map(FieldValue::Uint) => "1 for each call and each happening: where a recorder tells of the entry to a call and of its return, for the return.";
     "evt.count.error" Uint on Outcome: |c, _| evt::error_count(c, |_| true) => "1 for a call that failed.";
     "evt.count.error.file" Uint on Outcome: |c, _| evt::error_count(c, |class| class == Class::File) => "1 for a file call that failed.";
     "evt.count.error.memory" Uint on Outcome: |c, _| evt::error_count(c, |class| class == Class::Memory) => "1 for a memory call that failed.";
@@ -488,6 +489,9 @@ pub const FIELDS: &[Field] = fields! {
     "evt.latency.ns" Uint on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns % evt::SECOND)) => "Nanoseconds within the second of evt.latency.";
     "evt.latency.quantized" Uint on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(evt::quantized(ns))) => "Ten times the logarithm to base 10 of evt.latency in nanoseconds, for charts.";
     "evt.latency.s" Uint on Latency: |c, _| evt::latency(c).map(|ns| FieldValue::Uint(ns / evt::SECOND)) => "Whole seconds of evt.latency.";
+    "evt.moved" Uint on Outcome: |c, _| evt::bytes(c, None) => "Bytes that a read or write moved. evt.buflen is what sysdig says, which in captures of its own takes the results of dup and its like for bytes.";
+    "evt.moved.file" Uint on Outcome: |c, _| evt::bytes(c, Some(false)) => "Bytes that reads and writes moved from and to files.";
+    "evt.moved.net" Uint on Outcome: |c, _| evt::bytes(c, Some(true)) => "Bytes that reads and writes moved over sockets.";
     "evt.num" Uint on Head: |c, _| Some(FieldValue::Uint(c.num)) => "The event's number in the capture, from 1.";
     "evt.outputtime" Str on Time: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "The time as the reader wants it (-t); elsewhere the same as evt.time.";
     "evt.plugininfo" Str on Event: |c, _| told::text(c, "evt.plugininfo") => "What a plug-in says of its event in one line.";

@@ -52,11 +52,18 @@ pub fn views_md() -> String {
             }
             (None, _) => {}
         }
-        out.push_str("\n\n| Column | Field | Of a group | Shown as | |\n|---|---|---|---|---|\n");
-        for column in view.columns {
+        if view.keeps.len() < view.columns.len() {
+            let _ = write!(
+                out,
+                " Where not all columns fit, these stay longest: {}.",
+                view.keeps.join(", ")
+            );
+        }
+        out.push_str("\n\n| Column | Field | In JSON | Of a group | Shown as | |\n|---|---|---|---|---|---|\n");
+        for (column, name) in view.columns.iter().zip(view.names()) {
             let _ = writeln!(
                 out,
-                "| {} | `{}` | {} | {} | {} |",
+                "| {} | `{}` | `{name}` | {} | {} | {} |",
                 column.title,
                 column.field,
                 aggregate_name(column.aggregate),

@@ -35,6 +35,8 @@ pub enum Place {
     Filtered(&'static str, &'static str),
     /// A view sorted by a column.
     Sorted(&'static str, &'static str),
+    /// A view with a filter, sorted by a column.
+    Ranked(&'static str, &'static str, &'static str),
     /// A tile of the overview.
     Tile(&'static str),
     /// Keys of the inspector, or a command.
@@ -192,7 +194,7 @@ pub const PARITY: &[Parity] = parity! {
         "echo_fds" View("echo");
         "fdbytes_by" Means("`afterimage view FILE by --by fd.type`; in the inspector `o` on any column");
         "fdcount_by" Means("`afterimage view FILE by --by fd.type --sort FILES`");
-        "fdtime_by" Means("`afterimage view FILE by --by fd.type --sort WAITED`");
+        "fdtime_by" Means("`afterimage view FILE by --by fd.type evt.is_io=true --sort WAITED`");
         "iobytes" View("course");
         "iobytes_file" Filtered("course", "fd.type=file");
         "spy_file" Filtered("echo", "fd.type=file");
@@ -200,8 +202,8 @@ pub const PARITY: &[Parity] = parity! {
         "stdin" Filtered("echo", "fd.num=0");
         "stdout" Filtered("echo", "fd.num=1");
         "topcontainers_file" Sorted("containers", "FILE");
-        "topfiles_bytes" Sorted("files", "IN");
-        "topfiles_time" Sorted("files", "WAITED");
+        "topfiles_bytes" Sorted("files", "BYTES");
+        "topfiles_time" Ranked("files", "evt.is_io=true", "WAITED");
         "topprocs_file" Sorted("processes", "FILE");
         "udp_extract" Filtered("conversation", "fd.l4proto=udp");
         "spy_logs" View("logs");
@@ -210,9 +212,9 @@ pub const PARITY: &[Parity] = parity! {
         "iobytes_net" Filtered("course", "fd.type in (ipv4, ipv6)");
         "spy_ip" Filtered("echo", "fd.ip=127.0.0.1");
         "spy_port" Filtered("echo", "fd.port=80");
-        "topconns" View("connections");
+        "topconns" Sorted("connections", "BYTES");
         "topcontainers_net" Sorted("containers", "NET");
-        "topports_server" View("server_ports");
+        "topports_server" Sorted("server_ports", "BYTES");
         "topprocs_net" Sorted("processes", "NET");
         "bottlenecks" Sorted("slow_calls", "WAITED");
         "fileslower" Filtered("slow_files", "evt.latency>10ms");
@@ -246,14 +248,17 @@ pub const PARITY: &[Parity] = parity! {
     }
 };
 
-/// What a user of sysdig calls something, and the view that answers: exact names of views and chisels.
-pub fn view_of_peer(name: &str) -> Option<(&'static str, &'static str)> {
+/// What a user of sysdig calls something, and the view that answers, with a filter and the title of the column it is sorted by, or
+/// nothing: exact names of views and chisels.
+pub fn view_of_peer(name: &str) -> Option<(&'static str, &'static str, &'static str)> {
     let row = PARITY
         .iter()
         .find(|row| row.name == name && matches!(row.peer, Peer::View | Peer::Chisel))?;
     match row.place {
-        Place::View(id) | Place::Sorted(id, _) => Some((id, "")),
-        Place::Filtered(id, filter) => Some((id, filter)),
+        Place::View(id) => Some((id, "", "")),
+        Place::Sorted(id, column) => Some((id, "", column)),
+        Place::Filtered(id, filter) => Some((id, filter, "")),
+        Place::Ranked(id, filter, column) => Some((id, filter, column)),
         Place::Tile(_) | Place::Means(_) | Place::Not(_) => None,
     }
 }
@@ -272,6 +277,9 @@ pub fn parity_md() -> String {
                 Place::View(id) => format!("view `{id}`"),
                 Place::Filtered(id, filter) => format!("`afterimage view FILE {id} '{filter}'`"),
                 Place::Sorted(id, column) => format!("`afterimage view FILE {id} --sort {column}`"),
+                Place::Ranked(id, filter, column) => {
+                    format!("`afterimage view FILE {id} '{filter}' --sort {column}`")
+                }
                 Place::Tile(id) => match crate::tile(id) {
                     Some(tile) => format!("tile {} ({})", tile.title, tile.group),
                     None => id.to_owned(),
@@ -284,7 +292,19 @@ pub fn parity_md() -> String {
     }
     let _ = writeln!(out, "\nBesides, there are {} views in all.", VIEWS.len());
     out.push_str(
-        "\n## What was wrong there and is not here\n\n\
+        "\n## What says something else here\n\n\
+         - `processor` tells what the kernel told when each thread ended. In captures of sysdig processor time is in samples once a second, which\n  \
+         it keeps for its own books: `afterimage read FILE --internal evt.type=procinfo`.\n\
+         - `ps`, `lsof` and `netstat` show the end of the capture, or the instant of `--at`; the chisels show its beginning. They list what a\n  \
+         process has open once, not for each of its threads.\n\
+         - `netstat` lists local sockets, too, after those that lead out of the machine. `CONNECTED` is what is called ESTABLISHED there; of UDP\n  \
+         there is no LISTEN, but BOUND.\n\
+         - Calls are counted once. A capture of sysdig holds the entry to a call and its return; sysdig and csysdig count both, so that `topscalls`\n  \
+         says twice as many. EVENTS are events, as `read` lists them. `syscalls` leaves out what sysdig makes for its own books.\n\
+         - Bytes are those that reads and writes moved. `evt.buflen` is what sysdig says of it, which also counts the descriptor that `dup` gives.\n\
+         - `topfiles_time` and `fdtime_by` count reads and writes only; the column WAITED without their filter counts every call.\n\
+         - `server_ports` and `connections` also list what was opened and moved nothing.\n\
+         \n## What was wrong there and is not here\n\n\
          - Opens are counted whichever call makes them: `open`, `openat`, `openat2` and `creat`.\n\
          - Crashes are counted by the signals there are; the filter there asked for `SIGSEV`.\n\
          - Errors of HTTP are counted by the class of the answer's status, 4xx and 5xx apart.\n\

@@ -2,7 +2,7 @@
 
 use crate::error::FilterError;
 use crate::field::FieldRef;
-use afterimage_model::FieldType;
+use afterimage_model::{FieldType, fields};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -192,6 +192,9 @@ pub struct View {
     pub columns: &'static [Column],
     /// Column it is sorted by, descending, by default. Lists, trees and gaps keep the order of time.
     pub sort: usize,
+    /// Titles of the columns that stay on a screen where not all fit, the one that answers the view's question first: the others give
+    /// way, the last of these before the first.
+    pub keeps: &'static [&'static str],
     /// Which view Enter leads to.
     pub drill: Option<&'static str>,
     /// The filter that Enter adds, with `{}` for the quoted value of each key column in turn. A row's own filter is this
@@ -209,6 +212,37 @@ impl View {
             .filter(|column| column.aggregate == Aggregate::Key)
             .map(|column| column.field)
     }
+
+    /// What the columns are called in JSON and CSV, in order. A name with a dot is a field, which a filter takes as it is: of a column
+    /// that holds a value of an event, where no other column is of that field. What was counted, summed or put together is
+    /// called by the column's title, as a word.
+    pub fn names(&self) -> Vec<String> {
+        let alone = |column: &Column| {
+            let of_field = self.columns.iter().filter(|one| one.field == column.field);
+            of_field.count() == 1
+        };
+        let name = |column: &Column| {
+            let value = matches!(
+                column.aggregate,
+                Aggregate::Key | Aggregate::First | Aggregate::Last
+            );
+            match value && fields::split_name(column.field).is_some() && alone(column) {
+                true => column.field.to_owned(),
+                false => word(column.title),
+            }
+        };
+        self.columns.iter().map(name).collect()
+    }
+}
+
+/// A title as a word: `IN/S` is `in_per_s`, `CPU%` is `cpu_percent`.
+fn word(title: &str) -> String {
+    let title = match (title.strip_prefix('<'), title.strip_prefix('.')) {
+        (Some(most), _) => format!("under {most}"),
+        (_, Some(tenth)) => format!("tenth {tenth}"),
+        _ => title.replace("/S", " per s").replace('%', " percent"),
+    };
+    title.to_ascii_lowercase().replace([' ', '-'], "_")
 }
 
 /// The view with this id.
@@ -246,6 +280,7 @@ pub fn view_by(field: &str) -> Result<&'static View, FilterError> {
         filter: leaked(format!("{name} exists")),
         columns: Box::leak(columns.collect::<Vec<_>>().into_boxed_slice()),
         sort: 1,
+        keeps: &["VALUE", "EVENTS", "IN", "OUT", "ERRORS"],
         drill: Some("events"),
         drill_filter: leaked(format!("{name}={{}}")),
         doc: "Events by one field.",
@@ -263,11 +298,11 @@ macro_rules! columns {
 macro_rules! views {
     ($(
         $id:literal $key:literal $title:literal $shape:ident $(($made:ident))? $filter:literal => $drill:expr, $drill_filter:literal
-        sorted by $sort:literal { $($columns:tt)* } $doc:literal;
+        sorted by $sort:literal keeps [$($keep:literal)*] { $($columns:tt)* } $doc:literal;
     )*) => {
         &[$(View {
             id: $id, key: $key, title: $title, shape: Shape::$shape $((Made::$made))?, filter: $filter, columns: columns! { $($columns)* },
-            sort: $sort, drill: $drill, drill_filter: $drill_filter, doc: $doc,
+            sort: $sort, keeps: &[$($keep),*], drill: $drill, drill_filter: $drill_filter, doc: $doc,
         }),*]
     };
 }

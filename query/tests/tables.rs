@@ -23,6 +23,19 @@ fn every_view_is_made_of_fields_and_filters_that_exist() {
             view.id
         );
         assert!(view.sort < view.columns.len());
+        let titles: BTreeSet<_> = view.columns.iter().map(|column| column.title).collect();
+        assert_eq!(
+            titles.len(),
+            view.columns.len(),
+            "{} has a title twice",
+            view.id
+        );
+        let keeps: BTreeSet<_> = view.keeps.iter().copied().collect();
+        assert!(
+            !keeps.is_empty() && keeps.len() == view.keeps.len() && keeps.is_subset(&titles),
+            "{} keeps {keeps:?}",
+            view.id
+        );
         assert!(
             view.doc.ends_with('.') && view.columns.iter().all(|column| column.doc.ends_with('.'))
         );
@@ -171,6 +184,7 @@ fn whatever_the_peers_show_is_here_or_it_is_said_why_not() {
             Place::View(id) => (id, "", ""),
             Place::Filtered(id, filter) => (id, filter, ""),
             Place::Sorted(id, column) => (id, "", column),
+            Place::Ranked(id, filter, column) => (id, filter, column),
             Place::Tile(id) => {
                 assert!(tile(id).is_some(), "{}: no tile {id}", row.name);
                 continue;
@@ -188,4 +202,57 @@ fn whatever_the_peers_show_is_here_or_it_is_said_why_not() {
     }
     let count = |peer| PARITY.iter().filter(|row| row.peer == peer).count();
     assert_eq!((count(Peer::View), count(Peer::Chisel)), (43, 51));
+}
+
+#[test]
+fn columns_are_called_in_json_what_a_filter_takes_or_a_word() {
+    for view in VIEWS {
+        let names = view.names();
+        let different: BTreeSet<_> = names.iter().collect();
+        assert_eq!(different.len(), names.len(), "{}: {names:?}", view.id);
+        for (name, column) in names.iter().zip(view.columns) {
+            match name.contains('.') {
+                true => assert_eq!(name, column.field, "{}", view.id),
+                false => assert!(
+                    name.starts_with(|c: char| c.is_ascii_lowercase())
+                        && name
+                            .chars()
+                            .all(|c| matches!(c, 'a'..='z' | '0'..='9' | '_')),
+                    "{}: {name}",
+                    view.id
+                ),
+            }
+        }
+    }
+    let names = |id: &str| view(id).expect("it exists").names();
+    assert_eq!(
+        names("connections"),
+        [
+            "container.name",
+            "fd.l4proto",
+            "fd.lip",
+            "fd.lport",
+            "fd.rip",
+            "fd.rport",
+            "proc.name",
+            "in",
+            "out",
+            "ops",
+            "errors",
+            "evt.rawtime",
+            "in_per_s",
+            "out_per_s",
+            "ops_per_s",
+            "bytes"
+        ]
+    );
+    assert_eq!(
+        names("latency").get(1).map(String::as_str),
+        Some("under_1us")
+    );
+    assert_eq!(
+        names("subsecond").get(1).map(String::as_str),
+        Some("tenth_0")
+    );
+    assert!(names("usage").contains(&"cpu_max_percent".to_owned()));
 }

@@ -324,3 +324,42 @@ fn every_filter_finds_the_events_that_sysdig_finds() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
+
+#[test]
+fn what_was_typed_at_a_terminal_is_a_session_there_too() {
+    let Some(capture) = captures()
+        .into_iter()
+        .find(|path| path.ends_with("sf-collector_alpine_alpine.scap"))
+    else {
+        return;
+    };
+    let session = session(&capture);
+    let rows = |view: &str, filter: Option<&Filter>| {
+        let view = afterimage_query::view(view).expect("it exists");
+        let rows = session.view(view, filter, None, &Progress::default());
+        rows.expect("the view is made").rows
+    };
+    let sessions = rows("sessions", None);
+    let shown: Vec<Vec<String>> = sessions
+        .iter()
+        .map(|row| row.cells.iter().map(|cell| format!("{cell:?}")).collect())
+        .collect();
+    assert_eq!(shown.len(), 1, "{shown:?}");
+    let filter = Filter::parse(&sessions[0].filter).expect("its filter");
+    let lines = rows("conversation", Some(&filter));
+    let text: Vec<u8> = lines
+        .iter()
+        .filter_map(|row| match row.cells.last() {
+            Some(afterimage_indexer::Cell::Text(text)) => Some(text.clone()),
+            _ => None,
+        })
+        .flatten()
+        .collect();
+    // It was typed letter by letter, and each was echoed.
+    let typed = b"echo 123 > /tmp/test";
+    assert!(
+        text.windows(typed.len()).any(|part| part == typed),
+        "{:?}",
+        String::from_utf8_lossy(&text)
+    );
+}

@@ -94,8 +94,8 @@ impl View {
         let (Some(file), Some(id), false) = (&self.file, &self.view, self.list) else {
             return super::views::list(out, super::Form::Text);
         };
-        let (row, own) = match &self.by {
-            Some(field) if id == "by" => (by(field)?, ""),
+        let (row, own, order) = match &self.by {
+            Some(field) if id == "by" => (by(field)?, "", ""),
             None if id == "by" => {
                 return Err(Failure::usage(
                     "the view `by` groups by a field, and none is named",
@@ -156,7 +156,10 @@ impl View {
         let choice = Choice {
             form,
             limit,
-            sort: self.sort.as_deref(),
+            sort: self
+                .sort
+                .as_deref()
+                .or(Some(order).filter(|order| !order.is_empty())),
             zone: self.when.tz,
             reveal: self.reveal,
         };
@@ -214,11 +217,14 @@ pub fn find(id: &str) -> Result<&'static ViewRow, Failure> {
     named(id).map(|found| found.0)
 }
 
-/// The same, with the filter that the name stands for at csysdig's or among sysdig's chisels.
-fn named(id: &str) -> Result<(&'static ViewRow, &'static str), Failure> {
+/// The same, with the filter and the order that the name stands for at csysdig's or among sysdig's chisels.
+fn named(id: &str) -> Result<(&'static ViewRow, &'static str, &'static str), Failure> {
     let by_id = |id: &str| VIEWS.iter().find(|view| view.id == id);
-    let exact = || by_id(id).map(|view| (view, ""));
-    let known = || habits::view_for(id).and_then(|(id, filter)| Some((by_id(id)?, filter)));
+    let exact = || by_id(id).map(|view| (view, "", ""));
+    let known = || {
+        let (id, filter, order) = habits::view_for(id)?;
+        Some((by_id(id)?, filter, order))
+    };
     exact().or_else(known).ok_or_else(|| {
         let near = VIEWS.iter().find(|view| {
             view.id.starts_with(id)
@@ -356,20 +362,27 @@ fn rows(
             table.write(out)?;
         }
         Form::Json => {
+            let names = view.names();
             for row in &rows {
                 let mut object = Object::new();
-                for (column, cell) in view.columns.iter().zip(&row.cells) {
-                    cell_json(&mut object, &key(view, column), cell);
+                for (name, cell) in names.iter().zip(&row.cells) {
+                    cell_json(&mut object, name, cell);
                 }
-                object
-                    .number("events", row.events)
-                    .number("first_num", row.first_num)
-                    .number("depth", row.depth);
+                // What every row has, where no column says it.
+                let of_events = !matches!(view.shape, Shape::Made(made) if made.is_of_an_instant());
+                for (name, value) in [("events", row.events), ("first_num", row.first_num)] {
+                    if of_events && names.iter().all(|taken| taken != name) {
+                        object.number(name, value);
+                    }
+                }
+                if view.shape == Shape::Tree {
+                    object.number("depth", row.depth);
+                }
                 writeln!(out, "{}", object.end())?;
             }
         }
         Form::Csv => {
-            csv_line(out, view.columns.iter().map(|column| key(view, column)))?;
+            csv_line(out, view.names())?;
             for row in &rows {
                 let cells = view.columns.iter().zip(&row.cells);
                 csv_line(out, cells.map(|(_, cell)| csv_cell(cell)))?;
@@ -377,25 +390,6 @@ fn rows(
         }
     }
     Ok(())
-}
-
-/// A column's key: its field, with the aggregate where a field serves several columns.
-fn key(view: &ViewRow, column: &Column) -> String {
-    let twice = view
-        .columns
-        .iter()
-        .filter(|other| other.field == column.field)
-        .count()
-        > 1;
-    if twice {
-        format!(
-            "{}.{}",
-            column.field,
-            format!("{:?}", column.aggregate).to_ascii_lowercase()
-        )
-    } else {
-        column.field.to_owned()
-    }
 }
 
 /// Numbers stand right, text left.
@@ -474,8 +468,10 @@ fn sort_rows(rows: &mut [Row], view: &ViewRow, sort: &str) -> Result<(), Failure
         Some(name) => (name, true),
         None => (sort, false),
     };
+    let columns = || view.columns.iter();
     let named = |column: &Column| column.title.eq_ignore_ascii_case(name) || column.field == name;
-    let at = view.columns.iter().position(named).ok_or_else(|| {
+    let in_json = || view.names().iter().position(|known| known == name);
+    let at = columns().position(named).or_else(in_json).ok_or_else(|| {
         let titles: Vec<&str> = view.columns.iter().map(|column| column.title).collect();
         Failure::usage(
             format!("view {} has no column {}", view.id, Safe::new(name)),
@@ -516,5 +512,11 @@ mod tests {
         assert!(find("no such view").is_err_and(|f| f.remedy == "afterimage views lists them"));
         assert!(find("container").is_err_and(|f| f.remedy.starts_with("containers (Containers)")));
         assert!(find("procs").is_ok_and(|view| view.id == "processes"));
+        let order = |id: &str| named(id).map(|found| (found.0.id, found.1, found.2)).ok();
+        assert_eq!(order("topfiles_bytes"), Some(("files", "", "BYTES")));
+        assert_eq!(
+            order("topfiles_time"),
+            Some(("files", "evt.is_io=true", "WAITED"))
+        );
     }
 }

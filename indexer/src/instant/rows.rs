@@ -97,12 +97,19 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
             }
         }
         Made::Descriptors | Made::Sockets => {
-            for (who, process) in state.living() {
+            let ranks = match made {
+                Made::Sockets => 0..3,
+                _ => 0..1,
+            };
+            let pairs = ranks.flat_map(|rank| state.living().map(move |living| (rank, living)));
+            for (rank, (who, process)) in pairs {
                 for (fd, open) in state.open.get(&who).into_iter().flatten() {
                     let Some(file) = open.file.and_then(|id| state.tables.file(id)) else {
                         continue;
                     };
-                    if made == Made::Sockets && protocol(file).is_empty() {
+                    if made == Made::Sockets
+                        && (protocol(file).is_empty() || rank_of_socket(file) != rank)
+                    {
                         continue;
                     }
                     let filter = format!("{} and fd.num={fd}", made::of_process(session, process));
@@ -170,6 +177,15 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
     }
     let matched = out.len() as u64;
     made::answer(out, matched, complete)
+}
+
+/// Sockets that lead out of the machine are listed first, then those that have a name.
+fn rank_of_socket(file: &File) -> usize {
+    match (&file.flow, file.path.is_empty()) {
+        (Some(_), _) => 0,
+        (None, false) => 1,
+        (None, true) => 2,
+    }
 }
 
 fn lived(container: &Container, at: u64) -> bool {

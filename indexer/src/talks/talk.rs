@@ -94,6 +94,35 @@ pub(crate) struct Talk {
     pub(super) moved: [[u64; 2]; 2],
 }
 
+#[cfg(test)]
+impl Talk {
+    /// A talk in which this was said, by which end: events 1, 2, 3 ….
+    pub fn for_tests(kind: Kind, said: &[(usize, &str)]) -> Talk {
+        let piece = |(num, (from, text)): (u64, &(usize, &str))| Piece {
+            time: num,
+            num,
+            from: *from,
+            sent: *from == 1,
+            bytes: text.as_bytes().to_vec(),
+            len: text.len() as u64,
+        };
+        Talk {
+            kind,
+            ends: Default::default(),
+            pieces: (1..).zip(said).map(piece).collect(),
+            first: 0,
+            last: 0,
+            first_num: 0,
+            events: 0,
+            errors: 0,
+            sizes: Vec::new(),
+            cut: false,
+            kept: [0; 2],
+            moved: [[0; 2]; 2],
+        }
+    }
+}
+
 impl Talk {
     /// Bytes that an end said.
     pub fn said(&self, from: usize) -> u64 {
@@ -142,13 +171,19 @@ impl Talk {
             Kind::Inet(_) => "fd.type in (ipv4, ipv6)",
             Kind::Unix => "fd.type=unix",
             Kind::Pipe => "fd.type=pipe",
-            Kind::Tty => "fd.type=char",
+            Kind::Tty => "fd.type in (char, file)",
         };
         if self.kind == Kind::Tty {
             let path = self.ends.first().map_or(&[][..], |end| &end.path);
             let name = format!("{types} and fd.name={}", print_value(path));
+            let mut containers = self.ends.iter().map(|end| &end.container[..]);
+            let container = containers.rfind(|name| !name.is_empty());
             return match inodes.is_empty() {
-                true => name,
+                // Nothing else tells it from a terminal of this name in another container.
+                true => match container {
+                    Some(of) => format!("{name} and container.name={}", print_value(of)),
+                    None => name,
+                },
                 false => format!("{name} and fd.ino in ({})", inodes.join(", ")),
             };
         }

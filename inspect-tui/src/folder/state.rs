@@ -6,7 +6,9 @@ use crate::area::{Area, Plan, plan};
 use crate::show;
 use crate::state::entry::{Entry, Kind};
 use crate::state::table::Table;
+use crate::state::{first_kept, keeping};
 use afterimage_indexer::{Row, Rows, TimeLook, TimeStyle};
+use std::sync::Arc;
 
 /// What is to be done outside.
 #[derive(Clone, Debug)]
@@ -36,6 +38,27 @@ pub struct Standing {
     pub more: Option<Spot>,
     /// What it was asked; `None` before that.
     asked: Option<Query>,
+}
+
+impl Standing {
+    /// The beginning of a page. Where not all columns fit, the one that says most is selected: that one is always there.
+    fn of(row: &PageRow, width: u16) -> Standing {
+        let mut standing = Standing::default();
+        if width < show::NARROW {
+            standing.table.column = first_kept(row.keeps, row.columns);
+        }
+        standing
+    }
+}
+
+/// What is waited for.
+#[derive(Clone, Copy, Debug)]
+struct Awaited {
+    ticket: u64,
+    /// The page it is for, a place in [`PAGES`]: another may be on screen by then.
+    page: usize,
+    /// Whether it goes below the rows at hand.
+    goes_on: bool,
 }
 
 /// Everything.
@@ -73,9 +96,9 @@ pub struct FolderState {
     pub look: TimeLook,
     /// Captures gone through by the work in progress.
     pub done: u64,
-    waiting: Option<u64>,
-    /// Whether the answer that is waited for goes below the rows at hand.
-    goes_on: bool,
+    waiting: Option<Awaited>,
+    /// Whether the user stopped the fetching of further events and has not moved since.
+    paused: bool,
     last_ticket: u64,
     wants: Vec<Want>,
 }
@@ -88,7 +111,7 @@ impl FolderState {
             ascii: false,
             size,
             page: 0,
-            pages: PAGES.iter().map(|_| Standing::default()).collect(),
+            pages: PAGES.iter().map(|row| Standing::of(row, size.0)).collect(),
             activity: Vec::new(),
             words: String::new(),
             span: None,
@@ -101,7 +124,7 @@ impl FolderState {
             look: TimeLook::Date,
             done: 0,
             waiting: None,
-            goes_on: false,
+            paused: false,
             last_ticket: 0,
             wants: Vec::new(),
         };
@@ -211,11 +234,7 @@ impl FolderState {
                     TimeLook::Relative | TimeLook::Raw => TimeLook::Date,
                 };
             }
-            Action::Cancel if self.working() => {
-                self.waiting = None;
-                self.wants.push(Want::Cancel);
-                self.say("stopped: this page was not made", true);
-            }
+            Action::Cancel if self.working() => self.stop(),
             Action::Cancel if self.on_timeline => {
                 (self.on_timeline, self.mark) = (false, None);
             }
@@ -244,6 +263,7 @@ impl FolderState {
             Action::Sort => {
                 let table = &mut self.standing_mut().table;
                 table.sort_by(table.column);
+                table.arrange_now(&[]);
             }
             Action::Press(x, y) => self.press(x, y),
             _ => {}
@@ -253,15 +273,25 @@ impl FolderState {
 
     /// Takes an answer. One that nobody waits for any more is ignored.
     pub fn receive(&mut self, ticket: u64, answer: Result<Sheet, String>) {
-        if self.waiting != Some(ticket) {
+        let Some(Awaited { page, goes_on, .. }) =
+            self.waiting.take_if(|awaited| awaited.ticket == ticket)
+        else {
             return;
-        }
-        self.waiting = None;
-        let goes_on = std::mem::take(&mut self.goes_on);
+        };
+        let row = PAGES.get(page).unwrap_or(&PAGES[0]);
+        let Some(standing) = self.pages.get_mut(page) else {
+            return;
+        };
         let sheet = match answer {
             Ok(sheet) => sheet,
+            // What is at hand stays; it is not asked for again and again.
+            Err(why) if goes_on => {
+                standing.more = None;
+                let lines = why.lines().map(crate::fit::plain).collect();
+                self.notice = Some((lines, true));
+                return;
+            }
             Err(why) => {
-                let standing = self.standing_mut();
                 *standing = Standing {
                     asked: standing.asked.take(),
                     ..Standing::default()
@@ -272,11 +302,9 @@ impl FolderState {
                 return;
             }
         };
-        if self.row().page == Page::Captures {
+        if row.page == Page::Captures {
             self.activity = sheet.activity;
         }
-        let columns = self.row().columns;
-        let standing = self.standing_mut();
         standing.note = sheet.note;
         standing.empty = sheet.empty;
         standing.more = sheet.more;
@@ -285,7 +313,7 @@ impl FolderState {
             ..Rows::default()
         };
         if goes_on {
-            rows.rows = std::mem::take(&mut standing.table.rows.rows);
+            rows.rows = std::mem::take(&mut Arc::make_mut(&mut standing.table.rows).rows);
         } else {
             standing.rows.clear();
         }
@@ -299,7 +327,8 @@ impl FolderState {
             });
             standing.rows.push((place, bad));
         }
-        standing.table.fill(rows, columns);
+        standing.table.fill(rows, row.columns);
+        standing.table.arrange_now(row.columns);
         self.keep_in_sight();
     }
 
@@ -318,6 +347,7 @@ impl FolderState {
 
     pub(super) fn show(&mut self, page: usize) {
         self.page = page.min(PAGES.len() - 1);
+        self.paused = false;
         // The catalogue and the list of indicators are of everything, and what is known of those is not by instants.
         let query = match self.row().page {
             Page::Captures => Query {
@@ -347,14 +377,47 @@ impl FolderState {
             standing.more = None;
         }
         standing.asked = Some(query.clone());
-        self.goes_on = false;
-        self.ask(page, query);
+        self.ask(page, query, false);
     }
 
-    fn ask(&mut self, page: Page, query: Query) {
+    fn ask(&mut self, page: Page, query: Query, goes_on: bool) {
+        self.give_up();
         self.last_ticket += 1;
-        self.waiting = Some(self.last_ticket);
+        self.waiting = Some(Awaited {
+            ticket: self.last_ticket,
+            page: self.page,
+            goes_on,
+        });
         self.wants.push(Want::Ask(self.last_ticket, page, query));
+    }
+
+    /// Waits for nothing any more. A page that was not made is asked for again when it is shown again.
+    fn give_up(&mut self) -> Option<Awaited> {
+        let given_up = self.waiting.take()?;
+        let other = given_up.page != self.page;
+        if let Some(standing) = self.pages.get_mut(given_up.page)
+            && other
+            && !given_up.goes_on
+        {
+            standing.asked = None;
+        }
+        Some(given_up)
+    }
+
+    /// Stops what is under way.
+    fn stop(&mut self) {
+        let Some(stopped) = self.give_up() else {
+            return;
+        };
+        self.wants.push(Want::Cancel);
+        self.paused = stopped.goes_on;
+        match stopped.goes_on {
+            true => self.say(
+                "stopped: there are more events; moving down fetches them",
+                true,
+            ),
+            false => self.say("stopped: this page was not made", true),
+        }
     }
 
     /// Asks for further events before the end of those at hand is reached.
@@ -366,16 +429,13 @@ impl FolderState {
         let page = self.row().page;
         let standing = self.standing();
         let rows = standing.table.order.len();
-        if self.working() || rows >= MOST || standing.table.cursor + NEAR < rows {
+        if self.paused || self.working() || rows >= MOST || standing.table.cursor + NEAR < rows {
             return;
         }
         let query = standing.asked.clone().zip(standing.more.clone());
         if let Some((query, after)) = query {
-            // Should the answer not come it is not asked for again and again.
-            self.standing_mut().more = None;
-            self.goes_on = true;
             let after = Some(after);
-            self.ask(page, Query { after, ..query });
+            self.ask(page, Query { after, ..query }, true);
         }
     }
 
@@ -425,6 +485,7 @@ impl FolderState {
     }
 
     fn travel(&mut self, lines: i64) {
+        self.paused &= lines <= 0;
         let table = &mut self.standing_mut().table;
         let last = table.order.len().saturating_sub(1);
         let cursor = i64::try_from(table.cursor)
@@ -495,6 +556,8 @@ pub(super) fn tabs(area: Area) -> impl Iterator<Item = (usize, Area)> {
 pub(super) fn widths(state: &FolderState) -> Vec<crate::area::Width> {
     let (columns, widest) = (state.row().columns, &state.standing().table.widest);
     let style = state.style();
-    let of = |(at, column)| show::width(column, widest.get(at).copied(), &style, state.size.0);
-    columns.iter().enumerate().map(of).collect()
+    let total = state.size.0;
+    let of = |(at, column)| show::width(column, widest.get(at).copied(), &style, total);
+    let widths = columns.iter().enumerate().map(of);
+    keeping(state.row().keeps, columns, widths, total)
 }

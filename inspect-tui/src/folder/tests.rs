@@ -193,3 +193,120 @@ fn an_answer_that_was_given_up_is_ignored() {
     // It is asked for again when the user comes back to it.
     ticket(&state.update(Action::OpenView('1')));
 }
+
+/// The ticket of what was asked for last.
+fn asked_last(wants: &[Want]) -> u64 {
+    let asked = wants.iter().rev().find_map(|want| match want {
+        Want::Ask(ticket, ..) => Some(*ticket),
+        _ => None,
+    });
+    asked.unwrap_or_else(|| panic!("nothing was asked for: {wants:?}"))
+}
+
+/// Forty events, and that there are more.
+fn some_events() -> Result<Sheet, String> {
+    let row = |at: i128| SheetRow {
+        cells: vec![Cell::Number(at)],
+        ..SheetRow::default()
+    };
+    Ok(Sheet {
+        rows: (0..40).map(row).collect(),
+        more: Some((0, String::new(), 40)),
+        ..Sheet::default()
+    })
+}
+
+/// The page of events, with forty of them at hand and more on their way under this ticket.
+fn paging() -> (FolderState, u64) {
+    let mut state = FolderState::new("evidence".into(), (100, 30));
+    let first = asked_last(&state.wants());
+    state.receive(first, Ok(Sheet::default()));
+    let ticket = asked_last(&state.update(Action::OpenView('3')));
+    state.receive(ticket, some_events());
+    let more = asked_last(&state.wants());
+    (state, more)
+}
+
+#[test]
+fn events_whose_fetching_was_stopped_are_fetched_when_the_user_goes_on() {
+    let (mut state, more) = paging();
+    assert!(matches!(state.update(Action::Cancel)[..], [Want::Cancel]));
+    let said = state.notice.clone().expect("it is said").0.join(" ");
+    assert!(said.contains("moving down fetches them"), "{said}");
+    state.receive(more, some_events());
+    assert_eq!(state.standing().table.order.len(), 40, "it was given up");
+    assert!(state.update(Action::Up).is_empty(), "not yet");
+    let again = state.update(Action::Down);
+    let [
+        Want::Ask(
+            ticket,
+            Page::Events,
+            Query {
+                after: Some(spot), ..
+            },
+        ),
+    ] = &again[..]
+    else {
+        panic!("{again:?}");
+    };
+    assert_eq!(spot.2, 40, "where it was stopped");
+    state.receive(*ticket, some_events());
+    assert_eq!(state.standing().table.order.len(), 80);
+}
+
+#[test]
+fn an_answer_goes_to_the_page_it_was_asked_for() {
+    let (mut state, more) = paging();
+    assert!(state.update(Action::OpenView('1')).is_empty());
+    state.receive(more, some_events());
+    assert_eq!(
+        state.standing().table.order.len(),
+        0,
+        "there are no captures"
+    );
+    state.update(Action::OpenView('3'));
+    assert_eq!(state.standing().table.order.len(), 80);
+}
+
+#[test]
+fn a_page_that_was_given_up_for_another_is_asked_for_again() {
+    let (mut state, _) = paging();
+    let found = asked_last(&state.update(Action::OpenView('2')));
+    state.receive(found, Ok(Sheet::default()));
+    state.update(Action::OpenView('3'));
+    assert_eq!(state.standing().table.order.len(), 40, "these are at hand");
+    // Those that come after them are fetched again, too.
+    assert!(state.working());
+}
+
+#[test]
+fn events_at_hand_stay_when_no_more_can_be_fetched() {
+    let (mut state, more) = paging();
+    state.receive(more, Err("a capture has gone".to_owned()));
+    assert_eq!(state.standing().table.order.len(), 40);
+    assert!(state.notice.is_some() && state.wants().is_empty());
+}
+
+#[test]
+fn a_narrow_screen_shows_the_columns_that_say_most() {
+    for (keys, titles) in [
+        ("", &["CAPTURE", "EVENTS", "LOST"][..]),
+        ("2", &["KIND", "WHAT", "EVENTS"]),
+        ("3", &["PROCESS", "TYPE", "WHAT"]),
+        ("4", &["INDICATOR", "HOST", "EVENTS"]),
+    ] {
+        let (_, mut player) = player(40, 12);
+        let screen = press(&mut player, keys);
+        for title in titles {
+            assert!(screen.contains(title), "{title}\n{screen}");
+        }
+    }
+    for row in PAGES {
+        let titles: Vec<&str> = row.columns.iter().map(|column| column.title).collect();
+        assert!(
+            row.keeps.iter().all(|kept| titles.contains(kept)),
+            "{:?}",
+            row.page
+        );
+    }
+}

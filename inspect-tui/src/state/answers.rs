@@ -6,6 +6,14 @@ use crate::waste::drop_elsewhere;
 use crate::worker::Answer;
 
 impl State {
+    pub(super) fn say_not_found(&mut self) {
+        let says = match self.stopped {
+            true => "stopped: not found in what was looked at",
+            false => "not found",
+        };
+        self.say(says, true);
+    }
+
     /// Takes an answer, and says what is to be done outside. Answers to questions that were given up are ignored.
     pub fn receive(&mut self, ticket: u64, answer: Answer) -> Vec<Effect> {
         if let Answer::Unreadable(gaps) = answer {
@@ -65,12 +73,14 @@ impl State {
             (Answer::Said(rows), Body::Table(table)) => table.below.take(rows),
             (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
             (Answer::Found(Some(num)), _) => self.open_events_at(num),
-            (Answer::Found(None), _) => {
-                let says = match self.stopped {
-                    true => "stopped: not found in what was looked at",
-                    false => "not found",
-                };
-                self.say(says, true);
+            (Answer::Hunted(rows, Some(place), backwards), Body::Table(table)) => {
+                if table.stand_on(&rows, place, backwards) == Some(true) {
+                    self.say("searched round the end", false);
+                }
+            }
+            (Answer::Found(None) | Answer::Hunted(_, None, _), _) => self.say_not_found(),
+            (Answer::Arranged(arranged), Body::Table(table)) => {
+                table.take(arranged, columns, !more);
             }
             (Answer::Follow(num, filter), _) => self.followed(num, filter),
             (Answer::Exported(rows, path), _) => {
@@ -88,6 +98,8 @@ impl State {
                 | Answer::Page(_)
                 | Answer::Detail(_)
                 | Answer::Said(_)
+                | Answer::Hunted(..)
+                | Answer::Arranged(_)
                 | Answer::Part(_)
                 | Answer::Unreadable(_),
                 _,

@@ -2,10 +2,11 @@
 
 use super::events::EventList;
 use super::table::Table;
-use super::{Body, Effect, Overview, State};
+use super::{Body, Effect, Overview, State, first_kept};
+use crate::show::NARROW;
 use crate::waste::drop_elsewhere;
 use crate::worker::{Ask, Lane, Which};
-use afterimage_query::{Made, Shape};
+use afterimage_query::Shape;
 
 impl State {
     /// Asks again for what the step on screen shows, and for the timeline.
@@ -42,6 +43,9 @@ impl State {
                 let every = which.filter.is_none() && which.span.is_none() && !self.facts.hides;
                 let all = every.then_some(self.facts.events);
                 let mut list = EventList::new(all);
+                if self.size.0 < NARROW {
+                    list.column = first_kept(view.keeps, view.columns);
+                }
                 if let Body::Events(old) = &self.step().body {
                     list.column = old.column;
                     if let Some(num) = old.num(old.cursor) {
@@ -57,22 +61,19 @@ impl State {
                 if !matches!(self.step().body, Body::Table(_)) {
                     self.set_body(Body::Table(Table::default()));
                 }
-                // Where not all columns fit, what was said matters more than when.
-                let narrow = self.size.0 < 70;
+                // Where not all columns fit, the one that says most is selected, as a selected one is always there.
+                let narrow = self.size.0 < NARROW;
                 if let Body::Table(table) = &mut self.step_mut().body {
                     // What stood below is asked for again with the new rows.
                     table.below.asked = None;
                     table.below.look.asked = 0;
+                    table.forget();
                 }
                 if let Body::Table(table) = &mut self.step_mut().body
                     && !table.loaded
                     && narrow
-                    && matches!(
-                        view.shape,
-                        Shape::Made(Made::Lines | Made::Terminal | Made::Story)
-                    )
                 {
-                    table.column = view.columns.len().saturating_sub(1);
+                    table.column = first_kept(view.keeps, view.columns);
                 }
                 self.ask(Ask::Rows(view, which));
             }
@@ -87,8 +88,18 @@ impl State {
         drop_elsewhere(std::mem::replace(&mut self.step_mut().body, body));
     }
 
+    /// Has rows arranged that are too many to do it at once.
+    fn settle_order(&mut self) {
+        if let Body::Table(table) = &mut self.step_mut().body
+            && let Some((wanted, stands)) = table.ask()
+        {
+            self.ask(Ask::Arrange(wanted, stands));
+        }
+    }
+
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
     pub(super) fn settle(&mut self) {
+        self.settle_order();
         self.keep_in_sight();
         self.settle_marks();
         self.settle_below();

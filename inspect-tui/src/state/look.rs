@@ -92,8 +92,7 @@ impl Below {
     pub fn take(&mut self, rows: Rows) {
         let columns = said_view().map_or(&[][..], |view| view.columns);
         let mut said = Table {
-            // What was said matters more than when, where not all columns fit.
-            column: columns.len().saturating_sub(1),
+            column: said_view().map_or(0, |view| super::first_kept(view.keeps, view.columns)),
             ..Table::default()
         };
         said.fill(rows, columns);

@@ -6,10 +6,11 @@ use crate::fit;
 use crate::show;
 use crate::state::table::Table;
 use crate::waste::drop_elsewhere;
-use crate::worker::Ask;
+use crate::worker::{Ask, Lane};
 use afterimage_indexer::{Cell, Span, latencies_of};
 use afterimage_model::fields;
 use afterimage_query::{Aggregate, Column, Filter, Made, Shape, TILES, Unit, VIEWS, View, quote};
+use std::sync::atomic::AtomicBool;
 
 /// Whether a column holds one value of the events behind a row, and not something computed from several.
 fn is_value(column: &Column, view: &View) -> bool {
@@ -268,10 +269,13 @@ impl State {
 
     /// Stops what runs; with nothing running, takes back what was begun.
     pub(super) fn cancel(&mut self) {
+        let arranging = self.stop_arranging();
         if self.working() {
             // Whether anything is left out is known when the answer has come.
             self.effects.push(Effect::Cancel);
             self.stopped = true;
+        } else if arranging {
+            self.say("stopped: the order is as it was", false);
         } else if self.playing {
             self.playing = false;
         } else if self.timeline.mark.take().is_none() {
@@ -283,18 +287,32 @@ impl State {
         }
     }
 
+    /// Stops the arranging of rows; whether there was any.
+    fn stop_arranging(&mut self) -> bool {
+        if self.tickets.remove(&Lane::Order).is_none() {
+            return false;
+        }
+        self.effects.push(Effect::GiveUp(Lane::Order));
+        let columns = self.step().view.columns;
+        if let Body::Table(table) = &mut self.step_mut().body {
+            table.give_up(columns);
+        }
+        true
+    }
+
     pub(super) fn sort(&mut self, action: Action) {
         let last = self.step().view.columns.len().saturating_sub(1);
         match &mut self.step_mut().body {
             Body::Table(table) => {
-                let at = table.sort.map_or(table.column, |sort| sort.0);
+                let sort = table.wanted.as_ref().map_or(table.sort, |next| next.sort);
+                let at = sort.map_or(table.column, |sort| sort.0);
                 match action {
                     Action::SortLeft => table.column = at.saturating_sub(1),
                     Action::SortRight => table.column = (at + 1).min(last),
                     _ => {}
                 }
                 let column = table.column;
-                if action == Action::Sort || table.sort.is_none_or(|sort| sort.0 != column) {
+                if action == Action::Sort || sort.is_none_or(|sort| sort.0 != column) {
                     table.sort_by(column);
                 }
             }
@@ -378,21 +396,20 @@ impl State {
         let columns = self.step().view.columns;
         match &self.step().body {
             Body::Table(table) => {
-                match table.find(&needle, backwards, columns, &self.epoch().style) {
-                    Some(line) => {
-                        let round = if backwards {
-                            line >= table.cursor
-                        } else {
-                            line <= table.cursor
-                        };
-                        if let Body::Table(table) = &mut self.step_mut().body {
-                            table.cursor = line;
-                        }
-                        if round {
+                let style = self.epoch().style;
+                let (hunt, at_once) = table.hunt(needle, backwards, columns, style);
+                if !at_once {
+                    return self.ask(Ask::Hunt(Box::new(hunt)));
+                }
+                match hunt.next(&AtomicBool::new(false)) {
+                    Some(place) => {
+                        if let Body::Table(table) = &mut self.step_mut().body
+                            && table.stand_on(&hunt.rows, place, backwards) == Some(true)
+                        {
                             self.say("searched round the end", false);
                         }
                     }
-                    None => self.say("not found", true),
+                    None => self.say_not_found(),
                 }
             }
             Body::Events(list) => {

@@ -21,16 +21,38 @@ pub fn tree_column(view: &View) -> Option<usize> {
     tree.then(named).flatten()
 }
 
-/// Whether the last column of a view says what its rows are about: the text, the command. Where there is a column of files or
-/// connections, those say it rather than who touched them.
-fn says_what(view: &View) -> bool {
-    let Some(last) = view.columns.last() else {
-        return false;
+/// What columns need, with those that stay where not all fit.
+pub fn keeping(
+    keeps: &[&str],
+    columns: &[Column],
+    widths: impl Iterator<Item = area::Width>,
+    total: u16,
+) -> Vec<area::Width> {
+    /// Cells that the first of them gets at most before others do.
+    const ENOUGH: u16 = 40;
+    let with_rank = |(column, mut width): (&Column, area::Width)| {
+        width.kept = keeps.iter().position(|title| *title == column.title);
+        if width.kept == Some(0) {
+            // Half of the screen is for what answers the question.
+            let most = match width.elastic {
+                true => width.wish,
+                false => width.cells,
+            };
+            width.short = width.short.max(most.min(total / 2).min(ENOUGH));
+        }
+        width
     };
-    let who = matches!(last.field, "proc.cmdline" | "proc.exeline");
-    let of_files = |column: &Column| matches!(column.field, "fd.name" | "fs.path.name");
-    matches!(view.shape, Shape::List | Shape::Made(_))
-        && !(who && view.columns.iter().any(of_files))
+    columns.iter().zip(widths).map(with_rank).collect()
+}
+
+/// The column that stays longest where not all fit: what is selected there at first.
+pub fn first_kept(keeps: &[&str], columns: &[Column]) -> usize {
+    let first = keeps.first();
+    let titles = columns.iter().map(|column| column.title);
+    titles
+        .enumerate()
+        .find(|(_, title)| Some(title) == first)
+        .map_or(0, |found| found.0)
 }
 
 impl State {
@@ -80,11 +102,12 @@ impl State {
                 .filter(|_| !tree || Some(at) != tree_column(view));
             show::width(column, widest, &style, total)
         };
-        let mut widths: Vec<area::Width> = view.columns.iter().enumerate().map(width).collect();
-        if let Some(last) = widths.last_mut() {
-            last.kept = last.elastic && says_what(view);
-        }
-        widths
+        keeping(
+            view.keeps,
+            view.columns,
+            view.columns.iter().enumerate().map(width),
+            total,
+        )
     }
 
     /// What is said below the line being typed: why it is wrong, or what it could become.

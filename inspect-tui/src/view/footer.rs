@@ -7,7 +7,7 @@ use crate::keymap::bindings;
 use crate::show;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
-use crate::worker::MOST_MATCHES;
+use crate::worker::{Lane, MOST_MATCHES};
 use afterimage_query::{Shape, TILES};
 
 /// Draws the counts of the view, and to their right progress or the last notice.
@@ -58,11 +58,17 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         } else {
             "Esc stops"
         };
-        let text = format!(
-            "working {percent}%, {} looked at; {rest}",
-            show::counted(looked, "event")
-        );
+        // A search through rows that are at hand looks at no events.
+        let text = match (looked, state.coming(Lane::Body)) {
+            (0, false) => format!("working; {rest}"),
+            _ => format!(
+                "working {percent}%, {} looked at; {rest}",
+                show::counted(looked, "event")
+            ),
+        };
         canvas.text(area, x, 0, &text, Role::Notable);
+    } else if let Some(sorting) = sorting(state) {
+        canvas.text(area, x, 0, &sorting, Role::Notable);
     } else if let Some(notice) = &state.notice {
         let (mark, role) = if notice.bad {
             ("! ", Role::Bad)
@@ -98,6 +104,20 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         };
         canvas.text(area, x, 0, &text, Role::Dim);
     }
+}
+
+/// What is said while rows are brought into another order.
+fn sorting(state: &State) -> Option<String> {
+    let Body::Table(table) = &state.step().body else {
+        return None;
+    };
+    let wanted = table.wanted.as_ref().filter(|_| table.is_asking())?;
+    let columns = state.step().view.columns;
+    let by = wanted.sort.and_then(|(column, _)| columns.get(column));
+    Some(match by {
+        Some(column) => format!("sorting by {}; Esc stops", column.title),
+        None => "bringing the rows into order; Esc stops".to_owned(),
+    })
 }
 
 /// How many rows there are when there would be more.

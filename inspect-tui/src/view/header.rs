@@ -107,7 +107,10 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         0 => String::new(),
         number => show::counted(number, "container"),
     };
-    let events = show::counted(facts.events, "event");
+    let events = match (facts.hides, facts.events) {
+        (true, 1..) => show::counted(facts.events, "event") + ", some hidden",
+        _ => show::counted(facts.events, "event"),
+    };
     canvas.pieces(
         area,
         x,

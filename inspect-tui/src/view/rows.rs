@@ -3,11 +3,10 @@
 use super::Canvas;
 use crate::area::{self, Area, GUTTER, Placed, Width};
 use crate::fit;
-use crate::show;
+use crate::show::{self, is_number};
 use crate::theme::Role;
 use afterimage_indexer::{Cell, TimeStyle};
-use afterimage_model::{FieldType, fields};
-use afterimage_query::{Aggregate, Column, Unit};
+use afterimage_query::{Column, Unit};
 use std::borrow::Cow;
 
 /// A line of a table.
@@ -48,31 +47,6 @@ pub struct Rows {
     pub reveal: bool,
     /// The largest number of each column that is shaded.
     pub most: Vec<i128>,
-}
-
-/// Whether a column's cells stand to the right.
-fn is_number(column: &Column) -> bool {
-    let counted = !matches!(
-        column.aggregate,
-        Aggregate::Key | Aggregate::First | Aggregate::Last
-    );
-    let field = fields::split_name(column.field).map(|(field, _)| field.ty);
-    let number = matches!(
-        field,
-        Some(
-            FieldType::Int
-                | FieldType::Uint
-                | FieldType::Double
-                | FieldType::Port
-                | FieldType::RelTime
-        )
-    );
-    let gap = matches!(column.field, "gap.count" | "gap.cpu");
-    column.unit != Unit::Time
-        && (counted
-            || number
-            || gap
-            || matches!(column.unit, Unit::Bytes | Unit::Duration | Unit::Heat))
 }
 
 /// Whether both ends of a column's cells say more than their middle.

@@ -6,7 +6,7 @@ use crate::area::Area;
 use crate::show;
 use crate::state::look::{Under, said_view};
 use crate::state::table::Table;
-use crate::state::{Pane, State, tree_column};
+use crate::state::{Pane, State, keeping, tree_column};
 use crate::theme::Role;
 use crate::worker::Lane;
 use afterimage_indexer::Cell;
@@ -86,7 +86,12 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
     };
     let rows = Rows {
         columns: view.columns,
-        widths: view.columns.iter().enumerate().map(width).collect(),
+        widths: keeping(
+            view.keeps,
+            view.columns,
+            view.columns.iter().enumerate().map(width),
+            area.width,
+        ),
         tree: None,
         sort: None,
         cursor: said.cursor.checked_sub(said.top),

@@ -1,6 +1,7 @@
 //! How questions are answered: what is asked of the session for each, and what is given back.
 
 use super::{Answer, Ask, Line, MOST_MATCHES, TILE_STEPS, Which};
+use crate::arrange::arrange;
 use crate::colours::Colours;
 use crate::detail;
 use crate::export;
@@ -30,6 +31,17 @@ pub(super) fn answer(
             which.span,
             progress,
         )?)),
+        Ask::Arrange(wanted, stands) => {
+            let mut part = |part| send(Answer::Part(Box::new(Answer::Arranged(part))));
+            // Nobody waits for what was cancelled.
+            if let Some(arranged) = arrange(wanted, &stands, &progress.cancel, &mut part) {
+                send(Answer::Arranged(arranged));
+            }
+        }
+        Ask::Hunt(hunt) => {
+            let found = hunt.next(&progress.cancel);
+            send(Answer::Hunted(hunt.rows, found, hunt.backwards));
+        }
         Ask::Moments(nums) => {
             let mut moments = Vec::with_capacity(nums.len());
             for num in nums {

@@ -323,6 +323,15 @@ pub fn moved(
     }
 }
 
+/// Bytes that a read or write moved through files or through sockets (`None` for either), and nothing else.
+pub fn bytes(c: &Ctx<'_>, socket: Option<bool>) -> Option<FieldValue<'static>> {
+    match scap(c) {
+        Some(ty) => moved_by(c, ty, Some(Direction::In), socket)
+            .or_else(|| moved_by(c, ty, Some(Direction::Out), socket)),
+        None => moved(c, None, socket),
+    }
+}
+
 /// The captured payload.
 pub fn buffer<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
     if scap(c).is_none() {
@@ -666,6 +675,17 @@ pub fn dir(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
     }
     let entered = c.ty()?.is_syscall && c.event.flags.has(EventFlags::NO_RESULT);
     Some(FieldValue::str(if entered { ">" } else { "<" }))
+}
+
+/// 1 for each call and each happening once: not for the entry to a call whose return is an event of its own.
+pub fn call_count(c: &Ctx<'_>) -> Option<u64> {
+    let Some(ty) = scap(c).filter(|ty| ty.is(TypeDesc::ENTRY)) else {
+        return Some(1);
+    };
+    let next = c.event.ty.0.checked_add(1).map(TypeId);
+    let twin = next.and_then(|next| c.schema.ty(next));
+    let returns = twin.is_some_and(|twin| twin.is(TypeDesc::EXIT) && twin.name == ty.name);
+    (!returns).then_some(1)
 }
 
 /// Bytes of the argument at this place.

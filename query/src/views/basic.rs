@@ -4,13 +4,13 @@ use super::{Aggregate, Column, Shape, Unit, View};
 
 /// These views, in the order in which they are listed.
 pub(super) const BASIC: &[View] = views! {
-    "overview" '1' "Overview" Overview "" => None, "" sorted by 1 {
+    "overview" '1' "Overview" Overview "" => None, "" sorted by 1 keeps ["TILE" "TOTAL"] {
         "TILE" "tile.title" 24 Key Plain "What is counted.";
         "TOTAL" "tile.total" 12 Sum Plain "How much of it.";
         "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
     } "Totals of everything worth counting; each leads to its events.";
 
-    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 7 {
+    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 7 keeps ["NAME" "IMAGE" "EVENTS" "NET" "ERRORS"] {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
         "NAME" "container.name" 20 Last Plain "Name.";
         "IMAGE" "container.image" 24 Last Plain "Image it was started from.";
@@ -19,37 +19,40 @@ pub(super) const BASIC: &[View] = views! {
         "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Most resident memory of one process, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Most virtual memory of one process, where another recorder sampled it.";
     } "Every container that was recorded, also those that no longer exist.";
 
-    "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 {
+    "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 keeps ["COMMAND" "PID" "EVENTS" "ERRORS" "CONTAINER" "USER"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started; with the id, what a process is.";
         "COMMAND" "proc.cmdline" 40 Last Plain "Last name and arguments.";
         "USER" "user.name" 10 Last Plain "Effective user.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
         "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
+        "PPID" "proc.ppid" 8 Last Plain "The parent's pid.";
+        "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Virtual memory, where another recorder sampled it.";
     } "Every process under its parent.";
 
-    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 {
+    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
         "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object.";
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
@@ -57,9 +60,10 @@ pub(super) const BASIC: &[View] = views! {
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids that touched it.";
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
         "LAST" "evt.rawtime" 19 Last Time "Last touched.";
+        "BYTES" "evt.moved.file" 8 Sum Bytes "Bytes read and written.";
     } "Every file that was touched.";
 
-    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 {
+    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "LOCAL" "fd.lip" 16 Key Plain "Local address.";
@@ -69,14 +73,16 @@ pub(super) const BASIC: &[View] = views! {
         "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
         "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
         "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
+        "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
+        "BYTES" "evt.moved.net" 8 Sum Bytes "Bytes received and sent.";
     } "Every pair of addresses, by the kernel's own socket.";
 
-    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 {
+    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 keeps ["ERROR" "CALL" "COUNT" "LAST COMMAND"] {
         "ERROR" "evt.res" 14 Key Plain "Name of the error.";
         "CALL" "evt.type" 18 Key Plain "Call that failed.";
         "COUNT" "evt.count" 9 Sum Plain "How often.";
@@ -87,7 +93,7 @@ pub(super) const BASIC: &[View] = views! {
         "LAST COMMAND" "proc.cmdline" 0 Last Plain "Who failed last.";
     } "Failed calls by error and call.";
 
-    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 {
+    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 keeps ["EVENT" "ARGUMENTS" "PROCESS" "NUM" "RESULT" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -98,7 +104,7 @@ pub(super) const BASIC: &[View] = views! {
         "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
     } "Every event, with all arguments and bytes.";
 
-    "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 {
+    "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 keeps ["CAUSE" "FROM" "MISSING" "DETAIL"] {
         "CAUSE" "gap.cause" 14 Key Plain "Why events are missing.";
         "FROM" "gap.start" 19 First Time "Last instant known to be whole before.";
         "TO" "gap.end" 19 Last Time "First instant known to be whole after.";
@@ -107,57 +113,60 @@ pub(super) const BASIC: &[View] = views! {
         "DETAIL" "gap.detail" 0 First Plain "What else is known.";
     } "What is known to be missing, and why.";
 
-    "threads" '9' "Threads" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and thread.tid={}" sorted by 4 {
+    "threads" '9' "Threads" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and thread.tid={}" sorted by 4 keeps ["NAME" "TID" "EVENTS" "ERRORS" "FILE" "NET"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When the process started.";
         "TID" "thread.tid" 8 Key Plain "Thread id, as the host numbers it.";
         "NAME" "proc.name" 16 Last Plain "Name of the process.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "VTID" "thread.vtid" 8 Last Plain "Thread id, as its container numbers it.";
         "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
+        "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
     } "Every thread that made an event.";
 
-    "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 {
+    "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 keeps ["EVENT" "COUNT" "ERRORS" "WAITED"] {
         "EVENT" "evt.type" 20 Key Plain "Call or happening.";
         "CATEGORY" "evt.category" 12 First Plain "What it is about.";
-        "COUNT" "evt.count" 10 Sum Plain "How often.";
-        "RATE/S" "evt.count" 9 Rate Plain "How often a second, over the span shown.";
+        "COUNT" "evt.count.call" 10 Sum Plain "How often.";
+        "RATE/S" "evt.count.call" 9 Rate Plain "How often a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "MEAN WAIT" "evt.latency" 9 Avg Duration "How long a call that waited did, in the mean.";
         "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
-        "BYTES" "evt.buflen" 8 Sum Bytes "Bytes moved.";
+        "BYTES" "evt.moved" 8 Sum Bytes "Bytes moved.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids that made it.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers it was made in.";
     } "Calls and happenings by name.";
 
-    "callers" '\0' "Callers" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and proc.name={}" sorted by 3 {
+    "callers" '\0' "Callers" Table "proc.pid exists" => Some("events"), "proc.pid={} and proc.pid.ts={} and proc.name={}" sorted by 3 keeps ["NAME" "PID" "COUNT" "ERRORS" "COMMAND"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "NAME" "proc.name" 16 Key Plain "Name.";
-        "COUNT" "evt.count" 9 Sum Plain "Events.";
-        "RATE/S" "evt.count" 9 Rate Plain "Events a second, over the span shown.";
+        "COUNT" "evt.count.call" 9 Sum Plain "Events.";
+        "RATE/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
     } "Processes as a flat list, busiest first.";
 
-    "directories" 'D' "Directories" Table "fd.type in (file, directory) and fd.directory exists" => Some("files"), "container.name={} and fd.directory={}" sorted by 3 {
+    "directories" 'D' "Directories" Table "fd.type in (file, directory) and fd.directory exists" => Some("files"), "container.name={} and fd.directory={}" sorted by 3 keeps ["DIRECTORY" "OPS" "IN" "OUT"] {
         "DIRECTORY" "fd.directory" 0 Key Plain "Directory of the file.";
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "FILES" "fd.name" 6 Distinct Plain "Files touched.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
+        "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
+        "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
     } "Files by directory.";
 
-    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat)" => Some("events"), "evt.num={}" sorted by 0 {
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "ASKED FOR" "RESULT" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -168,7 +177,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every attempt to open a file, in order.";
 
-    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir)" => Some("events"), "evt.num={}" sorted by 0 {
+    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["PATH" "RESULT" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -177,7 +186,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every attempt to remove a file or directory, in order.";
 
-    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false" => Some("events"), "evt.num={}" sorted by 0 {
+    "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "TIME" "PARENT" "USER" "PID"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was executed.";
         "USER" "user.name" 10 First Plain "Effective user.";
@@ -188,7 +197,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Every program that was executed, in order.";
 
-    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
+    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "RESULT" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "connect goes out, accept comes in.";
@@ -198,7 +207,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every connection made or accepted, in order.";
 
-    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6)" => Some("events"), "evt.num={}" sorted by 0 {
+    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "bind or listen.";
@@ -209,29 +218,32 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every socket that was bound or began to listen, in order.";
 
-    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 4 {
+    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "PORT" "fd.sport" 6 Key Plain "Port of the server.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
         "OUT" "evt.buflen.net.out" 8 Sum Bytes "Bytes sent.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "CLIENTS" "fd.cip" 8 Distinct Plain "Distinct client addresses.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers.";
-        "PROCESS" "proc.name" 0 Last Plain "Process that used it last.";
+        "PROCESS" "proc.name" 16 Last Plain "Process that used it last.";
+        "IN/S" "evt.buflen.net.in" 8 Rate Bytes "Bytes received a second, over the span shown.";
+        "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
+        "BYTES" "evt.moved.net" 8 Sum Bytes "Bytes received and sent.";
     } "Traffic by the server's port.";
 
-    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("processes"), "fd.type={}" sorted by 3 {
+    "io_by_type" 'I' "I/O by type" Table "evt.is_io=true and fd.type exists" => Some("processes"), "fd.type={}" sorted by 3 keeps ["TYPE" "IN" "OUT" "OPS" "WAITED"] {
         "TYPE" "fd.type" 12 Key Plain "What was read from or written to.";
         "IN" "evt.buflen.in" 8 Sum Bytes "Bytes in.";
         "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
-        "OPS" "evt.count" 8 Sum Plain "Calls.";
-        "OPS/S" "evt.count" 8 Rate Plain "Calls a second, over the span shown.";
+        "OPS" "evt.count.call" 8 Sum Plain "Calls.";
+        "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
     } "Bytes by kind of file or socket.";
 
-    "process_errors" 'E' "Process errors" Table "evt.failed=true and proc.pid exists" => Some("errors"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
+    "process_errors" 'E' "Process errors" Table "evt.failed=true and proc.pid exists" => Some("errors"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "ERRORS" "FILE" "NET" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
@@ -243,15 +255,17 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
     } "Failed calls by process.";
 
-    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_ or evt.type startswith infra" => Some("events"), "evt.num={}" sorted by 0 {
+    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_ or evt.type startswith infra" => Some("events"), "evt.num={}" sorted by 0 keeps ["EVENT" "CONTAINER" "DETAIL" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "EVENT" "evt.type" 16 First Plain "What happened.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
+        "ID" "container.id" 13 First Plain "First twelve characters of the container's id.";
+        "IMAGE" "container.image" 24 First Plain "Image it was started from.";
         "DETAIL" "evt.args" 0 First Plain "Arguments.";
     } "Starts and ends of containers as the kernel saw them, kills for lack of memory, and what runtimes told.";
 
-    "usage" 'M' "Use of resources" Table "evt.type=container_usage" => Some("events"), "container.id={}" sorted by 3 {
+    "usage" 'M' "Use of resources" Table "evt.type=container_usage" => Some("events"), "container.id={}" sorted by 3 keeps ["NAME" "CPU%" "MEMORY" "LIMIT" "OOM" "PEAK" "THROTTLED"] {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
         "NAME" "container.name" 20 Last Plain "Name.";
         "CPU%" "container.cpu.percent" 5 Avg Plain "Mean share of one CPU.";

@@ -4,7 +4,7 @@ use super::{Aggregate, Column, Made, Shape, Unit, View};
 
 /// These views, in the order in which they are listed.
 pub(super) const MADE: &[View] = views! {
-    "ps" '@' "Processes at an instant" Made(Processes) "" => Some("lsof"), "" sorted by 0 {
+    "ps" '@' "Processes at an instant" Made(Processes) "" => Some("lsof"), "" sorted by 0 keeps ["COMMAND" "PID" "PPID" "USER" "CONTAINER"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "VPID" "proc.vpid" 6 First Plain "Process id inside its pid namespace.";
         "PPID" "proc.ppid" 8 First Plain "The parent's pid.";
@@ -17,7 +17,7 @@ pub(super) const MADE: &[View] = views! {
         "COMMAND" "proc.exeline" 0 First Plain "All arguments.";
     } "Processes that lived at the instant, as ps would have shown them.";
 
-    "lsof" '\0' "Descriptors at an instant" Made(Descriptors) "" => Some("events"), "" sorted by 0 {
+    "lsof" '\0' "Descriptors at an instant" Made(Descriptors) "" => Some("events"), "" sorted by 0 keeps ["NAME" "FD" "COMMAND" "PID" "TYPE"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "COMMAND" "proc.name" 16 First Plain "Process.";
         "USER" "user.name" 10 First Plain "Effective user.";
@@ -28,7 +28,7 @@ pub(super) const MADE: &[View] = views! {
         "NAME" "fd.name" 0 First Plain "Path, or the two ends of a connection.";
     } "Files and sockets that were open at the instant, as lsof would have shown them.";
 
-    "netstat" '\0' "Sockets at an instant" Made(Sockets) "" => Some("conversation"), "" sorted by 0 {
+    "netstat" '\0' "Sockets at an instant" Made(Sockets) "" => Some("conversation"), "" sorted by 0 keeps ["LOCAL" "REMOTE" "STATE" "COMMAND" "PROTO"] {
         "PROTO" "of.protocol" 6 First Plain "Protocol.";
         "LOCAL" "of.local" 26 Key Plain "Own end.";
         "REMOTE" "of.remote" 26 Key Plain "Other end.";
@@ -39,7 +39,7 @@ pub(super) const MADE: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Sockets that were open at the instant, as netstat would have shown them.";
 
-    "mounts" '\0' "Mounts at an instant" Made(Mounts) "" => Some("events"), "" sorted by 0 {
+    "mounts" '\0' "Mounts at an instant" Made(Mounts) "" => Some("events"), "" sorted by 0 keeps ["POINT" "TYPE" "SOURCE" "CONTAINER"] {
         "NAMESPACE" "of.namespace" 11 Key Plain "Mount namespace.";
         "CONTAINER" "of.container" 16 First Plain "Container.";
         "POINT" "of.point" 36 Key Plain "Where it is.";
@@ -49,7 +49,7 @@ pub(super) const MADE: &[View] = views! {
         "OPTIONS" "of.options" 0 First Plain "Options.";
     } "What was mounted at the instant.";
 
-    "env" '\0' "Environment at an instant" Made(Environment) "" => Some("events"), "" sorted by 0 {
+    "env" '\0' "Environment at an instant" Made(Environment) "" => Some("events"), "" sorted by 0 keeps ["VARIABLE" "VALUE" "COMMAND" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "COMMAND" "proc.name" 16 First Plain "Process.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -57,7 +57,7 @@ pub(super) const MADE: &[View] = views! {
         "VALUE" "of.value" 0 First Plain "Value; hidden when the name says that it is a secret.";
     } "Variables of processes that lived at the instant, as they were when the program was executed.";
 
-    "containers_at" '\0' "Containers at an instant" Made(Containers) "" => Some("ps"), "" sorted by 0 {
+    "containers_at" '\0' "Containers at an instant" Made(Containers) "" => Some("ps"), "" sorted by 0 keeps ["NAME" "IMAGE" "PROCS" "COMMAND" "ID"] {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
         "NAME" "container.name" 20 First Plain "Name.";
         "IMAGE" "container.image" 30 First Plain "Image it was started from.";
@@ -68,7 +68,7 @@ pub(super) const MADE: &[View] = views! {
         "COMMAND" "container.command" 0 First Plain "Program and arguments.";
     } "Containers that lived at the instant.";
 
-    "talks" 'K' "Talks" Made(Talks) "" => Some("conversation"), "" sorted by 0 {
+    "talks" 'K' "Talks" Made(Talks) "" => Some("conversation"), "" sorted by 0 keeps ["CLIENT" "SERVER" "ABOUT" "SENT" "RECEIVED" "SPEAKS"] {
         "FIRST" "of.first" 19 First Time "First event.";
         "KIND" "of.kind" 6 First Plain "tcp, udp, unix, pipe or tty.";
         "SPEAKS" "of.protocol" 11 First Plain "Protocol, where what was said is recognised.";
@@ -81,7 +81,7 @@ pub(super) const MADE: &[View] = views! {
         "ABOUT" "of.about" 0 First Plain "What it was about.";
     } "Who talked to whom over sockets and pipes, with both ends joined.";
 
-    "conversation" '\0' "Conversation" Made(Lines) "" => Some("events"), "" sorted by 0 {
+    "conversation" '\0' "Conversation" Made(Lines) "" => Some("events"), "" sorted by 0 keeps ["TEXT" "WAY" "WHO" "TIME"] {
         "TIME" "of.first" 19 First Time "When it was sent.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "WHO" "of.who" 24 First Plain "Who said it.";
@@ -89,7 +89,7 @@ pub(super) const MADE: &[View] = views! {
         "TEXT" "of.text" 0 First Plain "What was said.";
     } "What was said over a connection, pipe or terminal, line by line, both ways in the order of time.";
 
-    "conversation_bytes" '\0' "Conversation in bytes" Made(Bytes) "" => Some("events"), "" sorted by 0 {
+    "conversation_bytes" '\0' "Conversation in bytes" Made(Bytes) "" => Some("events"), "" sorted by 0 keeps ["HEX" "TEXT" "WAY" "OFFSET"] {
         "TIME" "of.first" 19 First Time "When it was sent.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "WHO" "of.who" 20 First Plain "Who said it.";
@@ -99,7 +99,7 @@ pub(super) const MADE: &[View] = views! {
         "TEXT" "of.text" 16 First Plain "The same, where printable.";
     } "What was said over a connection, pipe or terminal, in hex.";
 
-    "messages" '\0' "Messages of protocols" Made(Messages) "" => Some("events"), "" sorted by 0 {
+    "messages" '\0' "Messages of protocols" Made(Messages) "" => Some("events"), "" sorted by 0 keeps ["MESSAGE" "WHO" "SPEAKS" "TO" "TIME"] {
         "TIME" "of.first" 19 First Time "When it was sent.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "SPEAKS" "of.protocol" 11 First Plain "Protocol.";
@@ -108,7 +108,7 @@ pub(super) const MADE: &[View] = views! {
         "MESSAGE" "of.text" 0 First Plain "What it means.";
     } "Requests, answers and greetings of HTTP, DNS, TLS, Redis, PostgreSQL, MySQL, memcached, SSH and StatsD.";
 
-    "http" 'H' "HTTP requests" Made(Http) "" => Some("conversation"), "" sorted by 0 {
+    "http" 'H' "HTTP requests" Made(Http) "" => Some("conversation"), "" sorted by 0 keeps ["URL" "STATUS" "METHOD" "TOOK" "CLIENT" "TIME"] {
         "TIME" "of.first" 19 First Time "When it was asked.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "METHOD" "of.method" 7 First Plain "Method.";
@@ -120,7 +120,7 @@ pub(super) const MADE: &[View] = views! {
         "URL" "of.url" 0 First Plain "Host and path.";
     } "Requests of HTTP/1 and their answers.";
 
-    "http_top" '\0' "HTTP by path" Made(HttpTop) "" => Some("http"), "" sorted by 2 {
+    "http_top" '\0' "HTTP by path" Made(HttpTop) "" => Some("http"), "" sorted by 2 keeps ["URL" "COUNT" "STATUS" "METHOD" "MEAN"] {
         "METHOD" "of.method" 7 Key Plain "Method.";
         "STATUS" "of.status" 6 Key Plain "Status of the answer.";
         "COUNT" "of.count" 8 Sum Plain "Requests.";
@@ -130,7 +130,7 @@ pub(super) const MADE: &[View] = views! {
         "URL" "of.url" 0 Key Plain "Host and path, without what follows a question mark.";
     } "Requests of HTTP/1 by method, status, host and path.";
 
-    "sessions" 'S' "Sessions" Made(Sessions) "" => Some("terminal"), "" sorted by 0 {
+    "sessions" 'S' "Sessions" Made(Sessions) "" => Some("terminal"), "" sorted by 0 keeps ["SHELL" "ABOUT" "USER" "ON" "CONTAINER" "LASTED"] {
         "FIRST" "of.first" 19 First Time "First event.";
         "KIND" "of.kind" 6 First Plain "tty, or the socket or pipe that a shell had in its place.";
         "ON" "of.on" 30 Key Plain "Terminal, or the two ends.";
@@ -143,12 +143,12 @@ pub(super) const MADE: &[View] = views! {
         "ABOUT" "of.about" 0 First Plain "First line that was typed.";
     } "Terminals that were used, and shells whose terminal is a socket or a pipe.";
 
-    "terminal" '\0' "Terminal at an instant" Made(Terminal) "" => None, "" sorted by 0 {
+    "terminal" '\0' "Terminal at an instant" Made(Terminal) "" => None, "" sorted by 0 keeps ["SCREEN"] {
         "LINE" "of.line" 4 Key Plain "Line of the screen.";
         "SCREEN" "of.text" 0 First Plain "What it showed.";
     } "What the terminal showed at the instant: move the cursor on the timeline, or play.";
 
-    "map" 'W' "Who talks to whom" Made(Map) "" => Some("talks"), "" sorted by 0 {
+    "map" 'W' "Who talks to whom" Made(Map) "" => Some("talks"), "" sorted by 0 keeps ["CLIENT" "SERVER" "PORT" "SENT" "RECEIVED" "PROTO"] {
         "CLIENT" "of.client" 30 Key Plain "Container and program that began, or its address.";
         "SERVER" "of.server" 30 Key Plain "Container and program that answered, or its address.";
         "PROTO" "of.kind" 6 Key Plain "Protocol.";
@@ -162,7 +162,7 @@ pub(super) const MADE: &[View] = views! {
         "SPEAKS" "of.protocol" 0 First Plain "Protocol, where what was said is recognised.";
     } "Which programs and containers talked to which.";
 
-    "story" 'J' "Story" Made(Story) "" => Some("events"), "" sorted by 0 {
+    "story" 'J' "Story" Made(Story) "" => Some("events"), "" sorted by 0 keeps ["WHAT HAPPENED" "STEP" "TIME" "PART"] {
         "TIME" "of.first" 19 First Time "When.";
         "NUM" "of.num" 9 Key Plain "Number of the event; empty where nothing was recorded.";
         "PART" "of.part" 7 First Plain "before, here or after the event that was asked about.";
@@ -171,7 +171,7 @@ pub(super) const MADE: &[View] = views! {
         "WHAT HAPPENED" "of.text" 0 First Plain "In a sentence.";
     } "What led to the first of the selected events, and what the processes below it went on to do.";
 
-    "lives" '\0' "Lives of containers" Made(Lives) "" => Some("events"), "" sorted by 0 {
+    "lives" '\0' "Lives of containers" Made(Lives) "" => Some("events"), "" sorted by 0 keeps ["WHAT HAPPENED" "CONTAINER" "TURN" "TIME"] {
         "TIME" "of.first" 19 First Time "When.";
         "NUM" "of.num" 9 Key Plain "Number of the event; empty for what a runtime said of it.";
         "CONTAINER" "of.container" 20 Key Plain "Container.";
@@ -179,7 +179,7 @@ pub(super) const MADE: &[View] = views! {
         "WHAT HAPPENED" "of.text" 0 First Plain "In a sentence.";
     } "When containers were made, started, entered and ended, and why.";
 
-    "findings" 'Q' "Findings" Made(Findings) "" => Some("events"), "" sorted by 0 {
+    "findings" 'Q' "Findings" Made(Findings) "" => Some("events"), "" sorted by 0 keeps ["FINDING" "EVIDENCE" "CONTAINER" "CIS"] {
         "CONTAINER" "of.container" 20 Key Plain "Container.";
         "CIS" "of.cis" 5 Key Plain "Number in the CIS Docker Benchmark; empty when it has none.";
         "FINDING" "of.step" 26 First Plain "What was found.";
@@ -188,7 +188,7 @@ pub(super) const MADE: &[View] = views! {
         "BETTER" "of.better" 0 First Plain "How it is done better.";
     } "How containers were run that makes an attack easier, each with its evidence.";
 
-    "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 {
+    "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 keeps ["FROM"] {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         "<1us" "of.bin.0" 7 Sum Heat "Calls that waited less than a microsecond.";
         "<10us" "of.bin.1" 7 Sum Heat "Calls that waited up to ten microseconds.";
@@ -201,7 +201,7 @@ pub(super) const MADE: &[View] = views! {
         "more" "of.bin.8" 7 Sum Heat "Calls that waited longer.";
     } "How long calls waited, over time; Enter opens the events of the selected cell.";
 
-    "subsecond" '\0' "Within the second" Made(Subsecond) "" => Some("events"), "" sorted by 0 {
+    "subsecond" '\0' "Within the second" Made(Subsecond) "" => Some("events"), "" sorted by 0 keeps ["FROM"] {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         ".0" "of.bin.0" 6 Sum Heat "First tenth of the second.";
         ".1" "of.bin.1" 6 Sum Heat "Second tenth.";
@@ -215,7 +215,7 @@ pub(super) const MADE: &[View] = views! {
         ".9" "of.bin.9" 6 Sum Heat "Last tenth.";
     } "At which tenth of a second things happened, over time: what runs by a clock stands out.";
 
-    "course" '\0' "I/O over time" Made(Course) "" => Some("events"), "" sorted by 0 {
+    "course" '\0' "I/O over time" Made(Course) "" => Some("events"), "" sorted by 0 keeps ["FROM"] {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         "EVENTS" "of.bin.0" 9 Sum Heat "Events.";
         "FILE IN" "of.bin.1" 9 Sum Heat "Bytes read from files.";
@@ -226,7 +226,7 @@ pub(super) const MADE: &[View] = views! {
         "ERRORS" "of.bin.6" 9 Sum Heat "Calls that failed.";
     } "Events, bytes, programs and errors over time.";
 
-    "alerts" 'A' "Alerts" Made(Alerts) "" => Some("story"), "" sorted by 0 {
+    "alerts" 'A' "Alerts" Made(Alerts) "" => Some("story"), "" sorted by 0 keeps ["RULE" "PRIORITY" "OUTPUT" "CONTAINER" "TIME"] {
         "TIME" "of.first" 19 First Time "When.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "PRIORITY" "of.priority" 13 First Plain "How bad the rule says it is.";

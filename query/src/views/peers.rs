@@ -4,20 +4,20 @@ use super::{Aggregate, Column, Shape, Unit, View};
 
 /// These views, in the order in which they are listed.
 pub(super) const PEERS: &[View] = views! {
-    "processor" '\0' "Processor time" Table "proc.pid exists" => Some("threads"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
+    "processor" '\0' "Processor time" Table "proc.pid exists" => Some("threads"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "USER" "SYSTEM" "CPU%" "PID" "CALLS/S"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
         "USER" "evt.rawarg.utime_ns" 8 Sum Duration "Time in the program, told when a thread ends.";
         "SYSTEM" "evt.rawarg.stime_ns" 8 Sum Duration "Time in the kernel, told when a thread ends.";
-        "CALLS/S" "evt.count" 9 Rate Plain "Events a second, over the span shown.";
+        "CALLS/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by the processor time they used.";
 
-    "page_faults" '\0' "Page faults" Table "evt.type=procexit or evt.type startswith page_fault or thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
+    "page_faults" '\0' "Page faults" Table "evt.type=procexit or evt.type startswith page_fault or thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "MAJOR" "MINOR" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "MAJOR" "evt.rawarg.majflt" 8 Sum Plain "Page faults that read from a disk, told when a thread ends.";
@@ -27,7 +27,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by their page faults.";
 
-    "descriptor_use" '\0' "Use of descriptors" Table "proc.fdopencount exists" => Some("io_by_type"), "proc.pid={} and proc.pid.ts={}" sorted by 2 {
+    "descriptor_use" '\0' "Use of descriptors" Table "proc.fdopencount exists" => Some("io_by_type"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "OPEN" "MOST" "USED%" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "OPEN" "proc.fdopencount" 8 Max Plain "Most descriptors it had open.";
@@ -37,7 +37,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by how many descriptors they had open, where a recorder sampled that.";
 
-    "backlog" '\0' "Waiting connections" List "evt.type in (accept, accept4) and evt.failed=false" => Some("connections"), "evt.num={}" sorted by 0 {
+    "backlog" '\0' "Waiting connections" List "evt.type in (accept, accept4) and evt.failed=false and evt.count.call=1" => Some("connections"), "evt.num={}" sorted by 0 keeps ["PORT" "WAITING" "MOST" "FULL%" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When one was accepted.";
         "PORT" "fd.sport" 6 First Plain "Port of the server.";
@@ -48,7 +48,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who accepted it.";
     } "Connections that wait to be accepted, told with each that is.";
 
-    "container_errors" '\0' "Container errors" Table "evt.failed=true and container.id!=host" => Some("errors"), "container.id={}" sorted by 2 {
+    "container_errors" '\0' "Container errors" Table "evt.failed=true and container.id!=host" => Some("errors"), "container.id={}" sorted by 2 keeps ["NAME" "ERRORS" "FILE" "NET" "OTHER"] {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
         "NAME" "container.name" 20 Last Plain "Name.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
@@ -59,70 +59,70 @@ pub(super) const PEERS: &[View] = views! {
         "IMAGE" "container.image" 0 Last Plain "Image it was started from.";
     } "Failed calls by container.";
 
-    "pods" '\0' "Pods" Table "k8s.pod.name exists" => Some("containers"), "k8s.ns.name={} and k8s.pod.name={}" sorted by 4 {
+    "pods" '\0' "Pods" Table "k8s.pod.name exists" => Some("containers"), "k8s.ns.name={} and k8s.pod.name={}" sorted by 4 keeps ["POD" "NAMESPACE" "EVENTS" "ERRORS" "CONTAINERS"] {
         "NAMESPACE" "k8s.ns.name" 20 Key Plain "Kubernetes namespace.";
         "POD" "k8s.pod.name" 40 Key Plain "Name of the pod.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers with events.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "UID" "k8s.pod.uid" 36 Last Plain "Uid of the pod.";
         "LABELS" "k8s.pod.labels" 0 Last Plain "Labels, where another recorder kept them.";
     } "Pods of Kubernetes.";
 
-    "k8s_namespaces" '\0' "Namespaces of Kubernetes" Table "k8s.ns.name exists" => Some("pods"), "k8s.ns.name={}" sorted by 3 {
+    "k8s_namespaces" '\0' "Namespaces of Kubernetes" Table "k8s.ns.name exists" => Some("pods"), "k8s.ns.name={}" sorted by 3 keeps ["NAMESPACE" "PODS" "EVENTS" "NET"] {
         "NAMESPACE" "k8s.ns.name" 30 Key Plain "Kubernetes namespace.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "CONTAINERS" "container.id" 11 Distinct Plain "Containers with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ID" "k8s.ns.id" 0 Last Plain "Id, where another recorder kept it.";
     } "Namespaces of Kubernetes.";
 
-    "k8s_controllers" '\0' "Replication controllers" Table "k8s.rc.name exists" => Some("pods"), "k8s.ns.name={} and k8s.rc.name={}" sorted by 3 {
+    "k8s_controllers" '\0' "Replication controllers" Table "k8s.rc.name exists" => Some("pods"), "k8s.ns.name={} and k8s.rc.name={}" sorted by 3 keeps ["NAME" "NAMESPACE" "PODS" "EVENTS" "NET"] {
         "NAMESPACE" "k8s.ns.name" 20 Key Plain "Kubernetes namespace.";
         "NAME" "k8s.rc.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.rc.labels" 0 Last Plain "Labels.";
     } "Replication controllers of Kubernetes, where another recorder kept them.";
 
-    "k8s_deployments" '\0' "Deployments" Table "k8s.deployment.name exists" => Some("pods"), "k8s.ns.name={} and k8s.deployment.name={}" sorted by 3 {
+    "k8s_deployments" '\0' "Deployments" Table "k8s.deployment.name exists" => Some("pods"), "k8s.ns.name={} and k8s.deployment.name={}" sorted by 3 keeps ["NAME" "NAMESPACE" "PODS" "EVENTS" "NET"] {
         "NAMESPACE" "k8s.ns.name" 20 Key Plain "Kubernetes namespace.";
         "NAME" "k8s.deployment.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.deployment.labels" 0 Last Plain "Labels.";
     } "Deployments of Kubernetes, where another recorder kept them.";
 
-    "k8s_replicasets" '\0' "Replica sets" Table "k8s.rs.name exists" => Some("pods"), "k8s.ns.name={} and k8s.rs.name={}" sorted by 3 {
+    "k8s_replicasets" '\0' "Replica sets" Table "k8s.rs.name exists" => Some("pods"), "k8s.ns.name={} and k8s.rs.name={}" sorted by 3 keeps ["NAME" "NAMESPACE" "PODS" "EVENTS" "NET"] {
         "NAMESPACE" "k8s.ns.name" 20 Key Plain "Kubernetes namespace.";
         "NAME" "k8s.rs.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.rs.labels" 0 Last Plain "Labels.";
     } "Replica sets of Kubernetes, where another recorder kept them.";
 
-    "k8s_services" '\0' "Services of Kubernetes" Table "k8s.svc.name exists" => Some("pods"), "k8s.ns.name={} and k8s.svc.name={}" sorted by 3 {
+    "k8s_services" '\0' "Services of Kubernetes" Table "k8s.svc.name exists" => Some("pods"), "k8s.ns.name={} and k8s.svc.name={}" sorted by 3 keeps ["NAME" "NAMESPACE" "PODS" "EVENTS" "NET"] {
         "NAMESPACE" "k8s.ns.name" 20 Key Plain "Kubernetes namespace.";
         "NAME" "k8s.svc.name" 30 Key Plain "Name.";
         "PODS" "k8s.pod.name" 6 Distinct Plain "Pods with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
-        "FILE" "evt.buflen.file" 8 Sum Bytes "Bytes read from and written to files.";
-        "NET" "evt.buflen.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
+        "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "LABELS" "k8s.svc.labels" 0 Last Plain "Labels.";
     } "Services of Kubernetes, where another recorder kept them.";
 
-    "slow_files" '\0' "Slow files" List "evt.is_io=true and fd.type=file and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 {
+    "slow_files" '\0' "Slow files" List "evt.is_io=true and fd.type=file and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -134,7 +134,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Reads and writes of files that waited longer than a millisecond.";
 
-    "slow_sockets" '\0' "Slow sockets" List "evt.is_io=true and fd.type in (ipv4, ipv6, unix) and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 {
+    "slow_sockets" '\0' "Slow sockets" List "evt.is_io=true and fd.type in (ipv4, ipv6, unix) and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -146,7 +146,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Reads and writes of sockets that waited longer than a millisecond.";
 
-    "slow_calls" '\0' "Slow calls" List "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 {
+    "slow_calls" '\0' "Slow calls" List "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "WAITED" "ON" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -157,7 +157,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Calls that waited longer than a millisecond.";
 
-    "syslog" '\0' "Syslog" List "syslog.message exists" => Some("events"), "evt.num={}" sorted by 0 {
+    "syslog" '\0' "Syslog" List "syslog.message exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["MESSAGE" "SEVERITY" "PROCESS" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was written.";
         "FACILITY" "syslog.facility.str" 9 First Plain "What it is about.";
@@ -168,7 +168,7 @@ pub(super) const PEERS: &[View] = views! {
         "MESSAGE" "syslog.message" 0 First Plain "Text.";
     } "Lines written to /dev/log.";
 
-    "logs" '\0' "Logs" List "evt.is_io_write=true and evt.failed=false and (fd.name endswith .log or fd.name endswith _log or fd.name contains /var/log/ or fd.num in (1, 2) and fd.type in (pipe, file, char)) and not (fd.name endswith .gz or fd.name endswith .tgz)" => Some("events"), "evt.num={}" sorted by 0 {
+    "logs" '\0' "Logs" List "evt.is_io_write=true and evt.failed=false and (fd.name endswith .log or fd.name endswith _log or fd.name contains /var/log/ or fd.num in (1, 2) and fd.type in (pipe, file, char)) and not (fd.name endswith .gz or fd.name endswith .tgz) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["TEXT" "PROCESS" "CONTAINER" "TO" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was written.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -178,7 +178,7 @@ pub(super) const PEERS: &[View] = views! {
         "TEXT" "evt.buffer" 0 First Plain "What was written, as much as was kept.";
     } "What was written to log files, output and errors.";
 
-    "echo" '\0' "Reads and writes" List "evt.is_io=true and evt.buffer exists" => Some("events"), "evt.num={}" sorted by 0 {
+    "echo" '\0' "Reads and writes" List "evt.is_io=true and evt.buffer exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["DATA" "PROCESS" "WAY" "FD" "FILE" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "PROCESS" "proc.name" 16 First Plain "Who.";
@@ -190,7 +190,7 @@ pub(super) const PEERS: &[View] = views! {
         "DATA" "evt.buffer" 0 First Plain "What was moved, as much as was kept.";
     } "What was read and written, in order.";
 
-    "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh)" => Some("events"), "evt.num={}" sorted by 0 {
+    "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "USER" "SHELL" "DIRECTORY" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "USER" "user.name" 10 First Plain "Effective user.";
@@ -203,7 +203,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Programs that were executed and directories that shells went to, with the shell they belong to.";
 
-    "login_shells" '\0' "Login shells" Table "proc.loginshellid exists and proc.loginshellid>0" => Some("shell_activity"), "proc.loginshellid={}" sorted by 2 {
+    "login_shells" '\0' "Login shells" Table "proc.loginshellid exists and proc.loginshellid>0" => Some("shell_activity"), "proc.loginshellid={}" sorted by 2 keeps ["LAST COMMAND" "USER" "SHELL" "EVENTS" "CONTAINER"] {
         "SHELL" "proc.loginshellid" 8 Key Plain "Pid of the oldest shell.";
         "USER" "user.loginname" 12 First Plain "Who logged in.";
         "EVENTS" "evt.count" 9 Sum Plain "Events of it and below it.";
@@ -215,7 +215,7 @@ pub(super) const PEERS: &[View] = views! {
         "LAST COMMAND" "proc.cmdline" 0 Last Plain "What ran last.";
     } "Shells, and what was done below each.";
 
-    "shellshock" '\0' "Shellshock" List "evt.type in (execve, execveat) and proc.env contains '() {'" => Some("events"), "evt.num={}" sorted by 0 {
+    "shellshock" '\0' "Shellshock" List "evt.type in (execve, execveat) and proc.env contains '() {' and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "PARENT" "CONTAINER" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "PARENT" "proc.pname" 16 First Plain "Who executed it.";
@@ -223,7 +223,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Programs that were given a variable which holds a function, as an attack on bash does (CVE-2014-6271).";
 
-    "ends" '\0' "Ended processes" List "evt.type=procexit and thread.ismain=true" => Some("events"), "evt.num={}" sorted by 0 {
+    "ends" '\0' "Ended processes" List "evt.type=procexit and thread.ismain=true" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "STATUS" "SIGNAL" "PID" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it ended.";
         "LIVED" "proc.duration" 8 First Duration "How long it had run.";
@@ -234,7 +234,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Processes that ended, how long they ran and why they ended.";
 
-    "signals" '\0' "Signals" List "evt.type=signaldeliver" => Some("events"), "evt.num={}" sorted by 0 {
+    "signals" '\0' "Signals" List "evt.type=signaldeliver" => Some("events"), "evt.num={}" sorted by 0 keeps ["SIGNAL" "FROM" "TO" "COMMAND" "WHY" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it reached the process.";
         "SIGNAL" "evt.arg.sig" 10 First Plain "Signal.";
@@ -245,7 +245,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who got it.";
     } "Signals that reached a process.";
 
-    "dns" '\0' "Name lookups" List "dns.question exists or dns.rcode exists" => Some("events"), "evt.num={}" sorted by 0 {
+    "dns" '\0' "Name lookups" List "dns.question exists or dns.rcode exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["QUESTION" "ADDRESSES" "ANSWER" "COMMAND" "TYPE" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was sent or received.";
         "QUESTION" "dns.question" 36 First Plain "Name that was asked for.";
@@ -257,7 +257,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Questions to name servers and their answers.";
 
-    "statsd" '\0' "StatsD metrics" List "evt.is_io=true and (fd.l4proto=udp or fd.type=unix) and evt.buffer contains ':' and evt.buffer contains anyof ('|c', '|g', '|m', '|s', '|h', '|d')" => Some("events"), "evt.num={}" sorted by 0 {
+    "statsd" '\0' "StatsD metrics" List "evt.is_io=true and (fd.l4proto=udp or fd.type=unix) and evt.buffer contains ':' and evt.buffer contains anyof ('|c', '|g', '|m', '|s', '|h', '|d')" => Some("events"), "evt.num={}" sorted by 0 keeps ["METRICS" "PROCESS" "CONNECTION" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAY" "evt.io_dir" 5 First Plain "Sent (write) or received (read).";
@@ -267,7 +267,7 @@ pub(super) const PEERS: &[View] = views! {
         "METRICS" "evt.buffer" 0 First Plain "Name, value and kind of each, as much as was kept.";
     } "What was sent or received over UDP and Unix sockets that looks like metrics of StatsD; what it means is told in conversations.";
 
-    "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset)" => Some("events"), "evt.num={}" sorted by 0 {
+    "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "RESULT" "PROCESS" "ARGUMENTS" "USER" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 12 First Plain "Call.";
@@ -278,7 +278,7 @@ pub(super) const PEERS: &[View] = views! {
         "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
     } "Changes of user, group and capabilities.";
 
-    "notifications" '\0' "Notifications" List "evt.type startswith notification" => Some("events"), "evt.num={}" sorted by 0 {
+    "notifications" '\0' "Notifications" List "evt.type startswith notification" => Some("events"), "evt.num={}" sorted by 0 keeps ["DESCRIPTION" "ID" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "ID" "evt.arg.id" 20 First Plain "What kind.";

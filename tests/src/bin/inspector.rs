@@ -10,8 +10,11 @@ fn main() {
     let mut args = std::env::args().skip(1);
     let file = args.next().expect("a capture");
     if args.next().as_deref() == Some("panic") {
-        std::thread::spawn(|| {
-            std::thread::sleep(Duration::from_millis(400));
+        let when = args.next().expect("the file that says when");
+        std::thread::spawn(move || {
+            while !Path::new(&when).exists() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
             panic!("a panic on purpose");
         });
     }

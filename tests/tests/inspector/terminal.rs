@@ -170,7 +170,11 @@ fn the_terminal_is_given_back_after_a_signal() {
 
 #[test]
 fn the_terminal_is_given_back_before_a_panic_is_told() {
-    let written = watch("panic", |_| {});
+    let folder = tempfile::tempdir().expect("a folder");
+    let now = folder.path().join("now");
+    let written = watch(&format!("panic '{}'", now.display()), |_| {
+        std::fs::write(&now, "").expect("a file");
+    });
     was_given_back(&written);
     let leave = written.find(LEAVE).expect("the alternate screen is left");
     let told = written
