@@ -360,3 +360,15 @@ fn a_call_whose_entry_is_an_event_too_is_counted_and_listed_once() {
         assert_eq!(of("in") + of("out"), of("bytes"), "{row}");
     }
 }
+
+#[test]
+fn events_of_which_nothing_is_known_are_not_left_out_without_a_word() {
+    let desk = Desk::new();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1.3/lists.aft");
+    let output = desk.run(&["convert", &sample.display().to_string(), "out.scap"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("1,300 events left out, for which scap has no words: ? (1300)"),
+        "{said}"
+    );
+}

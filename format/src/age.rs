@@ -8,6 +8,8 @@
 )]
 
 use crate::keys::{random, wipe};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD_NO_PAD;
 use bech32::{Bech32, Hrp};
 use chacha20poly1305::aead::{Aead, KeyInit};
 use chacha20poly1305::{ChaCha20Poly1305, Key, Nonce};
@@ -208,13 +210,13 @@ pub(crate) fn wrap(contents: &[u8], recipients: &[Recipient]) -> io::Result<Vec<
         let body = body.map_err(io::Error::other)?;
         text += &format!(
             "-> X25519 {}\n{}\n",
-            encode(ephemeral.as_bytes()),
-            encode(&body)
+            BASE64_STANDARD_NO_PAD.encode(ephemeral.as_bytes()),
+            BASE64_STANDARD_NO_PAD.encode(&body)
         );
     }
     text += "---";
     let tag = mac(&inner, text.as_bytes()).finalize().into_bytes();
-    text += &format!(" {}\n", encode(&tag));
+    text += &format!(" {}\n", BASE64_STANDARD_NO_PAD.encode(&tag));
     let mut file = text.into_bytes();
     let mut nonce = [0; 16];
     random(&mut nonce)?;
@@ -321,38 +323,9 @@ impl<'a> Head<'a> {
     }
 }
 
-const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/// Base64 without padding.
-fn encode(bytes: &[u8]) -> String {
-    let mut text = String::new();
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0_u32, |bits, at| {
-            bits << 8 | u32::from(group.get(at).copied().unwrap_or(0))
-        });
-        for at in 0..=group.len() {
-            let place = bits >> 18_usize.saturating_sub(at.saturating_mul(6)) & 63;
-            text.push(LETTERS.get(place as usize).copied().unwrap_or(b'A').into());
-        }
-    }
-    text
-}
-
 /// Base64 without padding, in its one canonical form.
 fn decode(text: &str) -> Option<Vec<u8>> {
-    let (mut bytes, mut bits, mut held) = (Vec::new(), 0_u32, 0_u32);
-    for byte in text.bytes() {
-        let place = LETTERS.iter().position(|letter| *letter == byte)?;
-        bits = bits << 6 | u32::try_from(place).ok()?;
-        held = held.saturating_add(6);
-        if held >= 8 {
-            held = held.saturating_sub(8);
-            bytes.push((bits >> held) as u8);
-            bits &= (1_u32 << held).saturating_sub(1);
-        }
-    }
-    // Neither a letter too many nor bits that mean nothing.
-    (held < 6 && bits == 0).then_some(bytes)
+    BASE64_STANDARD_NO_PAD.decode(text).ok()
 }
 
 #[cfg(test)]
@@ -491,7 +464,7 @@ mod tests {
             (b"foo", "Zm9v"),
             (b"foob", "Zm9vYg"),
         ] {
-            assert_eq!(encode(bytes), text);
+            assert_eq!(BASE64_STANDARD_NO_PAD.encode(bytes), text);
             assert_eq!(decode(text).as_deref(), Some(bytes));
         }
         for bad in ["Z", "Zh", "Zm9", "Zg==", "Zm 9", "Zm9vY"] {

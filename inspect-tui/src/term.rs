@@ -7,6 +7,8 @@ use crate::state::{Effect, State};
 use crate::theme::Theme;
 use crate::view;
 use crate::worker::Worker;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as STANDARD;
 use crossterm::event::{
     self, Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEventKind,
 };
@@ -293,23 +295,8 @@ struct CopyToClipboard(String);
 
 impl crossterm::Command for CopyToClipboard {
     fn write_ansi(&self, f: &mut impl std::fmt::Write) -> std::fmt::Result {
-        const DIGITS: &[u8; 64] =
-            b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-        f.write_str("\x1b]52;c;")?;
-        // Base 64 (RFC 4648, 4).
-        for three in self.0.as_bytes().chunks(3) {
-            let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
-            let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-            for place in 0..4 {
-                let digit = (bits >> (18 - place * 6) & 63) as usize;
-                f.write_char(if place > three.len() {
-                    '='
-                } else {
-                    char::from(DIGITS[digit])
-                })?;
-            }
-        }
-        f.write_str("\x07")
+        let text = STANDARD.encode(&self.0);
+        write!(f, "\x1b]52;c;{text}\x07")
     }
 }
 

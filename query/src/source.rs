@@ -6,6 +6,9 @@ use crate::ops::Function;
 use crate::syntax::Term;
 use crate::values::quote;
 use afterimage_model::{Ctx, Dependency, FieldType, FieldValue};
+use base64::Engine as _;
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Range;
@@ -390,37 +393,17 @@ fn options(argv: &[Cow<'_, [u8]>], letters: &[u8]) -> Vec<Opt> {
     found
 }
 
-/// Decodes base64, padded or not; `None` when it is none.
+/// Base64, padded or not, as the peers take it.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// Decodes base64; `None` when it is none.
 fn b64(text: &[u8]) -> Option<Vec<u8>> {
-    let text = text.strip_suffix(b"\0").unwrap_or(text);
-    let text = text
-        .strip_suffix(b"==")
-        .or_else(|| text.strip_suffix(b"="))
-        .unwrap_or(text);
-    let mut out = Vec::with_capacity(text.len() / 4 * 3 + 2);
-    for group in text.chunks(4) {
-        let mut bits = 0u32;
-        for byte in group {
-            let six = match byte {
-                b'A'..=b'Z' => byte - b'A',
-                b'a'..=b'z' => byte - b'a' + 26,
-                b'0'..=b'9' => byte - b'0' + 52,
-                b'+' => 62,
-                b'/' => 63,
-                _ => return None,
-            };
-            bits = bits << 6 | u32::from(six);
-        }
-        let [_, one, two, three] = (bits << (6 * (4 - group.len()))).to_be_bytes();
-        let keep = match group.len() {
-            4 => 3,
-            3 => 2,
-            2 => 1,
-            _ => return None,
-        };
-        out.extend([one, two, three].into_iter().take(keep));
-    }
-    Some(out)
+    BASE64.decode(text.strip_suffix(b"\0").unwrap_or(text)).ok()
 }
 
 impl fmt::Display for Source {

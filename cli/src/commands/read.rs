@@ -16,6 +16,8 @@ use crate::units::show_count;
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Safe, Schema, Value, render};
 use afterimage_query::{FieldRef, PRESETS, Shown, Template};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -460,7 +462,7 @@ fn dump(bytes: &[u8], form: Bytes) -> Vec<String> {
                 .split(|b| *b == b'\n');
             lines.map(|line| Safe::new(line).to_string()).collect()
         }
-        Bytes::Base64 => vec![base64(bytes)],
+        Bytes::Base64 => vec![BASE64_STANDARD.encode(bytes)],
         Bytes::Hex | Bytes::HexAscii => bytes
             .chunks(16)
             .enumerate()
@@ -493,39 +495,9 @@ fn dump(bytes: &[u8], form: Bytes) -> Vec<String> {
     }
 }
 
-/// Bytes in base64, padded (RFC 4648).
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let bits = (0..3).fold(0_u32, |bits, at| {
-            bits << 8 | u32::from(group.get(at).copied().unwrap_or(0))
-        });
-        for at in 0..4 {
-            let six = bits >> (18 - 6 * at) & 63;
-            let letter = LETTERS.get(six as usize).filter(|_| at <= group.len());
-            text.push(letter.map_or('=', |letter| char::from(*letter)));
-        }
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn bytes_in_base64_are_padded() {
-        for (bytes, text) in [
-            (&b""[..], ""),
-            (b"f", "Zg=="),
-            (b"fo", "Zm8="),
-            (b"foo", "Zm9v"),
-            (b"\xff\xfe\xfdA", "//79QQ=="),
-        ] {
-            assert_eq!(base64(bytes), text);
-        }
-    }
 
     #[test]
     fn the_fields_of_json_lines_all_exist() {

@@ -203,7 +203,11 @@ impl<W: Write> Scribe<W> {
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> Result<(), Error> {
-        let Some(ty) = ctx.ty() else { return Ok(()) };
+        let Some(ty) = ctx.ty() else {
+            // The schema of a capture that is damaged, or was made by hand, may lack it.
+            self.leave_out("?");
+            return Ok(());
+        };
         let event = ctx.event;
         let ts = u64::try_from(ctx.manifest.wall_ns(event.time.0)).unwrap_or(0);
         let at = Stamp {
@@ -219,7 +223,7 @@ impl<W: Write> Scribe<W> {
             return self.again(ctx, at);
         }
         if event.flags.has(EventFlags::TOLD) {
-            self.left_out(ty);
+            self.leave_out(&ty.name);
             return Ok(());
         }
         self.container(ctx, at)?;
@@ -230,7 +234,7 @@ impl<W: Write> Scribe<W> {
             "clone_child" => 223,
             name if ty.is_syscall => types::written(name),
             _ => {
-                self.left_out(ty);
+                self.leave_out(&ty.name);
                 return Ok(());
             }
         };
@@ -293,8 +297,8 @@ impl<W: Write> Scribe<W> {
         }
     }
 
-    fn left_out(&mut self, ty: &TypeDesc) {
-        *self.written.left_out.entry(ty.name.clone()).or_default() += 1;
+    fn leave_out(&mut self, name: &str) {
+        *self.written.left_out.entry(name.to_owned()).or_default() += 1;
     }
 
     /// An event that came from scap, as it was there.
@@ -309,7 +313,7 @@ impl<W: Write> Scribe<W> {
             None if number < CODES => number,
             None => {
                 if let Some(ty) = ctx.ty() {
-                    self.left_out(ty);
+                    self.leave_out(&ty.name);
                 }
                 return Ok(());
             }
@@ -333,7 +337,7 @@ impl<W: Write> Scribe<W> {
             _ => None,
         };
         let (Some(code), Some(width)) = (number("code"), number("width")) else {
-            self.left_out(ty);
+            self.leave_out(&ty.name);
             return Ok(());
         };
         let (count, is_large) = (number("count"), width == 4);
