@@ -216,7 +216,7 @@ pub(crate) fn wrap(contents: &[u8], recipients: &[Recipient]) -> io::Result<Vec<
     }
     text += "---";
     let tag = mac(&inner, text.as_bytes()).finalize().into_bytes();
-    text += &format!(" {}\n", BASE64_STANDARD_NO_PAD.encode(&tag));
+    text += &format!(" {}\n", BASE64_STANDARD_NO_PAD.encode(tag));
     let mut file = text.into_bytes();
     let mut nonce = [0; 16];
     random(&mut nonce)?;
