@@ -7,7 +7,12 @@
     clippy::arithmetic_side_effects
 )]
 
-use crate::age::{Identities, Recipient};
+mod origin;
+mod stream;
+
+pub use self::origin::{Origin, hash_of};
+
+use self::stream::Stream;
 use crate::custody::Deed;
 use crate::error::{Digest, Error, ErrorKind, malformed};
 use crate::keys::SecretKey;
@@ -16,8 +21,6 @@ use crate::output;
 use crate::read::Reader;
 use crate::records::{Lineage, Parent};
 use crate::remap::Remap;
-use crate::source::Source;
-use crate::verify::{Checks, Report, Verdict, check_source};
 use crate::write::{Writer, WriterOptions};
 use afterimage_model::{
     BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals,
@@ -27,110 +30,8 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
-/// A capture that others are made from: verified, hashed and open.
-pub struct Origin {
-    reader: Reader,
-    report: Report,
-    parent: Parent,
-}
-
-impl Origin {
-    /// Verifies a capture, hashes its file and opens it. One that is not intact is opened too; what was found is kept.
-    pub fn open(path: &Path) -> Result<Origin, Error> {
-        Origin::open_with(path, &Identities::default())
-    }
-
-    /// As [`Origin::open`], also a capture that is encrypted to one of the identities.
-    pub fn open_with(path: &Path, identities: &Identities) -> Result<Origin, Error> {
-        let source = Source::open(path)?;
-        let report = check_source(&source, &Checks::default())?;
-        let hash = hash(&source).map_err(Error::file)?;
-        let reader = Reader::from_source(source, identities)?;
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-        let parent = Parent {
-            hash: hash.0.to_vec(),
-            capture_id: reader.manifest().capture_id.clone(),
-            digest: report.digest.0.to_vec(),
-            name: afterimage_model::Safe::new(name).to_string(),
-            verdict: verdict(&report),
-            signer: reader.lineage().signer.clone(),
-        };
-        Ok(Origin {
-            reader,
-            report,
-            parent,
-        })
-    }
-
-    /// The capture.
-    pub fn reader(&self) -> &Reader {
-        &self.reader
-    }
-
-    /// What was found when it was verified.
-    pub fn report(&self) -> &Report {
-        &self.report
-    }
-
-    /// BLAKE3 of its whole file.
-    pub fn hash(&self) -> Digest {
-        Digest(self.parent.hash.as_slice().try_into().unwrap_or_default())
-    }
-
-    /// Who may read it; empty when anybody may.
-    ///
-    /// # Errors
-    /// When it names somebody who is no recipient, or is encrypted and names nobody, its header being damaged: what is made
-    /// of it could not be kept from others.
-    pub fn recipients(&self) -> Result<Vec<Recipient>, Error> {
-        let names = self.reader.lineage().recipients.iter();
-        if names.len() == 0 && self.reader.is_encrypted() {
-            return Err(Error::file(ErrorKind::Missing {
-                what: "name of whom the capture is for",
-            }));
-        }
-        names
-            .map(|name| name.parse())
-            .collect::<Result<_, _>>()
-            .map_err(|_| Error::file(malformed("recipient of the capture")))
-    }
-
-    /// What a derived capture says of it.
-    pub fn parent(&self) -> &Parent {
-        &self.parent
-    }
-}
-
-fn verdict(report: &Report) -> String {
-    let signed = match &report.signing {
-        Some(signing) if signing.sealed => ", signed",
-        Some(_) => ", signed in part",
-        None => ", not signed",
-    };
-    match report.verdict {
-        Verdict::Broken { .. } => report.verdict.to_string(),
-        _ => format!("{}{signed}", report.verdict),
-    }
-}
-
 /// Rows of processes that are gathered before a chunk is written.
 const MOST_ROWS: usize = 1 << 16;
-
-/// BLAKE3 of a whole file.
-pub(crate) fn hash(source: &Source) -> Result<Digest, ErrorKind> {
-    let (mut hasher, mut at) = (blake3::Hasher::new(), 0_u64);
-    while at < source.len() {
-        let bytes = source.bytes(at, source.len().saturating_sub(at).min(1 << 20))?;
-        hasher.update(&bytes);
-        at = at.saturating_add(bytes.len() as u64);
-    }
-    Ok(Digest(*hasher.finalize().as_bytes()))
-}
-
-/// BLAKE3 of the file at this path.
-pub fn hash_of(path: &Path) -> Result<Digest, Error> {
-    hash(&Source::open(path)?).map_err(Error::file)
-}
 
 /// What becomes of the instants of events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -512,69 +413,6 @@ impl Job<'_> {
             }
         }
         Ok(())
-    }
-}
-
-/// The events of a capture one after another, with the rows they point at.
-struct Stream<'a> {
-    reader: &'a Reader,
-    recipe: &'a Recipe<'a>,
-    next_chunk: usize,
-    num: u64,
-    events: std::vec::IntoIter<Event>,
-    tables: Tables,
-    /// Whether these rows are among those that are gathered.
-    taken: bool,
-    /// Events in chunks that were not even read.
-    skipped: u64,
-    lost: Vec<Gap>,
-}
-
-impl<'a> Stream<'a> {
-    fn new(reader: &'a Reader, recipe: &'a Recipe<'a>) -> Stream<'a> {
-        Stream {
-            reader,
-            recipe,
-            next_chunk: 0,
-            num: 0,
-            events: Vec::new().into_iter(),
-            tables: Tables::default(),
-            taken: false,
-            skipped: 0,
-            lost: Vec::new(),
-        }
-    }
-
-    /// The instant of the next event. Reads on where a chunk is over.
-    fn peek(&mut self) -> Option<u64> {
-        loop {
-            if let Some(event) = self.events.as_slice().first() {
-                return Some(event.time.0);
-            }
-            let at = self.next_chunk;
-            let info = self.reader.chunks().get(at)?;
-            self.next_chunk = at.saturating_add(1);
-            if !self.recipe.touches(info.span.0, info.span.1) {
-                self.skipped = self.skipped.saturating_add(info.events);
-                continue;
-            }
-            match self.reader.chunk(at) {
-                Ok(chunk) => {
-                    self.num = chunk.first_num;
-                    self.events = chunk.events.into_iter();
-                    self.tables = chunk.tables;
-                    self.taken = false;
-                }
-                Err(_) => self.lost.extend(self.reader.loss(at)),
-            }
-        }
-    }
-
-    fn next(&mut self) -> Option<(u64, Event)> {
-        let event = self.events.next()?;
-        let num = self.num;
-        self.num = num.saturating_add(1);
-        Some((num, event))
     }
 }
 
