@@ -7,9 +7,11 @@
 mod calls;
 mod crash;
 mod groups;
+mod kept;
 mod operations;
 mod processes;
 mod quick;
+mod scope;
 mod signals;
 mod tcp;
 mod told;
@@ -34,8 +36,8 @@ use crate::wire::{Kind, TOLD};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
 use afterimage_model::{
-    Abi, BootNs, ContainerId, Event, EventFlags, FileId, Mount, Origin, ProcId, Process, Tables,
-    TypeId, Value,
+    Abi, BootNs, ContainerId, Event, EventFlags, FileId, Mount, ProcId, Process, Tables, TypeId,
+    Value,
 };
 use afterimage_query::Filter;
 use smallvec::SmallVec;
@@ -261,134 +263,6 @@ impl World {
         self.open = None;
     }
 
-    /// Adds a process and its descendants to come to [`Wanted::Tree`].
-    pub fn root(&mut self, pid: u32) {
-        if let Wanted::Tree(roots) = &mut self.wanted {
-            roots.insert(pid);
-        }
-    }
-
-    /// Whether a process's events are wanted.
-    fn in_scope(&self, id: ProcId) -> bool {
-        self.wants(self.tables.proc(id).and_then(|p| p.container))
-    }
-
-    /// Whether events of a container are wanted, or those of the host for `None`. Of a tree the kernel hands over nothing else.
-    fn wants(&self, container: Option<ContainerId>) -> bool {
-        match &self.wanted {
-            Wanted::All | Wanted::Tree(_) => true,
-            Wanted::Containers | Wanted::Group(_) => container.is_some(),
-            Wanted::Matching(..) => container
-                .and_then(|c| self.verdicts.get(&c))
-                .is_some_and(|verdict| *verdict != Verdict::Out),
-        }
-    }
-
-    /// Whether it is still open if an event's container is wanted.
-    pub fn is_pending(&self, proc: ProcId) -> bool {
-        matches!(self.wanted, Wanted::Matching(..))
-            && self
-                .tables
-                .proc(proc)
-                .and_then(|p| p.container)
-                .is_some_and(|c| self.verdicts.get(&c) == Some(&Verdict::Pending))
-    }
-
-    /// Whether an event's container is wanted for all that is known now.
-    pub fn wants_of(&self, proc: ProcId) -> bool {
-        self.in_scope(proc)
-    }
-
-    /// Whether a container is recorded for all that is known now.
-    pub fn wants_container(&self, full_id: &str) -> bool {
-        let container = self.by_full_id.get(full_id).copied();
-        container.is_some_and(|id| match self.wanted {
-            // Of a tree, those that its processes are in.
-            Wanted::Tree(_) => (self.tables.procs.values()).any(|row| {
-                row.container == Some(id) && self.wants_of(row.id) && row.origin == Origin::Kernel
-            }),
-            _ => self.wants(Some(id)) && self.verdicts.get(&id) != Some(&Verdict::Pending),
-        })
-    }
-
-    /// Whether a process belongs to a tree: it is a root or descends from one, or the kernel told of it.
-    fn in_tree(&self, roots: &BTreeSet<u32>, id: ProcId) -> bool {
-        let is_root = |p: &Process| roots.contains(&p.key.pid);
-        let known = self.tables.proc(id);
-        known.is_some_and(|p| p.origin == Origin::Kernel || is_root(p))
-            || self.tables.ancestors(id).any(is_root)
-    }
-
-    /// What was there when the recording began: a keyframe with mounts. To be asked once.
-    pub fn opening(&mut self) -> Tables {
-        let tables = self.keyframe();
-        self.tables.mounts.clear();
-        tables
-    }
-
-    /// Everything as it is now: [`World::kept`] with descriptors, and of the files those that they lead to. Rows that no process
-    /// has any more say so.
-    pub fn keyframe(&self) -> Tables {
-        let mut tables = self.kept();
-        let alive = self.live.values().filter(|live| !live.ended);
-        let alive: BTreeSet<ProcId> = alive.map(|live| live.row).collect();
-        // Of processes that are over, those that others descend from: the rest are in the chunks that name them.
-        let named = alive.iter().flat_map(|id| self.tables.ancestors(*id));
-        let named: BTreeSet<ProcId> = named.map(|row| row.id).collect();
-        tables
-            .procs
-            .retain(|id, _| alive.contains(id) || named.contains(id));
-        for (id, row) in &mut tables.procs {
-            if !alive.contains(id) {
-                Arc::make_mut(row).past = true;
-            }
-        }
-        for live in self.live.values().filter(|live| !live.ended) {
-            if tables.procs.contains_key(&live.row) {
-                let open = live.fds.iter();
-                let open = open.map(|(fd, file)| ((live.row, fd.unsigned_abs()), file));
-                tables.descriptors.extend(open);
-            }
-        }
-        // Of the files that were seen, those that are open: all others are in the chunks that name them.
-        let open: BTreeSet<FileId> = tables.descriptors.values().copied().collect();
-        tables.files.retain(|id, _| open.contains(id));
-        tables
-    }
-
-    /// The tables without what is out of scope: its containers and its processes, except ancestors of processes in scope.
-    pub fn kept(&self) -> Tables {
-        let mut tables = self.tables.clone();
-        tables.procs.retain(|_, row| !row.is_nobody());
-        let in_scope: Box<dyn Fn(ProcId) -> bool> = match &self.wanted {
-            Wanted::All => return tables,
-            Wanted::Tree(roots) => Box::new(|id| self.in_tree(roots, id)),
-            _ => Box::new(|id| self.in_scope(id) && !self.is_pending(id)),
-        };
-        let mut processes = BTreeSet::new();
-        let mut containers = BTreeSet::new();
-        for id in tables.procs.keys().copied().filter(|id| in_scope(*id)) {
-            processes.insert(id);
-            processes.extend(self.tables.ancestors(id).map(|p| p.id));
-            containers.extend(self.tables.proc(id).and_then(|p| p.container));
-        }
-        if !matches!(self.wanted, Wanted::Tree(_)) {
-            // A container may be wanted and have no process yet, or none any more.
-            let all = self.tables.containers.keys().copied();
-            containers.extend(all.filter(|id| {
-                self.wants(Some(*id)) && self.verdicts.get(id) != Some(&Verdict::Pending)
-            }));
-        }
-        let keeps = |container: &Option<ContainerId>| {
-            container.is_none_or(|container| containers.contains(&container))
-        };
-        tables.procs.retain(|id, _| processes.contains(id));
-        tables.containers.retain(|id, _| containers.contains(id));
-        tables.users.retain(|(container, _), _| keeps(container));
-        tables.groups.retain(|(container, _), _| keeps(container));
-        tables
-    }
-
     /// Takes a record in.
     pub fn record(&mut self, cpu: u16, record: &mut Record) -> Outcome {
         self.resolve(cpu, record);
@@ -579,48 +453,8 @@ impl World {
             live.fds.clear();
         }
     }
-
-    /// Forgets what nothing living needs. To be called when the file holds all that was handed out, but for events of `held`.
-    pub fn trim(&mut self, held: &[Event]) {
-        let rows = |tables: &Tables| tables.procs.len() + tables.files.len();
-        if rows(&self.tables) < MANY_ROWS.max(2 * self.living_rows) && self.bulk < MOST_BULK / 2 {
-            return;
-        }
-        self.live.retain(|_, live| !live.ended);
-        let mut keep: BTreeSet<ProcId> = BTreeSet::new();
-        for live in self.live.values() {
-            for id in live.threads.values().chain([&live.row]) {
-                keep.extend(self.tables.ancestors(*id).map(|p| p.id));
-                keep.insert(*id);
-            }
-        }
-        for event in held {
-            keep.extend(self.tables.ancestors(event.proc).map(|p| p.id));
-            keep.insert(event.proc);
-        }
-        self.tables.procs.retain(|id, _| keep.contains(id));
-        self.nobodies.retain(|_, id| keep.contains(id));
-        self.bulk = self.tables.procs.values().map(|row| bulk_of(row)).sum();
-        let held: BTreeSet<FileId> = self
-            .live
-            .values()
-            .flat_map(|live| live.fds.iter().map(|(_, file)| file))
-            .chain(
-                self.told
-                    .iter()
-                    .flatten()
-                    .flatten()
-                    .filter_map(|told| told.id),
-            )
-            .chain(held.iter().filter_map(|event| event.file))
-            .collect();
-        self.objects.trim(&mut self.tables, &held);
-        self.living_rows = rows(&self.tables);
-    }
 }
 
-/// Processes and files up to which nothing is forgotten; later as many as are needed may be needless.
-const MANY_ROWS: usize = 8_192;
 /// Most bytes of long arguments and environments in memory; past it, only their beginnings are kept.
 const MOST_BULK: usize = 64 << 20;
 /// Arguments and environments up to this length do not count as long.
