@@ -1,0 +1,131 @@
+//! `view` and `info`: tables, what was recorded, and the tables of the program itself.
+
+use super::desk::{Desk, golden};
+
+#[test]
+fn views_come_as_table_json_and_csv() {
+    let desk = Desk::new();
+    golden(
+        "view-processes",
+        &desk.run(&["view", "whole.aft", "procs"]).ends(0).out,
+    );
+    golden(
+        "view-files-csv",
+        &desk
+            .run(&["view", "whole.aft", "files", "--csv"])
+            .ends(0)
+            .out,
+    );
+    golden(
+        "view-connections-json",
+        &desk
+            .run(&["view", "whole.aft", "connections", "--json"])
+            .ends(0)
+            .out,
+    );
+    golden(
+        "view-gaps",
+        &desk.run(&["view", "lossy.aft", "gaps"]).ends(3).out,
+    );
+    let rule = "- rule: shadow\n  desc: it was read\n  condition: fd.name = /etc/shadow\n  output: read by %proc.name\n  priority: WARNING\n";
+    std::fs::write(desk.path("rules.yaml"), rule).expect("a file");
+    for view in afterimage_query::VIEWS {
+        // Alerts are made by rules.
+        let rules: &[&str] = match view.id {
+            "alerts" => &["--rules", "rules.yaml"],
+            _ => &[],
+        };
+        let ask = |form: &[&str]| {
+            let args = [&["view", "whole.aft", view.id], rules, form].concat();
+            desk.run(&args).ends(0)
+        };
+        ask(&[]);
+        for line in ask(&["--json"]).out.lines() {
+            let row = serde_json::from_str::<serde_json::Value>(line)
+                .unwrap_or_else(|e| panic!("{}: {e}: {line}", view.id));
+            let named = |name: &String| row.get(name).is_some();
+            assert!(view.names().iter().all(named), "{}: {line}", view.id);
+            let once = |name: &String| line.matches(&format!("\"{name}\":")).count() == 1;
+            assert!(view.names().iter().all(once), "{}: {line}", view.id);
+        }
+    }
+    assert!(
+        desk.run(&["view", "whole.aft", "process_tree"])
+            .ends(2)
+            .err
+            .contains("no view")
+    );
+    assert!(
+        desk.run(&["view", "whole.aft", "files", "--sort", "SIZE"])
+            .ends(2)
+            .err
+            .contains("OPS")
+    );
+}
+
+#[test]
+fn info_tells_losses_and_integrity_first() {
+    let desk = Desk::new();
+    golden("info", &desk.run(&["info", "whole.aft"]).ends(0).out);
+    let lossy = desk.run(&["info", "lossy.aft"]).ends(3).out;
+    assert!(
+        lossy.contains("1 gap (ring-full), 42 events lost"),
+        "{lossy}"
+    );
+    let json: serde_json::Value =
+        serde_json::from_str(&desk.run(&["info", "--json", "lossy.aft"]).ends(3).out)
+            .expect("JSON");
+    assert_eq!(
+        (
+            &json["capture.lost"],
+            &json["containers"][0]["container.name"]
+        ),
+        (&42.into(), &"web".into())
+    );
+    assert!(
+        desk.run(&["info", "torn.aft"])
+            .ends(3)
+            .out
+            .contains("not sealed")
+    );
+}
+
+#[test]
+fn the_tables_come_as_text_json_and_markdown() {
+    let desk = Desk::new();
+    for (table, rows) in [
+        ("fields", afterimage_model::FIELDS.len()),
+        ("views", afterimage_query::VIEWS.len()),
+    ] {
+        assert_eq!(
+            desk.run(&[table]).ends(0).out.lines().count(),
+            rows + 1,
+            "{table}"
+        );
+        assert_eq!(
+            desk.run(&[table, "--markdown"]).ends(0).out.lines().count(),
+            rows + 2,
+            "{table}"
+        );
+        let json = desk.run(&[table, "--json"]).ends(0).out;
+        assert_eq!(
+            json.lines()
+                .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+                .count(),
+            rows,
+            "{table}"
+        );
+    }
+    assert!(
+        desk.run(&["syscalls", "openat"])
+            .ends(0)
+            .out
+            .contains("257")
+    );
+    assert!(
+        desk.run(&["completions", "bash"])
+            .ends(0)
+            .out
+            .contains("_afterimage")
+    );
+}
