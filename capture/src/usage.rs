@@ -3,8 +3,10 @@
 //! for which nothing waited, is told each tenth time.
 
 mod folder;
+mod waiting;
 
 use self::folder::{Folder, may_stay_open};
+use self::waiting::{Host, MATTERS};
 use crate::cgroup;
 use crate::host;
 use afterimage_model::{ContainerId, Value};
@@ -75,10 +77,7 @@ fn look(
     let room = Arc::new(AtomicUsize::new(may_stay_open()));
     let mut containers: Vec<(ContainerId, String)> = Vec::new();
     let mut known: HashMap<ContainerId, Known> = HashMap::new();
-    // Of the whole host, where the kernel counts it.
-    let host = Path::new("/proc/pressure");
-    let mut host =
-        (host.exists()).then(|| Folder::new(host.into(), &["cpu", "memory", "io"], &room));
+    let mut host = Host::find(Path::new("/proc/pressure"), &room);
     let mut turn = 0;
     let mut next = Instant::now();
     loop {
@@ -91,7 +90,7 @@ fn look(
             Err(RecvTimeoutError::Disconnected) => return,
             Err(RecvTimeoutError::Timeout) => {}
         }
-        let has_waited = host.as_mut().is_none_or(|host| host.look(|_| true));
+        let has_waited = (host.as_mut()).is_none_or(|host| host.has_waited(interval / MATTERS));
         let count = containers.len().min(MOST);
         let chosen = containers.iter().cycle().skip(turn).take(count);
         for (id, path) in chosen {
@@ -170,7 +169,7 @@ const UNIFIED: &[&str] = &[
 /// Files that say something else whenever a container has run: the first that it has is enough.
 const RAN: [&str; 2] = ["cpuacct.usage", "cpu.stat"];
 /// Files that say something else whenever it waited for something (Documentation/accounting/psi.rst). The host's own are in
-/// /proc/pressure: while they stand still, nobody waits.
+/// /proc/pressure, and grow as fast as those of any container.
 const WAITED: [&str; 3] = ["cpu.pressure", "memory.pressure", "io.pressure"];
 /// Looks of which one is a sample, when these files stay as they are.
 const RESTING: u32 = 10;
@@ -312,7 +311,8 @@ impl Known {
         self.unified.iter_mut().chain(self.legacy.values_mut())
     }
 
-    /// Reads everything; `None` when the container rests, or is gone. Only where somebody has waited it is read whether this one did.
+    /// Reads everything; `None` when the container rests, or is gone. Only where somebody has waited for some time it is read whether
+    /// this one did; else that is told with the next sample.
     fn sample(&mut self, container: ContainerId, has_waited: bool) -> Option<Sample> {
         let ran = RAN
             .into_iter()
