@@ -66,10 +66,15 @@ impl Reader {
             frame,
             chunks: from..all,
         };
-        if self.keyframes.first().is_none_or(|frame| frame.chunks > 0) {
+        if self
+            .parts
+            .keyframes
+            .first()
+            .is_none_or(|frame| frame.chunks > 0)
+        {
             sections.push(open(None, 0));
         }
-        for (at, frame) in self.keyframes.iter().enumerate() {
+        for (at, frame) in self.parts.keyframes.iter().enumerate() {
             if let Some(before) = sections.last_mut() {
                 before.chunks.end = frame.chunks;
             }
@@ -83,7 +88,7 @@ impl Reader {
     /// # Errors
     /// When it cannot be read.
     pub fn section(&self, section: &Section) -> Result<(BootNs, Tables), Error> {
-        let frame = section.frame.and_then(|at| self.keyframes.get(at));
+        let frame = section.frame.and_then(|at| self.parts.keyframes.get(at));
         frame.map_or_else(|| Ok(Default::default()), |frame| self.frame(frame))
     }
 
@@ -115,7 +120,7 @@ impl Reader {
 
     /// How many instants everything was written of that was known then.
     pub fn keyframes(&self) -> usize {
-        self.keyframes.len()
+        self.parts.keyframes.len()
     }
 
     /// The last keyframe that is not later than an instant, and what has to be read besides; `None` when there is none.
@@ -147,7 +152,7 @@ impl Reader {
 
     /// The last keyframe that [`Reader::resume`] may choose of those that stand before a chunk and behind another one.
     pub(crate) fn last_between(&self, behind: usize, chunk: usize) -> Option<(BootNs, Tables)> {
-        let frames = self.keyframes.iter().rev();
+        let frames = self.parts.keyframes.iter().rev();
         let mut frames = frames.filter(|frame| frame.flagged && self.minor >= TELLS_PAST);
         let frame = frames.find(|frame| frame.chunks <= chunk)?;
         let is_there = frame.chunks > behind;
@@ -166,8 +171,8 @@ impl Reader {
             last.is_none_or(|chunk| chunk.span.0 <= instant)
         };
         // Chunks stand nearly in the order of time; the keyframe itself says its instant to the nanosecond.
-        let candidates = self.keyframes.partition_point(before);
-        let candidates = self.keyframes.get(..candidates).unwrap_or_default();
+        let candidates = self.parts.keyframes.partition_point(before);
+        let candidates = self.parts.keyframes.get(..candidates).unwrap_or_default();
         for frame in candidates.iter().rev().filter(|frame| wanted(frame)) {
             let (at, mut tables) = self.frame(frame)?;
             if at > instant {

@@ -11,7 +11,6 @@ use crate::block::FileHead;
 use crate::chunk_read::{Body, Zone};
 use crate::columns::Columns;
 use crate::error::{Error, ErrorKind, Place, malformed};
-use crate::keyframe::Frame;
 use crate::layout::{FILE_HEAD, MAX_BODY, MAX_RECORD, block};
 use crate::pick::{Choose, Picked};
 use crate::records::{Artifact, Lineage, Name, Names, Note};
@@ -28,7 +27,7 @@ use std::sync::Arc;
 
 mod build;
 
-use build::Builder;
+use build::{Builder, Parts};
 
 /// What the index says of one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,18 +76,7 @@ pub struct Reader {
     pub(crate) source: Source,
     pub(crate) tag: u64,
     pub(crate) minor: u16,
-    manifest: Manifest,
-    lineage: Lineage,
-    schema: Schema,
-    schema_at: Option<u64>,
-    chunks: Vec<ChunkInfo>,
-    gaps: Vec<Gap>,
-    state: Tables,
-    notes: Vec<Note>,
-    artifacts: Vec<(u64, u64)>,
-    pub(crate) keyframes: Vec<Frame>,
-    totals: Option<Totals>,
-    seal: Option<Seal>,
+    pub(crate) parts: Parts,
     is_copy: bool,
 }
 
@@ -132,6 +120,16 @@ impl Reader {
         Reader::from_source(Source::memory(bytes), identities)
     }
 
+    fn over(source: Source, head: FileHead, parts: Parts) -> Reader {
+        Reader {
+            source,
+            tag: head.tag,
+            minor: head.minor,
+            parts,
+            is_copy: false,
+        }
+    }
+
     pub(crate) fn from_source(
         mut source: Source,
         identities: &Identities,
@@ -146,33 +144,37 @@ impl Reader {
         if let Ok(layout) = by_index(&source, tag) {
             let mut builder = Builder::new(&source, tag);
             if builder.take(&layout, true).is_ok() {
-                return builder.finish(layout).map(|parts| parts.with(source, head));
+                return builder
+                    .finish(layout)
+                    .map(|parts| Reader::over(source, head, parts));
             }
         }
         let layout = by_scan(&source, tag).map_err(Error::file)?;
         let mut builder = Builder::new(&source, tag);
         builder.take(&layout, false)?;
-        builder.finish(layout).map(|parts| parts.with(source, head))
+        builder
+            .finish(layout)
+            .map(|parts| Reader::over(source, head, parts))
     }
 
     /// The header; blank, with a gap that says so, when its block is damaged.
     pub fn manifest(&self) -> &Manifest {
-        &self.manifest
+        &self.parts.manifest
     }
 
     /// What this capture was derived from, if it was.
     pub fn lineage(&self) -> &Lineage {
-        &self.lineage
+        &self.parts.lineage
     }
 
     /// The schema; empty, with a gap that says so, when its block is damaged.
     pub fn schema(&self) -> &Schema {
-        &self.schema
+        &self.parts.schema
     }
 
     /// The names the file gives to its numbers: argument kinds, columns, fields … Read anew at each call.
     pub fn names(&self) -> Result<Vec<Name>, Error> {
-        let Some(offset) = self.schema_at else {
+        let Some(offset) = self.parts.schema_at else {
             return Ok(Vec::new());
         };
         let read = || Names::decode(&self.source.block(offset, self.tag)?.record(MAX_RECORD)?);
@@ -183,11 +185,11 @@ impl Reader {
 
     /// The chunks in order.
     pub fn chunks(&self) -> &[ChunkInfo] {
-        &self.chunks
+        &self.parts.chunks
     }
 
     fn info(&self, at: usize) -> Result<&ChunkInfo, Error> {
-        self.chunks.get(at).ok_or(Error {
+        self.parts.chunks.get(at).ok_or(Error {
             place: Place::Chunk(at as u64),
             offset: None,
             kind: ErrorKind::Missing { what: "chunk" },
@@ -300,7 +302,7 @@ impl Reader {
     fn fill_late(&self, tables: &mut Tables) {
         for row in tables.procs.values_mut() {
             if row.exe_sha256.is_empty()
-                && let Some(later) = self.state.proc(row.id)
+                && let Some(later) = self.parts.state.proc(row.id)
                 && !later.exe_sha256.is_empty()
                 && later.key == row.key
                 && (later.exe_dev, later.exe_ino) == (row.exe_dev, row.exe_ino)
@@ -312,7 +314,7 @@ impl Reader {
 
     /// The gap that stands for a chunk that cannot be read.
     pub fn loss(&self, at: usize) -> Option<Gap> {
-        self.chunks.get(at).map(|info| Gap {
+        self.parts.chunks.get(at).map(|info| Gap {
             cause: GapCause::Unreadable,
             start: info.span.0,
             end: info.span.1,
@@ -325,22 +327,27 @@ impl Reader {
 
     /// Every gap in file order: those recorded, and those found while opening the file.
     pub fn gaps(&self) -> &[Gap] {
-        &self.gaps
+        &self.parts.gaps
     }
 
     /// Containers, users and the initial state: rows of all state blocks, later ones winning.
     pub fn state(&self) -> &Tables {
-        &self.state
+        &self.parts.state
     }
 
     /// The containers as last described.
     pub fn containers(&self) -> Vec<&Container> {
-        self.state.containers.values().map(AsRef::as_ref).collect()
+        self.parts
+            .state
+            .containers
+            .values()
+            .map(AsRef::as_ref)
+            .collect()
     }
 
     /// The notes in order.
     pub fn notes(&self) -> &[Note] {
-        &self.notes
+        &self.parts.notes
     }
 
     /// Remarks alone: what may stand in another file as well. The custody log stays with the file whose chain it is part of.
@@ -350,13 +357,13 @@ impl Reader {
 
     /// How many artifacts there are.
     pub fn artifacts(&self) -> usize {
-        self.artifacts.len()
+        self.parts.artifacts.len()
     }
 
     /// One artifact; its bytes are checked against its hash.
     pub fn artifact(&self, at: usize) -> Result<Artifact, Error> {
         let missing = ErrorKind::Missing { what: "artifact" };
-        let (offset, seq) = *self.artifacts.get(at).ok_or(Error::file(missing))?;
+        let (offset, seq) = *self.parts.artifacts.get(at).ok_or(Error::file(missing))?;
         let read = || {
             let block = self.source.opened(offset, self.tag)?;
             let artifact = Artifact::decode(&block.record(MAX_BODY)?)?;
@@ -381,17 +388,18 @@ impl Reader {
 
     /// The footer's totals; `None` when the file is not sealed.
     pub fn totals(&self) -> Option<&Totals> {
-        self.totals.as_ref()
+        self.parts.totals.as_ref()
     }
 
     /// What the footer says of the end; `None` when the file is not sealed.
     pub fn seal(&self) -> Option<&Seal> {
-        self.seal.as_ref()
+        self.parts.seal.as_ref()
     }
 
     /// Total events in whole chunks.
     pub fn events(&self) -> u64 {
-        self.chunks
+        self.parts
+            .chunks
             .iter()
             .map(|chunk| chunk.events)
             .fold(0, u64::saturating_add)

@@ -87,20 +87,8 @@ impl Collector {
     }
 
     fn start(&mut self, kind: Kind, ctx: &Ctx<'_>) -> usize {
-        self.talks.push(Talk {
-            kind,
-            ends: Default::default(),
-            pieces: Vec::new(),
-            first: ctx.event.time.0,
-            last: ctx.event.time.0,
-            first_num: ctx.num,
-            events: 0,
-            errors: 0,
-            sizes: Vec::new(),
-            cut: false,
-            kept: [0; 2],
-            moved: [[0; 2]; 2],
-        });
+        let talk = Talk::begun(kind, ctx.event.time.0, ctx.num);
+        self.talks.push(talk);
         self.talks.len() - 1
     }
 

@@ -6,8 +6,8 @@
     clippy::arithmetic_side_effects
 )]
 
-use super::{ChunkInfo, Reader, Seal};
-use crate::block::{FileHead, tag_of};
+use super::{ChunkInfo, Seal};
+use crate::block::tag_of;
 use crate::chunk_read::Zone;
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
 use crate::keyframe::Frame;
@@ -36,57 +36,21 @@ pub(super) struct Builder<'a> {
     has_header: bool,
 }
 
+/// What a file says of itself, and where in it the rest lies.
 #[derive(Default)]
-pub(super) struct Parts {
-    manifest: Manifest,
-    lineage: Lineage,
-    schema: Schema,
-    schema_at: Option<u64>,
-    chunks: Vec<ChunkInfo>,
-    gaps: Vec<Gap>,
-    state: Tables,
-    notes: Vec<Note>,
-    artifacts: Vec<(u64, u64)>,
-    keyframes: Vec<Frame>,
-    totals: Option<Totals>,
-    seal: Option<Seal>,
-}
-
-impl Parts {
-    pub(super) fn with(self, source: Source, head: FileHead) -> Reader {
-        let Parts {
-            manifest,
-            lineage,
-            schema,
-            schema_at,
-            chunks,
-            gaps,
-            state,
-            notes,
-            artifacts,
-            keyframes,
-            totals,
-            seal,
-        } = self;
-        Reader {
-            source,
-            tag: head.tag,
-            minor: head.minor,
-            manifest,
-            lineage,
-            schema,
-            schema_at,
-            chunks,
-            gaps,
-            state,
-            notes,
-            artifacts,
-            keyframes,
-            totals,
-            seal,
-            is_copy: false,
-        }
-    }
+pub(crate) struct Parts {
+    pub manifest: Manifest,
+    pub lineage: Lineage,
+    pub schema: Schema,
+    pub schema_at: Option<u64>,
+    pub chunks: Vec<ChunkInfo>,
+    pub gaps: Vec<Gap>,
+    pub state: Tables,
+    pub notes: Vec<Note>,
+    pub artifacts: Vec<(u64, u64)>,
+    pub keyframes: Vec<Frame>,
+    pub totals: Option<Totals>,
+    pub seal: Option<Seal>,
 }
 
 impl<'a> Builder<'a> {

@@ -107,12 +107,22 @@ impl Talk {
             len: text.len() as u64,
         };
         Talk {
+            pieces: (1..).zip(said).map(piece).collect(),
+            ..Talk::begun(kind, 0, 0)
+        }
+    }
+}
+
+impl Talk {
+    /// One in which nothing has been said yet, that begins with the event of this number.
+    pub(super) fn begun(kind: Kind, at_ns: u64, num: u64) -> Talk {
+        Talk {
             kind,
             ends: Default::default(),
-            pieces: (1..).zip(said).map(piece).collect(),
-            first: 0,
-            last: 0,
-            first_num: 0,
+            pieces: Vec::new(),
+            first: at_ns,
+            last: at_ns,
+            first_num: num,
             events: 0,
             errors: 0,
             sizes: Vec::new(),
@@ -121,9 +131,7 @@ impl Talk {
             moved: [[0; 2]; 2],
         }
     }
-}
 
-impl Talk {
     /// Bytes that an end said.
     pub fn said(&self, from: usize) -> u64 {
         let moved = self.moved.get(from).copied().unwrap_or_default();

@@ -282,6 +282,19 @@ fn check_rights(pid: u32, uid: u32, kept: u64) -> usize {
     threads
 }
 
+/// Checks that a watch works with the rights it has: a container that comes later is known, and a file is made.
+fn check_work(service: &mut Service, tag: &str) {
+    let busy = Busy::start(tag);
+    service.until("the container is in the window", |service| {
+        has(&service.status(), &busy.id)
+    });
+    let answer = service
+        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
+        .expect("an answer");
+    assert!(answer["path"].is_string(), "{answer}");
+    assert!(!service.sealed("command").of_type("getppid").is_empty());
+}
+
 /// What a recorder keeps: CAP_DAC_READ_SEARCH, CAP_SYS_PTRACE, CAP_BPF.
 const RECORDER: u64 = 1 << 2 | 1 << 19 | 1 << 39;
 
@@ -300,16 +313,7 @@ fn a_watch_keeps_no_more_rights_than_it_needs() {
         .lines()
         .find(|line| line.starts_with("Max core file size"));
     assert!(core.is_some_and(|line| line.contains(" 0 ")), "{limits}");
-    // It works all the same: containers that come later are known, and files are made.
-    let busy = Busy::start("confined");
-    service.until("the container is in the window", |service| {
-        has(&service.status(), &busy.id)
-    });
-    let answer = service
-        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
-        .expect("an answer");
-    assert!(answer["path"].is_string(), "{answer}");
-    assert!(!service.sealed("command").of_type("getppid").is_empty());
+    check_work(&mut service, "confined");
     assert_eq!(service.end(), Some(0));
 }
 
@@ -332,15 +336,7 @@ fn a_watch_goes_on_as_another_user_and_its_files_are_that_users() {
         status.is_ok_and(|status| status.contains("Seccomp:\t2"))
     });
     assert!(check_rights(child, uid, 0) > 0);
-    let busy = Busy::start("given");
-    service.until("the container is in the window", |service| {
-        has(&service.status(), &busy.id)
-    });
-    let answer = service
-        .ask(r#"{"fire":{"container":null,"reason":"x"}}"#)
-        .expect("an answer");
-    assert!(answer["path"].is_string(), "{answer}");
-    assert!(!service.sealed("command").of_type("getppid").is_empty());
+    check_work(&mut service, "given");
     let files = service.files("command");
     let [file] = files.as_slice() else {
         panic!("{files:?}")
