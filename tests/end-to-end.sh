@@ -99,6 +99,11 @@ if command -v setpriv > /dev/null; then
     setpriv --reuid=65534 --regid=65534 --clear-groups ./afterimage record -o /tmp/unprivileged-$$.aft --duration 1s > out 2> err || code=$?
     [ "$code" = 1 ] || { cat err >&2; fail "recording without rights ended with $code"; }
     [ ! -e /tmp/unprivileged-$$.aft ] || fail "a failed recording left a file behind"
+    code=0
+    setpriv --reuid=65534 --regid=65534 --clear-groups env AFTERIMAGE_KEYS=/tmp/unprivileged-$$ ./afterimage watch > out 2> err || code=$?
+    [ "$code" = 1 ] || { cat err >&2; fail "watching without rights ended with $code"; }
+    grep -q 'needs root' err || { cat err >&2; fail "a watch without rights must say which are missing"; }
+    [ ! -e /tmp/unprivileged-$$ ] || fail "a refused watch made a key"
     pass "without rights there is one line, a remedy, and no file"
 fi
 

@@ -171,7 +171,13 @@ fn bounds(role: Role) {
 /// Becomes another user for good: real, effective, saved and that of files, and its groups. What is permitted stays so, for
 /// [`capabilities`] to choose from (man 7 capabilities, "Effect of user ID changes").
 fn go_on_as(user: &User) -> Result<(), Error> {
-    let refused = |what: &str| failed(&format!("going on as user {}: {what}", user.name));
+    let refused = |what: &str| {
+        let why = io::Error::last_os_error();
+        Error::Forbidden(
+            format!("going on as user {} ({what}): {why}", user.name),
+            "give it CAP_SETUID and CAP_SETGID, or stay root with --user root",
+        )
+    };
     // SAFETY: changes a flag of the calling thread.
     if unsafe { libc::prctl(libc::PR_SET_KEEPCAPS, 1, 0, 0, 0) } != 0 {
         return Err(refused("keeping capabilities"));

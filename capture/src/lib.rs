@@ -48,7 +48,7 @@ mod wire;
 
 pub use artifacts::Keep;
 pub use error::Error;
-pub use host::{Check, doctor};
+pub use host::{Check, check_rights, doctor};
 pub use load::Floor;
 pub use runtime::{Endpoint, endpoints, grpc};
 pub use session::{Limits, Options, Recorder, Scope, Status, StopReason};

@@ -148,6 +148,8 @@ impl Watch {
             true => recording::stop_on(&[SIGINT, SIGTERM]),
             false => recording::stop_on_signals(),
         }?;
+        // Before anything is made: what else is refused is refused for that.
+        afterimage_capture::check_rights().map_err(|error| recording::refused(&error))?;
         let user = match self.no_confine {
             true => None,
             false => owner::user(self.user.as_deref())?,
