@@ -262,7 +262,14 @@ fn check_rights(pid: u32, uid: u32, kept: u64) -> usize {
     let mut threads = 0;
     for task in tasks {
         let path = task.expect("a thread").path().join("status");
-        let status = std::fs::read_to_string(path).expect("its status");
+        let status = match std::fs::read_to_string(path) {
+            Ok(status) => status,
+            // A thread that answered somebody and is over (ENOENT before it is opened, ESRCH after) has no rights any more.
+            Err(error) if matches!(error.raw_os_error(), Some(libc::ENOENT | libc::ESRCH)) => {
+                continue;
+            }
+            Err(error) => panic!("a thread's status: {error}"),
+        };
         let field = |name: &str| {
             let line = status.lines().find_map(|line| line.strip_prefix(name));
             line.map(|rest| rest.trim_start_matches(':').trim().to_owned())
