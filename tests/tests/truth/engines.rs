@@ -1,6 +1,9 @@
 //! Real container engines: what they say of their containers and what happens to these is in the capture, and containers
 //! that share a name are never one.
 
+use crate::watching::{wanted, watch};
+use afterimage_capture::trigger::Reach;
+use afterimage_capture::watch::Sealed;
 use afterimage_capture::{Endpoint, Options, Scope};
 use afterimage_model::{Container, EventFlags};
 use afterimage_tests::cgroup::Cgroup;
@@ -246,6 +249,77 @@ fn containers_that_share_a_name_are_never_one() {
         );
         assert_eq!(container(&capture, id).name, name);
     }
+}
+
+/// Each thing is waited for until its file is there: a further trigger of the same container would only make that one longer.
+#[test]
+fn what_docker_does_to_a_container_fires_the_triggers_that_are_meant() {
+    needs_recording!();
+    if !docker_is_ready() {
+        return;
+    }
+    let name = format!("afterimage-deeds-{}", std::process::id());
+    let name = name.as_str();
+    let run = |args: &[&str]| {
+        let all = [&["run", "--name", name, "--network", "none"], args].concat();
+        say("docker", &all).unwrap_or_else(|| panic!("{all:?}"))
+    };
+    let docker = |args: &[&str]| {
+        say("docker", args).unwrap_or_else(|| panic!("{args:?}"));
+    };
+    let kinds = [
+        "container_created",
+        "container_exec",
+        "container_died",
+        "container_removed",
+    ];
+    let triggers = kinds.map(|kind| wanted(kind, Reach::Container, &[]));
+    let ((), files) = watch(&triggers, |_, next| {
+        let fires = |kind: &str| assert_eq!(next().trigger, kind);
+        run(&[
+            "--detach",
+            IMAGE,
+            "/bin/busybox",
+            "sh",
+            "-c",
+            "while true; do /bin/busybox sleep 0.2; done",
+        ]);
+        fires("container_created");
+        docker(&["exec", name, "/bin/busybox", "uname"]);
+        fires("container_exec");
+        docker(&["kill", name]);
+        fires("container_died");
+        docker(&["rm", name]);
+        fires("container_removed");
+        // One that ends well is no accident.
+        run(&["--rm", IMAGE, "/bin/busybox", "true"]);
+        fires("container_created");
+    });
+    for (sealed, capture) in &files {
+        assert_eq!(sealed.missing, 0, "{}", sealed.trigger);
+        assert_eq!(sealed.container, name, "{}", sealed.trigger);
+        let about = |ty: &str| !capture.of_type(ty).is_empty();
+        let told = match sealed.trigger.as_str() {
+            "container_created" => about("runtime_create") && about("execve"),
+            "container_exec" => {
+                let execs = capture.of_type("execve");
+                about("runtime_exec_start")
+                    && execs.iter().any(|ctx| {
+                        let process = ctx.tables.proc(ctx.event.proc);
+                        process.is_some_and(|process| process.argv.ends_with(b"uname\0"))
+                    })
+            }
+            "container_died" => {
+                let died = capture.of_type("runtime_die");
+                died.first()
+                    .is_some_and(|ctx| ctx.number("status") == Some(137))
+            }
+            _ => about("runtime_destroy"),
+        };
+        assert!(told, "{}: {:?}", sealed.trigger, sealed.path);
+    }
+    let died = |file: &&(Sealed, Capture)| file.0.trigger == "container_died";
+    assert_eq!(files.iter().filter(died).count(), 1);
 }
 
 #[test]
