@@ -102,6 +102,18 @@ pub fn container_of(path: &str) -> Option<Named> {
     None
 }
 
+/// The user whose session, or whose own systemd, a control group with this path is part of (man 7 systemd.special: user-UID.slice);
+/// `None` when it is no user's, or root's.
+pub fn user_of(path: &str) -> Option<u32> {
+    let of = |part: &str| {
+        part.strip_prefix("user-")?
+            .strip_suffix(".slice")?
+            .parse()
+            .ok()
+    };
+    path.split('/').find_map(of).filter(|uid| *uid != 0)
+}
+
 /// Where containerd keeps the bundles of running containers, by namespace and id.
 pub const BUNDLES: &[&str] = &[
     "/run/containerd/io.containerd.runtime.v2.task",

@@ -11,6 +11,7 @@ pub mod grpc;
 mod hear;
 mod house;
 mod http;
+mod kept;
 
 pub use self::endpoints::{Endpoint, endpoints};
 pub use docker::Event;
@@ -98,9 +99,9 @@ pub fn running(endpoints: &[Endpoint]) -> Vec<Container> {
     })
 }
 
-/// What is on disk of a container.
-pub fn on_disk(id: &str, runtime: &str) -> Option<Container> {
-    disk::find(id, runtime)
+/// What is on disk of a container whose control group has this path.
+pub fn on_disk(id: &str, runtime: &str, group: &str) -> Option<Container> {
+    disk::find(id, runtime, group)
 }
 
 fn engine() -> std::io::Result<tokio::runtime::Runtime> {

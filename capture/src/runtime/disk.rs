@@ -1,28 +1,24 @@
 //! What runtimes leave on disk: known at once, and known when no daemon answers. Bundles of the Open Container Initiative
-//! (containerd, CRI-O, Podman), the store that Podman and CRI-O share, Docker's own files, LXC's and nspawn's.
+//! (containerd, CRI-O, Podman), LXC's files and nspawn's; see [`Kept`] for where the others are.
 
-use super::docker;
 use super::facts::{
-    bounded, capability_mask, cpu_milli, env_names, filled, mount, pairs, text, texts, unix_ns,
+    bounded, capability_mask, cpu_milli, env_names, mount, pairs, text, texts, unix_ns,
 };
-use crate::cgroup::{self, BUNDLES};
+use super::kept::Kept;
+use crate::cgroup;
+use crate::procfs::open_quietly;
 use afterimage_model::{Container, ContainerLimits};
+use rustix::fs::Mode;
 use serde_json::Value as Json;
 use std::io::Read;
 use std::path::Path;
 
 /// Longest file that is read.
 const MOST: u64 = 8 << 20;
-/// Folders of one kind that are looked into.
-const MOST_FOLDERS: usize = 256;
-/// Where Podman and CRI-O keep containers and images, and where they keep what runs.
-const STORES: &[&str] = &["/var/lib/containers/storage", "/run/containers/storage"];
-/// Names of the store's drivers.
-const DRIVERS: &[&str] = &["overlay", "vfs", "btrfs"];
 
 fn read(path: &Path) -> Option<Vec<u8>> {
-    let file = std::fs::File::open(path).ok()?;
     // Neither a pipe nor a device is waited for.
+    let file = open_quietly(|flags| rustix::fs::open(path, flags, Mode::empty()))?;
     let kind = file.metadata().ok()?;
     (kind.is_file() && kind.len() <= MOST).then_some(())?;
     let mut bytes = Vec::new();
@@ -30,7 +26,7 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn json(path: &Path) -> Option<Json> {
+pub(super) fn json(path: &Path) -> Option<Json> {
     serde_json::from_slice(&read(path)?).ok()
 }
 
@@ -39,9 +35,9 @@ fn is_plain(name: &str) -> bool {
     !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
-/// What is on disk of a container. `None` when nothing is.
-pub fn find(id: &str, runtime: &str) -> Option<Container> {
-    find_below(Path::new("/"), id, runtime)
+/// What is on disk of a container whose control group has this path. `None` when nothing is.
+pub fn find(id: &str, runtime: &str, group: &str) -> Option<Container> {
+    find_below(Path::new("/"), id, runtime, group)
 }
 
 /// What the bundle says that a container's shim works in, wherever its runtime keeps bundles: told by a process of the group
@@ -61,81 +57,19 @@ pub fn find_by_member(group: &str, id: &str) -> Option<Container> {
 }
 
 /// As [`find`], below another root.
-fn find_below(root: &Path, id: &str, runtime: &str) -> Option<Container> {
+fn find_below(root: &Path, id: &str, runtime: &str, group: &str) -> Option<Container> {
     is_plain(id).then_some(())?;
     let at = |path: &str| root.join(path.trim_start_matches('/'));
     let found = match runtime {
         "lxc" => lxc(&read(&at("/var/lib/lxc").join(id).join("config"))?, id),
         "nspawn" => nspawn(&read(&at("/run/systemd/machines").join(id))?, id),
-        _ => {
-            let bundles = BUNDLES
-                .iter()
-                .filter_map(|state| std::fs::read_dir(at(state)).ok())
-                .flat_map(|entries| entries.flatten().take(MOST_FOLDERS))
-                .map(|namespace| namespace.path().join(id).join("config.json"));
-            let stores = STORES.iter().flat_map(|store| {
-                let at = at(store);
-                DRIVERS.iter().map(move |driver| {
-                    at.join(format!("{driver}-containers"))
-                        .join(id)
-                        .join("userdata/config.json")
-                })
-            });
-            let bundle = bundles.chain(stores).find_map(|path| json(&path));
-            let docker = || {
-                let folder = at("/var/lib/docker/containers").join(id);
-                let config = json(&folder.join("config.v2.json"))?;
-                let host = json(&folder.join("hostconfig.json")).unwrap_or(Json::Null);
-                Some(docker::stored(&config, &host))
-            };
-            let parts = [
-                stored(&at(STORES.first()?), id),
-                docker(),
-                bundle.map(|config| from_bundle(&config, id)),
-            ];
-            parts
-                .into_iter()
-                .flatten()
-                .reduce(|first, next| filled(first, &next))?
-        }
+        // What a user keeps is believed of that user's containers, and of no other.
+        _ => (Kept::by_root(root).find(id)).or_else(|| Kept::by_user(root, group)?.find(id))?,
     };
     Some(bounded(Container {
         full_id: id.to_owned(),
         ..found
     }))
-}
-
-/// What the store of Podman and CRI-O says: name, image, digest.
-fn stored(store: &Path, id: &str) -> Option<Container> {
-    DRIVERS.iter().find_map(|driver| {
-        let all = json(&store.join(format!("{driver}-containers/containers.json")))?;
-        let entry = all.as_array()?.iter().find(|c| c["id"] == id)?;
-        let about: Json = entry["metadata"]
-            .as_str()
-            .and_then(|text| serde_json::from_str(text).ok())
-            .unwrap_or(Json::Null);
-        let image_id = text(entry, "image");
-        let images = json(&store.join(format!("{driver}-images/images.json")));
-        let image = images
-            .as_ref()
-            .and_then(Json::as_array)
-            .and_then(|all| all.iter().find(|image| image["id"] == image_id.as_str()));
-        Some(Container {
-            name: match texts(&entry["names"]).into_iter().next() {
-                Some(name) => name,
-                None => text(&about, "name"),
-            },
-            image: text(&about, "image-name"),
-            image_digest: image.map(|image| text(image, "digest")).unwrap_or_default(),
-            image_id: if image_id.is_empty() {
-                image_id
-            } else {
-                format!("sha256:{image_id}")
-            },
-            created_ns: entry["created"].as_str().and_then(unix_ns).unwrap_or(0),
-            ..Container::default()
-        })
-    })
 }
 
 /// What a bundle's `config.json` says (OCI runtime specification), with the annotations of containerd's and CRI-O's
@@ -478,7 +412,7 @@ mod tests {
             "run/containerd/io.containerd.runtime.v2.task/k8s.io/abc/config.json",
             &config.to_string(),
         );
-        let c = find_below(&root, "abc", "containerd").expect("it is there");
+        let c = find_below(&root, "abc", "containerd", "").expect("it is there");
         assert_eq!(
             (c.name.as_str(), c.image.as_str()),
             ("web", "docker.io/library/nginx:1")
@@ -525,7 +459,7 @@ mod tests {
                 vec!["KEY".to_owned()]
             )
         );
-        assert_eq!(find_below(&root, "../abc", "containerd"), None);
+        assert_eq!(find_below(&root, "../abc", "containerd", ""), None);
         std::fs::remove_dir_all(root).expect("it goes");
     }
 
@@ -548,7 +482,7 @@ mod tests {
             &format!("{store}/overlay-containers/2f/userdata/config.json"),
             r#"{"annotations":{"io.container.manager":"libpod"},"process":{"capabilities":{"effective":["CAP_CHOWN"]}},"linux":{}}"#,
         );
-        let c = find_below(&root, "2f", "podman").expect("it is there");
+        let c = find_below(&root, "2f", "podman", "").expect("it is there");
         assert_eq!(
             (
                 c.name.as_str(),
@@ -566,6 +500,59 @@ mod tests {
     }
 
     #[test]
+    fn what_a_user_keeps_is_believed_of_that_users_containers_alone() {
+        let root = folder("user");
+        put(
+            &root,
+            "etc/passwd",
+            "root:x:0:0::/root:/bin/sh\nann:x:1001:1001::/home/ann:/bin/sh\neve:x:1002:1002::../eve:/bin/sh\n",
+        );
+        let store = "home/ann/.local/share/containers/storage";
+        put(
+            &root,
+            &format!("{store}/vfs-containers/containers.json"),
+            r#"[{"id":"2f","names":["hers"],"image":"69","metadata":"{\"image-name\":\"localhost/box:1\"}"}]"#,
+        );
+        put(
+            &root,
+            &format!("{store}/vfs-containers/2f/userdata/config.json"),
+            r#"{"annotations":{"io.container.manager":"libpod"},"linux":{}}"#,
+        );
+        let docker = "home/ann/.local/share/docker/containers/3f";
+        put(
+            &root,
+            &format!("{docker}/config.v2.json"),
+            r#"{"ID":"3f","Name":"/dock","Config":{"Image":"box:2"}}"#,
+        );
+        let of = |id, group: &str| Some(find_below(&root, id, "podman", group)?.name);
+        let hers = "/user.slice/user-1001.slice/user@1001.service/user.slice/libpod-2f.scope";
+        assert_eq!(of("2f", hers).as_deref(), Some("hers"));
+        assert_eq!(of("3f", hers).as_deref(), Some("dock"));
+        // Nobody else's, and nobody's: a home is a whole path.
+        for other in [
+            "",
+            "/machine.slice/libpod-2f.scope",
+            "/user.slice/user-1002.slice/user@1002.service/libpod-2f.scope",
+            "/user.slice/user-0.slice/libpod-2f.scope",
+            "/user.slice/user-x.slice/libpod-2f.scope",
+        ] {
+            assert_eq!(of("2f", other), None, "{other}");
+        }
+        std::fs::remove_dir_all(root).expect("it goes");
+    }
+
+    #[test]
+    fn a_pipe_where_a_file_should_be_is_not_waited_for() {
+        let root = folder("pipe");
+        put(&root, "config.json", "{}");
+        let pipe = root.join("pipe");
+        let mode = Mode::RUSR | Mode::WUSR;
+        rustix::fs::mkfifoat(rustix::fs::CWD, &pipe, mode).expect("a pipe");
+        assert_eq!(read(&pipe), None);
+        std::fs::remove_dir_all(root).expect("it goes");
+    }
+
+    #[test]
     fn a_container_of_lxc_and_a_machine_of_nspawn_are_told_by_their_files() {
         let root = folder("lxc");
         put(
@@ -579,7 +566,7 @@ mod tests {
             "run/systemd/machines/box",
             "NAME=box\nCLASS=container\nSERVICE=systemd-nspawn\nROOT=/var/lib/machines/box\nREALTIME=1795702081000000\n",
         );
-        let c = find_below(&root, "db", "lxc").expect("it is there");
+        let c = find_below(&root, "db", "lxc", "").expect("it is there");
         assert_eq!(
             (
                 c.hostname.as_str(),
@@ -600,7 +587,7 @@ mod tests {
                 vec!["KEY".to_owned()]
             )
         );
-        let m = find_below(&root, "box", "nspawn").expect("it is there");
+        let m = find_below(&root, "box", "nspawn", "").expect("it is there");
         assert_eq!(
             (m.name.as_str(), m.image.as_str(), m.created_ns),
             ("box", "/var/lib/machines/box", 1_795_702_081_000_000_000)
@@ -621,8 +608,8 @@ mod tests {
             "run/containerd/io.containerd.runtime.v2.task/x/def/config.json",
             "[]",
         );
-        assert_eq!(find_below(&root, "abc", "containerd"), None);
-        let c = find_below(&root, "def", "containerd").expect("a description without a word");
+        assert_eq!(find_below(&root, "abc", "containerd", ""), None);
+        let c = find_below(&root, "def", "containerd", "").expect("a description without a word");
         assert_eq!(
             (c.name.as_str(), c.cap_effective, c.privileged),
             ("def", None, None)

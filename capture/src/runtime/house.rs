@@ -184,7 +184,7 @@ impl House {
     fn at_hand(&self, id: &str) -> Option<Container> {
         let announced = self.announced.borrow().get(id).cloned();
         let question = self.asked.borrow().get(id).cloned()?;
-        let stored = disk::find(id, &question.runtime).or_else(|| {
+        let stored = disk::find(id, &question.runtime, &question.group).or_else(|| {
             let group = Some(&question.group).filter(|group| !group.is_empty())?;
             disk::find_by_member(group, id)
         });

@@ -14,12 +14,10 @@ pub(super) fn present(endpoints: &[Endpoint]) -> Vec<Container> {
     let groups = cgroup::followed()
         .map(|hierarchy| cgroup::scan(&hierarchy.mount))
         .unwrap_or_default();
-    for named in groups
-        .values()
-        .filter_map(|path| cgroup::container_of(path).or_else(|| cgroup::bundled(path)))
-    {
-        if !known.iter().any(|c| c.full_id == named.id)
-            && let Some(found) = runtime::on_disk(&named.id, named.runtime)
+    for path in groups.values() {
+        if let Some(named) = cgroup::container_of(path).or_else(|| cgroup::bundled(path))
+            && !known.iter().any(|c| c.full_id == named.id)
+            && let Some(found) = runtime::on_disk(&named.id, named.runtime, path)
         {
             known.push(found);
         }
