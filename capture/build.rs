@@ -13,13 +13,21 @@ use std::process::Command;
 #[allow(dead_code)]
 mod wire;
 
+#[path = "src/programs.rs"]
+#[allow(dead_code)]
+mod programs;
+
 fn contract() -> String {
     let mut text = String::from(
-        "/* Printed by build.rs from capture/src/wire.rs and the model's tables. */\n",
+        "/* Printed by build.rs from capture/src/wire.rs, capture/src/programs.rs and the model's tables. */\n",
     );
     for (name, value) in wire::CONSTANTS {
         text += &format!("#define {name} {value}\n");
     }
+    for (at, (name, ..)) in programs::PROGRAMS.iter().enumerate() {
+        text += &format!("#define NUMBER_{name} {at}\n");
+    }
+    text += &format!("#define PROGRAMS {}\n", programs::PROGRAMS.len());
     for (kind, name, _) in ArgKind::ALL {
         text += &format!(
             "#define KIND_{} {}\n",
@@ -119,6 +127,7 @@ fn main() {
         PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").expect("cargo sets CARGO_MANIFEST_DIR"));
     println!("cargo::rerun-if-changed=bpf");
     println!("cargo::rerun-if-changed=src/wire.rs");
+    println!("cargo::rerun-if-changed=src/programs.rs");
     println!("cargo::rerun-if-env-changed=AFTERIMAGE_BPF_OBJECT");
     println!("cargo::rerun-if-env-changed=CLANG");
     std::fs::write(out.join("contract.h"), contract()).expect("OUT_DIR can be written");

@@ -69,7 +69,7 @@ enum bpf_func_id {
 #define STRING_(number) #number
 
 /* A program on a tracepoint, which has its CPU for itself until it ends. */
-#define HOOK(hook, name)                                                                                               \
+#define HOOK_ONCE(hook, name)                                                                                          \
     inline_always int name##_alone(__u64 *ctx);                                                                        \
     SEC(hook)                                                                                                          \
     int name(__u64 *ctx)                                                                                               \
@@ -81,13 +81,40 @@ enum bpf_func_id {
     }                                                                                                                  \
     inline_always int name##_alone(__u64 *ctx)
 
+/*
+ * The same, with a second program behind it, which is loaded where others may come in between: there a task often loses its CPU
+ * at the very end of a run, where the CPU is given back, and until it has it again the kernel does not run the program for anybody
+ * else on that CPU. What the first was not run for the second takes.
+ */
+#define HOOK(hook, name)                                                                                               \
+    inline_always int name##_alone(__u64 *ctx);                                                                        \
+    SEC(hook)                                                                                                          \
+    int name(__u64 *ctx)                                                                                               \
+    {                                                                                                                  \
+        CALL(HOLD_CPU);                                                                                                \
+        if (is_first_run(NUMBER_##name, ctx))                                                                          \
+            name##_alone(ctx);                                                                                         \
+        CALL(YIELD_CPU);                                                                                               \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    SEC(hook)                                                                                                          \
+    int name##_again(__u64 *ctx)                                                                                       \
+    {                                                                                                                  \
+        CALL(HOLD_CPU);                                                                                                \
+        if (was_not_run(NUMBER_##name, ctx))                                                                           \
+            name##_alone(ctx);                                                                                         \
+        CALL(YIELD_CPU);                                                                                               \
+        return 0;                                                                                                      \
+    }                                                                                                                  \
+    inline_always int name##_alone(__u64 *ctx)
+
 /* A field of a task that may be the current one: read in place where its pointer has a type, else through the helper. */
 #define OF(task, field) (HELPER_EXISTS(get_current_task_btf) ? (task)->field : READ(task, field))
 
 /* Bytes of a kernel stack, at whose end the registers lie (x86_64 without KASAN): for kernels without bpf_task_pt_regs. */
 #define STACK_BYTES 16384
 
-enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_RINGBUF = 27 };
+enum { MAP_HASH = 1, MAP_ARRAY = 2, MAP_LRU_HASH = 9, MAP_RINGBUF = 27 };
 enum { MAP_MMAPABLE = 1 << 10, MAP_NO_PREALLOC = 1 };
 #define __uint(name, value) int(*name)[value]
 #define __type(name, value) __typeof__(value) *name
@@ -342,6 +369,10 @@ struct unix_sock {
 };
 struct sockaddr_vm {
     __u32 svm_port, svm_cid;
+};
+struct module {
+    char name[1];
+    unsigned long taints;
 };
 struct vsock_sock {
     struct sockaddr_vm local_addr, remote_addr;

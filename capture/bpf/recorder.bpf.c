@@ -119,6 +119,61 @@ struct {
     __type(key, __u32);
     __type(value, struct wait_begun);
 } waiting SEC(".maps");
+/* Whether each program is there twice. */
+volatile const __u32 twice = 0;
+/* By program and thread, what the first of the two was handed last: the second, which comes right behind it, takes it away. */
+struct {
+    __uint(type, MAP_LRU_HASH);
+    __uint(max_entries, RUNS_MAX);
+    __type(key, __u64);
+    __type(value, __u64);
+} runs SEC(".maps");
+/* How often the second of the two has run in the place of the first, by program. */
+struct {
+    __uint(type, MAP_ARRAY);
+    __uint(max_entries, PROGRAMS);
+    __type(key, __u32);
+    __type(value, __u64);
+} instead SEC(".maps");
+
+/* Threads have numbers; of those that have none, the idle ones, each CPU has one. */
+inline_always __u64 run_of(__u32 number)
+{
+    __u32 tid = (__u32)bpf_get_current_pid_tgid();
+    return (__u64)number << 32 | (tid ? tid : ~bpf_get_smp_processor_id());
+}
+
+/* What interrupts a run is handed something else. */
+inline_always __u64 handed(__u64 *ctx)
+{
+    __u64 first = 0;
+    bpf_probe_read_kernel(&first, sizeof(first), &ctx[0]);
+    return first;
+}
+
+/* Whether the first of two programs is to work; what it could not note the second does. */
+inline_always int is_first_run(__u32 number, __u64 *ctx)
+{
+    if (!twice)
+        return 1;
+    __u64 run = run_of(number), first = handed(ctx);
+    return !bpf_map_update_elem(&runs, &run, &first, 0);
+}
+
+/* Whether the first of two programs was not run for this. */
+inline_always int was_not_run(__u32 number, __u64 *ctx)
+{
+    __u64 run = run_of(number), *first = bpf_map_lookup_elem(&runs, &run);
+    if (first && *first == handed(ctx)) {
+        bpf_map_delete_elem(&runs, &run);
+        return 0;
+    }
+    __u64 *count = bpf_map_lookup_elem(&instead, &number);
+    if (count)
+        __sync_fetch_and_add(count, 1);
+    return 1;
+}
+
 /* Where a part may still start, given its largest size. */
 #define ROOM(off, bytes) ((off) <= RECORD_MAX - sizeof(struct part_head) - (bytes))
 #define PADDED(n) (((n) + 7) & ~7u)
@@ -1515,7 +1570,7 @@ inline_always int returned(struct pt_regs *regs, __s64 result)
     return 0;
 }
 
-HOOK("tp_btf/sys_exit", on_sys_exit)
+HOOK_ONCE("tp_btf/sys_exit", on_sys_exit)
 {
     return returned((void *)ctx[0], (__s64)ctx[1]);
 }

@@ -825,6 +825,50 @@ HOOK("tp_btf/task_rename", on_task_rename)
     return 0;
 }
 
+/*
+ * Modules of the kernel, by the task that asks for one, brings one or removes one. A call that brings one does not say what it is
+ * called, and what the kernel fetches by itself comes of a call that names no module at all.
+ */
+inline_always int module_event(__u8 kind, __u64 name, __u64 taints)
+{
+    struct task_struct *task = current_task();
+    __u64 cgroup = cgroup_id(task);
+    if (OF(task, tgid) == self_tgid || !in_scope(task, cgroup))
+        return 0;
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, kind);
+    if (!h)
+        return 0;
+    say(h, taints, 0, 0);
+    put_text(PART_TEXT, name);
+    commit(&w);
+    return 0;
+}
+
+inline_always int whole_module_event(__u64 *ctx, __u8 kind)
+{
+    __u64 module = 0;
+    bpf_probe_read_kernel(&module, sizeof(module), &ctx[0]);
+    if (!module || !FIELD_EXISTS(struct module, taints))
+        return 0;
+    return module_event(kind, module + FIELD_OFFSET(struct module, name), READ((struct module *)module, taints));
+}
+
+HOOK("tp_btf/module_request", on_module_request)
+{
+    return module_event(MODULE_REQUEST, ctx[0], 0);
+}
+
+HOOK("tp_btf/module_load", on_module_load)
+{
+    return whole_module_event(ctx, MODULE_LOAD);
+}
+
+HOOK("tp_btf/module_free", on_module_free)
+{
+    return whole_module_event(ctx, MODULE_FREE);
+}
+
 /* PF_EXITING: the thread will not return from its call. */
 #define EXITING 4
 

@@ -8,6 +8,7 @@ mod calls;
 mod crash;
 mod groups;
 mod kept;
+mod modules;
 mod operations;
 mod processes;
 mod quick;
@@ -341,6 +342,9 @@ impl World {
             | Kind::TCP_RECEIVE_RESET
             | Kind::TCP_SEND_RESET => self.tcp_event(cpu, record),
             Kind::TASK_RENAME => self.renamed(cpu, record),
+            Kind::MODULE_REQUEST | Kind::MODULE_LOAD | Kind::MODULE_FREE => {
+                self.module(cpu, record)
+            }
             _ => self.call(cpu, record),
         }
     }
@@ -511,6 +515,9 @@ mod tests {
             "tcp_receive_reset",
             "tcp_send_reset",
             "task_rename",
+            "module_request",
+            "module_load",
+            "module_free",
         ] {
             assert!(current_type(name).is_some(), "{name}");
         }

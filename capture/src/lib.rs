@@ -28,6 +28,7 @@ mod plan;
 mod pressure;
 mod procfs;
 mod program_info;
+mod programs;
 mod ring;
 mod runtime;
 mod segment;

@@ -8,14 +8,18 @@ use crate::host;
 use crate::plan::Plans;
 use crate::procfs::OpenFd;
 use crate::program_info::recursion_misses;
+use crate::programs::{BY_PERF, CRASHES, MODULES, PROGRAMS, Row, TIMED, URING_SUBMITTED, again};
 use crate::ring::Rings;
-use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD};
+use crate::wire::{
+    ChoiceHead, OpenFile, Plan, RUNS_MAX, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD,
+};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Read;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,145 +34,6 @@ unsafe impl aya::Pod for ChoiceHead {}
 unsafe impl aya::Pod for SideBooks {}
 // SAFETY: as above.
 unsafe impl aya::Pod for SelfSignal {}
-
-/// Every program: its name, the BTF tracepoint it hangs on, whether recording is possible without it, and what it sees.
-/// Rows that see the same are for different kernels, and of these one is enough. Of several on one tracepoint the first that the kernel takes is used: the others are for kernels that hand over less.
-const PROGRAMS: &[Row] = &[
-    (BY_PERF, "sys_exit", true, RETURNED),
-    ("on_sys_exit", "sys_exit", true, RETURNED),
-    (
-        "on_exec",
-        "sched_process_exec",
-        true,
-        "every program that is executed",
-    ),
-    (
-        "on_fork",
-        "sched_process_fork",
-        true,
-        "every process and thread that is created",
-    ),
-    (
-        "on_exit",
-        "sched_process_exit",
-        true,
-        "every process and thread that ends",
-    ),
-    (
-        "on_cgroup_mkdir",
-        "cgroup_mkdir",
-        true,
-        "control groups that are made",
-    ),
-    (
-        "on_cgroup_rmdir",
-        "cgroup_rmdir",
-        false,
-        "control groups that are removed",
-    ),
-    (
-        "on_cgroup_attach",
-        "cgroup_attach_task",
-        false,
-        "processes that are moved between control groups",
-    ),
-    (
-        "on_oom",
-        "mark_victim",
-        false,
-        "processes killed for lack of memory",
-    ),
-    (
-        "on_oom_by_id",
-        "mark_victim",
-        false,
-        "processes killed for lack of memory, named by their id alone (Linux before 6.10)",
-    ),
-    (
-        "on_uring_submit",
-        "io_uring_submit_req",
-        false,
-        URING_SUBMITTED,
-    ),
-    (
-        "on_uring_submit_old",
-        "io_uring_submit_sqe",
-        false,
-        URING_SUBMITTED,
-    ),
-    (
-        "on_uring_refused",
-        "io_uring_req_failed",
-        false,
-        "operations of an io_uring that are refused before they begin",
-    ),
-    (
-        "on_uring_complete",
-        "io_uring_complete",
-        false,
-        URING_COMPLETED,
-    ),
-    (
-        "on_uring_complete_old",
-        "io_uring_complete",
-        false,
-        URING_COMPLETED,
-    ),
-    (
-        "on_signal_generate",
-        "signal_generate",
-        false,
-        "signals that are sent",
-    ),
-    (
-        "on_signal_deliver",
-        "signal_deliver",
-        false,
-        "signals that reach a thread",
-    ),
-    ("on_crash", "signal_deliver", false, CRASHES),
-    ("on_crash_old", "signal_deliver", false, CRASHES),
-    (
-        "on_sock_state",
-        "inet_sock_set_state",
-        false,
-        "changes of state of TCP sockets",
-    ),
-    (
-        "on_tcp_retransmit",
-        "tcp_retransmit_skb",
-        false,
-        "TCP segments that are sent again",
-    ),
-    (
-        "on_tcp_receive_reset",
-        "tcp_receive_reset",
-        false,
-        "TCP connections that the other end resets",
-    ),
-    (
-        "on_tcp_send_reset",
-        "tcp_send_reset",
-        false,
-        "TCP connections that this end resets",
-    ),
-    (
-        "on_task_rename",
-        "task_rename",
-        false,
-        "threads that are given a name from outside",
-    ),
-    ("on_switch", "sched_switch", false, TIMED),
-];
-
-/// The program at the return of every call where others may come between otherwise ([`alone`]).
-const BY_PERF: &str = "on_sys_exit_by_perf";
-const RETURNED: &str = "the return of every system call, 64-bit and 32-bit";
-const TIMED: &str = "how long calls take that wait";
-
-const CRASHES: &str = "where processes were that crashed";
-const URING_SUBMITTED: &str = "operations submitted through an io_uring";
-const URING_COMPLETED: &str = "completions of operations submitted through an io_uring";
 
 /// What the kernel programs are told.
 #[derive(Clone, Copy, Debug)]
@@ -210,6 +75,8 @@ pub struct Kernel {
     hooks: Btf,
     /// Names of the programs that the kernel took.
     loaded: BTreeSet<&'static str>,
+    /// Whether they are there twice.
+    twice: bool,
     /// Records of sources that may interrupt another record.
     side: RingBuf<MapData>,
     /// What is seen, a sentence each.
@@ -224,9 +91,6 @@ fn map_fd<'a>(ebpf: &'a Ebpf, name: &'static str) -> Result<BorrowedFd<'a>, Erro
         _ => Err(Error::object(name)),
     }
 }
-
-/// A row of [`PROGRAMS`].
-type Row = (&'static str, &'static str, bool, &'static str);
 
 /// Why a program is not loaded.
 enum NotLoaded {
@@ -244,37 +108,48 @@ fn load_all(
     btf: &Btf,
     settings: &Settings,
     by_perf: bool,
+    twice: bool,
 ) -> Result<Vec<Tried>, Error> {
     let mut programs: BTreeMap<String, &mut Program> = (ebpf.programs_mut())
         .map(|(name, program)| (name.to_owned(), program))
         .collect();
     // What hangs on one tracepoint is tried in turn, until the kernel takes one. Crashes are told beside their signals.
-    let mut hooks: Vec<Vec<(usize, &mut Program)>> = Vec::new();
+    let mut hooks: Vec<Vec<(usize, &mut Program, Option<&mut Program>)>> = Vec::new();
     for (at, (name, hook, _, sees)) in PROGRAMS.iter().enumerate() {
         let program = programs.remove(*name).ok_or_else(|| Error::object(name))?;
-        let same = |group: &&mut Vec<(usize, _)>| {
-            let row = group.first().and_then(|(at, _)| PROGRAMS.get(*at));
+        let second = programs.remove(&again(name)).filter(|_| twice);
+        let same = |group: &&mut Vec<(usize, _, _)>| {
+            let row = group.first().and_then(|(at, _, _)| PROGRAMS.get(*at));
             row.is_some_and(|row| row.1 == *hook && (row.3 == CRASHES) == (*sees == CRASHES))
         };
         match hooks.iter_mut().find(same) {
-            Some(group) => group.push((at, program)),
-            None => hooks.push(vec![(at, program)]),
+            Some(group) => group.push((at, program, second)),
+            None => hooks.push(vec![(at, program, second)]),
         }
+    }
+    // A kernel that is of one piece has nothing to see there.
+    if !Path::new("/proc/modules").exists() {
+        let of_modules = |at: usize| PROGRAMS.get(at).is_some_and(|row| MODULES.contains(&row.1));
+        hooks.retain(|group| !group.iter().any(|(at, ..)| of_modules(*at)));
     }
     let hooks = Mutex::new(hooks.into_iter());
     let tried = Mutex::new(BTreeMap::new());
     let work = || {
         while let Some(group) = lock(&hooks).next() {
-            for (at, program) in group {
+            for (at, program, second) in group {
                 let Some((name, hook, _, sees)) = PROGRAMS.get(at) else {
                     continue;
                 };
                 let unwanted = *sees == TIMED && !settings.latency || *name == BY_PERF && !by_perf;
-                let result = match program {
-                    _ if unwanted => Err(NotLoaded::SwitchedOff),
-                    Program::TracePoint(program) => program.load().map_err(NotLoaded::Refused),
+                let load = |program: &mut Program| match program {
+                    Program::TracePoint(program) => program.load(),
                     program => <&mut BtfTracePoint>::try_from(program)
-                        .and_then(|program| program.load(hook, btf))
+                        .and_then(|program| program.load(hook, btf)),
+                };
+                let result = match unwanted {
+                    true => Err(NotLoaded::SwitchedOff),
+                    // What the kernel takes once it takes twice.
+                    false => (load(program).and_then(|()| second.map_or(Ok(()), load)))
                         .map_err(NotLoaded::Refused),
                 };
                 let taken = result.is_ok();
@@ -297,6 +172,10 @@ fn load_all(
         .into_iter()
         .filter_map(|(at, result)| Some((PROGRAMS.get(at)?, result)))
         .collect())
+}
+
+fn attach(program: &mut Program) -> Result<(), ProgramError> {
+    <&mut BtfTracePoint>::try_from(program).and_then(|program| program.attach().map(|_| ()))
 }
 
 /// A loader, and the kernel's types. A new loader reads all of them whether it is to use them or not, so it is made meanwhile.
@@ -371,7 +250,9 @@ impl Kernel {
         let controller = controller.map_or(0, |row| row.1);
         let number = hierarchy.map_or(0, |found| found.number);
         let needed = alone::is_needed(&host::release());
-        let object = alone::filled(OBJECT, types.alone.filter(|_| needed));
+        let functions = types.alone.filter(|_| needed);
+        let twice = functions.is_some();
+        let object = alone::filled(OBJECT, functions);
         let mut ebpf = loader
             .btf(Some(&types.layout))
             .override_global("self_tgid", &settings.self_tgid, true)
@@ -382,6 +263,8 @@ impl Kernel {
             .override_global("segments", &segments, true)
             .override_global("reserve", &settings.reserve(), true)
             .override_global("snaplen", &settings.snaplen, true)
+            .override_global("twice", &u32::from(twice), true)
+            .map_max_entries("runs", if twice { RUNS_MAX } else { 1 })
             .map_max_entries("ring", segments.saturating_mul(cpus))
             .map_max_entries("cpus", cpus)
             .map_max_entries("control", cpus)
@@ -421,7 +304,7 @@ impl Kernel {
         let mut refused = Vec::new();
         let by_perf = needed && alone::has_perf();
         for ((name, _, needed, sees), tried) in
-            load_all(&mut ebpf, &types.hooks, settings, by_perf)?
+            load_all(&mut ebpf, &types.hooks, settings, by_perf, twice)?
         {
             match tried {
                 Ok(()) => loaded.push(name),
@@ -465,6 +348,7 @@ impl Kernel {
                 ebpf,
                 hooks: types.hooks,
                 loaded: loaded.into_iter().collect(),
+                twice,
                 side,
                 coverage: hierarchy
                     .filter(|found| found.controller.is_some())
@@ -489,14 +373,19 @@ impl Kernel {
                 .ebpf
                 .program_mut(name)
                 .ok_or_else(|| Error::object(name))?;
-            let attached = match program {
+            let mut attached = match program {
                 Program::TracePoint(program) => {
                     program.attach("raw_syscalls", "sys_exit").map(|_| ())
                 }
-                program => {
-                    <&mut BtfTracePoint>::try_from(program).and_then(|p| p.attach().map(|_| ()))
-                }
+                program => attach(program),
             };
+            // Behind the first: the kernel runs them in the order in which they came.
+            if self.twice
+                && attached.is_ok()
+                && let Some(second) = self.ebpf.program_mut(&again(name))
+            {
+                attached = attach(second);
+            }
             match attached {
                 Ok(()) => {
                     seen.push(*sees);
@@ -520,14 +409,24 @@ impl Kernel {
     }
 
     /// How often the kernel did not run a program though its tracepoint was passed, because another run of it had not come to its
-    /// end on that CPU (`recursion_misses` of `struct bpf_prog_info`, Linux 5.12). Whose call it was is not known.
+    /// end on that CPU (`recursion_misses` of `struct bpf_prog_info`, Linux 5.12), and no second one took its place. Whose call it
+    /// was is not known.
     pub fn missed(&self) -> BTreeMap<&'static str, u64> {
-        let of = |name: &str| {
+        let instead = self.ebpf.map("instead").filter(|_| self.twice);
+        let instead = instead.and_then(|map| Array::<&MapData, u64>::try_from(map).ok());
+        let of = |at: usize, name: &str| {
+            // Asked for first: of what happens meanwhile too much is told rather than too little.
+            let taken = instead.as_ref().map(|map| map.get(&(at as u32), 0));
             let fd = self.ebpf.program(name)?.fd().ok()?.as_fd();
-            recursion_misses(fd).filter(|count| *count > 0)
+            let missed =
+                recursion_misses(fd)?.saturating_sub(taken.and_then(Result::ok).unwrap_or(0));
+            (missed > 0).then_some(missed)
         };
-        let loaded = self.loaded.iter();
-        loaded.filter_map(|name| Some((*name, of(name)?))).collect()
+        let all = PROGRAMS.iter().enumerate();
+        let loaded = all.filter(|(_, row)| self.loaded.contains(row.0));
+        loaded
+            .filter_map(|(at, row)| Some((row.0, of(at, row.0)?)))
+            .collect()
     }
 
     /// What is open now. `None` where the kernel refuses to go through it: then /proc

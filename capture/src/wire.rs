@@ -32,6 +32,8 @@ pub const OPENED: u32 = 4_096;
 pub const DENTRY_BYTES: u32 = 72;
 /// Threads whose waiting calls are timed at once.
 pub const WAITING_MAX: u32 = 32_768;
+/// Runs of programs that are remembered for a moment where each program is there twice.
+pub const RUNS_MAX: u32 = 16_384;
 /// Classes that losses are counted by: one more than there may be in `afterimage_model::Class`.
 pub const CLASSES: u32 = 16;
 
@@ -53,6 +55,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("OPENED", OPENED),
     ("DENTRY_BYTES", DENTRY_BYTES),
     ("WAITING_MAX", WAITING_MAX),
+    ("RUNS_MAX", RUNS_MAX),
     ("CLASSES", CLASSES),
     ("CLASS_PROCESS", Class::Process as u32),
     ("SYSCALL", Kind::SYSCALL),
@@ -77,6 +80,9 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("TCP_SEND_RESET", Kind::TCP_SEND_RESET),
     ("TASK_RENAME", Kind::TASK_RENAME),
     ("CRASH", Kind::CRASH),
+    ("MODULE_REQUEST", Kind::MODULE_REQUEST),
+    ("MODULE_LOAD", Kind::MODULE_LOAD),
+    ("MODULE_FREE", Kind::MODULE_FREE),
     ("PART_ARG", Tag::ARG),
     ("PART_FILE", Tag::FILE),
     ("PART_PATH", Tag::PATH),
@@ -182,6 +188,12 @@ numbers! {
         TASK_RENAME = 41,
         /// A signal that nothing handles ends a process in the middle of what it did.
         CRASH = 42,
+        /// The kernel asks for a module, because of what a task does.
+        MODULE_REQUEST = 43,
+        /// A module is loaded.
+        MODULE_LOAD = 44,
+        /// A module is removed.
+        MODULE_FREE = 45,
         /// Whose records follow on this CPU: a [`Context`], no event of its own.
         CONTEXT = 128,
         /// What was not recorded on this CPU since the record before: a [`LossCounts`], no event of its own.

@@ -1663,6 +1663,32 @@ pub const FLAG_SETS: &[FlagSet] = &[
             ("IORING_CQE_F_32", 0x8000, 0x8000),
         ],
     },
+    // include/linux/panic.h; a bit's number there.
+    FlagSet {
+        name: "module_taint",
+        entries: &[
+            ("TAINT_PROPRIETARY_MODULE", 1, 1),
+            ("TAINT_FORCED_MODULE", 2, 2),
+            ("TAINT_CPU_OUT_OF_SPEC", 4, 4),
+            ("TAINT_FORCED_RMMOD", 8, 8),
+            ("TAINT_MACHINE_CHECK", 16, 16),
+            ("TAINT_BAD_PAGE", 32, 32),
+            ("TAINT_USER", 64, 64),
+            ("TAINT_DIE", 128, 128),
+            ("TAINT_OVERRIDDEN_ACPI_TABLE", 256, 256),
+            ("TAINT_WARN", 512, 512),
+            ("TAINT_CRAP", 1024, 1024),
+            ("TAINT_FIRMWARE_WORKAROUND", 2048, 2048),
+            ("TAINT_OOT_MODULE", 4096, 4096),
+            ("TAINT_UNSIGNED_MODULE", 8192, 8192),
+            ("TAINT_SOFTLOCKUP", 16384, 16384),
+            ("TAINT_LIVEPATCH", 32768, 32768),
+            ("TAINT_AUX", 65536, 65536),
+            ("TAINT_RANDSTRUCT", 131072, 131072),
+            ("TAINT_TEST", 262144, 262144),
+            ("TAINT_FWCTL", 524288, 524288),
+        ],
+    },
     FlagSet {
         name: "signal_result",
         entries: &[

@@ -693,6 +693,9 @@ pub const HAPPENINGS: &[Syscall] = syscalls! {
     tcp_receive_reset {} Net (state: Enum("tcp_state")) "The other end reset a TCP connection.";
     tcp_send_reset {} Net (state: Enum("tcp_state")) "This end reset a TCP connection.";
     task_rename {} Process (tid: Pid, comm: Str) "A thread's name was changed by another way than exec or prctl.";
+    module_request {} System (name: Str) "The kernel asked for a module by itself, because of what this thread does: a kind of socket, a file system, a program's format.";
+    module_load {} System (name: Str, taints: Flags("module_taint")) "A kernel module was loaded.";
+    module_free {} System (name: Str, taints: Flags("module_taint")) "A kernel module was removed.";
     crash {} Signal (sig: Signal, code: Str, addr: Hex, ip: Hex, sp: Hex, registers: Str, stack: Str, maps: Str) "A signal that nothing handles ends a process in the middle of what it did: where that was, frame by frame as far as programs keep frame pointers, and what was mapped there.";
 };
 

@@ -1,7 +1,7 @@
 #!/bin/busybox sh
 # The first and only program of a guest: records the provoke suite and a small story on this kernel, and says on the
 # console what came of it, in lines that begin with `@@`. `tests=provoke,truth` on the kernel's command line names the
-# suites to run.
+# suites to run, `only=TEXT` those of their tests that have it in their names.
 
 /bin/busybox --install -s /bin
 # Not an applet: the suite gives it a name that busybox would look up.
@@ -24,6 +24,7 @@ echo 'nobody:x:65534:65534:nobody:/:/bin/sh' >> /etc/passwd
 echo 'root:x:0:' > /etc/group
 ip link set lo up
 hostname guest
+hostname > /etc/hostname
 cd /tmp
 
 say() { echo "@@ $*"; }
@@ -136,12 +137,20 @@ cat /tmp/said
 date -s @"$today" > /dev/null
 rmdir /sys/fs/cgroup/docker/$id /sys/fs/cgroup/docker
 
+# The kernel asks for a module because of what a program does; and one is loaded and removed, where there is one for this kernel.
+module=/modules/$(uname -r)/dummy.ko
+afterimage record -q -o /tmp/modules.aft -- sh -c "
+    mount -t nosuchfs none /tmp 2> /dev/null
+    if [ -e $module ]; then insmod $module && rmmod dummy; fi; true"
+afterimage read /tmp/modules.aft 'evt.type startswith module_'
+say modules "$(afterimage read /tmp/modules.aft -p '%proc.name:%evt.type:%evt.arg.name' 'evt.type startswith module_ and evt.arg.name in (fs-nosuchfs, dummy)' | tr '\n' ' ')"
+
 # The capture as it is, for the machine outside.
 stty -F /dev/ttyS1 raw -echo && cat /tmp/story.aft > /dev/ttyS1 && say sent "$(wc -c < /tmp/story.aft)"
 
 for test in $(word tests | tr , ' '); do
     begun=$(now)
-    /tests/$test --test-threads=1 --nocapture --skip every_case_makes_its_call > /tmp/log 2>&1
+    /tests/$test --test-threads=1 --nocapture --skip every_case_makes_its_call $(word only) > /tmp/log 2>&1
     code=$?
     cat /tmp/log
     say "$test" $code "$(since "$begun")" \

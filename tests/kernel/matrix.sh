@@ -6,7 +6,7 @@
 #   tests/kernel/matrix.sh 5.10 6.12   some
 #
 # MATRIX_STATIC (yes): with `no` the programs of target/debug are taken, with their libraries, which saves a build.
-# MATRIX_TESTS (provoke,truth): the suites that are run in each.
+# MATRIX_TESTS (provoke,truth): the suites that are run in each. MATRIX_ONLY: tests of these names alone.
 # MATRIX_TRIES (2): how often a guest is booted whose kernel did not come to its end. MATRIX_SECONDS (600): for each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -49,6 +49,14 @@ for program in "$root/bin/afterimage" "$root"/tests/*; do
 done
 cc -static -x c -o "$root/tests/true" - <<< 'int main(void) { return 0; }'
 install -m 755 tests/kernel/init.sh "$root/init"
+# A module that does nothing by itself, where the kernel's package has any.
+for kernel in "${kernels[@]}"; do
+    folder=$(dirname "$(dirname "$(tests/kernel/fetch.sh kernel "$kernel")")")
+    find -L "$folder/lib/modules" -name dummy.ko 2> /dev/null | while read -r module; do
+        release=${module#"$folder/lib/modules/"}
+        install -D -m 644 "$module" "$root/modules/${release%%/*}/dummy.ko"
+    done
+done
 (cd "$root" && find . | busybox cpio -o -H newc) 2> /dev/null | gzip -1 > "$out/initramfs.gz"
 
 # Boots a kernel; the console goes to a file.
@@ -57,7 +65,7 @@ boot() { # boot KERNEL LOG
     image=$(tests/kernel/fetch.sh kernel "$1")
     timeout "${MATRIX_SECONDS:-600}" "$qemu" -accel tcg,thread=multi -cpu max -smp 2 -m 1024 -display none -no-reboot -nodefaults \
         -chardev "file,id=console,path=$log" -serial chardev:console -chardev "file,id=capture,path=$capture" -serial chardev:capture \
-        -kernel "$image" -initrd "$out/initramfs.gz" -append "console=ttyS0 quiet panic=-1 tests=$suites" < /dev/null > "$log.qemu" 2>&1 || true
+        -kernel "$image" -initrd "$out/initramfs.gz" -append "console=ttyS0 quiet panic=-1 tests=$suites${MATRIX_ONLY:+ only=$MATRIX_ONLY}" < /dev/null > "$log.qemu" 2>&1 || true
     # The console ends its lines as terminals do.
     sed -i 's/\r//g' "$log"
 }
@@ -94,6 +102,9 @@ for kernel in "${kernels[@]}"; do
     check "steps of the clock" "$(word clock)" "0 ahead back ahead back ahead "
     check "the order of events" "$(word order)" kept
     check "a watch, clock set, host renamed" "$(word watch)" "now 1 1"
+    modules="mount:module_request:fs-nosuchfs "
+    [ ! -e "$root/modules/$(word kernel)" ] || modules+="insmod:module_load:dummy rmmod:module_free:dummy "
+    check "modules" "$(word modules)" "$modules"
     # Outside of the guest the capture is the same.
     check "verify outside" "$("$root/bin/afterimage" verify "$out/$kernel.aft" > "$out/$kernel.verify" 2>&1; echo $?)" 0
     for test in ${suites//,/ }; do check "$test" "$(word $test | cut -d ' ' -f 1)" 0; done

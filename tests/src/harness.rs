@@ -90,6 +90,10 @@ pub fn afterimage(beside: &str) -> PathBuf {
     let target = Path::new(beside)
         .parent()
         .expect("the folder of built programs");
+    if !target.exists() {
+        // Not where it was built: what is installed there.
+        return PathBuf::from("afterimage");
+    }
     let built = Command::new(env!("CARGO"))
         .args([
             "build",

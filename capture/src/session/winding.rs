@@ -86,7 +86,12 @@ impl Recorder {
     pub(super) fn missed_gap(&mut self, sink: &mut impl Sink, end_ns: u64) -> Result<(), Error> {
         let missed = self.kernel.missed();
         let more: Vec<String> = (missed.iter())
-            .map(|(name, count)| (name, count - self.missed.get(name).unwrap_or(&0)))
+            .map(|(name, count)| {
+                (
+                    name,
+                    count.saturating_sub(*self.missed.get(name).unwrap_or(&0)),
+                )
+            })
             .filter(|(_, more)| *more > 0)
             .map(|(name, more)| format!("{name} {more} times"))
             .collect();

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::CString;
 use std::io::Write;
 use std::os::fd::AsRawFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
@@ -266,13 +267,13 @@ fn a_program_that_stays_is_known_by_its_hash() {
         .split(' ')
         .next()
         .map(str::to_owned);
+    let exe = std::fs::canonicalize("/bin/sleep").expect("a path");
     let (capture, _, end) = harness::record_child("hashed", || {
         let mut sleep = Command::new("/bin/sleep")
             .arg("3600")
             .spawn()
             .expect("it starts");
         // Until the recorder has opened its file: then what the process does no longer matters.
-        let exe = std::fs::canonicalize("/bin/sleep").expect("a path");
         let opened = || {
             let all = std::fs::read_dir("/proc").into_iter().flatten().flatten();
             all.filter_map(|p| std::fs::read_dir(p.path().join("fd")).ok())
@@ -292,7 +293,7 @@ fn a_program_that_stays_is_known_by_its_hash() {
     let hash = capture
         .events()
         .filter_map(|e| e.proc())
-        .filter(|p| p.exe_path.ends_with(b"/sleep"))
+        .filter(|p| p.exe_path == exe.as_os_str().as_bytes())
         .map(|p| p.exe_sha256.iter().map(|b| format!("{b:02x}")).collect())
         .find(|hash: &String| !hash.is_empty());
     assert_eq!(hash, known);
