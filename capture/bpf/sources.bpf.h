@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
  *
- * Sources beside calls and processes: io_uring, signals, TCP. A recording does without any of them: each is loaded and
+ * Sources beside calls and processes: io_uring, signals, TCP, modules. A recording does without any of them: each is loaded and
  * attached by itself, and what is refused is named in the capture.
  *
  * Some of them interrupt whatever the processor does, a record being written included. Those go through a ring buffer of
