@@ -68,17 +68,20 @@ enum bpf_func_id {
 #define STRING(number) STRING_(number)
 #define STRING_(number) #number
 
-/* A program on a tracepoint, which has its CPU for itself until it ends. */
-#define HOOK_ONCE(hook, name)                                                                                          \
-    inline_always int name##_alone(__u64 *ctx);                                                                        \
+/* A program on a tracepoint, which has its CPU for itself until it ends, and works where it is to. */
+#define PROGRAM(hook, name, is_to, work)                                                                               \
     SEC(hook)                                                                                                          \
     int name(__u64 *ctx)                                                                                               \
     {                                                                                                                  \
         CALL(HOLD_CPU);                                                                                                \
-        name##_alone(ctx);                                                                                             \
+        if (is_to)                                                                                                     \
+            work(ctx);                                                                                                 \
         CALL(YIELD_CPU);                                                                                               \
         return 0;                                                                                                      \
-    }                                                                                                                  \
+    }
+#define HOOK_ONCE(hook, name)                                                                                          \
+    inline_always int name##_alone(__u64 *ctx);                                                                        \
+    PROGRAM(hook, name, 1, name##_alone)                                                                               \
     inline_always int name##_alone(__u64 *ctx)
 
 /*
@@ -88,24 +91,8 @@ enum bpf_func_id {
  */
 #define HOOK(hook, name)                                                                                               \
     inline_always int name##_alone(__u64 *ctx);                                                                        \
-    SEC(hook)                                                                                                          \
-    int name(__u64 *ctx)                                                                                               \
-    {                                                                                                                  \
-        CALL(HOLD_CPU);                                                                                                \
-        if (is_first_run(NUMBER_##name, ctx))                                                                          \
-            name##_alone(ctx);                                                                                         \
-        CALL(YIELD_CPU);                                                                                               \
-        return 0;                                                                                                      \
-    }                                                                                                                  \
-    SEC(hook)                                                                                                          \
-    int name##_again(__u64 *ctx)                                                                                       \
-    {                                                                                                                  \
-        CALL(HOLD_CPU);                                                                                                \
-        if (was_not_run(NUMBER_##name, ctx))                                                                           \
-            name##_alone(ctx);                                                                                         \
-        CALL(YIELD_CPU);                                                                                               \
-        return 0;                                                                                                      \
-    }                                                                                                                  \
+    PROGRAM(hook, name, is_first_run(NUMBER_##name, ctx), name##_alone)                                                \
+    PROGRAM(hook, name##_again, was_not_run(NUMBER_##name, ctx), name##_alone)                                         \
     inline_always int name##_alone(__u64 *ctx)
 
 /* A field of a task that may be the current one: read in place where its pointer has a type, else through the helper. */
