@@ -6,7 +6,7 @@ use crate::reading::FieldReader;
 use crate::rows::MOST_GROUPS;
 use afterimage_model::Ctx;
 use afterimage_query::{Aggregate, FieldRef, View};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Most key columns of a view.
 pub(crate) const MOST_KEYS: usize = 8;
@@ -16,7 +16,13 @@ pub(crate) const MOST_KEYS: usize = 8;
 enum State {
     Key,
     Sum(i128),
+    /// A sum of what was told, if anything was.
+    Told(Option<i128>),
     Mean(i128, u64),
+    /// By thread, the sum and the number of values.
+    Threads(BTreeMap<u32, (f64, u64)>),
+    /// By thread, the largest value.
+    Peaks(BTreeMap<u32, i128>),
     Count(u64),
     Distinct(HashSet<u32>),
     /// The first, last, largest or smallest value, by its number among the column's values.
@@ -79,6 +85,41 @@ impl Groups {
 
     /// Adds an event; gives the place of its group, unless there are too many.
     pub fn add(&mut self, ctx: &Ctx<'_>) -> Option<usize> {
+        let at = self.place(ctx)?;
+        let group = self.groups.get_mut(at)?;
+        if group.events == 0 {
+            group.first_num = ctx.num;
+        }
+        group.events += 1;
+        for (state, (aggregate, reader)) in group.states.iter_mut().zip(&mut self.readers) {
+            state.add(*aggregate, reader, ctx);
+        }
+        Some(at)
+    }
+
+    /// Adds a sample that another recorder took of a thread, for its own books. It is no event: only columns of what was sampled
+    /// look at it.
+    pub fn sample(&mut self, ctx: &Ctx<'_>) {
+        let place = self.place(ctx);
+        let Some(group) = place.and_then(|at| self.groups.get_mut(at)) else {
+            return;
+        };
+        let is_new = group.events == 0;
+        for (state, (aggregate, reader)) in group.states.iter_mut().zip(&mut self.readers) {
+            let says = matches!(aggregate, Aggregate::First | Aggregate::Last) && is_new;
+            if says || is_sampled(*aggregate) {
+                state.add(*aggregate, reader, ctx);
+            }
+        }
+    }
+
+    /// Whether there is a column of what is sampled.
+    pub fn has_samples(&self) -> bool {
+        self.readers.iter().any(|row| is_sampled(row.0))
+    }
+
+    /// The place of an event's group.
+    fn place(&mut self, ctx: &Ctx<'_>) -> Option<usize> {
         let mut key = [0; MOST_KEYS];
         let readers = self
             .readers
@@ -87,34 +128,26 @@ impl Groups {
         for (slot, (_, reader)) in key.iter_mut().zip(readers) {
             *slot = reader.id(ctx);
         }
-        let at = match self.by_key.get(&key) {
-            Some(at) => *at,
-            None if self.groups.len() >= MOST_GROUPS => {
-                self.truncated = true;
-                return None;
-            }
-            None => {
-                let at = self.groups.len();
-                let states = self
-                    .readers
-                    .iter()
-                    .map(|(aggregate, reader)| State::start(*aggregate, reader))
-                    .collect();
-                self.groups.push(Group {
-                    keys: key,
-                    states,
-                    events: 0,
-                    first_num: ctx.num,
-                });
-                self.by_key.insert(key, at);
-                at
-            }
-        };
-        let group = self.groups.get_mut(at)?;
-        group.events += 1;
-        for (state, (aggregate, reader)) in group.states.iter_mut().zip(&mut self.readers) {
-            state.add(*aggregate, reader, ctx);
+        if let Some(at) = self.by_key.get(&key) {
+            return Some(*at);
         }
+        if self.groups.len() >= MOST_GROUPS {
+            self.truncated = true;
+            return None;
+        }
+        let at = self.groups.len();
+        let states = self
+            .readers
+            .iter()
+            .map(|(aggregate, reader)| State::start(*aggregate, reader))
+            .collect();
+        self.groups.push(Group {
+            keys: key,
+            states,
+            events: 0,
+            first_num: ctx.num,
+        });
+        self.by_key.insert(key, at);
         Some(at)
     }
 
@@ -141,6 +174,13 @@ impl Groups {
                     .map_or(Cell::Missing, |(_, key)| Cell::from(key)),
                 State::Sum(n) if *aggregate == Aggregate::Rate => Cell::Float(*n as f64 / seconds),
                 State::Sum(n) => Cell::Number(*n),
+                State::Told(sum) => sum.map_or(Cell::Missing, Cell::Number),
+                State::Threads(all) if all.is_empty() => Cell::Missing,
+                State::Threads(all) => {
+                    Cell::Float(all.values().map(|(sum, count)| sum / *count as f64).sum())
+                }
+                State::Peaks(all) if all.is_empty() => Cell::Missing,
+                State::Peaks(all) => Cell::Number(all.values().sum()),
                 State::Mean(_, 0) => Cell::Missing,
                 State::Mean(sum, count) => Cell::Float(*sum as f64 / *count as f64),
                 State::Count(n) => Cell::Number(i128::from(*n)),
@@ -152,12 +192,23 @@ impl Groups {
     }
 }
 
+/// Whether a column joins what is sampled.
+pub(crate) fn is_sampled(aggregate: Aggregate) -> bool {
+    matches!(
+        aggregate,
+        Aggregate::Told | Aggregate::Threads | Aggregate::Peaks
+    )
+}
+
 impl State {
     fn start(aggregate: Aggregate, reader: &FieldReader) -> State {
         match aggregate {
             Aggregate::Key => State::Key,
             Aggregate::Sum | Aggregate::Rate => State::Sum(0),
+            Aggregate::Told => State::Told(None),
             Aggregate::Avg => State::Mean(0, 0),
+            Aggregate::Threads => State::Threads(BTreeMap::new()),
+            Aggregate::Peaks => State::Peaks(BTreeMap::new()),
             Aggregate::Count => State::Count(0),
             Aggregate::Distinct => State::Distinct(HashSet::new()),
             Aggregate::First | Aggregate::Last if reader.is_of_a_row() => State::Id(None),
@@ -173,6 +224,24 @@ impl State {
             State::Sum(sum) => {
                 if let Some(n) = reader.number(ctx) {
                     *sum = sum.saturating_add(n);
+                }
+            }
+            State::Told(sum) => {
+                if let Some(n) = reader.number(ctx) {
+                    *sum = Some(sum.unwrap_or(0).saturating_add(n));
+                }
+            }
+            State::Threads(all) => {
+                if let Some(n) = reader.fraction(ctx) {
+                    let (sum, count) = all.entry(ctx.event.tid).or_default();
+                    *sum += n;
+                    *count += 1;
+                }
+            }
+            State::Peaks(all) => {
+                if let Some(n) = reader.number(ctx) {
+                    let most = all.entry(ctx.event.tid).or_insert(n);
+                    *most = n.max(*most);
                 }
             }
             State::Mean(sum, count) => {

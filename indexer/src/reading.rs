@@ -98,6 +98,16 @@ impl FieldReader {
         }
     }
 
+    /// The value as a number with a fraction.
+    pub fn fraction(&self, ctx: &Ctx<'_>) -> Option<f64> {
+        match self.field.value(ctx)? {
+            FieldValue::Double(f) => Some(f),
+            FieldValue::Int(n) => Some(n as f64),
+            FieldValue::Uint(n) => Some(n as f64),
+            _ => None,
+        }
+    }
+
     /// Whether one row of a table decides the value.
     pub fn is_of_a_row(&self) -> bool {
         self.field.field().on.is_row()

@@ -1,13 +1,13 @@
 //! The rows of a view: what each holds, and the filter that leads to the events behind it.
 
-use crate::aggregate::{Groups, view_field};
+use crate::aggregate::{Groups, is_sampled, view_field};
 use crate::cell::{Cell, Key};
 use crate::error::Error;
 use crate::made::Asked;
 use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use crate::tree::Lineage;
-use afterimage_model::{Ctx, Gap, Manifest};
+use afterimage_model::{Ctx, Gap, Manifest, TypeDesc};
 use afterimage_query::{FieldRef, Filter, Shape, View, print_value};
 
 /// Most rows that a list of events is answered with; whoever wants more scans.
@@ -251,8 +251,14 @@ fn rows_of(
     (view, narrow, seconds): (&View, &RowFilter, f64),
     (matched, complete): (u64, bool),
 ) -> Rows {
+    // What was only sampled is a row where the view is about samples.
+    let sorted_by = view.columns.get(view.sort);
+    let shows_samples = sorted_by.is_some_and(|column| is_sampled(column.aggregate));
     let row = |at: usize, depth: u16| {
         let group = groups.groups.get(at)?;
+        if group.events == 0 && !shows_samples {
+            return None;
+        }
         Some(Row {
             cells: groups.cells(group, seconds),
             depth,
@@ -301,7 +307,15 @@ impl Visitor for Grouping<'_, '_> {
         self.groups.forget_rows();
     }
 
+    fn wants_internal(&self, ty: &TypeDesc) -> bool {
+        is_sample(ty) && self.groups.has_samples()
+    }
+
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        if ctx.ty().is_some_and(is_sample) {
+            self.groups.sample(ctx);
+            return true;
+        }
         self.matched += 1;
         if let (Some(group), Some(lineage)) = (self.groups.add(ctx), &mut self.lineage) {
             lineage.add(group, ctx);
@@ -313,6 +327,11 @@ impl Visitor for Grouping<'_, '_> {
             .glance(|| rows_of(groups, lineage, how, (matched, false)));
         true
     }
+}
+
+/// Whether events of a type are samples that another recorder took of threads.
+fn is_sample(ty: &TypeDesc) -> bool {
+    ty.is(TypeDesc::INTERNAL) && ty.arg_index("thread.cpu").is_some()
 }
 
 /// Collects one row per event, and counts on when there are too many.

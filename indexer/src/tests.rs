@@ -245,12 +245,17 @@ fn plain_cell(
     field: &FieldRef,
     aggregate: Aggregate,
 ) -> Cell {
-    let mut values = Vec::new();
+    let (mut values, mut by_thread) = (Vec::new(), BTreeMap::<u32, Vec<f64>>::new());
     let both = Filter::parse(&row.filter)
         .unwrap()
         .and(Filter::parse(filter).unwrap())
         .print();
     naive(session, &both, |ctx| {
+        match field.value(ctx) {
+            Some(FieldValue::Double(n)) => by_thread.entry(ctx.event.tid).or_default().push(n),
+            Some(FieldValue::Uint(n)) => by_thread.entry(ctx.event.tid).or_default().push(n as f64),
+            _ => {}
+        }
         values.extend(field.value(ctx).map(|value| match value {
             FieldValue::Bool(yes) if aggregate == Aggregate::Sum => Key::Number(i128::from(yes)),
             other => Key::of(Some(other)),
@@ -262,7 +267,14 @@ fn plain_cell(
             .map(|key| if let Key::Number(n) = key { *n } else { 0 })
             .sum::<i128>()
     };
+    let nothing = by_thread.is_empty();
+    let mean = |values: &Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let largest = |values: &Vec<f64>| values.iter().copied().fold(0.0, f64::max) as i128;
     match aggregate {
+        Aggregate::Told | Aggregate::Threads | Aggregate::Peaks if nothing => Cell::Missing,
+        Aggregate::Told => Cell::Number(sum()),
+        Aggregate::Threads => Cell::Float(by_thread.values().map(mean).sum()),
+        Aggregate::Peaks => Cell::Number(by_thread.values().map(largest).sum()),
         Aggregate::Sum => Cell::Number(sum()),
         Aggregate::Rate => Cell::Float(sum() as f64 / session.seconds(None)),
         Aggregate::Count => Cell::Number(values.len() as i128),
@@ -310,6 +322,9 @@ fn every_aggregate_joins_as_it_says() {
         column!(Max, "evt.buflen"),
         column!(Min, "evt.buflen"),
         column!(Avg, "evt.buflen"),
+        column!(Told, "evt.buflen"),
+        column!(Threads, "evt.buflen"),
+        column!(Peaks, "evt.buflen"),
         column!(Count, "evt.buflen"),
         column!(Max, "proc.name"),
         column!(Min, "fd.name"),

@@ -147,6 +147,10 @@ pub struct Process {
     /// In a state: this is not how a process was at its instant. It had ended or executed another program by then, or the row is
     /// that of one thread.
     pub past: bool,
+    /// In the row of a thread that is not the main one, which a capture of another program tells of: the main one's name.
+    pub main_comm: Vec<u8>,
+    /// As a capture of another program tells: the name of the session's leader, where it is alive and another process.
+    pub session_comm: Vec<u8>,
 }
 
 impl Process {
@@ -160,6 +164,12 @@ impl Process {
     pub const EXE_LOWER: u32 = 1 << 3;
     /// The user who executed it could write the program.
     pub const EXE_WRITABLE: u32 = 1 << 4;
+    /// It runs for a health check of its container, as far as a capture of another program tells.
+    pub const HEALTH_CHECK: u32 = 1 << 5;
+    /// It runs for a liveness probe of its container.
+    pub const LIVENESS_PROBE: u32 = 1 << 6;
+    /// It runs for a readiness probe of its container.
+    pub const READINESS_PROBE: u32 = 1 << 7;
 
     /// Whether this row is what a capture of another program told: numbers that were not known are -1, texts empty.
     pub fn is_told(&self) -> bool {
@@ -274,6 +284,8 @@ pub struct Container {
     pub oom_killed: Option<bool>,
     /// What a runtime said was too long and was cut.
     pub cut: bool,
+    /// Commands that tell whether it is well: `healthcheck`, `liveness_probe`, `readiness_probe`.
+    pub probes: BTreeMap<String, String>,
 }
 
 impl Container {

@@ -294,7 +294,8 @@ pub fn parity_md() -> String {
     out.push_str(
         "\n## What says something else here\n\n\
          - `processor` tells what the kernel told when each thread ended. In captures of sysdig processor time is in samples once a second, which\n  \
-         it keeps for its own books: `afterimage read FILE --internal evt.type=procinfo`.\n\
+         it keeps for its own books: CPU% is the mean of each thread's, all threads together, as csysdig has it; TIME is what passed between the\n  \
+         samples. `containers`, `processes` and `threads` look at the samples of what has events, too.\n\
          - `ps`, `lsof` and `netstat` show the end of the capture, or the instant of `--at`; the chisels show its beginning. They list what a\n  \
          process has open once, not for each of its threads.\n\
          - `netstat` lists local sockets, too, after those that lead out of the machine. `CONNECTED` is what is called ESTABLISHED there; of UDP\n  \

@@ -19,6 +19,12 @@ pub enum Aggregate {
     Min,
     /// Mean.
     Avg,
+    /// Sum of what was told; nothing where nothing was.
+    Told,
+    /// Mean of each thread, and those of all threads together.
+    Threads,
+    /// Largest of each thread, and those of all threads together.
+    Peaks,
     /// Sum per second of the span shown.
     Rate,
     /// Number of events that have the field.

@@ -346,3 +346,218 @@ fn what_a_later_version_appended_can_be_asked_for() {
         ["res=0 fd=5(<f>/etc/passwd) ", "res=0 fd=5 ", "res=0 fd=5 "]
     );
 }
+
+/// A thread of the list with everything that decides whose it is.
+fn thread(ids: [i64; 4], vpid: i64, words: [&str; 3], cgroup: &str, flags: u32) -> Vec<u8> {
+    let [tid, pid, ptid, sid] = ids;
+    let [comm, exe, args] = words;
+    let mut entry: Vec<u8> = [tid, pid, ptid, sid, pid]
+        .into_iter()
+        .flat_map(long)
+        .collect();
+    for part in [comm, exe, "/bin/x", args, "/srv"] {
+        entry.extend(text(part));
+    }
+    entry.extend([long(2048), word(flags), vec![0; 8 + 28], text("")].concat());
+    let vtid = if tid == pid { vpid } else { tid };
+    entry.extend([long(vtid), long(vpid), text(cgroup), text("/")].concat());
+    counted(&entry)
+}
+
+/// What a program's return from execve says of it, in the kind of today.
+fn executed(tid: i64, ptid: i64, exe: &str, args: &str, cgroup: &str) -> Vec<u8> {
+    let nul = |text: &str| [text.as_bytes(), b"\0"].concat();
+    let comm = exe.rsplit('/').next().unwrap();
+    let mut params = vec![long(0), nul(exe), args.as_bytes().to_vec()];
+    params.extend([long(tid), long(tid), long(ptid), nul("/"), long(1024)]);
+    params.extend([long(0), long(0), word(0), word(0), word(0), nul(comm)]);
+    params.extend([
+        nul(cgroup),
+        nul("A=b"),
+        word(0),
+        long(tid),
+        word(0),
+        word(0),
+    ]);
+    event(293, tid, &params)
+}
+
+/// A child's return from clone.
+fn cloned(child: i64, ptid: i64, exe: &str, cgroup: &str) -> Vec<u8> {
+    let nul = |text: &str| [text.as_bytes(), b"\0"].concat();
+    let comm = exe.rsplit('/').next().unwrap();
+    let mut params = vec![long(0), nul(exe), Vec::new(), long(child), long(child)];
+    params.extend([long(ptid), nul("/"), long(1024), long(0), long(0)]);
+    params.extend([word(0), word(0), word(0), nul(comm), nul(cgroup)]);
+    params.extend([word(0), word(0), word(0), long(child), long(child)]);
+    event(223, child, &params)
+}
+
+/// A container, the probes it has, and threads that run for them or do not; two threads whose names are those of shells.
+fn probes() -> Vec<Vec<u8>> {
+    let cgroup = format!("cpu=/docker/{}", "c0de".repeat(16));
+    let threads = [
+        thread([1000, 1000, 1, 1000], 1, ["httpd", "httpd", ""], &cgroup, 0),
+        thread(
+            [1001, 1000, 1, 1000],
+            1,
+            ["hash", "httpd", ""],
+            &cgroup,
+            1 << 13 | 1,
+        ),
+        thread([1100, 1100, 1, 1100], 1100, ["daemon", "daemon", ""], "", 0),
+        thread(
+            [1101, 1101, 9999, 1100],
+            1101,
+            ["child", "child", ""],
+            "",
+            0,
+        ),
+        thread([1200, 1200, 1, 1200], 1200, ["runc", "runc", ""], "", 0),
+        thread(
+            [1210, 1210, 1200, 1200],
+            77,
+            ["sh", "/bin/check", "-x\0/tmp\0"],
+            &cgroup,
+            0,
+        ),
+        thread([1300, 1300, 1, 1300], 1300, ["zsh", "zsh", ""], "", 0),
+        thread(
+            [1301, 1300, 1, 1300],
+            1300,
+            ["worker", "zsh", ""],
+            "",
+            1 << 13 | 1,
+        ),
+    ];
+    let json = format!(
+        r#"{{"container":{{"id":"{}","name":"web","type":0,"Healthcheck":{{"exe":"/bin/check","args":["-x","/tmp"]}},"LivenessProbe":{{"exe":"/bin/live","args":[]}}}}}}{}"#,
+        "c0de".repeat(3),
+        "\0"
+    );
+    vec![
+        block(0x215, &threads.concat()),
+        event(272, -1, &[json.into_bytes()]),
+        read(1000, 0),
+        read(1001, 0),
+        read(1101, 0),
+        read(1210, 0),
+        read(1301, 0),
+        executed(1200, 1, "/bin/live", "", &cgroup),
+        cloned(1220, 1200, "/bin/check", &cgroup),
+        cloned(1230, 1000, "/bin/check", &cgroup),
+        executed(1230, 1000, "/bin/check", "-x\0/tmp\0", &cgroup),
+    ]
+}
+
+/// sysdig 0.29.3 was asked for the same of the same capture.
+#[test]
+fn probes_of_a_container_are_told_and_so_is_what_runs_for_them() {
+    let events = probes();
+    let all = |field: &str| told(&events, field);
+    let yes = |field: &str| {
+        let told = all(field);
+        let places = (0..).zip(told).filter(|(_, told)| told == "true");
+        places.map(|(at, _)| at).collect::<Vec<i32>>()
+    };
+    assert_eq!(
+        all("container.healthcheck")[..4],
+        [
+            "/bin/check -x /tmp",
+            "/bin/check -x /tmp",
+            "<NA>",
+            "/bin/check -x /tmp"
+        ]
+    );
+    assert_eq!(all("container.liveness_probe")[0], "/bin/live");
+    assert_eq!(all("container.readiness_probe")[0], "NONE");
+    // What the first process of the container executes is no probe, whatever it is.
+    assert_eq!(yes("proc.is_container_healthcheck"), [3]);
+    assert_eq!(yes("proc.is_container_liveness_probe"), [5, 6]);
+    assert!(yes("proc.is_container_readiness_probe").is_empty());
+    assert_eq!(all("proc.is_container_readiness_probe")[2], "false");
+    // And they are written to a scap again.
+    let bytes = [front(), events.concat()].concat();
+    let open = |bytes: Vec<u8>| afterimage_interop::open_stream(Cursor::new(bytes)).unwrap();
+    let (again, _) =
+        afterimage_interop::scap::write(&open(bytes), Vec::new(), false, &mut |_| true).unwrap();
+    let session = Session::from_reader(open(again));
+    let field = FieldRef::parse("container.healthcheck").unwrap();
+    let mut found = Vec::new();
+    scan(&session, None, |ctx| {
+        found.extend(field.value(ctx).map(|value| value.text().into_owned()));
+    });
+    assert!(found.contains(&b"/bin/check -x /tmp".to_vec()), "{found:?}");
+}
+
+#[test]
+fn a_thread_that_is_called_like_a_shell_is_none_and_a_leader_need_not_be_an_ancestor() {
+    let events = probes();
+    assert_eq!(
+        told(&events, "proc.loginshellid")[..5],
+        ["<NA>", "<NA>", "<NA>", "1210", "1300"]
+    );
+    assert_eq!(
+        told(&events, "proc.sname")[..5],
+        ["httpd", "httpd", "daemon", "runc", "zsh"]
+    );
+    assert_eq!(
+        told(&events, "proc.name")[..5],
+        ["httpd", "hash", "child", "sh", "worker"]
+    );
+}
+
+/// csysdig 0.29.3 shows the same share for the same samples.
+#[test]
+fn samples_of_threads_are_shares_of_a_processor_and_no_events() {
+    let sample = |tid: i64, user: i64, system: i64| event(234, tid, &[long(user), long(system)]);
+    let events = [
+        sample(200, 10, 2),
+        sample(200, 40, 4),
+        sample(200, 60, 4),
+        sample(100, 7, 0),
+        sample(100, 7, 0),
+        read(200, 5),
+    ];
+    let session = session(&events);
+    let rows = |id: &str| {
+        let view = afterimage_query::view(id).unwrap();
+        let progress = afterimage_indexer::Progress::default();
+        let found = session.view(view, None, None, &progress).unwrap();
+        let at = |title: &str| view.columns.iter().position(|c| c.title == title).unwrap();
+        let style = afterimage_indexer::TimeStyle::default();
+        let text = |row: &afterimage_indexer::Row, title: &str| {
+            let at = at(title);
+            afterimage_indexer::cell_text(&row.cells[at], &view.columns[at], &style)
+        };
+        let line = |row| {
+            ["PID", "CPU%", "TIME", "USER"]
+                .map(|title| text(row, title))
+                .join(" ")
+        };
+        let lines: Vec<String> = match id {
+            "processor" => found.rows.iter().map(line).collect(),
+            _ => (found.rows.iter())
+                .map(|row| {
+                    ["PID", "CPU%", "EVENTS"]
+                        .map(|title| text(row, title))
+                        .join(" ")
+                })
+                .collect(),
+        };
+        (lines, found.matched)
+    };
+    // 0, 32 and 20 percent; the time is what passed between the samples.
+    assert_eq!(
+        rows("processor"),
+        (
+            vec![
+                "200 17.3 520ms 500ms".to_owned(),
+                "100 0.0 0ns 0ns".to_owned()
+            ],
+            1
+        )
+    );
+    // Where events are counted, a sample is none.
+    assert_eq!(rows("threads"), (vec!["200 17.3 1".to_owned()], 1));
+}

@@ -60,6 +60,7 @@ pub fn filled(of: Container, spare: &Container) -> Container {
         pod_namespace: text(of.pod_namespace, &spare.pod_namespace),
         pod_uid: text(of.pod_uid, &spare.pod_uid),
         pod_labels: pairs(of.pod_labels, &spare.pod_labels),
+        probes: pairs(of.probes, &spare.probes),
         unresolved: of.unresolved,
         command: list(of.command, &spare.command),
         hostname: text(of.hostname, &spare.hostname),

@@ -293,6 +293,18 @@ fn document(
     Ok(())
 }
 
+/// Why a view has no rows.
+fn empty(view: &ViewRow, filter: Option<&Filter>) -> String {
+    if view.shape == Shape::Gaps {
+        return "no gaps: nothing is known to be missing".to_owned();
+    }
+    match (filter, view.filter) {
+        (Some(filter), _) => format!("no rows: nothing matches {}", Safe::new(&filter.print())),
+        (None, "") => "no rows: nothing of this was recorded".to_owned(),
+        (None, own) => format!("no rows: nothing of this was recorded, no event with {own}"),
+    }
+}
+
 fn rows(
     out: &mut Output,
     source: &Source,
@@ -317,6 +329,9 @@ fn rows(
         ));
     }
     let mut rows = answer.rows;
+    if rows.is_empty() {
+        say(format_args!("afterimage: {}", empty(view, filter)));
+    }
     if choice.reveal {
         for row in &mut rows {
             let cells = std::mem::take(&mut row.cells);

@@ -30,7 +30,7 @@ record! { Process, Process::default();
     12 exe_path "Path of the executed file.";
     13 exe_dev "Device of the executed file, major << 20 | minor.";
     14 exe_ino "Inode of the executed file.";
-    15 exe_flags "1 memfd, 2 deleted, 4 overlay upper, 8 overlay lower.";
+    15 exe_flags "1 memfd, 2 deleted, 4 overlay upper, 8 overlay lower, 16 writable by who executed it; run for 32 a health check, 64 a liveness probe, 128 a readiness probe of its container.";
     16 argv "Arguments, NUL between them.";
     17 argv_full_len "Bytes of the arguments before any cut.";
     18 env "Environment, NUL between entries.";
@@ -66,6 +66,8 @@ record! { Process, Process::default();
     48 script "The script as it was named, when the executed file is its interpreter.";
     49 interp "The interpreter as the script named it.";
     50 past "In a state: 1 where this is not how a process was at its instant: it had ended or executed another program by then, or the row is that of one thread.";
+    51 main_comm "Of a thread that is not the main one, of which a capture of another program tells: the main one's name.";
+    52 session_comm "As a capture of another program tells: the name of the session's leader, where it is alive and another process.";
 }
 
 record! { Container, Container::default();
@@ -120,6 +122,7 @@ record! { Container, Container::default();
     49 oom_killed "1 when killed for lack of memory; not there when not known.";
     50 cut "1 when something was too long and was cut.";
     51 pod_labels "Labels of its pod, where the runtime keeps them apart from its own.";
+    52 probes "Commands that tell whether it is well, by kind: healthcheck, liveness_probe, readiness_probe.";
 }
 
 fn blank_flow() -> Flow {

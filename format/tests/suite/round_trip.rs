@@ -364,6 +364,7 @@ prop_compose! {
             cap_bounding: long[3], cap_ambient: long[4], securebits: numbers[6], ns_uts: numbers[7], ns_ipc: numbers[8],
             ns_cgroup: numbers[9], ns_time: numbers[10], exe_size: long[5], exe_mtime_ns: long[0], exe_ctime_ns: long[1],
             exe_sha256: bytes[1].clone(), script: bytes[2].clone(), interp: bytes[3].clone(), past: numbers[0] % 2 == 1,
+            main_comm: bytes[4].clone(), session_comm: bytes[0].clone(),
         }
     }
 }

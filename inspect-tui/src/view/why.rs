@@ -86,8 +86,11 @@ pub fn empty(state: &State) -> String {
     if !narrowed.is_empty() {
         return narrowed.join(" ");
     }
-    let says = match step.view.shape {
-        Shape::Made(Made::Alerts) => "none of the rules fired",
+    let says = match (step.view.shape, step.view.id) {
+        (Shape::Made(Made::Alerts), _) => "none of the rules fired",
+        (_, "listening") => {
+            return "nothing was bound, began to listen or ceased to; the view netstat shows what listened all the time".into();
+        }
         _ => "nothing of this was recorded",
     };
     let recorded = fit::plain(&state.facts.manifest.filter);

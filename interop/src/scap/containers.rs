@@ -1,7 +1,8 @@
 //! Containers: which one a thread is in, by its control groups, and what events told of each.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use afterimage_model::{Container, ContainerId};
+use super::threads::Thread;
+use afterimage_model::{Container, ContainerId, Process};
 use hashbrown::HashMap;
 use serde_json::{Value, json};
 use std::net::IpAddr;
@@ -47,11 +48,32 @@ const NAMED: &[(&str, &str)] = &[
     ("/libvirt/lxc/", "libvirt-lxc"),
 ];
 
+/// Commands that tell whether a container is well, as libsinsp calls them in JSON (userspace/libsinsp/container_info.cpp), how the
+/// fields are called, and the bit of `Process::exe_flags` of what runs for one.
+const PROBES: &[(&str, &str, u32)] = &[
+    ("Healthcheck", "healthcheck", Process::HEALTH_CHECK),
+    ("LivenessProbe", "liveness_probe", Process::LIVENESS_PROBE),
+    (
+        "ReadinessProbe",
+        "readiness_probe",
+        Process::READINESS_PROBE,
+    ),
+];
+
+/// Such a command: its bit, the program, and the arguments with NUL behind each.
+#[derive(Clone, Debug)]
+struct Probe {
+    bit: u32,
+    exe: String,
+    args: Vec<u8>,
+}
+
 /// A container, with the row that tells it.
 #[derive(Clone, Debug)]
 struct Known {
     row: Container,
     address: Option<IpAddr>,
+    probes: Vec<Probe>,
     /// The row is in the tables.
     told: bool,
 }
@@ -167,12 +189,18 @@ impl Containers {
                 },
                 ..Container::default()
             };
-            self.put(&id, row, None);
+            self.put(&id, row, None, Vec::new());
         }
         Some(id)
     }
 
-    fn put(&mut self, id: &Arc<str>, mut row: Container, address: Option<IpAddr>) {
+    fn put(
+        &mut self,
+        id: &Arc<str>,
+        mut row: Container,
+        address: Option<IpAddr>,
+        probes: Vec<Probe>,
+    ) {
         if self.known.len() >= MAX_CONTAINERS && !self.known.contains_key(id) {
             return;
         }
@@ -183,6 +211,7 @@ impl Containers {
             Known {
                 row,
                 address,
+                probes,
                 told: false,
             },
         );
@@ -193,6 +222,16 @@ impl Containers {
         let known = self.known.get_mut(id)?;
         let fresh = !std::mem::replace(&mut known.told, true);
         Some((known.row.id, fresh.then(|| known.row.clone())))
+    }
+
+    /// Which of its container's probes a thread runs for, by what it executes; 0 for none.
+    pub fn probe_of(&self, thread: &Thread) -> u32 {
+        let known = thread.container.as_ref().and_then(|id| self.known.get(id));
+        let probes = known.map_or(&[][..], |known| &known.probes);
+        let runs = probes
+            .iter()
+            .find(|probe| *probe.exe.as_bytes() == *thread.exe && *probe.args == *thread.args);
+        runs.map_or(0, |probe| probe.bit)
     }
 
     /// Whether an address is that of a container, or of one of its pod if it has none of its own.
@@ -213,7 +252,7 @@ impl Containers {
             image: image.to_owned(),
             ..Container::default()
         };
-        self.put(&Arc::from(id), row, None);
+        self.put(&Arc::from(id), row, None, Vec::new());
     }
 
     /// An event with JSON: `{"container": {…}}`. What is not as it should be is left out.
@@ -281,6 +320,25 @@ impl Containers {
             labels,
             ..Container::default()
         };
+        let mut probes = Vec::new();
+        for (key, name, bit) in PROBES {
+            let Some(exe) = (told.get(*key)).and_then(|probe| probe.get("exe")?.as_str()) else {
+                continue;
+            };
+            let args = told.get(*key).and_then(|probe| probe.get("args"));
+            let args = args.and_then(Value::as_array).into_iter().flatten();
+            let args: Vec<&str> = args.filter_map(Value::as_str).collect();
+            let line: Vec<&str> = [exe].into_iter().chain(args.iter().copied()).collect();
+            row.probes.insert((*name).to_owned(), line.join(" "));
+            probes.push(Probe {
+                bit: *bit,
+                exe: exe.to_owned(),
+                args: args
+                    .iter()
+                    .flat_map(|arg| [arg.as_bytes(), b"\0"].concat())
+                    .collect(),
+            });
+        }
         row.limits.memory = number("memory_limit").and_then(|n| u64::try_from(n).ok());
         row.limits.memory_swap = number("swap_limit");
         row.limits.cpu_shares = number("cpu_shares").and_then(|n| u64::try_from(n).ok());
@@ -301,7 +359,7 @@ impl Containers {
         if row.name.is_empty() && row.image.is_empty() {
             "the runtime did not answer when the capture was made".clone_into(&mut row.unresolved);
         }
-        self.put(&id, row, ip);
+        self.put(&id, row, ip, probes);
     }
 }
 
@@ -320,7 +378,7 @@ pub fn json(row: &Container) -> String {
             })
         })
         .collect();
-    json!({"container": {
+    let told = json!({
         "id": row.short_id(),
         "full_id": row.full_id,
         "type": number.map_or(0, |ty| ty.0),
@@ -342,8 +400,18 @@ pub fn json(row: &Container) -> String {
         "created_time": row.created_ns / 1_000_000_000,
         "memory_limit": 0, "swap_limit": 0, "cpu_shares": 1024, "cpu_quota": 0, "cpu_period": 100_000,
         "User": row.user,
-    }})
-    .to_string()
+    });
+    let mut told = told.as_object().cloned().unwrap_or_default();
+    for (key, name, _) in PROBES {
+        if let Some(line) = row.probes.get(*name) {
+            let mut words = line.split(' ');
+            let exe = words.next().unwrap_or_default();
+            let args: Vec<&str> = words.collect();
+            let probe = json!({"exe": exe, "args": args});
+            told.extend([((*key).to_owned(), probe)]);
+        }
+    }
+    json!({"container": told}).to_string()
 }
 
 /// `source:destination:mode:rw:propagation`.

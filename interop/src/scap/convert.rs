@@ -9,7 +9,7 @@ use super::rows::Rows;
 use super::state::State;
 use super::stream::{Ahead, Output, Report, Sieve};
 use super::types;
-use super::values::{Held, unrecognized};
+use super::values::{Held, sampled, unrecognized};
 use crate::error::Error;
 use afterimage_format::{Arg, Note, Row, Writer};
 use afterimage_model::time::Civil;
@@ -518,6 +518,9 @@ impl Converter {
         }
         self.asides(&raw, row, seen, kept, &mut held);
         held.push(self.beyond(&raw, row));
+        if raw.code == types::SAMPLE {
+            sampled(seen, &mut held);
+        }
         let scratch = &self.scratch;
         let mut args: SmallVec<[Arg<'_>; 12]> = SmallVec::new();
         args.extend(held.iter().map(|held| match held {

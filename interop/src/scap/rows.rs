@@ -2,7 +2,7 @@
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::state::State;
-use super::threads::{Fd, Thread, l4, ty};
+use super::threads::{Fd, IN_CONTAINER, Thread, l4, ty};
 use afterimage_format::Row;
 use afterimage_model::{
     ContainerId, File, FileId, FileKind, Flow, Group, Origin, ProcId, ProcKey, Process, Protocol,
@@ -90,11 +90,17 @@ impl Rows {
         };
         let cwd = state.known_cwd(tid);
         let main = if is_main { tid } else { pid };
+        let nothing = || Arc::from(&b""[..]);
         let (ppid, start, execs, env) = match state.threads.get(&main) {
             Some(main) => (main.ptid, main.clone_ts, main.execs, main.env.clone()),
-            None => (-1, 0, 0, Arc::from(&b""[..])),
+            None => (-1, 0, 0, nothing()),
         };
         let thread = state.threads.get(&tid)?;
+        let name_of = |other: i64| match state.threads.get(&other) {
+            Some(named) if other != tid => named.comm.clone(),
+            _ => nothing(),
+        };
+        let (main_comm, session_comm) = (name_of(main), name_of(thread.sid));
         let container = match thread.container.clone() {
             Some(id) => self.container(state, &id),
             None => None,
@@ -107,6 +113,8 @@ impl Rows {
             env: &env,
             cwd: &cwd,
             container,
+            main_comm: &main_comm,
+            session_comm: &session_comm,
         };
         let thread = state.threads.get(&tid)?;
         let known = before.and_then(|(seen, id)| Some((seen, self.tables.procs.get(&id)?)));
@@ -278,6 +286,13 @@ struct Around<'a> {
     env: &'a [u8],
     cwd: &'a [u8],
     container: Option<ContainerId>,
+    main_comm: &'a [u8],
+    session_comm: &'a [u8],
+}
+
+/// The bits of a row that say what file a thread executes, and which probe of its container it runs for.
+fn flags(thread: &Thread) -> u32 {
+    thread.exe_flags | thread.category & !IN_CONTAINER
 }
 
 impl Around<'_> {
@@ -304,7 +319,7 @@ impl Around<'_> {
             exe_ino,
             exe_ctime_ns,
             exe_mtime_ns,
-            exe_flags: thread.exe_flags,
+            exe_flags: flags(thread),
             argv_full_len: argv.len() as u64,
             argv,
             env: self.env.to_vec(),
@@ -321,6 +336,8 @@ impl Around<'_> {
             container: self.container,
             cgroup: thread.cgroups.to_vec(),
             origin: Origin::Told,
+            main_comm: self.main_comm.to_vec(),
+            session_comm: self.session_comm.to_vec(),
             ..Process::default()
         }
     }
@@ -339,7 +356,7 @@ impl Around<'_> {
             (row.sid, id32(thread.sid)),
             (row.pgid, id32(thread.pgid)),
             (row.tty, thread.tty),
-            (row.exe_flags, thread.exe_flags),
+            (row.exe_flags, flags(thread)),
             (row.uid, thread.uid),
             (row.gid, thread.gid),
             (row.loginuid, thread.loginuid),
@@ -362,6 +379,8 @@ impl Around<'_> {
             && *row.cwd == *self.cwd
             && *row.cgroup == *thread.cgroups
             && *row.env == *self.env
+            && *row.main_comm == *self.main_comm
+            && *row.session_comm == *self.session_comm
     }
 }
 
@@ -475,13 +494,15 @@ mod tests {
             env: b"A=b",
             cwd: b"/tmp/",
             container: None,
+            main_comm: b"",
+            session_comm: b"",
         };
         let thread = Thread::unknown(7);
         let row = around.row(ProcId(1), &thread);
         assert!(around.is_told(&row, &thread));
         let text = || Arc::from(&b"other"[..]);
         type Change = fn(&mut Thread, Arc<[u8]>);
-        let changes: [Change; 16] = [
+        let changes: [Change; 17] = [
             |t, _| t.pid += 1,
             |t, _| t.vpid += 1,
             |t, _| t.sid += 1,
@@ -491,6 +512,7 @@ mod tests {
             |t, _| t.gid = t.gid.wrapping_add(1),
             |t, _| t.loginuid = t.loginuid.wrapping_add(1),
             |t, _| t.exe_flags += 1,
+            |t, _| t.category = Process::HEALTH_CHECK,
             |t, _| t.exe_file = [1, 2, 3],
             |t, _| t.caps = [1, 2, 3],
             |t, text| t.comm = text,
@@ -521,6 +543,14 @@ mod tests {
             },
             Around {
                 container: Some(ContainerId(1)),
+                ..around
+            },
+            Around {
+                main_comm: b"httpd",
+                ..around
+            },
+            Around {
+                session_comm: b"bash",
                 ..around
             },
         ] {

@@ -84,6 +84,8 @@ pub struct State {
     switched: Vec<u64>,
     host: Arc<str>,
     ready: bool,
+    /// Threads of the lists whose category is still to be found out.
+    listed: Vec<i64>,
 }
 
 /// What is known of an event once it is over.
@@ -99,6 +101,17 @@ pub struct Seen {
     pub renamed: bool,
     /// Processor time of the slice that a switch ends.
     pub slice: u64,
+    /// Of a sample, processor time of the thread.
+    pub used: Option<Used>,
+}
+
+/// What a thread has used of processors since the sample before: in the program, in the kernel.
+#[derive(Clone, Copy, Debug)]
+pub struct Used {
+    /// Nanoseconds; none of the first sample.
+    pub time: Option<[u64; 2]>,
+    /// Percent of a second, as the peers count it: all, in the program, in the kernel.
+    pub shares: [f64; 3],
 }
 
 /// A working copy of what an event is about.
@@ -110,6 +123,7 @@ struct At<'r, 'b> {
     file: Option<(i64, i64)>,
     name_before: Option<Arc<[u8]>>,
     entry: Option<Entry>,
+    used: Option<Used>,
 }
 
 impl At<'_, '_> {
@@ -163,6 +177,7 @@ impl State {
             switched: Vec::new(),
             host: Arc::from(""),
             ready: false,
+            listed: Vec::new(),
         }
     }
 
@@ -341,6 +356,13 @@ impl State {
     pub fn follow(&mut self, raw: &Raw<'_>) -> Seen {
         self.settle();
         self.catch_up();
+        // Containers that are told of in front of everything else are known to the peers before the lists are.
+        if !self.listed.is_empty() && !effects::tells_of_a_container(raw.code) {
+            for tid in std::mem::take(&mut self.listed) {
+                self.categorize(tid);
+            }
+            self.generation += 1;
+        }
         let Some(row) = types::row(raw.code) else {
             // Whose it is can be told of any event.
             return Seen {
@@ -356,6 +378,7 @@ impl State {
             file: None,
             name_before: None,
             entry: None,
+            used: None,
         };
         self.reset(&mut at);
         let had_thread = at.has_thread;
@@ -390,6 +413,7 @@ impl State {
             file: at.file.filter(|_| is_about_fd(row)),
             renamed,
             slice: self.slice(raw),
+            used: at.used,
         }
     }
 
@@ -422,7 +446,7 @@ impl State {
         let (raw, row) = (at.raw, at.row);
         at.file = None;
         if row.skips || effects::tells_of_a_container(raw.code) {
-            at.has_thread = raw.code == 234 && self.threads.contains_key(&raw.tid);
+            at.has_thread = raw.code == types::SAMPLE && self.threads.contains_key(&raw.tid);
             return;
         }
         at.has_thread = if is_clone_return(raw.code) || raw.code == 152 {

@@ -21,6 +21,9 @@ pub const CHILD_IN_PIDNS: u32 = 1 << 29;
 /// Is the main thread whatever its ids say.
 pub const IS_MAIN_THREAD: u32 = 1 << 30;
 
+/// A category of threads: the first process of a container, or below it.
+pub const IN_CONTAINER: u32 = 1;
+
 /// scap's numbers for what a descriptor is (userspace/libscap/scap.h, scap_fd_type).
 pub mod ty {
     #![allow(missing_docs)]
@@ -349,6 +352,10 @@ pub struct Thread {
     pub latency: u64,
     /// Processor time seen so far.
     pub exec_time: u64,
+    /// Processor time at the last sample of it: in the program, in the kernel; hundredths of a second.
+    pub sampled: [u64; 2],
+    /// [`IN_CONTAINER`], or the bit of `Process::exe_flags` that says which probe of its container it runs for.
+    pub category: u32,
     /// The row that tells it, and for which state of the world.
     pub row: Option<(u64, ProcId)>,
 }
@@ -399,6 +406,8 @@ impl Thread {
             entered: 0,
             latency: 0,
             exec_time: 0,
+            sampled: [0; 2],
+            category: 0,
             row: None,
         }
     }

@@ -730,6 +730,18 @@ pub const UNRECOGNIZED: TypeId = TypeId(CODES + 2 * CALLS.len() as u16);
 /// the parameters that its row does not know, each behind its length (u32).
 pub const ASIDES: usize = 3;
 
+/// What is kept of a sample of a thread, behind all that: processor time since the one before, as percent (doubles) and in ns.
+const SAMPLED: [&str; 5] = [
+    "thread.cpu",
+    "thread.cpu.user",
+    "thread.cpu.system",
+    "thread.cputime.user",
+    "thread.cputime.system",
+];
+
+/// The code of samples of threads.
+pub const SAMPLE: u16 = 234;
+
 /// The fields of the structure behind the parameters, eight bytes each.
 pub const THREAD_FIELDS: &[&str] = &[
     "thread.vtid",
@@ -753,13 +765,16 @@ pub const THREAD_FIELDS: &[&str] = &[
     "thread.start_ts",
 ];
 
-fn asides() -> [ArgDesc; ASIDES] {
-    let aside = |name: &str, kind: ArgKind, set: &str| ArgDesc {
+fn aside(name: &str, kind: ArgKind, set: &str) -> ArgDesc {
+    ArgDesc {
         name: name.to_owned(),
         kind: kind as u8,
         set: set.to_owned(),
         by: String::new(),
-    };
+    }
+}
+
+fn asides() -> [ArgDesc; ASIDES] {
     [
         aside("fd.num", ArgKind::Int, ""),
         aside("thread.state", ArgKind::Given, "thread"),
@@ -806,6 +821,10 @@ pub fn schema() -> &'static Schema {
                 None => nothing.clone(),
             })
             .collect();
+        if let Some(sample) = types.get_mut(usize::from(SAMPLE)) {
+            let shares = SAMPLED.map(|name| aside(name, ArgKind::Uint, ""));
+            sample.args.extend(shares);
+        }
         for (name, class) in CALLS {
             for code in [0, 1] {
                 types.extend(row(code).map(|row| TypeDesc {

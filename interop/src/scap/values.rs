@@ -242,6 +242,16 @@ impl Converter {
     }
 }
 
+/// What is kept of a sample, in the order of `SAMPLED`.
+pub fn sampled(seen: Seen, held: &mut SmallVec<[Held<'_>; 12]>) {
+    let shares = seen.used.map(|used| used.shares.map(f64::to_bits));
+    let shares = shares.map_or([None; 3], |shares| shares.map(Some));
+    let time = seen.used.and_then(|used| used.time);
+    let time = time.map_or([None; 2], |time| time.map(Some));
+    let words = shares.into_iter().chain(time);
+    held.extend(words.map(|word| word.map_or(Held::Absent, |word| Held::Num(word as i64))));
+}
+
 /// What is kept of an event of an unknown type: all that is there.
 pub fn unrecognized<'b>(raw: &Raw<'b>, held: &mut SmallVec<[Held<'b>; 12]>) {
     let shape = raw.shape;

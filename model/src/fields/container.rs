@@ -1,7 +1,7 @@
 //! Getters of `container.*` and `k8s.*`: where it happened, as the runtime describes it.
 
-use super::{Ctx, FieldValue};
-use crate::entity::Container;
+use super::{Ctx, FieldValue, told};
+use crate::entity::{Container, Process};
 use crate::event::Value;
 use std::collections::BTreeMap;
 
@@ -16,6 +16,34 @@ pub fn or_host<'a>(c: &Ctx<'a>, text: fn(&'a Container) -> &'a str) -> Option<Fi
 /// A text of the container that is empty when not known.
 pub fn text<'a>(c: &Ctx<'a>, text: fn(&'a Container) -> &'a str) -> Option<FieldValue<'a>> {
     filled(text(c.container()?))
+}
+
+/// The share of a CPU since the sample before: of the container, or of one thread where another program sampled threads.
+pub fn cpu_percent(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let of_thread = || {
+        c.container()?;
+        match told::fraction(c, "thread.cpu")? {
+            FieldValue::Double(share) => Some(FieldValue::Double(share)),
+            _ => None,
+        }
+    };
+    let sampled = sampled(c, "cpu_percent").and_then(|share| match share {
+        FieldValue::Uint(n) => Some(FieldValue::Double(n as f64)),
+        _ => None,
+    });
+    sampled.or_else(of_thread)
+}
+
+/// The command of a probe; `NONE` where another program told of the container and of no such probe.
+pub fn probe<'a>(c: &Ctx<'a>, kind: &str) -> Option<FieldValue<'a>> {
+    let container = c.container()?;
+    let none = || {
+        c.known_proc()
+            .is_some_and(Process::is_told)
+            .then_some("NONE")
+    };
+    let command = container.probes.get(kind).map(String::as_str);
+    command.or_else(none).map(FieldValue::str)
 }
 
 /// Whether a mode that is empty when not known is the host's.

@@ -22,6 +22,7 @@ use crate::args::Class;
 use crate::entity::{File, FileKind};
 use crate::event::{EventFlags, TypeId};
 use crate::schema::TypeDesc;
+use crate::syscalls;
 
 /// The event's type, where it is one of scap's: then what is known of it is in its marks.
 fn scap<'a>(c: &Ctx<'a>) -> Option<&'a TypeDesc> {
@@ -89,6 +90,20 @@ pub fn category(c: &Ctx<'_>) -> Option<Class> {
         Some(_) => Class::File,
         None => class,
     })
+}
+
+/// What calls of a name are about; those that read and write go through anything. Another recorder may not know what a call is
+/// about that is younger than it is.
+pub fn named_class(ty: &TypeDesc) -> Class {
+    let moves = |calls: &[&str]| calls.binary_search(&ty.name.as_str()).is_ok();
+    if ty.is_syscall && (moves(results::READS) || moves(results::WRITES)) {
+        return Class::Io;
+    }
+    let known = syscalls::by_name(&ty.name).map(|row| row.class);
+    match (ty.class(), known) {
+        (Class::Io | Class::Unknown | Class::Other, Some(known)) => known,
+        (class, _) => class,
+    }
 }
 
 /// 1 when the call failed and `fits` its category.

@@ -191,22 +191,42 @@ pub fn leader<'a>(c: &Ctx<'a>, pid: fn(&Process) -> u32) -> Option<&'a Process> 
         .find(|row| row.key.pid == wanted)
 }
 
-/// The leader of the process's session. Where that is over, the oldest of the process and its ancestors that are of the
-/// session, without one between them that is not.
-pub fn session<'a>(c: &Ctx<'a>) -> Option<&'a Process> {
+/// The name of the leader of the process's session. Where that is over, the name of the oldest of the process and its ancestors
+/// that are of the session, without one between them that is not.
+pub fn session_name<'a>(c: &Ctx<'a>) -> Option<&'a [u8]> {
     let own = c.proc()?;
-    leader(c, |p| p.sid).or_else(|| {
-        let line = std::iter::once(own).chain(c.tables.ancestors(own.id));
-        line.take_while(|row| own.sid != 0 && row.sid == own.sid)
-            .last()
-    })
+    if !own.session_comm.is_empty() {
+        return Some(&own.session_comm);
+    }
+    if let Some(leader) = leader(c, |p| p.sid) {
+        return Some(name(own, leader));
+    }
+    let line = std::iter::once(own).chain(c.tables.ancestors(own.id));
+    let oldest = line
+        .take_while(|row| own.sid != 0 && row.sid == own.sid)
+        .last()?;
+    Some(name(own, oldest))
+}
+
+/// The name of one of a process and its ancestors; of a single thread that of the process it belongs to.
+fn name<'a>(own: &'a Process, row: &'a Process) -> &'a [u8] {
+    match row.id == own.id && !own.main_comm.is_empty() {
+        true => &own.main_comm,
+        false => &row.comm,
+    }
+}
+
+/// Whether the process runs for a probe of its container; only other programs tell.
+pub fn runs_for(c: &Ctx<'_>, probe: u32) -> Option<FieldValue<'static>> {
+    let process = c.proc().filter(|process| process.is_told())?;
+    Some(FieldValue::Bool(process.exe_flags & probe != 0))
 }
 
 /// Pid of the oldest shell among the process and its ancestors; a shell is what has a name that ends in `sh`.
 pub fn login_shell(c: &Ctx<'_>) -> Option<i64> {
     let own = c.proc()?;
     let line = std::iter::once(own).chain(c.tables.ancestors(own.id));
-    line.filter(|row| row.comm.ends_with(b"sh"))
+    line.filter(|row| name(own, row).ends_with(b"sh"))
         .last()
         .map(|row| i64::from(row.key.pid))
 }

@@ -991,3 +991,61 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_name_says_what_a_call_is_about_and_a_queue_how_full_it_is() {
+    let w = world();
+    let classes = [
+        ("read", "io"),
+        ("sendto", "io"),
+        ("newfstatat", "file"),
+        ("connect", "net"),
+        ("getpid", "process"),
+    ];
+    for (name, class) in classes {
+        let args = vec![Value::Absent; crate::syscalls::by_name(name).unwrap().args.len()];
+        w.expect(
+            &event(name, CURL, None, 0, args),
+            &[("syscall.class", class)],
+        );
+    }
+    let queue = [3_u32.to_le_bytes(), 12_u32.to_le_bytes()].concat();
+    let accepted = event(
+        "accept",
+        CURL,
+        None,
+        5,
+        vec![
+            Value::Num(3),
+            Value::Absent,
+            Value::Absent,
+            Value::Bytes(Blob::whole(queue)),
+        ],
+    );
+    w.expect(
+        &accepted,
+        &[
+            ("evt.arg.queuelen", "3"),
+            ("evt.arg.queuemax", "12"),
+            ("evt.arg.queuepct", "25"),
+        ],
+    );
+    let ended = event(
+        "procexit",
+        CURL,
+        None,
+        0,
+        [0, 0, 0, 7, 5, 0, 4, 2, 0, 0, 1].map(Value::Num).to_vec(),
+    );
+    w.expect(
+        &ended,
+        &[
+            ("thread.cputime", "12"),
+            ("thread.cputime.user", "7"),
+            ("thread.cputime.system", "5"),
+            ("thread.pfmajor", "2"),
+            ("thread.pfminor", "4"),
+        ],
+    );
+    w.expect_none(&ended, &["thread.cpu", "container.healthcheck"]);
+}

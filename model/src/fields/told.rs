@@ -18,6 +18,10 @@ const IN_ROWS: &[&str] = &[
     "proc.cwd",
     "proc.exe",
     "proc.exepath",
+    "proc.is_container_healthcheck",
+    "proc.is_container_liveness_probe",
+    "proc.is_container_readiness_probe",
+    "proc.loginshellid",
     "proc.name",
     "proc.pcmdline",
     "proc.pexe",
@@ -25,6 +29,8 @@ const IN_ROWS: &[&str] = &[
     "proc.pid",
     "proc.pname",
     "proc.ppid",
+    "proc.sid",
+    "proc.sname",
     "proc.vpid",
     "thread.tid",
 ];
@@ -67,6 +73,15 @@ pub fn number(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(|n| FieldValue::Uint(n as u64))
 }
 
+/// Page faults of a thread: what is told with each event, or when it ends.
+pub fn faults(c: &Ctx<'_>, field: &str, at_end: &str) -> Option<FieldValue<'static>> {
+    let told = || match c.arg(at_end)? {
+        Value::Num(n) => u64::try_from(*n).ok().map(FieldValue::Uint),
+        _ => None,
+    };
+    number(c, field).or_else(told)
+}
+
 /// Memory of the process in units of `1 / scale` KiB, as sysdig tells it of threads: on its main one, and 0 on the others.
 pub fn of_main(c: &Ctx<'_>, field: &str, scale: u64) -> Option<FieldValue<'static>> {
     let kib = kept(c, field)? as u64;
@@ -78,6 +93,23 @@ pub fn of_main(c: &Ctx<'_>, field: &str, scale: u64) -> Option<FieldValue<'stati
 /// A number that may be negative.
 pub fn signed(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(FieldValue::Int)
+}
+
+/// Processor time in the program and in the kernel: what is told when a thread ends, or a sample of what another recorder saw.
+pub fn processor_time(c: &Ctx<'_>, user: bool, system: bool) -> Option<FieldValue<'static>> {
+    let told = |at_end: &str, sampled: &str| match c.arg(at_end).or_else(|| c.arg(sampled))? {
+        Value::Num(n) => u64::try_from(*n).ok(),
+        _ => None,
+    };
+    let parts = [
+        (user, "utime_ns", "thread.cputime.user"),
+        (system, "stime_ns", "thread.cputime.system"),
+    ];
+    let mut sum = 0_u64;
+    for (_, at_end, sampled) in parts.iter().filter(|part| part.0) {
+        sum = sum.saturating_add(told(at_end, sampled)?);
+    }
+    Some(FieldValue::Uint(sum))
 }
 
 /// Yes or no.
@@ -107,13 +139,6 @@ pub fn surplus(c: &Ctx<'_>) -> Option<String> {
         rest = tail;
     }
     Some(text)
-}
-
-/// No, of a process that another recorder knew and told nothing of.
-pub fn never(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
-    c.proc()
-        .filter(|process| process.is_told())
-        .map(|_| FieldValue::Bool(false))
 }
 
 /// A number with a fraction, kept as the bits of a double.

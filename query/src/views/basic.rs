@@ -15,7 +15,7 @@ pub(super) const BASIC: &[View] = views! {
         "NAME" "container.name" 20 Last Plain "Name.";
         "IMAGE" "container.image" 24 Last Plain "Image it was started from.";
         "TYPE" "container.type" 10 Last Plain "Runtime.";
-        "CPU%" "container.cpu.percent" 5 Avg Plain "Mean share of one CPU, where use was sampled.";
+        "CPU%" "container.cpu.percent" 5 Threads Plain "Mean share of one CPU, where use was sampled.";
         "MEMORY" "container.memory.current" 8 Last Bytes "Memory in use at the last sample.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids with events.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
@@ -25,8 +25,8 @@ pub(super) const BASIC: &[View] = views! {
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
-        "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Most resident memory of one process, where another recorder sampled it.";
-        "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Most virtual memory of one process, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
     } "Every container that was recorded, also those that no longer exist.";
 
     "processes" '3' "Processes" Tree "proc.pid exists" => Some("files"), "proc.pid={} and proc.pid.ts={}" sorted by 5 keeps ["COMMAND" "PID" "EVENTS" "ERRORS" "CONTAINER" "USER"] {
@@ -46,6 +46,7 @@ pub(super) const BASIC: &[View] = views! {
         "PROGRAM" "proc.exepath" 0 Last Plain "Path of the program last executed.";
         "PPID" "proc.ppid" 8 Last Plain "The parent's pid.";
         "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Virtual memory, where another recorder sampled it.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
     } "Every process under its parent.";
 
     "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
@@ -124,14 +125,14 @@ pub(super) const BASIC: &[View] = views! {
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "VTID" "thread.vtid" 8 Last Plain "Thread id, as its container numbers it.";
-        "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
         "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
     } "Every thread that made an event.";
 
     "syscalls" '0' "System calls" Table "" => Some("callers"), "evt.type={}" sorted by 2 keeps ["EVENT" "COUNT" "ERRORS" "WAITED"] {
         "EVENT" "evt.type" 20 Key Plain "Call or happening.";
-        "CATEGORY" "evt.category" 12 First Plain "What it is about.";
+        "CATEGORY" "syscall.class" 12 First Plain "What it is about.";
         "COUNT" "evt.count.call" 10 Sum Plain "How often.";
         "RATE/S" "evt.count.call" 9 Rate Plain "How often a second, over the span shown.";
         "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
@@ -207,16 +208,16 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every connection made or accepted, in order.";
 
-    "listening" 'L' "Listening ports" List "evt.type in (bind, listen) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
+    "listening" 'L' "Listening ports" List "(evt.type in (bind, listen) and fd.type in (ipv4, ipv6) or evt.type=close and fd.is_server=true and fd.sport exists and not fd.rport exists) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
-        "CALL" "evt.type" 8 First Plain "bind or listen.";
+        "CALL" "evt.type" 8 First Plain "bind, listen, or close of a socket that listened.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
         "PROTO" "fd.l4proto" 6 First Plain "Protocol.";
         "ADDRESS" "fd.name" 24 First Plain "Address and port.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Every socket that was bound or began to listen, in order.";
+    } "Every socket that was bound, began to listen or was closed when it listened, in order.";
 
     "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";

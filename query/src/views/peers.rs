@@ -4,12 +4,13 @@ use super::{Aggregate, Column, Shape, Unit, View};
 
 /// These views, in the order in which they are listed.
 pub(super) const PEERS: &[View] = views! {
-    "processor" '\0' "Processor time" Table "proc.pid exists" => Some("threads"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "USER" "SYSTEM" "CPU%" "PID" "CALLS/S"] {
+    "processor" '\0' "Processor time" Table "proc.pid exists" => Some("threads"), "proc.pid={} and proc.pid.ts={}" sorted by 3 keeps ["COMMAND" "TIME" "CPU%" "USER" "SYSTEM" "PID" "CALLS/S"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
-        "CPU%" "thread.cpu" 6 Avg Plain "Share of one CPU, where another recorder sampled it.";
-        "USER" "evt.rawarg.utime_ns" 8 Sum Duration "Time in the program, told when a thread ends.";
-        "SYSTEM" "evt.rawarg.stime_ns" 8 Sum Duration "Time in the kernel, told when a thread ends.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it: the mean of each thread, all threads together.";
+        "TIME" "thread.cputime" 8 Told Duration "Processor time, told when a thread ends or sampled by another recorder; empty where neither was.";
+        "USER" "thread.cputime.user" 8 Told Duration "The part of it in the program.";
+        "SYSTEM" "thread.cputime.system" 8 Told Duration "The part of it in the kernel.";
         "CALLS/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
@@ -20,9 +21,8 @@ pub(super) const PEERS: &[View] = views! {
     "page_faults" '\0' "Page faults" Table "evt.type=procexit or evt.type startswith page_fault or thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "MAJOR" "MINOR" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
-        "MAJOR" "evt.rawarg.majflt" 8 Sum Plain "Page faults that read from a disk, told when a thread ends.";
-        "MINOR" "evt.rawarg.minflt" 8 Sum Plain "Page faults that read from no disk, told when a thread ends.";
-        "SAMPLED" "thread.pfmajor" 8 Max Plain "Page faults that read from a disk, where another recorder sampled them.";
+        "MAJOR" "thread.pfmajor" 8 Peaks Plain "Page faults that read from a disk, told when a thread ends or sampled by another recorder.";
+        "MINOR" "thread.pfminor" 8 Peaks Plain "Page faults that read from no disk.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by their page faults.";
@@ -41,9 +41,9 @@ pub(super) const PEERS: &[View] = views! {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When one was accepted.";
         "PORT" "fd.sport" 6 First Plain "Port of the server.";
-        "WAITING" "evt.arg.queue.length" 8 First Plain "Connections that still waited.";
-        "MOST" "evt.arg.queue.max" 8 First Plain "Connections that may wait.";
-        "FULL%" "evt.arg.queuepct" 6 First Plain "Share of the queue that was taken, where another recorder told of it.";
+        "WAITING" "evt.arg.queuelen" 8 First Plain "Connections that still waited.";
+        "MOST" "evt.arg.queuemax" 8 First Plain "Connections that may wait.";
+        "FULL%" "evt.arg.queuepct" 6 First Plain "Share of the queue that was taken.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who accepted it.";
     } "Connections that wait to be accepted, told with each that is.";

@@ -6,11 +6,12 @@ mod states;
 mod story;
 mod terminal;
 
-use afterimage_indexer::Session;
+use afterimage_indexer::{Progress, Session, TimeStyle, cell_text};
 use afterimage_inspect_tui::action::{Action, keys_markdown};
 use afterimage_inspect_tui::play::Player;
 use afterimage_inspect_tui::{ColorChoice, Error, Options};
 use afterimage_query::VIEWS;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use story::Told;
 
@@ -242,6 +243,57 @@ fn no_captured_byte_reaches_the_screen_as_a_control_character() {
             }
         }
     }
+}
+
+/// Whether a character would do something on a terminal, or hide or reorder others.
+fn is_foreign(c: char) -> bool {
+    c.is_control()
+        || matches!(c as u32, 0x061c | 0x200b..=0x200f | 0x2028..=0x202e | 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe0fff)
+}
+
+/// Columns that scroll out of a screen are looked at here, too: every cell of every row of every view.
+#[test]
+fn every_column_of_every_view_shows_every_sequence_as_letters() {
+    assert!(story::corpus().len() >= 300, "the corpus has shrunk");
+    let told = story::hostile();
+    let session = told.session();
+    let progress = Progress::default();
+    let style = TimeStyle::default();
+    let (mut escaped, mut reversed) = (BTreeSet::new(), 0);
+    for view in VIEWS {
+        let found = session.view(view, None, None, &progress).expect("the view");
+        for row in &found.rows {
+            for (column, cell) in view.columns.iter().zip(&row.cells) {
+                let text = cell_text(cell, column, &style);
+                let bad = text.chars().find(|c| is_foreign(*c));
+                assert_eq!(bad, None, "{} {}: {text:?}", view.id, column.title);
+                if text.contains('\\') {
+                    escaped.insert((view.id, column.title));
+                }
+                reversed += u32::from(text.contains("\\u{202e}"));
+            }
+            let bad = row.filter.chars().find(|c| is_foreign(*c));
+            assert_eq!(bad, None, "{}: {:?}", view.id, row.filter);
+        }
+        let options = Options {
+            view: view.id.into(),
+            ..options()
+        };
+        let mut player = Player::new(told.session(), options, 500, 120).expect("the view opens");
+        for keys in ["", "<End>", "<Right><Right><Right>", "<PgUp>"] {
+            let screen = player.press(keys).screen();
+            let bad = screen.chars().find(|c| *c != '\n' && is_foreign(*c));
+            assert_eq!(bad, None, "{} after {keys:?}\n{screen}", view.id);
+        }
+    }
+    assert!(reversed > 20, "bidi controls are told: {reversed}");
+    let views: BTreeSet<_> = escaped.iter().map(|at| at.0).collect();
+    assert!(
+        escaped.len() > 80 && views.len() > 30,
+        "the sequences were there: {} columns of {} views",
+        escaped.len(),
+        views.len()
+    );
 }
 
 #[test]

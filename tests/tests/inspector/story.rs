@@ -6,7 +6,7 @@ mod hostile;
 mod tale;
 
 use afterimage_model::{Blob, EventFlags, Process, Role, User, Value};
-pub use hostile::hostile;
+pub use hostile::{corpus, hostile};
 use std::sync::Arc;
 use tale::inet;
 pub use tale::{Tale, Told, text};

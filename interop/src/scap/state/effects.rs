@@ -55,6 +55,8 @@ pub(super) enum Effect {
     Named,
     AccountAdded,
     AccountRemoved,
+    /// A sample of how much processor time a thread has used.
+    Sampled,
 }
 
 use Effect::{
@@ -62,7 +64,7 @@ use Effect::{
     ClosedRange, Connected, Connecting, Container, ContainerPlain, Directory, DirectoryOf,
     Duplicated, Ended, Executed, Fcntled, Keep, KeepDatagram, KeepFcntl, Limited, LimitedOther,
     Made, MadeBpf, MadeMemfd, MadePidfd, Memory, Moved, Named, Opened, OpenedByHandle, Paired,
-    Piped, Root, Session, SocketOption, Socketed, Switched,
+    Piped, Root, Sampled, Session, SocketOption, Socketed, Switched,
 };
 
 /// Every change with the codes of the events that make it.
@@ -90,8 +92,11 @@ const EFFECTS: &[(Effect, &[u16])] = &[
     (Account(true, 1), &[193, 427]), (Account(false, 1), &[195, 429]), (Account(true, 0), &[199]), (Account(false, 0), &[201]),
     (ContainerPlain, &[228]), (Container, &[272, 324]), (Async, &[402]),
     (Session, &[275]), (SocketOption, &[47]), (Capabilities, &[353]), (Named, &[401]),
-    (AccountAdded, &[354, 358]), (AccountRemoved, &[356, 360]),
+    (AccountAdded, &[354, 358]), (AccountRemoved, &[356, 360]), (Sampled, &[types::SAMPLE]),
 ];
+
+/// What samples of processor time count in, ns.
+const TICK: u64 = 10_000_000;
 
 /// The same by code.
 #[expect(
@@ -254,7 +259,38 @@ impl State {
             Named => self.named(at),
             AccountAdded => self.account_added(at),
             AccountRemoved => self.account_removed(at),
+            Sampled => self.sampled(at),
         }
+    }
+
+    /// Samples come once a second, in hundredths of one; what a thread used since the one before is percent of that. Of the
+    /// first there is none.
+    fn sampled(&mut self, at: &mut At<'_, '_>) {
+        let Some(used) = at.raw.uint(0).zip(at.raw.uint(1)) else {
+            return;
+        };
+        let used = [used.0, used.1];
+        let Some(thread) = self.thread(at) else {
+            return;
+        };
+        let before = std::mem::replace(&mut thread.sampled, used);
+        let share = |before: u64, used: u64| match before {
+            0 => 0.0,
+            _ => (used.saturating_sub(before) as f64).min(100.0),
+        };
+        let all = |times: [u64; 2]| times.iter().fold(0, |sum: u64, ns| sum.saturating_add(*ns));
+        let ([user_before, system_before], [user, system]) = (before, used);
+        at.used = Some(Used {
+            time: (all(before) != 0).then(|| {
+                [(user_before, user), (system_before, system)]
+                    .map(|(before, used)| used.saturating_sub(before).saturating_mul(TICK))
+            }),
+            shares: [
+                share(all(before), all(used)),
+                share(user_before, user),
+                share(system_before, system),
+            ],
+        });
     }
 
     fn rooted(&mut self, at: &At<'_, '_>) {

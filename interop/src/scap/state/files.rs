@@ -94,6 +94,7 @@ impl State {
             file: None,
             name_before: None,
             entry: None,
+            used: None,
         };
         let path = self.opening(&at)?.1;
         Some(path)

@@ -68,7 +68,9 @@ impl State {
         }
         self.set_cgroups(&mut thread, listed.cgroups);
         if self.threads.len() < MAX_THREADS || self.threads.contains_key(&thread.tid) {
-            self.threads.insert(thread.tid, Box::new(thread));
+            let tid = thread.tid;
+            self.threads.insert(tid, Box::new(thread));
+            self.listed.push(tid);
         } else {
             self.refused_threads += 1;
         }

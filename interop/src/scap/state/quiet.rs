@@ -18,7 +18,7 @@ impl State {
             _ => return false,
         };
         // The old switch keeps the books of its CPU, and copies of descriptors are about the one they copy.
-        if row.skips || matches!(raw.code, 146 | 333) || !self.ready {
+        if row.skips || matches!(raw.code, 146 | 333) || !self.ready || !self.listed.is_empty() {
             return false;
         }
         self.catch_up();

@@ -3,6 +3,9 @@
 
 use super::*;
 
+/// Threads above one that are looked at, at the most.
+const MAX_ABOVE: usize = 64;
+
 impl State {
     pub(super) fn cloned(&mut self, at: &mut At<'_, '_>) {
         let raw = at.raw;
@@ -156,6 +159,9 @@ impl State {
                 main.children += 1;
             }
             self.threads.insert(child, Box::new(thread));
+            if list("cgroups").is_some() {
+                self.categorize(child);
+            }
         } else {
             self.refused_threads += 1;
         }
@@ -236,6 +242,48 @@ impl State {
         thread.flags &= IS_MAIN_THREAD | CLONE_INVERTED;
         thread.execs = thread.execs.saturating_add(1);
         self.generation += 1;
+        if list("cgroups").is_some() {
+            self.categorize(at.tid);
+        }
+    }
+
+    /// Finds out whether a thread is the first of its container, or runs for a probe of it, as the peers do: what comes of one
+    /// is of its category, and a probe is what executes the probe's command and has no first process of a container above it.
+    pub(super) fn categorize(&mut self, tid: i64) {
+        let Some(thread) = self.threads.get(&tid).filter(|t| t.container.is_some()) else {
+            return;
+        };
+        let above = self
+            .threads
+            .get(&thread.ptid)
+            .map_or(0, |above| above.category);
+        let category = match above {
+            _ if thread.vpid == 1 => IN_CONTAINER,
+            0 => {
+                let bit = self.containers.probe_of(thread);
+                match bit == 0 || self.is_below_first(thread) {
+                    true => return,
+                    false => bit,
+                }
+            }
+            above => above,
+        };
+        if let Some(thread) = self.threads.get_mut(&tid) {
+            thread.category = category;
+        }
+    }
+
+    /// Whether the first process of a container is above a thread.
+    fn is_below_first(&self, thread: &Thread) -> bool {
+        let mut next = thread.ptid;
+        for _ in 0..MAX_ABOVE {
+            match self.threads.get(&next) {
+                Some(above) if above.vpid == 1 && above.container.is_some() => return true,
+                Some(above) if above.ptid != next => next = above.ptid,
+                _ => break,
+            }
+        }
+        false
     }
 
     /// The path of the program, from the return where it is told, else from the entry.

@@ -56,7 +56,7 @@ pub fn arg_looks(ty: &TypeDesc, name: &str, raw: bool) -> Looks {
     }
     let own = own_arg(ty, name);
     let beyond = match name {
-        "res" | "tuple" => true,
+        "res" | "tuple" | "queuelen" | "queuemax" | "queuepct" => true,
         "fd" => render::gives_fd(ty),
         "flags" => !raw && ty.name == "execve",
         name => name.contains('.'),
@@ -90,6 +90,13 @@ fn find_arg<'a>(c: &Ctx<'a>, name: &str) -> Option<Found<'a>> {
             .file()
             .filter(|file| file.kind.is_inet() || file.kind == FileKind::Unix)
             .map(Found::Tuple),
+        // What waits at a listening socket.
+        "queuelen" => ty
+            .arg_index("queue")
+            .map(|at| Found::Field(at, "length".to_owned())),
+        "queuemax" => ty
+            .arg_index("queue")
+            .map(|at| Found::Field(at, "max".to_owned())),
         name => other_arg(ty, name).map(Found::Arg).or_else(|| {
             let (arg, field) = name.split_once('.')?;
             Some(Found::Field(ty.arg_index(arg)?, field.to_owned()))
@@ -106,6 +113,9 @@ pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
     if by_row && ty.arg_index(name).is_none() {
         return exe_flags(c).map(FieldValue::owned);
     }
+    if name == "queuepct" && scap(c).is_none() {
+        return queue_percent(c).map(|share| FieldValue::owned(share.to_string()));
+    }
     match find_arg(c, name)? {
         Found::Arg(at) => render::arg_text(c, at).map(FieldValue::owned),
         Found::Field(at, field) => render::arg_field_text(c, at, &field).map(FieldValue::owned),
@@ -115,6 +125,18 @@ pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
         },
         Found::Tuple(file) => Some(FieldValue::owned(file.name())),
     }
+}
+
+/// How much of its queue waits at a listening socket, percent; what sysdig calls `queuepct`.
+fn queue_percent(c: &Ctx<'_>) -> Option<u64> {
+    let at = c.ty()?.arg_index("queue")?;
+    let number = |field: &str| -> Option<u64> {
+        let text = render::arg_field_text(c, at, field)?;
+        std::str::from_utf8(&text).ok()?.parse().ok()
+    };
+    number("length")?
+        .saturating_mul(100)
+        .checked_div(number("max")?)
 }
 
 /// What is known of the file a process executes, in Falco's words: `EXE_UPPER_LAYER|EXE_FROM_MEMFD`, `0` for nothing.

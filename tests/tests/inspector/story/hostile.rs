@@ -109,6 +109,48 @@ pub fn hostile() -> Told {
             }
         }
     }
+    // Every sequence in every name: of a container and what is known of it, a process and its user, a file, and in what calls say.
+    for (at, sequence) in (0u32..).zip(corpus()) {
+        let said = String::from_utf8_lossy(&sequence).into_owned();
+        let container = t.container(&said, &said);
+        t.described(container, &said);
+        let path = [b"/x/", &sequence[..]].concat();
+        let argv = [&sequence[..], b"\0-c\0", &sequence].concat();
+        let id = t.process(2000 + at, None, container, 1, &path, &argv);
+        t.with(id, |row| {
+            row.comm.clone_from(&sequence);
+            row.cwd.clone_from(&path);
+            row.env = [&sequence, &b"="[..], &sequence].concat();
+            row.cgroup.clone_from(&path);
+            row.uid = 2000 + at;
+            row.euid = 2000 + at;
+        });
+        t.user(container, 2000 + at, &said);
+        let file = t.file(&path);
+        let log = t.file([b"/var/log/", &sequence[..], b".log"].concat());
+        let shell = [&sequence, &b"=() { :; };"[..]].concat();
+        let status = ("status", Value::Num(1));
+        match at % 6 {
+            0 => t.call("openat", id, Some(file), 3, &[("path", text(&path))]),
+            1 => t.call(
+                "write",
+                id,
+                Some(log),
+                9,
+                &[("fd", Value::Num(1)), ("buf", text(&sequence))],
+            ),
+            2 => t.call(
+                "execve",
+                id,
+                Some(file),
+                0,
+                &[("path", text(&path)), ("envp", text(&shell))],
+            ),
+            3 => t.call("unlinkat", id, None, 0, &[("path", text(&path))]),
+            4 => t.call("container_start", id, None, 0, &[("id", text(&sequence))]),
+            _ => t.call("procexit", id, None, 0, &[status]),
+        };
+    }
     t.lose(None, 5);
     t.gaps[0].detail = "\u{1b}]0;owned\u{7}".into();
     t.tell()
@@ -116,7 +158,7 @@ pub fn hostile() -> Told {
 
 /// Sequences that terminals act on: control functions of seven and eight bits, with parameters, strings of commands, single
 /// characters, charsets, modes, reports, and characters that reorder or hide text.
-fn corpus() -> Vec<Vec<u8>> {
+pub fn corpus() -> Vec<Vec<u8>> {
     let mut all: Vec<Vec<u8>> = (0..32u8).chain(127..160).map(|byte| vec![byte]).collect();
     all.extend(
         (0x80..0xa0u32)

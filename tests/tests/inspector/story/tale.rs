@@ -6,7 +6,7 @@ use afterimage_model::schema::current_type;
 use afterimage_model::{
     Abi, Blob, BootNs, ClockPair, Container, ContainerId, Event, EventFlags, File, FileId,
     FileKind, Flow, Gap, GapCause, Manifest, ProcId, ProcKey, Process, Protocol, Role, Schema,
-    Tables, Totals, Value,
+    Tables, Totals, User, Value,
 };
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -116,6 +116,47 @@ impl Tale {
         };
         self.tables.procs.insert(id, Arc::new(process));
         id
+    }
+
+    /// Says the same of everything that is known of a container and is text.
+    pub fn described(&mut self, id: ContainerId, said: &str) {
+        let row = self.tables.containers.get_mut(&id).expect("a container");
+        let row = Arc::make_mut(row);
+        for text in [
+            &mut row.user,
+            &mut row.hostname,
+            &mut row.ip,
+            &mut row.pod_name,
+            &mut row.pod_namespace,
+            &mut row.pod_uid,
+            &mut row.cgroup,
+            &mut row.network_mode,
+            &mut row.restart_policy,
+            &mut row.image_digest,
+        ] {
+            said.clone_into(text);
+        }
+        row.labels.insert(said.to_owned(), said.to_owned());
+        row.pod_labels.insert(said.to_owned(), said.to_owned());
+        row.env_names = vec![format!("{said}PASSWORD")];
+        row.mounts = vec![format!("/{said}:/{said}:{said}:true:{said}")];
+        row.command = vec![said.to_owned(), said.to_owned()];
+        row.ports = vec![said.to_owned()];
+        row.cap_add = vec![said.to_owned()];
+        row.privileged = Some(true);
+    }
+
+    /// An account of a container.
+    pub fn user(&mut self, container: ContainerId, uid: u32, name: &str) {
+        let row = User {
+            container: Some(container),
+            uid,
+            name: name.to_owned(),
+            home: name.to_owned(),
+            shell: name.to_owned(),
+        };
+        let key = (Some(container), uid);
+        self.tables.users.insert(key, Arc::new(row));
     }
 
     /// Changes a process that was just added.
