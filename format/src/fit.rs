@@ -89,6 +89,19 @@ fn cut_paths(process: &mut Process, _: usize) {
     }
 }
 
+/// Names, which a kernel keeps short, and a capture of another program need not.
+fn cut_names(process: &mut Process, _: usize) {
+    for name in [
+        &mut process.comm,
+        &mut process.main_comm,
+        &mut process.session_comm,
+        &mut process.script,
+        &mut process.interp,
+    ] {
+        name.truncate(SHORT);
+    }
+}
+
 fn cut_lists(container: &mut Container, _: usize) {
     container.cut = true;
     container.pairs_mut().into_iter().for_each(BTreeMap::clear);
@@ -101,7 +114,7 @@ fn cut_texts(container: &mut Container, _: usize) {
 
 /// Process rows.
 pub(crate) fn processes(rows: &[&Process]) -> Vec<Vec<u8>> {
-    fitted(rows, MOST_PROCESSES, &[cut_arguments, cut_paths])
+    fitted(rows, MOST_PROCESSES, &[cut_arguments, cut_paths, cut_names])
 }
 
 /// Container rows.

@@ -331,8 +331,9 @@ impl Container {
     }
 
     /// What others have given it: names and values.
-    pub fn pairs_mut(&mut self) -> [&mut BTreeMap<String, String>; 3] {
+    pub fn pairs_mut(&mut self) -> [&mut BTreeMap<String, String>; 4] {
         [
+            &mut self.probes,
             &mut self.labels,
             &mut self.annotations,
             &mut self.pod_labels,

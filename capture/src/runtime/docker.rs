@@ -133,9 +133,23 @@ fn configured(answer: &Json, config: &Json, host: &Json, state: &Json) -> Contai
             .then(|| state["ExitCode"].as_i64())
             .flatten(),
         oom_killed: state["OOMKilled"].as_bool(),
+        probes: health_check(&config["Healthcheck"]["Test"]),
         labels,
         ..Container::default()
     }
+}
+
+/// The command that tells whether a container is well, under its name: words, or a line for a shell (Docker Engine API,
+/// `HealthConfig.Test`), told as Falco tells it.
+fn health_check(test: &Json) -> BTreeMap<String, String> {
+    let words = texts(test);
+    let command = match words.split_first() {
+        Some((how, line)) if how == "CMD-SHELL" => format!("/bin/sh -c {}", line.join(" ")),
+        Some((how, words)) if how == "CMD" => words.join(" "),
+        // "NONE": what the image has is switched off.
+        _ => return BTreeMap::new(),
+    };
+    BTreeMap::from([("healthcheck".to_owned(), command)])
 }
 
 /// A namespace's mode; Docker leaves its own default empty.
@@ -365,7 +379,8 @@ mod tests {
             "Id": "ab", "Name": "/web", "Image": "sha256:1", "Path": "sleep", "Args": ["9"],
             "Created": "2026-11-26T14:07:24Z", "AppArmorProfile": "docker-default",
             "State": {"Running": false, "ExitCode": 137, "OOMKilled": true, "StartedAt": "2026-11-26T14:07:24Z", "FinishedAt": "2026-11-26T14:07:25Z"},
-            "Config": {"Image": "box:1", "User": "7", "Hostname": "h1", "Env": ["A=secret"], "Labels": {"app": "web"}},
+            "Config": {"Image": "box:1", "User": "7", "Hostname": "h1", "Env": ["A=secret"], "Labels": {"app": "web"},
+                "Healthcheck": {"Test": ["CMD-SHELL", "wget -q localhost || exit 1"]}},
             "HostConfig": {"Memory": 67108864, "MemorySwap": -1, "NanoCpus": 500000000, "PidsLimit": 50, "CapAdd": ["NET_ADMIN"],
                 "CapDrop": ["CAP_MKNOD"], "ReadonlyRootfs": true, "NetworkMode": "none", "PidMode": "host", "Privileged": false,
                 "SecurityOpt": ["no-new-privileges"], "RestartPolicy": {"Name": "on-failure", "MaximumRetryCount": 3}},
@@ -414,6 +429,26 @@ mod tests {
             ("on-failure:3", "host", Some(137), Some(true))
         );
         assert_eq!(c.env_names, ["A"]);
+        assert_eq!(
+            c.probes["healthcheck"],
+            "/bin/sh -c wget -q localhost || exit 1"
+        );
+    }
+
+    #[test]
+    fn a_health_check_is_words_or_a_line_for_a_shell_or_none() {
+        let check = |test: Json| health_check(&test).remove("healthcheck");
+        let words = check(json!(["CMD", "curl", "-f", "localhost"]));
+        assert_eq!(words.as_deref(), Some("curl -f localhost"));
+        for none in [
+            json!(["NONE"]),
+            json!([]),
+            json!("CMD"),
+            json!(null),
+            json!([7]),
+        ] {
+            assert_eq!(check(none.clone()), None, "{none}");
+        }
     }
 
     #[test]

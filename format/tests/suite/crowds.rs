@@ -179,6 +179,30 @@ fn processes_that_fit_are_not_cut_for_others() {
 }
 
 #[test]
+fn names_as_no_kernel_gives_them_do_not_make_a_chunk_that_nobody_reads() {
+    let mut tables = Tables::default();
+    for id in 1..=2_000_u32 {
+        let name = |kind: u8| {
+            let mut name = vec![kind; 60_000];
+            name[..4].copy_from_slice(&id.to_le_bytes());
+            name
+        };
+        let of = Process {
+            comm: name(1),
+            main_comm: name(2),
+            session_comm: name(3),
+            ..process(id, (id > 1).then(|| ProcId(id - 1)))
+        };
+        put(&mut tables, of);
+    }
+    let (_, chunks) = read(vec![event(1, ProcId(2_000), None)], &tables);
+    let rows = &chunks[0].tables.procs;
+    assert_eq!(rows.len(), 2_000);
+    let begins = |(id, row): (&ProcId, &Arc<Process>)| row.comm.starts_with(&id.0.to_le_bytes());
+    assert!(rows.iter().all(begins));
+}
+
+#[test]
 fn long_paths_of_many_files_close_a_chunk() {
     let mut tables = Tables::default();
     put(&mut tables, process(1, None));
