@@ -7,6 +7,8 @@
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
 use afterimage_indexer::{Ask, Hit, Index, Keeper, Progress, Session};
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::time::Instant;
@@ -19,15 +21,12 @@ const LIMIT: usize = 50;
 /// Things that words are taken from.
 const SAMPLE: usize = 50_000;
 
-/// Numbers that are the same each time (xorshift64).
-struct Chance(u64);
+/// Numbers that are the same each time.
+struct Chance(TestRng);
 
 impl Chance {
     fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end.max(1) as u64) as usize
+        (self.0.next_u64() % end.max(1) as u64) as usize
     }
 
     fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
@@ -141,7 +140,7 @@ fn main() -> Result<(), Failure> {
         session.events()
     );
     let hits = index.search(&Ask::parse("re:.")?, SAMPLE)?;
-    let mut chance = Chance(0x2545_f491_4f6c_dd1d);
+    let mut chance = Chance(TestRng::from_seed(RngAlgorithm::XorShift, &[9; 16]));
     let (words, pairs) = words(&hits.hits, &mut chance);
     println!(
         "\n| Query | p50, ms of CPU | p99, ms | most, ms | found, middle |\n|---|---:|---:|---:|---:|"

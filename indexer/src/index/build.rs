@@ -9,6 +9,7 @@ use super::pyramid::Counting;
 use super::sidecar::{Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
 use super::things::{Tally, Thing};
+use crate::instant::{self, Pressed, Spacing, States};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
 use afterimage_model::Event;
@@ -43,6 +44,8 @@ pub struct Indexing {
     pub anew: bool,
     /// Chunks after which what was done is kept, in case of an interruption.
     pub keep_every: usize,
+    /// How far apart states of the capture are kept, from which what there was at an instant is told.
+    pub states: Spacing,
 }
 
 impl Default for Indexing {
@@ -51,6 +54,7 @@ impl Default for Indexing {
             threads: std::thread::available_parallelism().map_or(2, |n| n.get().min(8)),
             anew: false,
             keep_every: KEEP_EVERY,
+            states: Spacing::default(),
         }
     }
 }
@@ -291,7 +295,7 @@ pub fn build(
     let resumed: usize = files.iter().map(|file| file.head.chunks.len()).sum();
     let mut heap = Heap::default();
     let mut chunks = 0;
-    run(session, resumed, how.threads, progress, &mut |at, found| {
+    let mut each = |at: usize, found: Result<Gathered, String>| {
         let info = session.chunks().get(at).ok_or(io::ErrorKind::NotFound)?;
         chunks += 1;
         heap.chunks.push(Covered::of(info, found.is_err()));
@@ -306,9 +310,21 @@ pub fn build(
             files.push(In::open(&path, &keeper.key).map_err(io::Error::other)?);
         }
         Ok(())
+    };
+    // Of states each is made of the one before, so it is one thread's work.
+    let states = std::thread::scope(|scope| {
+        let making = scope.spawn(|| instant::make(session, how.states, progress));
+        let ran = run(session, resumed, how.threads, progress, &mut each);
+        if ran.is_err() {
+            progress.cancel.store(true, Ordering::Relaxed);
+        }
+        let made = making.join();
+        let made = made.unwrap_or_else(|_| Err(io::Error::other("a state could not be made")));
+        ran.and(made)
     })?;
     let place = shop.folder.join("new");
-    let mut built = finish(session, &shop, files, heap, &identity, keeper, &place)?;
+    let made = (files, heap, states);
+    let mut built = finish(session, &shop, made, &identity, keeper, &place)?;
     std::fs::rename(&place, &shop.target)?;
     if let Some(parent) = shop
         .target
@@ -398,8 +414,7 @@ fn run(
 fn finish(
     session: &Session,
     shop: &Workshop,
-    files: Vec<In>,
-    mut heap: Heap,
+    (files, mut heap, states): (Vec<In>, Heap, States),
     identity: &Identity,
     keeper: &Keeper,
     place: &Path,
@@ -449,6 +464,21 @@ fn finish(
     }
     out.head.text = parts;
     out.head.pyramid = Some(out.part(&counts.bytes(), DENSE)?);
+    if !states.common.is_empty() {
+        out.head.states = Some(out.part(&states.common, DENSE)?);
+        let mut put = |(packed, raw): &Pressed| out.pressed(packed, *raw);
+        let parts = states
+            .states
+            .iter()
+            .map(&mut put)
+            .collect::<io::Result<_>>()?;
+        let rows = states
+            .rows
+            .iter()
+            .map(&mut put)
+            .collect::<io::Result<_>>()?;
+        (out.head.state_parts, out.head.row_parts) = (parts, rows);
+    }
     out.head.identity = identity.clone();
     out.head.about = about(session);
     let events = covered.iter().map(|chunk| chunk.events).sum();

@@ -431,6 +431,7 @@ fn work_that_was_interrupted_goes_on_where_it_was_and_the_capture_is_untouched()
         threads: 1,
         keep_every: 3,
         anew: false,
+        ..Indexing::default()
     };
     // Cancelled from within, when some of it is done.
     let progress = Progress::default();
