@@ -222,6 +222,35 @@ fn the_events_of_what_is_found_are_those_that_have_it() {
     }
 }
 
+/// Parts of an answer are handed out while it is made, and none says more than the whole does.
+#[test]
+fn what_is_found_so_far_is_part_of_what_is_found() {
+    let case = Case::new(&capture(120_000));
+    case.build();
+    let session = case.indexed();
+    let ask = Ask::parse("re:. AND (evt.failed=true or proc.name=nginx)").unwrap();
+    let mut parts: Vec<Hits> = Vec::new();
+    let mut take = |hits| parts.push(hits);
+    let progress = Progress::default();
+    let whole = session.search_in_parts(&ask, None, 500, &progress, Some(&mut take));
+    let whole = whole.unwrap();
+    assert!(whole.complete);
+    assert_eq!(whole, session.search(&ask, None, 500, &progress).unwrap());
+    assert!(!parts.is_empty());
+    for part in &parts {
+        assert!(!part.complete && part.found <= whole.found);
+        for hit in &part.hits {
+            let same = |other: &&crate::Hit| other.texts == hit.texts && other.kind == hit.kind;
+            let other = whole.hits.iter().find(same).unwrap();
+            assert!(
+                hit.events <= other.events && hit.first >= other.first,
+                "{hit:?}"
+            );
+        }
+    }
+    assert!(parts.is_sorted_by_key(|part| part.found));
+}
+
 fn filters() -> impl Strategy<Value = String> {
     const NAMES: &[&str] = &["nginx", "sh", "id", "sshd", "worker", "ba'sh", "none"];
     let name = prop::sample::select(NAMES).prop_map(|name| format!("\"{name}\""));
