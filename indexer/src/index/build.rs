@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -311,17 +312,21 @@ pub fn build(
         }
         Ok(())
     };
-    // Of states each is made of the one before, so it is one thread's work.
-    let states = std::thread::scope(|scope| {
-        let making = scope.spawn(|| instant::make(session, how.states, progress));
-        let ran = run(session, resumed, how.threads, progress, &mut each);
-        if ran.is_err() {
-            progress.cancel.store(true, Ordering::Relaxed);
-        }
-        let made = making.join();
-        let made = made.unwrap_or_else(|_| Err(io::Error::other("a state could not be made")));
-        ran.and(made)
-    })?;
+    // Of states each is made of the one before, so it is one thread's work: one of its own, where there may be several.
+    let states = if how.threads <= 1 {
+        run(session, resumed, how.threads, progress, &mut each)?;
+        instant::make(session, how.states, &Arc::default(), progress)?
+    } else {
+        let stop = Arc::default();
+        std::thread::scope(|scope| {
+            let making = scope.spawn(|| instant::make(session, how.states, &stop, progress));
+            let ran = run(session, resumed, how.threads, progress, &mut each);
+            stop.store(ran.is_err(), Ordering::Relaxed);
+            let made = making.join();
+            let made = made.unwrap_or_else(|_| Err(io::Error::other("a state could not be made")));
+            ran.and(made)
+        })?
+    };
     let place = shop.folder.join("new");
     let made = (files, heap, states);
     let mut built = finish(session, &shop, made, &identity, keeper, &place)?;

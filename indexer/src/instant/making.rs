@@ -8,6 +8,8 @@ use afterimage_model::{FileId, ProcId, Tables};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Compression of what is kept.
 const DENSE: i32 = 12;
@@ -185,7 +187,7 @@ fn go_through(
     state: &mut Instant,
     chunks: Range<usize>,
     making: &mut Making,
-    progress: &Progress,
+    (progress, outer): (&Progress, &Progress),
 ) -> io::Result<bool> {
     // What is told beside the events is the same for each state, and not kept.
     let known = state.tables.clone();
@@ -197,16 +199,16 @@ fn go_through(
             events = events.saturating_add(infos.get(to).map_or(0, |info| info.events));
             to += 1;
         }
-        if !session.walk_range(at..to, None, progress, state).complete {
+        let stopped = outer.cancel.load(Ordering::Relaxed);
+        if stopped || !session.walk_range(at..to, None, progress, state).complete {
             return Ok(false);
         }
         at = to;
-        let done = infos.get(..to).unwrap_or_default();
-        let last = done.last();
+        let last = infos.get(..to).and_then(<[_]>::last);
         let done = last.map_or(0, |info| info.first_num.saturating_add(info.events));
-        // Behind the last event the state is that of the end, which is often asked for.
         making.is_full |= state.opened >= MOST_OPEN;
-        if making.may(done) {
+        // What is left at the end is replayed at once.
+        if events >= making.spacing.events && making.may(done) {
             making.keep(state, &known, to)?;
         }
         let waiting = state.noting.as_ref().map(|noting| noting.waiting());
@@ -219,17 +221,23 @@ fn go_through(
 /// Makes the states that are kept of a capture.
 ///
 /// # Errors
-/// When they cannot be compressed, or it was cancelled ([`io::ErrorKind::Interrupted`]).
-pub(crate) fn make(session: &Session, spacing: Spacing, progress: &Progress) -> io::Result<Made> {
+/// When they cannot be compressed, or it was stopped, by itself or with the whole ([`io::ErrorKind::Interrupted`]).
+pub(crate) fn make(
+    session: &Session,
+    spacing: Spacing,
+    stop: &Arc<AtomicBool>,
+    outer: &Progress,
+) -> io::Result<Made> {
     let mut making = Making {
         spacing,
         ..Making::default()
     };
-    // The work counts by itself; it is stopped with the rest.
+    // What is counted is the work of others.
     let progress = Progress {
-        cancel: progress.cancel.clone(),
+        cancel: stop.clone(),
         ..Progress::default()
     };
+    let progress = (&progress, outer);
     let mut complete = true;
     if session.is_scap() {
         for section in session.sections() {
@@ -239,14 +247,14 @@ pub(crate) fn make(session: &Session, spacing: Spacing, progress: &Progress) -> 
             let mut state = Instant::before(session, u64::MAX);
             state.noting = Some(Box::new(Noting::of(session)));
             state.open_with(&opening_of(session, opening));
-            complete &= go_through(session, &mut state, section.chunks, &mut making, &progress)?;
+            complete &= go_through(session, &mut state, section.chunks, &mut making, progress)?;
             making.note(&state);
         }
     } else {
         let mut state = Instant::before(session, u64::MAX);
         state.noting = Some(Box::new(Noting::of(session)));
         let all = 0..session.chunks().len();
-        complete = go_through(session, &mut state, all, &mut making, &progress)?;
+        complete = go_through(session, &mut state, all, &mut making, progress)?;
         making.note(&state);
         let waiting = state.noting.as_ref().map(|noting| noting.waiting());
         let waiting = waiting.unwrap_or_default();
