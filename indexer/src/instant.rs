@@ -555,6 +555,8 @@ impl Visitor for Instant {
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         if let Some(noting) = &mut self.noting {
             noting.chunk = u32::try_from(chunk).unwrap_or(u32::MAX);
+            let zone = heads.zone();
+            noting.begins = zone.start.0.min(zone.end.0);
             let latest = heads.times()?.iter().copied().max();
             noting.latest = noting.latest.max(latest.unwrap_or(0));
         }

@@ -5,7 +5,7 @@ use afterimage_format::derive::{Origin, Recipe, Stamps, derive};
 use afterimage_format::{Deed, Reader, WriterOptions};
 use afterimage_indexer::{Index, Indexing, Keeper, Progress, Session, Spacing, build};
 use afterimage_interop::{Provenance, copy};
-use afterimage_model::BootNs;
+use afterimage_model::{BootNs, Tables};
 use afterimage_query::{Made, Shape, VIEWS, View};
 use afterimage_tests::peers;
 use proptest::prelude::Rng;
@@ -13,8 +13,8 @@ use proptest::test_runner::{RngAlgorithm, TestRng};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 
-/// The captures of one recipe, in chunks of so many events.
-fn derived(from: &[&Path], to: &Path, chunk_events: usize) {
+/// One of some captures, in chunks of so many events, perhaps beginning with nothing that is known.
+fn derived(from: &[&Path], to: &Path, chunk_events: usize, opening: Option<Tables>) {
     let origins = from.iter().map(|path| Origin::open(path).unwrap());
     let origins: Vec<Origin> = origins.collect();
     let recipe = Recipe {
@@ -30,7 +30,7 @@ fn derived(from: &[&Path], to: &Path, chunk_events: usize) {
         span: None,
         containers: None,
         stamps: Stamps::Nanoseconds,
-        opening: None,
+        opening,
     };
     let made = derive(&origins, to, &recipe, &mut |_, _, _| true);
     made.unwrap_or_else(|error| panic!("{}: {error}", to.display()));
@@ -57,10 +57,13 @@ fn captures(folder: &Path) -> Vec<PathBuf> {
             continue;
         }
         let small = folder.join(format!("{stem}-small.aft"));
-        derived(&[&from], &small, 60);
+        derived(&[&from], &small, 60, None);
+        // Processes of which nothing is known but by their events, some of which come late.
+        let bare = folder.join(format!("{stem}-bare.aft"));
+        derived(&[&from], &bare, 45, Some(Tables::default()));
         let twice = folder.join(format!("{stem}-twice.aft"));
-        derived(&[&from, &from], &twice, 90);
-        all.extend([small, twice]);
+        derived(&[&from, &from], &twice, 90, None);
+        all.extend([small, bare, twice]);
     }
     for from in peers::captures() {
         let stem = from.file_stem().unwrap().to_str().unwrap().to_owned();
@@ -72,7 +75,7 @@ fn captures(folder: &Path) -> Vec<PathBuf> {
         let copied = folder.join("copied.aft");
         std::fs::write(&copied, bytes).unwrap();
         let small = folder.join(format!("{stem}-small.aft"));
-        derived(&[&copied], &small, 100);
+        derived(&[&copied], &small, 100, None);
         all.extend([whole, small]);
     }
     all

@@ -98,8 +98,8 @@ struct State {
 
 /// When a process was met first, while all events are gone through.
 struct First {
-    /// The chunk, and the row that is best there.
-    met: Option<(u32, ProcId)>,
+    /// The chunk, the row that is best there, and whether the process began before that chunk does.
+    met: Option<(u32, ProcId, bool)>,
     /// The best row of all: one that is not past, then the first.
     best: (bool, ProcId),
     /// Chunk and time of its first event.
@@ -108,8 +108,9 @@ struct First {
 
 /// What is noted while all events are gone through.
 pub(super) struct Noting {
-    /// The chunk that is gone through.
+    /// The chunk that is gone through, and the instant with which it begins.
     pub chunk: u32,
+    pub begins: u64,
     /// The latest instant so far.
     pub latest: u64,
     /// What state blocks tell: number and inode of descriptors.
@@ -147,6 +148,7 @@ impl Noting {
         let present = state.procs.values().filter(|row| !row.past);
         Noting {
             chunk: 0,
+            begins: 0,
             latest: 0,
             told,
             present: present.map(|row| identity(row)).collect(),
@@ -179,7 +181,8 @@ impl Noting {
             shown: None,
         });
         first.best = first.best.min(best);
-        first.met.get_or_insert((self.chunk, best.1));
+        let before = who.1 < self.begins;
+        first.met.get_or_insert((self.chunk, best.1, before));
     }
 
     /// An event of a process.
@@ -205,7 +208,7 @@ impl Noting {
         let waits = |(who, first): (&Identity, &First)| {
             let (past, row) = first.best;
             let at_once = first.met.zip(first.shown);
-            let at_once = at_once.is_some_and(|(met, shown)| met == (shown.0, row));
+            let at_once = at_once.is_some_and(|(met, shown)| met == (shown.0, row, false));
             // Of one that was over when that was written, and of which there is no event, only the name is of use.
             let over = past && first.shown.is_none();
             let first = first.shown.map(|shown| shown.1);
