@@ -287,7 +287,7 @@ impl Making {
         self.common.again.extend(again);
         let mut made: Vec<_> = state.made.iter().copied().collect();
         made.sort_unstable();
-        (self.common.made).extend(made.into_iter().map(|(who, fd, ino)| (who, fd, ino)));
+        self.common.made.extend(made);
     }
 }
 
