@@ -78,7 +78,9 @@ pub use keyframe::{Keyframe, Section};
 pub use keys::{Card, PublicKey, SecretKey};
 pub use pick::{Choose, Picked};
 pub use read::{Chunk, ChunkInfo, Reader, Seal};
-pub use records::{Artifact, Checkpoint, Lineage, Name, Note, Parent, records};
+pub use records::{
+    Artifact, Checkpoint, Lineage, Name, Note, Parent, pack_rows, records, unpack_rows,
+};
 pub use recover::{Recovered, recover};
 pub use source::whole_block;
 pub use verify::{

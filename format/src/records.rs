@@ -12,7 +12,8 @@ mod schema;
 
 pub use self::blocks::{Artifact, Checkpoint, Lineage, Note, Parent};
 pub(crate) use self::blocks::{Footer, ZoneRecord, decode_gap};
-pub(crate) use self::rows::{put_row, take_rows};
+pub(crate) use self::rows::{each_row, take_rows};
+pub use self::rows::{pack_rows, unpack_rows};
 pub use self::schema::Name;
 pub(crate) use self::schema::{Names, names};
 

@@ -11,11 +11,9 @@ use crate::layout::{
     FLAG_KEYFRAME, FLAG_ZSTD, MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS,
     MAX_STATE, block, row,
 };
-use crate::records::{Artifact, Lineage, Names, Note, ZoneRecord, names, put_row};
+use crate::records::{Artifact, Lineage, Names, Note, ZoneRecord, each_row, names};
 use crate::wire::{Record, put_field, put_varint};
-use afterimage_model::{
-    BootNs, ClockPair, Descriptor, Event, Gap, Manifest, Schema, Tables, Totals,
-};
+use afterimage_model::{BootNs, ClockPair, Event, Gap, Manifest, Schema, Tables, Totals};
 use smallvec::SmallVec;
 use std::io::Write;
 
@@ -269,40 +267,7 @@ impl<W: Write> Writer<W> {
             value
         });
         let mut rows: Vec<Vec<u8>> = Vec::new();
-        let mut one = |tag: u16, put: &dyn Fn(&mut Vec<u8>, u16)| {
-            let mut bytes = Vec::new();
-            put(&mut bytes, tag);
-            rows.push(bytes);
-        };
-        tables
-            .procs
-            .values()
-            .for_each(|item| one(row::PROCESS, &|out, tag| put_row(out, tag, item.as_ref())));
-        tables
-            .containers
-            .values()
-            .for_each(|item| one(row::CONTAINER, &|out, tag| put_row(out, tag, item.as_ref())));
-        tables
-            .files
-            .values()
-            .for_each(|item| one(row::FILE, &|out, tag| put_row(out, tag, item.as_ref())));
-        tables
-            .users
-            .values()
-            .for_each(|item| one(row::USER, &|out, tag| put_row(out, tag, item.as_ref())));
-        tables
-            .groups
-            .values()
-            .for_each(|item| one(row::GROUP, &|out, tag| put_row(out, tag, item.as_ref())));
-        for ((proc, fd), file) in &tables.descriptors {
-            let (proc, fd, file) = (*proc, *fd, *file);
-            let item = Descriptor { proc, fd, file };
-            one(row::DESCRIPTOR, &|out, tag| put_row(out, tag, &item));
-        }
-        tables
-            .mounts
-            .values()
-            .for_each(|item| one(row::MOUNT, &|out, tag| put_row(out, tag, item.as_ref())));
+        each_row(tables, &mut |row| rows.push(row));
         let (mut record, mut count) = (start.clone(), 0);
         for row in rows {
             if count > 0

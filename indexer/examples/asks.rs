@@ -6,7 +6,9 @@
 //! each sort, 125 unless it is said.
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
-use afterimage_indexer::{Ask, Hit, Index, Keeper, Progress, Session};
+use afterimage_indexer::{Ask, Hit, Hits, Index, Keeper, Progress, Session};
+use proptest::prelude::Rng;
+use proptest::test_runner::{RngAlgorithm, TestRng};
 use rustix::time::{ClockId, clock_gettime};
 use std::path::Path;
 use std::time::Instant;
@@ -19,15 +21,12 @@ const LIMIT: usize = 50;
 /// Things that words are taken from.
 const SAMPLE: usize = 50_000;
 
-/// Numbers that are the same each time (xorshift64).
-struct Chance(u64);
+/// Numbers that are the same each time.
+struct Chance(TestRng);
 
 impl Chance {
     fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        (self.0 % end.max(1) as u64) as usize
+        (self.0.next_u64() % end.max(1) as u64) as usize
     }
 
     fn of<'a, T>(&mut self, all: &'a [T]) -> Option<&'a T> {
@@ -141,12 +140,12 @@ fn main() -> Result<(), Failure> {
         session.events()
     );
     let hits = index.search(&Ask::parse("re:.")?, SAMPLE)?;
-    let mut chance = Chance(0x2545_f491_4f6c_dd1d);
+    let mut chance = Chance(TestRng::from_seed(RngAlgorithm::XorShift, &[9; 16]));
     let (words, pairs) = words(&hits.hits, &mut chance);
     println!(
         "\n| Query | p50, ms of CPU | p99, ms | most, ms | found, middle |\n|---|---:|---:|---:|---:|"
     );
-    let mut all = Vec::new();
+    let (mut all, mut firsts) = (Vec::new(), Vec::new());
     for (sort, asked) in SORTS {
         let (mut times, mut found) = (Vec::new(), Vec::new());
         let mut slowest = (0.0, String::new());
@@ -156,11 +155,20 @@ fn main() -> Result<(), Failure> {
             let text = asked(word, pair, &mut chance);
             let ask = Ask::parse(&text)?;
             let began = spent();
+            let clock = Instant::now();
+            let mut part = None;
+            let mut take = |_: Hits| {
+                part.get_or_insert(ms(clock));
+            };
             let hits = match ask.has_conditions() {
-                true => session.search(&ask, None, LIMIT, &Progress::default())?,
+                true => {
+                    let quiet = Progress::default();
+                    session.search_in_parts(&ask, None, LIMIT, &quiet, Some(&mut take))?
+                }
                 false => index.search(&ask, LIMIT)?,
             };
             let took = spent() - began;
+            firsts.extend(part);
             if took > slowest.0 {
                 slowest = (took, text);
             }
@@ -182,6 +190,12 @@ fn main() -> Result<(), Failure> {
         all.len(),
         percentile(&mut all, 0.5),
         percentile(&mut all, 0.99)
+    );
+    println!(
+        "\n{} answers came in parts, the first of them after {:.0} ms by the clock in the middle, {:.0} at the most",
+        firsts.len(),
+        percentile(&mut firsts, 0.5),
+        percentile(&mut firsts, 1.0)
     );
     Ok(())
 }

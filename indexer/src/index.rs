@@ -29,6 +29,7 @@ pub(crate) use count::Times;
 pub(crate) use gather::Gather;
 pub(crate) use things::{Tally, Thing};
 
+use crate::instant::{Common, Kept, MOST_RAW, Part};
 use afterimage_format::ChunkInfo;
 use afterimage_model::FieldValue;
 use afterimage_query::{FieldRef, Filter, Fits, Places};
@@ -67,13 +68,6 @@ impl Reach {
         {
             *word |= 1 << (chunk % 64);
         }
-    }
-
-    /// Those of a range, out of all.
-    pub(crate) fn among(range: Range<usize>, all: usize) -> Reach {
-        let mut reach = Reach::none(all);
-        range.for_each(|chunk| reach.add(chunk));
-        reach
     }
 
     pub(crate) fn add_all(&mut self, chunks: &[u32]) {
@@ -115,6 +109,8 @@ pub struct Index {
     kept: Mutex<Blocks>,
     pyramid: OnceLock<Option<Pyramid>>,
     text: OnceLock<Option<Text>>,
+    /// What the states that are kept have in common.
+    states: OnceLock<Option<Common>>,
 }
 
 impl Index {
@@ -157,6 +153,7 @@ impl Index {
             kept: Mutex::default(),
             pyramid: OnceLock::new(),
             text: OnceLock::new(),
+            states: OnceLock::new(),
         }
     }
 
@@ -336,6 +333,26 @@ impl Index {
             Text::load(files.filter(|files| !files.is_empty())?)
         };
         self.text.get_or_init(load).as_ref()
+    }
+
+    /// The states that it keeps; `None` where it is not of all of the capture.
+    pub(crate) fn states(&self) -> Option<Kept<'_>> {
+        if !self.is_whole() {
+            return None;
+        }
+        let read = |part: &sidecar::Part| self.file.part(part, MOST_RAW).ok();
+        let load = || Common::read(&read(self.head().states.as_ref()?)?);
+        let common = self.states.get_or_init(load).as_ref()?;
+        Some(Kept {
+            common,
+            load: Box::new(move |part| {
+                let head = self.head();
+                read(match part {
+                    Part::State(at) => head.state_parts.get(at)?,
+                    Part::Rows(at) => head.row_parts.get(at)?,
+                })
+            }),
+        })
     }
 
     /// Where a filter may match; `None` when it may match anywhere.

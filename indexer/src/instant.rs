@@ -3,9 +3,15 @@
 //! are asked for, the last keyframe before the instant stands for all that was before it; of descriptors keyframes tell only those
 //! that calls have shown, and nothing of who would close with an exec. Captures of sysdig are replayed by `told`.
 
+mod kept;
+mod making;
 mod needed;
 mod rows;
 mod told;
+
+pub(crate) use kept::{Common, Kept, MOST_RAW, Part};
+pub use making::Spacing;
+pub(crate) use making::{Made as States, Pressed, make};
 
 pub(crate) use rows::rows;
 
@@ -58,8 +64,8 @@ pub(crate) struct Instant {
     ended: HashSet<Identity>,
     open: BTreeMap<Identity, BTreeMap<u32, Open>>,
     opened: usize,
-    /// Descriptors that were opened or closed before the instant, whatever became of them.
-    touched: HashSet<(Identity, u32)>,
+    /// Descriptors that were opened or closed before the instant, whatever became of them; of processes that were not over.
+    touched: HashMap<Identity, HashSet<u32>>,
     /// Files that descriptors were opened on in the capture, so that a state block of later is not taken for the beginning.
     made: HashSet<(Identity, u32, u64)>,
     /// Processes with events, of before or after the instant.
@@ -69,6 +75,12 @@ pub(crate) struct Instant {
     born: Option<told::Born>,
     mounted: BTreeMap<(u32, Vec<u8>), (u64, Arc<Mount>)>,
     unmounted: HashSet<(u32, Vec<u8>)>,
+    /// Rows of ancestors, whether anything was heard of them or not.
+    above: BTreeMap<ProcId, Arc<Process>>,
+    /// Where events are gone through on behalf of states to be kept, what those need besides.
+    noting: Option<Box<kept::Noting>>,
+    /// Where a kept state is gone on from, processes that the chunks since then were the first to speak of, each with its row.
+    news: Option<BTreeMap<Identity, ProcId>>,
 }
 
 fn identity(process: &Process) -> Identity {
@@ -99,39 +111,74 @@ impl Instant {
         sifts: bool,
         progress: &Progress,
     ) -> (Instant, bool) {
-        let mut state = Instant {
+        let mut state = Instant::before(session, at);
+        state.sifts = sifts;
+        let kept = session.kept_states().filter(|_| sifts);
+        let complete = if session.is_scap() {
+            state.replay_told(session, kept.as_ref(), progress)
+        } else if let Some(complete) =
+            kept.and_then(|kept| state.replay_from(session, &kept, progress))
+        {
+            complete
+        } else if let Some(frame) = session.resume(BootNs(at), spared) {
+            state.go_on(session, &frame, progress)
+        } else {
+            let walked = session.walk(None, None, 1, progress, &mut state);
+            state.add_what_was_before();
+            walked.complete
+        };
+        let all = state.opened < MOST_OPEN;
+        state.trim(session);
+        (state, complete && all)
+    }
+
+    /// What is known before any event.
+    fn before(session: &Session, at: u64) -> Instant {
+        Instant {
             at,
             from: 0,
             does: Does::of_all(session.schema()),
-            sifts,
+            sifts: true,
             tables: session.state().clone(),
             lived: BTreeMap::new(),
             ended: HashSet::new(),
             open: BTreeMap::new(),
             opened: 0,
-            touched: HashSet::new(),
+            touched: HashMap::new(),
             made: HashSet::new(),
             seen: HashSet::new(),
             listening: HashSet::new(),
             born: session.is_scap().then(told::Born::default),
             mounted: BTreeMap::new(),
             unmounted: HashSet::new(),
-        };
-        if session.is_scap() {
-            let complete = state.replay_told(session, progress);
-            let all = state.opened < MOST_OPEN;
-            return (state, complete && all);
+            above: BTreeMap::new(),
+            noting: None,
+            news: None,
         }
-        let complete = match session.resume(BootNs(at), spared) {
-            Some(frame) => state.go_on(session, &frame, progress),
-            None => {
-                let walked = session.walk(None, None, 1, progress, &mut state);
-                state.add_what_was_before();
-                walked.complete
+    }
+
+    /// Lets go of the rows of processes that were over, or not yet there: what is known of the capture as a whole, of those that
+    /// lived and of their ancestors stays.
+    fn trim(&mut self, session: &Session) {
+        let roots = self.living().map(|(_, process)| process.id);
+        let roots: Vec<ProcId> = roots.chain(session.state().procs.keys().copied()).collect();
+        self.keep_procs(roots);
+    }
+
+    /// Keeps the rows of these processes and of their ancestors alone.
+    fn keep_procs(&mut self, roots: Vec<ProcId>) {
+        let mut procs = BTreeMap::new();
+        for root in roots {
+            let mut next = Some(root);
+            while let Some(id) = next
+                && !procs.contains_key(&id)
+                && let Some(row) = self.tables.procs.get(&id).or_else(|| self.above.get(&id))
+            {
+                next = row.parent;
+                procs.insert(id, row.clone());
             }
-        };
-        let all = state.opened < MOST_OPEN;
-        (state, complete && all)
+        }
+        self.tables.procs = procs;
     }
 
     /// From a keyframe on. Says whether it was not stopped.
@@ -208,6 +255,14 @@ impl Instant {
         let Tables { procs, files, .. } = &mut self.tables;
         if let Some(row) = ctx.tables.procs.get(&ctx.event.proc) {
             procs.entry(row.id).or_insert_with(|| row.clone());
+            let mut next = row.parent;
+            while let Some(id) = next
+                && !self.above.contains_key(&id)
+                && let Some(row) = ctx.tables.procs.get(&id)
+            {
+                self.above.insert(id, row.clone());
+                next = row.parent;
+            }
         }
         if let Some(id) = ctx.event.file
             && let Some(row) = ctx.tables.files.get(&id)
@@ -229,6 +284,11 @@ impl Instant {
                 self.lived.entry(who).or_insert(process.id);
             }
         }
+        self.add_descriptors();
+    }
+
+    /// Descriptors of state blocks that nothing happened to.
+    fn add_descriptors(&mut self) {
         let known: Vec<((ProcId, u32), FileId)> = self
             .tables
             .descriptors
@@ -240,14 +300,23 @@ impl Instant {
                 continue;
             };
             let ino = self.tables.file(file).map_or(0, |file| file.ino);
-            if !self.touched.contains(&(who, fd)) && !self.made.contains(&(who, fd, ino)) {
+            if !self.has_touched(who, fd) && !self.made.contains(&(who, fd, ino)) {
                 self.put(who, fd, Some(file), None, false);
             }
         }
     }
 
+    fn has_touched(&self, who: Identity, fd: u32) -> bool {
+        (self.touched.get(&who)).is_some_and(|touched| touched.contains(&fd))
+    }
+
+    fn touch(&mut self, who: Identity, fd: u32) {
+        self.touched.entry(who).or_default().insert(fd);
+    }
+
+    /// Of a process that is over nothing is open, whatever a thread of it still does.
     fn put(&mut self, who: Identity, fd: u32, file: Option<FileId>, since: Option<u64>, x: bool) {
-        if self.opened < MOST_OPEN {
+        if self.opened < MOST_OPEN && !self.ended.contains(&who) {
             let open = Open {
                 file,
                 since,
@@ -260,12 +329,22 @@ impl Instant {
     }
 
     fn close(&mut self, who: Identity, fd: u32) {
-        self.touched.insert((who, fd));
+        self.touch(who, fd);
         if let Some(open) = self.open.get_mut(&who)
             && open.remove(&fd).is_some()
         {
             self.opened = self.opened.saturating_sub(1);
         }
+    }
+
+    fn end(&mut self, who: Identity) {
+        self.ended.insert(who);
+        if let Some(noting) = &mut self.noting {
+            noting.end(who);
+        }
+        self.touched.remove(&who);
+        let gone = self.open.remove(&who).map_or(0, |open| open.len());
+        self.opened = self.opened.saturating_sub(gone);
     }
 
     /// The first event of a process: it has what its parent had.
@@ -312,7 +391,10 @@ impl Instant {
                 self.made.insert((who, fd, ino));
                 return;
             }
-            self.touched.insert((who, fd));
+            if (self.noting.as_ref()).is_some_and(|noting| noting.is_told(who, fd, ino)) {
+                self.made.insert((who, fd, ino));
+            }
+            self.touch(who, fd);
             let flags = argument("flags")
                 .or_else(|| argument("type"))
                 .unwrap_or_default();
@@ -356,7 +438,7 @@ impl Instant {
                 let x = argument("flags").or_else(|| argument("type")).unwrap_or(0);
                 for fd in pair.into_iter().flatten() {
                     if let Ok(fd) = u32::try_from(fd) {
-                        self.touched.insert((who, fd));
+                        self.touch(who, fd);
                         let x = x & CLOSE_ON_EXEC != 0;
                         self.put(who, fd, event.file, Some(ctx.num), x);
                     }
@@ -369,9 +451,7 @@ impl Instant {
             }
             Some(Change::Listen) if !failed => self.listening.extend(event.file),
             Some(Change::End) if ctx.proc().is_some_and(|row| row.key.pid == event.tid) => {
-                self.ended.insert(who);
-                let gone = self.open.remove(&who).map_or(0, |open| open.len());
-                self.opened = self.opened.saturating_sub(gone);
+                self.end(who);
             }
             Some(Change::Mount) if !failed => self.mount(ctx),
             Some(Change::Unmount) if !failed => {
@@ -389,11 +469,10 @@ impl Instant {
             && let (Some(file), Some(Value::Num(fd))) = (event.file, event.args.first())
             && let Ok(fd) = u32::try_from(*fd)
         {
+            let touched = self.has_touched(who, fd);
             match self.open.get_mut(&who).and_then(|open| open.get_mut(&fd)) {
                 Some(open) => open.file = Some(file),
-                None if !self.touched.contains(&(who, fd)) => {
-                    self.put(who, fd, Some(file), None, false);
-                }
+                None if !touched => self.put(who, fd, Some(file), None, false),
                 None => {}
             }
         }
@@ -464,12 +543,23 @@ impl Visitor for Instant {
         self.sifts
     }
 
+    fn by_lists(&self) -> bool {
+        self.sifts
+    }
+
     fn rows(
         &mut self,
-        _chunk: usize,
+        chunk: usize,
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        if let Some(noting) = &mut self.noting {
+            noting.chunk = u32::try_from(chunk).unwrap_or(u32::MAX);
+            let zone = heads.zone();
+            noting.begins = zone.start.0.min(zone.end.0);
+            let latest = heads.times()?.iter().copied().max();
+            noting.latest = noting.latest.max(latest.unwrap_or(0));
+        }
         Ok(Some(match self.born {
             Some(_) => self.needed_told(heads, among)?,
             None => self.needed(heads, among)?,
@@ -487,7 +577,10 @@ impl Visitor for Instant {
         }
         let who = identity(process);
         let later = ctx.event.time.0 > self.at;
-        self.seen.insert(who);
+        match &mut self.noting {
+            Some(noting) => noting.show(who, ctx.event.time.0),
+            None => drop(self.seen.insert(who)),
+        }
         if !later {
             self.inherit(ctx, process, who);
             self.lived.insert(who, process.id);

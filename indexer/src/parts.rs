@@ -8,6 +8,9 @@ pub type Taker<'a, T> = Option<&'a mut dyn FnMut(T)>;
 /// How long after the beginning, and after the part before, a part is handed out at the earliest.
 const EVERY: Duration = Duration::from_millis(200);
 
+/// How long after the beginning the first part of an answer is handed out that comes chunk by chunk: a reader does not notice.
+const SOON: Duration = Duration::from_millis(50);
+
 /// Events between two looks at the clock.
 const GLANCE: u32 = 4096;
 
@@ -27,6 +30,14 @@ impl<'a, T> Parts<'a, T> {
         }
     }
 
+    /// Of an answer that comes chunk by chunk.
+    pub fn of_chunks(taker: Taker<'a, T>) -> Parts<'a, T> {
+        Parts {
+            due: Instant::now() + SOON,
+            ..Parts::new(taker)
+        }
+    }
+
     /// Another event was looked at: hands out what `make` gives if it is time. Making parts takes a tenth of the time at most.
     pub fn glance(&mut self, make: impl FnOnce() -> T) {
         let Some(taker) = &mut self.taker else {
@@ -36,12 +47,23 @@ impl<'a, T> Parts<'a, T> {
         if !self.events.is_multiple_of(GLANCE) {
             return;
         }
+        Parts::hand_out(&mut self.due, taker, make);
+    }
+
+    /// As [`Parts::glance`], when a whole chunk was looked at.
+    pub fn glance_at_chunk(&mut self, make: impl FnOnce() -> T) {
+        if let Some(taker) = &mut self.taker {
+            Parts::hand_out(&mut self.due, taker, make);
+        }
+    }
+
+    fn hand_out(due: &mut Instant, taker: &mut dyn FnMut(T), make: impl FnOnce() -> T) {
         let begun = Instant::now();
-        if begun < self.due {
+        if begun < *due {
             return;
         }
         taker(make());
-        self.due = Instant::now() + EVERY.max(begun.elapsed() * 9);
+        *due = Instant::now() + EVERY.max(begun.elapsed() * 9);
     }
 }
 

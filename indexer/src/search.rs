@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::index::{About, Ask, Entry, Gather, Index, Kind, Refused, Tally, Thing, Times};
 use crate::index::{about, apart, gather};
 use crate::ioc::{Indicators, Sighting, Sweep};
+use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{Ctx, Event, EventFlags, TypeId};
@@ -60,7 +61,7 @@ pub struct Hits {
 }
 
 /// Gathers the things of the events it is shown.
-struct Collecting<'a> {
+struct Collecting<'a, 't> {
     session: &'a Session,
     gather: Gather,
     meant: Meant<'a>,
@@ -70,10 +71,17 @@ struct Collecting<'a> {
     /// The rows of the chunk's events were counted by its lists; so the events that follow are asked only for their arguments.
     counted: bool,
     only_args: bool,
+    /// Who is shown what was found so far, and how many of the best.
+    parts: Parts<'t, Hits>,
+    limit: usize,
 }
 
-impl<'a> Collecting<'a> {
-    fn new(session: &'a Session, meant: Meant<'a>) -> Collecting<'a> {
+impl<'a, 't> Collecting<'a, 't> {
+    fn new(
+        session: &'a Session,
+        meant: Meant<'a>,
+        (limit, taker): (usize, Taker<'t, Hits>),
+    ) -> Collecting<'a, 't> {
         Collecting {
             session,
             gather: Gather::new(),
@@ -82,6 +90,8 @@ impl<'a> Collecting<'a> {
             told: None,
             counted: false,
             only_args: false,
+            parts: Parts::of_chunks(taker),
+            limit,
         }
     }
 
@@ -92,7 +102,7 @@ impl<'a> Collecting<'a> {
     }
 }
 
-impl Visitor for Collecting<'_> {
+impl Visitor for Collecting<'_, '_> {
     fn sifts(&self) -> bool {
         true
     }
@@ -104,6 +114,11 @@ impl Visitor for Collecting<'_> {
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         self.settle();
+        let (pile, limit) = (&self.pile, self.limit);
+        self.parts.glance_at_chunk(|| Hits {
+            complete: false,
+            ..pile.ranked(limit)
+        });
         self.counted = false;
         let (told, rows) = (self.meant).rows(&mut self.gather, chunk, heads, among)?;
         self.told = Some(told);
@@ -342,6 +357,19 @@ impl Session {
         limit: usize,
         progress: &Progress,
     ) -> Result<Hits, Error> {
+        self.search_in_parts(ask, span, limit, progress, None)
+    }
+
+    /// As [`Session::search`]. Where every event may have to be counted, `taker` is given what was found so far soon after the
+    /// beginning, and now and then after that: the counts of such a part grow, and it is not complete.
+    pub fn search_in_parts(
+        &self,
+        ask: &Ask,
+        span: Span,
+        limit: usize,
+        progress: &Progress,
+        taker: Taker<'_, Hits>,
+    ) -> Result<Hits, Error> {
         let filter = self.conditions(ask)?;
         let indexed = self.index().is_some() && !self.shows_internal();
         let walks = filter.is_some() || span.is_some();
@@ -352,7 +380,8 @@ impl Session {
             return Ok(hits);
         }
         let met = if walks { self.met(ask) } else { None };
-        let mut collecting = Collecting::new(self, Meant::new(ask, met.as_ref()));
+        let meant = Meant::new(ask, met.as_ref());
+        let mut collecting = Collecting::new(self, meant, (limit, taker));
         let complete;
         if walks {
             let walked = self.walk_in(

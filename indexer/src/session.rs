@@ -8,7 +8,7 @@ pub use work::{Progress, Work};
 
 use crate::error::Error;
 use crate::index::Index;
-use crate::instant::Instant;
+use crate::instant::{Instant, Kept};
 use crate::source::Source;
 use afterimage_detect::Rules;
 use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Section, Zone};
@@ -168,6 +168,12 @@ impl Session {
     /// something, is held to.
     pub fn state_at_by_all(&self, at: BootNs, progress: &Progress) -> (Tables, bool) {
         Instant::tables_by(self, at, false, progress)
+    }
+
+    /// The states that the index keeps. It does not know events of a recorder's own books.
+    pub(crate) fn kept_states(&self) -> Option<Kept<'_>> {
+        let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
+        index.states()
     }
 
     /// See [`afterimage_format::Reader::resume`].

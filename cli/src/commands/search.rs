@@ -15,7 +15,7 @@ use crate::units::{parse_size, plural};
 use afterimage_indexer::{Ask, Hits, Indicators, Progress};
 use afterimage_model::{Ctx, Manifest};
 use clap::{Args, ValueEnum};
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 const EXAMPLES: &str = "\
@@ -162,7 +162,17 @@ impl Search {
             return self.print_events(out, &source, ask, span);
         }
         let found = watched(&progress, session.events(), true, || {
-            session.search(ask, span, self.number, &progress)
+            // A terminal is told how many there are so far; what is printed is whole.
+            let mut so_far = |hits: Hits| {
+                if io::stderr().is_terminal() {
+                    let _ = write!(
+                        io::stderr(),
+                        "\r  {} so far ",
+                        plural(hits.found as u64, "hit")
+                    );
+                }
+            };
+            session.search_in_parts(ask, span, self.number, &progress, Some(&mut so_far))
         });
         let hits = found.map_err(|error| unreadable(path, &error))?;
         if self.explain {

@@ -260,3 +260,61 @@ pub(crate) fn take_rows(bytes: &[u8], tables: &mut Tables) -> Result<BootNs, Err
     }
     Ok(at)
 }
+
+/// The rows of tables as records, each with the tag of its kind, in the order in which states hold them.
+pub(crate) fn each_row(tables: &Tables, each: &mut dyn FnMut(Vec<u8>)) {
+    use layout::row;
+    fn one<R: Record>(tag: u16, item: &R, each: &mut dyn FnMut(Vec<u8>)) {
+        let mut bytes = Vec::new();
+        put_row(&mut bytes, tag, item);
+        each(bytes);
+    }
+    let Tables {
+        procs,
+        containers,
+        files,
+        users,
+        groups,
+        descriptors,
+        mounts,
+    } = tables;
+    for item in procs.values() {
+        one(row::PROCESS, item.as_ref(), each);
+    }
+    for item in containers.values() {
+        one(row::CONTAINER, item.as_ref(), each);
+    }
+    for item in files.values() {
+        one(row::FILE, item.as_ref(), each);
+    }
+    for item in users.values() {
+        one(row::USER, item.as_ref(), each);
+    }
+    for item in groups.values() {
+        one(row::GROUP, item.as_ref(), each);
+    }
+    for ((proc, fd), file) in descriptors {
+        let (proc, fd, file) = (*proc, *fd, *file);
+        one(row::DESCRIPTOR, &Descriptor { proc, fd, file }, each);
+    }
+    for item in mounts.values() {
+        one(row::MOUNT, item.as_ref(), each);
+    }
+}
+
+/// The rows of tables as the record of a state block, for who keeps them elsewhere than in a capture.
+pub fn pack_rows(tables: &Tables) -> Vec<u8> {
+    let mut out = Vec::new();
+    each_row(tables, &mut |row| out.extend_from_slice(&row));
+    out
+}
+
+/// The rows that [`pack_rows`] has packed.
+///
+/// # Errors
+/// When these are not the bytes of rows, or there are more than a state block may have.
+pub fn unpack_rows(bytes: &[u8]) -> Result<Tables, ErrorKind> {
+    let mut tables = Tables::default();
+    take_rows(bytes, &mut tables)?;
+    Ok(tables)
+}

@@ -9,6 +9,7 @@ use super::pyramid::Counting;
 use super::sidecar::{Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
 use super::things::{Tally, Thing};
+use crate::instant::{self, Pressed, Spacing, States};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
 use afterimage_model::Event;
@@ -18,6 +19,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
 
@@ -43,6 +45,8 @@ pub struct Indexing {
     pub anew: bool,
     /// Chunks after which what was done is kept, in case of an interruption.
     pub keep_every: usize,
+    /// How far apart states of the capture are kept, from which what there was at an instant is told.
+    pub states: Spacing,
 }
 
 impl Default for Indexing {
@@ -51,6 +55,7 @@ impl Default for Indexing {
             threads: std::thread::available_parallelism().map_or(2, |n| n.get().min(8)),
             anew: false,
             keep_every: KEEP_EVERY,
+            states: Spacing::default(),
         }
     }
 }
@@ -291,7 +296,7 @@ pub fn build(
     let resumed: usize = files.iter().map(|file| file.head.chunks.len()).sum();
     let mut heap = Heap::default();
     let mut chunks = 0;
-    run(session, resumed, how.threads, progress, &mut |at, found| {
+    let mut each = |at: usize, found: Result<Gathered, String>| {
         let info = session.chunks().get(at).ok_or(io::ErrorKind::NotFound)?;
         chunks += 1;
         heap.chunks.push(Covered::of(info, found.is_err()));
@@ -306,9 +311,25 @@ pub fn build(
             files.push(In::open(&path, &keeper.key).map_err(io::Error::other)?);
         }
         Ok(())
-    })?;
+    };
+    // Of states each is made of the one before, so it is one thread's work: one of its own, where there may be several.
+    let states = if how.threads <= 1 {
+        run(session, resumed, how.threads, progress, &mut each)?;
+        instant::make(session, how.states, &Arc::default(), progress)?
+    } else {
+        let stop = Arc::default();
+        std::thread::scope(|scope| {
+            let making = scope.spawn(|| instant::make(session, how.states, &stop, progress));
+            let ran = run(session, resumed, how.threads, progress, &mut each);
+            stop.store(ran.is_err(), Ordering::Relaxed);
+            let made = making.join();
+            let made = made.unwrap_or_else(|_| Err(io::Error::other("a state could not be made")));
+            ran.and(made)
+        })?
+    };
     let place = shop.folder.join("new");
-    let mut built = finish(session, &shop, files, heap, &identity, keeper, &place)?;
+    let made = (files, heap, states);
+    let mut built = finish(session, &shop, made, &identity, keeper, &place)?;
     std::fs::rename(&place, &shop.target)?;
     if let Some(parent) = shop
         .target
@@ -398,8 +419,7 @@ fn run(
 fn finish(
     session: &Session,
     shop: &Workshop,
-    files: Vec<In>,
-    mut heap: Heap,
+    (files, mut heap, states): (Vec<In>, Heap, States),
     identity: &Identity,
     keeper: &Keeper,
     place: &Path,
@@ -449,6 +469,21 @@ fn finish(
     }
     out.head.text = parts;
     out.head.pyramid = Some(out.part(&counts.bytes(), DENSE)?);
+    if !states.common.is_empty() {
+        out.head.states = Some(out.part(&states.common, DENSE)?);
+        let mut put = |(packed, raw): &Pressed| out.pressed(packed, *raw);
+        let parts = states
+            .states
+            .iter()
+            .map(&mut put)
+            .collect::<io::Result<_>>()?;
+        let rows = states
+            .rows
+            .iter()
+            .map(&mut put)
+            .collect::<io::Result<_>>()?;
+        (out.head.state_parts, out.head.row_parts) = (parts, rows);
+    }
     out.head.identity = identity.clone();
     out.head.about = about(session);
     let events = covered.iter().map(|chunk| chunk.events).sum();

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"AFTIDX01";
 
 /// Version of what the bytes mean; another one is made anew.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// Bytes behind the head: its seal, its length, the magic.
 const TAIL: usize = 32 + 8 + 8;
@@ -262,6 +262,10 @@ pub(crate) struct Head {
     pub pyramid: Option<Part>,
     /// Files of the text index by name.
     pub text: Vec<(String, Part)>,
+    /// What the states that are kept have in common, those states, and their rows.
+    pub states: Option<Part>,
+    pub state_parts: Vec<Part>,
+    pub row_parts: Vec<Part>,
     /// Of a folder's catalogue: its captures.
     pub members: Option<Part>,
 }
@@ -307,13 +311,18 @@ impl Out {
     /// Writes a part, compressed where that helps.
     pub fn part(&mut self, raw: &[u8], level: i32) -> io::Result<Part> {
         let packed = zstd::bulk::compress(raw, level)?;
+        self.pressed(&packed, raw.len())
+    }
+
+    /// Writes a part that is compressed already.
+    pub fn pressed(&mut self, packed: &[u8], raw: usize) -> io::Result<Part> {
         let part = Part {
             offset: self.at,
             len: packed.len() as u64,
-            raw: raw.len() as u64,
-            hash: *blake3::hash(&packed).as_bytes(),
+            raw: raw as u64,
+            hash: *blake3::hash(packed).as_bytes(),
         };
-        self.file.write_all(&packed)?;
+        self.file.write_all(packed)?;
         self.at += part.len;
         Ok(part)
     }

@@ -10,13 +10,7 @@ use proptest::prelude::*;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
-/// Cases of a property: hundreds, or ten thousand where somebody has the time.
-fn cases() -> u32 {
-    match std::env::var_os("AFTERIMAGE_LONG") {
-        Some(_) => 10_000,
-        None => 300,
-    }
-}
+mod random;
 
 /// Events of which some have text in their payload.
 fn story(count: usize) -> Vec<Event> {
@@ -222,140 +216,33 @@ fn the_events_of_what_is_found_are_those_that_have_it() {
     }
 }
 
-fn filters() -> impl Strategy<Value = String> {
-    const NAMES: &[&str] = &["nginx", "sh", "id", "sshd", "worker", "ba'sh", "none"];
-    let name = prop::sample::select(NAMES).prop_map(|name| format!("\"{name}\""));
-    let proc = (
-        prop::sample::select(
-            &[
-                "=",
-                "!=",
-                " contains ",
-                " startswith ",
-                " icontains ",
-                " glob ",
-            ][..],
-        ),
-        name.clone(),
-    )
-        .prop_map(|(op, name)| format!("proc.name{op}{name}"));
-    let path = prop::sample::select(
-        &[
-            "fd.name=/etc/shadow",
-            "fd.name startswith /etc",
-            "fd.name contains 443",
-            "fd.name exists",
-            "fd.name glob '/*o*'",
-            "fd.name endswith 22",
-            "fd.name in (/etc, 'pipe:[7]')",
-            "fd.name pmatch (/etc)",
-            "proc.exepath=/bin/sh",
-            "proc.cmdline contains -x",
-            "proc.cwd exists",
-            "fd.name regex '.*s.*'",
-            "evt.failed=true",
-            "evt.type=read",
-            "container.name=web",
-            "proc.name intersects (sh, id)",
-            "fd.name contains anyof (shadow, tmp)",
-        ][..],
-    )
-    .prop_map(str::to_owned);
-    let leaf = prop_oneof![
-        proc,
-        path,
-        name.prop_map(|name| format!("proc.name in ({name})"))
-    ];
-    leaf.prop_recursive(3, 12, 3, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 2..4)
-                .prop_map(|all| format!("({})", all.join(" and "))),
-            prop::collection::vec(inner.clone(), 2..4)
-                .prop_map(|all| format!("({})", all.join(" or "))),
-            inner.prop_map(|one| format!("not ({one})")),
-        ]
-    })
-}
-
-/// Captures in which names are rare, so that chunks can be passed over.
-fn sparse() -> Vec<u8> {
-    let mut writer = Writer::new(
-        Vec::new(),
-        &Manifest::default(),
-        Schema::current(),
-        WriterOptions {
-            chunk_events: 40,
-            ..WriterOptions::default()
-        },
-    )
-    .unwrap();
-    let tables = world();
-    for (at, mut event) in story(1500).into_iter().enumerate() {
-        // Each process has its hour.
-        event.proc.0 = 1 + (at / 230) as u32 % 7;
-        if event.file.is_some() {
-            event.file = Some(afterimage_model::FileId(1 + (at / 170) as u32 % 8));
+/// Parts of an answer are handed out while it is made, and none says more than the whole does.
+#[test]
+fn what_is_found_so_far_is_part_of_what_is_found() {
+    let case = Case::new(&capture(120_000));
+    case.build();
+    let session = case.indexed();
+    let ask = Ask::parse("re:. AND (evt.failed=true or proc.name=nginx)").unwrap();
+    let mut parts: Vec<Hits> = Vec::new();
+    let mut take = |hits| parts.push(hits);
+    let progress = Progress::default();
+    let whole = session.search_in_parts(&ask, None, 500, &progress, Some(&mut take));
+    let whole = whole.unwrap();
+    assert!(whole.complete);
+    assert_eq!(whole, session.search(&ask, None, 500, &progress).unwrap());
+    assert!(!parts.is_empty());
+    for part in &parts {
+        assert!(!part.complete && part.found <= whole.found);
+        for hit in &part.hits {
+            let same = |other: &&crate::Hit| other.texts == hit.texts && other.kind == hit.kind;
+            let other = whole.hits.iter().find(same).unwrap();
+            assert!(
+                hit.events <= other.events && hit.first >= other.first,
+                "{hit:?}"
+            );
         }
-        writer.push(event, &tables).unwrap();
     }
-    writer.seal(&Totals::default(), &tables).unwrap()
-}
-
-#[test]
-fn random_filters_match_the_same_events_with_an_index() {
-    let case = Case::new(&sparse());
-    case.build();
-    let (plain, indexed) = (case.session(), case.indexed());
-    let skipped = std::cell::Cell::new(0);
-    let config = ProptestConfig::with_cases(cases());
-    proptest!(config, |(filter in filters())| {
-        let (found, with) = (count(&plain, &filter), count(&indexed, &filter));
-        prop_assert_eq!(found.0, with.0, "{}", filter);
-        skipped.set(skipped.get() + with.1);
-    });
-    assert!(skipped.get() > 100, "{}", skipped.get());
-}
-
-#[test]
-fn random_searches_find_the_same_with_an_index() {
-    let case = Case::new(&sparse());
-    case.build();
-    let (plain, indexed) = (case.session(), case.indexed());
-    let short = "[a-z]{1,4}\\*?".prop_filter("joins words", |word| {
-        !matches!(word.as_str(), "and" | "or" | "not")
-    });
-    let word = prop_oneof![
-        short,
-        "\\*[a-z.]{1,3}",
-        "[a-z]{3,6}~[12]",
-        "/[a-z]{1,3}\\*",
-        Just("shadow".to_owned()),
-        Just("nginx".to_owned()),
-        Just("username".to_owned()),
-        Just("10.0.0.0/8".to_owned()),
-        Just("hunter2".to_owned()),
-        Just("proc.name:sh".to_owned()),
-    ];
-    let query = prop::collection::vec(
-        (word, prop::sample::select(&[" ", " OR ", " AND NOT "][..])),
-        1..4,
-    );
-    let query = query.prop_map(|words| {
-        let mut text = String::new();
-        for (at, (word, join)) in words.iter().enumerate() {
-            text.push_str(if at > 0 { join } else { "" });
-            text.push_str(word);
-        }
-        text
-    });
-    let when = prop::option::of(filters());
-    proptest!(ProptestConfig::with_cases(cases() / 3), |(query in query, when in when)| {
-        let query = match when {
-            Some(when) => format!("({query}) AND ({when})"),
-            None => query,
-        };
-        prop_assert_eq!(search(&plain, &query), search(&indexed, &query), "{}", query);
-    });
+    assert!(parts.is_sorted_by_key(|part| part.found));
 }
 
 #[test]
@@ -431,6 +318,7 @@ fn work_that_was_interrupted_goes_on_where_it_was_and_the_capture_is_untouched()
         threads: 1,
         keep_every: 3,
         anew: false,
+        ..Indexing::default()
     };
     // Cancelled from within, when some of it is done.
     let progress = Progress::default();

@@ -4,10 +4,11 @@
 use super::{Identity, Instant, identity};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{
-    ArgKind, Event, EventFlags, FileId, Schema, TypeDesc, TypeId, render, syscalls,
+    ArgKind, Event, EventFlags, FileId, ProcId, Schema, TypeDesc, TypeId, render, syscalls,
 };
 use afterimage_query::Among;
 use hashbrown::{HashMap, HashSet};
+use std::collections::BTreeMap;
 
 /// How a successful call, or an end, changes what is open or mounted, besides what it returns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,10 +169,29 @@ pub(super) fn numbered(among: &Among<'_>) -> Vec<Option<usize>> {
 impl Instant {
     /// Keeps what the events of a chunk point at, whether they are put together or not.
     pub(super) fn keep_all(&mut self, among: &Among<'_>, files: &[FileId]) {
+        for (id, row) in &among.tables.procs {
+            self.above.entry(*id).or_insert_with(|| row.clone());
+        }
+        // The first row of each process, where two are equally good.
+        let mut first: BTreeMap<Identity, (bool, ProcId)> = BTreeMap::new();
+        let follows = self.noting.is_some() || self.news.is_some();
         for id in among.procs {
             if let Some(row) = among.tables.procs.get(id) {
                 let procs = &mut self.tables.procs;
-                procs.entry(row.id).or_insert_with(|| row.clone());
+                let row = procs.entry(row.id).or_insert_with(|| row.clone());
+                if follows && !row.is_nobody() && row.key.pid != 0 {
+                    let one = (row.past, row.id);
+                    let best = first.entry(identity(row)).or_insert(one);
+                    *best = (*best).min(one);
+                }
+            }
+        }
+        for (who, best) in first {
+            if let Some(noting) = &mut self.noting {
+                noting.meet(who, best);
+            }
+            if let Some(news) = &mut self.news {
+                news.entry(who).or_insert(best.1);
             }
         }
         for id in files {
@@ -230,6 +250,18 @@ impl Instant {
         }
         self.keep_all(among, listed);
         let who = numbered(among);
+        // Whether something is told elsewhere of what a process, by place, has open.
+        let told: Vec<bool> = match &self.noting {
+            Some(noting) => (among.procs.iter())
+                .map(|id| {
+                    among
+                        .tables
+                        .proc(*id)
+                        .is_some_and(|row| noting.tells(identity(row)))
+                })
+                .collect(),
+            None => Vec::new(),
+        };
         let mut open = OpenSoFar::default();
         let mut met = vec![Met::default(); among.procs.len()];
         let mut rows = vec![0_u64; types_of.len().div_ceil(64)];
@@ -283,6 +315,11 @@ impl Instant {
                     }
                 }
                 (None, Some(opened)) => {
+                    if told.get(place).is_some_and(|told| *told)
+                        && open.later.insert((who, opened, file))
+                    {
+                        put(row);
+                    }
                     let opened = (who, opened);
                     open.behind.insert(opened, file);
                     open.closed.remove(&opened);

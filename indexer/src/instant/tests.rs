@@ -2,6 +2,7 @@
 
 use super::*;
 use afterimage_format::{Reader, Writer, WriterOptions};
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 fn sample(name: &str) -> Reader {
@@ -69,7 +70,11 @@ fn printed(state: &Instant) -> String {
     out.push_str(&format!("\n{:?} {:?}", state.lived, state.mounted));
     for set in [
         sorted(state.ended.iter().map(|x| format!("{x:?}")).collect()),
-        sorted(state.touched.iter().map(|x| format!("{x:?}")).collect()),
+        sorted(
+            (state.touched.iter())
+                .map(|(who, fds)| format!("{who:?} {:?}", fds.iter().collect::<BTreeSet<_>>()))
+                .collect(),
+        ),
         sorted(state.made.iter().map(|x| format!("{x:?}")).collect()),
         sorted(state.seen.iter().map(|x| format!("{x:?}")).collect()),
         sorted(state.listening.iter().map(|x| format!("{x:?}")).collect()),

@@ -1,9 +1,10 @@
 //! The state at an instant of a capture of sysdig. Its lists say what was there when a section began. From then on each event says
 //! which descriptor it is about and what is behind it, so that a replay comes to what sysdig itself would know.
 
+use super::kept::Kept;
+use super::making::opening_of;
 use super::needed::{Change, Does, numbered};
 use super::{Identity, Instant, Open, identity};
-use crate::index::Reach;
 use crate::session::{Progress, Session};
 use afterimage_format::{ErrorKind, Heads, Section};
 use afterimage_model::{
@@ -85,23 +86,37 @@ fn is_kept(does: Does, has_result: bool, result: i64) -> bool {
 }
 
 impl Instant {
-    /// Replays the section of the instant. Says whether it was not stopped.
-    pub(super) fn replay_told(&mut self, session: &Session, progress: &Progress) -> bool {
+    /// Replays the section of the instant, from the last state in it that is kept. Says whether it was not stopped.
+    pub(super) fn replay_told(
+        &mut self,
+        session: &Session,
+        kept: Option<&Kept<'_>>,
+        progress: &Progress,
+    ) -> bool {
         let Some(section) = section_at(session, self.at) else {
             return true;
         };
         let Some((start, opening)) = session.section(&section) else {
             return false;
         };
-        let opening = match opening == Tables::default() {
-            true => session.state().clone(),
-            false => opening,
+        let opening = opening_of(session, opening);
+        let (end, chunks) = (span(session, &section), section.chunks);
+        let mut later = Instant::before(session, self.at);
+        later.tables.absorb(&opening);
+        let left = kept.and_then(|kept| kept.begin(&mut later, chunks.clone()));
+        let left = left.filter(|left| left.start > chunks.start);
+        let chunks = match left {
+            Some(left) => {
+                *self = later;
+                left
+            }
+            None => {
+                self.open_with(&opening);
+                chunks
+            }
         };
-        self.open_with(&opening);
-        let (all, end) = (session.chunks().len(), span(session, &section));
-        let chunks = (section.chunks.len() < all).then(|| Reach::among(section.chunks, all));
         let until = Some((0, self.at));
-        let walked = session.walk_in(chunks.as_ref(), None, until, 1, progress, self);
+        let walked = session.walk_range(chunks, until, progress, self);
         // Who came into being and did nothing.
         let end = end.map_or(self.at, |(_, end)| end.min(self.at));
         for process in session.state().procs.values() {
@@ -118,7 +133,7 @@ impl Instant {
     }
 
     /// What the lists say.
-    fn open_with(&mut self, opening: &Tables) {
+    pub(super) fn open_with(&mut self, opening: &Tables) {
         self.tables.absorb(opening);
         for process in opening.procs.values() {
             if !process.past && !process.is_nobody() && process.key.pid != 0 {
@@ -164,12 +179,6 @@ impl Instant {
             return false;
         }
         true
-    }
-
-    fn end(&mut self, who: Identity) {
-        self.ended.insert(who);
-        let gone = self.open.remove(&who).map_or(0, |open| open.len());
-        self.opened = self.opened.saturating_sub(gone);
     }
 
     /// Takes an event into account.

@@ -80,17 +80,17 @@ impl Pile {
     }
 
     /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.
-    pub(crate) fn ranked(self, limit: usize) -> Hits {
+    pub(crate) fn ranked(&self, limit: usize) -> Hits {
         let found = self.found.len();
-        let mut all: Vec<(Thing, (Found, Tally))> = self.found.into_iter().collect();
-        let order = |a: &(Thing, (Found, Tally)), b: &(Thing, (Found, Tally))| {
+        let mut all: Vec<(&Thing, &(Found, Tally))> = self.found.iter().collect();
+        let order = |a: &(&Thing, &(Found, Tally)), b: &(&Thing, &(Found, Tally))| {
             let (score_a, score_b) = (a.1.0.score, b.1.0.score);
             let rank = |thing: &Thing| thing.kind().map(|kind| kind as u8);
             score_b
                 .cmp(&score_a)
-                .then_with(|| rank(&a.0).cmp(&rank(&b.0)))
+                .then_with(|| rank(a.0).cmp(&rank(b.0)))
                 .then_with(|| a.1.1.count.cmp(&b.1.1.count))
-                .then_with(|| a.0.cmp(&b.0))
+                .then_with(|| a.0.cmp(b.0))
         };
         if limit < all.len() && limit > 0 {
             all.select_nth_unstable_by(limit - 1, order);
@@ -98,7 +98,9 @@ impl Pile {
         all.truncate(limit);
         all.sort_by(order);
         Hits {
-            hits: all.into_iter().filter_map(hit).collect(),
+            hits: (all.into_iter())
+                .filter_map(|(thing, found)| hit((thing.clone(), found.clone())))
+                .collect(),
             found,
             truncated: self.truncated,
             complete: true,

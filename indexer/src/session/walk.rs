@@ -8,6 +8,7 @@ use crate::index::Reach;
 use afterimage_format::{Choose, Chunk, ErrorKind, Heads};
 use afterimage_model::{ContainerId, Ctx, Event, Schema, TypeDesc, TypeId};
 use afterimage_query::{Among, Evaluator, Filter};
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -82,6 +83,10 @@ pub trait Visitor {
     fn sifts(&self) -> bool {
         false
     }
+    /// Whether it wants to be asked by the lists of each chunk, also of one that is at hand event by event.
+    fn by_lists(&self) -> bool {
+        false
+    }
     /// Whether an event is of interest, asked before its arguments and its result are there; only to leave out what certainly
     /// is not.
     fn may_want(&mut self, _ctx: &Ctx<'_>) -> bool {
@@ -101,6 +106,8 @@ struct Asking<'a> {
     filter: Option<&'a Filter>,
     span: Span,
     from: u64,
+    /// Of these alone.
+    range: (usize, usize),
 }
 
 /// How a walk went.
@@ -157,7 +164,7 @@ impl Session {
         }
         let kept = lock(&self.kept)
             .iter()
-            .find(|(have, _)| *have == at)
+            .find(|(have, _)| *have == at && !visitor.by_lists())
             .map(|(_, chunk)| chunk.clone());
         let mut choosing = Choosing::new(self, (at, is_whole), evaluator, visitor);
         if let Some(chunk) = kept {
@@ -236,9 +243,28 @@ impl Session {
                 filter,
                 span,
                 from,
+                range: (0, usize::MAX),
             };
             self.walk_chunks(asked, progress, visitor, &mut decode)
         })
+    }
+
+    /// As [`Session::walk`], every event of a span in a run of chunks, without a look at any other.
+    pub(crate) fn walk_range(
+        &self,
+        range: Range<usize>,
+        span: Span,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> Walked {
+        let asked = Asking {
+            chunks: None,
+            filter: None,
+            span,
+            from: 1,
+            range: (range.start, range.end),
+        };
+        self.walk_chunks(asked, progress, visitor, &mut |_| {})
     }
 
     /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
@@ -274,6 +300,7 @@ impl Session {
             filter,
             span,
             from,
+            range,
         } = asked;
         let reach = self.reach(filter);
         let work = &*progress.work;
@@ -287,7 +314,9 @@ impl Session {
             let shown = shown.get(usize::from(event.ty.0));
             self.is_internal(event) && !shown.is_some_and(|shown| *shown)
         };
-        for (at, info) in self.chunks().iter().enumerate() {
+        let behind = range.1.saturating_sub(range.0);
+        let all = self.chunks().iter().enumerate();
+        for (at, info) in all.skip(range.0).take(behind) {
             if cancelled() {
                 return Walked {
                     looked,
