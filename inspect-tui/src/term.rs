@@ -200,6 +200,7 @@ pub(crate) fn run_in(
             drawn = false;
             loop {
                 effects.extend(take(&mut state, event::read()?));
+                taken.wait(Duration::ZERO)?;
                 if !event::poll(Duration::ZERO)? {
                     break;
                 }
@@ -235,15 +236,23 @@ fn hung_up(patience: Duration) -> std::io::Result<bool> {
     Ok(seen.intersects(PollFlags::HUP | PollFlags::ERR | PollFlags::NVAL))
 }
 
-/// Ends the program when a signal asked for it and the loop has not: it hangs in a terminal that is gone.
+/// How long it may take to give the terminal back when the loop hangs.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// Ends the program when a signal asked for it and the loop has not: it hangs in a terminal that is gone. What it holds meanwhile
+/// it holds for ever, so nothing that may need it is waited for, and nothing that is to be done at the end is done.
 fn leave_at_last(stopped: Arc<AtomicBool>, signal: Arc<AtomicUsize>) {
     std::thread::spawn(move || {
         while !stopped.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(250));
         }
         std::thread::sleep(Duration::from_secs(2));
-        give_back();
-        std::process::exit(128 + signal.load(Ordering::Relaxed) as i32);
+        let given_back = std::thread::spawn(give_back);
+        let asked = Instant::now();
+        while !given_back.is_finished() && asked.elapsed() < LAST_WORDS {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        signal_hook::low_level::exit(128 + signal.load(Ordering::Relaxed) as i32);
     });
 }
 

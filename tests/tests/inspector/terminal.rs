@@ -60,16 +60,27 @@ impl Output {
 
     /// Waits until a text was written.
     fn wait_for(&self, text: &str) {
+        self.wait(text, text.len(), |part| part == text.as_bytes());
+    }
+
+    /// Waits until a byte was written by its number. Which one is open: of a cell that stays as it was nothing is written, so that
+    /// what is read on the screen need not stand together in the output.
+    fn wait_for_an_escaped_byte(&self) {
+        self.wait("an escaped byte", 4, |part| {
+            matches!(part, [b'\\', b'x', number @ ..] if number.iter().all(u8::is_ascii_hexdigit))
+        });
+    }
+
+    fn wait(&self, what: &str, len: usize, is: impl Fn(&[u8]) -> bool) {
         let begin = Instant::now();
         while begin.elapsed() < PATIENCE {
             let written = self.written.lock().expect("the output").clone();
-            let mut parts = written.windows(text.len());
-            if parts.any(|part| part == text.as_bytes()) {
+            if written.windows(len).any(&is) {
                 return;
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        panic!("{text:?} was not drawn");
+        panic!("{what} was not drawn");
     }
 
     /// Waits for the end.
@@ -196,8 +207,7 @@ fn what_is_captured_writes_no_escape_sequence_of_its_own() {
     let output = Output::of(&mut child);
     output.wait_for_the_screen();
     press(&mut child, b"2347\t\x1b[B\x1b[B\t");
-    // The escaped names.
-    output.wait_for("\\x1b");
+    output.wait_for_an_escaped_byte();
     press(&mut child, b"q");
     let written = output.finish(&mut child);
     // The story's names hold OSC, C1 and bidirectional controls; the inspector itself uses none of them.
@@ -230,6 +240,10 @@ fn start_on_a_terminal(capture: &Path) -> (Child, std::fs::File) {
         )
     };
     assert_eq!(made, 0, "a pseudo-terminal");
+    // The inspector's own copy of this end would keep its terminal there.
+    // SAFETY: the descriptor is open.
+    let kept = unsafe { libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC) };
+    assert_eq!(kept, 0, "a descriptor that is not inherited");
     // SAFETY: openpty gave both descriptors to us and nobody else has them.
     let (master, slave) = unsafe {
         (
@@ -313,6 +327,34 @@ fn a_storm_of_a_thousand_sizes_is_weathered() {
     assert!(status.success(), "{status}");
     let leave = written.rfind(LEAVE).expect("the alternate screen is left");
     assert!(written.rfind(SHOW).is_some_and(|show| show + 64 > leave));
+}
+
+/// Whatever it is doing then: reading a key that came last, drawing, waiting.
+#[test]
+fn it_ends_when_its_terminal_goes_away() {
+    let told = story::break_in();
+    for round in 0..24_u32 {
+        let (mut child, mut master) = start_on_a_terminal(told.file.path());
+        let begin = Instant::now();
+        let mut part = [0; 65536];
+        let drawn = master.read(&mut part).expect("its output");
+        assert!(drawn > 0);
+        // Keys are on their way when it goes, a little later each time.
+        while begin.elapsed() < Duration::from_millis(u64::from(round) * 20) {
+            master.write_all(b"2jk").expect("keys");
+            let _ = master.read(&mut part);
+        }
+        master.write_all(b"2jk").expect("keys");
+        drop(master);
+        let begin = Instant::now();
+        while child.try_wait().expect("its state").is_none() {
+            if begin.elapsed() > PATIENCE {
+                child.kill().expect("it ends");
+                panic!("round {round}: the inspector did not end");
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
 }
 
 #[test]
