@@ -246,13 +246,18 @@ fn leave_at_last(stopped: Arc<AtomicBool>, signal: Arc<AtomicUsize>) {
         while !stopped.load(Ordering::Relaxed) {
             std::thread::sleep(Duration::from_millis(250));
         }
-        std::thread::sleep(Duration::from_secs(2));
+        let signal = signal.load(Ordering::Relaxed) as i32;
+        // Whoever asks by a signal has a terminal that is to be left well; a loop that reads one that is gone takes a whole processor.
+        std::thread::sleep(match signal {
+            SIGHUP => Duration::from_millis(250),
+            _ => Duration::from_secs(2),
+        });
         let given_back = std::thread::spawn(give_back);
         let asked = Instant::now();
         while !given_back.is_finished() && asked.elapsed() < LAST_WORDS {
             std::thread::sleep(Duration::from_millis(10));
         }
-        signal_hook::low_level::exit(128 + signal.load(Ordering::Relaxed) as i32);
+        signal_hook::low_level::exit(128 + signal);
     });
 }
 

@@ -4,7 +4,7 @@
 use crate::story;
 use std::io::{Read, Write};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -85,17 +85,25 @@ impl Output {
 
     /// Waits for the end.
     fn finish(self, child: &mut Child) -> String {
-        let begin = Instant::now();
-        while child.try_wait().expect("its state").is_none() {
-            if begin.elapsed() > PATIENCE {
-                child.kill().expect("it ends");
-                panic!("the inspector did not end");
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        end_of(child);
         self.reader.join().expect("the reader");
         let written = self.written.lock().expect("the output").clone();
         String::from_utf8(written).expect("only text reaches the terminal")
+    }
+}
+
+/// Waits for the end of a child.
+fn end_of(child: &mut Child) -> ExitStatus {
+    let begin = Instant::now();
+    loop {
+        if let Some(status) = child.try_wait().expect("its state") {
+            return status;
+        }
+        if begin.elapsed() > PATIENCE {
+            child.kill().expect("it ends");
+            panic!("the inspector did not end");
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 
@@ -313,14 +321,7 @@ fn a_storm_of_a_thousand_sizes_is_weathered() {
     keys.write_all(b"\x1b").expect("a key");
     std::thread::sleep(Duration::from_millis(150));
     keys.write_all(b"q").expect("a key");
-    let begin = Instant::now();
-    let status = loop {
-        if let Some(status) = child.try_wait().expect("its state") {
-            break status;
-        }
-        assert!(begin.elapsed() < PATIENCE, "the inspector did not end");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+    let status = end_of(&mut child);
     drop((keys, master));
     reader.join().expect("the reader");
     let written = String::from_utf8_lossy(&written.lock().expect("the output")).into_owned();
@@ -346,14 +347,7 @@ fn it_ends_when_its_terminal_goes_away() {
         }
         master.write_all(b"2jk").expect("keys");
         drop(master);
-        let begin = Instant::now();
-        while child.try_wait().expect("its state").is_none() {
-            if begin.elapsed() > PATIENCE {
-                child.kill().expect("it ends");
-                panic!("round {round}: the inspector did not end");
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        end_of(&mut child);
     }
 }
 
