@@ -14,7 +14,7 @@ use std::process::Command;
 mod wire;
 
 #[path = "src/programs.rs"]
-#[allow(dead_code)]
+#[expect(dead_code, reason = "only the table is printed here")]
 mod programs;
 
 fn contract() -> String {

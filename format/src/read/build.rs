@@ -258,16 +258,10 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Adds the gap of a damaged stretch, with what is known of it.
-    fn damage(&mut self, offset: u64, end: u64, torn: bool, zone: Option<&Zone>, why: &ErrorKind) {
-        let cause = if torn {
-            GapCause::Torn
-        } else {
-            GapCause::Unreadable
-        };
+    /// A gap behind what was read last, of unknown size.
+    fn gap_here(&self, cause: GapCause, detail: String) -> Gap {
         let start = self.last_end.unwrap_or_default();
-        let detail = format!("bytes {offset} to {end}: {why}");
-        let mut gap = Gap {
+        Gap {
             cause,
             start,
             end: start,
@@ -275,12 +269,22 @@ impl<'a> Builder<'a> {
             count: None,
             first_seq: None,
             detail,
+        }
+    }
+
+    /// Adds the gap of a damaged stretch, with what is known of it.
+    fn damage(&mut self, offset: u64, end: u64, torn: bool, zone: Option<&Zone>, why: &ErrorKind) {
+        let cause = if torn {
+            GapCause::Torn
+        } else {
+            GapCause::Unreadable
         };
+        let mut gap = self.gap_here(cause, format!("bytes {offset} to {end}: {why}"));
         match zone {
             Some(zone) if zone.first_num >= self.next_num => {
                 (gap.start, gap.end, gap.count) = (zone.start, zone.end, Some(zone.events));
                 self.next_num = zone.first_num.saturating_add(zone.events);
-                self.last_end = Some(zone.end.max(start));
+                self.last_end = Some(zone.end.max(self.last_end.unwrap_or_default()));
             }
             _ => self.open.push(self.parts.gaps.len()),
         }
@@ -308,17 +312,9 @@ impl<'a> Builder<'a> {
             }
             None if ends_torn => {}
             None => {
-                let start = self.last_end.unwrap_or_default();
                 let detail = "the file ends without a footer: the recorder died, or is still at work, or the tail was cut".to_owned();
-                self.parts.gaps.push(Gap {
-                    cause: GapCause::Torn,
-                    start,
-                    end: start,
-                    cpu: None,
-                    count: None,
-                    first_seq: None,
-                    detail,
-                });
+                let gap = self.gap_here(GapCause::Torn, detail);
+                self.parts.gaps.push(gap);
             }
         }
         Ok(self.parts)
