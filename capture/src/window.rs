@@ -11,6 +11,10 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+/// Events that are not pressed yet may take one of so many parts of the bound, all trails together, and those of one trail.
+const LOOSE: usize = 4;
+const LOOSE_TRAIL: usize = 8;
+
 /// Which trail: the full id of a container, or `None` for what is in no container.
 pub type TrailId = Option<Arc<str>>;
 
@@ -35,8 +39,8 @@ impl Default for Bounds {
 /// The past of one container.
 struct Trail {
     container: Option<Arc<Container>>,
-    /// Events that are in no chunk yet, and every row they need.
-    open: Batch,
+    /// Events that are in no chunk yet, and every row they need. Where there are none there is no batch either.
+    open: Option<Batch>,
     rows: Tables,
     open_since: u64,
     chunks: VecDeque<Pressed>,
@@ -52,6 +56,8 @@ pub struct Window {
     bounds: Bounds,
     options: WriterOptions,
     press: Press,
+    /// A batch that was pressed, for the next trail that needs one.
+    spare: Option<Batch>,
     trails: BTreeMap<TrailId, Trail>,
     /// What was lost on the way, for the span of the window.
     gaps: VecDeque<Gap>,
@@ -89,7 +95,7 @@ impl Trail {
     fn new(container: Option<Arc<Container>>) -> Trail {
         Trail {
             container,
-            open: Batch::new(Schema::current()),
+            open: None,
             rows: Tables::default(),
             open_since: u64::MAX,
             chunks: VecDeque::new(),
@@ -100,22 +106,28 @@ impl Trail {
         }
     }
 
-    fn close(&mut self, press: &mut Press) -> Result<(), Error> {
-        if self.open.is_empty() {
-            return Ok(());
-        }
-        let needs = self.open.needs(&self.rows);
-        let chunk = press.press(&self.open, &needs).map_err(pressing)?;
+    /// Makes a chunk of what is open, and gives back what it was gathered in.
+    fn close(&mut self, press: &mut Press) -> Result<Option<Batch>, Error> {
+        let Some(mut open) = self.open.take() else {
+            return Ok(None);
+        };
+        let needs = open.needs(&self.rows);
+        let chunk = press.press(&open, &needs).map_err(pressing)?;
         self.bytes += chunk.bytes();
         self.chunks.push_back(chunk);
-        self.open.clear();
         self.rows = Tables::default();
         self.open_since = u64::MAX;
-        Ok(())
+        open.clear();
+        Ok(Some(open))
+    }
+
+    /// Bytes of events that are in no chunk yet.
+    fn loose(&self) -> usize {
+        self.open.as_ref().map_or(0, Batch::memory)
     }
 
     fn held(&self) -> usize {
-        self.bytes + self.open.memory()
+        self.bytes + self.loose()
     }
 
     fn forget_first(&mut self) -> Option<Pressed> {
@@ -135,6 +147,7 @@ impl Window {
             bounds,
             press: Press::new(options.level).map_err(pressing)?,
             options,
+            spare: None,
             trails: BTreeMap::new(),
             gaps: VecDeque::new(),
         })
@@ -159,17 +172,47 @@ impl Window {
                     .entry(id.clone())
                     .or_insert_with(|| Trail::new(None)),
             };
-            if self.options.is_full(&trail.open, &row, &args) {
-                trail.close(&mut self.press)?;
+            let full =
+                (trail.open.as_ref()).is_some_and(|open| self.options.is_full(open, &row, &args));
+            if full || trail.loose() > self.bounds.bytes / LOOSE_TRAIL {
+                self.spare = trail.close(&mut self.press)?.or(self.spare.take());
             }
-            if touched.insert(id, ()).is_none() || trail.open.is_empty() {
+            if touched.insert(id, ()).is_none() || trail.open.is_none() {
                 trail.rows.absorb(needs);
                 let container = needs.proc(row.proc).and_then(|process| process.container);
                 let container = container.and_then(|id| needs.containers.get(&id));
                 trail.container = container.cloned().or(trail.container.take());
             }
             trail.open_since = trail.open_since.min(row.time.0);
-            trail.open.push(row, &args, needs).map_err(unwritable)?;
+            let open = match &mut trail.open {
+                Some(open) => open,
+                none => none
+                    .insert((self.spare.take()).unwrap_or_else(|| Batch::new(Schema::current()))),
+            };
+            open.push(row, &args, needs).map_err(unwritable)?;
+        }
+        Ok(())
+    }
+
+    /// Makes a chunk of what is open of a trail.
+    fn close(&mut self, id: &TrailId) -> Result<(), Error> {
+        if let Some(trail) = self.trails.get_mut(id) {
+            self.spare = trail.close(&mut self.press)?.or(self.spare.take());
+        }
+        Ok(())
+    }
+
+    /// Presses the largest trails until what is not pressed is no more than its part of the bound: pressed, events take a
+    /// fiftieth of the room.
+    fn tighten(&mut self) -> Result<(), Error> {
+        let mut loose: usize = self.trails.values().map(Trail::loose).sum();
+        while loose > self.bounds.bytes / LOOSE {
+            let largest = self.trails.iter().max_by_key(|(_, trail)| trail.loose());
+            let Some((id, of)) = largest.map(|(id, trail)| (id.clone(), trail.loose())) else {
+                break;
+            };
+            self.close(&id)?;
+            loose = loose.saturating_sub(of.max(1));
         }
         Ok(())
     }
@@ -189,7 +232,7 @@ impl Window {
         for trail in self.trails.values_mut() {
             // A trail where little happens is pressed now and then, so that its past can go piece by piece.
             if trail.open_since < now.0.saturating_sub(span / 8) {
-                trail.close(&mut self.press)?;
+                self.spare = trail.close(&mut self.press)?.or(self.spare.take());
             }
             while trail.chunks.front().is_some_and(|c| c.span().1.0 < oldest) {
                 trail.forget_first();
@@ -198,26 +241,20 @@ impl Window {
                 (trail.gone, trail.gone_from, trail.gone_until) = (0, u64::MAX, 0);
             }
         }
-        self.trails.retain(|_, trail| {
-            !trail.chunks.is_empty() || !trail.open.is_empty() || trail.gone > 0
-        });
+        self.trails
+            .retain(|_, trail| !trail.chunks.is_empty() || trail.open.is_some() || trail.gone > 0);
         while self.gaps.front().is_some_and(|gap| gap.end.0 < oldest) {
             self.gaps.pop_front();
         }
-        while self.trails.values().map(Trail::held).sum::<usize>() > self.bounds.bytes {
-            let Some(trail) = self.trails.values_mut().max_by_key(|trail| trail.held()) else {
-                break;
-            };
-            if trail.chunks.is_empty() {
-                trail.close(&mut self.press)?;
-            }
-            // Events that are not pressed yet may be what takes the room: pressed they take less.
-            let Some(chunk) = (trail.held() > self.bounds.bytes / 64)
-                .then(|| trail.forget_first())
-                .flatten()
+        self.tighten()?;
+        let mut held: usize = self.trails.values().map(Trail::held).sum();
+        while held > self.bounds.bytes {
+            let largest = self.trails.values_mut().max_by_key(|trail| trail.bytes);
+            let Some((trail, chunk)) = largest.and_then(|t| t.forget_first().map(|c| (t, c)))
             else {
                 break;
             };
+            held = held.saturating_sub(chunk.bytes());
             trail.gone += chunk.events();
             trail.gone_from = trail.gone_from.min(chunk.span().0.0);
             trail.gone_until = trail.gone_until.max(chunk.span().1.0);
@@ -262,9 +299,7 @@ impl Window {
     /// When compressing fails.
     pub fn past(&mut self, trails: &[TrailId], from: BootNs) -> Result<Past<'_>, Error> {
         for id in trails {
-            if let Some(trail) = self.trails.get_mut(id) {
-                trail.close(&mut self.press)?;
-            }
+            self.close(id)?;
         }
         let mut past = Past::default();
         for id in trails {
@@ -325,7 +360,8 @@ impl Window {
 
 impl Trail {
     fn events(&self) -> u64 {
-        self.chunks.iter().map(Pressed::events).sum::<u64>() + self.open.len() as u64
+        self.chunks.iter().map(Pressed::events).sum::<u64>()
+            + self.open.as_ref().map_or(0, |open| open.len() as u64)
     }
 }
 
@@ -378,11 +414,26 @@ mod tests {
 
     const SECOND: u64 = 1_000_000_000;
 
+    /// Events whose argument nothing compresses.
     fn batch(proc: u32, from_ns: u64, events: u64, tables: &Tables) -> Batch {
+        let noise = |at: u64| blake3::hash(&(from_ns + at).to_le_bytes());
+        fill(proc, from_ns, events, tables, |at| *noise(at).as_bytes())
+    }
+
+    /// Events that are alike.
+    fn quiet(proc: u32, from_ns: u64, events: u64, tables: &Tables) -> Batch {
+        fill(proc, from_ns, events, tables, |_| [7; 32])
+    }
+
+    fn fill(
+        proc: u32,
+        from_ns: u64,
+        events: u64,
+        tables: &Tables,
+        bytes: impl Fn(u64) -> [u8; 32],
+    ) -> Batch {
         let mut batch = Batch::new(Schema::current());
         for at in 0..events {
-            // Nothing that compresses well.
-            let noise = blake3::hash(&(from_ns + at).to_le_bytes());
             let row = Row {
                 time: BootNs(from_ns + at * 1_000),
                 cpu: 0,
@@ -396,7 +447,8 @@ mod tests {
                 result: 0,
                 latency_ns: 0,
             };
-            let args = [Arg::Bytes(noise.as_bytes(), 32)];
+            let bytes = bytes(at);
+            let args = [Arg::Bytes(&bytes, 32)];
             batch.push(row, &args, tables).expect("it fits");
         }
         batch
@@ -438,6 +490,40 @@ mod tests {
         assert_eq!(gap.cause, GapCause::Displaced);
         assert_eq!(events + gap.count.unwrap_or(0), 29 * 5_000);
         assert_eq!(gap.start, now(11));
+    }
+
+    #[test]
+    fn what_is_not_pressed_yet_displaces_nothing_that_has_room_when_pressed() {
+        let mut tables = tables();
+        for n in 4..24_u32 {
+            let container = Container {
+                id: ContainerId(n),
+                full_id: format!("{n:064x}"),
+                ..Container::default()
+            };
+            let process = Process {
+                id: ProcId(n),
+                container: Some(ContainerId(n)),
+                ..Process::default()
+            };
+            tables.containers.insert(container.id, Arc::new(container));
+            tables.procs.insert(process.id, Arc::new(process));
+        }
+        let bound = 1 << 20;
+        let mut window = window(bound);
+        let mut taken = 0;
+        for second in 1..30 {
+            for proc in 4..24 {
+                let all = quiet(proc, second * SECOND, 500, &tables);
+                taken += all.len() as u64;
+                window.take(&all, &tables).expect("taken");
+            }
+            let now = BootNs(second * SECOND);
+            window.age(now, BootNs(0)).expect("aged");
+            assert!(window.held().bytes <= bound, "{:?}", window.held());
+        }
+        let held = window.held();
+        assert_eq!((held.events, held.gone), (taken, 0), "{held:?}");
     }
 
     #[test]
