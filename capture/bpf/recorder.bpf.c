@@ -268,6 +268,23 @@ inline_always int in_scope(struct task_struct *task, __u64 cgroup)
     return tgid_in_scope(OF(task, tgid), cgroup);
 }
 
+/*
+ * Of a tree, whoever a parent in it has begun is in it. A fork that the kernel ran no program for left its child out: the child
+ * is taken in when it becomes another program, or begins somebody itself.
+ */
+inline_always int adopt(struct task_struct *task)
+{
+    __u32 tgid = OF(task, tgid), one = 1;
+    if (bpf_map_lookup_elem(&pid_scope, &tgid))
+        return 1;
+    struct task_struct *parent = READ(task, real_parent);
+    __u32 up = READ(parent, tgid);
+    if (!bpf_map_lookup_elem(&pid_scope, &up))
+        return 0;
+    bpf_map_update_elem(&pid_scope, &tgid, &one, 0);
+    return 1;
+}
+
 /* Writes a record that is no event: what comes behind it on this CPU is to be read by it. Returns where the next one goes. */
 inline_always char *front_of(char *at, __u8 kind, __u32 body)
 {
@@ -1693,7 +1710,7 @@ HOOK("tp_btf/sched_process_exec", on_exec)
     if (task->tgid == self_tgid)
         return 0;
     __u64 cgroup = cgroup_id(task);
-    if (!in_scope(task, cgroup))
+    if (!(scope_mode == SCOPE_TREE ? adopt(task) : in_scope(task, cgroup)))
         return 0;
     struct writer w;
     struct record_head *h = begin(&w, task, cgroup, EXEC);
@@ -1742,7 +1759,7 @@ HOOK("tp_btf/sched_process_fork", on_fork)
         return 0;
     __u64 cgroup = cgroup_id(child);
     if (scope_mode == SCOPE_TREE) {
-        if (!in_scope(parent, cgroup))
+        if (!adopt(parent))
             return 0;
         __u32 tgid = child->tgid, one = 1;
         bpf_map_update_elem(&pid_scope, &tgid, &one, 0);

@@ -3,11 +3,12 @@
 use crate::decode::{Head, decode};
 use crate::enrich::{Args, Name, Outcome, Quick, World};
 use crate::error::Error;
-use crate::ring::{Item, Loss, Missed};
+use crate::losses::Losses;
+use crate::ring::Item;
 use crate::sink::Sink;
 use crate::wire::{Context, RecordHead};
 use afterimage_format::{Arg, Batch, Place, Row, WriterOptions};
-use afterimage_model::{BootNs, Class, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Value};
+use afterimage_model::{BootNs, Ctx, Event, Gap, GapCause, Manifest, Schema, Tables, Value};
 use afterimage_query::Filter;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -55,6 +56,8 @@ pub struct Intake<'a> {
     /// Events of containers of which it is open whether they are meant.
     pub held: &'a mut Vec<Event>,
     pub held_bytes: &'a mut usize,
+    /// What was lost and is not told yet.
+    pub losses: &'a mut Losses,
 }
 
 impl Intake<'_> {
@@ -69,7 +72,10 @@ impl Intake<'_> {
             Item::Loss(loss) => {
                 self.world.lost();
                 self.ready(sink)?;
-                sink.gap(ring_gap(&loss, self.until_ns))
+                match self.losses.take(loss, self.until_ns) {
+                    Some(gap) => sink.gap(gap),
+                    None => Ok(()),
+                }
             }
             Item::Record {
                 cpu,
@@ -231,6 +237,7 @@ impl Intake<'_> {
         }
         let tables = &self.world.tables;
         if self.format.is_full(self.batch, &row, args) {
+            self.losses.rest().try_for_each(|gap| sink.gap(gap))?;
             hand_over(self.batch, tables, sink)?;
         }
         let pushed = self.batch.push(row, args, tables);
@@ -258,33 +265,6 @@ pub fn hand_over(batch: &mut Batch, tables: &Tables, sink: &mut impl Sink) -> Re
     let full = std::mem::replace(batch, Batch::new(Schema::current()));
     *batch = sink.chunk(full, needs)?;
     Ok(())
-}
-
-/// The gap of a loss in a ring.
-pub fn ring_gap(loss: &Loss, now_ns: u64) -> Gap {
-    let classes: Vec<String> = (loss.classes.iter().enumerate())
-        .filter(|(_, count)| **count > 0)
-        .map(|(class, count)| {
-            let class = Class::from_code(class as u8).map_or("other", Class::name);
-            format!("{class} {count}")
-        })
-        .collect();
-    Gap {
-        cause: match loss.why {
-            Missed::Full => GapCause::RingFull,
-            Missed::Counted => GapCause::Counted,
-        },
-        start: BootNs(loss.after_ns),
-        end: BootNs(if loss.before_ns == 0 {
-            now_ns
-        } else {
-            loss.before_ns
-        }),
-        cpu: Some(loss.cpu),
-        count: Some(loss.count),
-        first_seq: Some(loss.first_seq),
-        detail: classes.join(", "),
-    }
 }
 
 /// Bytes that an event's arguments hold.

@@ -23,6 +23,7 @@ mod hash;
 mod host;
 mod intake;
 mod load;
+mod losses;
 mod objects;
 mod plan;
 mod pressure;

@@ -9,6 +9,7 @@ use crate::hash::{Done, Hasher};
 use crate::host;
 use crate::intake::{Beside, Intake, Taken, bytes_of, hand_over, unwritable};
 use crate::load::{Kernel, Settings};
+use crate::losses::Losses;
 use crate::pressure::Ladder;
 use crate::ring::Rings;
 use crate::runtime::Runtimes;
@@ -92,6 +93,7 @@ pub struct Recorder {
     /// Events of containers of which it is open whether they are meant, and their bytes.
     held: Vec<Event>,
     held_bytes: usize,
+    losses: Losses,
     awaited: Vec<String>,
     batch: Batch,
     format: WriterOptions,
@@ -201,6 +203,7 @@ impl Recorder {
             sampled: 0,
             held: Vec::new(),
             held_bytes: 0,
+            losses: Losses::default(),
             awaited,
             manifest,
             format: WriterOptions {
@@ -414,6 +417,7 @@ impl Recorder {
             books: &mut self.books,
             held: &mut self.held,
             held_bytes: &mut self.held_bytes,
+            losses: &mut self.losses,
         };
         (intake, &mut self.rings, &mut self.beside)
     }
@@ -443,8 +447,9 @@ impl Recorder {
         Ok(handed)
     }
 
-    /// Closes the chunk, so that its events are on their way into the file.
+    /// Closes the chunk, so that its events are on their way into the file, behind what is missing between them.
     fn flush(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
+        self.losses.rest().try_for_each(|gap| sink.gap(gap))?;
         hand_over(&mut self.batch, &self.world.tables, sink)
     }
 

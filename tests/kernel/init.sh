@@ -101,14 +101,19 @@ afterimage info /tmp/turns.aft | grep Books
 afterimage view /tmp/turns.aft gaps
 say turns "$(afterimage view /tmp/turns.aft gaps | grep -c 'on_sys_exit\|same CPU') $(afterimage read /tmp/turns.aft evt.type=write and evt.rawres=1 | wc -l)"
 
-# Neither are programs that begin and end on a busy CPU: what the kernel did not run for one of them is told. Of the whole host,
-# because of a tree whose fork was not seen its children are not seen either.
-afterimage record -q --host --ring 64MiB -o /tmp/brief.aft -- sh -c '
-    for at in 1 2 3 4; do (for one in $(seq 100); do /bin/true; done) & done; wait'
-afterimage view /tmp/brief.aft gaps
-found=$(afterimage read /tmp/brief.aft evt.type=execve and proc.exepath=/bin/true and evt.failed=false | wc -l)
-told=$(afterimage view /tmp/brief.aft gaps | grep -o 'on_exec [0-9]* times' | awk '{ all += $2 } END { print all + 0 }')
-say brief "$((found + told >= 400)) $found $told"
+# Neither are programs that begin and end on a busy CPU: what the kernel did not run for one of them is told, and of a tree a child
+# whose fork was left out is taken in when it becomes another program.
+brief() { # brief NAME OPTION…
+    local name=$1 found told; shift
+    afterimage record -q --ring 64MiB -o /tmp/$name.aft "$@" -- sh -c '
+        for at in 1 2 3 4; do (for one in $(seq 100); do /bin/true; done) & done; wait'
+    afterimage view /tmp/$name.aft gaps
+    found=$(afterimage read /tmp/$name.aft evt.type=execve and proc.exepath=/bin/true and evt.failed=false | wc -l)
+    told=$(afterimage view /tmp/$name.aft gaps | grep -o 'on_exec [0-9]* times' | awk '{ all += $2 } END { print all + 0 }')
+    say $name "$((found + told >= 400)) $found $told"
+}
+brief brief --host
+brief tree
 
 # Each setting of the wall clock is told, by how much, and no event changes its place.
 afterimage record -q -o /tmp/clock.aft -- sh -c '

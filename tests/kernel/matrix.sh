@@ -100,6 +100,7 @@ for kernel in "${kernels[@]}"; do
     check "control groups of version 1" "$(word legacy)" "0 7 0"
     check "tasks that take turns" "$(word turns)" "0 18000"
     check "programs on a busy CPU" "$(word brief | cut -d ' ' -f 1)" 1
+    check "programs of a tree on a busy CPU" "$(word tree | cut -d ' ' -f 1)" 1
     check "steps of the clock" "$(word clock)" "0 ahead back ahead back ahead "
     check "the order of events" "$(word order)" kept
     check "a watch, clock set, host renamed" "$(word watch)" "now 1 1"

@@ -4,7 +4,6 @@
 use super::{FLUSH_WATCHED, LAST_ANSWERS, LAST_LISTENS, ONE_LOOK, Recorder};
 use crate::error::Error;
 use crate::host;
-use crate::intake::ring_gap;
 use crate::sink::{self, Sink};
 use crate::watch::{Store, Watcher};
 use crate::wire::WAITING_MAX;
@@ -154,8 +153,11 @@ impl Recorder {
             sink.gap(gap)?;
         }
         for loss in self.rings.tail_losses() {
-            sink.gap(ring_gap(&loss, end_ns))?;
+            if let Some(gap) = self.losses.take(loss, end_ns) {
+                sink.gap(gap)?;
+            }
         }
+        self.losses.rest().try_for_each(|gap| sink.gap(gap))?;
         self.side_gap(sink, end_ns, true)?;
         let books = self.rings.books();
         if books.nested > 0 {
