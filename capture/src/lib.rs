@@ -24,6 +24,7 @@ mod host;
 mod intake;
 mod load;
 mod losses;
+pub mod memory;
 mod objects;
 mod plan;
 mod pressure;

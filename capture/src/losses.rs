@@ -13,8 +13,8 @@ const NEAR_NS: u64 = 100_000_000;
 /// What was lost and is not told yet.
 #[derive(Default)]
 pub struct Losses {
-    /// At most one of each CPU and reason.
-    open: Vec<Loss>,
+    /// At most one of each CPU and reason, and whether it is several.
+    open: Vec<(Loss, bool)>,
 }
 
 impl Losses {
@@ -28,14 +28,16 @@ impl Losses {
             },
             ..loss
         };
-        let same = |open: &&mut Loss| (open.cpu, open.why) == (loss.cpu, loss.why);
-        let Some(open) = self.open.iter_mut().find(same) else {
-            self.open.push(loss);
+        let same = |(open, _): &&mut (Loss, bool)| (open.cpu, open.why) == (loss.cpu, loss.why);
+        let Some(slot) = self.open.iter_mut().find(same) else {
+            self.open.push((loss, false));
             return None;
         };
-        if loss.before_ns.saturating_sub(open.after_ns) > NEAR_NS {
-            return Some(gap(&std::mem::replace(open, loss)));
+        if loss.before_ns.saturating_sub(slot.0.after_ns) > NEAR_NS {
+            return Some(gap(std::mem::replace(slot, (loss, false))));
         }
+        let (open, several) = slot;
+        *several = true;
         open.before_ns = open.before_ns.max(loss.before_ns);
         open.count += loss.count;
         for (all, more) in open.classes.iter_mut().zip(loss.classes) {
@@ -46,12 +48,13 @@ impl Losses {
 
     /// What is not told yet, in order of time: to be told before the events behind it are handed on.
     pub fn rest(&mut self) -> impl Iterator<Item = Gap> {
-        self.open.sort_by_key(|loss| loss.after_ns);
-        self.open.drain(..).map(|loss| gap(&loss))
+        self.open.sort_by_key(|(loss, _)| loss.after_ns);
+        self.open.drain(..).map(gap)
     }
 }
 
-fn gap(loss: &Loss) -> Gap {
+/// Of several there are events in between, so that no range of numbers is missing: those of the events say which are.
+fn gap((loss, several): (Loss, bool)) -> Gap {
     let classes: Vec<String> = (loss.classes.iter().enumerate())
         .filter(|(_, count)| **count > 0)
         .map(|(class, count)| {
@@ -68,7 +71,7 @@ fn gap(loss: &Loss) -> Gap {
         end: BootNs(loss.before_ns),
         cpu: Some(loss.cpu),
         count: Some(loss.count),
-        first_seq: Some(loss.first_seq),
+        first_seq: (!several).then_some(loss.first_seq),
         detail: classes.join(", "),
     }
 }
@@ -113,7 +116,10 @@ mod tests {
         assert_eq!(told.len(), 10);
         assert_eq!(told.iter().filter_map(|gap| gap.count).sum::<u64>(), 2_000);
         let (first, name) = (&told[0], Class::from_code(0).expect("a class").name());
-        assert_eq!((first.start.0, first.end.0), (0, 100 * ms));
+        assert_eq!(
+            (first.start.0, first.end.0, first.first_seq),
+            (0, 100 * ms, None)
+        );
         assert_eq!(first.detail, format!("{name} 200"));
         assert!(told.windows(2).all(|two| two[0].end == two[1].start));
     }

@@ -7,9 +7,7 @@ use afterimage_format::{Artifact, Batch, Writer};
 use afterimage_model::{BootNs, Gap, Schema, Tables};
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{
-    Receiver, RecvTimeoutError, Sender, SyncSender, TryRecvError, channel, sync_channel,
-};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
 use std::time::{Duration, Instant};
 
 /// Chunks that may wait for the thread that writes them; past it the rings have to hold what comes.
@@ -72,6 +70,8 @@ pub enum Message {
 pub struct Remote {
     messages: SyncSender<Message>,
     empty: Receiver<Batch>,
+    /// A second empty batch; more are not kept once they are needless.
+    spare: Option<Batch>,
 }
 
 /// The far end: what the thread runs.
@@ -87,6 +87,7 @@ pub fn pair() -> (Remote, Encoder) {
     let remote = Remote {
         messages: to,
         empty,
+        spare: None,
     };
     let encoder = Encoder {
         messages,
@@ -140,12 +141,10 @@ impl Remote {
 impl Sink for Remote {
     fn chunk(&mut self, batch: Batch, needs: Tables) -> Result<Batch, Error> {
         self.send(Message::Chunk(Box::new(batch), needs))?;
-        match self.empty.try_recv() {
-            Ok(batch) => Ok(batch),
-            Err(TryRecvError::Empty | TryRecvError::Disconnected) => {
-                Ok(Batch::new(Schema::current()))
-            }
-        }
+        let mut empty = self.empty.try_iter();
+        let batch = empty.next().or_else(|| self.spare.take());
+        self.spare = empty.last().or(self.spare.take());
+        Ok(batch.unwrap_or_else(|| Batch::new(Schema::current())))
     }
 
     fn gap(&mut self, gap: Gap) -> Result<(), Error> {

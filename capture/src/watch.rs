@@ -4,6 +4,7 @@
 mod incident;
 mod spill;
 mod states;
+mod words;
 
 use crate::error::Error;
 use crate::host;
@@ -632,17 +633,8 @@ impl<S: Store> Watcher<S> {
                     previous_ns: row.time.0,
                 };
                 if let Some(Fired { mut why, after }) = trigger.fires(&ctx) {
-                    let name = ctx.ty().map_or("?", |ty| ty.name.as_str());
                     if why.is_empty() {
-                        // What a runtime tells is by no process.
-                        let process = needs.proc(row.proc).filter(|process| process.key.pid != 0);
-                        why = match process {
-                            Some(process) => {
-                                let comm = String::from_utf8_lossy(&process.comm);
-                                format!("{name} by {comm} ({})", process.key.pid)
-                            }
-                            None => name.to_owned(),
-                        };
+                        why = words::of(&ctx);
                     }
                     firings.push(Firing {
                         at,

@@ -374,6 +374,7 @@ pub fn run(
     begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     target.check()?;
+    afterimage_capture::memory::give_back();
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
     let name = wanted.key.as_deref();
     let key = name.map(keyring::load).transpose()?;

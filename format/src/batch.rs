@@ -127,6 +127,23 @@ pub(crate) struct Slot {
     pub values: Vec<i64>,
 }
 
+/// Entries of a list, or of a table, of which the memory is never worth giving back.
+const LITTLE: usize = 1024;
+
+/// How many entries' memory something keeps that is emptied: what it was used for last, not what another mix of events needed
+/// once. `None` when all of it.
+fn kept(capacity: usize, used: usize) -> Option<usize> {
+    (capacity > 4 * used.max(LITTLE)).then_some(2 * used)
+}
+
+fn empty<T>(list: &mut Vec<T>) {
+    let kept = kept(list.capacity(), list.len());
+    list.clear();
+    if let Some(kept) = kept {
+        list.shrink_to(kept);
+    }
+}
+
 /// The arguments of the events of one type, argument by argument: that is how a chunk has them.
 #[derive(Default)]
 pub(crate) struct Args {
@@ -236,11 +253,15 @@ impl Dictionary {
         })
     }
 
-    /// Makes it empty, keeping its memory.
+    /// Makes it empty, keeping the memory that the next chunk may need.
     pub(crate) fn clear(&mut self) {
+        let kept = kept(self.places.capacity(), self.places.len());
         self.places.clear();
-        self.entries.clear();
-        self.bytes.clear();
+        if let Some(kept) = kept {
+            self.places.shrink_to(kept, |_| 0);
+        }
+        empty(&mut self.entries);
+        empty(&mut self.bytes);
     }
 }
 
@@ -295,7 +316,11 @@ impl Files {
     }
 
     fn clear(&mut self) {
+        let kept = kept(self.all.capacity(), self.all.len());
         self.all.clear();
+        if let Some(kept) = kept {
+            self.all.shrink_to(kept);
+        }
         self.recent.clear();
     }
 }
@@ -558,14 +583,14 @@ impl Batch {
         needed.take(tables)
     }
 
-    /// Makes it empty, keeping its memory.
+    /// Makes it empty, keeping the memory that the next chunk may need.
     pub fn clear(&mut self) {
-        self.lines.clear();
+        empty(&mut self.lines);
         for of_type in &mut self.args {
             of_type.events = 0;
             for slot in &mut of_type.slots {
-                slot.tags.clear();
-                slot.values.clear();
+                empty(&mut slot.tags);
+                empty(&mut slot.values);
             }
         }
         self.values = 0;

@@ -4,7 +4,7 @@
 use crate::cgroup::Cgroup;
 use crate::child::{self, End};
 use afterimage_capture::{Options, Recorder, Scope};
-use afterimage_format::{Artifact, Chunk, Keyframe, Reader, Writer, WriterOptions};
+use afterimage_format::{Artifact, Chunk, Keyframe, Note, Reader, Writer, WriterOptions};
 use afterimage_model::{BootNs, Ctx, Gap, GapCause, Manifest, Schema, Tables, Totals, Value};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -28,6 +28,8 @@ pub struct Capture {
     pub state: Tables,
     /// Files that are kept with it.
     pub artifacts: Vec<Artifact>,
+    /// What was noted in it.
+    pub notes: Vec<Note>,
     /// Its last keyframe.
     pub keyframe: Option<Keyframe>,
     /// How many keyframes it has.
@@ -255,6 +257,7 @@ impl Capture {
             schema: reader.schema().clone(),
             chunks,
             gaps: reader.gaps().to_vec(),
+            notes: reader.notes().to_vec(),
             totals: reader
                 .totals()
                 .cloned()

@@ -12,12 +12,12 @@ use crate::recording::books;
 use crate::source::{Source, each, unreadable};
 use crate::table::{Align, Table};
 use crate::units::{plural, show_count};
-use afterimage_format::{Parent, PublicKey};
+use afterimage_format::{Note, Parent, PublicKey};
 use afterimage_indexer::{Progress, Session, duration_text};
 use afterimage_model::fields::by_name;
 use afterimage_model::{
     BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, GapCause,
-    Origin, Process, Safe, Tables, TypeId,
+    Manifest, Origin, Process, Safe, Tables, TypeId,
 };
 use clap::Args;
 use std::collections::BTreeMap;
@@ -231,6 +231,21 @@ fn print(
             lines.push((name, safe(value)));
         }
     }
+    let remarks: Vec<&Note> = remarks(source).collect();
+    let when = |note: &Note| {
+        let at = note.about.map(|about| m.wall_ns(about.0));
+        at.map_or_else(String::new, |ns| {
+            format!("{}: ", zone.civil(m, ns).time_of_day())
+        })
+    };
+    for (at, note) in remarks.iter().take(MOST_REMARKS).enumerate() {
+        let name = if at == 0 { "Notes" } else { "" };
+        lines.push((name, format!("{}{}", when(note), safe(&note.text))));
+    }
+    if let Some(more) = remarks.len().checked_sub(MOST_REMARKS).filter(|n| *n > 0) {
+        let text = format!("and {more} more (the bookmarks of afterimage inspect)");
+        lines.push(("", text));
+    }
     if !source.lineage.recipients.is_empty() {
         lines.push(("Encrypted to", safe(&source.lineage.recipients.join(", "))));
     }
@@ -302,6 +317,14 @@ fn print(
         }
     }
     Ok(())
+}
+
+/// Remarks that are printed; all are in the JSON.
+const MOST_REMARKS: usize = 16;
+
+/// What was noted of it by who recorded it or looked at it: each trigger that fired, and bookmarks.
+fn remarks(source: &Source) -> impl Iterator<Item = &Note> {
+    source.notes.iter().filter(|note| note.action.is_empty())
 }
 
 /// Who signed it, as it says itself.
@@ -549,7 +572,22 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         .values()
         .map(|c| container_json(session, c))
         .collect();
-    o.raw("containers", &format!("[{}]", containers.join(",")));
+    let notes: Vec<String> = remarks(source).map(|note| note_json(m, note)).collect();
+    o.raw("notes", &format!("[{}]", notes.join(",")))
+        .raw("containers", &format!("[{}]", containers.join(",")));
+    o.end()
+}
+
+fn note_json(manifest: &Manifest, note: &Note) -> String {
+    let mut o = Object::new();
+    if note.made_ns != 0 {
+        o.number("note.made_ns", note.made_ns);
+    }
+    if let Some(about) = note.about {
+        o.number("note.about_ns", manifest.wall_ns(about.0));
+    }
+    o.text("note.author", &note.author)
+        .text("note.text", &note.text);
     o.end()
 }
 

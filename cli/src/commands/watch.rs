@@ -182,6 +182,7 @@ impl Watch {
         let key = (!self.no_sign).then(|| self.key.clone());
         // Made now when it is missing, and refused now when it is none; it stays the user's who starts this.
         drop(key.as_deref().map(keyring::load).transpose()?);
+        afterimage_capture::memory::give_back();
         let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
         let mut doors = Doors::default();
         if let Some(settings) = &config.webhook {

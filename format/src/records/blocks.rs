@@ -97,7 +97,7 @@ record! { Gap, Gap { cause: GapCause::Other, start: BootNs(0), end: BootNs(0), c
     3 end "First whole instant after the loss.";
     4 cpu "The CPU; not there for all.";
     5 count "Events missing; not there when not known.";
-    6 first_seq "Number on its CPU of the first missing event.";
+    6 first_seq "Number on its CPU of the first missing event, where those behind it are all that is missing. Else the numbers of the events around and between say which are.";
     7 detail "Anything else.";
 }
 

@@ -198,6 +198,14 @@ fn what_came_before_the_trigger_and_what_came_after_are_in_the_file() {
     };
     assert_eq!(opens(b"/etc/hostname"), 40, "what was quiet is there");
     assert_eq!(opens(secret_text.as_bytes()), 1);
+    // Which deed it was, and whose, is noted.
+    let deed = format!("openat {secret_text} by ");
+    let noted = |text: &str| text.contains(&deed) && text.ends_with(&format!("({})", pids.0));
+    let notes: Vec<&str> = (capture.notes.iter().map(|note| note.text.as_str())).collect();
+    assert!(
+        matches!(notes.as_slice(), [note] if noted(note)),
+        "{notes:?}"
+    );
     let end = events.iter().find(|ctx| ctx.name() == "procexit");
     let end = end.expect("its end");
     assert_eq!(end.number("signal"), Some(i64::from(libc::SIGKILL)));
