@@ -112,6 +112,20 @@ struct {
     __uint(type, MAP_RINGBUF);
     __uint(max_entries, 1 << 21);
 } side SEC(".maps");
+/* Which capabilities a program of a process had, and which it lacked, when the kernel asked: of the last that were asked. */
+struct asked {
+    __u64 start_ns;
+    __u32 tgid, exec_id;
+};
+struct answers {
+    __u64 had[2];
+};
+struct {
+    __uint(type, MAP_LRU_HASH);
+    __uint(max_entries, 8192);
+    __type(key, struct asked);
+    __type(value, struct answers);
+} asked_capabilities SEC(".maps");
 /* Since when the call of a thread waits, by thread id. */
 struct {
     __uint(type, MAP_HASH);

@@ -869,6 +869,44 @@ HOOK("tp_btf/module_free", on_module_free)
     return whole_module_event(ctx, MODULE_FREE);
 }
 
+#define CAP_SYS_ADMIN 21
+
+/*
+ * Capabilities, the first time that a program is found to have one, and the first time that it is found to lack one. Each mmap, brk and fork
+ * asks for CAP_SYS_ADMIN only to find out how much memory may be promised: that it is lacking says nothing.
+ */
+HOOK("tp_btf/cap_capable", on_capable)
+{
+    struct task_struct *task = current_task();
+    __u32 cap = (__u32)ctx[3], had = !(__u32)ctx[4];
+    if (cap > 63 || (cap == CAP_SYS_ADMIN && !had))
+        return 0;
+    __u64 cgroup = cgroup_id(task);
+    if (OF(task, tgid) == self_tgid || !in_scope(task, cgroup))
+        return 0;
+    struct task_struct *leader = OF(task, group_leader);
+    struct asked who = { .start_ns = start_of(leader), .tgid = OF(task, tgid), .exec_id = (__u32)OF(task, self_exec_id) };
+    struct answers none = {}, *known = bpf_map_lookup_elem(&asked_capabilities, &who);
+    if (!known) {
+        bpf_map_update_elem(&asked_capabilities, &who, &none, 0);
+        known = bpf_map_lookup_elem(&asked_capabilities, &who);
+        if (!known)
+            return 0;
+    }
+    __u64 bit = 1ULL << cap, *told = had ? &known->had[1] : &known->had[0];
+    if (*told & bit)
+        return 0;
+    struct writer w;
+    struct record_head *h = begin(&w, task, cgroup, CAPABLE);
+    if (!h)
+        return 0;
+    *told |= bit;
+    say(h, cap, had, 0);
+    put_task(number_of(task));
+    commit(&w);
+    return 0;
+}
+
 /* PF_EXITING: the thread will not return from its call. */
 #define EXITING 4
 

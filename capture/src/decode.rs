@@ -200,7 +200,7 @@ impl Head {
         let front = RecordHead::read(bytes).ok_or(DecodeError::Short(bytes.len()))?;
         let kind = u32::from(front.kind);
         if !(Kind::SYSCALL..=Kind::OOM).contains(&kind)
-            && !(Kind::URING_SUBMIT..=Kind::MODULE_FREE).contains(&kind)
+            && !(Kind::URING_SUBMIT..=Kind::CAPABLE).contains(&kind)
         {
             return Err(DecodeError::Kind(front.kind));
         }

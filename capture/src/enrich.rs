@@ -342,6 +342,7 @@ impl World {
             | Kind::TCP_RECEIVE_RESET
             | Kind::TCP_SEND_RESET => self.tcp_event(cpu, record),
             Kind::TASK_RENAME => self.renamed(cpu, record),
+            Kind::CAPABLE => self.capable(cpu, record),
             Kind::MODULE_REQUEST | Kind::MODULE_LOAD | Kind::MODULE_FREE => {
                 self.module(cpu, record)
             }
@@ -518,6 +519,7 @@ mod tests {
             "module_request",
             "module_load",
             "module_free",
+            "cap_capable",
         ] {
             assert!(current_type(name).is_some(), "{name}");
         }

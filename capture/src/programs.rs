@@ -148,6 +148,12 @@ pub(crate) const PROGRAMS: &[Row] = &[
         false,
         "modules of the kernel that are removed",
     ),
+    (
+        "on_capable",
+        "cap_capable",
+        false,
+        "capabilities that programs have or lack when the kernel asks (Linux 6.14 and later)",
+    ),
     ("on_switch", "sched_switch", false, TIMED),
 ];
 

@@ -83,6 +83,7 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("MODULE_REQUEST", Kind::MODULE_REQUEST),
     ("MODULE_LOAD", Kind::MODULE_LOAD),
     ("MODULE_FREE", Kind::MODULE_FREE),
+    ("CAPABLE", Kind::CAPABLE),
     ("PART_ARG", Tag::ARG),
     ("PART_FILE", Tag::FILE),
     ("PART_PATH", Tag::PATH),
@@ -194,6 +195,8 @@ numbers! {
         MODULE_LOAD = 44,
         /// A module is removed.
         MODULE_FREE = 45,
+        /// The kernel asks whether a task has a capability.
+        CAPABLE = 46,
         /// Whose records follow on this CPU: a [`Context`], no event of its own.
         CONTEXT = 128,
         /// What was not recorded on this CPU since the record before: a [`LossCounts`], no event of its own.

@@ -1754,6 +1754,10 @@ pub const FLAG_SETS: &[FlagSet] = &[
         ],
     },
     FlagSet {
+        name: "cap_result",
+        entries: &[("DENIED", 0, ALL), ("GRANTED", 1, ALL)],
+    },
+    FlagSet {
         name: "cap_version",
         entries: &[
             ("_LINUX_CAPABILITY_VERSION_1", 0x19980330, ALL),

@@ -693,6 +693,7 @@ pub const HAPPENINGS: &[Syscall] = syscalls! {
     tcp_receive_reset {} Net (state: Enum("tcp_state")) "The other end reset a TCP connection.";
     tcp_send_reset {} Net (state: Enum("tcp_state")) "This end reset a TCP connection.";
     task_rename {} Process (tid: Pid, comm: Str) "A thread's name was changed by another way than exec or prctl.";
+    cap_capable {} Cred (cap: Flags("capability"), result: Flags("cap_result")) "The kernel asked whether a process has a capability: told once of each program and answer. That CAP_SYS_ADMIN is lacking is not told.";
     module_request {} System (name: Str) "The kernel asked for a module by itself, because of what this thread does: a kind of socket, a file system, a program's format.";
     module_load {} System (name: Str, taints: Flags("module_taint")) "A kernel module was loaded.";
     module_free {} System (name: Str, taints: Flags("module_taint")) "A kernel module was removed.";

@@ -1,4 +1,4 @@
-//! Modules of the kernel: asked for, loaded, removed.
+//! Modules of the kernel: asked for, loaded, removed. And capabilities that it asked for.
 
 use super::{Outcome, World};
 use crate::decode::Record;
@@ -17,5 +17,14 @@ impl World {
             _ => ("module_free", vec![name, taints]),
         };
         self.finish(cpu, record, id, known, ty, args.into(), None)
+    }
+
+    /// A capability, by its number, and whether it was there.
+    pub(super) fn capable(&mut self, cpu: u16, record: &Record) -> Outcome {
+        let (id, known) = self.who(record);
+        let [cap, had, ..] = record.head.args;
+        let args = [cap, had].map(|number| Value::Num(number as i64));
+        let args = args.into_iter().collect();
+        self.finish(cpu, record, id, known, "cap_capable", args, None)
     }
 }

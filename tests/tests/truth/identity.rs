@@ -63,3 +63,54 @@ fn two_lives_of_one_pid_are_two_processes() {
     );
     assert_ne!(first.id, second.id);
 }
+
+#[test]
+fn a_program_tells_each_capability_once_that_it_has_and_once_that_it_lacks() {
+    needs_recording!();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mine = folder.path().join("mine");
+    std::fs::write(&mine, "nothing").expect("a file");
+    let cgroup = Cgroup::fresh("able").expect("a control group");
+    let (capture, (pid, _)) = harness::record(inside(&cgroup), || {
+        harness::run_in(&cgroup, || {
+            for owner in [1, 2, 0] {
+                std::os::unix::fs::chown(&mine, Some(owner), None).expect("root may");
+            }
+            // SAFETY: changes who this process is.
+            unsafe { libc::setuid(65_534) };
+            for _ in 0..3 {
+                std::fs::read("/etc/shadow").expect_err("it is root's alone");
+            }
+            0
+        })
+    });
+    let sees = |sentence: &String| sentence.starts_with("on_capable: ");
+    if !capture.manifest.coverage.iter().any(sees) {
+        assert!(
+            capture.manifest.not_covered.iter().any(sees),
+            "{:?}",
+            capture.manifest
+        );
+        harness::skip("this kernel does not tell what it asks capabilities for");
+        return;
+    }
+    let all = capture.of_thread(pid);
+    // include/uapi/linux/capability.h
+    const CHOWN: i64 = 0;
+    const DAC_READ_SEARCH: i64 = 2;
+    const SETUID: i64 = 7;
+    const SYS_ADMIN: i64 = 21;
+    let asked = |cap: i64, had: bool| {
+        let told = all.iter().filter(|e| {
+            let result = Some(i64::from(had));
+            e.name() == "cap_capable"
+                && e.number("cap") == Some(cap)
+                && e.number("result") == result
+        });
+        told.count()
+    };
+    assert_eq!(asked(CHOWN, true), 1);
+    assert_eq!(asked(SETUID, true), 1);
+    assert_eq!(asked(DAC_READ_SEARCH, false), 1);
+    assert_eq!(asked(SYS_ADMIN, false), 0);
+}
