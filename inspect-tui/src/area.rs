@@ -1,5 +1,9 @@
 //! Where things are on the screen: the plan that views draw by and clicks are found by.
 
+mod hidden;
+
+pub use hidden::shown_columns;
+
 /// A rectangle of cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Area {

@@ -3,6 +3,7 @@
 
 mod answers;
 mod asking;
+mod choosing;
 pub mod entry;
 pub mod events;
 pub mod instant;
@@ -24,7 +25,7 @@ pub use readings::{first_kept, keeping, tree_column};
 
 use entry::{Entry, Kind};
 use events::EventList;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use table::Table;
 
@@ -189,6 +190,8 @@ pub struct State {
     pub speed: usize,
     /// Whether what is hidden is shown.
     pub reveal: bool,
+    /// Columns that the user does not want to see, by the view's id.
+    pub hidden: BTreeMap<&'static str, BTreeSet<usize>>,
     /// Marked events and what was noted of them.
     pub bookmarks: BTreeMap<u64, String>,
     /// When marked events happened, ns since boot, as far as it is known; `None` where there is no such event.
@@ -246,6 +249,7 @@ impl State {
             playing: false,
             speed: instant::REAL,
             reveal: false,
+            hidden: BTreeMap::new(),
             bookmarks: BTreeMap::new(),
             moments: BTreeMap::new(),
             alerts: Vec::new(),
@@ -304,6 +308,13 @@ impl State {
             Action::Back => self.back(),
             Action::Drill => self.drill(),
             Action::Dig => self.dig(),
+            Action::Through => self.pick(Kind::Through),
+            Action::Spectrum => {
+                if let Some(view) = afterimage_query::view("latency") {
+                    self.go_into(view);
+                }
+            }
+            Action::Columns => self.pick(Kind::Column),
             Action::OpenView(key) => {
                 if let Some(view) = VIEWS.iter().find(|view| view.key == key) {
                     self.open(view);
@@ -312,11 +323,7 @@ impl State {
             Action::Sort | Action::SortLeft | Action::SortRight => self.sort(action),
             Action::FilterCell => self.filter_cell(true),
             Action::ExcludeCell => self.filter_cell(false),
-            Action::Fold => {
-                if let Body::Table(table) = &mut self.step_mut().body {
-                    table.fold();
-                }
-            }
+            Action::Fold => self.fold_or_play(),
             Action::ZoomIn => self.zoom(true),
             Action::ZoomOut => self.zoom(false),
             Action::WholeSpan => {

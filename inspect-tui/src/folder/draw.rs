@@ -245,6 +245,7 @@ fn body(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
     let rows = Rows {
         columns: row.columns,
         widths: widths(state),
+        hidden: Default::default(),
         tree: None,
         sort: table.sort,
         cursor: table.cursor.checked_sub(table.top),

@@ -99,6 +99,7 @@ impl State {
 
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
     pub(super) fn settle(&mut self) {
+        self.settle_column();
         self.settle_order();
         self.keep_in_sight();
         self.settle_marks();

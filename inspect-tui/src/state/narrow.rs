@@ -301,15 +301,19 @@ impl State {
     }
 
     pub(super) fn sort(&mut self, action: Action) {
-        let last = self.step().view.columns.len().saturating_sub(1);
-        match &mut self.step_mut().body {
+        let beside = match &self.step().body {
             Body::Table(table) => {
                 let sort = table.wanted.as_ref().map_or(table.sort, |next| next.sort);
                 let at = sort.map_or(table.column, |sort| sort.0);
-                match action {
-                    Action::SortLeft => table.column = at.saturating_sub(1),
-                    Action::SortRight => table.column = (at + 1).min(last),
-                    _ => {}
+                self.column_beside(at, action == Action::SortRight)
+            }
+            _ => 0,
+        };
+        match &mut self.step_mut().body {
+            Body::Table(table) => {
+                let sort = table.wanted.as_ref().map_or(table.sort, |next| next.sort);
+                if action != Action::Sort {
+                    table.column = beside;
                 }
                 let column = table.column;
                 if action == Action::Sort || sort.is_none_or(|sort| sort.0 != column) {

@@ -61,17 +61,18 @@ impl State {
 
     /// To the next column, tile or step of the timeline.
     pub(super) fn sideways(&mut self, right: bool) {
-        let columns = self.step().view.columns.len();
         let by = if right { 1 } else { -1 };
         let (pane, width) = (self.pane, self.plan().body.width);
+        let column = match &self.step().body {
+            Body::Events(list) => list.column,
+            Body::Table(table) => table.column,
+            Body::Overview(_) => 0,
+        };
+        let beside = self.column_beside(column, right);
         match (&mut self.step_mut().body, pane) {
             (_, Pane::Timeline) => self.move_cursor(by),
-            (Body::Events(list), _) => {
-                list.column = moved(list.column, by, columns.saturating_sub(1))
-            }
-            (Body::Table(table), _) => {
-                table.column = moved(table.column, by, columns.saturating_sub(1))
-            }
+            (Body::Events(list), _) => list.column = beside,
+            (Body::Table(table), _) => table.column = beside,
             (Body::Overview(view), _) => {
                 view.cursor = board::sideways(view.cursor, right, width, &view.shown());
             }
@@ -260,7 +261,8 @@ impl State {
             Body::Events(events) => (events.top, events.cursor, events.len(), events.column),
             Body::Overview(_) => return,
         };
-        let placed = area::columns(&widths, list.width.saturating_sub(area::GUTTER), column);
+        let room = list.width.saturating_sub(area::GUTTER);
+        let placed = area::shown_columns(&widths, self.hidden_columns(), room, column);
         let inside = (x - list.x).saturating_sub(area::GUTTER);
         let hit = placed
             .iter()

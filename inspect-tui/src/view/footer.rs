@@ -8,7 +8,8 @@ use crate::show;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
 use crate::worker::{Lane, MOST_MATCHES};
-use afterimage_query::{Shape, TILES};
+use afterimage_indexer::{self as indexer, bytes_text};
+use afterimage_query::{Counted, Shape, TILES, Tile, Unit};
 
 /// Draws the counts of the view, and to their right progress or the last notice.
 pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
@@ -99,11 +100,43 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
                 "{}: {} What is in damaged parts of the file is not counted.",
                 tile.title, tile.doc
             ),
-            Some(tile) => format!("{}: {}", tile.title, tile.doc),
+            Some(tile) => format!(
+                "{}: {}{}",
+                tile.title,
+                tile.doc,
+                more_of_tile(tile, counted.as_ref())
+            ),
             None => why::empty(state),
         };
         canvas.text(area, x, 0, &text, Role::Dim);
     }
+}
+
+/// How much of it there is a second, where it begins, and what is asked for it.
+fn more_of_tile(tile: &Tile, counted: Option<&indexer::Overview>) -> String {
+    let tally = counted.and_then(|all| {
+        let tally = all.tiles.iter().find(|tally| tally.tile.id == tile.id)?;
+        Some((tally, all.span))
+    });
+    let mut out = String::new();
+    if let Some((tally, (from, to))) = tally
+        && let Some(first) = tally.first_num
+    {
+        let seconds = to.saturating_sub(from) as f64 / 1e9;
+        if seconds > 0.0 && !matches!(tile.counted, Counted::Distinct(_)) {
+            let rate = tally.total as f64 / seconds;
+            let rate = match tile.unit {
+                Unit::Bytes => bytes_text(rate as i128),
+                _ => format!("{rate:.1}"),
+            };
+            out += &format!(" {rate}/s,");
+        }
+        out += &format!(" first #{first}.");
+    }
+    if !tile.filter.is_empty() {
+        out += &format!(" Filter: {}", tile.filter);
+    }
+    out
 }
 
 /// What is said while rows are brought into another order.

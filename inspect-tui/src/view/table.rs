@@ -92,6 +92,7 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
             view.columns.iter().enumerate().map(width),
             area.width,
         ),
+        hidden: Default::default(),
         tree: None,
         sort: None,
         cursor: said.cursor.checked_sub(said.top),
@@ -125,6 +126,7 @@ fn draw_rows(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
     let rows = Rows {
         columns: view.columns,
         widths: state.column_widths(),
+        hidden: state.hidden_columns().clone(),
         tree,
         sort: table.sort.or(own),
         cursor: table.cursor.checked_sub(table.top),

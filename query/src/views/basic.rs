@@ -47,6 +47,10 @@ pub(super) const BASIC: &[View] = views! {
         "PPID" "proc.ppid" 8 Last Plain "The parent's pid.";
         "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Virtual memory, where another recorder sampled it.";
         "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "EXIT" "proc.end.code" 5 Last Plain "Exit code; empty where it did not end, or by a signal.";
+        "SIGNAL" "proc.end.signal" 8 Last Plain "Signal that ended it.";
+        "EXECS" "proc.exec_count" 5 Max Plain "Programs it executed since it was first seen.";
+        "SHA-256" "proc.exe_hash.sha256" 64 Last Plain "Hash of the program last executed, where it was recorded.";
     } "Every process under its parent.";
 
     "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
@@ -196,6 +200,8 @@ pub(super) const BASIC: &[View] = views! {
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
+        "PROGRAM" "proc.exepath" 24 First Plain "Path of the executed file, by the kernel's own object.";
+        "SHA-256" "proc.exe_hash.sha256" 64 First Plain "Hash of the executed file, where it was recorded.";
     } "Every program that was executed, in order.";
 
     "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "RESULT" "COMMAND" "TIME"] {
