@@ -103,7 +103,7 @@ impl Collector {
             _ => return None,
         };
         let whole = file
-            .flow
+            .own_flow()
             .filter(|f| f.is_connected() && f.local.port() != 0);
         if let Some(found) = inode.and_then(|key| self.by_inode.get(&key).copied()) {
             match kind {

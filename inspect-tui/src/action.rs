@@ -197,6 +197,8 @@ pub enum Action {
     NextBookmark,
     /// List the marked events.
     Bookmarks,
+    /// To where the user was when they left last.
+    Resume,
     /// Measure times from the selected event.
     Reference,
     /// Show what is hidden.
@@ -271,7 +273,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Help   [Char('?'), F(1)] "help" "Show the keys and what this view means.";
     Everywhere Filter [Char('/'), F(4), Char('\\')] "filter" "Edit the filter of this step; Tab completes names.";
     View Dig          [Char('d'), F(6)] "events" "Show the events behind the selected row.";
-    View Through      [Char('a')] "as" "Go into the selected row with another view: pick it by name.";
+    View Through      [Char('a')] "other view" "Go into the selected row with another view: pick it by name.";
     Rows Sort         [Char('s'), F(9)] "sort" "Sort by the selected column; again for the other way round; again for the view's own order.";
     Rows FilterCell   [Char('f')] "only this" "Narrow to rows with the value of the selected cell.";
     Rows ExcludeCell  [Char('F')] "not this" "Narrow to rows without the value of the selected cell.";
@@ -311,6 +313,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Faster       [Char('}')] "" "Play faster, up to a thousand times the speed it had.";
     Everywhere NextBookmark [Char('\'')] "" "Go to the next marked event.";
     Everywhere Bookmarks    [Char('"')] "" "List the marked events and their notes.";
+    Everywhere Resume       [Char('r')] "" "Go to where you were when you left this capture last, where something is kept of it.";
     Everywhere Link         [Char('u')] "" "Print the command that leads to this place, and hand it to the terminal's clipboard.";
     Rows Reference [Char('T')] "" "Measure times from the selected event; again to stop.";
     Rows Group     [Char('o')] "" "Group the events of this step by the field of the selected column.";

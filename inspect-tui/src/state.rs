@@ -10,6 +10,7 @@ pub mod instant;
 pub mod look;
 pub mod marks;
 mod narrow;
+mod place;
 mod readings;
 pub mod table;
 mod travel;
@@ -17,6 +18,7 @@ mod typing;
 
 use crate::action::{self, Action, Key, Scope};
 use crate::facts::Facts;
+use crate::notes::Place;
 use crate::show;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
@@ -200,6 +202,8 @@ pub struct State {
     pub alerts: Vec<u64>,
     /// Whether it was asked when rules fired.
     alerts_asked: bool,
+    /// Where the user was when they left last.
+    pub left_at: Place,
     /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
     pub notes: Option<PathBuf>,
     /// The instant from which times are measured, ns since boot.
@@ -254,6 +258,7 @@ impl State {
             moments: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_asked: false,
+            left_at: Place::default(),
             notes: None,
             reference: None,
             tickets: BTreeMap::new(),
@@ -267,6 +272,7 @@ impl State {
     /// What was asked for since the last time, for whoever made the state.
     pub fn effects(&mut self) -> Vec<Effect> {
         self.settle();
+        self.keep_place();
         std::mem::take(&mut self.effects)
     }
 
@@ -355,6 +361,7 @@ impl State {
             Action::Bookmark => self.bookmark(),
             Action::NextBookmark => self.next_bookmark(),
             Action::Bookmarks => self.list_bookmarks(),
+            Action::Resume => self.resume(),
             Action::Reference => self.reference(),
             Action::Reveal => self.toggle_reveal(),
             Action::Copy => self.copy(),

@@ -50,13 +50,26 @@ impl End {
     /// Who, and where.
     pub fn name(&self) -> Vec<u8> {
         let address = self.address.map(|address| address.to_string().into_bytes());
-        let place = address.unwrap_or_else(|| self.path.clone());
+        let place = address.unwrap_or_else(|| without_pointers(&self.path).to_vec());
         match (self.who.is_empty(), place.is_empty()) {
             (false, false) => [&self.who[..], b" ", &place].concat(),
             (false, true) => self.who.clone(),
             _ => place,
         }
     }
+}
+
+/// sysdig calls a local socket by the kernel's pointers to its two ends with the path behind them: `0->ffff88003c420800 /run/x`. What
+/// the path is says more; where there is none they stay.
+fn without_pointers(path: &[u8]) -> &[u8] {
+    let rest = || {
+        let space = path.iter().position(|byte| *byte == b' ')?;
+        let (front, rest) = path.split_at_checked(space)?;
+        let is_end = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'>');
+        let pointers = front.iter().all(is_end) && front.windows(2).any(|two| two == b"->");
+        rest.get(1..).filter(|rest| pointers && !rest.is_empty())
+    };
+    rest().unwrap_or(path)
 }
 
 /// What was said at once.

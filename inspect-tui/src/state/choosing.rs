@@ -80,8 +80,6 @@ impl State {
         }
         if hidden.len() + 1 < view.columns.len() {
             hidden.insert(column);
-        } else {
-            self.say("one column has to stay", true);
         }
     }
 
@@ -186,7 +184,7 @@ impl State {
         };
         let boot =
             wall_ns - i128::from(manifest.clock.real_ns) + i128::from(manifest.clock.boot_ns);
-        u64::try_from(boot.max(0)).ok()
+        Some(u64::try_from(boot.max(0)).unwrap_or(u64::MAX))
     }
 }
 

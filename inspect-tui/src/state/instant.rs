@@ -4,7 +4,6 @@
 use super::entry::{Entry, Kind};
 use super::{Body, Effect, Overlay, State};
 use crate::fit;
-use crate::notes;
 use crate::worker::Ask;
 use afterimage_indexer::Cell;
 use afterimage_query::{Filter, Made, Shape, VIEWS, View};
@@ -160,14 +159,6 @@ impl State {
             self.say(&says, false);
         }
         self.save();
-    }
-
-    /// Writes bookmarks and filters beside the capture.
-    pub(super) fn save(&mut self) {
-        if let (false, Some(path)) = (self.read_only, &self.notes) {
-            let text = notes::write(&self.bookmarks, &self.history);
-            self.effects.push(Effect::Save(path.clone(), text));
-        }
     }
 
     /// To the next bookmark.

@@ -127,6 +127,7 @@ fn more_of_tile(tile: &Tile, counted: Option<&indexer::Overview>) -> String {
             let rate = tally.total as f64 / seconds;
             let rate = match tile.unit {
                 Unit::Bytes => bytes_text(rate as i128),
+                _ if rate >= 100.0 => show::count(rate as u64),
                 _ => format!("{rate:.1}"),
             };
             out += &format!(" {rate}/s,");

@@ -58,7 +58,7 @@ pub(super) const BASIC: &[View] = views! {
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
         "OPS" "evt.count.call" 8 Sum Plain "Calls.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
@@ -139,7 +139,7 @@ pub(super) const BASIC: &[View] = views! {
         "CATEGORY" "syscall.class" 12 First Plain "What it is about.";
         "COUNT" "evt.count.call" 10 Sum Plain "How often.";
         "RATE/S" "evt.count.call" 9 Rate Plain "How often a second, over the span shown.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "MEAN WAIT" "evt.latency" 9 Avg Duration "How long a call that waited did, in the mean.";
         "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
         "BYTES" "evt.moved" 8 Sum Bytes "Bytes moved.";
@@ -153,7 +153,7 @@ pub(super) const BASIC: &[View] = views! {
         "NAME" "proc.name" 16 Key Plain "Name.";
         "COUNT" "evt.count.call" 9 Sum Plain "Events.";
         "RATE/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
@@ -245,7 +245,7 @@ pub(super) const BASIC: &[View] = views! {
         "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
         "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
     } "Bytes by kind of file or socket.";

@@ -1,0 +1,176 @@
+//! What the user chooses: another view of a row, columns, an instant, and the way back to where the last look ended.
+
+use super::{golden, options, play, story};
+use afterimage_inspect_tui::Options;
+use afterimage_inspect_tui::action::Action;
+use afterimage_inspect_tui::play::Player;
+
+#[test]
+fn a_row_leads_to_every_view_not_only_to_the_one_behind_enter() {
+    let told = story::break_in();
+    let mut player = play(&told, 120, 30);
+    // From an error to the processes that met it, which Enter does not do.
+    let asked = player.press("6acallers").screen();
+    assert!(
+        asked.contains("the selected row as view: callers"),
+        "{asked}"
+    );
+    let screen = player.press("<Enter>").screen();
+    let trail = screen.lines().find(|line| line.contains("errors ›"));
+    let trail = trail.unwrap_or_else(|| panic!("{screen}"));
+    assert!(trail.ends_with("callers"), "{trail}");
+    let whole = play(&told, 120, 30).press(":callers<Enter>").screen();
+    let rows = |screen: &str| {
+        let counts = screen.lines().find(|line| line.contains(" of "));
+        let number = counts.and_then(|line| line.split(' ').nth(2));
+        number.and_then(|n| n.parse::<usize>().ok()).unwrap_or(0)
+    };
+    assert!(
+        (1..rows(&whole)).contains(&rows(&screen)),
+        "{screen}\n{whole}"
+    );
+    // From a tile and from an event, too.
+    let tile = play(&told, 120, 30).press("aprocesses<Enter>").screen();
+    assert!(tile.contains("overview › events › processes"), "{tile}");
+    let event = play(&told, 120, 30)
+        .press("7<Down>aprocesses<Enter>")
+        .screen();
+    assert!(event.contains("events › #2 › processes"), "{event}");
+    assert!(event.contains("1 of 1 row"), "{event}");
+}
+
+#[test]
+fn how_long_the_calls_behind_a_row_waited_is_one_key_away() {
+    let told = story::break_in();
+    let screen = play(&told, 120, 30).press("3<F12>").screen();
+    assert!(screen.contains("› latency"), "{screen}");
+    assert!(screen.contains("<100us"), "{screen}");
+}
+
+#[test]
+fn columns_are_hidden_and_shown_again_and_the_last_one_stays() {
+    let told = story::break_in();
+    let mut player = play(&told, 120, 30);
+    let picking = player.press("4c").screen();
+    golden("columns", &format!("120x30 4c\n{picking}"));
+    let titles = |screen: &str| {
+        let line = screen.lines().find(|line| line.contains("OPS"));
+        line.unwrap_or_default().to_owned()
+    };
+    let without = player.press("<Down><Enter><Esc>").screen();
+    assert!(!titles(&without).contains(" IN "), "{without}");
+    assert!(titles(&without).contains(" OUT "), "{without}");
+    // The arrow keys pass over it, and other views are as they were.
+    player.press("<Home>").press("<Left><Left><Left><Right>s");
+    let sorted = player.screen();
+    assert!(titles(&sorted).contains("OUT▼"), "{sorted}");
+    let directories = player.press("D").screen();
+    assert!(titles(&directories).contains(" IN "), "{directories}");
+    let again = player.press("4cin<Enter><Esc>").screen();
+    assert!(titles(&again).contains(" IN"), "{again}");
+    // All of them cannot go.
+    player.press("c");
+    for _ in 0..12 {
+        player.press("<Enter><Down>");
+    }
+    let last = player.screen();
+    assert_eq!(last.matches("[x]").count(), 1, "{last}");
+}
+
+#[test]
+fn one_goes_to_an_event_or_to_a_time() {
+    let told = story::break_in();
+    let stands = |keys: &str| {
+        let screen = play(&told, 140, 36).press(keys).screen();
+        let line = screen.lines().find(|line| line.starts_with('▸'));
+        line.map_or(screen.clone(), |line| {
+            line.split_whitespace()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned()
+        })
+    };
+    assert_eq!(stands("7g#43<Enter>"), "43");
+    // The time of that event, as it is shown, leads to it from any view.
+    let screen = play(&told, 140, 36).press("7g43<Enter>").screen();
+    let line = screen.lines().find(|line| line.starts_with('▸'));
+    let time = line.and_then(|line| line.split_whitespace().nth(2));
+    let time = time.unwrap_or_else(|| panic!("{screen}")).to_owned();
+    for view in ["7", "4", ""] {
+        assert_eq!(stands(&format!("{view}g{time}<Enter>")), "43", "{time}");
+    }
+    assert_eq!(stands("7g+0s<Enter>"), "1");
+    for (wrong, says) in [
+        ("soon", "neither an event nor an instant"),
+        ("25:61", "neither an event nor an instant"),
+        ("+x", "neither an event nor an instant"),
+        ("2999-01-01", "the capture ends before that"),
+        ("0", "events are numbered from 1"),
+    ] {
+        let screen = play(&told, 140, 36)
+            .press(&format!("7g{wrong}<Enter>"))
+            .screen();
+        assert!(screen.contains(says), "{wrong}\n{screen}");
+    }
+    // A view of an instant moves to it.
+    let before = play(&told, 140, 36)
+        .press(&format!("@g{time}<Enter>"))
+        .screen();
+    assert!(before.contains(&format!("at {time}")), "{before}");
+}
+
+#[test]
+fn space_folds_a_tree_and_plays_elsewhere() {
+    let told = story::break_in();
+    let mut player = play(&told, 120, 36);
+    let whole = player.press("3").screen();
+    let folded = player.press("<Home><Down><Space>").screen();
+    assert!(folded.contains("+ ") && !whole.contains("+ "), "{folded}");
+    let playing = player.press("4<Space>").screen();
+    assert!(playing.contains("▶ until"), "{playing}");
+    // While it plays, Space stops it in a tree, too.
+    let stopped = player.press("3<Space>").screen();
+    assert!(!stopped.contains("▶ until"), "{stopped}");
+    player.act(Action::Tick(1));
+}
+
+#[test]
+fn the_way_to_where_one_left_is_kept_with_marks_and_filters_and_not_without() {
+    let told = story::break_in();
+    let folder = tempfile::tempdir().expect("a folder");
+    let capture = folder.path().join("x.aft");
+    let notes = folder.path().join("x.aft.notes");
+    let open = |read_only: bool| {
+        let options = Options {
+            path: Some(capture.clone()),
+            read_only,
+            ..options()
+        };
+        Player::new(told.session(), options, 120, 36).expect("the inspector opens")
+    };
+    assert!(open(false).press("4<Enter>q").left());
+    assert!(!notes.exists(), "who only looks leaves nothing");
+    let there = open(false)
+        .press("2<Enter>/proc.name = sh<Enter><Down>")
+        .screen();
+    assert!(there.contains("/ proc.name = sh"), "{there}");
+    let mut player = open(false);
+    player.press("2<Enter>/proc.name = sh<Enter>");
+    let left = player.screen();
+    assert!(player.press("q").left());
+    let kept = std::fs::read_to_string(&notes).expect("the notes");
+    assert!(kept.contains("step processes\n"), "{kept}");
+    let mut again = open(false);
+    let said = again.screen();
+    assert!(said.contains("r leads to where you were last"), "{said}");
+    let back = again.press("r").screen();
+    assert_eq!(back, left, "everything is as it was");
+    assert_eq!(again.press("<Backspace>").screen().lines().count(), 36);
+    // What cannot be read any more is left out.
+    std::fs::write(&notes, "afterimage notes 1\nstep nothing\nown = =\n").expect("written");
+    let lost = open(false).press("r").screen();
+    assert!(lost.contains("nothing is kept of where you were"), "{lost}");
+    let before = std::fs::read(&notes).expect("the notes");
+    assert!(open(true).press("/proc.name = sh<Enter>7q").left());
+    assert_eq!(std::fs::read(&notes).expect("the notes"), before);
+}
