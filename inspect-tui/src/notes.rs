@@ -41,6 +41,8 @@ pub struct Place {
     pub span: Option<(u64, u64)>,
     /// The instant, ns since boot.
     pub at: Option<u64>,
+    /// The event, where the last step lists events.
+    pub event: Option<u64>,
 }
 
 /// A step of a trail as text.
@@ -81,6 +83,9 @@ pub fn write(notes: &Notes) -> String {
     }
     if let Some(at) = notes.place.at {
         line("at", &at.to_string());
+    }
+    if let Some(num) = notes.place.event {
+        line("event", &num.to_string());
     }
     out
 }
@@ -129,6 +134,7 @@ pub fn read(text: &str) -> Notes {
                 }
             }
             "at" => notes.place.at = rest.parse().ok(),
+            "event" => notes.place.event = rest.parse().ok(),
             _ => {}
         }
     }
@@ -175,6 +181,7 @@ mod tests {
                 steps: vec![step("overview", ""), step("by proc.name", "evt.num=3")],
                 span: Some((3, 9)),
                 at: Some(5),
+                event: Some(3),
             },
         };
         assert_eq!(read(&write(&notes)), notes);

@@ -580,7 +580,7 @@ fn samples_of_threads_are_shares_of_a_processor_and_no_events() {
     let session = session(&events);
     let rows = |id: &str| {
         let view = afterimage_query::view(id).unwrap();
-        let progress = afterimage_indexer::Progress::default();
+        let progress = Progress::default();
         let found = session.view(view, None, None, &progress).unwrap();
         let at = |title: &str| view.columns.iter().position(|c| c.title == title).unwrap();
         let style = afterimage_indexer::TimeStyle::default();

@@ -107,6 +107,25 @@ pub(crate) struct Talk {
     pub(super) moved: [[u64; 2]; 2],
 }
 
+impl Talk {
+    /// What the two ends are called. The path in sysdig's name of a client's local socket is the server's.
+    pub fn names(&self) -> [Vec<u8>; 2] {
+        let [client, server] = &self.ends;
+        match self.path_of_server() {
+            Some(path) => [client.who.clone(), path.to_vec()],
+            None => [client.name(), server.name()],
+        }
+    }
+
+    /// The path of a local socket that only its client was recorded of.
+    pub fn path_of_server(&self) -> Option<&[u8]> {
+        let [client, server] = &self.ends;
+        let path = without_pointers(&client.path);
+        let alone = self.kind == Kind::Unix && server.name().is_empty();
+        (alone && path.len() < client.path.len()).then_some(path)
+    }
+}
+
 #[cfg(test)]
 impl Talk {
     /// A talk in which this was said, by which end: events 1, 2, 3 ….
@@ -220,5 +239,31 @@ impl Talk {
                 format!("{types} and fd.name={}", print_value(path))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sysdigs_name_of_a_local_socket_is_the_servers_path() {
+        let mut talk = Talk::for_tests(Kind::Unix, &[]);
+        for end in &mut talk.ends {
+            *end = End::default();
+        }
+        talk.ends[0].who = b"curl[7]".to_vec();
+        talk.ends[0].path = b"0->ffff88003c420800 /var/run/nscd/socket".to_vec();
+        let named = |talk: &Talk| talk.names().map(|name| String::from_utf8(name).unwrap());
+        assert_eq!(named(&talk), ["curl[7]", "/var/run/nscd/socket"]);
+        talk.ends[1].who = b"nscd[9]".to_vec();
+        assert_eq!(named(&talk), ["curl[7] /var/run/nscd/socket", "nscd[9]"]);
+        talk.ends[0].path = b"ffff88003c420800->ffff88003c420801".to_vec();
+        assert_eq!(
+            named(&talk)[0],
+            "curl[7] ffff88003c420800->ffff88003c420801"
+        );
+        talk.ends[0].path = b"/run/a name with->arrow".to_vec();
+        assert_eq!(named(&talk)[0], "curl[7] /run/a name with->arrow");
     }
 }

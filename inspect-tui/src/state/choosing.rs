@@ -43,11 +43,7 @@ impl State {
                 let Some(tile) = TILES.get(overview.cursor) else {
                     return;
                 };
-                let narrowing = match tile.filter {
-                    "" => None,
-                    filter => Filter::parse(filter).ok(),
-                };
-                self.enter(view, tile.title.to_lowercase(), narrowing);
+                self.enter_tile(view, tile, tile.filter);
             }
         }
     }

@@ -9,7 +9,9 @@ use crate::waste::drop_elsewhere;
 use crate::worker::{Ask, Lane};
 use afterimage_indexer::{Cell, Span, latencies_of};
 use afterimage_model::fields;
-use afterimage_query::{Aggregate, Column, Filter, Made, Shape, TILES, Unit, VIEWS, View, quote};
+use afterimage_query::{
+    Aggregate, Column, Filter, Made, Shape, TILES, Tile, Unit, VIEWS, View, quote,
+};
 use std::sync::atomic::AtomicBool;
 
 /// Whether a column holds one value of the events behind a row, and not something computed from several.
@@ -26,14 +28,18 @@ fn is_value(column: &Column, view: &View) -> bool {
 impl State {
     /// Opens a view by name: a new trail, with the filter the user typed for this one.
     pub(super) fn open(&mut self, view: &'static View) {
-        // What the user narrowed the last step to is easily dropped, but not easily typed again.
+        // What the user narrowed the last step to is easily dropped, but not easily typed again. What a tile asks is not the user's.
         let step = self.step();
+        let of_tile = TILES.iter().any(|tile| tile.filter == step.filter_text);
         let opened = Step {
             view,
             from: String::new(),
             narrowing: None,
-            filter: step.filter.clone(),
-            filter_text: step.filter_text.clone(),
+            filter: step.filter.clone().filter(|_| !of_tile),
+            filter_text: match of_tile {
+                true => String::new(),
+                false => step.filter_text.clone(),
+            },
             body: Body::Table(Table::default()),
         };
         drop_elsewhere(std::mem::replace(&mut self.trail, vec![opened]));
@@ -81,13 +87,11 @@ impl State {
                     return;
                 };
                 // Views that are put together from many events would see only a part of each.
-                let whole = matches!(view.shape, Shape::Made(_)) || tile.filter.is_empty();
-                let narrowing = if whole {
-                    None
-                } else {
-                    Filter::parse(tile.filter).ok()
+                let filter = match view.shape {
+                    Shape::Made(_) => "",
+                    _ => tile.filter,
                 };
-                self.enter(view, tile.title.to_lowercase(), narrowing);
+                self.enter_tile(view, tile, filter);
             }
             Body::Events(_) => self.focus(true),
             Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
@@ -118,14 +122,23 @@ impl State {
                 let (Some(tile), Some(view)) = (TILES.get(overview.cursor), events_view()) else {
                     return;
                 };
-                let narrowing = if tile.filter.is_empty() {
-                    None
-                } else {
-                    Filter::parse(tile.filter).ok()
-                };
-                self.enter(view, tile.title.to_lowercase(), narrowing);
+                self.enter_tile(view, tile, tile.filter);
             }
         }
+    }
+
+    /// Opens a tile: its filter is the step's own, which the user may change.
+    pub(super) fn enter_tile(&mut self, view: &'static View, tile: &Tile, filter: &str) {
+        self.trail.push(Step {
+            view,
+            from: tile.title.to_lowercase(),
+            narrowing: None,
+            filter: Filter::parse(filter).ok().filter(|_| !filter.is_empty()),
+            filter_text: filter.to_owned(),
+            body: Body::Table(Table::default()),
+        });
+        self.pane = Pane::Body;
+        self.reload();
     }
 
     pub(super) fn enter_row(&mut self, view: &'static View) {

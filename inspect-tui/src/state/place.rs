@@ -68,6 +68,10 @@ impl State {
             steps: self.trail.iter().map(kept).collect(),
             span: self.span,
             at: self.at,
+            event: match &self.step().body {
+                Body::Events(list) => list.num(list.cursor),
+                Body::Table(_) | Body::Overview(_) => None,
+            },
         }
     }
 
@@ -124,5 +128,8 @@ impl State {
             self.timeline.histogram = None;
         }
         self.reload();
+        if let (Body::Events(list), Some(num)) = (&mut self.step_mut().body, place.event) {
+            list.go_to(num);
+        }
     }
 }

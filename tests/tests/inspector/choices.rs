@@ -1,6 +1,7 @@
 //! What the user chooses: another view of a row, columns, an instant, and the way back to where the last look ended.
 
 use super::{golden, options, play, story};
+use afterimage_indexer::Session;
 use afterimage_inspect_tui::Options;
 use afterimage_inspect_tui::action::Action;
 use afterimage_inspect_tui::play::Player;
@@ -166,6 +167,10 @@ fn the_way_to_where_one_left_is_kept_with_marks_and_filters_and_not_without() {
     let back = again.press("r").screen();
     assert_eq!(back, left, "everything is as it was");
     assert_eq!(again.press("<Backspace>").screen().lines().count(), 36);
+    let mut events = open(false);
+    let left = events.press("7g40<Enter>").screen();
+    assert!(events.press("q").left());
+    assert_eq!(open(false).press("r").screen(), left, "on the same event");
     // What cannot be read any more is left out.
     std::fs::write(&notes, "afterimage notes 1\nstep nothing\nown = =\n").expect("written");
     let lost = open(false).press("r").screen();
@@ -173,4 +178,58 @@ fn the_way_to_where_one_left_is_kept_with_marks_and_filters_and_not_without() {
     let before = std::fs::read(&notes).expect("the notes");
     assert!(open(true).press("/proc.name = sh<Enter>7q").left());
     assert_eq!(std::fs::read(&notes).expect("the notes"), before);
+}
+
+#[test]
+fn what_a_tile_asks_is_said_and_can_be_changed_and_stays_with_its_view() {
+    let told = story::break_in();
+    let mut player = play(&told, 160, 40);
+    player.press("<Down><Down><Down><Down>");
+    let screen = player.screen();
+    let says = screen.lines().find(|line| line.contains(" Filter: "));
+    let says = says.unwrap_or_else(|| panic!("{screen}")).to_owned();
+    assert!(says.contains("first in #"), "{says}");
+    let (_, filter) = says.split_once(" Filter: ").expect("a filter");
+    let filter = filter.trim().to_owned();
+    let opened = player.press("<Enter>").screen();
+    assert!(opened.contains(&format!("/ {filter}")), "{opened}");
+    let typing = player.press("/").screen();
+    assert!(typing.contains(&format!("filter: {filter}")), "{typing}");
+    player.press("<Esc>");
+    let files = player.press("4").screen();
+    assert!(!files.contains(&filter), "{files}");
+    let mut own = play(&told, 160, 40);
+    let kept = own.press("4/proc.name = cat<Enter>7").screen();
+    assert!(kept.contains("/ proc.name = cat"), "{kept}");
+}
+
+/// The inspector on a capture of sysdig, where the folder of them is there.
+fn of_sysdig(name: &str) -> Option<Player> {
+    let captures = afterimage_tests::peers::captures();
+    let path = captures.iter().find(|path| path.ends_with(name))?;
+    let reader = afterimage_interop::open(path).expect("the capture opens");
+    let session = Session::from_reader(reader);
+    Some(Player::new(session, options(), 160, 40).expect("the inspector opens"))
+}
+
+#[test]
+fn what_was_said_is_one_key_away_from_an_event_at_a_terminal_of_sysdig_too() {
+    let Some(mut player) = of_sysdig("sf-collector_alpine_alpine.scap") else {
+        return;
+    };
+    let screen = player.press("7g576<Enter>e").screen();
+    assert!(screen.contains("› conversation"), "{screen}");
+    assert!(screen.contains("echo 123 > /tmp/test"), "{screen}");
+}
+
+#[test]
+fn who_serves_behind_a_bridge_is_the_server_in_a_capture_of_sysdig() {
+    let Some(mut player) = of_sysdig("sf-collector_mpm-event_cold_start_capture.scap") else {
+        return;
+    };
+    let http = player.press("H").screen();
+    let ends = "172.17.0.1:46782 httpd[10345] 172.17.0.4:80";
+    assert!(http.contains(ends), "{http}");
+    let map = player.press("W").screen();
+    assert!(map.contains("172.17.0.1 httpd in httpd_event"), "{map}");
 }
