@@ -1,7 +1,9 @@
 //! Where things are on the screen: the plan that views draw by and clicks are found by.
 
+mod beside;
 mod hidden;
 
+pub use beside::beside;
 pub use hidden::shown_columns;
 
 /// A rectangle of cells.

@@ -56,6 +56,8 @@ pub struct KeptStep {
     pub narrowing: String,
     /// The user's own filter.
     pub filter: String,
+    /// Whether the filters of the steps before hold no longer.
+    pub fresh: bool,
 }
 
 /// The text of a file of notes.
@@ -77,6 +79,7 @@ pub fn write(notes: &Notes) -> String {
         line("from", &step.from);
         line("narrowing", &step.narrowing);
         line("own", &step.filter);
+        line("fresh", if step.fresh { "yes" } else { "" });
     }
     if let Some((first, last)) = notes.place.span {
         line("span", &format!("{first} {last}"));
@@ -126,6 +129,11 @@ pub fn read(text: &str) -> Notes {
                     rest.clone_into(part);
                 }
             }
+            "fresh" => {
+                if let Some(step) = steps.last_mut() {
+                    step.fresh = true;
+                }
+            }
             "span" => {
                 let ends = rest.split_once(' ');
                 let parsed = ends.map(|(first, last)| (first.parse().ok(), last.parse().ok()));
@@ -173,6 +181,7 @@ mod tests {
             from: "sh[7] web".to_owned(),
             narrowing: narrowing.to_owned(),
             filter: String::new(),
+            fresh: view != "overview",
         };
         let notes = Notes {
             bookmarks: BTreeMap::from([(7, "the shell".to_owned()), (9, String::new())]),

@@ -77,6 +77,8 @@ pub struct Step {
     pub filter: Option<Filter>,
     /// Its text.
     pub filter_text: String,
+    /// Whether what the steps before were narrowed to holds no longer: what a story tells of may be anywhere.
+    pub fresh: bool,
     /// What it shows.
     pub body: Body,
 }
@@ -237,6 +239,7 @@ impl State {
                 narrowing: None,
                 filter,
                 filter_text,
+                fresh: false,
                 body,
             }],
             span: None,
@@ -411,13 +414,8 @@ impl State {
 
     /// Which events the step on screen looks at, beyond what its view says itself.
     pub fn which(&self) -> Which {
-        let filters = self
-            .trail
-            .iter()
-            .flat_map(|step| [&step.narrowing, &step.filter])
-            .flatten();
         Which {
-            filter: filters.cloned().reduce(Filter::and),
+            filter: self.filters().cloned().reduce(Filter::and),
             span: match self.at {
                 Some(at) => Some((self.shown_span().0.min(at), at)),
                 None => self.span,

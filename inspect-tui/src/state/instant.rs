@@ -275,12 +275,7 @@ impl State {
 
     /// The filters of the trail as text.
     fn which_of_trail(&self) -> Option<String> {
-        let filters = self
-            .trail
-            .iter()
-            .flat_map(|step| [&step.narrowing, &step.filter])
-            .flatten();
-        let all = filters.cloned().reduce(Filter::and)?;
+        let all = self.filters().cloned().reduce(Filter::and)?;
         (!all.is_all()).then(|| all.print())
     }
 

@@ -1,5 +1,6 @@
 //! Going deeper and coming back: opening views and rows, filters, the span, searching.
 
+use super::look::Under;
 use super::{Body, Effect, Pane, State, Step};
 use crate::action::Action;
 use crate::fit;
@@ -40,6 +41,7 @@ impl State {
                 true => String::new(),
                 false => step.filter_text.clone(),
             },
+            fresh: false,
             body: Body::Table(Table::default()),
         };
         drop_elsewhere(std::mem::replace(&mut self.trail, vec![opened]));
@@ -50,12 +52,15 @@ impl State {
     /// Adds a step to the trail.
     pub(super) fn enter(&mut self, view: &'static View, from: String, narrowing: Option<Filter>) {
         let body = Body::Table(Table::default());
+        let told = self.step().view.shape == Shape::Made(Made::Story);
+        let caused = self.under() == Under::Caused && self.pane == Pane::Arguments;
         self.trail.push(Step {
             view,
             from,
             narrowing,
             filter: None,
             filter_text: String::new(),
+            fresh: told || caused,
             body,
         });
         self.pane = Pane::Body;
@@ -94,6 +99,20 @@ impl State {
                 self.enter_tile(view, tile, filter);
             }
             Body::Events(_) => self.focus(true),
+            Body::Table(table) if self.pane == Pane::Arguments && self.under() == Under::Caused => {
+                let said = table.below.said.as_ref().and_then(|said| said.selected());
+                let time = said.and_then(|row| row.cells.first()).cloned();
+                match (said.map_or(0, |row| row.first_num), time) {
+                    (0, _) => self.say("nothing was recorded of it", true),
+                    (num, Some(Cell::Number(wall_ns))) => {
+                        // What came later is there only when that was.
+                        let then = self.boot_of(wall_ns);
+                        self.at = self.at.map(|at| at.max(then));
+                        self.open_events_at(num);
+                    }
+                    (num, _) => self.open_events_at(num),
+                }
+            }
             Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
             // One row is one connection: both its ends belong to what was said, also that of another process.
             Body::Table(table) if self.step().view.id == "connections" => {
@@ -135,6 +154,7 @@ impl State {
             narrowing: None,
             filter: Filter::parse(filter).ok().filter(|_| !filter.is_empty()),
             filter_text: filter.to_owned(),
+            fresh: false,
             body: Body::Table(Table::default()),
         });
         self.pane = Pane::Body;
@@ -237,18 +257,24 @@ impl State {
             .zip(end)
             .and_then(|(row, at)| row.cells.get(at))
         {
-            let clock = self.facts.manifest.clock;
-            let boot_ns = wall_ns - i128::from(clock.real_ns) + i128::from(clock.boot_ns);
-            self.ask(Ask::Locate(u64::try_from(boot_ns).unwrap_or(0)));
+            let at = self.boot_of(*wall_ns);
+            self.ask(Ask::Locate(at));
         }
+    }
+
+    /// The instant of the boot clock that was then, ns since 1970.
+    fn boot_of(&self, wall_ns: i128) -> u64 {
+        let clock = self.facts.manifest.clock;
+        let boot_ns = wall_ns - i128::from(clock.real_ns) + i128::from(clock.boot_ns);
+        u64::try_from(boot_ns).unwrap_or(0)
     }
 
     /// Opens the event list with nothing left out, standing on one event.
     pub(super) fn open_events_at(&mut self, num: u64) {
         let Some(view) = events_view() else { return };
         let from = format!("#{num}");
-        let outer = self.which().filter;
         self.enter(view, from, None);
+        let outer = self.which().filter;
         let Body::Events(list) = &mut self.step_mut().body else {
             return;
         };

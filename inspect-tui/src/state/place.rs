@@ -25,6 +25,15 @@ fn kept_filter(text: &str) -> Option<Option<Filter>> {
 }
 
 impl State {
+    /// The filters of the trail that hold.
+    pub(super) fn filters(&self) -> impl Iterator<Item = &Filter> {
+        let fresh = self.trail.iter().rposition(|step| step.fresh);
+        let steps = self.trail.iter().skip(fresh.unwrap_or(0));
+        steps
+            .flat_map(|step| [&step.narrowing, &step.filter])
+            .flatten()
+    }
+
     /// Takes what was kept of the capture.
     pub fn take_notes(&mut self, notes: Notes) {
         self.bookmarks = notes.bookmarks;
@@ -63,6 +72,7 @@ impl State {
             from: step.from.clone(),
             narrowing: print(&step.narrowing),
             filter: step.filter_text.clone(),
+            fresh: step.fresh,
         };
         Place {
             steps: self.trail.iter().map(kept).collect(),
@@ -106,6 +116,7 @@ impl State {
                 narrowing,
                 filter,
                 filter_text: kept.filter.clone(),
+                fresh: kept.fresh,
                 body: Body::Table(Table::default()),
             });
         }

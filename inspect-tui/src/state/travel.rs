@@ -82,8 +82,11 @@ impl State {
     /// Gives the focus to the next pane that is there.
     pub(super) fn focus(&mut self, forward: bool) {
         let mut panes = vec![Pane::Body];
-        if self.under() != Under::Nothing {
-            panes.extend([Pane::Arguments, Pane::Bytes]);
+        match self.under() {
+            Under::Nothing => {}
+            Under::Caused if self.panes().arguments.height > 0 => panes.push(Pane::Arguments),
+            Under::Caused => {}
+            Under::Event | Under::Said => panes.extend([Pane::Arguments, Pane::Bytes]),
         }
         if self.plan().timeline.height > 0 {
             panes.push(Pane::Timeline);
@@ -112,6 +115,7 @@ impl State {
                 list: self.plan().body,
                 ..Panes::default()
             },
+            Under::Caused => area::beside(self.plan().body),
             under => {
                 let rows = match &self.step().body {
                     Body::Table(table) if table.loaded => table.order.len(),

@@ -233,3 +233,71 @@ fn who_serves_behind_a_bridge_is_the_server_in_a_capture_of_sysdig() {
     let map = player.press("W").screen();
     assert!(map.contains("172.17.0.1 httpd in httpd_event"), "{map}");
 }
+
+#[test]
+fn every_step_of_a_story_leads_to_its_own_event() {
+    let told = story::break_in();
+    let mut player = play(&told, 140, 40);
+    player.press("7g43<Enter>b");
+    let screen = player.screen();
+    let number = |line: &str| {
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse::<u64>().ok())
+    };
+    let steps: Vec<(usize, u64)> = (screen
+        .lines()
+        .skip_while(|line| !line.contains("WHAT HAPPENED")))
+    .skip(1)
+    .enumerate()
+    .filter_map(|(at, line)| Some((at, number(line.trim_start_matches('▸'))?)))
+    .collect();
+    assert!(steps.len() > 3, "{screen}");
+    for (at, num) in steps {
+        let mut there = play(&told, 140, 40);
+        there.press("7/evt.num = 43<Enter>b");
+        for _ in 0..at {
+            there.press("<Down>");
+        }
+        let screen = there.press("<Enter>").screen();
+        let line = screen.lines().find(|line| line.starts_with('▸'));
+        let stands = line.and_then(|line| line.split_whitespace().nth(1)?.parse().ok());
+        assert_eq!(stands, Some(num), "{screen}");
+    }
+}
+
+#[test]
+fn beside_a_terminal_stands_what_was_done_at_it_and_the_last_step_until_then_is_selected() {
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    let open = |width| {
+        let session = Session::open(&path).expect("the sample opens");
+        Player::new(session, options(), width, 50).expect("the inspector opens")
+    };
+    let narrow = open(149).press("S<Enter>").screen();
+    assert!(!narrow.contains("what was done"), "{narrow}");
+    let mut player = open(200);
+    // The terminal's own selected line is to the left.
+    let selected = |screen: &str| {
+        let right = |line: &str| line.chars().skip(90).collect::<String>();
+        let mut lines = screen.lines().map(right);
+        let line = lines.find(|line| line.starts_with('▸'));
+        line.unwrap_or_else(|| panic!("{screen}"))
+    };
+    let end = player.press("S<Enter>").screen();
+    assert!(end.contains("what was done"), "{end}");
+    assert!(
+        selected(&end).contains("sh (4992) ended with code 0"),
+        "{end}"
+    );
+    let before = player.press("g18:11:27.8115<Enter>").screen();
+    let step = selected(&before);
+    assert!(step.contains("started /bin/busybox as 4995"), "{before}");
+    // A step leads to its event, whatever the terminal is, and one comes back from it.
+    let event = player.press("<Tab><Down><Enter>").screen();
+    assert!(event.contains("› events"), "{event}");
+    let line = event.lines().find(|line| line.starts_with('▸'));
+    let line = line.unwrap_or_else(|| panic!("{event}"));
+    assert!(line.contains("/proc/36/environ"), "{event}");
+    let back = player.press("<Backspace>").screen();
+    assert!(back.contains("what was done"), "{back}");
+}
