@@ -32,7 +32,7 @@ const STEPS: &[Step] = &[
     Step {
         name: "execute",
         leads: true,
-        filter: "evt.type in (execve, execveat) and evt.failed=false and not proc.exepath exists",
+        filter: "evt.type in (execve, execveat) and evt.failed=false and (not proc.exepath exists or proc.exepath='')",
         sentence: "*%proc.pname (%proc.ppid) started a program as %proc.pid: %proc.exeline",
     },
     Step {

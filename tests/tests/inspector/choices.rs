@@ -301,3 +301,13 @@ fn beside_a_terminal_stands_what_was_done_at_it_and_the_last_step_until_then_is_
     let back = player.press("<Backspace>").screen();
     assert!(back.contains("what was done"), "{back}");
 }
+
+#[test]
+fn a_program_whose_path_was_not_told_is_said_to_be_one() {
+    let Some(mut player) = of_sysdig("falco_cat_write.scap") else {
+        return;
+    };
+    let screen = player.press("Ub").screen();
+    let says = "bash (11310) started a program as 20072: cat /dev/null";
+    assert!(screen.contains(says), "{screen}");
+}
