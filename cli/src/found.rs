@@ -233,6 +233,11 @@ pub fn json(hit: &Hit, manifest: &Manifest, capture: Option<&Path>) -> String {
     object.end()
 }
 
+/// Whether it is the capture of a program that seals nothing: ours all have an id.
+pub fn has_no_seal(about: &About) -> bool {
+    !about.sealed && about.capture_id.is_empty()
+}
+
 /// An instant to the second.
 pub fn day(zone: Zone, manifest: &Manifest, ns: i64) -> String {
     let c = zone.civil(manifest, ns);
@@ -293,6 +298,8 @@ pub fn catalogue(
         };
         let state = if about.sealed {
             format!("sealed, {gaps}")
+        } else if has_no_seal(about) {
+            "no seal".to_owned()
         } else {
             "not sealed".to_owned()
         };

@@ -56,7 +56,14 @@ fn day(ns: Option<i64>) -> Cell {
 
 /// What a capture's row says of its being whole, and whether that is bad news.
 fn integrity(about: &About) -> (&'static str, bool) {
-    match (about.sealed, about.gaps > 0 || about.missing.is_some()) {
+    let gaps = about.gaps > 0 || about.missing.is_some();
+    if found::has_no_seal(about) {
+        return match gaps {
+            false => ("no seal", false),
+            true => ("no seal, gaps", true),
+        };
+    }
+    match (about.sealed, gaps) {
         (true, false) => ("sealed, whole", false),
         (true, true) => ("sealed, with gaps", false),
         (false, false) => ("not sealed", false),

@@ -32,6 +32,12 @@ const STEPS: &[Step] = &[
     Step {
         name: "execute",
         leads: true,
+        filter: "evt.type in (execve, execveat) and evt.failed=false and (not proc.exepath exists or proc.exepath='')",
+        sentence: "*%proc.pname (%proc.ppid) started a program as %proc.pid: %proc.exeline",
+    },
+    Step {
+        name: "execute",
+        leads: true,
         filter: "evt.type in (execve, execveat) and evt.failed=false",
         sentence: "*%proc.pname (%proc.ppid) started %proc.exepath as %proc.pid: %proc.exeline",
     },
@@ -152,8 +158,20 @@ const STEPS: &[Step] = &[
     Step {
         name: "end",
         leads: false,
+        filter: "proc.end.signal exists",
+        sentence: "*%proc.name (%proc.pid) was ended by %proc.end.signal",
+    },
+    Step {
+        name: "end",
+        leads: false,
+        filter: "proc.end.code exists",
+        sentence: "*%proc.name (%proc.pid) ended with code %proc.end.code",
+    },
+    Step {
+        name: "end",
+        leads: false,
         filter: "evt.type=procexit and thread.ismain=true",
-        sentence: "*%proc.name (%proc.pid) ended: %evt.args",
+        sentence: "*%proc.name (%proc.pid) ended: how was not recorded",
     },
 ];
 

@@ -60,11 +60,17 @@ impl Columns {
         Columns(view.columns.iter().map(|one| column(one.field)).collect())
     }
 
-    /// The cells of a row: fields of the event, `own` for the rest.
+    /// The cells of a row: fields of the event, `own` for the rest and for what the event does not have.
     pub fn cells(&self, ctx: Option<&Ctx<'_>>, own: impl Fn(&str) -> Cell) -> Vec<Cell> {
-        let cell = |(name, field): &(&'static str, Option<FieldRef>)| match (field, ctx) {
-            (Some(field), Some(ctx)) => Cell::from(&Key::of(field.value(ctx))),
-            _ => own(name.strip_prefix("of.").unwrap_or(name)),
+        let cell = |(name, field): &(&'static str, Option<FieldRef>)| {
+            let known = match (field, ctx) {
+                (Some(field), Some(ctx)) => Cell::from(&Key::of(field.value(ctx))),
+                _ => Cell::Missing,
+            };
+            match known {
+                Cell::Missing => own(name.strip_prefix("of.").unwrap_or(name)),
+                known => known,
+            }
         };
         self.0.iter().map(cell).collect()
     }

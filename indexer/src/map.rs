@@ -51,7 +51,10 @@ fn lines(session: &Session, asked: &Asked<'_>) -> (BTreeMap<Line, Sum>, bool) {
     for talk in talks.iter().filter(between) {
         let line = Line {
             client: place(&talk.ends[0]),
-            server: place(&talk.ends[1]),
+            server: match talk.path_of_server() {
+                Some(path) => path.to_vec(),
+                None => place(&talk.ends[1]),
+            },
             kind: talk.kind,
             port: talk.ends[1].address.map_or(0, |address| address.port()),
         };

@@ -88,6 +88,11 @@ impl Session {
         self.source.is_encrypted()
     }
 
+    /// The public key that the capture says it is signed with; empty where it is not signed. Whether it is, `verify` tells.
+    pub fn signer(&self) -> &[u8] {
+        self.source.signer()
+    }
+
     /// Uses an index, unless it covers other chunks than the capture has; says whether it does.
     pub fn use_index(&mut self, index: Index) -> bool {
         let fits = index.covers(self.chunks());

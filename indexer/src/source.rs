@@ -9,6 +9,10 @@ pub(crate) trait Source: Send + Sync {
     fn schema(&self) -> &Schema;
     fn state(&self) -> &Tables;
     fn gaps(&self) -> &[Gap];
+    /// The public key that it says it is signed with; empty where it is not signed.
+    fn signer(&self) -> &[u8] {
+        &[]
+    }
     /// Whether it is a working copy of another program's capture.
     fn is_copy(&self) -> bool {
         false
@@ -72,6 +76,10 @@ pub(crate) trait Source: Send + Sync {
 const MOST_ARTIFACTS: usize = 4096;
 
 impl Source for Reader {
+    fn signer(&self) -> &[u8] {
+        &self.lineage().signer
+    }
+
     fn is_copy(&self) -> bool {
         self.is_copy()
     }

@@ -465,6 +465,7 @@ fn dns(bytes: &[u8], _: bool) -> Option<Vec<u8>> {
         return Some([b"asks for ", &name[..], b" ", kind.as_bytes()].concat());
     }
     let says = match flags & 0xf {
+        0 if answers == 1 => ": 1 answer".to_owned(),
         0 => format!(": {answers} answers"),
         3 => ": there is no such name".to_owned(),
         code => format!(": error {code}"),

@@ -103,7 +103,7 @@ impl Collector {
             _ => return None,
         };
         let whole = file
-            .flow
+            .own_flow()
             .filter(|f| f.is_connected() && f.local.port() != 0);
         if let Some(found) = inode.and_then(|key| self.by_inode.get(&key).copied()) {
             match kind {
@@ -438,8 +438,8 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
                 "first" => instant(session, talk.first),
                 "kind" => text(talk.kind.name()),
                 "protocol" => language.map_or(Cell::Missing, |language| text(language.name)),
-                "client" => text(talk.ends[0].name()),
-                "server" => text(talk.ends[1].name()),
+                "client" => text(&talk.names()[0]),
+                "server" => text(&talk.names()[1]),
                 "sent" => number(talk.said(0)),
                 "received" => number(talk.said(1)),
                 "lasted" => number(talk.last.saturating_sub(talk.first)),
@@ -495,7 +495,8 @@ pub fn stream_of(ctx: &Ctx<'_>) -> Option<String> {
         )),
         (FileKind::Unix, _) => Some(format!("fd.type=unix and {}", inode.unwrap_or_else(named))),
         (FileKind::Pipe, _) => Some(format!("fd.type=pipe and {}", inode.unwrap_or_else(named))),
-        _ if is_terminal(file) => Some(format!("fd.type=char and {}", named())),
+        // In captures of sysdig a terminal is a file.
+        _ if is_terminal(file) => Some(format!("fd.type in (char, file) and {}", named())),
         _ => None,
     }
 }

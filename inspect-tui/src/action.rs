@@ -109,6 +109,12 @@ pub enum Action {
     Drill,
     /// The events of the selected row.
     Dig,
+    /// Into the selected row with a view of the user's choice.
+    Through,
+    /// How long the calls of the selected row waited.
+    Spectrum,
+    /// Pick the columns that are shown.
+    Columns,
     /// Back to the step before.
     Back,
     /// Sort by the selected column, then the other way round, then as the view does.
@@ -121,7 +127,7 @@ pub enum Action {
     FilterCell,
     /// Narrow to everything but the value of the selected cell.
     ExcludeCell,
-    /// Fold or unfold the selected process.
+    /// Fold or unfold the selected process; where nothing folds, play.
     Fold,
     /// Write the view to a file.
     Export,
@@ -135,7 +141,7 @@ pub enum Action {
     Next,
     /// Previous match.
     Previous,
-    /// Go to an event by number.
+    /// Go to an event by number, or to an instant.
     GoTo,
     /// Focus the next pane.
     NextPane,
@@ -191,6 +197,8 @@ pub enum Action {
     NextBookmark,
     /// List the marked events.
     Bookmarks,
+    /// To where the user was when they left last.
+    Resume,
     /// Measure times from the selected event.
     Reference,
     /// Show what is hidden.
@@ -265,6 +273,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Help   [Char('?'), F(1)] "help" "Show the keys and what this view means.";
     Everywhere Filter [Char('/'), F(4), Char('\\')] "filter" "Edit the filter of this step; Tab completes names.";
     View Dig          [Char('d'), F(6)] "events" "Show the events behind the selected row.";
+    View Through      [Char('a')] "other view" "Go into the selected row with another view: pick it by name.";
     Rows Sort         [Char('s'), F(9)] "sort" "Sort by the selected column; again for the other way round; again for the view's own order.";
     Rows FilterCell   [Char('f')] "only this" "Narrow to rows with the value of the selected cell.";
     Rows ExcludeCell  [Char('F')] "not this" "Narrow to rows without the value of the selected cell.";
@@ -276,8 +285,8 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Search       [Ctrl('f')] "" "Search the rows for text.";
     Everywhere Next         [Char('n'), F(3)] "" "Go to the next match of the search.";
     Everywhere Previous     [Char('N')] "" "Go to the previous match of the search.";
-    Everywhere GoTo         [Char('g'), Ctrl('g')] "go to" "Go to an event by its number.";
-    Everywhere TimeFormat   [Char('t')] "time" "Change how instants are shown: time of day, date and time, since the first event, boot clock.";
+    Everywhere GoTo         [Char('g'), Ctrl('g')] "go to" "Go to an event by its number, or to an instant: 17:19:46.5, a date and time, or +90s after the first event.";
+    Everywhere TimeFormat   [Char('t')] "time" "Change how instants are shown: time of day, date and time, since the first event, nanoseconds since 1970.";
     Rows Export             [Char('x')] "export" "Write this view to a new file: .csv, .json, .md; conversations also .raw, sessions .cast, the map .dot and .svg.";
     Everywhere Play         [Char('p')] "play" "Show everything as it was at an instant, and let the instant move on; again to stop.";
     Rows Bookmark           [Char('m')] "mark" "Mark the selected event with a note; an empty note takes the mark away.";
@@ -304,13 +313,16 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Faster       [Char('}')] "" "Play faster, up to a thousand times the speed it had.";
     Everywhere NextBookmark [Char('\'')] "" "Go to the next marked event.";
     Everywhere Bookmarks    [Char('"')] "" "List the marked events and their notes.";
+    Everywhere Resume       [Char('r')] "" "Go to where you were when you left this capture last, where something is kept of it.";
     Everywhere Link         [Char('u')] "" "Print the command that leads to this place, and hand it to the terminal's clipboard.";
     Rows Reference [Char('T')] "" "Measure times from the selected event; again to stop.";
     Rows Group     [Char('o')] "" "Group the events of this step by the field of the selected column.";
     Rows OtherForm [Char('v')] "" "Show a conversation in hex, or as text again.";
     Rows Reveal    [Char('R')] "" "Show what is hidden because it is a secret, or hide it again.";
     Rows Copy      [Char('y')] "" "Hand the selected cell to the terminal's clipboard (OSC 52).";
-    Rows Fold      [Char(' ')] "" "Fold or unfold the children of the selected process.";
+    Rows Columns   [Char('c')] "" "Pick the columns that are shown.";
+    View Spectrum  [F(12)] "" "Show how long the calls behind the selected row waited, over time.";
+    View Fold      [Char(' ')] "" "Fold or unfold the children of the selected process; where nothing folds, and while playing, the same as play.";
     Timeline Left  [Left, Char('h')] "" "Move the cursor back.";
     Timeline Right [Right, Char('l')] "" "Move the cursor on.";
     Timeline Home  [Home] "" "Move the cursor to the beginning.";

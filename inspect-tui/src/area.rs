@@ -1,5 +1,11 @@
 //! Where things are on the screen: the plan that views draw by and clicks are found by.
 
+mod beside;
+mod hidden;
+
+pub use beside::beside;
+pub use hidden::shown_columns;
+
 /// A rectangle of cells.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Area {

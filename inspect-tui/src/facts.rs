@@ -37,6 +37,8 @@ pub struct Facts {
     pub totals: Option<Totals>,
     /// It is the capture of a program that seals nothing.
     pub has_no_seal: bool,
+    /// The public key that it says it is signed with, in hex; empty where it is not signed.
+    pub signer: String,
     /// What is missing from it, as the file says.
     pub recorded_gaps: Vec<Gap>,
     /// Parts of the file that turned out not to be readable.
@@ -63,6 +65,9 @@ impl Facts {
             manifest: session.manifest().clone(),
             totals: session.totals().cloned(),
             has_no_seal: session.has_no_seal(),
+            signer: (session.signer().iter())
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             recorded_gaps: session.gaps().to_vec(),
             unreadable: session.unreadable(),
             remarks: session.notes().iter().filter_map(Remark::of).collect(),
@@ -124,6 +129,15 @@ impl Facts {
         }
     }
 
+    /// Whether it is signed, as it says itself: by which key, its first digits; nothing where no signature is to be expected.
+    pub fn signature(&self) -> String {
+        match (self.signer.get(..8), self.integrity()) {
+            (Some(key), _) => format!("signed by {key}"),
+            (None, ("sealed", _)) => "unsigned".to_owned(),
+            (None, _) => String::new(),
+        }
+    }
+
     /// The capture described, as pairs of a name and a value; names repeat only when the value is a list.
     pub fn description(&self) -> Vec<(String, String)> {
         let m = &self.manifest;
@@ -135,6 +149,11 @@ impl Facts {
         };
         add("file", &self.name);
         add("integrity", self.integrity().0);
+        let signed = match self.signer.as_str() {
+            "" => String::new(),
+            key => format!("by {key}, as it says itself: afterimage verify checks it"),
+        };
+        add("signed", &signed);
         let losses = self.losses(true);
         let losses = losses.as_deref().unwrap_or("nothing known");
         add("lost", losses.trim_start_matches("LOST "));

@@ -163,7 +163,7 @@ fn begin(session: Session, options: Options, size: (u16, u16)) -> Result<(State,
     state.read_only = options.read_only;
     state.from_folder = options.from_folder;
     if let Some(path) = options.path.as_deref().map(notes::path_of) {
-        (state.bookmarks, state.history) = notes::load(&path);
+        state.take_notes(notes::load(&path));
         state.notes = Some(path);
     }
     state.start_at(options.at, options.event);

@@ -1,4 +1,4 @@
-//! Bookmarks with notes and the filters that were typed, as a text file beside the capture: never in the evidence itself.
+//! Bookmarks with notes, the filters that were typed, and the way to where the user was last, as a text file beside the capture: never in the evidence itself.
 //! One line each: a word, and what it is about.
 
 use crate::fit;
@@ -21,51 +21,143 @@ pub fn path_of(capture: &Path) -> PathBuf {
     name.into()
 }
 
+/// What is kept of a user's work on a capture.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// Marked events and what was noted of them.
+    pub bookmarks: BTreeMap<u64, String>,
+    /// Filters that were typed, oldest first.
+    pub filters: Vec<String>,
+    /// Where the user was last.
+    pub place: Place,
+}
+
+/// A place in a capture: the trail to it, the part and the instant that were shown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// From the first view to the last.
+    pub steps: Vec<KeptStep>,
+    /// The part of the capture, ns since boot.
+    pub span: Option<(u64, u64)>,
+    /// The instant, ns since boot.
+    pub at: Option<u64>,
+    /// The event, where the last step lists events.
+    pub event: Option<u64>,
+}
+
+/// A step of a trail as text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeptStep {
+    /// The id of the view; of one that groups by a field, `by` and the field.
+    pub view: String,
+    /// The row that was opened.
+    pub from: String,
+    /// The filter of that row.
+    pub narrowing: String,
+    /// The user's own filter.
+    pub filter: String,
+    /// Whether the filters of the steps before hold no longer.
+    pub fresh: bool,
+}
+
 /// The text of a file of notes.
-pub fn write(bookmarks: &BTreeMap<u64, String>, filters: &[String]) -> String {
+pub fn write(notes: &Notes) -> String {
     let mut out = format!("{HEAD}\n");
-    for (num, note) in bookmarks {
-        out += &format!("mark {num} {}\n", fit::plain(note));
+    let mut line = |word: &str, text: &str| {
+        if !text.is_empty() {
+            out += &format!("{word} {}\n", fit::plain(text));
+        }
+    };
+    for (num, note) in &notes.bookmarks {
+        line("mark", &format!("{num} {note}"));
     }
-    for filter in filters {
-        out += &format!("filter {}\n", fit::plain(filter));
+    for filter in &notes.filters {
+        line("filter", filter);
+    }
+    for step in &notes.place.steps {
+        line("step", &step.view);
+        line("from", &step.from);
+        line("narrowing", &step.narrowing);
+        line("own", &step.filter);
+        line("fresh", if step.fresh { "yes" } else { "" });
+    }
+    if let Some((first, last)) = notes.place.span {
+        line("span", &format!("{first} {last}"));
+    }
+    if let Some(at) = notes.place.at {
+        line("at", &at.to_string());
+    }
+    if let Some(num) = notes.place.event {
+        line("event", &num.to_string());
     }
     out
 }
 
-/// Bookmarks and filters from such a text; lines that are none are left out.
-pub fn read(text: &str) -> (BTreeMap<u64, String>, Vec<String>) {
-    let (mut bookmarks, mut filters) = (BTreeMap::new(), Vec::new());
+/// Notes from such a text; lines that are none are left out.
+pub fn read(text: &str) -> Notes {
+    /// Nobody goes deeper.
+    const MOST_STEPS: usize = 100;
+    let mut notes = Notes::default();
     let mut lines = text.lines();
     if lines.next() != Some(HEAD) {
-        return (bookmarks, filters);
+        return notes;
     }
     for line in lines {
-        match line.split_once(' ') {
-            Some(("mark", rest)) => {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let steps = &mut notes.place.steps;
+        match word {
+            "mark" => {
                 let (num, note) = rest.split_once(' ').unwrap_or((rest, ""));
                 if let Ok(num) = num.parse()
-                    && bookmarks.len() < MOST_LINES
+                    && notes.bookmarks.len() < MOST_LINES
                 {
-                    bookmarks.insert(num, note.to_owned());
+                    notes.bookmarks.insert(num, note.to_owned());
                 }
             }
-            Some(("filter", rest)) if filters.len() < MOST_LINES => filters.push(rest.to_owned()),
+            "filter" if notes.filters.len() < MOST_LINES => notes.filters.push(rest.to_owned()),
+            "step" if steps.len() < MOST_STEPS => steps.push(KeptStep {
+                view: rest.to_owned(),
+                ..KeptStep::default()
+            }),
+            "from" | "narrowing" | "own" => {
+                if let Some(step) = steps.last_mut() {
+                    let part = match word {
+                        "from" => &mut step.from,
+                        "narrowing" => &mut step.narrowing,
+                        _ => &mut step.filter,
+                    };
+                    rest.clone_into(part);
+                }
+            }
+            "fresh" => {
+                if let Some(step) = steps.last_mut() {
+                    step.fresh = true;
+                }
+            }
+            "span" => {
+                let ends = rest.split_once(' ');
+                let parsed = ends.map(|(first, last)| (first.parse().ok(), last.parse().ok()));
+                if let Some((Some(first), Some(last))) = parsed {
+                    notes.place.span = Some((first, last));
+                }
+            }
+            "at" => notes.place.at = rest.parse().ok(),
+            "event" => notes.place.event = rest.parse().ok(),
             _ => {}
         }
     }
-    (bookmarks, filters)
+    notes
 }
 
 /// Reads the notes on a capture; none where there is no such file.
-pub fn load(path: &Path) -> (BTreeMap<u64, String>, Vec<String>) {
+pub fn load(path: &Path) -> Notes {
     use std::io::Read;
     let file = std::fs::File::open(path);
     let mut bytes = Vec::new();
     let read_all = file.and_then(|file| file.take(MOST).read_to_end(&mut bytes));
     match (read_all, std::str::from_utf8(&bytes)) {
         (Ok(_), Ok(text)) => read(text),
-        _ => (BTreeMap::new(), Vec::new()),
+        _ => Notes::default(),
     }
 }
 
@@ -84,15 +176,35 @@ mod tests {
 
     #[test]
     fn notes_come_back_as_they_were_written() {
-        let bookmarks = BTreeMap::from([(7, "the shell".to_owned()), (9, String::new())]);
-        let filters = vec!["proc.name=sh".to_owned()];
-        assert_eq!(read(&write(&bookmarks, &filters)), (bookmarks, filters));
-        assert_eq!(read("something else\nmark 1 x\n").0.len(), 0);
+        let step = |view: &str, narrowing: &str| KeptStep {
+            view: view.to_owned(),
+            from: "sh[7] web".to_owned(),
+            narrowing: narrowing.to_owned(),
+            filter: String::new(),
+            fresh: view != "overview",
+        };
+        let notes = Notes {
+            bookmarks: BTreeMap::from([(7, "the shell".to_owned()), (9, String::new())]),
+            filters: vec!["proc.name=sh".to_owned()],
+            place: Place {
+                steps: vec![step("overview", ""), step("by proc.name", "evt.num=3")],
+                span: Some((3, 9)),
+                at: Some(5),
+                event: Some(3),
+            },
+        };
+        assert_eq!(read(&write(&notes)), notes);
+        let others = read("something else\nmark 1 x\nstep files\n");
+        assert_eq!(others, Notes::default());
     }
 
     #[test]
     fn a_note_cannot_hold_a_line_of_its_own() {
         let bookmarks = BTreeMap::from([(1, "a\nmark 2 b".to_owned())]);
-        assert_eq!(read(&write(&bookmarks, &[])).0.len(), 1);
+        let notes = Notes {
+            bookmarks,
+            ..Notes::default()
+        };
+        assert_eq!(read(&write(&notes)).bookmarks.len(), 1);
     }
 }

@@ -3,12 +3,14 @@
 
 mod answers;
 mod asking;
+mod choosing;
 pub mod entry;
 pub mod events;
 pub mod instant;
 pub mod look;
 pub mod marks;
 mod narrow;
+mod place;
 mod readings;
 pub mod table;
 mod travel;
@@ -16,6 +18,7 @@ mod typing;
 
 use crate::action::{self, Action, Key, Scope};
 use crate::facts::Facts;
+use crate::notes::Place;
 use crate::show;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_indexer::{self as indexer, Histogram, Span, TimeLook};
@@ -24,7 +27,7 @@ pub use readings::{first_kept, keeping, tree_column};
 
 use entry::{Entry, Kind};
 use events::EventList;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use table::Table;
 
@@ -74,6 +77,8 @@ pub struct Step {
     pub filter: Option<Filter>,
     /// Its text.
     pub filter_text: String,
+    /// Whether what the steps before were narrowed to holds no longer: what a story tells of may be anywhere.
+    pub fresh: bool,
     /// What it shows.
     pub body: Body,
 }
@@ -189,6 +194,8 @@ pub struct State {
     pub speed: usize,
     /// Whether what is hidden is shown.
     pub reveal: bool,
+    /// Columns that the user does not want to see, by the view's id.
+    pub hidden: BTreeMap<&'static str, BTreeSet<usize>>,
     /// Marked events and what was noted of them.
     pub bookmarks: BTreeMap<u64, String>,
     /// When marked events happened, ns since boot, as far as it is known; `None` where there is no such event.
@@ -197,6 +204,8 @@ pub struct State {
     pub alerts: Vec<u64>,
     /// Whether it was asked when rules fired.
     alerts_asked: bool,
+    /// Where the user was when they left last.
+    pub left_at: Place,
     /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
     pub notes: Option<PathBuf>,
     /// The instant from which times are measured, ns since boot.
@@ -230,6 +239,7 @@ impl State {
                 narrowing: None,
                 filter,
                 filter_text,
+                fresh: false,
                 body,
             }],
             span: None,
@@ -246,10 +256,12 @@ impl State {
             playing: false,
             speed: instant::REAL,
             reveal: false,
+            hidden: BTreeMap::new(),
             bookmarks: BTreeMap::new(),
             moments: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_asked: false,
+            left_at: Place::default(),
             notes: None,
             reference: None,
             tickets: BTreeMap::new(),
@@ -263,6 +275,7 @@ impl State {
     /// What was asked for since the last time, for whoever made the state.
     pub fn effects(&mut self) -> Vec<Effect> {
         self.settle();
+        self.keep_place();
         std::mem::take(&mut self.effects)
     }
 
@@ -304,6 +317,13 @@ impl State {
             Action::Back => self.back(),
             Action::Drill => self.drill(),
             Action::Dig => self.dig(),
+            Action::Through => self.pick(Kind::Through),
+            Action::Spectrum => {
+                if let Some(view) = afterimage_query::view("latency") {
+                    self.go_into(view);
+                }
+            }
+            Action::Columns => self.pick(Kind::Column),
             Action::OpenView(key) => {
                 if let Some(view) = VIEWS.iter().find(|view| view.key == key) {
                     self.open(view);
@@ -312,11 +332,7 @@ impl State {
             Action::Sort | Action::SortLeft | Action::SortRight => self.sort(action),
             Action::FilterCell => self.filter_cell(true),
             Action::ExcludeCell => self.filter_cell(false),
-            Action::Fold => {
-                if let Body::Table(table) = &mut self.step_mut().body {
-                    table.fold();
-                }
-            }
+            Action::Fold => self.fold_or_play(),
             Action::ZoomIn => self.zoom(true),
             Action::ZoomOut => self.zoom(false),
             Action::WholeSpan => {
@@ -348,6 +364,7 @@ impl State {
             Action::Bookmark => self.bookmark(),
             Action::NextBookmark => self.next_bookmark(),
             Action::Bookmarks => self.list_bookmarks(),
+            Action::Resume => self.resume(),
             Action::Reference => self.reference(),
             Action::Reveal => self.toggle_reveal(),
             Action::Copy => self.copy(),
@@ -397,13 +414,8 @@ impl State {
 
     /// Which events the step on screen looks at, beyond what its view says itself.
     pub fn which(&self) -> Which {
-        let filters = self
-            .trail
-            .iter()
-            .flat_map(|step| [&step.narrowing, &step.filter])
-            .flatten();
         Which {
-            filter: filters.cloned().reduce(Filter::and),
+            filter: self.filters().cloned().reduce(Filter::and),
             span: match self.at {
                 Some(at) => Some((self.shown_span().0.min(at), at)),
                 None => self.span,

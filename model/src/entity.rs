@@ -622,6 +622,9 @@ impl File {
     pub const LOWER: u32 = 1 << 4;
     /// The path is what it is called; without this bit nothing is called so, not even by an empty name.
     pub const NAMED: u32 = 1 << 5;
+    /// The process has the end that is called the remote one: sysdig takes the first of two addresses for the local one where both
+    /// are the recorded machine's, and where neither is the second.
+    pub const TURNED: u32 = 1 << 6;
     /// From this bit on: the letter of `fd.typechar`, where it is not that of the kind.
     pub const LETTER: u32 = 8;
 
@@ -631,6 +634,24 @@ impl File {
             Some(flow) if self.marks & File::TOLD == 0 => flow.name().into_bytes(),
             _ => self.path.clone(),
         }
+    }
+
+    /// The ends of an inet socket as its process has them. Fields call those local and remote that the recorder calls so.
+    pub fn own_flow(&self) -> Option<Flow> {
+        let flow = self.flow?;
+        if self.marks & File::TOLD == 0 || self.marks & File::TURNED == 0 {
+            return Some(flow);
+        }
+        Some(Flow {
+            local: flow.remote,
+            remote: flow.local,
+            role: match flow.role {
+                Role::Client => Role::Server,
+                Role::Server => Role::Client,
+                Role::Unknown => Role::Unknown,
+            },
+            ..flow
+        })
     }
 
     /// The letter of `fd.typechar`.

@@ -79,7 +79,7 @@ pub use stranger::Stranger;
 pub use syntax::{Check, Literal, Node, Right, Syntax, Term};
 pub use template::{PRESETS, Preset, Shown, Template};
 pub use tiles::{Counted, TILES, Tile, tile};
-pub use values::duration_ns;
+pub use values::{duration_ns, instant_ns};
 pub use values::{print_value, quote};
 pub use views::{Aggregate, Column, Made, Shape, Unit, VIEWS, View, view, view_by};
 

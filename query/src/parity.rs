@@ -14,6 +14,12 @@ pub enum Peer {
     Chisel,
     /// A habit of Stratoshark's, Wireshark's or the inspector's users.
     Habit,
+    /// A key of csysdig.
+    Key,
+    /// A key of Sysdig Inspect.
+    InspectKey,
+    /// A key of below, which replays what a machine did.
+    BelowKey,
 }
 
 impl Peer {
@@ -23,6 +29,9 @@ impl Peer {
         (Peer::Tile, "Tiles of Sysdig Inspect"),
         (Peer::Chisel, "Chisels of sysdig"),
         (Peer::Habit, "Habits of Stratoshark"),
+        (Peer::Key, "Keys of csysdig"),
+        (Peer::InspectKey, "Keys of Sysdig Inspect"),
+        (Peer::BelowKey, "Keys of below"),
     ];
 }
 
@@ -246,6 +255,50 @@ pub const PARITY: &[Parity] = parity! {
         "protocol hierarchy" View("messages");
         "export objects" Means("`x` on a conversation, to a name that ends in .raw");
     }
+    Key {
+        "arrows, PgUp, PgDn, Home, End" Means("the same; `h` `j` `k` `l` and `G`, too");
+        "Enter: drill down" Means("`Enter`; `a` asks for the view");
+        "Backspace: drill up" Means("`Backspace`");
+        "F1, ?, h: help" Means("`F1`, `?`");
+        "F2: views" Means("`F2`, `:`");
+        "F3: find next" Means("`F3`, `n`; `N` the other way");
+        "F4, \\: row filter" Means("`F4`, `\\`, `/`, in the language of queries");
+        "/, Ctrl-F: search" Means("`Ctrl-F`");
+        "F5, e: echo" Means("`F5`, `e`");
+        "F6, d: dig" Means("`F6`, `d`");
+        "F7: legend" Means("`?` says what each column of the view means");
+        "F8: actions" Not("kill, gdb and the like are for live systems, and this is evidence");
+        "F9, >: sort" Means("`F9`, `s` by the selected column, `<` and `>` by the one beside");
+        "F10, q: quit" Means("`F10`, `q`");
+        "F12: spectrogram" Means("`F12`");
+        "Shift-1 to Shift-9: sort by column" Means("an arrow key and `s`: with Shift the digits are other characters on each keyboard");
+        "p: pause" Means("`p`");
+        "Del, c: clear" Means("`Delete` drops the filter of the step; what was recorded stays");
+        "Ctrl-G: go to line" Means("`g`, `Ctrl-G` to an event or a time");
+        "F2 in echo and dig: dotted, printable, hex" Means("`v`");
+    }
+    InspectKey {
+        "arrows and Enter: select and open a tile" Means("the same");
+        "Space: pin the timeline" Means("two ends marked on the timeline hold in every view until `=`");
+        "Backspace: up" Means("`Backspace`");
+        "k, j: next and previous view" Means("`F2`, or the key of the view");
+        "e: I/O streams" Means("`e`");
+        "d: system calls" Means("`d`");
+        "s: filter" Means("`/`");
+        "f: find" Means("`Ctrl-F`");
+    }
+    BelowKey {
+        ":: palette" Means("`:`");
+        "., ,: columns" Means("the arrow keys; `c` picks them");
+        "S: sort" Means("`s`");
+        "/: filter" Means("`/`");
+        "Ctrl-L: clear" Means("`Ctrl-L`");
+        "t, T: next and previous sample" Means("`]`, `[`");
+        "j, J: jump" Means("`g` to a time; `=` back to all");
+        "Space: pause" Means("`Space`, `p`");
+        "z: from a group to its processes and back" Means("`Enter`, `Backspace`; `a` to any view");
+        "fold" Means("`Space` on a process");
+    }
 };
 
 /// What a user of sysdig calls something, and the view that answers, with a filter and the title of the column it is sorted by, or
@@ -266,7 +319,7 @@ pub fn view_of_peer(name: &str) -> Option<(&'static str, &'static str, &'static 
 /// The text of `docs/parity.md`.
 pub fn parity_md() -> String {
     let mut out = String::from(
-        "# What went where\n\nEvery view of csysdig, tile of Sysdig Inspect and chisel of sysdig, and where it is here. Generated from the table \
+        "# What went where\n\nEvery view of csysdig, tile of Sysdig Inspect and chisel of sysdig, their keys, and where it is here. Generated from the table \
          `PARITY` of the crate `query`; `BLESS=1 cargo test -p afterimage-query` writes it anew. What the views and tiles show is in \
          [views](views.md).\n",
     );
@@ -305,6 +358,10 @@ pub fn parity_md() -> String {
          - Bytes are those that reads and writes moved. `evt.buflen` is what sysdig says of it, which also counts the descriptor that `dup` gives.\n\
          - `topfiles_time` and `fdtime_by` count reads and writes only; the column WAITED without their filter counts every call.\n\
          - `server_ports` and `connections` also list what was opened and moved nothing.\n\
+         - `Enter` leads from files, errors and threads to their events, where csysdig lists processes, errors and files; `a` leads there.\n\
+         - `proc.fdlimit` and `proc.fdusage` are missing where sysdig says -1 and 0 because it did not know the limit.\n\
+         - `fd.lip` and `fd.rip` of captures of sysdig are what sysdig says; where both ends are addresses of the machine, as with a bridge of\n  \
+         containers, it takes the client's for the local one. `netstat`, `talks`, `http` and `map` tell the end that the process has.\n\
          \n## What was wrong there and is not here\n\n\
          - Opens are counted whichever call makes them: `open`, `openat`, `openat2` and `creat`.\n\
          - Crashes are counted by the signals there are; the filter there asked for `SIGSEV`.\n\

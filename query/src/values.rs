@@ -180,7 +180,7 @@ pub fn duration_ns(text: &str) -> Option<i128> {
 }
 
 /// Nanoseconds since 1970: a bare number, or `2026-01-31T12:00:00.5+01:00` (UTC when no zone is given; the time may be left out).
-pub(crate) fn instant_ns(text: &str) -> Option<i128> {
+pub fn instant_ns(text: &str) -> Option<i128> {
     if let Some(n) = number(text) {
         return Some(n);
     }

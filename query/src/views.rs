@@ -318,7 +318,7 @@ const BY: &[Column] = columns! {
     "EVENTS" "evt.count" 9 Sum Plain "Events.";
     "IN" "evt.buflen.in" 8 Sum Bytes "Bytes read.";
     "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes written.";
-    "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+    "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
     "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
     "FILES" "fd.name" 8 Distinct Plain "Distinct files and connections.";
     "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";

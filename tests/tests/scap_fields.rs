@@ -1,6 +1,6 @@
 //! Fields of small captures that were made for the purpose, as sysdig 0.29.3 shows them: what no capture at hand holds.
 
-use afterimage_indexer::Session;
+use afterimage_indexer::{Cell, Progress, Session};
 use afterimage_model::FieldValue;
 use afterimage_query::{FieldRef, Filter};
 use afterimage_tests::peers::scan;
@@ -192,6 +192,64 @@ fn an_address_of_a_bridge_is_local_also_to_a_container() {
         ("40000".into(), "80".into())
     );
     assert_eq!(last("fd.is_server"), "true");
+    // The process that accepted has the server's end all the same.
+    let ends = |view: &str, wanted: [&str; 2]| {
+        let view = afterimage_query::view(view).unwrap();
+        let rows = session(&events)
+            .view(view, None, None, &Progress::default())
+            .unwrap();
+        let text = |cell: &Cell| match cell {
+            Cell::Text(text) => String::from_utf8(text.clone()).unwrap(),
+            _ => String::new(),
+        };
+        let cells = |row: &afterimage_indexer::Row| {
+            wanted.map(|title| {
+                let at = view.columns.iter().position(|column| column.title == title);
+                text(&row.cells[at.unwrap()])
+            })
+        };
+        let mut all = rows.rows.iter().map(cells);
+        all.find(|ends| ends.concat().contains("172.17.0.4"))
+            .unwrap()
+    };
+    assert_eq!(
+        ends("talks", ["CLIENT", "SERVER"]),
+        ["172.17.0.1:40000", "httpd[400] 172.17.0.4:80"]
+    );
+    assert_eq!(
+        ends("netstat", ["LOCAL", "REMOTE"]),
+        ["172.17.0.4:80", "172.17.0.1:40000"]
+    );
+}
+
+#[test]
+fn how_a_process_ended_is_told_whichever_way_it_was_kept() {
+    let events = [
+        event(186, 200, &[long(256), long(1), vec![0], vec![0]]),
+        event(186, 300, &[long(9), long(0), vec![9], vec![0]]),
+        event(186, 301, &[long(0x300)]),
+        event(186, 400, &[long(139)]),
+        read(1, 0),
+    ];
+    assert_eq!(
+        told(&events, "proc.end.code"),
+        ["1", "<NA>", "3", "<NA>", "<NA>"]
+    );
+    assert_eq!(
+        told(&events, "proc.end.signal"),
+        ["<NA>", "SIGKILL", "<NA>", "SIGSEGV", "<NA>"]
+    );
+    assert_eq!(found(&events, "proc.end.code>0"), 2);
+}
+
+#[test]
+fn a_limit_that_was_not_known_is_none() {
+    let events = [read(200, 3), read(999, 3)];
+    let limits = told(&events, "proc.fdlimit");
+    assert_ne!(limits[0], "<NA>", "{limits:?}");
+    assert_eq!(limits[1], "<NA>");
+    assert_eq!(told(&events, "proc.fdusage")[1], "<NA>");
+    assert_eq!(found(&events, "proc.fdlimit<0"), 0);
 }
 
 #[test]
@@ -522,7 +580,7 @@ fn samples_of_threads_are_shares_of_a_processor_and_no_events() {
     let session = session(&events);
     let rows = |id: &str| {
         let view = afterimage_query::view(id).unwrap();
-        let progress = afterimage_indexer::Progress::default();
+        let progress = Progress::default();
         let found = session.view(view, None, None, &progress).unwrap();
         let at = |title: &str| view.columns.iter().position(|c| c.title == title).unwrap();
         let style = afterimage_indexer::TimeStyle::default();

@@ -91,6 +91,10 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
                             Origin::Runtime => "runtime",
                             Origin::Told => "told",
                         }),
+                        // As ps writes what has a name and no arguments.
+                        "proc.exeline" if !process.comm.is_empty() => {
+                            text([b"[", &process.comm[..], b"]"].concat())
+                        }
                         _ => Cell::Missing,
                     },
                 );
@@ -114,15 +118,16 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
                     }
                     let filter = format!("{} and fd.num={fd}", made::of_process(session, process));
                     add(process, Some((*fd, file.id)), filter, &|name| {
-                        let flow = file.flow.as_ref();
+                        let flow = file.own_flow();
                         match name {
                             "since" => open.since.map_or(Cell::Missing, number),
                             "protocol" => text(protocol(file)),
-                            "local" => match flow {
+                            "local" => match &flow {
                                 Some(flow) => text(flow.local.to_string()),
                                 None => text(&file.path),
                             },
                             "remote" => flow
+                                .as_ref()
                                 .filter(|flow| flow.is_connected())
                                 .map_or(Cell::Missing, |flow| text(flow.remote.to_string())),
                             "state" => text(socket_state(file, &state.listening)),

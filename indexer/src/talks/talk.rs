@@ -50,13 +50,26 @@ impl End {
     /// Who, and where.
     pub fn name(&self) -> Vec<u8> {
         let address = self.address.map(|address| address.to_string().into_bytes());
-        let place = address.unwrap_or_else(|| self.path.clone());
+        let place = address.unwrap_or_else(|| without_pointers(&self.path).to_vec());
         match (self.who.is_empty(), place.is_empty()) {
             (false, false) => [&self.who[..], b" ", &place].concat(),
             (false, true) => self.who.clone(),
             _ => place,
         }
     }
+}
+
+/// sysdig calls a local socket by the kernel's pointers to its two ends with the path behind them: `0->ffff88003c420800 /run/x`. What
+/// the path is says more; where there is none they stay.
+fn without_pointers(path: &[u8]) -> &[u8] {
+    let rest = || {
+        let space = path.iter().position(|byte| *byte == b' ')?;
+        let (front, rest) = path.split_at_checked(space)?;
+        let is_end = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b'-' | b'>');
+        let pointers = front.iter().all(is_end) && front.windows(2).any(|two| two == b"->");
+        rest.get(1..).filter(|rest| pointers && !rest.is_empty())
+    };
+    rest().unwrap_or(path)
 }
 
 /// What was said at once.
@@ -92,6 +105,25 @@ pub(crate) struct Talk {
     pub(super) kept: [usize; 2],
     /// Bytes by who said them and whether that end told it.
     pub(super) moved: [[u64; 2]; 2],
+}
+
+impl Talk {
+    /// What the two ends are called. The path in sysdig's name of a client's local socket is the server's.
+    pub fn names(&self) -> [Vec<u8>; 2] {
+        let [client, server] = &self.ends;
+        match self.path_of_server() {
+            Some(path) => [client.who.clone(), path.to_vec()],
+            None => [client.name(), server.name()],
+        }
+    }
+
+    /// The path of a local socket that only its client was recorded of.
+    pub fn path_of_server(&self) -> Option<&[u8]> {
+        let [client, server] = &self.ends;
+        let path = without_pointers(&client.path);
+        let alone = self.kind == Kind::Unix && server.name().is_empty();
+        (alone && path.len() < client.path.len()).then_some(path)
+    }
 }
 
 #[cfg(test)]
@@ -207,5 +239,31 @@ impl Talk {
                 format!("{types} and fd.name={}", print_value(path))
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sysdigs_name_of_a_local_socket_is_the_servers_path() {
+        let mut talk = Talk::for_tests(Kind::Unix, &[]);
+        for end in &mut talk.ends {
+            *end = End::default();
+        }
+        talk.ends[0].who = b"curl[7]".to_vec();
+        talk.ends[0].path = b"0->ffff88003c420800 /var/run/nscd/socket".to_vec();
+        let named = |talk: &Talk| talk.names().map(|name| String::from_utf8(name).unwrap());
+        assert_eq!(named(&talk), ["curl[7]", "/var/run/nscd/socket"]);
+        talk.ends[1].who = b"nscd[9]".to_vec();
+        assert_eq!(named(&talk), ["curl[7] /var/run/nscd/socket", "nscd[9]"]);
+        talk.ends[0].path = b"ffff88003c420800->ffff88003c420801".to_vec();
+        assert_eq!(
+            named(&talk)[0],
+            "curl[7] ffff88003c420800->ffff88003c420801"
+        );
+        talk.ends[0].path = b"/run/a name with->arrow".to_vec();
+        assert_eq!(named(&talk)[0], "curl[7] /run/a name with->arrow");
     }
 }

@@ -245,6 +245,7 @@ fn body(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
     let rows = Rows {
         columns: row.columns,
         widths: widths(state),
+        hidden: Default::default(),
         tree: None,
         sort: table.sort,
         cursor: table.cursor.checked_sub(table.top),
@@ -271,6 +272,9 @@ fn body(state: &FolderState, area: Area, canvas: &mut Canvas<'_>) {
             (false, _) if state.working() => "working",
             (false, _) => "stopped",
             (true, _) if !standing.empty.is_empty() => &standing.empty,
+            (true, Page::Captures) if state.span.is_some() => {
+                "no capture has anything in this part of the time (= shows all)"
+            }
             (true, Page::Captures) => "there is no capture in this folder",
             (true, _) => "nothing was found",
         };

@@ -40,6 +40,7 @@ impl State {
             self.tickets.remove(&lane);
         }
         let columns = self.step().view.columns;
+        let under = self.under();
         match (answer, &mut self.step_mut().body) {
             (Answer::Rows(rows), Body::Table(table)) => table.fill(rows, columns),
             (
@@ -70,7 +71,7 @@ impl State {
             }
             (Answer::Moments(found), _) => self.moments.extend(found),
             (Answer::Alerts(at), _) => self.alerts = at,
-            (Answer::Said(rows), Body::Table(table)) => table.below.take(rows),
+            (Answer::Said(rows), Body::Table(table)) => table.below.take(rows, under),
             (Answer::Found(Some(num)), Body::Events(list)) => list.go_to(num),
             (Answer::Found(Some(num)), _) => self.open_events_at(num),
             (Answer::Hunted(rows, Some(place), backwards), Body::Table(table)) => {

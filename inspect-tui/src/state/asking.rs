@@ -1,6 +1,7 @@
 //! What is asked of the worker: anew when the step on screen changes, and whatever is on screen and not at hand.
 
 use super::events::EventList;
+use super::look::Under;
 use super::table::Table;
 use super::{Body, Effect, Overview, State, first_kept};
 use crate::show::NARROW;
@@ -16,9 +17,12 @@ impl State {
         // What is asked no more is worked on no more: it would take time from what is asked next. While the instant moves on the
         // timeline stays as it is.
         let playing = self.playing;
+        let caused = self.under() == Under::Caused;
         let stays = |lane: Lane| match lane {
             Lane::Errand | Lane::Marks | Lane::Alerts => true,
             Lane::Timeline => playing,
+            // What was done at a terminal is the same at every instant.
+            Lane::Said => caused,
             _ => false,
         };
         let given_up = self.tickets.keys().filter(|lane| !stays(**lane));
@@ -65,7 +69,9 @@ impl State {
                 let narrow = self.size.0 < NARROW;
                 if let Body::Table(table) = &mut self.step_mut().body {
                     // What stood below is asked for again with the new rows.
-                    table.below.asked = None;
+                    if !caused {
+                        table.below.asked = None;
+                    }
                     table.below.look.asked = 0;
                     table.forget();
                 }
@@ -99,7 +105,9 @@ impl State {
 
     /// Keeps what is selected on screen, and asks for what is on screen and not at hand.
     pub(super) fn settle(&mut self) {
+        self.settle_column();
         self.settle_order();
+        self.follow_instant();
         self.keep_in_sight();
         self.settle_marks();
         self.settle_below();

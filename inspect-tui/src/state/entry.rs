@@ -1,4 +1,4 @@
-//! The line being typed: a filter, a search, an event number, a file name, or part of a view's name.
+//! The line being typed: a filter, a search, an event number, a file name, or part of the name of a view or a column.
 
 use crate::action::Action;
 use afterimage_query::{Candidate, FilterError, VIEWS, View, complete};
@@ -10,28 +10,39 @@ pub enum Kind {
     Filter,
     /// A text to search for.
     Search,
-    /// An event's number.
+    /// An event's number, or an instant.
     GoTo,
     /// The file to export to.
     Export,
     /// A view.
     View,
+    /// A view of what is selected.
+    Through,
+    /// A column to show or to hide.
+    Column,
     /// What is noted of an event.
     Note,
 }
 
 impl Kind {
+    /// Whether one of a list below the line is picked.
+    pub fn is_list(self) -> bool {
+        matches!(self, Kind::View | Kind::Through | Kind::Column)
+    }
+
     /// What stands before the line.
     pub fn prompt(self) -> &'static str {
         match self {
             Kind::Filter => "filter: ",
             Kind::Search => "search: ",
-            Kind::GoTo => "go to event: ",
+            Kind::GoTo => "go to event or time: ",
             Kind::Export => {
                 "export to (.csv, .json, .md; .raw, .cast, .dot or .svg where there is one): "
             }
             Kind::Note => "note: ",
             Kind::View => "view: ",
+            Kind::Through => "the selected row as view: ",
+            Kind::Column => "columns: ",
         }
     }
 }
@@ -79,7 +90,7 @@ impl Entry {
     fn touched(&mut self) {
         self.error = None;
         self.hints.clear();
-        if self.kind == Kind::View {
+        if self.kind.is_list() {
             self.choice = 0;
         }
     }
@@ -201,20 +212,39 @@ impl Entry {
     /// The views whose id or title holds the letters typed, in order.
     pub fn views(&self) -> Vec<&'static View> {
         let wanted = self.text.to_lowercase();
-        let fits = |text: &str| {
-            let text = text.to_lowercase();
-            let mut letters = text.chars();
-            wanted.chars().all(|c| letters.any(|l| l == c))
-        };
         let mut found: Vec<&'static View> = VIEWS
             .iter()
-            .filter(|view| fits(view.id) || fits(view.title))
+            .filter(|view| self.fits(view.id) || self.fits(view.title))
             .collect();
         // What begins with the letters comes before what merely holds them.
         found.sort_by_key(|view| {
             !(view.id.starts_with(&wanted) || view.title.to_lowercase().starts_with(&wanted))
         });
         found
+    }
+
+    /// The places of the columns whose title holds the letters typed, in order.
+    pub fn columns(&self, view: &View) -> Vec<usize> {
+        let titles = view.columns.iter().map(|column| column.title).enumerate();
+        let fitting = titles.filter(|(_, title)| self.fits(title));
+        fitting.map(|(at, _)| at).collect()
+    }
+
+    /// How many there are to pick from.
+    pub fn choices(&self, view: &View) -> usize {
+        match self.kind {
+            Kind::View | Kind::Through => self.views().len(),
+            Kind::Column => self.columns(view).len(),
+            _ => 0,
+        }
+    }
+
+    /// Whether a text holds the letters typed, in order.
+    fn fits(&self, text: &str) -> bool {
+        let text = text.to_lowercase();
+        let mut letters = text.chars();
+        let wanted = self.text.to_lowercase();
+        wanted.chars().all(|c| letters.any(|l| l == c))
     }
 }
 

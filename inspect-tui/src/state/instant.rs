@@ -4,7 +4,6 @@
 use super::entry::{Entry, Kind};
 use super::{Body, Effect, Overlay, State};
 use crate::fit;
-use crate::notes;
 use crate::worker::Ask;
 use afterimage_indexer::Cell;
 use afterimage_query::{Filter, Made, Shape, VIEWS, View};
@@ -162,14 +161,6 @@ impl State {
         self.save();
     }
 
-    /// Writes bookmarks and filters beside the capture.
-    pub(super) fn save(&mut self) {
-        if let (false, Some(path)) = (self.read_only, &self.notes) {
-            let text = notes::write(&self.bookmarks, &self.history);
-            self.effects.push(Effect::Save(path.clone(), text));
-        }
-    }
-
     /// To the next bookmark.
     pub(super) fn next_bookmark(&mut self) {
         let here = self.selected_num().unwrap_or(0);
@@ -284,12 +275,7 @@ impl State {
 
     /// The filters of the trail as text.
     fn which_of_trail(&self) -> Option<String> {
-        let filters = self
-            .trail
-            .iter()
-            .flat_map(|step| [&step.narrowing, &step.filter])
-            .flatten();
-        let all = filters.cloned().reduce(Filter::and)?;
+        let all = self.filters().cloned().reduce(Filter::and)?;
         (!all.is_all()).then(|| all.print())
     }
 

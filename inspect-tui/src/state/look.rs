@@ -1,10 +1,10 @@
 //! What stands below the rows of some views: the selected event in full and its bytes, or what was said in the selected talk.
 
-use super::State;
 use super::table::Table;
+use super::{Pane, State};
 use crate::detail::{Detail, Line};
 use crate::worker::{Ask, Which};
-use afterimage_indexer::Rows;
+use afterimage_indexer::{Cell, Rows};
 use afterimage_model::Blob;
 use afterimage_query::{Filter, Made, Shape, VIEWS, View};
 
@@ -17,6 +17,8 @@ pub enum Under {
     Event,
     /// What was said in the selected row's talks, and the bytes of the selected line.
     Said,
+    /// Beside a terminal at an instant: what those who sat at it did, the last step until then selected.
+    Caused,
 }
 
 impl Under {
@@ -25,16 +27,19 @@ impl Under {
         match view.shape {
             Shape::Events | Shape::Made(Made::Lines | Made::Messages | Made::Http) => Under::Event,
             Shape::Made(Made::Talks | Made::Sessions) => Under::Said,
+            Shape::Made(Made::Terminal) => Under::Caused,
             _ => Under::Nothing,
         }
     }
 }
 
-/// The view whose rows are what was said.
-pub fn said_view() -> Option<&'static View> {
-    VIEWS
-        .iter()
-        .find(|view| view.shape == Shape::Made(Made::Lines))
+/// The view whose rows stand below or beside those of another: what was said, or what was done.
+pub fn said_view(under: Under) -> Option<&'static View> {
+    let made = match under {
+        Under::Caused => Made::Story,
+        _ => Made::Lines,
+    };
+    VIEWS.iter().find(|view| view.shape == Shape::Made(made))
 }
 
 /// An event looked into, and where one stands in what there is to say of it.
@@ -88,11 +93,12 @@ pub struct Below {
 }
 
 impl Below {
-    /// Takes what was said.
-    pub fn take(&mut self, rows: Rows) {
-        let columns = said_view().map_or(&[][..], |view| view.columns);
+    /// Takes what was said, or done.
+    pub fn take(&mut self, rows: Rows, under: Under) {
+        let view = said_view(under);
+        let columns = view.map_or(&[][..], |view| view.columns);
         let mut said = Table {
-            column: said_view().map_or(0, |view| super::first_kept(view.keeps, view.columns)),
+            column: view.map_or(0, |view| super::first_kept(view.keeps, view.columns)),
             ..Table::default()
         };
         said.fill(rows, columns);
@@ -135,15 +141,19 @@ impl State {
     pub(super) fn said_mut(&mut self) -> Option<&mut Table> {
         let under = self.under();
         match &mut self.step_mut().body {
-            super::Body::Table(table) if under == Under::Said => table.below.said.as_deref_mut(),
+            super::Body::Table(table) if matches!(under, Under::Said | Under::Caused) => {
+                table.below.said.as_deref_mut()
+            }
             _ => None,
         }
     }
 
     /// Asks for what stands below the rows, where that is for another row than before.
     pub(super) fn settle_below(&mut self) {
-        if self.under() == Under::Said {
-            self.settle_said();
+        match self.under() {
+            Under::Said => self.settle_said(),
+            Under::Caused if self.panes().arguments.height > 0 => self.settle_caused(),
+            _ => {}
         }
         let num = match (&self.step().body, self.under()) {
             (super::Body::Events(list), _) => list.num(list.cursor),
@@ -178,7 +188,7 @@ impl State {
             table.below.asked = selected;
             table.below.said = None;
         }
-        if let (Some(own), Some(view)) = (parsed, said_view()) {
+        if let (Some(own), Some(view)) = (parsed, said_view(Under::Said)) {
             let filter = match outer.filter {
                 Some(filter) => filter.and(own),
                 None => own,
@@ -187,6 +197,43 @@ impl State {
                 filter: Some(filter),
                 span: outer.span,
             };
+            self.ask(Ask::Said(view, which));
+        }
+    }
+
+    /// Beside a terminal, selects the last step until the instant, where the user does not select another.
+    pub(super) fn follow_instant(&mut self) {
+        if self.under() != Under::Caused || self.pane == Pane::Arguments {
+            return;
+        }
+        let now = i128::from(self.facts.manifest.wall_ns(self.instant()));
+        if let Some(said) = self.said_mut() {
+            let until = |line: &usize| {
+                let time = said.line(*line).and_then(|row| row.cells.first());
+                matches!(time, Some(Cell::Number(time)) if *time <= now)
+            };
+            said.cursor = (0..said.order.len()).rev().find(until).unwrap_or(0);
+        }
+    }
+
+    /// Asks for what was done at a terminal, once.
+    fn settle_caused(&mut self) {
+        let which = Which {
+            span: self.span,
+            ..self.which()
+        };
+        let filter = which.filter.as_ref().map_or(String::new(), Filter::print);
+        let asked = Some(format!("{filter} {:?}", which.span));
+        let super::Body::Table(table) = &mut self.step_mut().body else {
+            return;
+        };
+        if !table.loaded || table.below.asked == asked {
+            return;
+        }
+        table.below.asked = asked;
+        // Without a terminal there is nobody who sat at it.
+        let any = !table.order.is_empty();
+        if let Some(view) = said_view(Under::Caused).filter(|_| any) {
             self.ask(Ask::Said(view, which));
         }
     }

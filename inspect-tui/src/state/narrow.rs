@@ -1,5 +1,6 @@
 //! Going deeper and coming back: opening views and rows, filters, the span, searching.
 
+use super::look::Under;
 use super::{Body, Effect, Pane, State, Step};
 use crate::action::Action;
 use crate::fit;
@@ -9,7 +10,9 @@ use crate::waste::drop_elsewhere;
 use crate::worker::{Ask, Lane};
 use afterimage_indexer::{Cell, Span, latencies_of};
 use afterimage_model::fields;
-use afterimage_query::{Aggregate, Column, Filter, Made, Shape, TILES, Unit, VIEWS, View, quote};
+use afterimage_query::{
+    Aggregate, Column, Filter, Made, Shape, TILES, Tile, Unit, VIEWS, View, quote,
+};
 use std::sync::atomic::AtomicBool;
 
 /// Whether a column holds one value of the events behind a row, and not something computed from several.
@@ -26,14 +29,19 @@ fn is_value(column: &Column, view: &View) -> bool {
 impl State {
     /// Opens a view by name: a new trail, with the filter the user typed for this one.
     pub(super) fn open(&mut self, view: &'static View) {
-        // What the user narrowed the last step to is easily dropped, but not easily typed again.
+        // What the user narrowed the last step to is easily dropped, but not easily typed again. What a tile asks is not the user's.
         let step = self.step();
+        let of_tile = TILES.iter().any(|tile| tile.filter == step.filter_text);
         let opened = Step {
             view,
             from: String::new(),
             narrowing: None,
-            filter: step.filter.clone(),
-            filter_text: step.filter_text.clone(),
+            filter: step.filter.clone().filter(|_| !of_tile),
+            filter_text: match of_tile {
+                true => String::new(),
+                false => step.filter_text.clone(),
+            },
+            fresh: false,
             body: Body::Table(Table::default()),
         };
         drop_elsewhere(std::mem::replace(&mut self.trail, vec![opened]));
@@ -44,12 +52,15 @@ impl State {
     /// Adds a step to the trail.
     pub(super) fn enter(&mut self, view: &'static View, from: String, narrowing: Option<Filter>) {
         let body = Body::Table(Table::default());
+        let told = self.step().view.shape == Shape::Made(Made::Story);
+        let caused = self.under() == Under::Caused && self.pane == Pane::Arguments;
         self.trail.push(Step {
             view,
             from,
             narrowing,
             filter: None,
             filter_text: String::new(),
+            fresh: told || caused,
             body,
         });
         self.pane = Pane::Body;
@@ -81,15 +92,27 @@ impl State {
                     return;
                 };
                 // Views that are put together from many events would see only a part of each.
-                let whole = matches!(view.shape, Shape::Made(_)) || tile.filter.is_empty();
-                let narrowing = if whole {
-                    None
-                } else {
-                    Filter::parse(tile.filter).ok()
+                let filter = match view.shape {
+                    Shape::Made(_) => "",
+                    _ => tile.filter,
                 };
-                self.enter(view, tile.title.to_lowercase(), narrowing);
+                self.enter_tile(view, tile, filter);
             }
             Body::Events(_) => self.focus(true),
+            Body::Table(table) if self.pane == Pane::Arguments && self.under() == Under::Caused => {
+                let said = table.below.said.as_ref().and_then(|said| said.selected());
+                let time = said.and_then(|row| row.cells.first()).cloned();
+                match (said.map_or(0, |row| row.first_num), time) {
+                    (0, _) => self.say("nothing was recorded of it", true),
+                    (num, Some(Cell::Number(wall_ns))) => {
+                        // What came later is there only when that was.
+                        let then = self.boot_of(wall_ns);
+                        self.at = self.at.map(|at| at.max(then));
+                        self.open_events_at(num);
+                    }
+                    (num, _) => self.open_events_at(num),
+                }
+            }
             Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
             // One row is one connection: both its ends belong to what was said, also that of another process.
             Body::Table(table) if self.step().view.id == "connections" => {
@@ -118,14 +141,24 @@ impl State {
                 let (Some(tile), Some(view)) = (TILES.get(overview.cursor), events_view()) else {
                     return;
                 };
-                let narrowing = if tile.filter.is_empty() {
-                    None
-                } else {
-                    Filter::parse(tile.filter).ok()
-                };
-                self.enter(view, tile.title.to_lowercase(), narrowing);
+                self.enter_tile(view, tile, tile.filter);
             }
         }
+    }
+
+    /// Opens a tile: its filter is the step's own, which the user may change.
+    pub(super) fn enter_tile(&mut self, view: &'static View, tile: &Tile, filter: &str) {
+        self.trail.push(Step {
+            view,
+            from: tile.title.to_lowercase(),
+            narrowing: None,
+            filter: Filter::parse(filter).ok().filter(|_| !filter.is_empty()),
+            filter_text: filter.to_owned(),
+            fresh: false,
+            body: Body::Table(Table::default()),
+        });
+        self.pane = Pane::Body;
+        self.reload();
     }
 
     pub(super) fn enter_row(&mut self, view: &'static View) {
@@ -224,18 +257,24 @@ impl State {
             .zip(end)
             .and_then(|(row, at)| row.cells.get(at))
         {
-            let clock = self.facts.manifest.clock;
-            let boot_ns = wall_ns - i128::from(clock.real_ns) + i128::from(clock.boot_ns);
-            self.ask(Ask::Locate(u64::try_from(boot_ns).unwrap_or(0)));
+            let at = self.boot_of(*wall_ns);
+            self.ask(Ask::Locate(at));
         }
+    }
+
+    /// The instant of the boot clock that was then, ns since 1970.
+    fn boot_of(&self, wall_ns: i128) -> u64 {
+        let clock = self.facts.manifest.clock;
+        let boot_ns = wall_ns - i128::from(clock.real_ns) + i128::from(clock.boot_ns);
+        u64::try_from(boot_ns).unwrap_or(0)
     }
 
     /// Opens the event list with nothing left out, standing on one event.
     pub(super) fn open_events_at(&mut self, num: u64) {
         let Some(view) = events_view() else { return };
         let from = format!("#{num}");
-        let outer = self.which().filter;
         self.enter(view, from, None);
+        let outer = self.which().filter;
         let Body::Events(list) = &mut self.step_mut().body else {
             return;
         };
@@ -301,15 +340,19 @@ impl State {
     }
 
     pub(super) fn sort(&mut self, action: Action) {
-        let last = self.step().view.columns.len().saturating_sub(1);
-        match &mut self.step_mut().body {
+        let beside = match &self.step().body {
             Body::Table(table) => {
                 let sort = table.wanted.as_ref().map_or(table.sort, |next| next.sort);
                 let at = sort.map_or(table.column, |sort| sort.0);
-                match action {
-                    Action::SortLeft => table.column = at.saturating_sub(1),
-                    Action::SortRight => table.column = (at + 1).min(last),
-                    _ => {}
+                self.column_beside(at, action == Action::SortRight)
+            }
+            _ => 0,
+        };
+        match &mut self.step_mut().body {
+            Body::Table(table) => {
+                let sort = table.wanted.as_ref().map_or(table.sort, |next| next.sort);
+                if action != Action::Sort {
+                    table.column = beside;
                 }
                 let column = table.column;
                 if action == Action::Sort || sort.is_none_or(|sort| sort.0 != column) {

@@ -1,6 +1,6 @@
 //! What drawing and clicking ask of the state: where things are, what columns need, what is said. Changes nothing.
 
-use super::entry::{Entry, Kind};
+use super::entry::Entry;
 use super::{Body, State};
 use crate::area::{self, Plan};
 use crate::fit;
@@ -59,7 +59,9 @@ impl State {
     /// Where things are on the screen.
     pub fn plan(&self) -> Plan {
         let typing = self.entry.as_ref().map_or(0, |entry| match entry.kind {
-            Kind::View => (self.size.1 / 2).min(entry.views().len() as u16 + 1),
+            kind if kind.is_list() => {
+                (self.size.1 / 2).min(entry.choices(self.step().view) as u16 + 1)
+            }
             _ => 1 + self.said(entry).len() as u16,
         });
         area::plan(

@@ -61,17 +61,18 @@ impl State {
 
     /// To the next column, tile or step of the timeline.
     pub(super) fn sideways(&mut self, right: bool) {
-        let columns = self.step().view.columns.len();
         let by = if right { 1 } else { -1 };
         let (pane, width) = (self.pane, self.plan().body.width);
+        let column = match &self.step().body {
+            Body::Events(list) => list.column,
+            Body::Table(table) => table.column,
+            Body::Overview(_) => 0,
+        };
+        let beside = self.column_beside(column, right);
         match (&mut self.step_mut().body, pane) {
             (_, Pane::Timeline) => self.move_cursor(by),
-            (Body::Events(list), _) => {
-                list.column = moved(list.column, by, columns.saturating_sub(1))
-            }
-            (Body::Table(table), _) => {
-                table.column = moved(table.column, by, columns.saturating_sub(1))
-            }
+            (Body::Events(list), _) => list.column = beside,
+            (Body::Table(table), _) => table.column = beside,
             (Body::Overview(view), _) => {
                 view.cursor = board::sideways(view.cursor, right, width, &view.shown());
             }
@@ -81,8 +82,11 @@ impl State {
     /// Gives the focus to the next pane that is there.
     pub(super) fn focus(&mut self, forward: bool) {
         let mut panes = vec![Pane::Body];
-        if self.under() != Under::Nothing {
-            panes.extend([Pane::Arguments, Pane::Bytes]);
+        match self.under() {
+            Under::Nothing => {}
+            Under::Caused if self.panes().arguments.height > 0 => panes.push(Pane::Arguments),
+            Under::Caused => {}
+            Under::Event | Under::Said => panes.extend([Pane::Arguments, Pane::Bytes]),
         }
         if self.plan().timeline.height > 0 {
             panes.push(Pane::Timeline);
@@ -111,6 +115,7 @@ impl State {
                 list: self.plan().body,
                 ..Panes::default()
             },
+            Under::Caused => area::beside(self.plan().body),
             under => {
                 let rows = match &self.step().body {
                     Body::Table(table) if table.loaded => table.order.len(),
@@ -260,7 +265,8 @@ impl State {
             Body::Events(events) => (events.top, events.cursor, events.len(), events.column),
             Body::Overview(_) => return,
         };
-        let placed = area::columns(&widths, list.width.saturating_sub(area::GUTTER), column);
+        let room = list.width.saturating_sub(area::GUTTER);
+        let placed = area::shown_columns(&widths, self.hidden_columns(), room, column);
         let inside = (x - list.x).saturating_sub(area::GUTTER);
         let hit = placed
             .iter()

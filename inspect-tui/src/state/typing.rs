@@ -27,8 +27,10 @@ impl State {
     fn recall(&mut self, up: bool) {
         let Some(entry) = &mut self.entry else { return };
         match entry.kind {
-            Kind::View => {
-                let last = entry.views().len().saturating_sub(1);
+            Kind::View | Kind::Through | Kind::Column => {
+                let view = self.trail.last().map(|step| step.view);
+                let choices = view.map_or(0, |view| entry.choices(view));
+                let last = choices.saturating_sub(1);
                 entry.choice = if up {
                     entry.choice.saturating_sub(1)
                 } else {
@@ -91,14 +93,7 @@ impl State {
                     self.find(false);
                 }
             }
-            Kind::GoTo => match text.trim_start_matches('#').replace(',', "").parse::<u64>() {
-                Ok(num) if num > 0 && num <= self.facts.events => self.go_to(num),
-                Ok(_) => self.say(
-                    &format!("events are numbered from 1 to {}", self.facts.events),
-                    true,
-                ),
-                Err(_) => self.say("not a number", true),
-            },
+            Kind::GoTo => self.go_to_text(&text),
             Kind::Export => {
                 if !text.is_empty() {
                     let view = self.step().view;
@@ -119,13 +114,19 @@ impl State {
                 Some(view) => self.open(view),
                 None => self.say("there is no such view", true),
             },
-        }
-    }
-
-    fn go_to(&mut self, num: u64) {
-        match &mut self.step_mut().body {
-            Body::Events(list) => list.go_to(num),
-            Body::Table(_) | Body::Overview(_) => self.open_events_at(num),
+            Kind::Through => match entry.views().get(entry.choice) {
+                Some(view) => self.go_into(view),
+                None => self.say("there is no such view", true),
+            },
+            Kind::Column => {
+                let view = self.step().view;
+                match entry.columns(view).get(entry.choice) {
+                    Some(column) => self.toggle_column(*column),
+                    None => self.say("there is no such column", true),
+                }
+                // One rarely wants to be rid of one only: Esc leaves.
+                self.entry = Some(entry);
+            }
         }
     }
 

@@ -37,6 +37,7 @@ fn draw_list(state: &State, list: &EventList, area: Area, canvas: &mut Canvas<'_
     let rows = Rows {
         columns,
         widths: state.column_widths(),
+        hidden: state.hidden_columns().clone(),
         tree: None,
         sort: None,
         cursor: list

@@ -8,7 +8,8 @@ use crate::show;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
 use crate::worker::{Lane, MOST_MATCHES};
-use afterimage_query::{Shape, TILES};
+use afterimage_indexer::{self as indexer, bytes_text};
+use afterimage_query::{Counted, Shape, TILES, Tile, Unit};
 
 /// Draws the counts of the view, and to their right progress or the last notice.
 pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
@@ -99,11 +100,79 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
                 "{}: {} What is in damaged parts of the file is not counted.",
                 tile.title, tile.doc
             ),
-            Some(tile) => format!("{}: {}", tile.title, tile.doc),
+            Some(tile) => format!(
+                "{}: {}{}",
+                tile.title,
+                tile.doc,
+                more_of_tile(state, tile, counted.as_ref())
+            ),
             None => why::empty(state),
         };
         canvas.text(area, x, 0, &text, Role::Dim);
     }
+}
+
+/// How much of it there is a second, where it begins and where it is most, and what is asked for it.
+fn more_of_tile(state: &State, tile: &Tile, counted: Option<&indexer::Overview>) -> String {
+    let tally = counted.and_then(|all| {
+        let tally = all.tiles.iter().find(|tally| tally.tile.id == tile.id)?;
+        Some((tally, all.span))
+    });
+    let mut says = Vec::new();
+    if let Some((tally, (from, to))) = tally
+        && let Some(first) = tally.first_num
+    {
+        let seconds = to.saturating_sub(from) as f64 / 1e9;
+        if seconds > 0.0 && !matches!(tile.counted, Counted::Distinct(_)) {
+            let rate = tally.total as f64 / seconds;
+            says.push(match tile.unit {
+                Unit::Bytes => format!("{} a second", bytes_text(rate as i128)),
+                _ if rate >= 100.0 => format!("{} a second", show::count(rate as u64)),
+                _ => format!("{rate:.1} a second"),
+            });
+        }
+        says.push(format!("first in #{first}"));
+        if let Some((step, above)) = peak(&tally.steps) {
+            let length = u128::from(to.saturating_sub(from)) + 1;
+            let into = length * step as u128 / tally.steps.len() as u128;
+            let at = from.saturating_add(u64::try_from(into).unwrap_or(u64::MAX));
+            let sigma = how_far(state, above);
+            says.push(format!("most from {}{sigma}", state.epoch().boot(at)));
+        }
+    }
+    let mut out = match says.is_empty() {
+        true => String::new(),
+        false => format!(" ({})", says.join(", ")),
+    };
+    if !tile.filter.is_empty() {
+        out += &format!(" Filter: {}", tile.filter);
+    }
+    out
+}
+
+/// How far a peak stands out, where it does.
+fn how_far(state: &State, above: f64) -> String {
+    /// So many deviations above the mean are seldom by chance.
+    const FAR: f64 = 3.0;
+    match (above >= FAR, state.ascii) {
+        (false, _) => String::new(),
+        (true, false) => format!(", {above:.1}σ above the mean"),
+        (true, true) => format!(", {above:.1} sigma above the mean"),
+    }
+}
+
+/// The step with most, and by how many standard deviations it is above the mean; nothing where all are alike.
+fn peak(steps: &[u64]) -> Option<(usize, f64)> {
+    let (at, most) = steps
+        .iter()
+        .enumerate()
+        .rev()
+        .max_by_key(|(_, count)| **count)?;
+    let number = steps.len() as f64;
+    let mean = steps.iter().map(|count| *count as f64).sum::<f64>() / number;
+    let spread = steps.iter().map(|count| (*count as f64 - mean).powi(2));
+    let deviation = (spread.sum::<f64>() / number).sqrt();
+    (deviation > 0.0).then(|| (at, (*most as f64 - mean) / deviation))
 }
 
 /// What is said while rows are brought into another order.
@@ -207,5 +276,20 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
                 ("  ", Role::Text),
             ],
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peak_is_where_most_is_and_says_how_far_it_stands_out() {
+        assert_eq!(peak(&[]), None);
+        assert_eq!(peak(&[3, 3, 3]), None);
+        let (at, above) = peak(&[0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]).unwrap();
+        assert!(at == 3 && above < 3.0, "the first of two: {at} {above}");
+        let (at, above) = peak(&[1, 0, 1, 0, 1, 0, 40, 0, 1, 0, 1, 0, 1, 0, 1, 0]).unwrap();
+        assert!(at == 6 && above > 3.0, "{at} {above}");
     }
 }

@@ -102,6 +102,10 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         1,
         &[("  ", Role::Text), (&integrity, integrity_role)],
     );
+    let signature = facts.signature();
+    if !signature.is_empty() {
+        x = canvas.pieces(area, x, 1, &[("  ", Role::Text), (&signature, Role::Dim)]);
+    }
     let containers = match facts.containers.len() as u64 {
         // A capture without a state block does not list them, which is not the same as none.
         0 => String::new(),

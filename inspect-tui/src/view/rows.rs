@@ -8,6 +8,7 @@ use crate::theme::Role;
 use afterimage_indexer::{Cell, TimeStyle};
 use afterimage_query::{Column, Unit};
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// A line of a table.
 pub struct Line<'a> {
@@ -31,6 +32,8 @@ pub struct Rows {
     pub columns: &'static [Column],
     /// What they need.
     pub widths: Vec<Width>,
+    /// Those that are not shown.
+    pub hidden: BTreeSet<usize>,
     /// Which column is pushed in by depth.
     pub tree: Option<usize>,
     /// The column sorted by, and whether the largest comes first.
@@ -66,7 +69,7 @@ impl Rows {
         line: impl Fn(usize) -> Option<Line<'l>>,
     ) {
         let inner = area.split_left(GUTTER).1;
-        let placed = area::columns(&self.widths, inner.width, self.column);
+        let placed = area::shown_columns(&self.widths, &self.hidden, inner.width, self.column);
         for Placed {
             column: at,
             x,
@@ -89,12 +92,13 @@ impl Rows {
             canvas.text(inner, *x, 0, &title, role);
         }
         // Columns that lie beyond an edge are there for the arrow keys.
-        if placed.first().is_some_and(|first| first.column > 0) {
+        let between = |from: usize, to: usize| (from..to).any(|at| !self.hidden.contains(&at));
+        if placed.first().is_some_and(|first| between(0, first.column)) {
             canvas.text(area, 0, 0, canvas.glyph("‹", "<"), Role::Key);
         }
         if placed
             .last()
-            .is_some_and(|last| last.column + 1 < self.columns.len())
+            .is_some_and(|last| between(last.column + 1, self.columns.len()))
         {
             let edge = area.width.saturating_sub(1);
             canvas.text(area, edge, 0, canvas.glyph("›", ">"), Role::Key);
@@ -102,10 +106,10 @@ impl Rows {
         // Columns between two that are on screen are there for them, too.
         for pair in placed.windows(2) {
             if let [before, after] = pair
-                && before.column + 1 < after.column
+                && between(before.column + 1, after.column)
             {
-                let between = after.x.saturating_sub(1);
-                canvas.text(inner, between, 0, canvas.glyph("›", ">"), Role::Key);
+                let edge = after.x.saturating_sub(1);
+                canvas.text(inner, edge, 0, canvas.glyph("›", ">"), Role::Key);
             }
         }
         for place in 0..usize::from(area.height.saturating_sub(1)) {

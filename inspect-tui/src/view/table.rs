@@ -49,6 +49,11 @@ pub fn draw(state: &State, table: &Table, canvas: &mut Canvas<'_>) {
     match state.under() {
         Under::Nothing => {}
         Under::Event => events::draw_look(state, panes, canvas),
+        Under::Caused => {
+            if panes.arguments.height > 0 {
+                draw_said(state, table, panes.arguments, canvas);
+            }
+        }
         Under::Said => {
             if panes.arguments.height > 0 {
                 draw_said(state, table, panes.arguments, canvas);
@@ -69,12 +74,15 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
         let whole = said.rows.complete && !said.rows.truncated;
         if whole { lines } else { lines + ", not all" }
     });
-    events::title(area, "said", &lines, focus, canvas);
+    let caused = state.under() == Under::Caused;
+    let name = if caused { "what was done" } else { "said" };
+    events::title(area, name, &lines, focus, canvas);
     let area = area.split_top(1).1;
-    let Some((said, view)) = said.zip(said_view()) else {
+    let Some((said, view)) = said.zip(said_view(state.under())) else {
         let says = match state.coming(Lane::Said) || state.coming(Lane::Body) {
             true => "working",
             false if table.order.is_empty() => "no row is selected above",
+            false if caused => "nothing is known of what was done",
             false => "nothing that was said belongs to this row",
         };
         canvas.text(area, 2, 0, says, Role::Dim);
@@ -92,6 +100,7 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
             view.columns.iter().enumerate().map(width),
             area.width,
         ),
+        hidden: Default::default(),
         tree: None,
         sort: None,
         cursor: said.cursor.checked_sub(said.top),
@@ -113,7 +122,11 @@ fn draw_said(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
         })
     });
     if said.order.is_empty() {
-        canvas.text(area, 2, 1, "none of what was said was kept", Role::Dim);
+        let says = match caused {
+            true => "nothing is known of what was done",
+            false => "none of what was said was kept",
+        };
+        canvas.text(area, 2, 1, says, Role::Dim);
     }
 }
 
@@ -125,6 +138,7 @@ fn draw_rows(state: &State, table: &Table, area: Area, canvas: &mut Canvas<'_>) 
     let rows = Rows {
         columns: view.columns,
         widths: state.column_widths(),
+        hidden: state.hidden_columns().clone(),
         tree,
         sort: table.sort.or(own),
         cursor: table.cursor.checked_sub(table.top),

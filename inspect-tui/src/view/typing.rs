@@ -29,8 +29,10 @@ pub fn draw(state: &State, entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
     };
     canvas.text(area, x, 0, &after, Role::Text);
     canvas.tint(area, x, 0, 1, Role::Mark);
-    if entry.kind == Kind::View {
-        return draw_views(entry, area, canvas);
+    match entry.kind {
+        Kind::View | Kind::Through => return draw_views(entry, area, canvas),
+        Kind::Column => return draw_columns(state, entry, area, canvas),
+        _ => {}
     }
     let role = if entry.error.is_some() {
         Role::Bad
@@ -48,10 +50,38 @@ fn draw_views(entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
         let line = (at - first) as u16 + 1;
         let key = if view.key == '\0' { ' ' } else { view.key };
         let text = format!("  {key}  {:<18} {}", view.title, view.doc);
-        canvas.text(area, 0, line, &text, Role::Text);
-        if at == entry.choice {
-            canvas.text(area, 0, line, canvas.glyph("▸", ">"), Role::Text);
-            canvas.tint(area, 0, line, area.width, Role::Selected);
-        }
+        draw_choice(entry, at, line, &text, area, canvas);
+    }
+}
+
+/// The columns of the view on screen, those that are shown with a mark.
+fn draw_columns(state: &State, entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
+    let view = state.step().view;
+    let first = entry.first_choice(usize::from(area.height.saturating_sub(1)));
+    for (at, place) in entry.columns(view).into_iter().enumerate().skip(first) {
+        let (line, Some(column)) = ((at - first) as u16 + 1, view.columns.get(place)) else {
+            continue;
+        };
+        let mark = match state.is_hidden(place) {
+            true => "[ ]",
+            false => "[x]",
+        };
+        let text = format!("  {mark} {:<14} {}", column.title, column.doc);
+        draw_choice(entry, at, line, &text, area, canvas);
+    }
+}
+
+fn draw_choice(
+    entry: &Entry,
+    at: usize,
+    line: u16,
+    text: &str,
+    area: Area,
+    canvas: &mut Canvas<'_>,
+) {
+    canvas.text(area, 0, line, text, Role::Text);
+    if at == entry.choice {
+        canvas.text(area, 0, line, canvas.glyph("▸", ">"), Role::Text);
+        canvas.tint(area, 0, line, area.width, Role::Selected);
     }
 }

@@ -52,6 +52,9 @@ pub fn empty(state: &State) -> String {
         Shape::Made(Made::Story) if state.which().filter.is_none() => {
             "no event was selected: b on an event tells its story"
         }
+        Shape::Made(Made::Mounts) if state.facts.has_no_seal => {
+            "captures of other programs do not tell what was mounted"
+        }
         _ if state.facts.events == 0 => "the capture holds no events",
         _ => "",
     };
@@ -88,6 +91,20 @@ pub fn empty(state: &State) -> String {
     }
     let says = match (step.view.shape, step.view.id) {
         (Shape::Made(Made::Alerts), _) => "none of the rules fired",
+        (Shape::Made(Made::Findings), _) => "nothing was found about how containers were run",
+        (Shape::Made(Made::Lives), _) => {
+            "nothing was recorded of how containers were made, started, entered or ended"
+        }
+        (Shape::Made(Made::Talks | Made::Map | Made::Lines | Made::Bytes), _) => {
+            "nothing was recorded of sockets and pipes that anybody talked over"
+        }
+        (Shape::Made(Made::Messages), _) => {
+            "nothing that was said is of a protocol that is recognised"
+        }
+        (Shape::Made(Made::Http | Made::HttpTop), _) => "no request of HTTP/1 was recorded",
+        (Shape::Made(Made::Sessions), _) => {
+            "no terminal was used, and no shell had a socket or a pipe for one"
+        }
         (_, "listening") => {
             return "nothing was bound, began to listen or ceased to; the view netstat shows what listened all the time".into();
         }

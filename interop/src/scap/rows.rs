@@ -432,6 +432,12 @@ fn describe(state: &State, fd: &Fd, container: Option<&Arc<str>>) -> File {
         }
         let (source, dest) = (SocketAddr::from(fd.source), SocketAddr::from(fd.dest));
         let source_is_local = local(fd.source.0);
+        // The first address is the client's: where a process that serves seems to have it, it has the other.
+        let turned = match source_is_local {
+            true => fd.server && !fd.client,
+            false => fd.client && !fd.server,
+        };
+        marks |= if turned { File::TURNED } else { 0 };
         let (near, far) = if source_is_local {
             (source, dest)
         } else {

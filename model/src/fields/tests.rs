@@ -1028,6 +1028,9 @@ fn a_name_says_what_a_call_is_about_and_a_queue_how_full_it_is() {
             ("evt.arg.queuelen", "3"),
             ("evt.arg.queuemax", "12"),
             ("evt.arg.queuepct", "25"),
+            ("evt.rawarg.queuelen", "3"),
+            ("evt.rawarg.queuemax", "12"),
+            ("evt.rawarg.queuepct", "25"),
         ],
     );
     let ended = event(

@@ -4,6 +4,8 @@
 use super::{Ctx, FieldValue};
 use crate::args::ArgKind;
 use crate::event::Value;
+use crate::schema::TypeDesc;
+use crate::signal;
 use std::fmt::Write;
 
 /// Fields of processes and threads whose values are in rows: no recorder keeps them with each event.
@@ -93,6 +95,51 @@ pub fn of_main(c: &Ctx<'_>, field: &str, scale: u64) -> Option<FieldValue<'stati
 /// A number that may be negative.
 pub fn signed(c: &Ctx<'_>, field: &str) -> Option<FieldValue<'static>> {
     kept(c, field).map(FieldValue::Int)
+}
+
+/// How many descriptors a process may have open; sysdig keeps -1 where it did not know.
+pub fn limit(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let limit = kept(c, "proc.fdlimit").filter(|limit| *limit >= 0);
+    limit.map(FieldValue::Int)
+}
+
+/// Open descriptors as percent of their limit, where there is one.
+pub fn share_of_limit(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    kept(c, "proc.fdlimit").filter(|limit| *limit > 0)?;
+    fraction(c, "proc.fdusage")
+}
+
+/// Exit code and signal of a process whose main thread ends with this event. sysdig keeps what the kernel has of both in one number,
+/// and since 0.27 both beside it.
+fn ended(c: &Ctx<'_>) -> Option<(i64, i64)> {
+    let ty = c.ty().filter(|ty| ty.name == "procexit")?;
+    if c.event.tid != c.proc()?.key.pid {
+        return None;
+    }
+    let number = |name: &str| match c.arg(name)? {
+        Value::Num(n) => Some(*n),
+        Value::Absent | Value::Bytes(_) => None,
+    };
+    if !ty.is(TypeDesc::SCAP) {
+        return Some((number("status")?, number("signal")?));
+    }
+    let status = number("status")?;
+    Some((
+        number("ret").unwrap_or((status >> 8) & 0xff),
+        number("sig").unwrap_or(status & 0x7f),
+    ))
+}
+
+/// The exit code of a process that no signal ended.
+pub fn end_code(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let (code, signal) = ended(c)?;
+    (signal == 0).then_some(FieldValue::Int(code))
+}
+
+/// The signal that ended a process.
+pub fn end_signal(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    let (_, signal) = ended(c)?;
+    (signal != 0).then(|| FieldValue::owned(signal::name(signal)))
 }
 
 /// Processor time in the program and in the kernel: what is told when a thread ends, or a sample of what another recorder saw.

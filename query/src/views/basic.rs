@@ -47,6 +47,10 @@ pub(super) const BASIC: &[View] = views! {
         "PPID" "proc.ppid" 8 Last Plain "The parent's pid.";
         "VIRTUAL" "thread.vmsize.b" 9 Max Bytes "Virtual memory, where another recorder sampled it.";
         "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "EXIT" "proc.end.code" 5 Last Plain "Exit code; empty where it did not end, or by a signal.";
+        "SIGNAL" "proc.end.signal" 8 Last Plain "Signal that ended it.";
+        "EXECS" "proc.exec_count" 5 Max Plain "Programs it executed since it was first seen.";
+        "SHA-256" "proc.exe_hash.sha256" 64 Last Plain "Hash of the program last executed, where it was recorded.";
     } "Every process under its parent.";
 
     "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
@@ -54,7 +58,7 @@ pub(super) const BASIC: &[View] = views! {
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
         "OPS" "evt.count.call" 8 Sum Plain "Calls.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "R-OPENS" "evt.is_open_read" 8 Sum Plain "Opened for reading.";
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
@@ -135,7 +139,7 @@ pub(super) const BASIC: &[View] = views! {
         "CATEGORY" "syscall.class" 12 First Plain "What it is about.";
         "COUNT" "evt.count.call" 10 Sum Plain "How often.";
         "RATE/S" "evt.count.call" 9 Rate Plain "How often a second, over the span shown.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "MEAN WAIT" "evt.latency" 9 Avg Duration "How long a call that waited did, in the mean.";
         "ERRORS" "evt.count.error" 8 Sum Plain "How often it failed.";
         "BYTES" "evt.moved" 8 Sum Bytes "Bytes moved.";
@@ -149,7 +153,7 @@ pub(super) const BASIC: &[View] = views! {
         "NAME" "proc.name" 16 Key Plain "Name.";
         "COUNT" "evt.count.call" 9 Sum Plain "Events.";
         "RATE/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
@@ -196,6 +200,8 @@ pub(super) const BASIC: &[View] = views! {
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
+        "PROGRAM" "proc.exepath" 24 First Plain "Path of the executed file, by the kernel's own object.";
+        "SHA-256" "proc.exe_hash.sha256" 64 First Plain "Hash of the executed file, where it was recorded.";
     } "Every program that was executed, in order.";
 
     "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "RESULT" "COMMAND" "TIME"] {
@@ -239,7 +245,7 @@ pub(super) const BASIC: &[View] = views! {
         "OUT" "evt.buflen.out" 8 Sum Bytes "Bytes out.";
         "OPS" "evt.count.call" 8 Sum Plain "Calls.";
         "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
-        "WAITED" "evt.latency" 8 Sum Duration "How long calls waited, together.";
+        "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
     } "Bytes by kind of file or socket.";

@@ -14,7 +14,7 @@ pub(super) const MADE: &[View] = views! {
         "FDS" "of.descriptors" 5 Count Plain "Descriptors known to be open.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "LEARNT" "of.origin" 8 First Plain "How it is known: seen by the kernel programs, or read from /proc.";
-        "COMMAND" "proc.exeline" 0 First Plain "All arguments.";
+        "COMMAND" "proc.exeline" 0 First Plain "All arguments; the name in brackets where they are not known.";
     } "Processes that lived at the instant, as ps would have shown them.";
 
     "lsof" '\0' "Descriptors at an instant" Made(Descriptors) "" => Some("events"), "" sorted by 0 keeps ["NAME" "FD" "COMMAND" "PID" "TYPE"] {
@@ -70,7 +70,7 @@ pub(super) const MADE: &[View] = views! {
 
     "talks" 'K' "Talks" Made(Talks) "" => Some("conversation"), "" sorted by 0 keeps ["CLIENT" "SERVER" "ABOUT" "SENT" "RECEIVED" "SPEAKS"] {
         "FIRST" "of.first" 19 First Time "First event.";
-        "KIND" "of.kind" 6 First Plain "tcp, udp, unix, pipe or tty.";
+        "KIND" "of.kind" 6 First Plain "tcp, udp, unix or pipe; terminals are in the view sessions.";
         "SPEAKS" "of.protocol" 11 First Plain "Protocol, where what was said is recognised.";
         "CLIENT" "of.client" 30 Key Plain "Who began, with its address.";
         "SERVER" "of.server" 30 Key Plain "Who answered, with its address.";

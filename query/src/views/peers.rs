@@ -18,7 +18,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by the processor time they used.";
 
-    "page_faults" '\0' "Page faults" Table "evt.type=procexit or evt.type startswith page_fault or thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "MAJOR" "MINOR" "PID"] {
+    "page_faults" '\0' "Page faults" Table "thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "MAJOR" "MINOR" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "MAJOR" "thread.pfmajor" 8 Peaks Plain "Page faults that read from a disk, told when a thread ends or sampled by another recorder.";
@@ -31,22 +31,24 @@ pub(super) const PEERS: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "OPEN" "proc.fdopencount" 8 Max Plain "Most descriptors it had open.";
-        "MOST" "proc.fdlimit" 8 Max Plain "Descriptors it may have open.";
+        "MOST" "proc.fdlimit" 8 Max Plain "Descriptors it may have open; empty where the recorder did not know.";
         "USED%" "proc.fdusage" 6 Max Plain "Largest share of its limit.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by how many descriptors they had open, where a recorder sampled that.";
 
-    "backlog" '\0' "Waiting connections" List "evt.type in (accept, accept4) and evt.failed=false and evt.count.call=1" => Some("connections"), "evt.num={}" sorted by 0 keeps ["PORT" "WAITING" "MOST" "FULL%" "COMMAND" "TIME"] {
-        "NUM" "evt.num" 9 Key Plain "Number in the capture.";
-        "TIME" "evt.rawtime" 19 First Time "When one was accepted.";
-        "PORT" "fd.sport" 6 First Plain "Port of the server.";
-        "WAITING" "evt.arg.queuelen" 8 First Plain "Connections that still waited.";
-        "MOST" "evt.arg.queuemax" 8 First Plain "Connections that may wait.";
-        "FULL%" "evt.arg.queuepct" 6 First Plain "Share of the queue that was taken.";
-        "CONTAINER" "container.name" 16 First Plain "Container.";
-        "COMMAND" "proc.cmdline" 0 First Plain "Who accepted it.";
-    } "Connections that wait to be accepted, told with each that is.";
+    "backlog" '\0' "Waiting connections" Table "evt.type in (accept, accept4) and evt.failed=false and evt.count.call=1 and evt.rawarg.queuemax exists" => Some("connections"), "proc.pid={} and proc.pid.ts={} and fd.sport={}" sorted by 3 keeps ["PORT" "WAITING" "MOST" "LIMIT" "FULL%" "COMMAND"] {
+        "PID" "proc.pid" 8 Key Plain "Process id of the server, as the host numbers it.";
+        "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
+        "PORT" "fd.sport" 6 Key Plain "Port of the server.";
+        "WAITING" "evt.rawarg.queuelen" 8 Avg Plain "Connections that still waited when one was accepted, in the mean.";
+        "FULL%" "evt.rawarg.queuepct" 6 Avg Plain "Share of the queue that was taken, in the mean.";
+        "MOST" "evt.rawarg.queuelen" 8 Max Plain "Most that waited.";
+        "LIMIT" "evt.rawarg.queuemax" 8 Max Plain "Connections that may wait.";
+        "ACCEPTED" "evt.count" 8 Sum Plain "Connections that were accepted.";
+        "CONTAINER" "container.name" 16 Last Plain "Container.";
+        "COMMAND" "proc.cmdline" 0 Last Plain "Who accepted them.";
+    } "Connections that wait to be accepted, by the server's port, told with each that is.";
 
     "container_errors" '\0' "Container errors" Table "evt.failed=true and container.id!=host" => Some("errors"), "container.id={}" sorted by 2 keeps ["NAME" "ERRORS" "FILE" "NET" "OTHER"] {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
@@ -227,8 +229,8 @@ pub(super) const PEERS: &[View] = views! {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it ended.";
         "LIVED" "proc.duration" 8 First Duration "How long it had run.";
-        "STATUS" "evt.rawarg.status" 6 First Plain "Exit code.";
-        "SIGNAL" "evt.arg.signal" 12 First Plain "Signal that ended it.";
+        "STATUS" "proc.end.code" 6 First Plain "Exit code; empty where a signal ended it.";
+        "SIGNAL" "proc.end.signal" 12 First Plain "Signal that ended it.";
         "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";

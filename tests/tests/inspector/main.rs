@@ -1,6 +1,7 @@
 //! The inspector's screens: keystrokes over a capture with a story, compared with `screens/*.txt` (`BLESS=1` rewrites
 //! them), and the promise that no captured byte reaches the terminal as a control character.
 
+mod choices;
 mod questions;
 mod states;
 mod story;

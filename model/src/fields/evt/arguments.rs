@@ -158,7 +158,13 @@ fn exe_flags(c: &Ctx<'_>) -> Option<String> {
 
 /// `evt.rawarg`: one argument as the number it was.
 pub fn raw_arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
-    let found = find_arg(c, name?)?;
+    let name = name?;
+    if name == "queuepct" && scap(c).is_none() {
+        return queue_percent(c)
+            .and_then(|share| i64::try_from(share).ok())
+            .map(FieldValue::Int);
+    }
+    let found = find_arg(c, name)?;
     if let (Found::Arg(at), Some(ty)) = (&found, scap(c)) {
         // A number may have behind it what it stands for.
         let named = matches!(
@@ -181,6 +187,11 @@ pub fn raw_arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
             Value::Absent => None,
         },
         Found::Result => Some(FieldValue::Int(c.event.result)),
-        Found::Tuple(_) | Found::Field(..) => None,
+        Found::Field(at, field) => {
+            let text = render::arg_field_text(c, at, &field)?;
+            let number = std::str::from_utf8(&text).ok()?.parse().ok()?;
+            Some(FieldValue::Int(number))
+        }
+        Found::Tuple(_) => None,
     }
 }
