@@ -234,17 +234,16 @@ impl Job<'_> {
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
         let mut remap = Remap::of(self.origins.len());
-        let mut tables = Tables::default();
-        for (at, origin) in self.origins.iter().enumerate() {
-            let state = self.recipe.opening.as_ref();
-            let state = match (state, self.origins.len()) {
+        let states = self.origins.iter().map(|origin| {
+            let state = match (&self.recipe.opening, self.origins.len()) {
                 (Some(opening), _) => opening.clone(),
                 // Later sections come with keyframes of their own.
                 (None, 1) => origin.reader.opening(),
                 (None, _) => origin.reader.state().clone(),
             };
-            remap.rows(at, &self.ours(state), &mut tables);
-        }
+            self.ours(state)
+        });
+        let mut tables = remap.state(states.collect());
         let begins = self.origins.iter().map(|origin| origin.reader.begins().0);
         let begins = begins.min().unwrap_or(manifest.clock.boot_ns);
         let at = (self.recipe.span).map_or(begins, |span| span.0.max(begins));

@@ -137,9 +137,13 @@ impl Remap {
         }
     }
 
-    /// What several captures tell of one instant, in their order. A process lived where one of them says so.
+    /// What the captures tell of what there was, in their order. A process lived where one of them says so.
     pub(crate) fn state(&mut self, all: Vec<Tables>) -> Tables {
         let mut to = Tables::default();
+        if self.single {
+            all.iter().for_each(|from| self.rows(0, from, &mut to));
+            return to;
+        }
         let mut alive = HashSet::new();
         for (origin, from) in all.iter().enumerate() {
             self.rows(origin, from, &mut to);

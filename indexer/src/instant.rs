@@ -10,8 +10,8 @@ mod needed;
 mod rows;
 mod told;
 
-pub(crate) use kept::{Common, Kept, MOST_RAW, Part};
 pub use joined::Joined;
+pub(crate) use kept::{Common, Kept, MOST_RAW, Part};
 pub use making::Spacing;
 pub(crate) use making::{Made as States, Pressed, make};
 

@@ -145,7 +145,10 @@ fn held(path: &Path, parents: &[&Path]) -> usize {
         // The merged capture itself, gone through from its beginning, says the same.
         let (replayed, complete) = everything.state_at(at, &Progress::default());
         assert!(complete);
-        assert_eq!(living(&replayed).into_keys().collect::<BTreeSet<_>>(), wanted);
+        assert_eq!(
+            living(&replayed).into_keys().collect::<BTreeSet<_>>(),
+            wanted
+        );
         // Names and descriptors are those of the captures that were being recorded then.
         let present = sessions.iter().zip(&known);
         let present: Vec<&Tables> = present
@@ -157,7 +160,10 @@ fn held(path: &Path, parents: &[&Path]) -> usize {
             names.entry(who).or_default().insert(name);
         }
         for (who, name) in &lived {
-            assert!(names.get(who).is_none_or(|names| names.contains(name)), "{who:?}");
+            assert!(
+                names.get(who).is_none_or(|names| names.contains(name)),
+                "{who:?}"
+            );
         }
         let found = open(&frame.tables);
         let told: BTreeSet<_> = present.iter().flat_map(|tables| open(tables)).collect();
