@@ -14,12 +14,12 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage anchor web.aft > web.anchor
   afterimage anchor web.aft | ssh lab 'cat >> anchors'
-  afterimage anchor --to https://witness.example/anchors --ca lab.pem web.aft
   afterimage verify --anchor web.anchor web.aft
 
 An anchor that is kept where nobody who could change the capture can change it
 shows later that the capture was neither rolled back nor rewritten. record makes
-anchors while it records: --anchor FILE.";
+anchors while it records: --anchor FILE. A witness behind https:// must show a
+certificate for its name, of an authority that this machine or --ca FILE trusts.";
 
 /// Print an anchor of a capture: what is kept elsewhere, so that verify --anchor finds roll-back
 #[derive(Args, Debug)]
