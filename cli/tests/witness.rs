@@ -42,6 +42,7 @@ struct Lab(tempfile::TempDir);
 
 impl Lab {
     /// `None`, with a word of it, where the tools are not there.
+    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn new() -> Option<Lab> {
         for tool in [["openssl", "version"], ["python3", "--version"]] {
             let there = Command::new(tool[0]).arg(tool[1]).output();

@@ -114,18 +114,29 @@ fn frames(reader: &Reader) -> Vec<Keyframe> {
     found.into_values().collect()
 }
 
+/// What a merged capture was made of: when it was being recorded, and whose ends it has seen.
+struct Parent {
+    session: Session,
+    span: (u64, u64),
+    ends: BTreeMap<Who, u64>,
+}
+
 /// Holds the keyframes of a merged capture to what its parents tell. Gives how many there were.
 fn held(path: &Path, parents: &[&Path]) -> usize {
     let reader = Reader::open(path).unwrap();
     let frames = frames(&reader);
-    let sessions: Vec<(Session, (u64, u64), BTreeMap<Who, u64>)> = parents
+    let sessions: Vec<Parent> = parents
         .iter()
         .map(|path| {
             let reader = Reader::open(path).unwrap();
             let (begins, ends) = (reader.begins().0, ends(&reader));
             let session = Session::from_reader(reader);
             let last = session.span().unwrap().1;
-            (session, (begins, last), ends)
+            Parent {
+                session,
+                span: (begins, last),
+                ends,
+            }
         })
         .collect();
     let everything = Session::open(path).unwrap();
@@ -133,11 +144,11 @@ fn held(path: &Path, parents: &[&Path]) -> usize {
         let at = frame.at;
         let known: Vec<Tables> = sessions
             .iter()
-            .map(|(session, _, _)| session.state_at(at, &Progress::default()).0)
+            .map(|parent| parent.session.state_at(at, &Progress::default()).0)
             .collect();
         let mut wanted: BTreeSet<Who> = known.iter().flat_map(|t| living(t).into_keys()).collect();
         wanted.retain(|who| {
-            let mut ends = sessions.iter().filter_map(|(_, _, ends)| ends.get(who));
+            let mut ends = sessions.iter().filter_map(|parent| parent.ends.get(who));
             ends.all(|end| *end > at.0)
         });
         let lived = living(&frame.tables);
@@ -152,7 +163,7 @@ fn held(path: &Path, parents: &[&Path]) -> usize {
         // Names and descriptors are those of the captures that were being recorded then.
         let present = sessions.iter().zip(&known);
         let present: Vec<&Tables> = present
-            .filter(|((_, (begins, ends), _), _)| (*begins..=*ends).contains(&at.0))
+            .filter(|(parent, _)| (parent.span.0..=parent.span.1).contains(&at.0))
             .map(|(_, tables)| tables)
             .collect();
         let mut names: BTreeMap<Who, BTreeSet<Vec<u8>>> = BTreeMap::new();
