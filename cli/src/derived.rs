@@ -128,6 +128,7 @@ pub fn plain(target: &Target, action: &str, text: String) -> Recipe<'static> {
         containers: None,
         stamps: Stamps::default(),
         opening: None,
+        keyframes: None,
     }
 }
 

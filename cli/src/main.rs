@@ -30,6 +30,7 @@ mod sidecar;
 mod source;
 mod streaming;
 mod table;
+mod tls;
 mod units;
 mod watching;
 mod webhook;

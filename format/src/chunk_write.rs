@@ -145,6 +145,8 @@ pub(crate) struct ChunkEncoder {
     parts: Parts,
     /// The column of one type beside another in the making.
     own: Parts,
+    survey: Survey,
+    threads: Threads,
     rows: Rows,
     slots: Slots,
     /// Paths of files that no argument names.
@@ -188,6 +190,8 @@ impl ChunkEncoder {
             encoder: Encoder::new(level)?,
             parts: Parts::default(),
             own: Parts::default(),
+            survey: Survey::default(),
+            threads: Threads::default(),
             rows: Rows::default(),
             slots: Slots::default(),
             paths: Dictionary::default(),
@@ -208,7 +212,8 @@ impl ChunkEncoder {
     /// A chunk. The batch is in file order and not empty; `needs` is what it needs.
     pub(crate) fn encode(&mut self, batch: &Batch, needs: &Tables) -> io::Result<Pressed> {
         let lines = &batch.lines;
-        let survey = Survey::of(lines);
+        let mut survey = std::mem::take(&mut self.survey);
+        survey.look(lines);
         let Survey {
             types,
             procs,
@@ -219,7 +224,8 @@ impl ChunkEncoder {
             ..
         } = &survey;
         let (start, end, failed) = (*start, *end, *failed);
-        let threads = Threads::of(&survey.tids);
+        let mut threads = std::mem::take(&mut self.threads);
+        threads.fill(&survey.tids);
         let mut columns = Columns::default();
         columns.add(&mut self.encoder, column::THREAD, 0, &runs_of(&threads))?;
         self.rows.fill(lines, &threads, &survey);
@@ -270,6 +276,7 @@ impl ChunkEncoder {
             })
             .collect();
         put_steps(&mut zone.containers, containers);
+        (self.survey, self.threads) = (survey, threads);
         Ok(Pressed { zone, columns })
     }
 

@@ -7,11 +7,13 @@
     clippy::arithmetic_side_effects
 )]
 
+mod frames;
 mod origin;
 mod stream;
 
 pub use self::origin::{Origin, hash_of};
 
+use self::frames::Frames;
 use self::stream::Stream;
 use crate::custody::Deed;
 use crate::error::{Digest, Error, ErrorKind, malformed};
@@ -43,6 +45,18 @@ pub enum Stamps {
     Microseconds,
 }
 
+/// What there was of each of several origins at an instant, in their order; `None` where that cannot be told.
+pub type StateAt<'a> = dyn Fn(BootNs) -> Option<Vec<Tables>> + 'a;
+
+/// Keyframes of a capture that is made of several.
+#[derive(Clone, Copy)]
+pub struct Keyframes<'a> {
+    /// Time between two of them, ns.
+    pub every_ns: u64,
+    /// What they hold.
+    pub state: &'a StateAt<'a>,
+}
+
 /// How a capture is made from others.
 pub struct Recipe<'a> {
     /// What is done: `sliced`, `merged` or `repacked`.
@@ -59,6 +73,8 @@ pub struct Recipe<'a> {
     pub stamps: Stamps,
     /// What was there at the beginning of the span, of a single origin; what it knows of all its time without that.
     pub opening: Option<Tables>,
+    /// Keyframes where there are several origins; of a single one, its own are kept. Without this there are none.
+    pub keyframes: Option<Keyframes<'a>>,
 }
 
 impl Recipe<'_> {
@@ -218,20 +234,19 @@ impl Job<'_> {
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
         let mut remap = Remap::of(self.origins.len());
-        let mut tables = Tables::default();
-        for (at, origin) in self.origins.iter().enumerate() {
-            let state = self.recipe.opening.as_ref();
-            let state = match (state, self.origins.len()) {
+        let states = self.origins.iter().map(|origin| {
+            let state = match (&self.recipe.opening, self.origins.len()) {
                 (Some(opening), _) => opening.clone(),
                 // Later sections come with keyframes of their own.
                 (None, 1) => origin.reader.opening(),
                 (None, _) => origin.reader.state().clone(),
             };
-            remap.rows(at, &self.ours(state), &mut tables);
-        }
-        let at = self.recipe.span.map_or(manifest.clock.boot_ns, |span| {
-            span.0.max(manifest.clock.boot_ns)
+            self.ours(state)
         });
+        let mut tables = remap.state(states.collect());
+        let begins = self.origins.iter().map(|origin| origin.reader.begins().0);
+        let begins = begins.min().unwrap_or(manifest.clock.boot_ns);
+        let at = (self.recipe.span).map_or(begins, |span| span.0.max(begins));
         writer.state(BootNs(at), &tables)?;
         tables = Tables::default();
         let mut streams = self
@@ -242,6 +257,7 @@ impl Job<'_> {
         let (mut events, mut left_out, mut pending) = (0_u64, 0_u64, 0_usize);
         // The chunk of the event before.
         let mut last = 0_usize;
+        let mut frames = Frames::of(self.origins, self.recipe);
         // The stream whose next event is the earliest gives it.
         loop {
             let mut earliest: Option<(u64, usize)> = None;
@@ -267,6 +283,20 @@ impl Job<'_> {
                 continue;
             }
             let chunk = stream.next_chunk.saturating_sub(1);
+            if let Some(frames) = &mut frames
+                && let Some(instant) = frames.due(event.time, &streams)
+                && let Some(known) = frames.state(instant)
+            {
+                writer.flush(&tables)?;
+                let known = known.into_iter().map(|state| self.ours(state)).collect();
+                writer.keyframe(self.stamp(instant), &remap.state(known))?;
+                tables = Tables::default();
+                streams.iter_mut().for_each(|stream| stream.taken = false);
+                pending = 0;
+            }
+            let Some(stream) = streams.get_mut(at) else {
+                break;
+            };
             // Only a single origin's keyframes are of all there is. Each ends a chunk; where that would be a small one there will
             // be another soon, but for those with which a section begins.
             if self.origins.len() == 1
@@ -288,6 +318,9 @@ impl Job<'_> {
             last = chunk;
             if !std::mem::replace(&mut stream.taken, true) {
                 remap.rows(at, &stream.tables, &mut tables);
+            }
+            if let Some(frames) = &mut frames {
+                frames.took(event.time);
             }
             let mut event = remap.event(at, event);
             event.time = self.stamp(event.time);

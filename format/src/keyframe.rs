@@ -118,6 +118,15 @@ impl Reader {
         tables
     }
 
+    /// The instant from which on there is something to tell: that of the states before the first chunk, else of the header.
+    pub fn begins(&self) -> BootNs {
+        let first = self.parts.keyframes.first();
+        let first = first.filter(|frame| frame.chunks == 0 && !frame.flagged);
+        let first = first.and_then(|frame| self.frame(frame).ok());
+        let clock = self.parts.manifest.clock.boot_ns;
+        first.map_or(BootNs(clock), |(at, _)| at)
+    }
+
     /// How many instants everything was written of that was known then.
     pub fn keyframes(&self) -> usize {
         self.parts.keyframes.len()

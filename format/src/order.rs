@@ -13,19 +13,21 @@ pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, E
     if jumps.iter().all(|jump| *jump == 0) {
         return Ok(by_time);
     }
+    // Rows stand once in the order of time, so it is enough that each place there is taken once.
     let mut seen = vec![false; by_time.len()];
     let mut order = Vec::with_capacity(by_time.len());
     for (at, jump) in jumps.into_iter().enumerate() {
         let place = (at as i64)
             .checked_add(jump)
             .and_then(|place| usize::try_from(place).ok());
-        let row = place.and_then(|place| by_time.get(place)).copied();
-        let row = row.ok_or_else(|| malformed("order column"))?;
-        match seen.get_mut(row as usize) {
-            Some(seen) if !*seen => *seen = true,
+        let place = place.ok_or_else(|| malformed("order column"))?;
+        match (seen.get_mut(place), by_time.get(place)) {
+            (Some(seen), Some(row)) if !*seen => {
+                *seen = true;
+                order.push(*row);
+            }
             _ => return Err(malformed("order column")),
         }
-        order.push(row);
     }
     Ok(order)
 }
@@ -34,6 +36,8 @@ pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, E
 const ROW_BITS: u32 = 18;
 /// Most bits of a bucket's number.
 const BUCKET_BITS: u32 = 16;
+/// Words of a bucket up to which they are put in order one by one.
+const FEW: usize = 16;
 
 /// The rows in the order of their instants, counted from `start`, those of one instant by number.
 pub(crate) fn by_time(times: &[u64], start: u64) -> Vec<u32> {
@@ -85,28 +89,40 @@ fn in_buckets(words: impl Iterator<Item = u64> + Clone, count: usize, bits: u32)
             *end = end.saturating_add(1);
         }
     }
-    // Each start has moved to where its bucket ends.
-    let mut rest = sorted.as_mut_slice();
-    let mut before = 0_u32;
-    for end in ends {
-        let len = end.saturating_sub(before) as usize;
-        before = end;
-        if len == 0 {
-            continue;
+    // Each start has moved to where its bucket ends. Many words in one bucket are sorted by themselves; of the others most stand
+    // right, and each of those that do not goes back past a few.
+    let mut from = 0;
+    for end in &ends {
+        let end = *end as usize;
+        if end.saturating_sub(from) > FEW
+            && let Some(bucket) = sorted.get_mut(from..end)
+        {
+            bucket.sort_unstable();
         }
-        let Some((bucket, others)) = rest.split_at_mut_checked(len) else {
+        from = end;
+    }
+    let mut before = 0;
+    for at in 0..sorted.len() {
+        let Some(word) = sorted.get(at).copied() else {
             break;
         };
-        match bucket {
-            [] | [_] => {}
-            [first, second] => {
-                if *first > *second {
-                    std::mem::swap(first, second);
-                }
-            }
-            _ => bucket.sort_unstable(),
+        if word >= before {
+            before = word;
+            continue;
         }
-        rest = others;
+        let mut to = at;
+        while let Some(place) = to.checked_sub(1)
+            && let Some(other) = sorted.get(place).copied()
+            && other > word
+        {
+            if let Some(slot) = sorted.get_mut(to) {
+                *slot = other;
+            }
+            to = place;
+        }
+        if let Some(slot) = sorted.get_mut(to) {
+            *slot = word;
+        }
     }
     sorted
 }

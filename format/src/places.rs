@@ -3,7 +3,8 @@
 use hashbrown::DefaultHashBuilder;
 use std::collections::HashMap;
 
-/// Where values of a kind stand in a sorted list of them, found fast when they lie close together.
+/// Where values of a kind stand in a sorted list of them, found fast when they lie close together. Keeps its memory.
+#[derive(Default)]
 pub(crate) struct Places {
     list: Vec<u32>,
     /// Place by value less the first one; empty when the values are too far apart for that.
@@ -11,9 +12,11 @@ pub(crate) struct Places {
 }
 
 impl Places {
-    /// The distinct values, sorted.
-    pub fn of(values: &[u32]) -> Places {
-        let (mut list, mut table): (Vec<u32>, Vec<u32>) = (Vec::new(), Vec::new());
+    /// Of the distinct values, sorted.
+    pub fn fill(&mut self, values: &[u32]) {
+        let Places { list, table } = self;
+        list.clear();
+        table.clear();
         let (mut first, mut last) = (u32::MAX, 0);
         for value in values {
             first = first.min(*value);
@@ -24,7 +27,7 @@ impl Places {
             for value in values {
                 table[(value - first) as usize] = 1;
             }
-            for (value, place) in (first..=last).zip(&mut table) {
+            for (value, place) in (first..=last).zip(table) {
                 if *place != 0 {
                     *place = list.len() as u32;
                     list.push(value);
@@ -35,7 +38,6 @@ impl Places {
             list.sort_unstable();
             list.dedup();
         }
-        Places { list, table }
     }
 
     /// The sorted values.
@@ -53,7 +55,8 @@ impl Places {
     }
 }
 
-/// Where events stand when they are sorted by thread, each thread's in their own order.
+/// Where events stand when they are sorted by thread, each thread's in their own order. Keeps its memory.
+#[derive(Default)]
 pub(crate) struct Threads {
     /// The row of each event.
     pub row_of: Vec<u32>,
@@ -65,10 +68,14 @@ pub(crate) struct Threads {
 
 impl Threads {
     /// Of events of these threads.
-    pub fn of(tids: &[u32]) -> Threads {
+    pub fn fill(&mut self, tids: &[u32]) {
         let mut numbers: HashMap<u32, u32, DefaultHashBuilder> = HashMap::default();
         let mut runs: Vec<(u32, u32)> = Vec::new();
-        let mut number_of = Vec::with_capacity(tids.len());
+        let Threads {
+            row_of, number_of, ..
+        } = self;
+        number_of.clear();
+        number_of.reserve(tids.len());
         let mut last = (u32::MAX, 0_u32);
         for tid in tids {
             let tid = *tid;
@@ -90,17 +97,15 @@ impl Threads {
             next[*number as usize] = from;
             from += runs[*number as usize].1;
         }
-        let row_of = number_of.iter().map(|number| {
+        row_of.clear();
+        row_of.extend(number_of.iter().map(|number| {
             let to = &mut next[*number as usize];
             *to += 1;
             *to - 1
-        });
-        Threads {
-            row_of: row_of.collect(),
-            runs: (ascending.iter())
-                .map(|number| runs[*number as usize])
-                .collect(),
-            number_of,
-        }
+        }));
+        self.runs.clear();
+        let ascending = ascending.iter();
+        self.runs
+            .extend(ascending.map(|number| runs[*number as usize]));
     }
 }

@@ -9,7 +9,7 @@
 
 use crate::wire::Record;
 use afterimage_model::{Container, ContainerId, Event, File, FileId, ProcId, Process, Tables};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
@@ -135,6 +135,28 @@ impl Remap {
             row.container = row.container.map(|id| self.containers.of(origin, id));
             to.mounts.insert((row.ns_mnt, row.id), Arc::new(row));
         }
+    }
+
+    /// What the captures tell of what there was, in their order. A process lived where one of them says so.
+    pub(crate) fn state(&mut self, all: Vec<Tables>) -> Tables {
+        let mut to = Tables::default();
+        if self.single {
+            all.iter().for_each(|from| self.rows(0, from, &mut to));
+            return to;
+        }
+        let mut alive = HashSet::new();
+        for (origin, from) in all.iter().enumerate() {
+            self.rows(origin, from, &mut to);
+            let living = from.procs.values().filter(|row| !row.past);
+            alive.extend(living.map(|row| self.procs.of(origin, row.id)));
+        }
+        for (id, row) in &mut to.procs {
+            let past = !alive.contains(id);
+            if row.past != past {
+                Arc::make_mut(row).past = past;
+            }
+        }
+        to
     }
 
     /// Adds a process, its ancestors first: what a row says includes its parent's number.

@@ -21,7 +21,8 @@ pub(crate) fn time_order(lines: &[Line], row_of: &[u32]) -> Vec<i64> {
     jumps
 }
 
-/// What is known of the events when each was looked at once, in file order.
+/// What is known of the events when each was looked at once, in file order. Keeps its memory.
+#[derive(Default)]
 pub(crate) struct Survey {
     pub tids: Vec<u32>,
     pub types: Places,
@@ -34,16 +35,21 @@ pub(crate) struct Survey {
     pub in_order: bool,
     /// Each event's number on its CPU less the one expected there.
     pub jumps: Vec<i64>,
+    /// Types, processes and files, one behind another.
+    seen: [Vec<u32>; 3],
 }
 
 impl Survey {
-    pub(crate) fn of(lines: &[Line]) -> Survey {
+    pub(crate) fn look(&mut self, lines: &[Line]) {
         let (mut start, mut end, mut failed, mut in_order) = (u64::MAX, 0, 0, true);
-        let mut tids = Vec::with_capacity(lines.len());
-        let mut types = Vec::with_capacity(lines.len());
-        let mut procs = Vec::with_capacity(lines.len());
-        let mut files = Vec::with_capacity(lines.len());
-        let mut jumps = Vec::with_capacity(lines.len());
+        let Survey { tids, jumps, .. } = self;
+        let [types, procs, files] = &mut self.seen;
+        for list in [&mut *tids, types, procs, files] {
+            list.clear();
+            list.reserve(lines.len());
+        }
+        jumps.clear();
+        jumps.reserve(lines.len());
         let mut expected: Vec<u64> = Vec::new();
         for line in lines {
             let row = &line.row;
@@ -64,17 +70,11 @@ impl Survey {
             jumps.push(row.seq.wrapping_sub(expected[cpu]) as i64);
             expected[cpu] = row.seq.wrapping_add(1);
         }
-        Survey {
-            tids,
-            types: Places::of(&types),
-            procs: Places::of(&procs),
-            files: Places::of(&files),
-            start,
-            end,
-            failed,
-            in_order,
-            jumps,
-        }
+        self.types.fill(types);
+        self.procs.fill(procs);
+        self.files.fill(files);
+        (self.start, self.end) = (start, end);
+        (self.failed, self.in_order) = (failed, in_order);
     }
 }
 

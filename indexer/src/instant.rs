@@ -3,12 +3,14 @@
 //! are asked for, the last keyframe before the instant stands for all that was before it; of descriptors keyframes tell only those
 //! that calls have shown, and nothing of who would close with an exec. Captures of sysdig are replayed by `told`.
 
+mod joined;
 mod kept;
 mod making;
 mod needed;
 mod rows;
 mod told;
 
+pub use joined::Joined;
 pub(crate) use kept::{Common, Kept, MOST_RAW, Part};
 pub use making::Spacing;
 pub(crate) use making::{Made as States, Pressed, make};
@@ -214,16 +216,20 @@ impl Instant {
         sifts: bool,
         progress: &Progress,
     ) -> (Tables, bool) {
-        let (mut state, complete) = Instant::replayed(session, at.0, u64::MAX, sifts, progress);
-        let living: HashSet<ProcId> = state.living().map(|(_, process)| process.id).collect();
-        for (id, row) in &mut state.tables.procs {
+        let (state, complete) = Instant::replayed(session, at.0, u64::MAX, sifts, progress);
+        (state.into_tables(), complete)
+    }
+
+    fn into_tables(mut self) -> Tables {
+        let living: HashSet<ProcId> = self.living().map(|(_, process)| process.id).collect();
+        for (id, row) in &mut self.tables.procs {
             let past = !living.contains(id);
             if row.past != past {
                 Arc::make_mut(row).past = past;
             }
         }
-        let open = state.living().flat_map(|(who, process)| {
-            let open = state.open.get(&who).into_iter().flatten();
+        let open = self.living().flat_map(|(who, process)| {
+            let open = self.open.get(&who).into_iter().flatten();
             open.filter_map(move |(fd, open)| Some(((process.id, *fd), open.file?)))
         });
         let descriptors: BTreeMap<(ProcId, u32), FileId> = open.collect();
@@ -232,7 +238,7 @@ impl Instant {
             mounted,
             unmounted,
             ..
-        } = state;
+        } = self;
         let files: HashSet<FileId> = descriptors.values().copied().collect();
         tables.files.retain(|id, _| files.contains(id));
         tables.descriptors = descriptors;
@@ -248,7 +254,7 @@ impl Instant {
             };
             tables.mounts.insert((mount.ns_mnt, id), Arc::new(mount));
         }
-        (tables, complete)
+        tables
     }
 
     fn keep_rows(&mut self, ctx: &Ctx<'_>) {
@@ -337,10 +343,10 @@ impl Instant {
         }
     }
 
-    fn end(&mut self, who: Identity) {
+    fn end(&mut self, who: Identity, at: BootNs) {
         self.ended.insert(who);
         if let Some(noting) = &mut self.noting {
-            noting.end(who);
+            noting.end(who, at);
         }
         self.touched.remove(&who);
         let gone = self.open.remove(&who).map_or(0, |open| open.len());
@@ -451,7 +457,7 @@ impl Instant {
             }
             Some(Change::Listen) if !failed => self.listening.extend(event.file),
             Some(Change::End) if ctx.proc().is_some_and(|row| row.key.pid == event.tid) => {
-                self.end(who);
+                self.end(who, event.time);
             }
             Some(Change::Mount) if !failed => self.mount(ctx),
             Some(Change::Unmount) if !failed => {

@@ -85,7 +85,7 @@ pub use index::{
     About, Ask, AskError, Built, Folder, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow,
     Missing, Reach, Refused, Sifted, Stamp, build,
 };
-pub use instant::Spacing;
+pub use instant::{Joined, Spacing};
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
 pub use overview::{Overview, TileTotal};
 pub use parts::Taker;

@@ -55,6 +55,11 @@ impl Session {
 
     /// Takes a capture that is already open.
     pub fn from_reader(reader: Reader) -> Session {
+        Session::from_shared(Arc::new(reader))
+    }
+
+    /// As [`Session::from_reader`], of one that others use, too.
+    pub fn from_shared(reader: Arc<Reader>) -> Session {
         Session::from_source(Box::new(reader))
     }
 

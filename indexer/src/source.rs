@@ -2,6 +2,7 @@
 
 use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Reader, Section};
 use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
+use std::sync::Arc;
 
 /// Something that holds a capture's chunks.
 pub(crate) trait Source: Send + Sync {
@@ -75,45 +76,45 @@ pub(crate) trait Source: Send + Sync {
 /// Most artifacts that are looked at for their hashes.
 const MOST_ARTIFACTS: usize = 4096;
 
-impl Source for Reader {
+impl Source for Arc<Reader> {
     fn signer(&self) -> &[u8] {
         &self.lineage().signer
     }
 
     fn is_copy(&self) -> bool {
-        self.is_copy()
+        self.as_ref().is_copy()
     }
 
     fn is_encrypted(&self) -> bool {
-        self.is_encrypted()
+        self.as_ref().is_encrypted()
     }
 
     fn manifest(&self) -> &Manifest {
-        self.manifest()
+        self.as_ref().manifest()
     }
 
     fn schema(&self) -> &Schema {
-        self.schema()
+        self.as_ref().schema()
     }
 
     fn state(&self) -> &Tables {
-        self.state()
+        self.as_ref().state()
     }
 
     fn gaps(&self) -> &[Gap] {
-        self.gaps()
+        self.as_ref().gaps()
     }
 
     fn totals(&self) -> Option<&Totals> {
-        self.totals()
+        self.as_ref().totals()
     }
 
     fn chunks(&self) -> &[ChunkInfo] {
-        self.chunks()
+        self.as_ref().chunks()
     }
 
     fn chunk(&self, at: usize) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.chunk(at)?)
+        Ok(self.as_ref().chunk(at)?)
     }
 
     fn pick(
@@ -121,7 +122,7 @@ impl Source for Reader {
         at: usize,
         choose: &mut dyn Choose,
     ) -> Result<Option<Picked>, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.pick(at, choose)?)
+        Ok(self.as_ref().pick(at, choose)?)
     }
 
     fn chunk_with(
@@ -129,35 +130,35 @@ impl Source for Reader {
         at: usize,
         wanted: &mut dyn FnMut(TypeId) -> bool,
     ) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(self.chunk_with(at, wanted)?)
+        Ok(self.as_ref().chunk_with(at, wanted)?)
     }
 
     fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)> {
-        let zone = self.zone(at).ok()?;
+        let zone = self.as_ref().zone(at).ok()?;
         let types = zone.types.into_iter().map(|(ty, _)| ty).collect();
         Some((types, zone.containers))
     }
 
     fn notes(&self) -> &[Note] {
-        self.notes()
+        self.as_ref().notes()
     }
 
     fn resume(&self, instant: BootNs, spared: u64) -> Option<Keyframe> {
         // One that cannot be read is told as damage; what it would have spared is read.
-        self.resume(instant, spared).ok().flatten()
+        self.as_ref().resume(instant, spared).ok().flatten()
     }
 
     fn sections(&self) -> Vec<Section> {
-        self.sections()
+        self.as_ref().sections()
     }
 
     fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
-        self.section(section).ok()
+        self.as_ref().section(section).ok()
     }
 
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let all = 0..self.artifacts().min(MOST_ARTIFACTS);
-        let read = all.filter_map(|at| self.artifact(at).ok());
+        let all = 0..self.as_ref().artifacts().min(MOST_ARTIFACTS);
+        let read = all.filter_map(|at| self.as_ref().artifact(at).ok());
         read.map(|artifact| (artifact.name, artifact.hash))
             .collect()
     }

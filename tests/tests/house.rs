@@ -61,6 +61,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("anyhow", &["cli"]),
     ("object_store", &["archive"]),
     ("saphyr-parser", &["detect"]),
+    ("rustls", &["cli"]),
 ];
 
 /// Where code may be unsafe; everywhere else the crate root forbids it.

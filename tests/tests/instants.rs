@@ -31,6 +31,7 @@ fn derived(from: &[&Path], to: &Path, chunk_events: usize, opening: Option<Table
         containers: None,
         stamps: Stamps::Nanoseconds,
         opening,
+        keyframes: None,
     };
     let made = derive(&origins, to, &recipe, &mut |_, _, _| true);
     made.unwrap_or_else(|error| panic!("{}: {error}", to.display()));

@@ -18,7 +18,8 @@ Examples:
 
 An anchor that is kept where nobody who could change the capture can change it
 shows later that the capture was neither rolled back nor rewritten. record makes
-anchors while it records: --anchor FILE.";
+anchors while it records: --anchor FILE. A witness behind https:// must show a
+certificate for its name, of an authority that this machine or --ca FILE trusts.";
 
 /// Print an anchor of a capture: what is kept elsewhere, so that verify --anchor finds roll-back
 #[derive(Args, Debug)]
@@ -27,9 +28,12 @@ pub struct Anchor {
     /// Captures; `-` reads a pipe
     #[arg(required = true)]
     files: Vec<PathBuf>,
-    /// Post the anchors to a witness instead of printing them: http://HOST:PORT/PATH
+    /// Post the anchors to a witness instead of printing them: https://HOST/PATH, http://HOST:PORT/PATH
     #[arg(long, value_name = "URL")]
     to: Option<String>,
+    /// Trust only these authorities (PEM) for the witness's certificate, instead of the machine's
+    #[arg(long, value_name = "FILE", requires = "to")]
+    ca: Option<PathBuf>,
 }
 
 impl Anchor {
@@ -38,7 +42,7 @@ impl Anchor {
         each(&self.files, |file| {
             let anchor = one(file)?;
             match &self.to {
-                Some(address) => webhook::post(address, &anchor)?,
+                Some(address) => webhook::post(address, &anchor, self.ca.as_deref())?,
                 None => write!(out, "{anchor}")?,
             }
             Ok(Exit::Done)

@@ -3,15 +3,22 @@
 use crate::derived::{self, Target};
 use crate::failure::{Failure, Outcome};
 use crate::units::plural;
+use afterimage_format::derive::{Keyframes, Origin, Recipe};
+use afterimage_indexer::{Joined, Progress};
 use clap::Args;
 use std::path::PathBuf;
+use std::sync::OnceLock;
+
+/// Time between two keyframes, ns, as in recordings.
+const KEYFRAME_NS: u64 = 10_000_000_000;
 
 const EXAMPLES: &str = "\
 Examples:
   afterimage merge first.aft second.aft -o whole.aft
 
 Captures can be merged when one boot of one host made them: they then share a
-clock. Each is named in the new one by its hash.";
+clock. Each is named in the new one by its hash. What was there is told anew
+each ten seconds, as in a recording.";
 
 /// Join captures of one boot into one, in the order of time
 #[derive(Args, Debug)]
@@ -36,8 +43,21 @@ impl Merge {
         }
         let origins = derived::open(&self.files)?;
         let text = plural(origins.len() as u64, "capture");
-        let recipe = derived::plain(&self.target, "merged", text);
-        let mut all = |_: u64, _: &_, _: &_| true;
-        derived::make(&self.target, &self.files, &origins, recipe, &mut all)
+        // Nothing is looked at where the captures turn out not to belong together.
+        let all = OnceLock::new();
+        let joined = || {
+            let readers = origins.iter().map(Origin::shared).collect();
+            Joined::new(readers, &Progress::default()).ok()
+        };
+        let state = |at| all.get_or_init(joined).as_ref()?.at(at);
+        let recipe = Recipe {
+            keyframes: Some(Keyframes {
+                every_ns: KEYFRAME_NS,
+                state: &state,
+            }),
+            ..derived::plain(&self.target, "merged", text)
+        };
+        let mut keep = |_: u64, _: &_, _: &_| true;
+        derived::make(&self.target, &self.files, &origins, recipe, &mut keep)
     }
 }

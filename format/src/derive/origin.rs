@@ -13,10 +13,11 @@ use crate::records::Parent;
 use crate::source::Source;
 use crate::verify::{Checks, Report, Verdict, check_source};
 use std::path::Path;
+use std::sync::Arc;
 
 /// A capture that others are made from: verified, hashed and open.
 pub struct Origin {
-    pub(super) reader: Reader,
+    pub(super) reader: Arc<Reader>,
     report: Report,
     pub(super) parent: Parent,
 }
@@ -43,7 +44,7 @@ impl Origin {
             signer: reader.lineage().signer.clone(),
         };
         Ok(Origin {
-            reader,
+            reader: Arc::new(reader),
             report,
             parent,
         })
@@ -52,6 +53,11 @@ impl Origin {
     /// The capture.
     pub fn reader(&self) -> &Reader {
         &self.reader
+    }
+
+    /// The capture, for who looks at it for longer.
+    pub fn shared(&self) -> Arc<Reader> {
+        self.reader.clone()
     }
 
     /// What was found when it was verified.

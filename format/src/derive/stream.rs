@@ -65,6 +65,12 @@ impl<'a> Stream<'a> {
         }
     }
 
+    /// The earliest instant of the events of its chunk that are left.
+    pub(super) fn earliest(&self) -> u64 {
+        let left = self.events.as_slice().iter().map(|event| event.time.0);
+        left.min().unwrap_or(u64::MAX)
+    }
+
     pub(super) fn next(&mut self) -> Option<(u64, Event)> {
         let event = self.events.next()?;
         let num = self.num;

@@ -32,6 +32,7 @@ fn recipe(action: &str) -> Recipe<'static> {
         containers: None,
         stamps: Stamps::Nanoseconds,
         opening: None,
+        keyframes: None,
     }
 }
 

@@ -462,6 +462,7 @@ fn a_capture_can_be_encrypted_later_and_to_others() {
                 containers: None,
                 stamps: Stamps::default(),
                 opening: None,
+                keyframes: None,
             };
             let origin = Origin::open_with(from, identities).unwrap();
             derive(&[origin], to, &recipe, &mut |_, _, _| true).unwrap();

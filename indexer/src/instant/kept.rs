@@ -5,7 +5,7 @@
 use super::{Identity, Instant, Open, identity};
 use crate::session::{Progress, Session};
 use afterimage_format::{pack_rows, unpack_rows};
-use afterimage_model::{FileId, Mount, ProcId, Process, Tables};
+use afterimage_model::{BootNs, FileId, Mount, ProcId, Process, Tables};
 use bincode::{Decode, Encode};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::ops::Range;
@@ -119,6 +119,8 @@ pub(super) struct Noting {
     present: HashSet<Identity>,
     firsts: HashMap<Identity, First>,
     ended: HashMap<Identity, u32>,
+    /// When each ended, ns since boot.
+    pub ends: HashMap<Identity, u64>,
     pub again: BTreeMap<Identity, u32>,
 }
 
@@ -154,6 +156,7 @@ impl Noting {
             present: present.map(|row| identity(row)).collect(),
             firsts,
             ended: HashMap::new(),
+            ends: HashMap::new(),
             again: BTreeMap::new(),
         }
     }
@@ -196,7 +199,8 @@ impl Noting {
         }
     }
 
-    pub fn end(&mut self, who: Identity) {
+    pub fn end(&mut self, who: Identity, at: BootNs) {
+        self.ends.entry(who).or_insert(at.0);
         let ended = *self.ended.entry(who).or_insert(self.chunk);
         if self.present.contains(&who) {
             self.again.entry(who).or_insert(ended);

@@ -1,11 +1,11 @@
 //! Making the states that an index keeps: all events are gone through once, and every so often what there is then is kept.
 
 use super::kept::{Common, Noting, Place, encoded};
-use super::{Instant, MOST_OPEN};
+use super::{Identity, Instant, MOST_OPEN};
 use crate::session::{Progress, Session};
 use afterimage_format::pack_rows;
 use afterimage_model::{FileId, ProcId, Tables};
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -54,6 +54,8 @@ pub(crate) struct Made {
     pub states: Vec<Pressed>,
     /// Their rows.
     pub rows: Vec<Pressed>,
+    /// When processes ended, ns since boot; not for the index.
+    pub ends: HashMap<Identity, u64>,
 }
 
 fn press(raw: &[u8]) -> io::Result<Pressed> {
@@ -248,14 +250,14 @@ pub(crate) fn make(
             state.noting = Some(Box::new(Noting::of(session)));
             state.open_with(&opening_of(session, opening));
             complete &= go_through(session, &mut state, section.chunks, &mut making, progress)?;
-            making.note(&state);
+            making.note(&mut state);
         }
     } else {
         let mut state = Instant::before(session, u64::MAX);
         state.noting = Some(Box::new(Noting::of(session)));
         let all = 0..session.chunks().len();
         complete = go_through(session, &mut state, all, &mut making, progress)?;
-        making.note(&state);
+        making.note(&mut state);
         let waiting = state.noting.as_ref().map(|noting| noting.waiting());
         let waiting = waiting.unwrap_or_default();
         let rows = waiting.iter().map(|waiting| waiting.row_id());
@@ -281,8 +283,11 @@ pub(crate) fn make(
 
 impl Making {
     /// What was noted while a section was gone through.
-    fn note(&mut self, state: &Instant) {
-        let Some(noting) = &state.noting else { return };
+    fn note(&mut self, state: &mut Instant) {
+        let Some(noting) = &mut state.noting else {
+            return;
+        };
+        self.made.ends.extend(noting.ends.drain());
         let again = noting.again.iter().map(|(who, chunk)| (*who, *chunk));
         self.common.again.extend(again);
         let mut made: Vec<_> = state.made.iter().copied().collect();

@@ -8,7 +8,7 @@ use super::{Identity, Instant, Open, identity};
 use crate::session::{Progress, Session};
 use afterimage_format::{ErrorKind, Heads, Section};
 use afterimage_model::{
-    Ctx, Event, EventFlags, FileKind, ProcId, Process, Protocol, Tables, Value,
+    BootNs, Ctx, Event, EventFlags, FileKind, ProcId, Process, Protocol, Tables, Value,
 };
 use afterimage_query::Among;
 use hashbrown::HashMap as Map;
@@ -169,7 +169,8 @@ impl Instant {
         }
         let before = self.lived.range((who.0, 0)..(who.0, who.1));
         let before: Vec<Identity> = before.map(|(who, _)| *who).collect();
-        before.into_iter().for_each(|who| self.end(who));
+        let at = BootNs(process.key.start_ns);
+        before.into_iter().for_each(|who| self.end(who, at));
         self.lived.insert(who, process.id);
         let born = self.born.as_mut().and_then(|born| born.remove(&who.0));
         if let Some((_, left)) = born.filter(|(since, _)| *since == who.1) {
@@ -269,7 +270,7 @@ impl Instant {
             }
             Some(Change::Listen) if succeeded => self.listening.extend(known),
             Some(Change::End) if ctx.proc().is_some_and(|row| row.key.pid == event.tid) => {
-                self.end(who);
+                self.end(who, event.time);
                 return;
             }
             _ => {}
