@@ -3,14 +3,13 @@
 
 use crate::error::{ErrorKind, limit};
 use crate::layout::{MAX_ARGS, MAX_CHUNK, MAX_ROWS, value};
+use crate::strings::{Dictionary, empty, kept};
 use afterimage_model::{
     Abi, ArgKind, Blob, BootNs, ContainerId, Event, EventFlags, FileId, ProcId, Schema, Tables,
     TypeDesc, TypeId, Value,
 };
-use hashbrown::{DefaultHashBuilder, HashTable};
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashSet};
-use std::hash::BuildHasher;
 
 /// An argument's value, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,23 +126,6 @@ pub(crate) struct Slot {
     pub values: Vec<i64>,
 }
 
-/// Entries of a list, or of a table, of which the memory is never worth giving back.
-const LITTLE: usize = 1024;
-
-/// How many entries' memory something keeps that is emptied: what it was used for last, not what another mix of events needed
-/// once. `None` when all of it.
-fn kept(capacity: usize, used: usize) -> Option<usize> {
-    (capacity > 4 * used.max(LITTLE)).then_some(2 * used)
-}
-
-fn empty<T>(list: &mut Vec<T>) {
-    let kept = kept(list.capacity(), list.len());
-    list.clear();
-    if let Some(kept) = kept {
-        list.shrink_to(kept);
-    }
-}
-
 /// The arguments of the events of one type, argument by argument: that is how a chunk has them.
 #[derive(Default)]
 pub(crate) struct Args {
@@ -164,104 +146,6 @@ impl Args {
         }
         slot.tags.push(tag as u8);
         slot.values.push(value);
-    }
-}
-
-/// Distinct byte strings, numbered as they first occur.
-#[derive(Default)]
-pub(crate) struct Dictionary {
-    places: HashTable<u32>,
-    hasher: DefaultHashBuilder,
-    /// End in `bytes`, and length before any cut.
-    entries: Vec<(usize, u64)>,
-    pub bytes: Vec<u8>,
-    /// Strings that repeat are not looked for.
-    loose: bool,
-}
-
-impl Dictionary {
-    /// The place of a string that is in it.
-    pub(crate) fn find(&self, bytes: &[u8]) -> Option<u32> {
-        let full_len = bytes.len() as u64;
-        let hash = self.hasher.hash_one((bytes, full_len));
-        let same = |place: &u32| self.at(*place) == Arg::Bytes(bytes, full_len);
-        self.places.find(hash, same).copied()
-    }
-
-    /// Strings in it.
-    pub(crate) fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    /// The place of a string, which is put in when it is new.
-    pub(crate) fn place(&mut self, bytes: &[u8], full_len: u64) -> u32 {
-        let full_len = full_len.max(bytes.len() as u64);
-        let Dictionary {
-            places,
-            hasher,
-            entries,
-            bytes: all,
-            loose,
-        } = self;
-        if *loose {
-            all.extend_from_slice(bytes);
-            entries.push((all.len(), full_len));
-            return (entries.len() - 1) as u32;
-        }
-        let at = |entries: &[(usize, u64)], place: usize| {
-            let from = place.checked_sub(1).map_or(0, |before| entries[before].0);
-            (from..entries[place].0, entries[place].1)
-        };
-        let hash_of = |bytes: &[u8], full_len: u64| hasher.hash_one((bytes, full_len));
-        let hash = hash_of(bytes, full_len);
-        let found = places.find(hash, |place| {
-            let (range, full) = at(entries, *place as usize);
-            full == full_len && all[range] == *bytes
-        });
-        if let Some(place) = found {
-            return *place;
-        }
-        let place = entries.len() as u32;
-        all.extend_from_slice(bytes);
-        entries.push((all.len(), full_len));
-        places.insert_unique(hash, place, |place| {
-            let (range, full) = at(entries, *place as usize);
-            hash_of(&all[range], full)
-        });
-        place
-    }
-
-    fn at(&self, place: u32) -> Arg<'_> {
-        let place = place as usize;
-        let from = place
-            .checked_sub(1)
-            .and_then(|before| self.entries.get(before));
-        let from = from.map_or(0, |before| before.0);
-        let Some((end, full_len)) = self.entries.get(place) else {
-            return Arg::Absent;
-        };
-        Arg::Bytes(self.bytes.get(from..*end).unwrap_or_default(), *full_len)
-    }
-
-    /// Length and length before any cut of each string.
-    pub fn lengths(&self) -> impl Iterator<Item = (u64, u64)> {
-        let mut from = 0;
-        self.entries.iter().map(move |(end, full_len)| {
-            let len = (end - from) as u64;
-            from = *end;
-            (len, *full_len)
-        })
-    }
-
-    /// Makes it empty, keeping the memory that the next chunk may need.
-    pub(crate) fn clear(&mut self) {
-        let kept = kept(self.places.capacity(), self.places.len());
-        self.places.clear();
-        if let Some(kept) = kept {
-            self.places.shrink_to(kept, |_| 0);
-        }
-        empty(&mut self.entries);
-        empty(&mut self.bytes);
     }
 }
 

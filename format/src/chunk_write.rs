@@ -5,7 +5,7 @@
 
 use crate::Chunk;
 use crate::args_write::{Slots, put_args};
-use crate::batch::{Args, Batch, Dictionary};
+use crate::batch::{Args, Batch};
 use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
@@ -15,6 +15,7 @@ use crate::layout::column;
 use crate::lists::{Context, Parts};
 use crate::places::Threads;
 use crate::records::ZoneRecord;
+use crate::strings::Dictionary;
 use crate::survey::{Rows, Survey, time_order};
 use crate::tables::put_table;
 use crate::wire::{Record, put_varint};

@@ -57,6 +57,7 @@ mod remap;
 mod scan;
 mod source;
 pub mod store;
+mod strings;
 mod survey;
 mod tables;
 pub mod twin;
