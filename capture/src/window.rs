@@ -387,22 +387,27 @@ mod tests {
     use afterimage_format::{Arg, Row};
     use afterimage_model::{Abi, ContainerId, EventFlags, Process, TypeId};
 
+    /// A container and its process, which have the same number.
+    fn add(tables: &mut Tables, n: u32, full_id: String) {
+        let container = Container {
+            id: ContainerId(n),
+            full_id,
+            ..Container::default()
+        };
+        let process = Process {
+            id: ProcId(n),
+            container: Some(ContainerId(n)),
+            ..Process::default()
+        };
+        tables.containers.insert(container.id, Arc::new(container));
+        tables.procs.insert(process.id, Arc::new(process));
+    }
+
     /// Two containers, whose processes are 1 and 2, and a process in none.
     fn tables() -> Tables {
         let mut tables = Tables::default();
         for n in [1_u32, 2] {
-            let container = Container {
-                id: ContainerId(n),
-                full_id: format!("{n}").repeat(64),
-                ..Container::default()
-            };
-            let process = Process {
-                id: ProcId(n),
-                container: Some(ContainerId(n)),
-                ..Process::default()
-            };
-            tables.containers.insert(container.id, Arc::new(container));
-            tables.procs.insert(process.id, Arc::new(process));
+            add(&mut tables, n, format!("{n}").repeat(64));
         }
         let outside = Process {
             id: ProcId(3),
@@ -496,18 +501,7 @@ mod tests {
     fn what_is_not_pressed_yet_displaces_nothing_that_has_room_when_pressed() {
         let mut tables = tables();
         for n in 4..24_u32 {
-            let container = Container {
-                id: ContainerId(n),
-                full_id: format!("{n:064x}"),
-                ..Container::default()
-            };
-            let process = Process {
-                id: ProcId(n),
-                container: Some(ContainerId(n)),
-                ..Process::default()
-            };
-            tables.containers.insert(container.id, Arc::new(container));
-            tables.procs.insert(process.id, Arc::new(process));
+            add(&mut tables, n, format!("{n:064x}"));
         }
         let bound = 1 << 20;
         let mut window = window(bound);
