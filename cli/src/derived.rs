@@ -8,7 +8,7 @@ use crate::keyring::Pair;
 use crate::output::say;
 use crate::source::{loss, not_a_capture};
 use crate::units::plural;
-use afterimage_format::derive::{self, Derived, Keep, Origin, Recipe, Stamps};
+use afterimage_format::derive::{self, Derived, Keep, Origin, Recipe};
 use afterimage_format::{Checks, Error, Place, Recipient, Verdict, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::Safe;
@@ -122,13 +122,7 @@ pub fn open(files: &[PathBuf]) -> Result<Vec<Origin>, Failure> {
 pub fn plain(target: &Target, action: &str, text: String) -> Recipe<'static> {
     Recipe {
         deed: target.signer.deed(action, text, None),
-        key: None,
-        options: WriterOptions::default(),
-        span: None,
-        containers: None,
-        stamps: Stamps::default(),
-        opening: None,
-        keyframes: None,
+        ..Recipe::default()
     }
 }
 

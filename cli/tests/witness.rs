@@ -42,7 +42,7 @@ struct Lab(tempfile::TempDir);
 
 impl Lab {
     /// `None`, with a word of it, where the tools are not there.
-    #[allow(clippy::print_stderr, reason = "a test that is skipped says so")]
+    #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
     fn new() -> Option<Lab> {
         for tool in [["openssl", "version"], ["python3", "--version"]] {
             let there = Command::new(tool[0]).arg(tool[1]).output();
@@ -88,6 +88,15 @@ impl Lab {
         std::fs::write(self.path(name), text).expect("written");
     }
 
+    /// A key, and what is asked for with it: a certificate, or one that signs itself.
+    fn request(&self, config: &str, [key, out, subject]: [&str; 3], more: &[&str]) {
+        let curve = "ec_paramgen_curve:P-256";
+        let mut args = vec!["req", "-config", config, "-newkey", "ec", "-pkeyopt", curve];
+        args.extend(["-nodes", "-keyout", key, "-out", out, "-subj", subject]);
+        args.extend(more);
+        self.openssl(&args);
+    }
+
     /// A key and the certificate of an authority.
     fn authority(&self, name: &str) {
         let (key, cert) = (format!("{name}.key"), format!("{name}.pem"));
@@ -96,25 +105,8 @@ impl Lab {
             "authority.cnf",
             "[req]\ndistinguished_name=dn\nx509_extensions=v3\n[dn]\n[v3]\nbasicConstraints=critical,CA:TRUE\nsubjectKeyIdentifier=hash\n",
         );
-        self.openssl(&[
-            "req",
-            "-x509",
-            "-config",
-            "authority.cnf",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            &key,
-            "-out",
-            &cert,
-            "-subj",
-            &subject,
-            "-days",
-            "30",
-        ]);
+        let more = ["-x509", "-days", "30"];
+        self.request("authority.cnf", [&key, &cert, &subject], &more);
     }
 
     /// A certificate for these names, of an authority, for this time.
@@ -125,22 +117,8 @@ impl Lab {
         ));
         self.put("index.txt", "");
         self.put("serial", "1000\n");
-        self.openssl(&[
-            "req",
-            "-config",
-            "issue.cnf",
-            "-newkey",
-            "ec",
-            "-pkeyopt",
-            "ec_paramgen_curve:P-256",
-            "-nodes",
-            "-keyout",
-            &file("key"),
-            "-out",
-            &file("csr"),
-            "-subj",
-            "/CN=witness",
-        ]);
+        let wanted = [&file("key"), &file("csr"), "/CN=witness"];
+        self.request("issue.cnf", wanted, &[]);
         self.openssl(&[
             "ca",
             "-config",

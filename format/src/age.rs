@@ -377,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    #[allow(clippy::print_stderr, reason = "a test that cannot run says so")]
+    #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
     fn what_the_age_tool_wraps_opens_here_whatever_its_other_recipients() {
         use std::io::Write;
         use std::process::{Command, Stdio};

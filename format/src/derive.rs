@@ -57,7 +57,8 @@ pub struct Keyframes<'a> {
     pub state: &'a StateAt<'a>,
 }
 
-/// How a capture is made from others.
+/// How a capture is made from others. By default all that they hold, packed as a recording is, and unsigned.
+#[derive(Default)]
 pub struct Recipe<'a> {
     /// What is done: `sliced`, `merged` or `repacked`.
     pub deed: Deed,

@@ -1,7 +1,7 @@
 //! What there was at an instant is the same with an index, which keeps states to begin at, as by all that happened before it: at
 //! random instants of samples, of captures of sysdig, of both packed anew in small chunks, and of captures merged with themselves.
 
-use afterimage_format::derive::{Origin, Recipe, Stamps, derive};
+use afterimage_format::derive::{Origin, Recipe, derive};
 use afterimage_format::{Deed, Reader, WriterOptions};
 use afterimage_indexer::{Index, Indexing, Keeper, Progress, Session, Spacing, build};
 use afterimage_interop::{Provenance, copy};
@@ -22,16 +22,12 @@ fn derived(from: &[&Path], to: &Path, chunk_events: usize, opening: Option<Table
             action: "repacked".into(),
             ..Deed::default()
         },
-        key: None,
         options: WriterOptions {
             chunk_events,
             ..WriterOptions::default()
         },
-        span: None,
-        containers: None,
-        stamps: Stamps::Nanoseconds,
         opening,
-        keyframes: None,
+        ..Recipe::default()
     };
     let made = derive(&origins, to, &recipe, &mut |_, _, _| true);
     made.unwrap_or_else(|error| panic!("{}: {error}", to.display()));

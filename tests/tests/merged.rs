@@ -1,7 +1,7 @@
 //! Keyframes of captures that are put together from several: what one tells of its instant is what the captures it was made from
 //! tell of it, and no event stands on the wrong side of it.
 
-use afterimage_format::derive::{Keyframes, Origin, Recipe, Stamps, derive};
+use afterimage_format::derive::{Keyframes, Origin, Recipe, derive};
 use afterimage_format::{Deed, Keyframe, Reader, WriterOptions};
 use afterimage_indexer::{Joined, Progress, Session};
 use afterimage_model::{BootNs, Process, Tables};
@@ -20,16 +20,12 @@ fn recipe<'a>(action: &str, opening: Option<Tables>) -> Recipe<'a> {
             action: action.into(),
             ..Deed::default()
         },
-        key: None,
         options: WriterOptions {
             chunk_events: 60,
             ..WriterOptions::default()
         },
-        span: None,
-        containers: None,
-        stamps: Stamps::Nanoseconds,
         opening,
-        keyframes: None,
+        ..Recipe::default()
     }
 }
 

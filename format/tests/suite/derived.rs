@@ -26,13 +26,7 @@ fn deed(action: &str) -> Deed {
 fn recipe(action: &str) -> Recipe<'static> {
     Recipe {
         deed: deed(action),
-        key: None,
-        options: WriterOptions::default(),
-        span: None,
-        containers: None,
-        stamps: Stamps::Nanoseconds,
-        opening: None,
-        keyframes: None,
+        ..Recipe::default()
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::evidence::key;
 use crate::forge::{apart, together};
 use crate::story::{Story, story};
-use afterimage_format::derive::{Origin, Recipe, Stamps, derive};
+use afterimage_format::derive::{Origin, Recipe, derive};
 use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, SEGMENT, block};
 use afterimage_format::{
     Artifact, Checks, Deed, ErrorKind, Identities, Lineage, Note, Reader, Recipient, SecretKey,
@@ -456,13 +456,8 @@ fn a_capture_can_be_encrypted_later_and_to_others() {
                     action: "repacked".into(),
                     ..Deed::default()
                 },
-                key: None,
                 options: options(texts),
-                span: None,
-                containers: None,
-                stamps: Stamps::default(),
-                opening: None,
-                keyframes: None,
+                ..Recipe::default()
             };
             let origin = Origin::open_with(from, identities).unwrap();
             derive(&[origin], to, &recipe, &mut |_, _, _| true).unwrap();
