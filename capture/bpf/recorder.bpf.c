@@ -1461,6 +1461,36 @@ inline_always void put_latency(struct writer *w, __u64 latency_ns)
     w->cpu->off = off + sizeof(struct part_head);
 }
 
+/* Since when the call of a thread has waited, on whichever CPU that was told; 0 when it has not. */
+inline_always __u64 waiting_since(struct task_struct *task)
+{
+    __u32 tid = OF(task, pid);
+    struct wait_begun *begun = tid ? bpf_map_lookup_elem(&waiting, &tid) : 0;
+    return begun && begun->task_start == OF(task, start_boottime) ? begun->since_ns : 0;
+}
+
+/*
+ * This task runs on this CPU. Not every switch is told (6.18 leaves out some, of its own tracer too): who runs without having been
+ * announced has its stamp looked up, and is never given the stamp of the one before.
+ */
+inline_always void is_running(struct cpu_state *c, struct task_struct *task)
+{
+    if (!c->runs || c->runs == (__u64)task)
+        return;
+    c->runs = (__u64)task;
+    c->since = waiting_since(task);
+}
+
+/* The call of this task is over: nothing of it waits any more. */
+inline_always void waits_no_more(struct cpu_state *c, struct task_struct *task)
+{
+    if (!c->since)
+        return;
+    __u32 tid = OF(task, pid);
+    c->since = 0;
+    bpf_map_delete_elem(&waiting, &tid);
+}
+
 /* Bytes of a buffer up to which it is read where the record is begun. */
 #define INLINE_BYTES 256
 
@@ -1473,12 +1503,9 @@ inline_always int returned(struct pt_regs *regs, __s64 result)
     if (!c || !ctl)
         return 0;
     /* A call that has waited is timed: whoever is on a CPU now has its stamp there. */
+    is_running(c, task);
     c->waited = c->since == UNTIMED ? 0 : c->since;
-    if (c->since) {
-        __u32 tid = OF(task, pid);
-        c->since = 0;
-        bpf_map_delete_elem(&waiting, &tid);
-    }
+    waits_no_more(c, task);
     c->left = result == -NOT_A_CALL ? (__u64)task : 0;
     /* The verdict stands as long as this CPU sees the same task, with the same program, group and scope. */
     __u64 group = group_of(task);
@@ -1756,6 +1783,7 @@ HOOK("tp_btf/sched_process_exec", on_exec)
         args_kept = put_area(PART_ARGV, args, args_bytes);
         env_kept = put_area(PART_ENV, env, env_bytes);
     }
+    is_running(w.cpu, task);
     if (w.cpu->since > UNTIMED)
         put_latency(&w, h->time_ns - w.cpu->since);
     commit(&w);
@@ -1798,6 +1826,13 @@ HOOK("tp_btf/sched_process_exit", on_exit)
     __u64 cgroup = cgroup_id(task);
     if (!in_scope(task, cgroup))
         return 0;
+    /* Who is killed in a call does not return from it. */
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+    if (c) {
+        is_running(c, task);
+        waits_no_more(c, task);
+    }
     struct writer w;
     struct record_head *h;
     /* A thread that is in a call now and will never return from it: exit or exit_group. Others die in whatever call they were. */

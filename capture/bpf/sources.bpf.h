@@ -924,6 +924,7 @@ int on_switch(__u64 *ctx)
     struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
     if (!c)
         return 0;
+    is_running(c, before);
     if (!c->since && before->mm && !(before->flags & EXITING)) {
         struct pt_regs *regs = registers_of(before);
         __s64 nr = (__s64)READ(regs, orig_ax), result = (__s64)READ(regs, ax);
@@ -935,8 +936,7 @@ int on_switch(__u64 *ctx)
                 c->untimed++;
         }
     }
-    __u32 tid = next->pid;
-    struct wait_begun *begun = tid ? bpf_map_lookup_elem(&waiting, &tid) : 0;
-    c->since = begun && begun->task_start == next->start_boottime ? begun->since_ns : 0;
+    c->since = waiting_since(next);
+    c->runs = (__u64)next;
     return 0;
 }

@@ -766,6 +766,8 @@ wire! {
         left: u64,
         /// Waits that were not timed because too many threads waited.
         untimed: u64,
+        /// Address of the task that runs, as far as switches were told; 0 before the first.
+        runs: u64,
         /// Where the next part goes; kept in memory so that the verifier sees one state.
         off: u64,
         /// Element of the `ring` map that is being written.
