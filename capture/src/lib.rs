@@ -31,6 +31,7 @@ mod pressure;
 mod procfs;
 mod program_info;
 mod programs;
+mod recent;
 mod ring;
 mod runtime;
 mod segment;

@@ -2,6 +2,7 @@
 
 use crate::decode::{KernelFile, sockaddr, socket_ends};
 use crate::procfs::OpenFd;
+use crate::recent::Recent;
 use crate::sockets::Found;
 use crate::wire::{PathMark, SocketPart};
 use afterimage_model::{File, FileId, FileKind, Flow, Origin, Protocol, Role, Tables};
@@ -11,8 +12,11 @@ use std::hash::BuildHasher;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Most open files remembered; past it the memory starts anew and paths come from /proc or not at all.
-const MOST: usize = 1 << 17;
+/// An open file is remembered until so many others were used since. What the kernel side has told is remembered beside them, and
+/// so is what a living process has open.
+const MOST: usize = 1 << 13;
+/// Likewise which end a socket is, which nothing else remembers.
+const MOST_ROLES: usize = 1 << 15;
 
 /// include/uapi/linux/magic.h
 const ANON_INODE: u32 = 0x0904_1934;
@@ -48,16 +52,15 @@ const NETLINK_PROTOCOLS: &[(u16, &str)] = &[
 ];
 
 /// Rows of files, found again by object, by inode and by content.
-#[derive(Default)]
 pub struct Objects {
     /// Open file, inode, device to row. The inode guards against a reused address.
-    by_object: HashMap<(u64, u64, u64), FileId>,
+    by_object: Recent<(u64, u64, u64), FileId>,
     /// Paths of inodes as /proc told them at the start.
     by_inode: HashMap<(u64, u64), FileId>,
     /// Hash of a row without its number, and the rows that have it.
     by_content: HashMap<u64, SmallVec<[FileId; 1]>>,
     /// Which end a socket (by inode) is.
-    roles: HashMap<u64, Role>,
+    roles: Recent<u64, Role>,
     /// Network namespace and port of listening sockets.
     listening: HashSet<(u32, u16)>,
     next: u32,
@@ -65,6 +68,19 @@ pub struct Objects {
 
 fn key(file: &KernelFile) -> (u64, u64, u64) {
     (file.part.file, file.part.ino, file.part.dev)
+}
+
+impl Default for Objects {
+    fn default() -> Objects {
+        Objects {
+            by_object: Recent::new(MOST),
+            by_inode: HashMap::new(),
+            by_content: HashMap::new(),
+            roles: Recent::new(MOST_ROLES),
+            listening: HashSet::new(),
+            next: 0,
+        }
+    }
 }
 
 impl Objects {
@@ -86,18 +102,15 @@ impl Objects {
     }
 
     /// The row of an open file that was met before. Sockets change, so they are always looked at anew.
-    pub fn known(&self, file: &KernelFile) -> Option<FileId> {
+    pub fn known(&mut self, file: &KernelFile) -> Option<FileId> {
         if file.socket.is_some() {
             return None;
         }
-        self.by_object.get(&key(file)).copied()
+        self.by_object.get(&key(file))
     }
 
     /// The row of an open file. `end` is the raw address a call named for an unconnected socket.
     pub fn of(&mut self, tables: &mut Tables, file: &KernelFile, end: Option<&[u8]>) -> FileId {
-        if self.by_object.len() >= MOST {
-            self.by_object.clear();
-        }
         let mut row = File {
             kind: kind_of(file),
             dev: file.part.dev,
@@ -185,9 +198,6 @@ impl Objects {
             if role == Role::Server && socket.state == TCP_LISTEN {
                 self.listening.insert((socket.netns, socket.local_port));
             }
-            if self.roles.len() >= MOST {
-                self.roles.clear();
-            }
             // A socket that no descriptor leads to yet has no inode.
             if file.part.ino != 0 {
                 self.roles.insert(file.part.ino, role);
@@ -198,7 +208,7 @@ impl Objects {
     fn flow(&mut self, file: &KernelFile, end: Option<&[u8]>) -> Option<Flow> {
         let socket = file.socket.as_ref()?;
         let (local, mut remote) = socket_ends(socket)?;
-        let mut role = self.roles.get(&file.part.ino).copied().unwrap_or_default();
+        let mut role = self.roles.get(&file.part.ino).unwrap_or_default();
         if socket.state == TCP_LISTEN {
             role = Role::Server;
             self.listening.insert((socket.netns, socket.local_port));

@@ -280,7 +280,7 @@ impl World {
     }
 
     /// The directory a relative path starts from.
-    pub(super) fn base_of(&self, record: &Record, row: &Syscall, id: ProcId) -> Vec<u8> {
+    pub(super) fn base_of(&mut self, record: &Record, row: &Syscall, id: ProcId) -> Vec<u8> {
         let dirfd = row.args.iter().position(|arg| arg.kind == ArgKind::DirFd);
         let dir = dirfd
             .and_then(|at| record.file(at as u32))
