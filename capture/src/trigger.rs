@@ -69,7 +69,8 @@ macro_rules! triggers {
 
 /// Every kind of trigger.
 pub const TRIGGERS: &[TriggerKind] = triggers! {
-    "canary": Source::Filter("({paths:fd.name glob} or {paths:fs.path.name glob} or {paths:fs.path.source glob} or {paths:fs.path.target glob})"),
+    // What keeps the books of a descriptor follows from how it was come by.
+    "canary": Source::Filter("not evt.type in (close, fcntl, fcntl64, fstat, fstat64, lseek, _llseek) and ({paths:fd.name glob} or {paths:fs.path.name glob} or {paths:fs.path.source glob} or {paths:fs.path.target glob})"),
         { "paths" = "" "Patterns of paths that nobody has any business with." }
         "Something touches a file that is only there to be touched.";
     "command" by default: Source::Told, {}
