@@ -4,6 +4,7 @@
 use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD, FLAG_SEALED, SYNC, block};
 use afterimage_format::{Checks, Identities, Reader, Writer, WriterOptions, check_bytes};
 use afterimage_model::{BootNs, Manifest, Schema, Tables, Totals};
+use std::sync::LazyLock;
 
 /// Made by age-keygen, for captures that are encrypted to it.
 pub const IDENTITY: &str =
@@ -57,15 +58,21 @@ pub fn together(blocks: &[Block]) -> Vec<u8> {
 
 /// Header, schema, index and footer of a capture with nothing in it.
 pub fn empty() -> Vec<Block> {
-    let (manifest, schema) = (Manifest::default(), Schema::default());
-    let made = Writer::new(Vec::new(), &manifest, &schema, WriterOptions::default())
-        .and_then(|writer| writer.seal(&Totals::default(), &Tables::default()));
-    apart(&made.unwrap_or_default())
+    // Made once: it took a fifth of the time of those who look at thousands of bodies.
+    static EMPTY: LazyLock<Vec<Block>> = LazyLock::new(|| {
+        let (manifest, schema) = (Manifest::default(), Schema::default());
+        let made = Writer::new(Vec::new(), &manifest, &schema, WriterOptions::default())
+            .and_then(|writer| writer.seal(&Totals::default(), &Tables::default()));
+        apart(&made.unwrap_or_default())
+    });
+    EMPTY.clone()
 }
 
 /// Asks everything there is to ask of a capture.
 pub fn read(file: Vec<u8>) {
-    let identities = Identities::parse(IDENTITY).unwrap_or_default();
+    static OURS: LazyLock<Identities> =
+        LazyLock::new(|| Identities::parse(IDENTITY).unwrap_or_default());
+    let identities = OURS.clone();
     let checks = Checks {
         identities: identities.clone(),
         ..Checks::thorough()
