@@ -327,11 +327,22 @@ inline_always char *front_of(char *at, __u8 kind, __u32 body)
  */
 #define FORGET(field) (*(volatile __typeof__(field) *)&(field))
 
-/* A record that is not kept: it has a number, and is counted by its class. */
-inline_always void lose(struct cpu_state *c, __u32 class, int full)
+/* Stands where a group does whose records are not all that were lost. */
+#define SEVERAL 1
+
+/* A record that is not kept: it has a number, and is counted by its class; and whose it was is told where all were of one group. */
+inline_always void lose(struct cpu_state *c, struct task_struct *task, __u32 class, int full)
 {
+    __u64 group = group_of(task);
     c->seq++;
     c->told = 0;
+    if (!c->losses) {
+        c->lost_group = group;
+        c->lost_of = cgroup_id(task);
+    } else if (c->lost_group != group) {
+        c->lost_group = SEVERAL;
+        c->lost_of = 0;
+    }
     c->losses = 1;
     class &= CLASSES - 1;
     if (full) {
@@ -378,7 +389,7 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
     }
     /* What yields leaves the last segments to what never does, also when that has begun to use them. */
     if (segment - *(volatile __u64 *)&ctl->tail >= (critical ? segments : segments - reserve)) {
-        lose(c, class, 1);
+        lose(c, task, class, 1);
         return 0;
     }
     /* What never yields should not wait, and neither should a ring that fills up. */
@@ -411,6 +422,7 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
                 l->counted[i] = c->yielded[i];
                 c->lost[i] = c->yielded[i] = 0;
             }
+            l->of = c->lost_of;
             c->losses = 0;
             rec += LOSS_BYTES;
             pos += LOSS_BYTES;
@@ -1554,7 +1566,7 @@ inline_always int returned(struct pt_regs *regs, __s64 result)
         return 0;
     __u32 pressure = ctl->pressure;
     if ((marks & PLAN_BULK) && pressure >= COUNTS) {
-        lose(c, class, 0);
+        lose(c, task, class, 0);
         return 0;
     }
     struct writer w;

@@ -73,7 +73,7 @@ impl Intake<'_> {
                 self.world.lost();
                 self.ready(sink)?;
                 match self.losses.take(loss, self.until_ns) {
-                    Some(gap) => sink.gap(gap),
+                    Some(lost) => lost.tell(self.world, sink),
                     None => Ok(()),
                 }
             }
@@ -235,11 +235,12 @@ impl Intake<'_> {
             }
             *left -= 1;
         }
-        let tables = &self.world.tables;
         if self.format.is_full(self.batch, &row, args) {
-            self.losses.rest().try_for_each(|gap| sink.gap(gap))?;
-            hand_over(self.batch, tables, sink)?;
+            let mut lost = self.losses.rest();
+            lost.try_for_each(|lost| lost.tell(self.world, sink))?;
+            hand_over(self.batch, &self.world.tables, sink)?;
         }
+        let tables = &self.world.tables;
         let pushed = self.batch.push(row, args, tables);
         pushed.map_err(unwritable)?;
         self.books.written += 1;

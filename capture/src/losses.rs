@@ -4,7 +4,11 @@
 //! event that is kept. What is told says from when to when, how many and of which class, and never covers more than [`NEAR_NS`]
 //! beyond what a single loss covers.
 
+use crate::enrich::World;
+use crate::error::Error;
 use crate::ring::{Loss, Missed};
+use crate::sink::Sink;
+use crate::window::of_trail;
 use afterimage_model::{BootNs, Class, Gap, GapCause};
 
 /// Losses that end so long after the first one began, ns, are told with it.
@@ -13,14 +17,14 @@ const NEAR_NS: u64 = 100_000_000;
 /// What was lost and is not told yet.
 #[derive(Default)]
 pub struct Losses {
-    /// At most one of each CPU and reason, and whether it is several.
+    /// At most one of each CPU, reason and control group, and whether it is several.
     open: Vec<(Loss, bool)>,
 }
 
 impl Losses {
     /// Takes note of a loss, up to `now_ns` when there is no record behind it. Gives what is to be told, because it does not
     /// belong to any more.
-    pub fn take(&mut self, loss: Loss, now_ns: u64) -> Option<Gap> {
+    pub fn take(&mut self, loss: Loss, now_ns: u64) -> Option<Lost> {
         let loss = Loss {
             before_ns: match loss.before_ns {
                 0 => now_ns,
@@ -28,13 +32,15 @@ impl Losses {
             },
             ..loss
         };
-        let same = |(open, _): &&mut (Loss, bool)| (open.cpu, open.why) == (loss.cpu, loss.why);
+        let same = |(open, _): &&mut (Loss, bool)| {
+            (open.cpu, open.why, open.group) == (loss.cpu, loss.why, loss.group)
+        };
         let Some(slot) = self.open.iter_mut().find(same) else {
             self.open.push((loss, false));
             return None;
         };
         if loss.before_ns.saturating_sub(slot.0.after_ns) > NEAR_NS {
-            return Some(gap(std::mem::replace(slot, (loss, false))));
+            return Some(lost(std::mem::replace(slot, (loss, false))));
         }
         let (open, several) = slot;
         *several = true;
@@ -47,14 +53,35 @@ impl Losses {
     }
 
     /// What is not told yet, in order of time: to be told before the events behind it are handed on.
-    pub fn rest(&mut self) -> impl Iterator<Item = Gap> {
+    pub fn rest(&mut self) -> impl Iterator<Item = Lost> {
         self.open.sort_by_key(|(loss, _)| loss.after_ns);
-        self.open.drain(..).map(gap)
+        self.open.drain(..).map(lost)
+    }
+}
+
+/// What is to be told of losses, and the control group that all of it was of; 0 where it was of several.
+pub struct Lost {
+    gap: Gap,
+    group: u64,
+}
+
+impl Lost {
+    /// Tells it, with whose events they were where that is known.
+    ///
+    /// # Errors
+    /// Those of the sink.
+    pub fn tell(self, world: &mut World, sink: &mut impl Sink) -> Result<(), Error> {
+        let Lost { mut gap, group } = self;
+        let whose = world.whose(group, gap.start.0);
+        if let Some(trail) = &whose {
+            gap.detail = format!("{}; {}", gap.detail, of_trail(trail));
+        }
+        sink.loss(gap, whose)
     }
 }
 
 /// Of several there are events in between, so that no range of numbers is missing: those of the events say which are.
-fn gap((loss, several): (Loss, bool)) -> Gap {
+fn lost((loss, several): (Loss, bool)) -> Lost {
     let classes: Vec<String> = (loss.classes.iter().enumerate())
         .filter(|(_, count)| **count > 0)
         .map(|(class, count)| {
@@ -62,7 +89,7 @@ fn gap((loss, several): (Loss, bool)) -> Gap {
             format!("{class} {count}")
         })
         .collect();
-    Gap {
+    let gap = Gap {
         cause: match loss.why {
             Missed::Full => GapCause::RingFull,
             Missed::Counted => GapCause::Counted,
@@ -73,6 +100,10 @@ fn gap((loss, several): (Loss, bool)) -> Gap {
         count: Some(loss.count),
         first_seq: (!several).then_some(loss.first_seq),
         detail: classes.join(", "),
+    };
+    Lost {
+        gap,
+        group: loss.group,
     }
 }
 
@@ -90,6 +121,7 @@ mod tests {
             first_seq: after_ns,
             count,
             classes,
+            group: 0,
             after_ns,
             before_ns,
         }
@@ -100,8 +132,9 @@ mod tests {
         let mut all = Losses::default();
         let mut told: Vec<Gap> = (losses.iter())
             .filter_map(|loss| all.take(*loss, now_ns))
+            .map(|lost| lost.gap)
             .collect();
-        told.extend(all.rest());
+        told.extend(all.rest().map(|lost| lost.gap));
         assert_eq!(all.rest().count(), 0);
         told
     }

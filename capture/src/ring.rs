@@ -89,6 +89,8 @@ struct Cursor {
     context: Context,
     /// What the kernel side says it did not record before the next record.
     lost: Option<LossCounts>,
+    /// What was told of that already, because nothing had been recorded behind it for a while.
+    told: LossCounts,
     /// Whether what comes before the next record has been taken: then the record lies in the same segment, wherever it starts.
     introduced: bool,
 }
@@ -115,6 +117,8 @@ pub struct Loss {
     pub count: u64,
     /// Of those, how many of each class (by the class's number).
     pub classes: [u32; CLASSES as usize],
+    /// Id of the control group that all of them were of; 0 where they were of several.
+    pub group: u64,
     /// Stamp of the last record before; 0 when there is none.
     pub after_ns: u64,
     /// Stamp of the first record behind; 0 when there is none.
@@ -203,6 +207,7 @@ impl Rings {
                     context: Context::read(&[0; Context::BYTES])
                         .unwrap_or_else(|| unreachable!("as many bytes as it has")),
                     lost: None,
+                    told: LossCounts::NONE,
                     introduced: false,
                 })
                 .collect(),
@@ -288,7 +293,8 @@ impl Rings {
                 Kind::LOSS => {
                     let lost = LossCounts::read(self.ring.published(body, LossCounts::BYTES));
                     let cursor = self.cursors.get_mut(cpu)?;
-                    cursor.lost = lost;
+                    let told = std::mem::replace(&mut cursor.told, LossCounts::NONE);
+                    cursor.lost = lost.map(|lost| lost.without(&told));
                     cursor.introduced = true;
                     cursor.pos += (RecordHead::BYTES + LossCounts::BYTES) as u32;
                 }
@@ -353,27 +359,51 @@ impl Rings {
         }
     }
 
-    /// The losses behind the last record of each CPU: to be asked when the programs are detached and all is drained.
-    pub fn tail_losses(&self) -> Vec<Loss> {
-        let list = |cpu: usize, at: usize| {
+    /// The losses behind the last record of each CPU, up to now: a CPU on which nothing is recorded any more would not tell them
+    /// before it records something again. They are told once. To be asked when all is drained that was recorded, `ended` when the
+    /// programs are detached.
+    pub fn standing_losses(&mut self, now_ns: u64, ended: bool) -> Vec<Loss> {
+        let mut all = Vec::new();
+        for cpu in 0..self.cursors.len() {
+            // In this order: whatever record `seq` counts is either being written, or in `head`.
+            let seq = self.state_word(cpu, std::mem::offset_of!(CpuState, seq));
+            let busy = self.state_word(cpu, std::mem::offset_of!(CpuState, busy)) != 0;
+            let head = self.state_word(cpu, std::mem::offset_of!(CpuState, head));
+            let counts = self.counts(cpu);
+            let Some(cursor) = self.cursors.get_mut(cpu) else {
+                continue;
+            };
+            let jump = seq.saturating_sub(cursor.next_seq);
+            let unread = (cursor.segment, cursor.pos) < (head >> 32, head as u32);
+            if jump == 0 || !ended && (busy || unread) {
+                continue;
+            }
+            let fresh = counts.without(&cursor.told);
+            all.extend(
+                losses(cpu, cursor, jump, Some(fresh), now_ns)
+                    .into_iter()
+                    .flatten(),
+            );
+            cursor.told = counts;
+            (cursor.next_seq, cursor.last_ns) = (seq, now_ns);
+        }
+        all
+    }
+
+    /// What a CPU has not recorded since its last record.
+    fn counts(&self, cpu: usize) -> LossCounts {
+        let list = |at: usize| {
             std::array::from_fn(|class| {
                 self.cpus
                     .half(cpu * CpuState::BYTES + at + class * 4)
                     .load(Ordering::Acquire)
             })
         };
-        (self.cursors.iter().enumerate())
-            .flat_map(|(cpu, cursor)| {
-                let seq = self.state_word(cpu, std::mem::offset_of!(CpuState, seq));
-                let lost = LossCounts {
-                    full: list(cpu, std::mem::offset_of!(CpuState, lost)),
-                    counted: list(cpu, std::mem::offset_of!(CpuState, yielded)),
-                };
-                let jump = seq.saturating_sub(cursor.next_seq);
-                losses(cpu, cursor, jump, Some(lost), 0)
-            })
-            .flatten()
-            .collect()
+        LossCounts {
+            full: list(std::mem::offset_of!(CpuState, lost)),
+            counted: list(std::mem::offset_of!(CpuState, yielded)),
+            of: self.state_word(cpu, std::mem::offset_of!(CpuState, lost_of)),
+        }
     }
 
     /// The books, summed over all CPUs.
@@ -395,6 +425,26 @@ impl Rings {
     }
 }
 
+impl LossCounts {
+    const NONE: LossCounts = LossCounts {
+        full: [0; CLASSES as usize],
+        counted: [0; CLASSES as usize],
+        of: 0,
+    };
+
+    /// What is left of it when so much was told.
+    fn without(&self, told: &LossCounts) -> LossCounts {
+        let less = |all: &[u32; CLASSES as usize], told: &[u32; CLASSES as usize]| {
+            std::array::from_fn(|class| all[class].saturating_sub(told[class]))
+        };
+        LossCounts {
+            full: less(&self.full, &told.full),
+            counted: less(&self.counted, &told.counted),
+            of: self.of,
+        }
+    }
+}
+
 /// A jump of `jump` sequence numbers as one loss for each reason. The kernel side's counts say which; were they ever to
 /// say less than the jump, the rest was for lack of room.
 fn losses(
@@ -406,6 +456,7 @@ fn losses(
 ) -> [Option<Loss>; 2] {
     let none = [0; CLASSES as usize];
     let (full, counted) = lost.map_or((none, none), |lost| (lost.full, lost.counted));
+    let group = lost.map_or(0, |lost| lost.of);
     let sum = |classes: &[u32]| classes.iter().map(|n| u64::from(*n)).sum::<u64>();
     let yielded = sum(&counted).min(jump);
     [
@@ -419,6 +470,7 @@ fn losses(
             first_seq: cursor.next_seq,
             count,
             classes,
+            group,
             after_ns: cursor.last_ns,
             before_ns,
         })
@@ -484,5 +536,58 @@ mod tests {
             rings.drain(until_ns, u64::MAX, each).unwrap();
         }
         assert_eq!(seen, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_a_processor_lost_that_records_nothing_more_is_told_once() {
+        let (ring, cpus) = (memory(2 * SEGMENT_BYTES as usize), memory(4096));
+        let control = memory(4096);
+        let mut rings = Rings::map(ring.as_fd(), cpus.as_fd(), control.as_fd(), 1, 2).unwrap();
+        let put =
+            |at: usize, value: u64| cpus.write_all_at(&value.to_le_bytes(), at as u64).unwrap();
+        let seq = |value| put(std::mem::offset_of!(CpuState, seq), value);
+        let head = |value: usize| put(std::mem::offset_of!(CpuState, head), value as u64);
+        let lost = |value| put(std::mem::offset_of!(CpuState, lost), value);
+        let busy = |value| put(std::mem::offset_of!(CpuState, busy), value);
+        put(std::mem::offset_of!(CpuState, lost_of), 77);
+        let told = |rings: &mut Rings, now_ns| -> Vec<(u64, u64, u32, u64)> {
+            let all = rings.standing_losses(now_ns, false);
+            (all.iter())
+                .map(|loss| (loss.first_seq, loss.count, loss.classes[0], loss.group))
+                .collect()
+        };
+        // Nothing yet; then three; then nobody tells while a record is being written; then two more.
+        assert_eq!(told(&mut rings, 5), []);
+        seq(3);
+        lost(3);
+        assert_eq!(told(&mut rings, 10), [(0, 3, 3, 77)]);
+        assert_eq!(told(&mut rings, 11), []);
+        seq(5);
+        lost(5);
+        busy(1);
+        assert_eq!(told(&mut rings, 12), []);
+        busy(0);
+        assert_eq!(told(&mut rings, 13), [(3, 2, 2, 77)]);
+        // The record that comes then says it of all six: one of them is news.
+        let mut bytes = front(Kind::LOSS, RecordHead::BYTES + LossCounts::BYTES, 0, 0);
+        bytes[RecordHead::BYTES] = 6;
+        bytes.extend(front(Kind::SYSCALL, RecordHead::BYTES, 20, 6));
+        ring.write_all_at(&bytes, 0).unwrap();
+        seq(7);
+        lost(0);
+        head(bytes.len());
+        assert_eq!(told(&mut rings, 21), [], "it is not read yet");
+        rings.refresh();
+        let mut seen = Vec::new();
+        let each = |item: Item<'_>| {
+            seen.push(match item {
+                Item::Record { seq, .. } => (seq, 0, 0),
+                Item::Loss(loss) => (loss.first_seq, loss.count, loss.classes[0]),
+            });
+            Ok::<(), ()>(())
+        };
+        rings.drain(u64::MAX, u64::MAX, each).unwrap();
+        assert_eq!(seen, [(5, 1, 1), (6, 0, 0)]);
+        assert_eq!(told(&mut rings, 22), []);
     }
 }

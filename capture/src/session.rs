@@ -331,7 +331,9 @@ impl Recorder {
 
     /// Closes the chunk, so that its events are on their way into the file, behind what is missing between them.
     fn flush(&mut self, sink: &mut impl Sink) -> Result<(), Error> {
-        self.losses.rest().try_for_each(|gap| sink.gap(gap))?;
+        let mut lost = self.losses.rest();
+        lost.try_for_each(|lost| lost.tell(&mut self.world, sink))?;
+        drop(lost);
         hand_over(&mut self.batch, &self.world.tables, sink)
     }
 
@@ -412,6 +414,9 @@ impl Recorder {
             self.grant()?;
             let heard = self.listen(sink)?;
             if flushed.elapsed() >= self.flush_every {
+                if handed < ONE_LOOK {
+                    self.standing(sink, host::boot_ns(), false)?;
+                }
                 self.flush(sink)?;
                 self.late_hashes(sink)?;
                 self.hand_over_artifacts(sink)?;

@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::host::clock_pair;
+use crate::window::Whose;
 use afterimage_format::{Artifact, Batch, Writer};
 use afterimage_model::{BootNs, Gap, Schema, Tables};
 use std::io::Write;
@@ -21,6 +22,10 @@ pub trait Sink {
     fn chunk(&mut self, batch: Batch, needs: Tables) -> Result<Batch, Error>;
     /// A gap.
     fn gap(&mut self, gap: Gap) -> Result<(), Error>;
+    /// A gap in what one container did, or what is in none; in what anybody did where that is not known.
+    fn loss(&mut self, gap: Gap, _whose: Whose) -> Result<(), Error> {
+        self.gap(gap)
+    }
     /// Rows as they are at an instant.
     fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error>;
     /// Everything that is known at an instant, all chunks up to which were handed over before.
@@ -59,7 +64,7 @@ impl<W: Write> Sink for Writer<W> {
 
 pub enum Message {
     Chunk(Box<Batch>, Tables),
-    Gap(Gap),
+    Gap(Gap, Whose),
     State(BootNs, Tables),
     Keyframe(BootNs, Tables),
     Artifact(Box<Artifact>),
@@ -113,7 +118,7 @@ impl Encoder {
                     // Nobody has to want it back.
                     let _ = self.empty.send(batch);
                 }
-                Ok(Message::Gap(gap)) => writer.gap(&gap)?,
+                Ok(Message::Gap(gap, _)) => writer.gap(&gap)?,
                 Ok(Message::State(at, tables)) => writer.state(at, &tables)?,
                 Ok(Message::Keyframe(at, tables)) => writer.keyframe(at, &tables)?,
                 Ok(Message::Artifact(artifact)) => writer.artifact(&artifact)?,
@@ -148,7 +153,11 @@ impl Sink for Remote {
     }
 
     fn gap(&mut self, gap: Gap) -> Result<(), Error> {
-        self.send(Message::Gap(gap))
+        self.send(Message::Gap(gap, None))
+    }
+
+    fn loss(&mut self, gap: Gap, whose: Whose) -> Result<(), Error> {
+        self.send(Message::Gap(gap, whose))
     }
 
     fn state(&mut self, at: BootNs, tables: Tables) -> Result<(), Error> {

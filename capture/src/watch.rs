@@ -11,7 +11,7 @@ use crate::error::Error;
 use crate::host;
 use crate::sink::{CHECKPOINT, Encoder, Message};
 use crate::trigger::{Alert, Fired, Heard, Trigger};
-use crate::window::{TrailId, Window, trail_id};
+use crate::window::{TrailId, Whose, Window, trail_id};
 use afterimage_format::{Batch, WriterOptions};
 use afterimage_model::{
     BootNs, ClockPair, Container, Ctx, EventFlags, Gap, GapCause, Manifest, ProcId, Schema, Tables,
@@ -141,7 +141,7 @@ impl<S: Store> Watcher<S> {
                     // Nobody has to want it back.
                     let _ = from.empty.send(batch);
                 }
-                Ok(Message::Gap(gap)) => self.gap(gap),
+                Ok(Message::Gap(gap, whose)) => self.gap(gap, whose),
                 Ok(Message::State(at, tables) | Message::Keyframe(at, tables)) => {
                     self.state(at, tables)
                 }
@@ -396,7 +396,7 @@ impl<S: Store> Watcher<S> {
         }
     }
 
-    fn gap(&mut self, gap: Gap) {
+    fn gap(&mut self, gap: Gap, whose: Whose) {
         if matches!(
             gap.cause,
             GapCause::RingFull | GapCause::Counted | GapCause::Undecodable
@@ -407,12 +407,21 @@ impl<S: Store> Watcher<S> {
             self.manifest = host::renewed(&self.manifest);
         }
         for incident in &mut self.incidents {
+            let window = &self.window;
+            let concerns = |trail: &TrailId| {
+                incident
+                    .extent
+                    .has(trail, window.container(trail).map(|c| &**c))
+            };
+            if !whose.as_ref().is_none_or(concerns) {
+                continue;
+            }
             incident.missing += gap.count.unwrap_or(0);
             // What cannot be written is noticed with the next chunk.
             let _ = incident.writer.gap(&gap);
         }
         self.spill_gap(&gap);
-        self.window.gap(gap);
+        self.window.gap(gap, whose);
     }
 
     fn state(&mut self, at: BootNs, tables: Tables) {

@@ -18,6 +18,17 @@ const LOOSE_TRAIL: usize = 8;
 /// Which trail: the full id of a container, or `None` for what is in no container.
 pub type TrailId = Option<Arc<str>>;
 
+/// Whose events are missing: those of one trail, or of whoever it was where that is `None`.
+pub type Whose = Option<TrailId>;
+
+/// Whose events something is about, in words.
+pub fn of_trail(trail: &TrailId) -> String {
+    match trail {
+        Some(id) => format!("of container {}", Container::shortened(id)),
+        None => "of what is in no container".to_owned(),
+    }
+}
+
 /// How much of the past is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Bounds {
@@ -60,7 +71,7 @@ pub struct Window {
     spare: Option<Batch>,
     trails: BTreeMap<TrailId, Trail>,
     /// What was lost on the way, for the span of the window.
-    gaps: VecDeque<Gap>,
+    gaps: VecDeque<(Gap, Whose)>,
 }
 
 /// What is known of a window.
@@ -218,8 +229,8 @@ impl Window {
     }
 
     /// Takes note of a loss.
-    pub fn gap(&mut self, gap: Gap) {
-        self.gaps.push_back(gap);
+    pub fn gap(&mut self, gap: Gap, whose: Whose) {
+        self.gaps.push_back((gap, whose));
     }
 
     /// Forgets what is older than an instant, and as much more as the bound asks for.
@@ -243,7 +254,7 @@ impl Window {
         }
         self.trails
             .retain(|_, trail| !trail.chunks.is_empty() || trail.open.is_some() || trail.gone > 0);
-        while self.gaps.front().is_some_and(|gap| gap.end.0 < oldest) {
+        while self.gaps.front().is_some_and(|(gap, _)| gap.end.0 < oldest) {
             self.gaps.pop_front();
         }
         self.tighten()?;
@@ -316,16 +327,20 @@ impl Window {
                     cpu: None,
                     count: Some(trail.gone),
                     first_seq: None,
-                    detail: trail.container.as_ref().map_or_else(
-                        || "of what is in no container".to_owned(),
-                        |container| format!("of container {}", container.short_id()),
-                    ),
+                    detail: of_trail(id),
                 });
             }
         }
         past.chunks.sort_by_key(|chunk| chunk.span());
-        past.gaps
-            .extend(self.gaps.iter().filter(|gap| gap.end >= from).cloned());
+        let concerns = |(gap, whose): &&(Gap, Whose)| {
+            gap.end >= from && whose.as_ref().is_none_or(|trail| trails.contains(trail))
+        };
+        past.gaps.extend(
+            self.gaps
+                .iter()
+                .filter(concerns)
+                .map(|(gap, _)| gap.clone()),
+        );
         past.gaps.sort_by_key(|gap| gap.start);
         Ok(past)
     }

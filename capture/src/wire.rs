@@ -459,6 +459,8 @@ wire! {
         full: u32[16],
         /// Because what yields first was only counted.
         counted: u32[16],
+        /// Id of the control group that all of it was of; 0 where it was of several.
+        of: u64,
     }
     /// In front of every part.
     PartHead "part_head" {
@@ -784,6 +786,10 @@ wire! {
         pad: u32,
         /// Where fields of a structure of the kernel lie while they are looked at: the stack is small before Linux 6.
         scratch: u64[12],
+        /// Stands for the control group of what was not recorded since the last record: an address, or 1 for several groups.
+        lost_group: u64,
+        /// Its id; 0 for several.
+        lost_of: u64,
         /// What was not recorded since the last record.
         lost: u32[16],
         /// What was only counted since the last record.

@@ -5,6 +5,7 @@ use crate::cgroup;
 use crate::decode::Record;
 use crate::procfs::{self, Life};
 use crate::runtime::{Answer, Question, filled};
+use crate::window::Whose;
 use crate::wire::Kind;
 use afterimage_model::schema::current_type;
 use afterimage_model::{
@@ -301,6 +302,17 @@ impl World {
             }
         }
         self.groups.get(&id).cloned()
+    }
+
+    /// Who is in a control group: a container, or what is in none; `None` where that is not known.
+    pub fn whose(&mut self, group: u64, at_ns: u64) -> Whose {
+        if group == 0 {
+            return None;
+        }
+        let known = self.group(group, at_ns);
+        let known = known.filter(|known| !known.path.is_empty())?;
+        let container = known.container.and_then(|id| self.tables.container(id));
+        Some(container.map(|container| Arc::from(container.full_id.as_str())))
     }
 
     pub(super) fn group_event(&mut self, cpu: u16, record: &Record) -> Outcome {

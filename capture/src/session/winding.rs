@@ -48,6 +48,24 @@ impl Recorder {
         })
     }
 
+    /// Says what CPUs have lost that have recorded nothing since.
+    pub(super) fn standing(
+        &mut self,
+        sink: &mut impl Sink,
+        now_ns: u64,
+        ended: bool,
+    ) -> Result<(), Error> {
+        for loss in self.rings.standing_losses(now_ns, ended) {
+            if !ended {
+                self.world.lost();
+            }
+            if let Some(lost) = self.losses.take(loss, now_ns) {
+                lost.tell(&mut self.world, sink)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Says of records lost beside the rings that they are.
     pub(super) fn side_gap(
         &mut self,
@@ -152,12 +170,10 @@ impl Recorder {
         if let Some(gap) = self.ladder.end(end_ns) {
             sink.gap(gap)?;
         }
-        for loss in self.rings.tail_losses() {
-            if let Some(gap) = self.losses.take(loss, end_ns) {
-                sink.gap(gap)?;
-            }
-        }
-        self.losses.rest().try_for_each(|gap| sink.gap(gap))?;
+        self.standing(sink, end_ns, true)?;
+        let mut lost = self.losses.rest();
+        lost.try_for_each(|lost| lost.tell(&mut self.world, sink))?;
+        drop(lost);
         self.side_gap(sink, end_ns, true)?;
         let books = self.rings.books();
         if books.nested > 0 {

@@ -33,7 +33,7 @@ impl Extent {
         }
     }
 
-    fn has(&self, id: &TrailId, container: Option<&Container>) -> bool {
+    pub(super) fn has(&self, id: &TrailId, container: Option<&Container>) -> bool {
         match self {
             Extent::All => true,
             Extent::Trail(trail) => trail == id,
@@ -48,7 +48,7 @@ impl Extent {
 pub(super) struct Incident<W: Write> {
     pub(super) writer: Writer<W>,
     pub(super) path: PathBuf,
-    extent: Extent,
+    pub(super) extent: Extent,
     trigger: String,
     container: String,
     from: BootNs,

@@ -187,11 +187,12 @@ fn a_flood_of_reads_never_displaces_what_must_not_yield() {
         count("read") < 100_000 && capture.totals.dropped > 0,
         "a ring of 1 MiB does not hold 100,000 reads"
     );
-    // The gaps say what was lost: reads, which are about files.
+    // The gaps say what was lost: reads, which are about files; and that nobody else lost anything.
     let full = |gap: &&Gap| gap.cause == GapCause::RingFull;
     for gap in capture.gaps.iter().filter(full) {
         let count = gap.count.unwrap_or_default();
-        assert_eq!(gap.detail, format!("file {count}"), "{gap:?}");
+        let detail = format!("file {count}; of container afterimage-f");
+        assert_eq!(gap.detail, detail, "{gap:?}");
     }
     let lost: u64 = capture.gaps.iter().filter_map(|gap| gap.count).sum();
     assert_eq!(count("read") as u64 + lost, 100_000);

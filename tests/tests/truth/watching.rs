@@ -4,12 +4,13 @@ use afterimage_capture::trigger::{Reach, Wanted};
 use afterimage_capture::watch::{Command, Opening, Options as Watching, Sealed, Store, Watcher};
 use afterimage_capture::{Bounds, Options, Recorder, Scope};
 use afterimage_format::{Writer, WriterOptions};
-use afterimage_model::{Manifest, Schema};
+use afterimage_model::{GapCause, Manifest, Schema};
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child::End;
 use afterimage_tests::harness::{self, Capture, Seen};
 use afterimage_tests::needs_recording;
 use std::fs::File;
+use std::io::Read;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -75,10 +76,14 @@ pub fn watch_by<T>(
     triggers: &[Wanted],
     work: impl FnOnce(&Sender<Command>, &dyn Fn() -> Sealed) -> T,
 ) -> (T, Vec<(Sealed, Capture)>) {
+    let recorder = Options {
+        ring_bytes: 64 << 20,
+        ..recorder
+    };
     watch_for(Duration::from_secs(30), recorder, triggers, work)
 }
 
-/// The same, with a window so long.
+/// The same, with a window so long, and rings as they are said to be.
 fn watch_for<T>(
     span: Duration,
     recorder: Options,
@@ -90,7 +95,6 @@ fn watch_for<T>(
     let (commands, asked) = channel();
     let recorder = Recorder::arm(Options {
         scope: Scope::AllContainers,
-        ring_bytes: 64 << 20,
         ..recorder
     });
     let recorder = recorder.unwrap_or_else(|why| panic!("the recorder does not arm: {why}"));
@@ -158,6 +162,95 @@ fn quiet_then_bad(cgroup: &Cgroup, secret: &std::path::Path) -> u32 {
         1
     })
     .0
+}
+
+/// A container floods rings that are far too small, and another one does little: what is missing of the first is told in its file,
+/// and in no other.
+#[test]
+fn what_one_container_lost_is_not_told_of_another() {
+    needs_recording!();
+    const READS: u64 = 300_000;
+    let top = tempfile::tempdir().expect("a folder");
+    let honey = |name: &str| {
+        let path = top.path().join(name);
+        std::fs::write(&path, "nothing").expect("a file");
+        path
+    };
+    let (loud, quiet) = (honey("loud"), honey("quiet"));
+    let pattern = top.path().join("*");
+    let pattern = pattern.to_str().expect("text");
+    let triggers = [wanted("canary", Reach::Container, &[("paths", pattern)])];
+    let small = Options {
+        ring_bytes: 256 << 10,
+        ..Options::default()
+    };
+    let (pids, files) = watch_for(Duration::from_secs(30), small, &triggers, |_, next| {
+        let (noisy, _) = Cgroup::like_a_container("loud").expect("a control group");
+        let (still, _) = Cgroup::like_a_container("quiet").expect("a control group");
+        let first = harness::run_in(&noisy, || {
+            let mut zero = File::open("/dev/zero").expect("zeros");
+            for _ in 0..READS {
+                zero.read_exact(&mut [0]).expect("a byte");
+            }
+            // What never yields.
+            drop(std::fs::remove_file(&loud));
+            0
+        });
+        let second = harness::run_in(&still, || {
+            drop(File::open("/etc/hostname"));
+            drop(std::fs::remove_file(&quiet));
+            0
+        });
+        next();
+        next();
+        [first.0, second.0]
+    });
+    let of = |pid: u32| {
+        let one = files
+            .iter()
+            .find(|(_, capture)| !capture.of_thread(pid).is_empty());
+        one.unwrap_or_else(|| panic!("no file has {pid}"))
+    };
+    let lost = |capture: &Capture| {
+        let full = capture.gaps.iter();
+        let full = full.filter(|gap| matches!(gap.cause, GapCause::RingFull | GapCause::Counted));
+        full.filter_map(|gap| gap.count).sum::<u64>()
+    };
+    let [(_, loud), (sealed, quiet)] = pids.map(of);
+    let events = loud.of_thread(pids[0]);
+    let reads = events.iter().filter(|ctx| ctx.name() == "read").count() as u64;
+    assert!(reads < READS, "rings of 256 KiB do not hold {READS} reads");
+    assert!(
+        reads + lost(loud) >= READS,
+        "{reads} and {} lost of {READS}: {:?}",
+        lost(loud),
+        loud.gaps
+    );
+    let whose = format!("; of container {}", sealed_container(loud));
+    assert!(
+        loud.gaps.iter().any(|gap| gap.detail.ends_with(&whose)),
+        "{whose}: {:?}",
+        loud.gaps
+    );
+    // Of its own it may have lost a read, as long as only little is kept of whatever is read.
+    let full = (quiet.gaps.iter()).filter(|gap| gap.cause == GapCause::RingFull);
+    assert_eq!(full.count(), 0, "{:?}", quiet.gaps);
+    assert!(
+        sealed.missing < 20 && lost(quiet) == sealed.missing,
+        "{:?}",
+        quiet.gaps
+    );
+    let events = quiet.of_thread(pids[1]);
+    let opened = |ctx: &&afterimage_model::Ctx<'_>| ctx.bytes("path") == Some(b"/etc/hostname");
+    assert_eq!(events.iter().filter(opened).count(), 1);
+}
+
+/// The beginning of the id of the container that the events of a file are of.
+fn sealed_container(capture: &Capture) -> String {
+    let of = capture
+        .events()
+        .find_map(|ctx| ctx.container().map(|c| c.short_id().to_owned()));
+    of.expect("an event of a container")
 }
 
 #[test]
