@@ -8,8 +8,9 @@ use crate::enrich::World;
 use crate::error::Error;
 use crate::ring::{Loss, Missed};
 use crate::sink::Sink;
-use crate::window::of_trail;
-use afterimage_model::{BootNs, Class, Gap, GapCause};
+use crate::window::of_whom;
+use afterimage_model::{BootNs, Class, Container, Gap, GapCause};
+use std::sync::Arc;
 
 /// Losses that end so long after the first one began, ns, are told with it.
 const NEAR_NS: u64 = 100_000_000;
@@ -73,10 +74,13 @@ impl Lost {
     pub fn tell(self, world: &mut World, sink: &mut impl Sink) -> Result<(), Error> {
         let Lost { mut gap, group } = self;
         let whose = world.whose(group, gap.start.0);
-        if let Some(trail) = &whose {
-            gap.detail = format!("{}; {}", gap.detail, of_trail(trail));
+        if let Some(container) = &whose {
+            gap.detail = format!("{}; {}", gap.detail, of_whom(container.as_deref()));
         }
-        sink.loss(gap, whose)
+        let trail = |container: Option<Arc<Container>>| {
+            container.map(|container| Arc::from(container.full_id.as_str()))
+        };
+        sink.loss(gap, whose.map(trail))
     }
 }
 

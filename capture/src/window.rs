@@ -22,9 +22,12 @@ pub type TrailId = Option<Arc<str>>;
 pub type Whose = Option<TrailId>;
 
 /// Whose events something is about, in words.
-pub fn of_trail(trail: &TrailId) -> String {
-    match trail {
-        Some(id) => format!("of container {}", Container::shortened(id)),
+pub fn of_whom(container: Option<&Container>) -> String {
+    match container.map(|container| (container.name.as_str(), container.short_id())) {
+        Some((name, id)) if name.is_empty() || name.starts_with(id) => {
+            format!("of container {id}")
+        }
+        Some((name, id)) => format!("of container {name} ({id})"),
         None => "of what is in no container".to_owned(),
     }
 }
@@ -327,7 +330,7 @@ impl Window {
                     cpu: None,
                     count: Some(trail.gone),
                     first_seq: None,
-                    detail: of_trail(id),
+                    detail: of_whom(trail.container.as_deref()),
                 });
             }
         }

@@ -384,12 +384,7 @@ impl Container {
 
     /// The first twelve characters of the id, as `container.id` shows it.
     pub fn short_id(&self) -> &str {
-        Container::shortened(&self.full_id)
-    }
-
-    /// The same of an id alone.
-    pub fn shortened(full_id: &str) -> &str {
-        full_id.get(..12).unwrap_or(full_id)
+        self.full_id.get(..12).unwrap_or(&self.full_id)
     }
 }
 

@@ -5,7 +5,6 @@ use crate::cgroup;
 use crate::decode::Record;
 use crate::procfs::{self, Life};
 use crate::runtime::{Answer, Question, filled};
-use crate::window::Whose;
 use crate::wire::Kind;
 use afterimage_model::schema::current_type;
 use afterimage_model::{
@@ -305,14 +304,20 @@ impl World {
     }
 
     /// Who is in a control group: a container, or what is in none; `None` where that is not known.
-    pub fn whose(&mut self, group: u64, at_ns: u64) -> Whose {
+    pub fn whose(&mut self, group: u64, at_ns: u64) -> Option<Option<Arc<Container>>> {
         if group == 0 {
             return None;
         }
         let known = self.group(group, at_ns);
         let known = known.filter(|known| !known.path.is_empty())?;
-        let container = known.container.and_then(|id| self.tables.container(id));
-        Some(container.map(|container| Arc::from(container.full_id.as_str())))
+        let container = known
+            .container
+            .map(|id| self.tables.containers.get(&id).cloned());
+        // A container of which nothing is known is not nobody.
+        match container {
+            Some(None) => None,
+            container => Some(container.flatten()),
+        }
     }
 
     pub(super) fn group_event(&mut self, cpu: u16, record: &Record) -> Outcome {
