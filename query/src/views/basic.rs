@@ -7,6 +7,10 @@ pub(super) const BASIC: &[View] = views! {
     "overview" '1' "Overview" Overview "" => None, "" sorted by 1 keeps ["TILE" "TOTAL"] {
         "TILE" "tile.title" 24 Key Plain "What is counted.";
         "TOTAL" "tile.total" 12 Sum Plain "How much of it.";
+        "P50" "tile.p50" 8 Max Plain "Half of what it sums, call by call, is this at most; of a tile that counts, of the counts of 320 equal parts of the time.";
+        "P95" "tile.p95" 8 Max Plain "95 of a hundred are this at most.";
+        "P99" "tile.p99" 8 Max Plain "99 of a hundred are this at most.";
+        "MOST" "tile.most" 8 Max Plain "The most in one call, or in one part of the time.";
         "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
     } "Totals of everything worth counting; each leads to its events.";
 
