@@ -288,9 +288,11 @@ pub fn columns(widths: &[Width], total: u16, selected: usize) -> Vec<Placed> {
         /// Cells in which the end of a row says something.
         const ENOUGH: u16 = 2 * STUMP;
         let enough = |(placed, width): (&Placed, &Width)| {
-            let least = match width.least {
-                STUMP => ENOUGH,
-                least => least,
+            let least = match (width.kept, width.least) {
+                // What answers the question is not cut for the sake of what does not.
+                (Some(0), _) => width.short,
+                (_, STUMP) => ENOUGH,
+                (_, least) => least,
             };
             placed.width >= width.short.min(least)
         };

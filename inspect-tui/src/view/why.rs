@@ -63,7 +63,14 @@ pub fn empty(state: &State) -> String {
     }
     if state.is_of_an_instant() && state.which().filter.is_none() {
         let (before, after) = (key(Action::Before), key(Action::After));
-        return format!("nothing at this instant ({before} and {after} lead to others)");
+        return match state.at {
+            Some(_) => format!("nothing at this instant ({before} and {after} lead to others)"),
+            // Where everything is over at the end, it was there before.
+            None => format!(
+                "nothing was left at the end of what is shown: {before} goes back in time, {} plays it from the beginning",
+                key(Action::Play)
+            ),
+        };
     }
     let mut narrowed = Vec::new();
     if step.filter.is_some() {
@@ -113,7 +120,7 @@ pub fn empty(state: &State) -> String {
     let recorded = fit::plain(&state.facts.manifest.filter);
     match (recorded.as_str(), step.view.filter) {
         ("", "") => says.into(),
-        ("", own) => format!("{says}: no event with {own}"),
+        ("", own) => format!("{says}: no event matches {own}"),
         (kept, _) => format!("{says}; the recorder kept only {kept}"),
     }
 }
