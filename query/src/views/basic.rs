@@ -110,7 +110,7 @@ pub(super) const BASIC: &[View] = views! {
         "TID" "thread.tid" 8 First Plain "Thread id, as the host numbers it.";
         "EVENT" "evt.type" 16 First Plain "Call or happening.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
+        "ARGUMENTS" "evt.asked" 0 First Plain "Arguments.";
     } "Every event, with all arguments and bytes.";
 
     "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 keeps ["CAUSE" "FROM" "MISSING" "DETAIL"] {

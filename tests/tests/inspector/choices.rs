@@ -311,3 +311,28 @@ fn a_program_whose_path_was_not_told_is_said_to_be_one() {
     let says = "bash (11310) started a program as 20072: cat /dev/null";
     assert!(screen.contains(says), "{screen}");
 }
+
+#[test]
+fn a_return_of_a_sysdig_capture_says_what_was_asked_when_it_was_entered() {
+    let captures = afterimage_tests::peers::captures();
+    let Some(path) = captures.iter().find(|path| {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        name.contains("setuid")
+    }) else {
+        return eprintln!("skipped: no capture of setuid among the fixtures");
+    };
+    let reader = afterimage_interop::open(path).expect("the capture opens");
+    let session = Session::from_reader(reader);
+    let mut player = Player::new(session, options(), 160, 40).expect("the inspector opens");
+    let screen = player.press(":identity<Enter>").screen();
+    assert!(screen.contains("res=0 uid=500(terylt)"), "{screen}");
+    assert!(screen.contains("res=-1(EPERM) uid=0(root)"), "{screen}");
+    let event = player.press("7g916<Enter>").screen();
+    assert!(event.contains("said when the call was entered"), "{event}");
+    assert!(!event.contains("not captured"), "{event}");
+    // What sysdig prints stays what sysdig prints.
+    let own = player
+        .press(":identity<Enter>/evt.args contains uid<Enter>")
+        .screen();
+    assert!(own.contains("nothing matches the filter"), "{own}");
+}
