@@ -72,7 +72,7 @@ pub(super) const BASIC: &[View] = views! {
         "BYTES" "evt.moved.file" 8 Sum Bytes "Bytes read and written.";
     } "Every file that was touched.";
 
-    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
+    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0 and evt.type != inet_sock_set_state)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "LOCAL" "fd.lip" 16 Key Plain "Local address.";
