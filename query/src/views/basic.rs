@@ -229,7 +229,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every socket that was bound, began to listen or was closed when it listened, in order.";
 
-    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
+    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and (fd.sport > 0 or evt.moved.net > 0)" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "PORT" "fd.sport" 6 Key Plain "Port of the server.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";
