@@ -65,6 +65,7 @@ mod session;
 mod sessions;
 mod source;
 mod speak;
+mod spread;
 mod statsd;
 #[cfg(test)]
 mod story;
@@ -87,11 +88,12 @@ pub use index::{
 };
 pub use instant::{Joined, Spacing};
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};
-pub use overview::{Overview, TileTotal};
+pub use overview::{Overview, TILE_STEPS, TileTotal};
 pub use parts::Taker;
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
 pub use ruled::Ruled;
 pub use search::{Hit, Hits, MOST_HITS};
 pub use session::{Progress, Session, Span, Visitor, Work};
+pub use spread::Percentiles;
 pub use talks::stream_of;
 pub use timeline::{Histogram, LANES};

@@ -6,10 +6,14 @@ use crate::parts::{Parts, Taker};
 use crate::reading::FieldReader;
 use crate::rows::{Row, Rows};
 use crate::session::{Progress, Session, Span, Visitor};
-use crate::timeline::step_of;
+use crate::spread::{Percentiles, Spread};
+use crate::timeline::{MOST_STEPS, step_of};
 use afterimage_model::Ctx;
 use afterimage_query::{Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
 use std::collections::HashSet;
+
+/// Steps of a span in which tiles are counted, so that percentiles over them tell something.
+pub const TILE_STEPS: usize = 320;
 
 /// What a tile has come to.
 #[derive(Clone, Debug)]
@@ -24,12 +28,27 @@ pub struct TileTotal {
     pub first_num: Option<u64>,
     /// The total over equal steps of the span; for distinct values, those that were new.
     pub steps: Vec<u64>,
+    /// The single values, of a tile that sums them.
+    values: Spread,
 }
 
-/// All tiles.
+impl TileTotal {
+    /// Percentiles of the single values of a tile that sums them, else of its steps; `None` where nothing was counted.
+    pub fn percentiles(&self) -> Option<Percentiles> {
+        match self.tile.counted {
+            _ if self.events == 0 => None,
+            Counted::Sum(_) => self.values.percentiles(),
+            Counted::Events | Counted::Distinct(_) => {
+                self.steps.iter().copied().collect::<Spread>().percentiles()
+            }
+        }
+    }
+}
+
+/// Tiles, counted.
 #[derive(Clone, Debug, Default)]
 pub struct Overview {
-    /// One per row of `TILES`, in order.
+    /// One per row of `TILES`, in order, or of the tiles that were asked for.
     pub tiles: Vec<TileTotal>,
     /// The span shown.
     pub span: (u64, u64),
@@ -60,8 +79,23 @@ impl Session {
         progress: &Progress,
         parts: Taker<'_, Overview>,
     ) -> Result<Overview, Error> {
+        let all: Vec<&'static Tile> = TILES.iter().collect();
+        self.courses(&all, filter, span, steps, progress, parts)
+    }
+
+    /// The totals and the course of some tiles, in their order.
+    pub fn courses(
+        &self,
+        tiles: &[&'static Tile],
+        filter: Option<&Filter>,
+        span: Span,
+        steps: usize,
+        progress: &Progress,
+        parts: Taker<'_, Overview>,
+    ) -> Result<Overview, Error> {
         let shown = span.or_else(|| self.span()).unwrap_or_default();
-        let counters = TILES
+        let steps = steps.min(MOST_STEPS);
+        let counters = tiles
             .iter()
             .map(|tile| Counter::new(tile, steps))
             .collect::<Result<_, FilterError>>();
@@ -91,19 +125,25 @@ impl Session {
         span: Span,
         progress: &Progress,
     ) -> Result<Rows, Error> {
-        let overview = self.tiles(filter, span, 1, progress)?;
-        let rows = overview.tiles.into_iter().map(|total| Row {
-            cells: vec![
-                Cell::Text(total.tile.title.into()),
-                Cell::Number(i128::from(total.total)),
-                total
-                    .first_num
-                    .map_or(Cell::Missing, |num| Cell::Number(i128::from(num))),
-            ],
-            depth: 0,
-            events: total.events,
-            first_num: total.first_num.unwrap_or(0),
-            filter: total.tile.filter.to_owned(),
+        let overview = self.tiles(filter, span, TILE_STEPS, progress)?;
+        let number = |n: Option<u64>| n.map_or(Cell::Missing, |n| Cell::Number(n.into()));
+        let rows = overview.tiles.into_iter().map(|total| {
+            let spread = total.percentiles();
+            Row {
+                cells: vec![
+                    Cell::Text(total.tile.title.into()),
+                    number(Some(total.total)),
+                    number(spread.map(|spread| spread.p50)),
+                    number(spread.map(|spread| spread.p95)),
+                    number(spread.map(|spread| spread.p99)),
+                    number(spread.map(|spread| spread.most)),
+                    number(total.first_num),
+                ],
+                depth: 0,
+                events: total.events,
+                first_num: total.first_num.unwrap_or(0),
+                filter: total.tile.filter.to_owned(),
+            }
         });
         Ok(Rows {
             rows: rows.collect(),
@@ -142,6 +182,7 @@ impl Counter {
             events: 0,
             first_num: None,
             steps: vec![0; steps],
+            values: Spread::default(),
         };
         let asked = Filter::parse(tile.filter)?;
         Ok(Counter {
@@ -235,6 +276,13 @@ impl Visitor for Counting<'_> {
             total.events += 1;
             total.total = total.total.saturating_add(weight);
             total.first_num.get_or_insert(ctx.num);
+            if matches!(total.tile.counted, Counted::Sum(_)) {
+                total.values.add(weight);
+            }
+            // What has no time, in captures of sysdig, is in no step.
+            if ctx.event.time.0 == 0 && self.span.0 > 0 {
+                continue;
+            }
             let step = step_of(ctx.event.time.0, self.span, total.steps.len());
             if let Some(count) = total.steps.get_mut(step) {
                 *count = count.saturating_add(weight);

@@ -10,7 +10,7 @@ use afterimage_query::Filter;
 pub const LANES: &[&str] = &["all", "exec", "file", "net", "errors"];
 
 /// Most steps a histogram is made of.
-const MOST_STEPS: usize = 65_536;
+pub(crate) const MOST_STEPS: usize = 65_536;
 
 /// Counts per lane over equal steps of a span, for the timeline.
 #[derive(Clone, Debug, Default)]

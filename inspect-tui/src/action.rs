@@ -64,6 +64,8 @@ pub enum Scope {
     Everywhere,
     /// A view: its rows, tiles or panes.
     View,
+    /// The overview's tiles.
+    Tiles,
     /// A view that has rows.
     Rows,
     /// The timeline, when it has the focus.
@@ -78,6 +80,7 @@ impl Scope {
     /// Every scope with its heading in help and documents.
     pub const ALL: &'static [(Scope, &'static str)] = &[
         (Scope::View, "In a view"),
+        (Scope::Tiles, "On the overview's tiles"),
         (Scope::Rows, "Where there are rows"),
         (Scope::Everywhere, "Everywhere"),
         (Scope::Timeline, "On the timeline"),
@@ -127,7 +130,7 @@ pub enum Action {
     FilterCell,
     /// Narrow to everything but the value of the selected cell.
     ExcludeCell,
-    /// Fold or unfold the selected process; where nothing folds, play.
+    /// Fold or unfold the selected process; mark a tile; where nothing folds, play.
     Fold,
     /// Write the view to a file.
     Export,
@@ -161,6 +164,10 @@ pub enum Action {
     Quit,
     /// Mark one end of a range, then the other.
     Mark,
+    /// Mark the selected tile: the timeline shows its course; or take the mark away.
+    Pin,
+    /// Take the marks of all tiles away.
+    Unpin,
     /// Show half of the span, around the cursor.
     ZoomIn,
     /// Show twice the span.
@@ -273,6 +280,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Help   [Char('?'), F(1)] "help" "Show the keys and what this view means.";
     Everywhere Filter [Char('/'), F(4), Char('\\')] "filter" "Edit the filter of this step; Tab completes names.";
     View Dig          [Char('d'), F(6)] "events" "Show the events behind the selected row.";
+    Tiles Pin         [Char('m')] "compare" "Mark the selected tile: the timeline shows the courses of all marked tiles one below the other; again to take the mark away.";
     View Through      [Char('a')] "other view" "Go into the selected row with another view: pick it by name.";
     Rows Sort         [Char('s'), F(9)] "sort" "Sort by the selected column; again for the other way round; again for the view's own order.";
     Rows FilterCell   [Char('f')] "only this" "Narrow to rows with the value of the selected cell.";
@@ -296,6 +304,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere ZoomIn       [Char('+')] "" "Show half of the span, around the timeline's cursor.";
     Everywhere ZoomOut      [Char('-')] "" "Show twice the span.";
     Everywhere WholeSpan    [Char('=')] "" "Show the whole capture again, up to its end.";
+    Everywhere Unpin        [Char('z')] "" "Take the marks of all tiles away.";
     Everywhere Cancel       [Esc] "" "Stop the work in progress and keep what it has found.";
     View Up        [Up, Char('k')] "" "Move up.";
     View Down      [Down, Char('j')] "" "Move down.";
@@ -322,7 +331,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Rows Copy      [Char('y')] "" "Hand the selected cell to the terminal's clipboard (OSC 52).";
     Rows Columns   [Char('c')] "" "Pick the columns that are shown.";
     View Spectrum  [F(12)] "" "Show how long the calls behind the selected row waited, over time.";
-    View Fold      [Char(' ')] "" "Fold or unfold the children of the selected process; where nothing folds, and while playing, the same as play.";
+    View Fold      [Char(' ')] "" "Fold or unfold the children of the selected process; on a tile, mark it; where nothing folds, and while playing, the same as play.";
     Timeline Left  [Left, Char('h')] "" "Move the cursor back.";
     Timeline Right [Right, Char('l')] "" "Move the cursor on.";
     Timeline Home  [Home] "" "Move the cursor to the beginning.";
@@ -411,6 +420,7 @@ mod tests {
     fn no_key_is_bound_twice_where_it_can_be_pressed() {
         for scopes in [
             &[Scope::Rows, Scope::View, Scope::Everywhere][..],
+            &[Scope::Tiles, Scope::View, Scope::Everywhere],
             &[Scope::Timeline, Scope::Everywhere],
             &[Scope::Entry],
             &[Scope::Overlay],

@@ -172,6 +172,13 @@ impl Detail {
         self.heading("arguments");
         for (at, arg) in args.iter().enumerate() {
             let value = ctx.event.args.get(at).unwrap_or(&Value::Absent);
+            // What a return in a capture of sysdig does not say may have been said when the call was entered, and else stands there.
+            if *value == Value::Absent && ctx.ty().is_some_and(|ty| ty.is(TypeDesc::SCAP)) {
+                if let Some(text) = render::asked_arg(ctx, &arg.name) {
+                    self.line(&arg.name, text, "said when the call was entered");
+                }
+                continue;
+            }
             let text = render::arg_text(ctx, at);
             let holds = render::held(ctx, at).map_or(arg, |(holds, _)| holds);
             let says = meaning(ctx, holds, value);

@@ -20,6 +20,7 @@ pub fn set(own: Vec<Binding>) {
 /// Scopes that hold at the same time, so that no key may mean two things in them.
 const TOGETHER: &[&[Scope]] = &[
     &[Scope::Rows, Scope::View, Scope::Everywhere],
+    &[Scope::Tiles, Scope::View, Scope::Everywhere],
     &[Scope::Timeline, Scope::Everywhere],
     &[Scope::Entry],
     &[Scope::Overlay],

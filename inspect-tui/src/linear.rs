@@ -3,6 +3,7 @@
 
 use crate::action::Action;
 use crate::show;
+use crate::state::courses;
 use crate::state::{Body, Effect, State};
 use crate::worker::Worker;
 use crate::{Error, Options, begin, fit, notes, play};
@@ -160,6 +161,11 @@ fn print(state: &State, top: &mut usize, out: &mut impl Write) -> std::io::Resul
                     let number = fit::captured(&number, 40, state.ascii);
                     writeln!(out, "{}: {number}", total.tile.title)?;
                 }
+            }
+            for (place, tile) in state.courses.marked() {
+                let all = overview.counted.as_ref();
+                let figures = crate::view::tile::figures(state, tile, all);
+                writeln!(out, "{} {}: {figures}", courses::letter(place), tile.title)?;
             }
             return Ok(());
         }

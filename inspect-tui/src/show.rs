@@ -2,7 +2,7 @@
 
 use crate::area::{STUMP, Width};
 use crate::fit;
-use afterimage_indexer::{Cell, TimeLook, TimeStyle, cell_text};
+use afterimage_indexer::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 use afterimage_model::{FieldType, Manifest, fields};
 use afterimage_query::{Aggregate, Column, Unit};
 
@@ -151,6 +151,24 @@ pub fn count(n: u64) -> String {
         out.push(digit);
     }
     out
+}
+
+/// What a tile has come to, or a part of it, in its unit.
+pub fn figure(n: u64, unit: Unit) -> String {
+    match unit {
+        Unit::Bytes => bytes_text(n.into()),
+        Unit::Duration => duration_text(n.into()),
+        Unit::Plain | Unit::Time | Unit::Heat => count(n),
+    }
+}
+
+/// A length of time, ns, on a screen that may have ASCII only.
+pub fn time_text(ns: u64, ascii: bool) -> String {
+    let text = duration_text(ns.into());
+    match ascii {
+        true => text.replace('µ', "u"),
+        false => text,
+    }
 }
 
 /// A count and its noun, in the plural where it is not one: `1 gap`, `2 gaps`.

@@ -34,6 +34,8 @@ pub enum Role {
     Key,
     /// Activity on the timeline.
     Activity,
+    /// The course of a marked tile, by the place of its letter.
+    Course(usize),
     /// The timeline's cursor, and the range being marked.
     Mark,
 }
@@ -77,6 +79,16 @@ impl Palette {
     }
 }
 
+/// Colours of courses; their letters tell those apart that have the same.
+const COURSES: &[Color] = &[
+    Color::Cyan,
+    Color::Yellow,
+    Color::Green,
+    Color::Magenta,
+    Color::Blue,
+    Color::Gray,
+];
+
 impl Theme {
     /// The style of a role.
     pub fn style(self, role: Role) -> Style {
@@ -101,6 +113,10 @@ impl Theme {
             Role::Good => (Some(Color::Green), Modifier::empty()),
             Role::Key => (Some(Color::Cyan), Modifier::BOLD),
             Role::Activity => (Some(Color::Blue), Modifier::empty()),
+            Role::Course(place) => (
+                COURSES.get(place % COURSES.len()).copied(),
+                Modifier::empty(),
+            ),
             Role::Mark => (None, Modifier::REVERSED),
         };
         let style = plain.add_modifier(modifier);
@@ -129,6 +145,7 @@ mod tests {
             Role::Good,
             Role::Key,
             Role::Activity,
+            Role::Course(1),
         ] {
             let style = theme.style(role);
             assert_eq!((style.fg, style.bg), (None, None));

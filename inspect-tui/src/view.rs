@@ -7,6 +7,7 @@ mod overlay;
 mod overview;
 pub(crate) mod rows;
 mod table;
+pub(crate) mod tile;
 mod timeline;
 mod typing;
 mod why;
@@ -35,7 +36,7 @@ pub fn draw(state: &State, theme: Theme, buffer: &mut Buffer) {
         ascii: state.ascii,
     };
     header::draw(state, plan.header, &mut canvas);
-    timeline::draw(state, plan.timeline, &mut canvas);
+    timeline::draw(state, &plan, &mut canvas);
     header::trail(state, plan.trail, &mut canvas);
     match &state.step().body {
         Body::Table(table) => table::draw(state, table, &mut canvas),

@@ -9,7 +9,7 @@ use crate::detail::Detail;
 use crate::theme::Role;
 use afterimage_indexer::{Cell, Histogram, Overview, Progress, Rows, Session, Span};
 use afterimage_model::Gap;
-use afterimage_query::{Column, Filter, View};
+use afterimage_query::{Column, Filter, Tile, View};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -30,6 +30,8 @@ pub enum Lane {
     Body,
     /// What the timeline shows.
     Timeline,
+    /// The courses of marked tiles.
+    Courses,
     /// When the marked events happened.
     Marks,
     /// When rules fired.
@@ -45,14 +47,20 @@ const THREADS: &[(&str, &[Lane])] = &[
     ("inspect-pages", &[Lane::Page, Lane::Detail]),
     ("inspect-body", &[Lane::Body]),
     ("inspect-errands", &[Lane::Errand]),
-    ("inspect-timeline", &[Lane::Timeline]),
+    ("inspect-timeline", &[Lane::Timeline, Lane::Courses]),
     ("inspect-marks", &[Lane::Marks, Lane::Said]),
     ("inspect-alerts", &[Lane::Alerts]),
     ("inspect-order", &[Lane::Order]),
 ];
 
 /// Lanes whose work may look at the whole capture, so that the user may want to stop it.
-const LONG: &[Lane] = &[Lane::Body, Lane::Errand, Lane::Timeline, Lane::Said];
+const LONG: &[Lane] = &[
+    Lane::Body,
+    Lane::Errand,
+    Lane::Timeline,
+    Lane::Courses,
+    Lane::Said,
+];
 
 /// Which events are meant.
 #[derive(Clone, Debug, Default)]
@@ -74,6 +82,8 @@ pub enum Ask {
     Overview(Which),
     /// The lanes of the timeline, in so many steps.
     Timeline(Which, usize),
+    /// The courses of some tiles, in so many steps.
+    Courses(Which, Vec<&'static Tile>, usize),
     /// Up to `count` matching events from number `from`.
     Page {
         /// Which events.
@@ -131,6 +141,7 @@ impl Ask {
         match self {
             Ask::Rows(..) | Ask::Matches(_) | Ask::Overview(_) => Lane::Body,
             Ask::Timeline(..) => Lane::Timeline,
+            Ask::Courses(..) => Lane::Courses,
             Ask::Moments(_) => Lane::Marks,
             Ask::Alerts => Lane::Alerts,
             Ask::Said(..) => Lane::Said,
@@ -179,6 +190,8 @@ pub enum Answer {
     Overview(Overview),
     /// The timeline.
     Timeline(Histogram),
+    /// The courses of tiles.
+    Courses(Overview),
     /// Numbers of events and their instants, ns since boot; `None` where there is no such event.
     Moments(Vec<(u64, Option<u64>)>),
     /// Instants at which rules fired, rising, ns since boot.
@@ -204,9 +217,6 @@ pub enum Answer {
     /// Parts of the file that turned out not to be readable while other answers were made. Nobody asked: its ticket is 0.
     Unreadable(Vec<Gap>),
 }
-
-/// Steps of a tile's sparkline.
-pub const TILE_STEPS: usize = 16;
 
 /// Events of one filter the list will hold at most: their numbers take eight bytes each.
 pub const MOST_MATCHES: usize = 8_000_000;

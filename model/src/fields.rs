@@ -431,6 +431,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.arg" Str(Required) on Event: |c, arg| evt::arg(c, arg) => "One argument as text, by name or by index from 0, or one field of the structure it points at (evt.arg.how.flags); Falco's names res, fd, data, size and name are understood.";
     "evt.args" Str on Event: |c, _| Some(FieldValue::owned(render::args_text(c))) => "The result and all arguments as name=value.";
     "evt.around" RelTime(Required) on Instant: |c, arg| evt::distance(c, arg?).map(FieldValue::Uint) => "How far the event is from an instant (ns since 1970); evt.around[…]=5 is true within 5 ms of it.";
+    "evt.asked" Str on Event: |c, _| Some(FieldValue::owned(render::asked_text(c))) => "The same as evt.args; in captures of sysdig, which tell them with the entry only, a return also has what setuid, setgid, setresuid, setresgid, setpgid, kill, ptrace, setns, unshare and mount were asked.";
     "evt.asynctype" Str on Type: |c, _| evt::async_type(c) => "Name of an event that did not come from a thread.";
     "evt.buffer" Bytes on Event: |c, _| evt::buffer(c) => "The captured payload of a read or write.";
     "evt.buflen" Uint on Outcome: |c, _| evt::moved(c, None, None) => "Bytes that a read or write moved.";

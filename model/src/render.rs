@@ -10,8 +10,9 @@ pub mod scap;
 mod tests;
 
 pub use self::addresses::sockaddr_text;
-pub use self::line::args_text;
+pub use self::line::{args_text, asked_text};
 pub use self::numbers::{duration_text, flags_text, number};
+pub use self::scap::asked_arg;
 
 use self::numbers::number_text;
 use crate::args::{Abi, ArgKind};

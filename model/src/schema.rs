@@ -141,6 +141,9 @@ impl TypeDesc {
         self.args.get(..count).unwrap_or_default()
     }
 
+    /// What the names of arguments begin with that a return has from its entry, in captures of scap: the rest is the argument's name.
+    pub const ASKED: &'static str = "asked.";
+
     /// The class, where this version knows it.
     pub fn class(&self) -> Class {
         Class::from_code(self.class).unwrap_or(Class::Other)

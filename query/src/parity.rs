@@ -279,6 +279,7 @@ pub const PARITY: &[Parity] = parity! {
     }
     InspectKey {
         "arrows and Enter: select and open a tile" Means("the same");
+        "several tiles selected: their courses over one another" Means("`m` or `Space` on each: the timeline shows them one below the other, on one axis");
         "Space: pin the timeline" Means("two ends marked on the timeline hold in every view until `=`");
         "Backspace: up" Means("`Backspace`");
         "k, j: next and previous view" Means("`F2`, or the key of the view");

@@ -301,7 +301,7 @@ fn empty(view: &ViewRow, filter: Option<&Filter>) -> String {
     match (filter, view.filter) {
         (Some(filter), _) => format!("no rows: nothing matches {}", Safe::new(&filter.print())),
         (None, "") => "no rows: nothing of this was recorded".to_owned(),
-        (None, own) => format!("no rows: nothing of this was recorded, no event with {own}"),
+        (None, own) => format!("no rows: nothing of this was recorded, no event matches {own}"),
     }
 }
 

@@ -9,6 +9,7 @@ fn tiles_count_what_they_say() {
     assert_eq!(overview.tiles.len(), TILES.len());
     for total in &overview.tiles {
         let mut nums = Vec::new();
+        let mut values = Vec::new();
         let mut sum = 0u64;
         let mut distinct = BTreeSet::new();
         naive(&session, total.tile.filter, |ctx| {
@@ -19,6 +20,7 @@ fn tiles_count_what_they_say() {
                 Counted::Sum(field) => {
                     if let Key::Number(n) = value(field) {
                         sum += n as u64;
+                        values.push(n as u64);
                     }
                 }
                 Counted::Distinct(fields) => {
@@ -47,8 +49,40 @@ fn tiles_count_what_they_say() {
             "{}",
             total.tile.id
         );
+        if !matches!(total.tile.counted, Counted::Sum(_)) {
+            values = total.steps.clone();
+        }
+        values.sort_unstable();
+        // The smallest value that is not exceeded by so many of a hundred; great ones are a little too low.
+        let nearest = |percent: usize| values[(values.len() * percent).div_ceil(100).max(1) - 1];
+        match total.percentiles() {
+            None => assert!(nums.is_empty(), "{}", total.tile.id),
+            Some(found) => {
+                assert_eq!(found.most, nearest(100), "{}", total.tile.id);
+                for (have, percent) in [(found.p50, 50), (found.p95, 95), (found.p99, 99)] {
+                    let want = nearest(percent);
+                    assert!(
+                        have <= want && (want - have) * 128 <= want,
+                        "{} p{percent}: {have} for {want}",
+                        total.tile.id
+                    );
+                }
+            }
+        }
     }
     let table = rows(&session, "overview", "");
+    let mut told = 0;
+    for (row, total) in table.rows.iter().zip(&overview.tiles) {
+        let spread = [2, 3, 4, 5].map(|column| row.cells[column].clone());
+        told += usize::from(spread[0] != Cell::Missing);
+        assert_eq!(
+            spread.iter().all(|cell| *cell == Cell::Missing),
+            total.events == 0,
+            "{}",
+            total.tile.id
+        );
+    }
+    assert!(told > 5, "{told} tiles say how they are spread");
     assert_eq!(table.rows.len(), TILES.len());
     assert!(
         table

@@ -2,7 +2,7 @@
 
 use super::{Activity, PAGES, Page, PageRow, Place, Query, Sheet, SheetRow, Spot};
 use crate::action::{Action, Key, Scope, action};
-use crate::area::{Area, Plan, plan};
+use crate::area::{Area, Plan, Wanted, plan};
 use crate::show;
 use crate::state::entry::{Entry, Kind};
 use crate::state::table::Table;
@@ -174,7 +174,12 @@ impl FolderState {
             (None, Some((lines, _))) => lines.len().min(6) as u16,
             (None, None) => 0,
         };
-        plan(self.size.0, self.size.1, [true, false, false], said)
+        let wanted = Wanted {
+            beside: [true, false, false],
+            bottom: said,
+            ..Wanted::default()
+        };
+        plan(self.size.0, self.size.1, wanted)
     }
 
     /// What a key means now.

@@ -69,6 +69,7 @@ impl State {
                 );
                 self.timeline.histogram = Some(histogram);
             }
+            (Answer::Courses(counted), _) => self.courses.counted = Some(counted),
             (Answer::Moments(found), _) => self.moments.extend(found),
             (Answer::Alerts(at), _) => self.alerts = at,
             (Answer::Said(rows), Body::Table(table)) => table.below.take(rows, under),

@@ -20,7 +20,7 @@ impl State {
         let caused = self.under() == Under::Caused;
         let stays = |lane: Lane| match lane {
             Lane::Errand | Lane::Marks | Lane::Alerts => true,
-            Lane::Timeline => playing,
+            Lane::Timeline | Lane::Courses => playing,
             // What was done at a terminal is the same at every instant.
             Lane::Said => caused,
             _ => false,
@@ -86,6 +86,7 @@ impl State {
         }
         if !self.playing {
             self.timeline.asked = 0;
+            self.courses.forget_asked();
         }
     }
 
@@ -120,6 +121,7 @@ impl State {
             };
             self.ask(Ask::Timeline(which, steps));
         }
+        self.settle_courses();
         let lines = self.list_lines();
         let columns = self.step().view.columns;
         let Body::Events(list) = &mut self.step_mut().body else {

@@ -53,6 +53,7 @@ impl State {
         let playing = self.playing;
         match &mut self.step_mut().body {
             Body::Table(table) if table_folds(table) && !playing => table.fold(),
+            Body::Overview(_) if !playing => self.pin(),
             _ => self.play(),
         }
     }

@@ -543,6 +543,7 @@ impl State {
             self.span = span;
             self.timeline.mark = None;
             self.timeline.histogram = None;
+            self.courses.counted = None;
             self.reload();
         }
     }

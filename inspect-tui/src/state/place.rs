@@ -137,6 +137,7 @@ impl State {
             self.span = span;
             self.timeline.mark = None;
             self.timeline.histogram = None;
+            self.courses.counted = None;
         }
         self.reload();
         if let (Body::Events(list), Some(num)) = (&mut self.step_mut().body, place.event) {

@@ -64,12 +64,17 @@ impl State {
             }
             _ => 1 + self.said(entry).len() as u16,
         });
-        area::plan(
-            self.size.0,
-            self.size.1,
-            self.lanes_beside(),
-            typing.min(self.size.1 / 2),
-        )
+        // What a tile means stands above what it comes to.
+        let said = match &self.step().body {
+            Body::Overview(_) if typing == 0 && self.size.1 >= 20 => 2,
+            _ => typing.min(self.size.1 / 2),
+        };
+        let wanted = area::Wanted {
+            beside: self.lanes_beside(),
+            courses: self.courses.len() as u16,
+            bottom: said,
+        };
+        area::plan(self.size.0, self.size.1, wanted)
     }
 
     /// The trail as it is named on screen: views, the rows opened on the way, and the step each belongs to.

@@ -1,6 +1,6 @@
 //! The bottom lines: how much there is, what is being worked on or was last said, and the keys that work here.
 
-use super::{Canvas, why};
+use super::{Canvas, tile, why};
 use crate::area::Area;
 use crate::fit;
 use crate::keymap::bindings;
@@ -8,11 +8,17 @@ use crate::show;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
 use crate::worker::{Lane, MOST_MATCHES};
-use afterimage_indexer::{self as indexer, bytes_text};
-use afterimage_query::{Counted, Shape, TILES, Tile, Unit};
+use afterimage_query::{Shape, TILES};
 
 /// Draws the counts of the view, and to their right progress or the last notice.
 pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
+    // What the selected tile comes to has a line of its own where there is room.
+    if let Body::Overview(overview) = &state.step().body
+        && let Some(tile) = TILES.get(overview.cursor)
+    {
+        let figures = tile::figures(state, tile, overview.counted.as_ref());
+        canvas.text(area, 0, 1, &figures, Role::Dim);
+    }
     let (counts, complete) = counts(state);
     let mut x = 0;
     if state.at.is_some() || state.is_of_an_instant() {
@@ -96,83 +102,24 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         let empty = counted.as_ref().is_some_and(|all| all.matched == 0);
         let tile = TILES.get(*cursor);
         let text = match tile.filter(|_| !empty) {
-            Some(tile) if state.facts.is_damaged() => format!(
-                "{}: {} What is in damaged parts of the file is not counted.",
-                tile.title, tile.doc
-            ),
-            Some(tile) => format!(
-                "{}: {}{}",
-                tile.title,
-                tile.doc,
-                more_of_tile(state, tile, counted.as_ref())
-            ),
+            Some(tile) => {
+                let mut text = format!("{}: {}", tile.title, tile.doc);
+                if state.facts.is_damaged() {
+                    text += " What is in damaged parts of the file is not counted.";
+                }
+                let figures = tile::figures(state, tile, counted.as_ref());
+                if area.height < 2 && !figures.is_empty() {
+                    text += &format!(" ({figures})");
+                }
+                if !tile.filter.is_empty() {
+                    text += &format!(" Filter: {}", tile.filter);
+                }
+                text
+            }
             None => why::empty(state),
         };
         canvas.text(area, x, 0, &text, Role::Dim);
     }
-}
-
-/// How much of it there is a second, where it begins and where it is most, and what is asked for it.
-fn more_of_tile(state: &State, tile: &Tile, counted: Option<&indexer::Overview>) -> String {
-    let tally = counted.and_then(|all| {
-        let tally = all.tiles.iter().find(|tally| tally.tile.id == tile.id)?;
-        Some((tally, all.span))
-    });
-    let mut says = Vec::new();
-    if let Some((tally, (from, to))) = tally
-        && let Some(first) = tally.first_num
-    {
-        let seconds = to.saturating_sub(from) as f64 / 1e9;
-        if seconds > 0.0 && !matches!(tile.counted, Counted::Distinct(_)) {
-            let rate = tally.total as f64 / seconds;
-            says.push(match tile.unit {
-                Unit::Bytes => format!("{} a second", bytes_text(rate as i128)),
-                _ if rate >= 100.0 => format!("{} a second", show::count(rate as u64)),
-                _ => format!("{rate:.1} a second"),
-            });
-        }
-        says.push(format!("first in #{first}"));
-        if let Some((step, above)) = peak(&tally.steps) {
-            let length = u128::from(to.saturating_sub(from)) + 1;
-            let into = length * step as u128 / tally.steps.len() as u128;
-            let at = from.saturating_add(u64::try_from(into).unwrap_or(u64::MAX));
-            let sigma = how_far(state, above);
-            says.push(format!("most from {}{sigma}", state.epoch().boot(at)));
-        }
-    }
-    let mut out = match says.is_empty() {
-        true => String::new(),
-        false => format!(" ({})", says.join(", ")),
-    };
-    if !tile.filter.is_empty() {
-        out += &format!(" Filter: {}", tile.filter);
-    }
-    out
-}
-
-/// How far a peak stands out, where it does.
-fn how_far(state: &State, above: f64) -> String {
-    /// So many deviations above the mean are seldom by chance.
-    const FAR: f64 = 3.0;
-    match (above >= FAR, state.ascii) {
-        (false, _) => String::new(),
-        (true, false) => format!(", {above:.1}σ above the mean"),
-        (true, true) => format!(", {above:.1} sigma above the mean"),
-    }
-}
-
-/// The step with most, and by how many standard deviations it is above the mean; nothing where all are alike.
-fn peak(steps: &[u64]) -> Option<(usize, f64)> {
-    let (at, most) = steps
-        .iter()
-        .enumerate()
-        .rev()
-        .max_by_key(|(_, count)| **count)?;
-    let number = steps.len() as f64;
-    let mean = steps.iter().map(|count| *count as f64).sum::<f64>() / number;
-    let spread = steps.iter().map(|count| (*count as f64 - mean).powi(2));
-    let deviation = (spread.sum::<f64>() / number).sqrt();
-    (deviation > 0.0).then(|| (at, (*most as f64 - mean) / deviation))
 }
 
 /// What is said while rows are brought into another order.
@@ -276,20 +223,5 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
                 ("  ", Role::Text),
             ],
         );
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_peak_is_where_most_is_and_says_how_far_it_stands_out() {
-        assert_eq!(peak(&[]), None);
-        assert_eq!(peak(&[3, 3, 3]), None);
-        let (at, above) = peak(&[0, 0, 0, 9, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9]).unwrap();
-        assert!(at == 3 && above < 3.0, "the first of two: {at} {above}");
-        let (at, above) = peak(&[1, 0, 1, 0, 1, 0, 40, 0, 1, 0, 1, 0, 1, 0, 1, 0]).unwrap();
-        assert!(at == 6 && above > 3.0, "{at} {above}");
     }
 }

@@ -5,11 +5,14 @@ use crate::area::Area;
 use crate::board::{self, TILE_WIDTH};
 use crate::fit;
 use crate::show;
+use crate::state::courses;
 use crate::state::{Overview, Pane, State};
 use crate::theme::Role;
-use crate::worker::TILE_STEPS;
-use afterimage_indexer::{bytes_text, duration_text};
-use afterimage_query::{TILES, Unit};
+use afterimage_indexer::TILE_STEPS;
+use afterimage_query::TILES;
+
+/// Cells of a tile's sparkline.
+const SPARK: usize = 16;
 
 /// Draws the tiles that are in sight.
 pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<'_>) {
@@ -44,47 +47,48 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
             (false, 0) => Role::Dim,
             (false, _) => Role::Text,
         };
+        let letter = state.courses.letter_of(place.tile);
         let mark = match (selected, notable) {
             (true, _) => canvas.glyph("▸", ">"),
             (false, true) => "!",
             (false, false) => " ",
         };
-        let mut number = match (tally, tile.unit) {
-            (None, _) => String::new(),
+        let mut number = match tally {
+            None => String::new(),
             // Where a part of the file cannot be read, nothing found is not nothing there.
-            (Some(_), _) if damaged && total == 0 => "?".to_owned(),
-            (Some(_), Unit::Bytes) => bytes_text(total.into()),
-            (Some(_), Unit::Duration) => duration_text(total.into()),
-            (Some(_), Unit::Plain | Unit::Time | Unit::Heat) => show::count(total),
+            Some(_) if damaged && total == 0 => "?".to_owned(),
+            Some(_) => show::figure(total, tile.unit),
         };
         if damaged && total > 0 {
             number.insert_str(0, canvas.glyph("≥ ", ">= "));
         }
-        canvas.text(cell, 0, line, mark, role);
+        canvas.text(cell, u16::from(letter.is_none()), line, mark, role);
+        if let Some(place) = letter {
+            canvas.text(cell, 1, line, courses::letter(place), Role::Course(place));
+        }
         canvas.text(
             cell,
-            2,
+            3,
             line,
             &fit::pad(tile.title, 22, false, canvas.ascii),
             role,
         );
         canvas.text(
             cell,
-            24,
+            25,
             line,
             &fit::pad(&number, 13, true, canvas.ascii),
             role,
         );
         if let Some(tally) = tally {
-            let most = tally.steps.iter().copied().max().unwrap_or(0);
-            let spark: String = tally
-                .steps
-                .iter()
-                .map(|step| canvas.level(*step, most))
-                .collect();
+            // Joined steps are those that would have been counted in so few.
+            let joined = tally.steps.chunks((TILE_STEPS / SPARK).max(1));
+            let steps: Vec<u64> = joined.map(|steps| steps.iter().sum()).collect();
+            let most = steps.iter().copied().max().unwrap_or(0);
+            let spark: String = steps.iter().map(|step| canvas.level(*step, most)).collect();
             canvas.text(
                 cell,
-                38,
+                39,
                 line,
                 &spark,
                 if notable {
@@ -95,7 +99,7 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
             );
         }
         if selected {
-            canvas.tint(cell, 0, line, 38 + TILE_STEPS as u16, Role::Selected);
+            canvas.tint(cell, 0, line, 39 + SPARK as u16, Role::Selected);
         }
     }
 }

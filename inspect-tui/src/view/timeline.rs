@@ -1,24 +1,29 @@
 //! The timeline: lanes of activity, where events are missing, alerts and marks, the span and the cursor.
 
 use super::Canvas;
-use crate::area::{self, Area, LANE_NAME};
+use crate::area::{self, Area, Plan};
+use crate::fit;
 use crate::show;
+use crate::state::courses;
 use crate::state::marks::Mark;
 use crate::state::{Pane, State};
 use crate::theme::Role;
 use crate::worker::Lane;
 use afterimage_indexer::LANES;
+use afterimage_query::{Counted, Unit};
 
-/// Draws as many lanes as there are lines; below them those of gaps, alerts and marks and, where there is room, the axis.
-pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
-    if area.height == 0 || area.width <= LANE_NAME {
+/// Draws as many lanes as there are lines; below them those of gaps, alerts and marks, courses of tiles and, where there is room,
+/// the axis.
+pub fn draw(state: &State, plan: &Plan, canvas: &mut Canvas<'_>) {
+    let area = plan.timeline;
+    if area.height == 0 || area.width <= plan.names {
         return;
     }
-    let strip = area.split_left(LANE_NAME).1;
+    let strip = plan.strip();
     let gap_steps = gap_steps(state, usize::from(strip.width));
     let [gaps, alerts, marks] = area::beside_lines(state.size.1, state.lanes_beside());
     let beside = [gaps, alerts, marks].map(u16::from).iter().sum::<u16>();
-    let lines = area.height - beside.min(area.height);
+    let lines = area.height.saturating_sub(beside + plan.courses);
     let axis = u16::from(lines > 1);
     // On few lines: everything first, then what failed.
     let lanes: &[usize] = match lines - axis {
@@ -43,21 +48,11 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             }
             continue;
         };
-        let most = counts.iter().copied().max().unwrap_or(0);
-        let hatch = if canvas.ascii { '/' } else { '╱' };
-        for (x, count) in counts.iter().enumerate().take(usize::from(strip.width)) {
-            let lost = gap_steps.get(x).copied().unwrap_or(false);
-            let glyph = canvas.level(*count, most);
-            let (glyph, role) = match (glyph, lost) {
-                (' ', true) => (hatch, Role::Loss),
-                (glyph, true) => (glyph, Role::Loss),
-                (glyph, false) if *lane == 4 => (glyph, Role::Bad),
-                (glyph, false) => (glyph, Role::Activity),
-            };
-            if glyph != ' ' {
-                canvas.text(strip, x as u16, line, glyph.encode_utf8(&mut [0; 4]), role);
-            }
-        }
+        let role = match *lane {
+            4 => Role::Bad,
+            _ => Role::Activity,
+        };
+        draw_course(counts, &gap_steps, role, strip, line, canvas);
     }
     let mut below = lanes.len() as u16;
     if gaps {
@@ -83,8 +78,10 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         draw_marks(state, area, strip, below, canvas);
         below += 1;
     }
+    draw_courses(state, plan, &gap_steps, below, canvas);
+    below += plan.courses;
     if axis > 0 {
-        draw_axis(state, area, strip, below, canvas);
+        draw_axis(state, plan, below, canvas);
     }
     // The instant that is shown, and what the user marked.
     if let Some(at) = state.at {
@@ -102,6 +99,77 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         for line in 0..below {
             canvas.tint(strip, from, line, to - from + 1, Role::Mark);
         }
+    }
+}
+
+/// Draws counts step by step, up to the most of them; where events are missing, empty steps are hatched.
+fn draw_course(
+    counts: &[u64],
+    gap_steps: &[bool],
+    role: Role,
+    strip: Area,
+    line: u16,
+    canvas: &mut Canvas<'_>,
+) {
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let hatch = if canvas.ascii { '/' } else { '╱' };
+    for (x, count) in counts.iter().enumerate().take(usize::from(strip.width)) {
+        let lost = gap_steps.get(x).copied().unwrap_or(false);
+        let glyph = canvas.level(*count, most);
+        let (glyph, role) = match (glyph, lost) {
+            (' ', true) => (hatch, Role::Loss),
+            (glyph, true) => (glyph, Role::Loss),
+            (glyph, false) => (glyph, role),
+        };
+        if glyph != ' ' {
+            canvas.text(strip, x as u16, line, glyph.encode_utf8(&mut [0; 4]), role);
+        }
+    }
+}
+
+/// The marked tiles one below the other: letter, title, the most of a step, and the course.
+fn draw_courses(
+    state: &State,
+    plan: &Plan,
+    gap_steps: &[bool],
+    first: u16,
+    canvas: &mut Canvas<'_>,
+) {
+    let lines = usize::from(plan.courses);
+    let hidden = state.courses.len().saturating_sub(lines);
+    let names = plan.timeline.split_left(plan.names).0;
+    // On a narrow screen there is room for the number only.
+    let unit_fits = plan.names >= 30;
+    let number = if unit_fits { 12 } else { 7 };
+    let title = usize::from(plan.names).saturating_sub(number + 4);
+    for (line, (place, tile)) in (first..).zip(state.courses.marked().take(lines)) {
+        let role = Role::Course(place);
+        canvas.text(names, 0, line, courses::letter(place), role);
+        let more = match hidden {
+            // The last line says what has no line of its own.
+            1.. if usize::from(line - first) + 1 == lines => format!(" +{hidden} more"),
+            _ => String::new(),
+        };
+        let room = title.saturating_sub(fit::cells(&more));
+        let named = fit::cut(tile.title, room, canvas.ascii) + &more;
+        canvas.text(names, 2, line, &named, role);
+        let Some(total) = state.courses.of(tile) else {
+            canvas.text(plan.strip(), 0, line, "counting", Role::Dim);
+            continue;
+        };
+        let most = total.steps.iter().copied().max().unwrap_or(0);
+        let unit = match (unit_fits, tile.counted, most) {
+            (false, ..) => "",
+            (true, Counted::Events, 1) => " event",
+            (true, Counted::Events, _) => " events",
+            (true, Counted::Distinct(_), _) => " new",
+            (true, Counted::Sum(_), _) if tile.unit == Unit::Bytes => " bytes",
+            (true, Counted::Sum(_), _) => "",
+        };
+        let figure = show::figure(most, tile.unit) + unit;
+        let figure = fit::pad(&figure, number, true, canvas.ascii);
+        canvas.text(names, title as u16 + 3, line, &figure, role);
+        draw_course(&total.steps, gap_steps, role, plan.strip(), line, canvas);
     }
 }
 
@@ -144,7 +212,8 @@ fn gap_steps(state: &State, steps: usize) -> Vec<bool> {
     out
 }
 
-fn draw_axis(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Canvas<'_>) {
+fn draw_axis(state: &State, plan: &Plan, line: u16, canvas: &mut Canvas<'_>) {
+    let (area, strip) = (plan.timeline, plan.strip());
     let (first, last) = state.shown_span();
     let epoch = state.epoch();
     let histogram = state.timeline.histogram.as_ref();
@@ -155,6 +224,13 @@ fn draw_axis(state: &State, area: Area, strip: Area, line: u16, canvas: &mut Can
         (true, None) => "",
     };
     canvas.text(area, 0, line, part, Role::Notable);
+    if plan.courses > 0 {
+        let (from, to) = state.step_span(0);
+        let step = show::time_text(to - from + 1, canvas.ascii);
+        let says = format!("most in {step}");
+        let x = plan.names.saturating_sub(fit::cells(&says) as u16 + 1);
+        canvas.text(area, x, line, &says, Role::Dim);
+    }
     if state.facts.span.is_none() {
         canvas.text(strip, 0, line, "no events", Role::Dim);
         return;

@@ -27,6 +27,9 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     }
 }
 
+/// Said where nobody sat at anything.
+const NO_TERMINAL: &str = "no terminal was used, and no shell had a socket or a pipe for one";
+
 /// Why the view on screen has no rows.
 pub fn empty(state: &State) -> String {
     let step = state.step();
@@ -63,7 +66,15 @@ pub fn empty(state: &State) -> String {
     }
     if state.is_of_an_instant() && state.which().filter.is_none() {
         let (before, after) = (key(Action::Before), key(Action::After));
-        return format!("nothing at this instant ({before} and {after} lead to others)");
+        return match state.at {
+            None if step.view.shape == Shape::Made(Made::Terminal) => NO_TERMINAL.into(),
+            Some(_) => format!("nothing at this instant ({before} and {after} lead to others)"),
+            // Where everything is over at the end, it was there before.
+            None => format!(
+                "nothing was left at the end of what is shown: {before} goes back in time, {} plays it from the beginning",
+                key(Action::Play)
+            ),
+        };
     }
     let mut narrowed = Vec::new();
     if step.filter.is_some() {
@@ -102,9 +113,7 @@ pub fn empty(state: &State) -> String {
             "nothing that was said is of a protocol that is recognised"
         }
         (Shape::Made(Made::Http | Made::HttpTop), _) => "no request of HTTP/1 was recorded",
-        (Shape::Made(Made::Sessions), _) => {
-            "no terminal was used, and no shell had a socket or a pipe for one"
-        }
+        (Shape::Made(Made::Sessions), _) => NO_TERMINAL,
         (_, "listening") => {
             return "nothing was bound, began to listen or ceased to; the view netstat shows what listened all the time".into();
         }
@@ -113,7 +122,7 @@ pub fn empty(state: &State) -> String {
     let recorded = fit::plain(&state.facts.manifest.filter);
     match (recorded.as_str(), step.view.filter) {
         ("", "") => says.into(),
-        ("", own) => format!("{says}: no event with {own}"),
+        ("", own) => format!("{says}: no event matches {own}"),
         (kept, _) => format!("{says}; the recorder kept only {kept}"),
     }
 }

@@ -1,11 +1,11 @@
 //! How questions are answered: what is asked of the session for each, and what is given back.
 
-use super::{Answer, Ask, Line, MOST_MATCHES, TILE_STEPS, Which};
+use super::{Answer, Ask, Line, MOST_MATCHES, Which};
 use crate::arrange::arrange;
 use crate::colours::Colours;
 use crate::detail;
 use crate::export;
-use afterimage_indexer::{Cell, Error, Progress, Session};
+use afterimage_indexer::{Cell, Error, Progress, Session, TILE_STEPS};
 use afterimage_model::{Ctx, FieldValue};
 use afterimage_query::{Column, FieldRef};
 use std::sync::atomic::Ordering;
@@ -68,6 +68,12 @@ pub(super) fn answer(
             let (filter, parts) = (which.filter.as_ref(), Some::<&mut dyn FnMut(_)>(&mut part));
             let counts = session.histogram_in_parts(filter, which.span, steps, progress, parts)?;
             send(Answer::Timeline(counts));
+        }
+        Ask::Courses(which, tiles, steps) => {
+            let mut part = |counted| send(Answer::Part(Box::new(Answer::Courses(counted))));
+            let (filter, parts) = (which.filter.as_ref(), Some::<&mut dyn FnMut(_)>(&mut part));
+            let counted = session.courses(&tiles, filter, which.span, steps, progress, parts)?;
+            send(Answer::Courses(counted));
         }
         Ask::Page {
             which,

@@ -410,6 +410,8 @@ impl Converter {
         sieve: Option<&mut Sieve<'_>>,
         output: &mut Output,
     ) -> Result<(), Error> {
+        // What is borrowed from the entry lives as long as what is borrowed from the event.
+        let entry;
         let mut raw = Raw::default();
         let whole = match kind {
             Some(Kind::Event {
@@ -507,6 +509,7 @@ impl Converter {
             return Ok(());
         }
         self.scratch.clear();
+        entry = self.state.asked.take();
         let mut held: SmallVec<[Held<'_>; 12]> = SmallVec::new();
         match row {
             Some(row) => {
@@ -520,6 +523,13 @@ impl Converter {
         held.push(self.beyond(&raw, row));
         if raw.code == types::SAMPLE {
             sampled(seen, &mut held);
+        }
+        let entry = entry.as_ref().filter(|entry| entry.code + 1 == raw.code);
+        if let (Some(row), Some(entry)) = (types::asked_by(raw.code), entry) {
+            let asked = entry.raw();
+            for (at, param) in row.params.iter().enumerate() {
+                held.push(self.param(&asked, at, param.ty));
+            }
         }
         let scratch = &self.scratch;
         let mut args: SmallVec<[Arg<'_>; 12]> = SmallVec::new();

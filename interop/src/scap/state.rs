@@ -60,6 +60,8 @@ pub type Accounts = HashMap<(Arc<str>, u32), AccountRow>;
 
 /// Everything known at an instant.
 pub struct State {
+    /// The entry that the event followed last returned from, where it was kept.
+    pub asked: Option<Entry>,
     /// The machine.
     pub machine: Option<Machine>,
     /// Its addresses.
@@ -162,6 +164,7 @@ impl State {
     /// Nothing is known.
     pub fn new() -> State {
         State {
+            asked: None,
             machine: None,
             interfaces: Vec::new(),
             threads: HashMap::new(),
@@ -394,6 +397,7 @@ impl State {
         {
             thread.entry = None;
         }
+        self.asked = at.entry.take();
         let has_thread = self.threads.contains_key(&raw.tid);
         if is_about_fd(row) && has_thread && at.file.is_none() {
             let last = self

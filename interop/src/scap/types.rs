@@ -782,6 +782,16 @@ fn asides() -> [ArgDesc; ASIDES] {
     ]
 }
 
+/// Returns of calls that say who somebody becomes, or whom or what a call was made on, which earlier versions of scap told with
+/// the entry only.
+const ASKED: &[u16] = &[129, 169, 193, 195, 199, 201, 241, 257, 285, 295];
+
+/// The entry whose parameters are kept with a return of this code, behind its own.
+pub fn asked_by(code: u16) -> Option<&'static EventType> {
+    let is_kept = ASKED.binary_search(&code).is_ok();
+    row(code.checked_sub(1)?).filter(|_| is_kept)
+}
+
 fn describe(row: &EventType) -> TypeDesc {
     let param = |param: &Param| ArgDesc {
         name: param.name.to_owned(),
@@ -824,6 +834,17 @@ pub fn schema() -> &'static Schema {
         if let Some(sample) = types.get_mut(usize::from(SAMPLE)) {
             let shares = SAMPLED.map(|name| aside(name, ArgKind::Uint, ""));
             sample.args.extend(shares);
+        }
+        for code in ASKED {
+            let (Some(ty), Some(entry)) = (types.get_mut(usize::from(*code)), asked_by(*code))
+            else {
+                continue;
+            };
+            let told = |param: &Param| {
+                let name = format!("{}{}", TypeDesc::ASKED, param.name);
+                aside(&name, param.kind, param.set)
+            };
+            ty.args.extend(entry.params.iter().map(told));
         }
         for (name, class) in CALLS {
             for code in [0, 1] {

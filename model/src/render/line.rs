@@ -71,6 +71,16 @@ fn append_file(line: &mut Vec<u8>, file: Option<&File>) {
     line.push(b')');
 }
 
+/// The same; of a return in a capture of sysdig behind it what was asked when the call was entered, which sysdig shows with the
+/// entry only.
+pub fn asked_text(ctx: &Ctx<'_>) -> Vec<u8> {
+    let mut line = args_text(ctx);
+    if ctx.ty().is_some_and(|ty| ty.is(TypeDesc::SCAP)) {
+        line.extend(scap::asked(ctx));
+    }
+    line
+}
+
 fn append_cut(line: &mut Vec<u8>, text: &[u8], kind: Option<ArgKind>, value: &Value) {
     let bound = match kind {
         Some(ArgKind::MsgVecIn | ArgKind::MsgVecOut) => LINE_TEXT_BYTES,

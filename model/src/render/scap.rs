@@ -7,7 +7,7 @@ use crate::decimal::Decimal;
 use crate::errno;
 use crate::event::Value;
 use crate::fields::Ctx;
-use crate::schema::{ArgDesc, Schema};
+use crate::schema::{ArgDesc, Schema, TypeDesc};
 use crate::signal;
 use smallvec::SmallVec;
 use std::borrow::Cow;
@@ -158,6 +158,42 @@ pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
             line.truncate(from + LINE_BYTES - 3);
             line.extend_from_slice(b"...");
         }
+        if !shown.stands_for.is_empty() {
+            line.push(b'(');
+            line.extend_from_slice(&shown.stands_for);
+            line.push(b')');
+        }
+        line.push(b' ');
+    }
+    line
+}
+
+/// The text of an argument that a return has from its entry, by its name, as [`arg_text`] gives it.
+pub fn asked_arg(ctx: &Ctx<'_>, name: &str) -> Option<Vec<u8>> {
+    let ty = ctx.ty()?;
+    let at = ty.arg_index(&format!("{}{name}", TypeDesc::ASKED))?;
+    let shown = argument(ctx, ty.args.get(at)?, ctx.event.args.get(at)?)?;
+    Some(match shown.stands_for.is_empty() {
+        true => shown.text.into_text(),
+        false => shown.stands_for.into_owned(),
+    })
+}
+
+/// What was asked when a call was entered, of what its return does not say itself, in the same form.
+pub fn asked(ctx: &Ctx<'_>) -> Vec<u8> {
+    let mut line = Vec::new();
+    let args = ctx.ty().map_or(&[][..], |ty| &ty.args[..]);
+    for (arg, value) in args.iter().zip(&ctx.event.args) {
+        let Some(name) = arg.name.strip_prefix(TypeDesc::ASKED) else {
+            continue;
+        };
+        let is_said = ctx.arg(name).is_some_and(|own| *own != Value::Absent);
+        let Some(shown) = argument(ctx, arg, value).filter(|_| !is_said) else {
+            continue;
+        };
+        line.extend_from_slice(name.as_bytes());
+        line.push(b'=');
+        shown.text.put(&mut line);
         if !shown.stands_for.is_empty() {
             line.push(b'(');
             line.extend_from_slice(&shown.stands_for);

@@ -7,6 +7,10 @@ pub(super) const BASIC: &[View] = views! {
     "overview" '1' "Overview" Overview "" => None, "" sorted by 1 keeps ["TILE" "TOTAL"] {
         "TILE" "tile.title" 24 Key Plain "What is counted.";
         "TOTAL" "tile.total" 12 Sum Plain "How much of it.";
+        "P50" "tile.p50" 8 Max Plain "Half of what it sums, call by call, is this at most; of a tile that counts, of the counts of 320 equal parts of the time.";
+        "P95" "tile.p95" 8 Max Plain "95 of a hundred are this at most.";
+        "P99" "tile.p99" 8 Max Plain "99 of a hundred are this at most.";
+        "MOST" "tile.most" 8 Max Plain "The most in one call, or in one part of the time.";
         "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
     } "Totals of everything worth counting; each leads to its events.";
 
@@ -68,7 +72,7 @@ pub(super) const BASIC: &[View] = views! {
         "BYTES" "evt.moved.file" 8 Sum Bytes "Bytes read and written.";
     } "Every file that was touched.";
 
-    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
+    "connections" '5' "Connections" Table "fd.type in (ipv4, ipv6) and fd.name exists and (fd.lport > 0 or fd.rport > 0 and evt.type != inet_sock_set_state)" => Some("conversation"), "container.name={} and fd.l4proto={} and fd.lip={} and fd.lport={} and fd.rip={} and fd.rport={}" sorted by 7 keeps ["REMOTE" "RPORT" "LPORT" "PROCESS" "IN" "OUT" "CONTAINER" "LOCAL"] {
         "CONTAINER" "container.name" 16 Key Plain "Container of the process.";
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "LOCAL" "fd.lip" 16 Key Plain "Local address.";
@@ -106,7 +110,7 @@ pub(super) const BASIC: &[View] = views! {
         "TID" "thread.tid" 8 First Plain "Thread id, as the host numbers it.";
         "EVENT" "evt.type" 16 First Plain "Call or happening.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
+        "ARGUMENTS" "evt.asked" 0 First Plain "Arguments.";
     } "Every event, with all arguments and bytes.";
 
     "gaps" '8' "Gaps" Gaps "" => None, "" sorted by 1 keeps ["CAUSE" "FROM" "MISSING" "DETAIL"] {
@@ -225,7 +229,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every socket that was bound, began to listen or was closed when it listened, in order.";
 
-    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and fd.sport exists" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
+    "server_ports" 'P' "Server ports" Table "fd.type in (ipv4, ipv6) and (fd.sport > 0 or evt.moved.net > 0)" => Some("connections"), "fd.l4proto={} and fd.sport={}" sorted by 2 keeps ["PORT" "PROTO" "PROCESS" "IN" "OUT" "CLIENTS"] {
         "PROTO" "fd.l4proto" 6 Key Plain "Protocol.";
         "PORT" "fd.sport" 6 Key Plain "Port of the server.";
         "IN" "evt.buflen.net.in" 8 Sum Bytes "Bytes received.";

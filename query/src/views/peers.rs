@@ -277,7 +277,7 @@ pub(super) const PEERS: &[View] = views! {
         "USER" "user.name" 12 First Plain "Effective user.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "PROCESS" "proc.name" 16 First Plain "Who.";
-        "ARGUMENTS" "evt.args" 0 First Plain "Arguments.";
+        "ARGUMENTS" "evt.asked" 0 First Plain "Arguments.";
     } "Changes of user, group and capabilities.";
 
     "notifications" '\0' "Notifications" List "evt.type startswith notification" => Some("events"), "evt.num={}" sorted by 0 keeps ["DESCRIPTION" "ID" "TIME"] {

@@ -188,7 +188,7 @@ fn what_a_tile_asks_is_said_and_can_be_changed_and_stays_with_its_view() {
     let screen = player.screen();
     let says = screen.lines().find(|line| line.contains(" Filter: "));
     let says = says.unwrap_or_else(|| panic!("{screen}")).to_owned();
-    assert!(says.contains("first in #"), "{says}");
+    assert!(screen.contains("first in #"), "{screen}");
     let (_, filter) = says.split_once(" Filter: ").expect("a filter");
     let filter = filter.trim().to_owned();
     let opened = player.press("<Enter>").screen();
@@ -310,4 +310,28 @@ fn a_program_whose_path_was_not_told_is_said_to_be_one() {
     let screen = player.press("Ub").screen();
     let says = "bash (11310) started a program as 20072: cat /dev/null";
     assert!(screen.contains(says), "{screen}");
+}
+
+#[test]
+fn a_return_of_a_sysdig_capture_says_what_was_asked_when_it_was_entered() {
+    let captures = afterimage_tests::peers::captures();
+    let of_setuid = captures
+        .iter()
+        .find(|path| path.ends_with("sf-collector_setuid_setuid.scap"));
+    // Where the captures of others are not there, that is said already.
+    let Some(path) = of_setuid else { return };
+    let reader = afterimage_interop::open(path).expect("the capture opens");
+    let session = Session::from_reader(reader);
+    let mut player = Player::new(session, options(), 160, 40).expect("the inspector opens");
+    let screen = player.press(":identity<Enter>").screen();
+    assert!(screen.contains("res=0 uid=500(terylt)"), "{screen}");
+    assert!(screen.contains("res=-1(EPERM) uid=0(root)"), "{screen}");
+    let event = player.press("7g916<Enter>").screen();
+    assert!(event.contains("said when the call was entered"), "{event}");
+    assert!(!event.contains("not captured"), "{event}");
+    // What sysdig prints stays what sysdig prints.
+    let own = player
+        .press(":identity<Enter>/evt.args contains uid<Enter>")
+        .screen();
+    assert!(own.contains("nothing matches the filter"), "{own}");
 }

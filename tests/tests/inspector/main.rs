@@ -2,6 +2,7 @@
 //! them), and the promise that no captured byte reaches the terminal as a control character.
 
 mod choices;
+mod courses;
 mod questions;
 mod states;
 mod story;

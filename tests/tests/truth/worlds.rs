@@ -2,7 +2,7 @@
 //! something else than the host does.
 
 use crate::inside;
-use afterimage_model::{EventFlags, Process};
+use afterimage_model::{Ctx, EventFlags, Process, Value};
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child::{self, End, Shared};
 use afterimage_tests::harness::{self, Seen};
@@ -302,6 +302,9 @@ fn deceive() -> Option<u16> {
     }
 }
 
+/// include/net/tcp_states.h
+const TCP_CLOSE: i64 = 7;
+
 #[test]
 fn a_connection_that_was_reset_before_it_was_accepted_has_both_its_ports() {
     needs_recording!();
@@ -342,5 +345,21 @@ fn a_connection_that_was_reset_before_it_was_accepted_has_both_its_ports() {
     let accepts = capture.of_type("accept4");
     let accepted = accepts.iter().find(|ctx| ctx.event.result >= 0);
     let flow = accepted.and_then(|ctx| ctx.file()?.flow).expect("its ends");
-    assert_eq!(vec![flow.local.port(), flow.remote.port()], ports(&told));
+    let told = ports(&told);
+    assert_eq!(vec![flow.local.port(), flow.remote.port()], told);
+    // Also where the kernel tells that an end closes, which has given its port back by then.
+    let states = capture.of_type("inet_sock_set_state");
+    let closes = |ctx: &&Ctx<'_>| matches!(ctx.arg("newstate"), Some(Value::Num(TCP_CLOSE)));
+    let flows = states
+        .iter()
+        .filter(closes)
+        .filter_map(|ctx| ctx.file()?.flow);
+    let mut ends: Vec<Vec<u16>> = flows
+        .filter(|flow| flow.remote.port() != 0)
+        .map(|flow| vec![flow.local.port(), flow.remote.port()])
+        .collect();
+    ends.sort_unstable();
+    let mut both = vec![told.iter().copied().rev().collect(), told];
+    both.sort_unstable();
+    assert_eq!(ends, both);
 }
