@@ -260,8 +260,19 @@ impl Job<'_> {
             };
             self.ours(state)
         });
-        let states = match known {
-            Some(known) => known.into_iter().map(|state| self.ours(state)).collect(),
+        // Who comes into being later, and perhaps does nothing, is told behind the events.
+        let mut to_come = Vec::new();
+        let states: Vec<Tables> = match known {
+            Some(known) => {
+                let later = states.map(|state: Tables| Tables {
+                    procs: (state.procs.into_iter())
+                        .filter(|(_, row)| row.key.start_ns > begins && !row.past)
+                        .collect(),
+                    ..Tables::default()
+                });
+                to_come = later.collect();
+                known.into_iter().map(|state| self.ours(state)).collect()
+            }
             None => states.collect(),
         };
         let mut tables = remap.state(states);
@@ -353,6 +364,9 @@ impl Job<'_> {
             }
         }
         writer.flush(&tables)?;
+        if events > 0 && !to_come.is_empty() {
+            writer.state(BootNs(at), &remap.state(to_come))?;
+        }
         left_out = left_out.saturating_add(streams.iter().map(|s| s.skipped).sum());
         let gaps = self.gaps(&streams);
         for gap in &gaps {
