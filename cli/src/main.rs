@@ -4,6 +4,7 @@
 //! standard error. Exit codes: 0 done, 1 failed, 2 usage, 3 done with loss, 4 evidence does not verify.
 #![forbid(unsafe_code)]
 
+mod anchoring;
 mod cache;
 mod catalogue;
 mod commands;

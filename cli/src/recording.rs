@@ -1,6 +1,7 @@
 //! One recording from armed to sealed: the output file, the stop flag, the progress line and the books at the end.
 //! `record` and `demo` stand on it.
 
+use crate::anchoring::{self, Anchors};
 use crate::custody;
 use crate::failure::{Exit, Failure, shown};
 use crate::keyring::{self, Pair};
@@ -11,9 +12,7 @@ use afterimage_format::store::{States, Store};
 use afterimage_format::{Anchor, ErrorKind, Lineage, Recipient, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
-use std::fs::{File, OpenOptions};
 use std::io::{self, IsTerminal, Write};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -107,59 +106,9 @@ pub struct Custody {
     /// The name of the key to sign with; `None` for a capture that is not signed.
     pub key: Option<String>,
     /// Where anchors go.
-    pub anchors: Option<PathBuf>,
+    pub anchors: Option<anchoring::Wanted>,
     /// Whom the capture is encrypted to; nobody when it is not.
     pub recipients: Vec<Recipient>,
-}
-
-/// Time between two anchors that are written while recording.
-const ANCHOR_EVERY: Duration = Duration::from_secs(60);
-
-/// Keeps the newest anchor, and appends one to a file at the beginning, each minute, and at the end.
-struct Anchors {
-    file: Option<File>,
-    written: Option<Instant>,
-    newest: Option<Anchor>,
-    failed: Option<io::Error>,
-}
-
-impl Anchors {
-    fn open(path: Option<&Path>) -> Result<Anchors, Failure> {
-        let open = |path: &Path| {
-            OpenOptions::new()
-                .append(true)
-                .create(true)
-                .mode(0o600)
-                .custom_flags(libc::O_NOFOLLOW)
-                .open(path)
-                .map_err(|error| {
-                    Failure::path(
-                        "opening",
-                        path,
-                        error,
-                        "name a place you may write to with --anchor FILE",
-                    )
-                })
-        };
-        Ok(Anchors {
-            file: path.map(open).transpose()?,
-            written: None,
-            newest: None,
-            failed: None,
-        })
-    }
-
-    fn take(&mut self, anchor: &Anchor) {
-        let due = self.written.is_none_or(|at| at.elapsed() >= ANCHOR_EVERY);
-        if let Some(file) = self.file.as_mut().filter(|_| due || anchor.sealed) {
-            let done = file
-                .write_all(format!("{anchor}\n").as_bytes())
-                .and_then(|()| file.sync_data());
-            self.failed = done.err().or(self.failed.take());
-            self.written = Some(Instant::now());
-        }
-        self.newest = Some(anchor.clone());
-    }
 }
 
 /// How a recording ended.
@@ -179,6 +128,8 @@ pub struct Summary {
     signer: Option<String>,
     /// The last of its files, where it went on in another one.
     last: Option<Target>,
+    /// Why anchors did not come where they should: the capture is sealed all the same.
+    pub unanchored: Option<Failure>,
 }
 
 impl Summary {
@@ -319,7 +270,8 @@ fn start(
     recorder: &Recorder,
     key: Option<&Pair>,
     recipients: &[Recipient],
-    anchors: &Arc<Mutex<Anchors>>,
+    anchors: &Anchors,
+    newest: &Arc<Mutex<Option<Anchor>>>,
 ) -> Result<(Writer<Store>, Arc<States>), Failure> {
     let store = target.create()?;
     let (states, room) = (store.states(), store.room());
@@ -345,10 +297,14 @@ fn start(
             let put = writer.custody(&deed, Some(&pair.secret));
             put.map_err(|error| wrong(&error))?;
         }
-        let anchors = anchors.clone();
+        let mut take = anchors.follow(match target {
+            Target::File(path) => path.clone(),
+            Target::Stdout => PathBuf::from("FILE"),
+        });
+        let newest = newest.clone();
         writer.on_anchor(move |anchor| {
-            let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
-            anchors.take(anchor);
+            take(anchor);
+            *newest.lock().unwrap_or_else(PoisonError::into_inner) = Some(anchor.clone());
         });
         Ok(writer)
     });
@@ -374,14 +330,19 @@ pub fn run(
     begin: impl FnOnce(&mut Recorder) -> Result<(), Failure>,
 ) -> Result<Summary, Failure> {
     target.check()?;
+    let anchors = anchoring::Prepared::new(wanted.anchors.as_ref())?;
     afterimage_capture::memory::give_back();
     let mut recorder = Recorder::arm(options).map_err(|error| refused(&error))?;
     let name = wanted.key.as_deref();
     let key = name.map(keyring::load).transpose()?;
-    let anchors = Arc::new(Mutex::new(Anchors::open(wanted.anchors.as_deref())?));
+    let anchors = anchors.start()?;
+    let newest = Arc::new(Mutex::new(None));
     let started = Instant::now();
     let recipients = &wanted.recipients;
-    let (mut writer, mut states) = start(target, &recorder, key.as_ref(), recipients, &anchors)?;
+    let start = |target: &Target, recorder: &Recorder, key: Option<&Pair>| {
+        start(target, recorder, key, recipients, &anchors, &newest)
+    };
+    let (mut writer, mut states) = start(target, &recorder, key.as_ref())?;
     begin(&mut recorder).inspect_err(|_| target.remove())?;
     // The key has signed what it has to sign; from here on it is not needed.
     let signer = key.map(|pair| {
@@ -418,7 +379,7 @@ pub fn run(
         ));
         recorder.next_file(writer.events(), &Safe::new(&why).to_string());
         let key = name.map(keyring::load).transpose()?;
-        (writer, states) = start(&next, &recorder, key.as_ref(), recipients, &anchors)?;
+        (writer, states) = start(&next, &recorder, key.as_ref())?;
         say(format_args!(
             "afterimage: the recording goes on in {}",
             next.shown()
@@ -426,26 +387,28 @@ pub fn run(
         target = next;
     };
     let wrong = |error: &dyn std::fmt::Display| broken(error, &target, &states);
+    if let Some(text) = anchors.trouble() {
+        let operator = Some(recorder.manifest().operator.clone()).filter(|name| !name.is_empty());
+        let deed = custody::deed("unanchored", operator, text, None);
+        let key = name.map(keyring::load).transpose().ok().flatten();
+        let put = writer.custody(&deed, key.as_ref().map(|pair| &pair.secret));
+        put.map_err(|error| wrong(&error))?;
+    }
     writer.ended(why(reason));
     let (store, totals) = recorder.finish(writer).map_err(|error| wrong(&error))?;
     store.finish().map_err(|error| wrong(&error))?;
-    let mut anchors = anchors.lock().unwrap_or_else(PoisonError::into_inner);
-    if let (Some(error), Some(path)) = (anchors.failed.take(), &wanted.anchors) {
-        return Err(Failure::path(
-            "writing anchors to",
-            path,
-            error,
-            "the capture itself is sealed; make an anchor of it with afterimage anchor",
-        ));
-    }
+    let took = started.elapsed();
+    let unanchored = anchors.end();
+    let anchor = newest.lock().unwrap_or_else(PoisonError::into_inner).take();
     Ok(Summary {
         reason,
         totals,
         bytes: states.written(),
-        took: started.elapsed(),
-        anchor: anchors.newest.take(),
+        took,
+        anchor,
         signer,
         last: (files > 1).then_some(target),
+        unanchored,
     })
 }
 

@@ -19,8 +19,11 @@ const MOST_CERTIFICATES: u64 = 4 << 20;
 /// What is wrong, and what to do.
 pub type Trouble = (String, &'static str);
 
-/// One end of a connection that is not open yet.
-pub struct Client(ClientConnection);
+/// One end of connections that are not open yet.
+pub struct Client {
+    config: Arc<ClientConfig>,
+    name: ServerName<'static>,
+}
 
 impl Client {
     /// For a witness of this name or address. Nothing is sent.
@@ -46,13 +49,18 @@ impl Client {
             .map_err(unusable)?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let client = ClientConnection::new(Arc::new(config), name).map_err(unusable)?;
-        Ok(Client(client))
+        let config = Arc::new(config);
+        Ok(Client { config, name })
     }
 
     /// Speaks over this stream.
-    pub fn over<T: Read + Write>(self, stream: T) -> StreamOwned<ClientConnection, T> {
-        StreamOwned::new(self.0, stream)
+    ///
+    /// # Errors
+    /// When there is no connection to be had of what was set up, which [`trouble`] explains.
+    pub fn over<T: Read + Write>(&self, stream: T) -> io::Result<StreamOwned<ClientConnection, T>> {
+        let client = ClientConnection::new(self.config.clone(), self.name.clone());
+        let client = client.map_err(io::Error::other)?;
+        Ok(StreamOwned::new(client, stream))
     }
 }
 

@@ -128,6 +128,9 @@ fn exchange(stream: &mut (impl Read + Write), request: &[u8]) -> io::Result<Vec<
             break;
         }
     }
+    if got == 0 {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     answer.truncate(got);
     let line = answer.split(|byte| *byte == b'\n').next();
     Ok(line.unwrap_or_default().to_vec())
@@ -154,52 +157,99 @@ fn trouble(error: &io::Error) -> (String, &'static str) {
     }
 }
 
-/// Hands the text over. A witness behind `https://` must have a certificate that `authorities`, a file, answers for, or the
-/// machine's own authorities where there is none.
+/// Whoever takes a text at an address. Whom to trust was read when it was made: later no file is needed for it.
+pub struct Witness {
+    address: String,
+    parts: Parts,
+    client: Option<tls::Client>,
+}
+
+impl Witness {
+    /// One at this address. Behind `https://` it must have a certificate that `authorities`, a file, answers for, or the
+    /// machine's own authorities where there is none. Nothing is sent.
+    ///
+    /// # Errors
+    /// When it is no address, or nobody is trusted.
+    pub fn new(address: &str, authorities: Option<&Path>) -> Result<Witness, Failure> {
+        let parts = parts(address)
+            .ok_or_else(|| failed(address, "not an address of http or https", WRITE))?;
+        if !parts.is_secure && authorities.is_some() {
+            return Err(failed(
+                address,
+                "an http address has no certificate to look at",
+                "write https://, or leave --ca out",
+            ));
+        }
+        let client = match parts.is_secure {
+            true => Some(
+                tls::Client::new(&parts.host, authorities)
+                    .map_err(|(why, remedy)| failed(address, &why, remedy))?,
+            ),
+            false => None,
+        };
+        Ok(Witness {
+            address: address.to_owned(),
+            parts,
+            client,
+        })
+    }
+
+    /// Its address.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Hands the text over.
+    ///
+    /// # Errors
+    /// When nobody takes it: no connection, a certificate that is not right, no answer in time, or another answer than one
+    /// of success.
+    pub fn post(&self, text: &str) -> Result<(), Failure> {
+        let of = |error: &io::Error| {
+            let (why, remedy) = tls::trouble(error)
+                .map(|(why, remedy)| (why.to_owned(), remedy))
+                .unwrap_or_else(|| trouble(error));
+            failed(&self.address, &why, remedy)
+        };
+        let request = format!(
+            "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
+            self.parts.path,
+            self.parts.authority,
+            text.len()
+        );
+        let mut stream = Timed::connect(&self.parts).map_err(|error| of(&error))?;
+        let line = match &self.client {
+            Some(client) => {
+                (client.over(stream)).and_then(|mut over| exchange(&mut over, request.as_bytes()))
+            }
+            None => exchange(&mut stream, request.as_bytes()),
+        }
+        .map_err(|error| of(&error))?;
+        let line = Safe::new(line.trim_ascii()).to_string();
+        let mut words = line.split(' ');
+        let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
+        match words.next() {
+            Some(status) if is_http && status.len() == 3 && status.starts_with('2') => Ok(()),
+            _ => Err(failed(
+                &self.address,
+                &format!("it answered \"{line}\""),
+                WRITE,
+            )),
+        }
+    }
+}
+
+fn failed(address: &str, why: &str, remedy: &str) -> Failure {
+    let what = format!("{}: {}", Safe::new(address), Safe::new(why));
+    Failure::new(what, Safe::new(remedy))
+}
+
+/// Hands a text over to a [`Witness`] at once.
 ///
 /// # Errors
-/// When nobody takes it: no connection, a certificate that is not right, no answer in time, or another answer than one of success.
+/// As of making one and of handing it over.
 pub fn post(address: &str, text: &str, authorities: Option<&Path>) -> Result<(), Failure> {
-    let failed = |why: &str, remedy: &str| {
-        let what = format!("{}: {}", Safe::new(address), Safe::new(why));
-        Failure::new(what, Safe::new(remedy))
-    };
-    let parts = parts(address).ok_or_else(|| failed("not an address of http or https", WRITE))?;
-    if !parts.is_secure && authorities.is_some() {
-        return Err(failed(
-            "an http address has no certificate to look at",
-            "write https://, or leave --ca out",
-        ));
-    }
-    let of = |error: &io::Error| {
-        let (why, remedy) = tls::trouble(error)
-            .map(|(why, remedy)| (why.to_owned(), remedy))
-            .unwrap_or_else(|| trouble(error));
-        failed(&why, remedy)
-    };
-    let client = match parts.is_secure {
-        true => Some(tls::Client::new(&parts.host, authorities).map_err(|e| failed(&e.0, e.1))?),
-        false => None,
-    };
-    let request = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{text}",
-        parts.path,
-        parts.authority,
-        text.len()
-    );
-    let mut stream = Timed::connect(&parts).map_err(|error| of(&error))?;
-    let line = match client {
-        Some(client) => exchange(&mut client.over(stream), request.as_bytes()),
-        None => exchange(&mut stream, request.as_bytes()),
-    }
-    .map_err(|error| of(&error))?;
-    let line = Safe::new(line.trim_ascii()).to_string();
-    let mut words = line.split(' ');
-    let is_http = words.next().is_some_and(|word| word.starts_with("HTTP/1."));
-    match words.next() {
-        Some(status) if is_http && status.len() == 3 && status.starts_with('2') => Ok(()),
-        _ => Err(failed(&format!("it answered \"{line}\""), WRITE)),
-    }
+    Witness::new(address, authorities)?.post(text)
 }
 
 #[cfg(test)]

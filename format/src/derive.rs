@@ -149,6 +149,15 @@ pub fn derive(
             name: other.parent.name.clone(),
         }));
     }
+    // Where it is not told which boot it was, it must at least be one host.
+    let host = &first.reader.manifest().host;
+    let other = origins.iter().find(|o| o.reader.manifest().host != *host);
+    if let Some(other) = other.filter(|_| boot.is_empty()) {
+        return Err(Error::file(ErrorKind::Different {
+            what: "host",
+            name: other.parent.name.clone(),
+        }));
+    }
     if (origins.iter()).any(|o| o.reader.schema().types.is_empty() && !o.reader.chunks().is_empty())
     {
         return Err(Error::file(ErrorKind::Missing { what: "schema" }));
@@ -235,6 +244,13 @@ impl Job<'_> {
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
         let mut remap = Remap::of(self.origins.len());
+        let begins = self.origins.iter().map(|origin| origin.reader.begins().0);
+        let begins = begins.min().unwrap_or(manifest.clock.boot_ns);
+        // What one section begins with is not what those do that another capture tells of later.
+        let has_sections = (self.origins.iter()).any(|origin| origin.reader.has_sections());
+        let known = (self.recipe.keyframes)
+            .filter(|_| has_sections && self.origins.len() > 1 && self.recipe.opening.is_none())
+            .and_then(|keyframes| (keyframes.state)(BootNs(begins)));
         let states = self.origins.iter().map(|origin| {
             let state = match (&self.recipe.opening, self.origins.len()) {
                 (Some(opening), _) => opening.clone(),
@@ -244,9 +260,22 @@ impl Job<'_> {
             };
             self.ours(state)
         });
-        let mut tables = remap.state(states.collect());
-        let begins = self.origins.iter().map(|origin| origin.reader.begins().0);
-        let begins = begins.min().unwrap_or(manifest.clock.boot_ns);
+        // Who comes into being later, and perhaps does nothing, is told behind the events.
+        let mut to_come = Vec::new();
+        let states: Vec<Tables> = match known {
+            Some(known) => {
+                let later = states.map(|state: Tables| Tables {
+                    procs: (state.procs.into_iter())
+                        .filter(|(_, row)| row.key.start_ns > begins && !row.past)
+                        .collect(),
+                    ..Tables::default()
+                });
+                to_come = later.collect();
+                known.into_iter().map(|state| self.ours(state)).collect()
+            }
+            None => states.collect(),
+        };
+        let mut tables = remap.state(states);
         let at = (self.recipe.span).map_or(begins, |span| span.0.max(begins));
         writer.state(BootNs(at), &tables)?;
         tables = Tables::default();
@@ -335,6 +364,9 @@ impl Job<'_> {
             }
         }
         writer.flush(&tables)?;
+        if events > 0 && !to_come.is_empty() {
+            writer.state(BootNs(at), &remap.state(to_come))?;
+        }
         left_out = left_out.saturating_add(streams.iter().map(|s| s.skipped).sum());
         let gaps = self.gaps(&streams);
         for gap in &gaps {

@@ -1,8 +1,9 @@
 //! What was there when a capture of sysdig began is what its lists say, and what is there at the end is that and what events
 //! changed.
 
-use afterimage_format::Reader;
-use afterimage_indexer::{Progress, Session};
+use afterimage_format::derive::{Keyframes, Origin, Recipe, derive};
+use afterimage_format::{Deed, Reader, WriterOptions};
+use afterimage_indexer::{Joined, Progress, Session};
 use afterimage_interop::scap::Stream;
 use afterimage_interop::{Provenance, copy};
 use afterimage_model::{BootNs, FileId, ProcId, Tables};
@@ -368,4 +369,107 @@ fn what_nothing_happens_to_is_found() {
             assert!(find(&comm), "{} {comm}", capture.display());
         }
     }
+}
+
+fn recipe(action: &str) -> Recipe<'_> {
+    Recipe {
+        deed: Deed {
+            action: action.into(),
+            ..Deed::default()
+        },
+        options: WriterOptions {
+            chunk_events: 60,
+            ..WriterOptions::default()
+        },
+        ..Recipe::default()
+    }
+}
+
+/// Captures that follow each other, or overlap, and are merged.
+#[test]
+fn what_is_merged_of_parts_tells_of_any_instant_what_the_whole_does() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let mut told = 0;
+    for (number, capture) in captures().into_iter().enumerate() {
+        let whole = session(&capture);
+        let (first, last) = whole.span().unwrap();
+        if last - first < 1_000 {
+            // All of it is at one instant.
+            continue;
+        }
+        let aft = path(&format!("{number}.aft"));
+        let reader = afterimage_interop::open(&capture).unwrap();
+        let (bytes, _) =
+            copy::copy(&reader, Vec::new(), &Provenance::default(), &mut |_| true).unwrap();
+        fs::write(&aft, bytes).unwrap();
+        let part = |percent: u64| first + (last - first) / 100 * percent;
+        let piece = |name: &str, span: (u64, u64)| {
+            let before = BootNs(span.0.saturating_sub(1));
+            let (opening, _) = whole.state_at(before, &Progress::default());
+            let recipe = Recipe {
+                span: Some(span),
+                opening: Some(opening).filter(|_| span.0 > first),
+                ..recipe("sliced")
+            };
+            let to = path(&format!("{number}-{name}.aft"));
+            let origin = [Origin::open(&aft).unwrap()];
+            derive(&origin, &to, &recipe, &mut |_, _, _| true).unwrap();
+            to
+        };
+        let half = part(50);
+        for (name, spans) in [
+            ("behind", [(first, half), (half + 1, last)]),
+            ("over", [(first, part(60)), (part(40), last)]),
+        ] {
+            let parts = spans.map(|span| piece(&format!("{name}{}", span.0), span));
+            let origins: Vec<Origin> = parts.iter().map(|at| Origin::open(at).unwrap()).collect();
+            let readers = origins.iter().map(Origin::shared).collect();
+            let joined = Joined::new(readers, &Progress::default()).unwrap();
+            let state = |at| joined.at(at);
+            let recipe = Recipe {
+                keyframes: Some(Keyframes {
+                    every_ns: (last - first) / 12,
+                    state: &state,
+                }),
+                ..recipe("merged")
+            };
+            let to = path(&format!("{number}-{name}.aft"));
+            derive(&origins, &to, &recipe, &mut |_, _, _| true).unwrap();
+            let merged = Session::open(&to).unwrap();
+            told += Reader::open(&to).unwrap().sections().len() - 1;
+            for step in 0..12 {
+                let at = part(step * 8 + 4);
+                let (wanted, _) = whole.state_at(BootNs(at), &Progress::default());
+                let what = format!("{} {name} at {step}", capture.display());
+                same(&what, &merged, at, &wanted);
+            }
+        }
+    }
+    assert!(captures().is_empty() || told > 12, "{told}");
+}
+
+/// What boot it was is not told, but the host is.
+#[test]
+fn captures_of_different_hosts_are_not_merged() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut hosts: BTreeMap<String, std::path::PathBuf> = BTreeMap::new();
+    for (number, capture) in captures().into_iter().enumerate() {
+        let reader = afterimage_interop::open(&capture).unwrap();
+        let (bytes, _) =
+            copy::copy(&reader, Vec::new(), &Provenance::default(), &mut |_| true).unwrap();
+        let to = folder.path().join(format!("{number}.aft"));
+        fs::write(&to, bytes).unwrap();
+        hosts.insert(reader.manifest().host.clone(), to);
+    }
+    let paths: Vec<_> = hosts.into_values().collect();
+    for pair in paths.windows(2) {
+        let origins: Vec<Origin> = pair.iter().map(|at| Origin::open(at).unwrap()).collect();
+        let to = folder.path().join("merged.aft");
+        let made = derive(&origins, &to, &recipe("merged"), &mut |_, _, _| true);
+        let error = made.expect_err("they are not of one host").to_string();
+        assert!(error.contains("of another host"), "{error}");
+        assert!(!to.exists());
+    }
+    assert!(captures().is_empty() || paths.len() > 2);
 }

@@ -18,8 +18,9 @@ Examples:
 
 An anchor that is kept where nobody who could change the capture can change it
 shows later that the capture was neither rolled back nor rewritten. record makes
-anchors while it records: --anchor FILE. A witness behind https:// must show a
-certificate for its name, of an authority that this machine or --ca FILE trusts.";
+anchors while it records: --anchor FILE or URL. A witness behind https:// must
+show a certificate for its name, of an authority that this machine or --ca FILE
+trusts.";
 
 /// Print an anchor of a capture: what is kept elsewhere, so that verify --anchor finds roll-back
 #[derive(Args, Debug)]

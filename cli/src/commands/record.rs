@@ -1,5 +1,6 @@
 //! `afterimage record`: records now, until Ctrl-C, a limit, or the end of a command.
 
+use crate::anchoring::Wanted;
 use crate::custody;
 use crate::failure::{Failure, Outcome};
 use crate::gate::{Waiting, ending};
@@ -138,12 +139,22 @@ pub struct Record {
     /// Do not sign the capture
     #[arg(long, help_heading = "Custody", conflicts_with = "key")]
     no_sign: bool,
-    /// Append to this file how far the capture has come, at the beginning, each minute and at the seal
+    /// Append to this file, or post to this witness, how far the capture has come: at the beginning, each minute and at the seal
     ///
     /// Kept where nobody who could change the capture can change it, it shows later that the capture was not rolled
-    /// back or rewritten: afterimage verify --anchor FILE.
-    #[arg(long, value_name = "FILE", help_heading = "Custody")]
+    /// back or rewritten: afterimage verify --anchor FILE. A witness is https://HOST/PATH or http://HOST:PORT/PATH. It is
+    /// never waited for while recording; at the end for ten seconds. What it has not taken by then is said, and the exit
+    /// code is 1; the capture is sealed all the same.
+    #[arg(long, value_name = "FILE|URL", help_heading = "Custody")]
     anchor: Option<PathBuf>,
+    /// Trust only these authorities (PEM) for the witness's certificate, instead of the machine's
+    #[arg(
+        long,
+        value_name = "FILE",
+        help_heading = "Custody",
+        requires = "anchor"
+    )]
+    ca: Option<PathBuf>,
 
     #[command(flatten)]
     encrypt: EncryptTo,
@@ -204,7 +215,10 @@ impl Record {
         target.check()?;
         let custody = Custody {
             key: (!self.no_sign).then(|| self.key.clone()),
-            anchors: self.anchor.clone(),
+            anchors: (self.anchor.clone()).map(|to| Wanted {
+                to,
+                ca: self.ca.clone(),
+            }),
             recipients: self.encrypt.encrypt_to.clone(),
         };
         let stop = recording::stop_on_signals()?;
@@ -293,7 +307,8 @@ impl Record {
         if !quiet {
             summary.print(&target);
         }
-        Ok(summary.exit())
+        let exit = summary.exit();
+        summary.unanchored.map_or(Ok(exit), Err)
     }
 
     /// Whether the user left it to us what to record.

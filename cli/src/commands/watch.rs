@@ -1,6 +1,7 @@
 //! `watch`: the flight recorder.
 
 use crate::Outcome;
+use crate::anchoring::Prepared;
 use crate::failure::{Exit, Failure, shown};
 use crate::keyring;
 use crate::output::{Output, say};
@@ -179,11 +180,14 @@ impl Watch {
             Indexer::start(folder, user.as_ref(), !self.no_confine, self.quiet)
         });
         let indexer = wanted.transpose()?;
+        let anchors = Prepared::new(config.evidence.anchor.as_ref())?;
         let key = (!self.no_sign).then(|| self.key.clone());
         // Made now when it is missing, and refused now when it is none; it stays the user's who starts this.
         drop(key.as_deref().map(keyring::load).transpose()?);
         afterimage_capture::memory::give_back();
         let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
+        // A thread is what it is started by: only now is it without rights.
+        let anchors = anchors.start()?;
         let mut doors = Doors::default();
         if let Some(settings) = &config.webhook {
             let webhook = Webhook::listen(settings, commands.clone())?;
@@ -210,7 +214,8 @@ impl Watch {
         };
         let _control = control.listen(commands.clone(), doors.clone())?;
         // No earlier: another watch that answers at the socket may have its files there.
-        let folder = Folder::open(config.evidence.clone(), key, indexer, self.quiet)?;
+        let folder = Folder::open(config.evidence.clone(), key, indexer, self.quiet)?
+            .anchored(anchors.clone());
         let reload = (self.config.clone())
             .map(|path| Reload::of(path, &config, folder.shared_limits(), doors.webhook.clone()));
         signals::listen(commands, reload)?;
@@ -238,6 +243,9 @@ impl Watch {
             .map_err(|error| recording::refused(&error))?;
         if !self.quiet {
             say(recording::books(&totals));
+        }
+        if let Some(failure) = anchors.end() {
+            return Err(failure);
         }
         Ok(if totals.dropped > 0 {
             Exit::Loss

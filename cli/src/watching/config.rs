@@ -2,6 +2,7 @@
 
 use super::room::Full;
 use super::webhook::MOST_SKEW;
+use crate::anchoring;
 use crate::commands::rule_files;
 use crate::failure::{Failure, shown};
 use crate::units::{parse_duration, parse_size};
@@ -116,6 +117,8 @@ pub struct Evidence {
     pub index: bool,
     /// Where the window is kept once more, so that it survives a crash of the recorder.
     pub spill: Option<PathBuf>,
+    /// Where anchors of the files go, when anywhere.
+    pub anchor: Option<anchoring::Wanted>,
 }
 
 /// A text that stands for a length of time.
@@ -208,6 +211,8 @@ struct EvidenceTable {
     full: Full,
     encrypt_to: Vec<String>,
     index: bool,
+    anchor: Option<PathBuf>,
+    anchor_ca: Option<PathBuf>,
 }
 
 impl Default for EvidenceTable {
@@ -224,6 +229,8 @@ impl Default for EvidenceTable {
             full: Full::Stop,
             encrypt_to: Vec::new(),
             index: false,
+            anchor: None,
+            anchor_ca: None,
         }
     }
 }
@@ -444,6 +451,7 @@ impl Config {
                     .to_owned(),
             );
         }
+        let anchor = anchoring::Wanted::configured(file.evidence.anchor, file.evidence.anchor_ca)?;
         Ok(Config {
             webhook,
             metrics,
@@ -470,6 +478,7 @@ impl Config {
                 encrypt_to: recipients(&file.evidence.encrypt_to)?,
                 index: file.evidence.index,
                 spill: file.window.spill,
+                anchor,
             },
         })
     }
@@ -567,6 +576,14 @@ mod tests {
             (
                 "[evidence]\nindex = true\nencrypt_to = [\"age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj\"]",
                 "evidence.index and evidence.encrypt_to cannot both be set",
+            ),
+            (
+                "[evidence]\nanchor = \"https://h/\"\nanchor_ca = \"/nowhere\"",
+                "evidence.anchor: https://h/: /nowhere: No such file",
+            ),
+            (
+                "[evidence]\nanchor_ca = \"x\"",
+                "of no use without evidence.anchor",
             ),
             (
                 "[webhook]\nlisten = \"127.0.0.1:1\"",

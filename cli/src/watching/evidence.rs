@@ -1,6 +1,7 @@
 //! The folder that evidence goes to: opened once, never through a symbolic link; new files, private, named by time, trigger
 //! and container; and how many there may be.
 
+use crate::anchoring::Anchors;
 use crate::custody;
 use crate::failure::Failure;
 use crate::keyring;
@@ -42,6 +43,8 @@ pub struct Folder {
     key: Option<String>,
     /// Who makes indexes, where that is wanted.
     indexer: Option<Indexer>,
+    /// Where anchors go.
+    anchors: Anchors,
     quiet: bool,
 }
 
@@ -165,8 +168,14 @@ impl Folder {
             sealed: VecDeque::new(),
             key,
             indexer,
+            anchors: Anchors::default(),
             quiet,
         })
+    }
+
+    /// Has anchors of each file go there.
+    pub fn anchored(self, anchors: Anchors) -> Folder {
+        Folder { anchors, ..self }
     }
 
     /// The limits, which may be changed while it is used; all but the folder.
@@ -316,8 +325,9 @@ impl Place for Folder {
             }
             Ok(writer)
         });
-        let writer = writer.map_err(|error| error.to_string())?;
+        let mut writer = writer.map_err(|error| error.to_string())?;
         let path = self.path(&begun.name().map_err(|error| error.to_string())?);
+        writer.on_anchor(self.anchors.follow(path.clone()));
         self.opened.push_back(Instant::now());
         Ok((path, writer))
     }
@@ -397,6 +407,7 @@ mod tests {
             encrypt_to: Vec::new(),
             index: false,
             spill: None,
+            anchor: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use super::config::{Config, Evidence};
 use super::webhook::Webhook;
+use crate::anchoring::Wanted;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::units::plural;
@@ -30,6 +31,7 @@ struct Fixed {
     folder: PathBuf,
     spill: Option<PathBuf>,
     index: bool,
+    anchor: Option<Wanted>,
     webhook: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
@@ -43,6 +45,7 @@ impl Fixed {
             folder: config.evidence.folder.clone(),
             spill: config.evidence.spill.clone(),
             index: config.evidence.index,
+            anchor: config.evidence.anchor.clone(),
             webhook: config.webhook.as_ref().map(|webhook| webhook.listen),
             metrics: config.metrics,
         }
@@ -60,6 +63,10 @@ impl Fixed {
             (self.folder != other.folder, "evidence.folder"),
             (self.spill != other.spill, "window.spill"),
             (self.index != other.index, "evidence.index"),
+            (
+                self.anchor != other.anchor,
+                "evidence.anchor or evidence.anchor_ca",
+            ),
             (self.webhook != other.webhook, "webhook.listen"),
             (self.metrics != other.metrics, "metrics.listen"),
         ]

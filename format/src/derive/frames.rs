@@ -32,14 +32,19 @@ pub(super) struct Frames<'a> {
 }
 
 impl<'a> Frames<'a> {
-    /// Where there are several origins, none of them one whose keyframes begin sections, and it can be said what they hold.
+    /// Where there are several origins, and it can be said what they hold. In a capture of another program each begins a
+    /// section: all there was then is told.
     pub(super) fn of(origins: &[Origin], recipe: &Recipe<'a>) -> Option<Frames<'a>> {
         let keyframes = recipe.keyframes.filter(|_| origins.len() > 1)?;
-        if origins.iter().any(|origin| origin.reader.has_sections()) {
-            return None;
-        }
         let begins = origins.iter().map(|origin| origin.reader.begins().0);
         let mut begins: Vec<u64> = begins.collect();
+        for origin in origins.iter().filter(|origin| origin.reader.has_sections()) {
+            let sections = origin.reader.sections();
+            let later = sections.iter().skip(1);
+            // What cannot be read is told as damage.
+            let read = later.filter_map(|section| origin.reader.section(section).ok());
+            begins.extend(read.map(|(at, _)| at.0));
+        }
         begins.sort_unstable_by(|a, b| b.cmp(a));
         let earliest = origins.iter().map(|origin| {
             let (mut least, mut all) = (u64::MAX, Vec::new());

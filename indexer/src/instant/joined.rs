@@ -69,8 +69,11 @@ impl Joined {
         all.sort_by_key(|(standing, number, _)| (*standing, *number));
         // Who is told to live, by whom that counts most.
         let mut told: HashMap<Identity, Standing> = HashMap::new();
-        for (standing, _, tables) in &mut all {
+        for (standing, number, tables) in &mut all {
             let mut over = HashSet::new();
+            let parent = self.parents.get(*number);
+            let is_scap = parent.is_some_and(|parent| parent.session.is_scap());
+            let is_to_come = matches!(standing, Standing::ToCome(_));
             for row in tables.procs.values_mut().filter(|row| !row.past) {
                 let who = identity(row);
                 let better = told.get(&who).is_some_and(|other| other < standing);
@@ -78,17 +81,18 @@ impl Joined {
                     let end = parent.made.ends.get(&who);
                     end.is_some_and(|end| *end <= at.0)
                 });
-                if better || ended {
+                // Of whom sysdig does not know since when it is, nothing is known of before.
+                let unknown = is_scap && is_to_come && row.key.start_ns == 0;
+                if better || ended || unknown {
                     over.insert(row.id);
                     Arc::make_mut(row).past = true;
                 } else {
                     told.insert(who, *standing);
                 }
             }
-            let was_seen = !matches!(standing, Standing::ToCome(_));
             tables
                 .descriptors
-                .retain(|(proc, _), _| was_seen && !over.contains(proc));
+                .retain(|(proc, _), _| !is_to_come && !over.contains(proc));
             thin(tables);
         }
         all.sort_by_key(|(_, number, _)| *number);
@@ -195,7 +199,11 @@ impl Parent {
             }),
         };
         let mut state = Instant::before(&self.session, at);
-        let complete = state.replay_from(&self.session, &kept, &Progress::default())?;
+        let progress = Progress::default();
+        let complete = match self.session.is_scap() {
+            true => state.replay_told(&self.session, Some(&kept), &progress),
+            false => state.replay_from(&self.session, &kept, &progress)?,
+        };
         if !complete {
             return None;
         }

@@ -2,6 +2,7 @@
 //! arithmetic. Every recording here also has its books checked by the harness.
 #![allow(clippy::print_stderr, reason = "tests say what they counted")]
 
+mod anchored;
 mod bytes;
 mod containers;
 mod conventions;
