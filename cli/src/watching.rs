@@ -8,6 +8,7 @@ pub mod evidence;
 pub mod indexing;
 pub mod owner;
 mod room;
+mod secret;
 pub mod signals;
 pub mod status;
 pub mod stdin;

@@ -5,7 +5,8 @@
 //! which is taken once and not for long. Nothing of a request is part of a command or of a path.
 
 use super::alerts::alerts;
-use super::config::{Webhook as Settings, secret};
+use super::config::Webhook as Settings;
+use super::secret::secret;
 use crate::failure::Failure;
 use crate::json::Object;
 use crate::output::say;
