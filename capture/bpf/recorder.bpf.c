@@ -327,22 +327,52 @@ inline_always char *front_of(char *at, __u8 kind, __u32 body)
  */
 #define FORGET(field) (*(volatile __typeof__(field) *)&(field))
 
+/*
+ * Functions that the verifier checks once, apart from their callers (global functions, Linux 5.6): they take numbers and
+ * find the record by themselves, which keeps loading fast and every caller small.
+ */
+#define checked_once __attribute__((noinline))
+
+/* The verifier does not let a typed pointer pass as a number; a copy through the stack is one. */
+inline_always __u64 number_of(struct task_struct *task)
+{
+    __u64 number = 0;
+    bpf_probe_read_kernel(&number, sizeof(number), &task);
+    return number;
+}
+
 /* Stands where a group does whose records are not all that were lost. */
 #define SEVERAL 1
 
-/* A record that is not kept: it has a number, and is counted by its class; and whose it was is told where all were of one group. */
-inline_always void lose(struct cpu_state *c, struct task_struct *task, __u32 class, int full)
+/* Notes which group a loss of a task is of: that of all losses since the last record, or that they are of several. */
+checked_once int note_loss(__u64 address)
 {
-    __u64 group = group_of(task);
-    c->seq++;
-    c->told = 0;
+    struct task_struct *task = (void *)address;
+    __u32 cpu = bpf_get_smp_processor_id();
+    struct cpu_state *c = bpf_map_lookup_elem(&cpus, &cpu);
+    if (!c)
+        return 0;
+    struct cgroup *at = cgroup_of(task);
     if (!c->losses) {
-        c->lost_group = group;
-        c->lost_of = cgroup_id(task);
-    } else if (c->lost_group != group) {
+        c->lost_group = (__u64)at;
+        c->lost_of = id_of(at);
+    } else if (c->lost_group != (__u64)at) {
         c->lost_group = SEVERAL;
         c->lost_of = 0;
     }
+    return 0;
+}
+
+/*
+ * A record that is not kept: it has a number, and is counted by its class; and whose it was is told where all were of one group,
+ * the address of which is `group` where the caller has it, else 0.
+ */
+inline_always void lose(struct cpu_state *c, struct task_struct *task, __u64 group, __u32 class, int full)
+{
+    if (!c->losses || c->lost_group != group)
+        note_loss(number_of(task));
+    c->seq++;
+    c->told = 0;
     c->losses = 1;
     class &= CLASSES - 1;
     if (full) {
@@ -375,7 +405,7 @@ inline_always void wake(void)
  * what was lost. Returns 0 when there is no room: then the record is counted.
  */
 inline_always struct record_head *room(struct writer *w, struct cpu_state *c, struct cpu_control *ctl, __u32 cpu,
-                                       struct task_struct *task, __u32 class, int critical)
+                                       struct task_struct *task, __u64 group, __u32 class, int critical)
 {
     if (c->busy) {
         c->nested++;
@@ -389,7 +419,7 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
     }
     /* What yields leaves the last segments to what never does, also when that has begun to use them. */
     if (segment - *(volatile __u64 *)&ctl->tail >= (critical ? segments : segments - reserve)) {
-        lose(c, task, class, 1);
+        lose(c, task, group, class, 1);
         return 0;
     }
     /* What never yields should not wait, and neither should a ring that fills up. */
@@ -457,7 +487,7 @@ inline_always struct record_head *begin(struct writer *w, struct task_struct *ta
     if (!c || !ctl)
         return 0;
     c->told = 0;
-    struct record_head *h = room(w, c, ctl, cpu, task, CLASS_PROCESS, 1);
+    struct record_head *h = room(w, c, ctl, cpu, task, 0, CLASS_PROCESS, 1);
     if (!h)
         return 0;
     /* Whatever this CPU records next says whose it is. */
@@ -521,11 +551,6 @@ inline_always char *current_record(struct cpu_state **cpu)
     return s->bytes + pos;
 }
 
-/*
- * Functions that the verifier checks once, apart from their callers (global functions, Linux 5.6): they take numbers and
- * find the record by themselves, which keeps loading fast and every caller small.
- */
-#define checked_once __attribute__((noinline))
 #define CURRENT_OR(c, rec, otherwise)                                                                                  \
     struct cpu_state *c;                                                                                               \
     char *rec = current_record(&c);                                                                                    \
@@ -1113,14 +1138,6 @@ checked_once int put_task(__u64 address)
     return 0;
 }
 
-/* The verifier does not let a typed pointer pass as a number; a copy through the stack is one. */
-inline_always __u64 number_of(struct task_struct *task)
-{
-    __u64 number = 0;
-    bpf_probe_read_kernel(&number, sizeof(number), &task);
-    return number;
-}
-
 inline_always void put_cwd(struct task_struct *task)
 {
     struct fs_struct *fs = READ(task, fs);
@@ -1566,11 +1583,11 @@ inline_always int returned(struct pt_regs *regs, __s64 result)
         return 0;
     __u32 pressure = ctl->pressure;
     if ((marks & PLAN_BULK) && pressure >= COUNTS) {
-        lose(c, task, class, 0);
+        lose(c, task, group, class, 0);
         return 0;
     }
     struct writer w;
-    struct record_head *h = room(&w, c, ctl, cpu, task, class, marks & PLAN_CRITICAL);
+    struct record_head *h = room(&w, c, ctl, cpu, task, group, class, marks & PLAN_CRITICAL);
     if (!h)
         return 0;
     h->kind = kind;
