@@ -9,33 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Takes one request over TLS, keeps its body, and answers.
-const SERVER: &str = r#"
-import socket, ssl, sys
-cert, key, body = sys.argv[1:4]
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(cert, key)
-listener = socket.socket()
-listener.bind(("127.0.0.1", 0))
-listener.listen(1)
-print(listener.getsockname()[1], flush=True)
-stream, _ = listener.accept()
-try:
-    stream = context.wrap_socket(stream, server_side=True)
-    seen = b""
-    while b"\r\n\r\n" not in seen:
-        seen += stream.recv(65536)
-    head, rest = seen.split(b"\r\n\r\n", 1)
-    length = [l for l in head.split(b"\r\n") if l.lower().startswith(b"content-length:")]
-    length = int(length[0].split(b":")[1])
-    while len(rest) < length:
-        rest += stream.recv(65536)
-    open(body, "wb").write(head + b"\n\n" + rest)
-    stream.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
-    stream.unwrap()
-except (ssl.SSLError, OSError) as error:
-    print(error, file=sys.stderr)
-"#;
+/// Takes requests over TLS, keeps them, and answers.
+const SERVER: &str = include_str!("../../tests/witness.py");
 
 /// A folder with a capture, and authorities that issue certificates.
 struct Lab(tempfile::TempDir);
@@ -147,6 +122,7 @@ impl Lab {
             .arg(self.path(&format!("{certificate}.pem")))
             .arg(self.path(&format!("{certificate}.key")))
             .arg(self.path("body"))
+            .arg("1")
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -235,14 +211,15 @@ fn a_witness_with_the_right_certificate_gets_the_anchor_and_any_other_is_told_ap
         args.extend(ca);
         let (code, said) = lab.hand_over(&args);
         server.wait().expect("the server ends");
-        let body = std::fs::read_to_string(lab.path("body")).unwrap_or_default();
+        let got = |name: &str| std::fs::read_to_string(lab.path(name)).unwrap_or_default();
+        let (head, body) = (got("body.heads"), got("body"));
         match wanted {
             None => {
                 assert_eq!((code, said.as_str()), (Some(0), ""), "{certificate}");
-                assert!(body.starts_with("POST /anchors HTTP/1.1\r\n"), "{body}");
-                assert!(body.contains(&format!("Host: {host}:{port}\r\n")), "{body}");
+                assert!(head.starts_with("POST /anchors HTTP/1.1\r\n"), "{head}");
+                assert!(head.contains(&format!("Host: {host}:{port}\r\n")), "{head}");
                 assert!(
-                    body.contains("\n\nafterimage anchor 1\ncapture 00112233"),
+                    body.starts_with("afterimage anchor 1\ncapture 00112233"),
                     "{body}"
                 );
             }
@@ -252,10 +229,12 @@ fn a_witness_with_the_right_certificate_gets_the_anchor_and_any_other_is_told_ap
                     said.contains(why) && said.contains(remedy),
                     "{certificate}: {said}"
                 );
-                assert!(body.is_empty(), "it got {body}");
+                assert!(head.is_empty() && body.is_empty(), "it got {head}{body}");
             }
         }
-        let _ = std::fs::remove_file(lab.path("body"));
+        for name in ["body", "body.heads"] {
+            let _ = std::fs::remove_file(lab.path(name));
+        }
     }
 }
 

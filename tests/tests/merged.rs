@@ -2,9 +2,10 @@
 //! tell of it, and no event stands on the wrong side of it.
 
 use afterimage_format::derive::{Keyframes, Origin, Recipe, derive};
-use afterimage_format::{Deed, Keyframe, Reader, WriterOptions};
+use afterimage_format::{Keyframe, Reader};
 use afterimage_indexer::{Joined, Progress, Session};
 use afterimage_model::{BootNs, Process, Tables};
+use afterimage_tests::derived::in_small_chunks;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -14,18 +15,10 @@ fn identity(row: &Process) -> Who {
     (row.key.pid, row.key.start_ns)
 }
 
-fn recipe<'a>(action: &str, opening: Option<Tables>) -> Recipe<'a> {
+fn recipe<'a>(action: &'a str, opening: Option<Tables>) -> Recipe<'a> {
     Recipe {
-        deed: Deed {
-            action: action.into(),
-            ..Deed::default()
-        },
-        options: WriterOptions {
-            chunk_events: 60,
-            ..WriterOptions::default()
-        },
         opening,
-        ..Recipe::default()
+        ..in_small_chunks(action)
     }
 }
 

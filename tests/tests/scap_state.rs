@@ -1,12 +1,13 @@
 //! What was there when a capture of sysdig began is what its lists say, and what is there at the end is that and what events
 //! changed.
 
+use afterimage_format::Reader;
 use afterimage_format::derive::{Keyframes, Origin, Recipe, derive};
-use afterimage_format::{Deed, Reader, WriterOptions};
 use afterimage_indexer::{Joined, Progress, Session};
 use afterimage_interop::scap::Stream;
 use afterimage_interop::{Provenance, copy};
 use afterimage_model::{BootNs, FileId, ProcId, Tables};
+use afterimage_tests::derived::in_small_chunks;
 use afterimage_tests::peers::{captures, session};
 use flate2::read::MultiGzDecoder;
 use std::collections::{BTreeMap, BTreeSet};
@@ -371,20 +372,6 @@ fn what_nothing_happens_to_is_found() {
     }
 }
 
-fn recipe(action: &str) -> Recipe<'_> {
-    Recipe {
-        deed: Deed {
-            action: action.into(),
-            ..Deed::default()
-        },
-        options: WriterOptions {
-            chunk_events: 60,
-            ..WriterOptions::default()
-        },
-        ..Recipe::default()
-    }
-}
-
 /// Captures that follow each other, or overlap, and are merged.
 #[test]
 fn what_is_merged_of_parts_tells_of_any_instant_what_the_whole_does() {
@@ -410,7 +397,7 @@ fn what_is_merged_of_parts_tells_of_any_instant_what_the_whole_does() {
             let recipe = Recipe {
                 span: Some(span),
                 opening: Some(opening).filter(|_| span.0 > first),
-                ..recipe("sliced")
+                ..in_small_chunks("sliced")
             };
             let to = path(&format!("{number}-{name}.aft"));
             let origin = [Origin::open(&aft).unwrap()];
@@ -432,7 +419,7 @@ fn what_is_merged_of_parts_tells_of_any_instant_what_the_whole_does() {
                     every_ns: (last - first) / 12,
                     state: &state,
                 }),
-                ..recipe("merged")
+                ..in_small_chunks("merged")
             };
             let to = path(&format!("{number}-{name}.aft"));
             derive(&origins, &to, &recipe, &mut |_, _, _| true).unwrap();
@@ -466,7 +453,9 @@ fn captures_of_different_hosts_are_not_merged() {
     for pair in paths.windows(2) {
         let origins: Vec<Origin> = pair.iter().map(|at| Origin::open(at).unwrap()).collect();
         let to = folder.path().join("merged.aft");
-        let made = derive(&origins, &to, &recipe("merged"), &mut |_, _, _| true);
+        let made = derive(&origins, &to, &in_small_chunks("merged"), &mut |_, _, _| {
+            true
+        });
         let error = made.expect_err("they are not of one host").to_string();
         assert!(error.contains("of another host"), "{error}");
         assert!(!to.exists());

@@ -25,6 +25,26 @@ struct Shown<'a> {
     stands_for: Cow<'a, [u8]>,
 }
 
+impl Shown<'_> {
+    /// Appends `name=text(stands for) `; of a longer text than `most` bytes the beginning.
+    fn put(&self, name: &str, most: Option<usize>, line: &mut Vec<u8>) {
+        line.extend_from_slice(name.as_bytes());
+        line.push(b'=');
+        let from = line.len();
+        self.text.put(line);
+        if let Some(most) = most.filter(|most| line.len() - from > *most) {
+            line.truncate(from + most - 3);
+            line.extend_from_slice(b"...");
+        }
+        if !self.stands_for.is_empty() {
+            line.push(b'(');
+            line.extend_from_slice(&self.stands_for);
+            line.push(b')');
+        }
+        line.push(b' ');
+    }
+}
+
 /// What is shown: a number is only made a text where it is written.
 enum Part<'a> {
     Int(i64),
@@ -150,20 +170,8 @@ pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
         let Some(shown) = argument(ctx, arg, value) else {
             continue;
         };
-        line.extend_from_slice(arg.name.as_bytes());
-        line.push(b'=');
-        let from = line.len();
-        shown.text.put(&mut line);
-        if is_buffer(arg.kind()) && line.len() - from > LINE_BYTES {
-            line.truncate(from + LINE_BYTES - 3);
-            line.extend_from_slice(b"...");
-        }
-        if !shown.stands_for.is_empty() {
-            line.push(b'(');
-            line.extend_from_slice(&shown.stands_for);
-            line.push(b')');
-        }
-        line.push(b' ');
+        let most = is_buffer(arg.kind()).then_some(LINE_BYTES);
+        shown.put(&arg.name, most, &mut line);
     }
     line
 }
@@ -191,15 +199,7 @@ pub fn asked(ctx: &Ctx<'_>) -> Vec<u8> {
         let Some(shown) = argument(ctx, arg, value).filter(|_| !is_said) else {
             continue;
         };
-        line.extend_from_slice(name.as_bytes());
-        line.push(b'=');
-        shown.text.put(&mut line);
-        if !shown.stands_for.is_empty() {
-            line.push(b'(');
-            line.extend_from_slice(&shown.stands_for);
-            line.push(b')');
-        }
-        line.push(b' ');
+        shown.put(name, None, &mut line);
     }
     line
 }

@@ -256,34 +256,8 @@ fn whatever_a_witness_does_the_capture_is_whole_and_it_is_said_what_is_missing()
     }
 }
 
-/// Takes requests over TLS, and keeps all bodies.
-const SERVER: &str = r#"
-import socket, ssl, sys
-cert, key, bodies = sys.argv[1:4]
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(cert, key)
-listener = socket.socket()
-listener.bind(("127.0.0.1", 0))
-listener.listen(8)
-print(listener.getsockname()[1], flush=True)
-while True:
-    stream, _ = listener.accept()
-    try:
-        stream = context.wrap_socket(stream, server_side=True)
-        seen = b""
-        while b"\r\n\r\n" not in seen:
-            seen += stream.recv(65536)
-        head, rest = seen.split(b"\r\n\r\n", 1)
-        length = [l for l in head.split(b"\r\n") if l.lower().startswith(b"content-length:")]
-        while len(rest) < int(length[0].split(b":")[1]):
-            rest += stream.recv(65536)
-        with open(bodies, "ab") as out:
-            out.write(rest)
-        stream.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n")
-        stream.unwrap()
-    except (ssl.SSLError, OSError) as error:
-        print(error, file=sys.stderr)
-"#;
+/// Takes requests over TLS, keeps them, and answers.
+const SERVER: &str = include_str!("../../witness.py");
 
 /// Ends with the test.
 struct Server(Child);
