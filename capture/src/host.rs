@@ -132,14 +132,25 @@ pub fn locked_memory() -> Option<u64> {
     getrlimit(Resource::Memlock).current
 }
 
-/// Bytes of memory that this process has (`/proc/self/statm`, man 5 proc).
+/// Bytes of memory that this process has, and those of them that are its own: no file's, and shared with nobody, as the rings
+/// are with the kernel (`/proc/self/statm`, man 5 proc).
+fn memory() -> Option<(u64, u64)> {
+    let line = procfs::line("/proc/self/statm");
+    let mut pages = line.split(' ').skip(1).map(str::parse::<u64>);
+    let resident = pages.next()?.ok()?;
+    let shared = pages.next()?.ok()?;
+    let bytes = |pages: u64| pages.checked_mul(rustix::param::page_size() as u64);
+    Some((bytes(resident)?, bytes(resident.saturating_sub(shared))?))
+}
+
+/// Bytes of memory that this process has.
 pub fn resident() -> Option<u64> {
-    let pages: u64 = procfs::line("/proc/self/statm")
-        .split(' ')
-        .nth(1)?
-        .parse()
-        .ok()?;
-    pages.checked_mul(rustix::param::page_size() as u64)
+    memory().map(|(resident, _)| resident)
+}
+
+/// Bytes of memory that this process has of its own, beside files and rings.
+pub fn own_memory() -> Option<usize> {
+    usize::try_from(memory()?.1).ok()
 }
 
 /// Whether there is a bpf system call: an impossible command is refused as such where there is.

@@ -1,6 +1,7 @@
 //! The flight recorder's far end: the window of the past, the triggers that look at what comes, and the files that are made
 //! when one fires: the past, and what comes after it.
 
+mod allowance;
 mod door;
 mod incident;
 mod spill;
@@ -16,6 +17,7 @@ use afterimage_format::{Batch, WriterOptions};
 use afterimage_model::{
     BootNs, ClockPair, Container, Ctx, EventFlags, Gap, GapCause, Manifest, ProcId, Schema, Tables,
 };
+use allowance::Allowance;
 pub use door::{Command, Opening, Options, Sealed, Segment, Status, Store};
 use incident::Incident;
 use spill::Spill;
@@ -72,6 +74,7 @@ pub struct Watcher<S: Store> {
     made: u64,
     refused: u64,
     checkpoint: Instant,
+    allowance: Allowance,
     /// How many events there were when, for the last seconds.
     paces: VecDeque<(Instant, u64)>,
 }
@@ -116,6 +119,7 @@ impl<S: Store> Watcher<S> {
             made: 0,
             refused: 0,
             checkpoint: Instant::now(),
+            allowance: Allowance::default(),
             paces: VecDeque::new(),
         })
     }
@@ -195,6 +199,7 @@ impl<S: Store> Watcher<S> {
             while self.paces.len() > 11 {
                 self.paces.pop_front();
             }
+            self.allow();
         }
         if self.checkpoint.elapsed() >= CHECKPOINT {
             self.checkpoint = clock;
@@ -221,6 +226,16 @@ impl<S: Store> Watcher<S> {
             self.seal(incident);
         }
         Ok(())
+    }
+
+    /// Lets the window have what the rest of the process leaves.
+    fn allow(&mut self) {
+        let held = self.window.held().bytes;
+        let (bytes, say) = self.allowance.look(self.window.bounds(), held);
+        self.window.allow(bytes);
+        if let Some(say) = say {
+            self.store.say(&say);
+        }
     }
 
     fn command(&mut self, command: Command, now: BootNs) -> Result<(), Error> {
@@ -388,7 +403,9 @@ impl<S: Store> Watcher<S> {
             refused: self.refused,
             last_ns: if self.last.0 == 0 { 0 } else { wall(self.last) },
             heartbeat_ns: wall(BootNs(host::boot_ns())),
-            bound: self.window.bounds().bytes,
+            bound: self.window.allowed(),
+            memory: self.allowance.own as u64,
+            memory_bound: self.window.bounds().memory as u64,
             resident: host::resident().unwrap_or(0),
             rate: self.pace(),
             left,

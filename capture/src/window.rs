@@ -37,8 +37,10 @@ pub fn of_whom(container: Option<&Container>) -> String {
 pub struct Bounds {
     /// For how long.
     pub span: Duration,
-    /// In how many bytes, all trails together.
+    /// In how many bytes at the most, all trails together.
     pub bytes: usize,
+    /// Bytes of memory that the process is to have of its own, the past among them: the past has what all else leaves.
+    pub memory: usize,
 }
 
 impl Default for Bounds {
@@ -46,6 +48,7 @@ impl Default for Bounds {
         Bounds {
             span: Duration::from_secs(60),
             bytes: 256 << 20,
+            memory: 256 << 20,
         }
     }
 }
@@ -68,6 +71,8 @@ struct Trail {
 /// The past of all containers.
 pub struct Window {
     bounds: Bounds,
+    /// Bytes that it may have now: what its bounds say, or less.
+    allowed: usize,
     options: WriterOptions,
     press: Press,
     /// A batch that was pressed, for the next trail that needs one.
@@ -159,6 +164,7 @@ impl Window {
     pub fn new(bounds: Bounds, options: WriterOptions) -> Result<Window, Error> {
         Ok(Window {
             bounds,
+            allowed: bounds.bytes,
             press: Press::new(options.level).map_err(pressing)?,
             options,
             spare: None,
@@ -188,7 +194,7 @@ impl Window {
             };
             let full =
                 (trail.open.as_ref()).is_some_and(|open| self.options.is_full(open, &row, &args));
-            if full || trail.loose() > self.bounds.bytes / LOOSE_TRAIL {
+            if full || trail.loose() > self.allowed / LOOSE_TRAIL {
                 self.spare = trail.close(&mut self.press)?.or(self.spare.take());
             }
             if touched.insert(id, ()).is_none() || trail.open.is_none() {
@@ -220,7 +226,7 @@ impl Window {
     /// fiftieth of the room.
     fn tighten(&mut self) -> Result<(), Error> {
         let mut loose: usize = self.trails.values().map(Trail::loose).sum();
-        while loose > self.bounds.bytes / LOOSE {
+        while loose > self.allowed / LOOSE {
             let largest = self.trails.iter().max_by_key(|(_, trail)| trail.loose());
             let Some((id, of)) = largest.map(|(id, trail)| (id.clone(), trail.loose())) else {
                 break;
@@ -262,7 +268,7 @@ impl Window {
         }
         self.tighten()?;
         let mut held: usize = self.trails.values().map(Trail::held).sum();
-        while held > self.bounds.bytes {
+        while held > self.allowed {
             let largest = self.trails.values_mut().max_by_key(|trail| trail.bytes);
             let Some((trail, chunk)) = largest.and_then(|t| t.forget_first().map(|c| (t, c)))
             else {
@@ -284,6 +290,17 @@ impl Window {
     /// Goes on with other bounds; what is too much for them goes when it is looked at next.
     pub fn rebound(&mut self, bounds: Bounds) {
         self.bounds = bounds;
+        self.allow(self.allowed);
+    }
+
+    /// Lets it have so many bytes, and no more than its bounds say.
+    pub fn allow(&mut self, bytes: usize) {
+        self.allowed = bytes.min(self.bounds.bytes);
+    }
+
+    /// Bytes that it may have now.
+    pub fn allowed(&self) -> usize {
+        self.allowed
     }
 
     /// For how long it keeps what happened.
@@ -481,6 +498,7 @@ mod tests {
         let bounds = Bounds {
             span: Duration::from_secs(60),
             bytes,
+            ..Bounds::default()
         };
         Window::new(bounds, WriterOptions::default()).expect("a window")
     }

@@ -140,8 +140,12 @@ pub struct Status {
     pub held: Held,
     /// Its trails, the largest first.
     pub trails: Vec<TrailHeld>,
-    /// Bytes it may have.
+    /// Bytes it may have now: what the rest of the process leaves.
     pub bound: usize,
+    /// Bytes of memory that the process has of its own, the window among them: neither files nor rings.
+    pub memory: u64,
+    /// Bytes of memory that it is to have of its own at the most.
+    pub memory_bound: u64,
     /// Bytes of memory that the whole process has: the window, the rings, and what is known of processes and files; 0 where
     /// the kernel does not say.
     pub resident: u64,

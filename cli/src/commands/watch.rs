@@ -286,8 +286,10 @@ impl Standing {
         )?;
         writeln!(
             out,
-            "bound     {}; the whole process has {}",
+            "bound     {} now; memory {} of {}, with rings and files {}",
             bytes_text(number("window.bound").into()),
+            bytes_text(number("memory").into()),
+            bytes_text(number("memory.bound").into()),
             bytes_text(number("resident").into())
         )?;
         writeln!(

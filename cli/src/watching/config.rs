@@ -108,6 +108,11 @@ impl<'de> Deserialize<'de> for Size {
     }
 }
 
+/// So many bytes, as far as they can be addressed.
+fn in_memory(size: Size) -> usize {
+    usize::try_from(size.0).unwrap_or(usize::MAX)
+}
+
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct File {
@@ -143,7 +148,9 @@ impl Default for RecordTable {
 #[serde(deny_unknown_fields, default)]
 struct WindowTable {
     span: Time,
-    bytes: Size,
+    /// As much as memory leaves where it is not said.
+    bytes: Option<Size>,
+    memory: Size,
     spill: Option<PathBuf>,
 }
 
@@ -152,7 +159,8 @@ impl Default for WindowTable {
         let bounds = Bounds::default();
         WindowTable {
             span: Time(bounds.span),
-            bytes: Size(bounds.bytes as u64),
+            bytes: None,
+            memory: Size(bounds.memory as u64),
             spill: None,
         }
     }
@@ -418,11 +426,12 @@ impl Config {
             metrics,
             scope,
             snaplen: u32::try_from(file.record.snaplen.0).unwrap_or(u32::MAX),
-            ring_bytes: usize::try_from(file.record.ring.0).unwrap_or(usize::MAX),
+            ring_bytes: in_memory(file.record.ring),
             watch: watch::Options {
                 bounds: Bounds {
                     span: file.window.span.0,
-                    bytes: usize::try_from(file.window.bytes.0).unwrap_or(usize::MAX),
+                    bytes: in_memory(file.window.bytes.unwrap_or(file.window.memory)),
+                    memory: in_memory(file.window.memory),
                 },
                 after: file.evidence.after.0,
                 most: file.evidence.most.0.max(file.evidence.after.0),

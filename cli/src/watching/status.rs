@@ -67,6 +67,8 @@ pub fn json(status: &Status, doors: &Doors) -> String {
         .number("window.bytes", status.held.bytes as u64)
         .number("window.bound", status.bound as u64)
         .number("window.displaced", status.held.gone)
+        .number("memory", status.memory)
+        .number("memory.bound", status.memory_bound)
         .number("resident", status.resident)
         .number("sealed", status.sealed)
         .number("refused", status.refused);
@@ -171,13 +173,25 @@ pub fn metrics(status: &Status, doors: &Doors) -> String {
     put(
         "window_bound_bytes",
         "gauge",
-        "Bytes the window may take.",
+        "Bytes the window may take now.",
         one(status.bound.to_string()),
+    );
+    put(
+        "own_memory_bytes",
+        "gauge",
+        "Bytes of memory that the process has of its own, the window among them.",
+        one(status.memory.to_string()),
+    );
+    put(
+        "own_memory_bound_bytes",
+        "gauge",
+        "Bytes of memory that the process is to have of its own at the most.",
+        one(status.memory_bound.to_string()),
     );
     put(
         "resident_memory_bytes",
         "gauge",
-        "Bytes of memory that the whole process has.",
+        "Bytes of memory that the process has, files and rings among them.",
         one(status.resident.to_string()),
     );
     put(

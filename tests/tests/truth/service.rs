@@ -166,14 +166,22 @@ struct Busy {
 }
 
 impl Busy {
+    /// One that asks for a number now and then.
     fn start(tag: &str) -> Busy {
+        Busy::doing(tag, || {
+            // SAFETY: asks for a number.
+            unsafe { libc::syscall(libc::SYS_getppid) };
+            std::thread::sleep(Duration::from_millis(5));
+        })
+    }
+
+    /// One that does something again and again.
+    fn doing(tag: &str, mut what: impl FnMut()) -> Busy {
         let (cgroup, id) = Cgroup::like_a_container(tag).expect("a control group");
         let work = || {
             cgroup.enter().expect("the group takes the child");
             loop {
-                // SAFETY: asks for a number.
-                unsafe { libc::syscall(libc::SYS_getppid) };
-                std::thread::sleep(Duration::from_millis(5));
+                what();
             }
         };
         let child = child::fork(work).expect("fork");
@@ -583,6 +591,45 @@ priority = \"warning\"
     // What the whole process has is more than its window, and no more than the rings and what is known besides.
     let resident = status["resident"].as_u64().unwrap_or(0);
     assert!((16 << 20..1 << 30).contains(&resident), "{resident}");
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn the_whole_process_stays_within_its_bound_of_memory() {
+    needs_recording!();
+    const BOUND: u64 = 96 << 20;
+    let config = format!("[window]\nmemory = \"{BOUND}\"\n{BASE}[[trigger]]\nkind = \"signal\"\n");
+    // What it reads is no two times the same, and cannot be pressed.
+    let mut random = std::fs::File::open("/dev/urandom").expect("random bytes");
+    let mut piece = [0u8; 256];
+    let busy = Busy::doing("filling", || {
+        for _ in 0..100 {
+            random.read_exact(&mut piece).expect("random bytes");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    });
+    let mut service = Service::start(&config, &["--no-sign"]);
+    let number = |status: &Value, name: &str| status[name].as_u64().unwrap_or(0);
+    service.until("the window has what fits", |service| {
+        number(&service.status(), "window.displaced") > 0
+    });
+    let (mut seen, mut looks) = (0, 0);
+    service.until("as much again has come", |service| {
+        let status = service.status();
+        let memory = number(&status, "memory");
+        assert!(
+            memory <= BOUND + BOUND / 20,
+            "{memory} of {BOUND}: {status}"
+        );
+        assert!(number(&status, "window.bytes") >= BOUND / 8, "{status}");
+        if seen == 0 {
+            seen = number(&status, "events");
+        }
+        looks += 1;
+        number(&status, "events") >= seen + 200_000
+    });
+    assert!(looks > 10, "{looks}");
+    assert!(has(&service.status(), &busy.id));
     assert_eq!(service.end(), Some(0));
 }
 

@@ -102,6 +102,7 @@ fn watch_for<T>(
         bounds: Bounds {
             span,
             bytes: 64 << 20,
+            ..Bounds::default()
         },
         after: Duration::from_secs(1),
         most: Duration::from_secs(10),
