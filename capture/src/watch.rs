@@ -4,6 +4,7 @@
 mod allowance;
 mod door;
 mod incident;
+mod quota;
 mod spill;
 mod states;
 mod words;
@@ -20,6 +21,8 @@ use afterimage_model::{
 use allowance::Allowance;
 pub use door::{Command, Opening, Options, Sealed, Segment, Status, Store};
 use incident::Incident;
+use quota::Quota;
+pub use quota::Room;
 use spill::Spill;
 use states::States;
 use std::collections::VecDeque;
@@ -75,6 +78,7 @@ pub struct Watcher<S: Store> {
     refused: u64,
     checkpoint: Instant,
     allowance: Allowance,
+    quota: Quota,
     /// How many events there were when, for the last seconds.
     paces: VecDeque<(Instant, u64)>,
 }
@@ -120,6 +124,7 @@ impl<S: Store> Watcher<S> {
             refused: 0,
             checkpoint: Instant::now(),
             allowance: Allowance::default(),
+            quota: Quota::default(),
             paces: VecDeque::new(),
         })
     }
@@ -199,27 +204,33 @@ impl<S: Store> Watcher<S> {
             while self.paces.len() > 11 {
                 self.paces.pop_front();
             }
+        }
+        if self.allowance.is_due(clock) {
             self.allow();
         }
         if self.checkpoint.elapsed() >= CHECKPOINT {
             self.checkpoint = clock;
+            if !self.incidents.is_empty() {
+                self.ask_room();
+            }
             let clocks = host::clock_pair();
             for incident in &mut self.incidents {
                 // What cannot be written is noticed with the next chunk, and at the end.
                 let _ = incident.writer.checkpoint(clocks);
             }
         }
+        self.keep_quotas();
         let settle = SETTLE.as_nanos() as u64;
         let behind = MOST_BEHIND.as_nanos() as u64;
         let reached = self.reached;
         let (ended, open) = std::mem::take(&mut self.incidents)
             .into_iter()
             .partition(|incident| {
-                // There is nothing to wait for on a full disk.
+                // There is nothing to wait for on a full disk, nor past a quota.
                 let over = incident.until.0.saturating_add(settle) <= now.0
                     && (reached >= incident.until
                         || incident.until.0.saturating_add(behind) <= now.0);
-                over || incident.writer.refused().is_some()
+                over || incident.over.is_some() || incident.writer.refused().is_some()
             });
         self.incidents = open;
         for incident in ended {

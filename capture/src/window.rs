@@ -106,7 +106,8 @@ pub struct TrailHeld {
     pub bytes: usize,
 }
 
-fn pressing(error: std::io::Error) -> Error {
+/// That compressing failed.
+pub(crate) fn pressing(error: std::io::Error) -> Error {
     unwritable(ErrorKind::Io(error))
 }
 

@@ -226,10 +226,10 @@ pub fn books(t: &Totals) -> String {
     )
 }
 
-/// Sets a flag on Ctrl-C, TERM and HUP, so that the capture is sealed; the second Ctrl-C kills as usual.
+/// Sets a flag on Ctrl-C, Ctrl-\, TERM and HUP, so that the capture is sealed; the second time they kill as usual.
 pub fn stop_on_signals() -> Result<Arc<AtomicBool>, Failure> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    stop_on(&[SIGINT, SIGTERM, SIGHUP])
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+    stop_on(&[SIGINT, SIGTERM, SIGHUP, SIGQUIT])
 }
 
 /// Sets a flag on each of these signals.

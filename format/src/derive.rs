@@ -83,6 +83,7 @@ impl Recipe<'_> {
     pub fn archive() -> WriterOptions {
         WriterOptions {
             chunk_events: MAX_CHUNK_EVENTS as usize,
+            chunk_bytes: 32 << 20,
             chunk_span_ns: u64::MAX,
             level: 19,
             ..WriterOptions::default()

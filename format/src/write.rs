@@ -43,7 +43,8 @@ impl Default for WriterOptions {
         WriterOptions {
             chunk_events: 65_536,
             chunk_span_ns: 1_000_000_000,
-            chunk_bytes: 32 << 20,
+            // A recorder has several of them on their way at a time.
+            chunk_bytes: 8 << 20,
             level: 1,
             recipients: Vec::new(),
             unit_ns: 1,

@@ -2,27 +2,59 @@
 
 use crate::window::Bounds;
 use crate::{host, memory};
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 /// The window has one of so many parts of the bound, whatever the rest of the process takes.
 const LEAST: usize = 4;
+
+/// How often it is looked at, and for how many looks what the rest of the process took at the most is remembered: batches on
+/// their way come and go within moments.
+const LOOK: Duration = Duration::from_millis(100);
+const LOOKS: usize = 600;
 
 /// What is left for the window, looked at now and then.
 #[derive(Default)]
 pub(super) struct Allowance {
     /// Bytes of memory that the process had of its own.
     pub(super) own: usize,
+    looked: Option<Instant>,
+    /// What the rest of the process took, each more than all that came after it, with the number of its look.
+    rest: VecDeque<(usize, usize)>,
+    looks: usize,
     /// Whether it was said that the rest takes too much.
     said: bool,
 }
 
-/// Bytes that the window may have when the process has `own` of its own and `held` of them are the window's.
-fn left(bounds: Bounds, own: usize, held: usize) -> usize {
-    let rest = own.saturating_sub(held);
+/// Bytes that the window may have when the rest of the process takes so many.
+fn left(bounds: Bounds, rest: usize) -> usize {
     let left = bounds.memory.saturating_sub(rest);
     left.max(bounds.memory / LEAST).min(bounds.bytes)
 }
 
 impl Allowance {
+    /// Whether it is to be looked at again.
+    pub(super) fn is_due(&mut self, now: Instant) -> bool {
+        let due = (self.looked).is_none_or(|looked| now.duration_since(looked) >= LOOK);
+        if due {
+            self.looked = Some(now);
+        }
+        due
+    }
+
+    /// What the rest of the process took at the most of late, this look among them.
+    fn peak(&mut self, rest: usize) -> usize {
+        self.looks += 1;
+        while self.rest.back().is_some_and(|(_, less)| *less <= rest) {
+            self.rest.pop_back();
+        }
+        self.rest.push_back((self.looks, rest));
+        while (self.rest.front()).is_some_and(|(look, _)| *look + LOOKS <= self.looks) {
+            self.rest.pop_front();
+        }
+        self.rest.front().map_or(rest, |(_, most)| *most)
+    }
+
     /// Looks at what the process has; bytes that its window may have now, and what is to be said to whoever watches it, once
     /// each time that it comes about.
     pub(super) fn look(&mut self, bounds: Bounds, held: usize) -> (usize, Option<String>) {
@@ -35,7 +67,7 @@ impl Allowance {
             own = host::own_memory().unwrap_or(own);
         }
         self.own = own;
-        let rest = own.saturating_sub(held);
+        let rest = self.peak(own.saturating_sub(held));
         let much = rest > bounds.memory - bounds.memory / LEAST;
         let say = (much && !self.said).then(|| {
             format!(
@@ -46,7 +78,7 @@ impl Allowance {
             )
         });
         self.said = much;
-        (left(bounds, own, held), say)
+        (left(bounds, rest), say)
     }
 }
 
@@ -66,18 +98,28 @@ mod tests {
 
     #[test]
     fn the_window_has_what_the_rest_of_the_process_leaves() {
-        let of =
-            |memory, bytes, own, held| left(bounds(memory, bytes), own * MIB, held * MIB) / MIB;
-        // At first it may have all but what the process began with, later the same, be it full or not.
-        assert_eq!(of(256, 256, 40, 0), 216);
-        assert_eq!(of(256, 256, 256, 216), 216);
+        let of = |memory, bytes, rest| left(bounds(memory, bytes), rest * MIB) / MIB;
         // Whatever the rest takes is taken from it, down to a quarter.
-        assert_eq!(of(256, 256, 276, 216), 196);
-        assert_eq!(of(256, 256, 400, 100), 64);
-        assert_eq!(of(32, 32, 60, 1), 8);
+        assert_eq!(of(256, 256, 40), 216);
+        assert_eq!(of(256, 256, 60), 196);
+        assert_eq!(of(256, 256, 300), 64);
+        assert_eq!(of(32, 32, 59), 8);
         // A bound of its own that is smaller stands.
-        assert_eq!(of(256, 16, 70, 10), 16);
-        assert_eq!(of(32, 2, 60, 1), 2);
+        assert_eq!(of(256, 16, 60), 16);
+        assert_eq!(of(32, 2, 59), 2);
+    }
+
+    #[test]
+    fn what_the_rest_took_at_the_most_is_remembered_for_a_while() {
+        let mut allowance = Allowance::default();
+        let peaks = [3, 9, 4, 5, 1].map(|rest| allowance.peak(rest));
+        assert_eq!(peaks, [3, 9, 9, 9, 9]);
+        let mut later: Vec<usize> = (0..LOOKS).map(|_| allowance.peak(1)).collect();
+        assert_eq!(later.pop(), Some(1));
+        // The nine goes first, then the five that came after it.
+        later.dedup();
+        assert_eq!(later, [9, 5, 1]);
+        assert!(allowance.rest.len() <= LOOKS);
     }
 
     #[test]

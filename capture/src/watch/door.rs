@@ -1,5 +1,6 @@
 //! What a watcher is asked and told, what it says of itself, and where the files go that it makes.
 
+use super::quota::Room;
 use crate::trigger::{Alert, Heard, Trigger};
 use crate::window::{Bounds, Held, TrailHeld};
 use afterimage_format::{Writer, WriterOptions};
@@ -74,6 +75,15 @@ pub trait Store: Send {
         manifest: &Manifest,
         options: WriterOptions,
     ) -> Result<(PathBuf, Writer<Self::Out>), String>;
+
+    /// What the quotas leave for files that are open and have so many bytes together: asked before a file begins, and each
+    /// second while one is open.
+    ///
+    /// # Errors
+    /// A sentence, when nothing is left.
+    fn room(&mut self, _open: u64) -> Result<Room, String> {
+        Ok(Room::default())
+    }
 
     /// Takes back what a sealed file was written to, and makes it durable.
     ///

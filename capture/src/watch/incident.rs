@@ -1,5 +1,6 @@
 //! Incidents: what goes into a file, how it begins with the past, what is put into it while it is open, and its seal.
 
+use super::quota::{Fits, Room, fit};
 use super::states::rows;
 use super::{Firing, MOST_NOTES, Opening, Sealed, Store, Watcher, container_of};
 use crate::error::Error;
@@ -56,6 +57,8 @@ pub(super) struct Incident<W: Write> {
     pub(super) until: BootNs,
     latest: BootNs,
     pub(super) missing: u64,
+    /// Why it ends before its time.
+    pub(super) over: Option<String>,
     notes: u64,
     replies: Vec<Sender<Result<Sealed, String>>>,
 }
@@ -64,6 +67,7 @@ impl<S: Store> Watcher<S> {
     /// Puts what belongs to open incidents into their files.
     pub(super) fn append(&mut self, batch: &Batch, needs: &Tables) -> Result<(), Error> {
         let mut failed = Vec::new();
+        let mut left = self.quota.left(self.growing());
         for (at, incident) in self.incidents.iter_mut().enumerate() {
             let mut part = Batch::new(Schema::current());
             let mut has: HashMap<ProcId, bool> = HashMap::new();
@@ -77,7 +81,15 @@ impl<S: Store> Watcher<S> {
                     part.push(row, &args, needs).map_err(unwritable)?;
                 }
             }
-            if let Err(why) = incident.writer.chunk(&part, &part.needs(needs)) {
+            let before = incident.writer.bytes();
+            let needs = part.needs(needs);
+            let written = match self.quota.takes(&part, &needs, left)? {
+                Fits::Surely => incident.writer.chunk(&part, &needs),
+                Fits::Pressed(chunk) => incident.writer.pressed(&chunk),
+                Fits::Not => incident.leave_out(&part, self.quota.why()),
+            };
+            left = left.saturating_sub(incident.writer.bytes().saturating_sub(before));
+            if let Err(why) = written {
                 failed.push((at, why.to_string()));
             }
         }
@@ -147,6 +159,7 @@ impl<S: Store> Watcher<S> {
             container: container.clone(),
             wall_ns: self.manifest.wall_ns(time.0),
         };
+        let room = self.ask_room();
         let opened = if self.incidents.len() >= self.concurrent {
             Err(format!(
                 "{} incidents are open already",
@@ -197,10 +210,11 @@ impl<S: Store> Watcher<S> {
             until: BootNs(time.0.saturating_add(after).min(latest)),
             latest: BootNs(latest),
             missing: 0,
+            over: None,
             notes: 1,
             replies: reply.into_iter().collect(),
         };
-        match self.begin(&mut incident, &note) {
+        match self.begin(&mut incident, &note, room) {
             Ok(()) => {
                 let path = incident.path.display();
                 self.store.say(&format!(
@@ -218,7 +232,12 @@ impl<S: Store> Watcher<S> {
     }
 
     /// Writes the past: what is known at its beginning, what is missing of it, and its events in the order of time.
-    fn begin(&mut self, incident: &mut Incident<S::Out>, note: &Note) -> Result<(), Error> {
+    fn begin(
+        &mut self,
+        incident: &mut Incident<S::Out>,
+        note: &Note,
+        room: Room,
+    ) -> Result<(), Error> {
         let Incident {
             writer,
             extent,
@@ -235,7 +254,8 @@ impl<S: Store> Watcher<S> {
         let trails = self
             .window
             .trails_where(|id, container| extent.has(id, container));
-        let past = self.window.past(&trails, *from)?;
+        let mut past = self.window.past(&trails, *from)?;
+        fit(&mut past, room);
         for gap in &past.gaps {
             *missing += gap.count.unwrap_or(0);
             writer.gap(gap)?;
@@ -292,13 +312,15 @@ impl<S: Store> Watcher<S> {
 
     pub(super) fn seal(&mut self, mut incident: Incident<S::Out>) {
         let end = BootNs(host::boot_ns());
+        let over = incident.over.take();
         let Incident {
             writer, missing, ..
         } = &mut incident;
         let refused = writer.refused();
-        writer.ended(match refused {
-            Some(_) => "the disk is full",
-            None => "the time after the trigger is over",
+        writer.ended(match (refused, &over) {
+            (Some(_), _) => "the disk is full",
+            (None, Some(why)) => why,
+            (None, None) => "the time after the trigger is over",
         });
         let last = writer
             .state(end, &rows(self.states.newest()))
@@ -339,7 +361,11 @@ impl<S: Store> Watcher<S> {
         match &answer {
             Ok(sealed) => {
                 self.made += 1;
-                let full = refused.map_or("", |_| "; THE DISK IS FULL");
+                let full = match (refused, over) {
+                    (Some(_), _) => "; THE DISK IS FULL".to_owned(),
+                    (None, Some(why)) => format!("; ended before its time: {why}"),
+                    (None, None) => String::new(),
+                };
                 self.store.say(&format!(
                     "sealed {}: {} events, {} missing{full}",
                     sealed.path.display(),

@@ -10,7 +10,7 @@ use crate::watching::begun::{self, Begun};
 use crate::watching::config::Evidence;
 use crate::watching::indexing::Indexer;
 use crate::watching::room::{self, Full, Removed};
-use afterimage_capture::watch::{Opening, Sealed, Segment, Store as Place};
+use afterimage_capture::watch::{Opening, Room, Sealed, Segment, Store as Place};
 use afterimage_format::store::Store;
 use afterimage_format::{Lineage, Writer, WriterOptions};
 use afterimage_model::time::Civil;
@@ -23,6 +23,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+
+/// With less room no file is begun.
+const LEAST_ROOM: u64 = 64 << 10;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -41,6 +44,10 @@ pub struct Folder {
     sealed: VecDeque<(Instant, u64)>,
     /// The name of the key that signs; `None` for none.
     key: Option<String>,
+    /// Bytes that files that are open had when room was asked for last.
+    growing: u64,
+    /// Files that made room, and are named in no other file yet.
+    removed: Vec<Removed>,
     /// Who makes indexes, where that is wanted.
     indexer: Option<Indexer>,
     /// Where anchors go.
@@ -113,6 +120,14 @@ fn keep_left(spill: &OwnedFd, folder: &OwnedFd, quiet: bool) {
     }
 }
 
+/// The one that leaves less.
+fn least(one: Room, other: Room) -> Room {
+    match other.bytes < one.bytes {
+        true => other,
+        false => one,
+    }
+}
+
 /// An instant as names have it.
 fn stamp(ns: i64) -> String {
     let at = Civil::from_unix_ns(ns);
@@ -167,6 +182,8 @@ impl Folder {
             opened: VecDeque::new(),
             sealed: VecDeque::new(),
             key,
+            growing: 0,
+            removed: Vec::new(),
             indexer,
             anchors: Anchors::default(),
             quiet,
@@ -207,41 +224,67 @@ impl Folder {
         Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
     }
 
-    /// Why there is no room for another file.
-    fn is_full(&self, limits: &Evidence) -> Result<Option<String>, String> {
-        let free = self.free().map_err(|error| error.to_string())?;
-        if free < limits.free {
-            return Ok(Some(format!("only {free} bytes are free (evidence.free)")));
-        }
-        if limits.bytes == 0 {
-            return Ok(None);
-        }
-        let bytes: u64 = (room::files(&self.handle).iter())
-            .map(|(_, bytes)| bytes)
-            .sum();
-        let full = bytes >= limits.bytes;
-        Ok(full.then(|| format!("{bytes} bytes of evidence are in the folder (evidence.bytes)")))
+    /// Bytes that were sealed within a day.
+    fn today(&self) -> u64 {
+        self.sealed.iter().map(|(_, bytes)| bytes).sum()
     }
 
-    /// Whether another file may be made; gives what was removed to make room for it.
-    fn allows(&mut self) -> Result<Vec<Removed>, String> {
+    /// What the file system and the folder have room for.
+    fn space(&self, limits: &Evidence) -> Result<Room, String> {
+        let free = match limits.free {
+            // A full disk is noticed by who writes to it.
+            0 => Room::default(),
+            floor => Room {
+                bytes: (self.free().map_err(|error| error.to_string())?).saturating_sub(floor),
+                quota: "evidence.free",
+            },
+        };
+        if limits.bytes == 0 {
+            return Ok(free);
+        }
+        let there: u64 = (room::files(&self.handle).iter())
+            .map(|(_, bytes)| bytes)
+            .sum();
+        Ok(least(
+            free,
+            Room {
+                bytes: limits.bytes.saturating_sub(there),
+                quota: "evidence.bytes",
+            },
+        ))
+    }
+
+    /// Makes room for another file, where there is none.
+    fn allows(&mut self) -> Result<Room, String> {
         self.age();
-        let limits = self.limits().clone();
-        if self.opened.len() >= limits.files_per_hour {
+        if self.opened.len() >= self.limits().files_per_hour {
             return Err(format!(
                 "{} files were made within an hour (evidence.files_per_hour)",
                 self.opened.len()
             ));
         }
-        let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
-        if bytes >= limits.bytes_per_day {
-            return Err(format!(
-                "{bytes} bytes were written within a day (evidence.bytes_per_day)"
-            ));
-        }
-        let mut removed = Vec::new();
-        while let Some(why) = self.is_full(&limits)? {
-            if limits.full == Full::Stop {
+        self.make_room(LEAST_ROOM)
+    }
+
+    /// Room for so many bytes at least; the oldest files go for it where that is wanted.
+    fn make_room(&mut self, least_bytes: u64) -> Result<Room, String> {
+        self.age();
+        let limits = self.limits().clone();
+        let today = self.today().saturating_add(self.growing);
+        let day = Room {
+            bytes: limits.bytes_per_day.saturating_sub(today),
+            quota: "evidence.bytes_per_day",
+        };
+        loop {
+            let room = least(day, self.space(&limits)?);
+            if room.bytes >= least_bytes {
+                return Ok(room);
+            }
+            let why = match room.bytes {
+                0 => format!("nothing is left of {}", room.quota),
+                few => format!("{few} bytes are left of {}, too few for a file", room.quota),
+            };
+            if limits.full == Full::Stop || room.quota == day.quota {
                 return Err(why);
             }
             let Some(one) = room::remove_oldest(&self.handle)? else {
@@ -253,9 +296,8 @@ impl Folder {
                 "removed {}, {} bytes, the oldest that nobody holds: {why}",
                 one.name, one.bytes
             ));
-            removed.push(one);
+            self.removed.push(one);
         }
-        Ok(removed)
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -272,7 +314,7 @@ impl Place for Folder {
         manifest: &Manifest,
         options: WriterOptions,
     ) -> Result<(PathBuf, Writer<Store>), String> {
-        let removed = self.allows()?;
+        self.allows()?;
         let mut stem = format!("{}-{}", stamp(opening.wall_ns), plain(&opening.trigger));
         if let Some(container) = &opening.container {
             let name = match container.name.is_empty() {
@@ -318,7 +360,7 @@ impl Place for Folder {
                     secret,
                 )?;
                 // What is gone is named where it can be found.
-                for one in removed {
+                for one in &self.removed {
                     let text = format!("{} (digest {}), to make room", one.name, one.digest);
                     writer.custody(&custody::deed("removed", None, text, None), secret)?;
                 }
@@ -329,13 +371,22 @@ impl Place for Folder {
         let path = self.path(&begun.name().map_err(|error| error.to_string())?);
         writer.on_anchor(self.anchors.follow(path.clone()));
         self.opened.push_back(Instant::now());
+        if secret.is_some() {
+            self.removed.clear();
+        }
         Ok((path, writer))
+    }
+
+    fn room(&mut self, open: u64) -> Result<Room, String> {
+        self.growing = open;
+        self.make_room(1)
     }
 
     fn sealed(&mut self, out: Store, sealed: &Sealed) -> io::Result<()> {
         let states = out.states();
         let finished = out.finish();
         self.sealed.push_back((Instant::now(), states.written()));
+        self.growing = self.growing.saturating_sub(states.written());
         finished?;
         rustix::fs::fsync(&self.handle)?;
         if let Some(indexer) = &mut self.indexer {
@@ -347,7 +398,7 @@ impl Place for Folder {
     fn left(&mut self) -> Vec<(&'static str, u64)> {
         self.age();
         let limits = self.limits().clone();
-        let bytes: u64 = self.sealed.iter().map(|(_, bytes)| bytes).sum();
+        let bytes = self.today().saturating_add(self.growing);
         vec![
             (
                 "files_per_hour",
@@ -490,7 +541,7 @@ mod tests {
         let top = tempfile::tempdir().expect("a folder");
         let all = Evidence {
             files_per_hour: 100,
-            bytes: 1,
+            bytes: LEAST_ROOM + 1,
             full: Full::Oldest,
             ..limits(top.path())
         };

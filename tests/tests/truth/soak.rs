@@ -1,6 +1,6 @@
 //! What the flight recorder is held to, in a short form; `make soak` runs the long ones (`AFTERIMAGE_SOAK=1`).
 
-use crate::service::{BASE, Service, has};
+use crate::service::{BASE, Busy, Service, has};
 use afterimage_format::Reader;
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child;
@@ -256,29 +256,13 @@ fn on_a_full_disk_files_are_sealed_and_say_so() {
             "[evidence]\nfolder = \"{folder}/evidence\"\nafter = \"60s\"\nfree = \"0\"\n[[trigger]]\nkind = \"command\"\n[[trigger]]\nkind = \"signal\"\n"
         );
         let mut service = Service::start(&config, &["--no-sign"]);
-        let (cgroup, _) = Cgroup::like_a_container("full").expect("a control group");
-        let child = child::fork(|| {
-            cgroup.enter().expect("the group takes the child");
-            let mut noise = [0u8; 256];
-            let random = File::open("/dev/urandom").expect("random numbers");
-            let sink = File::options()
-                .write(true)
-                .open("/dev/null")
-                .expect("a sink");
-            loop {
-                use std::io::{Read, Write};
-                let _ = (&random).read(&mut noise);
-                let _ = (&sink).write(&noise);
-            }
-        })
-        .expect("fork");
+        let busy = Busy::filling("full", Duration::ZERO);
         service.signal(libc::SIGUSR1);
         service.until("the disk is full", |service| {
             let said = service.said();
             said.contains("THE DISK IS FULL") || said.contains("no file was made")
         });
-        kill(child.pid());
-        child.wait();
+        drop(busy);
         let evidence = Path::new(folder).join("evidence");
         let entries = std::fs::read_dir(&evidence).expect("the folder");
         for entry in entries {
