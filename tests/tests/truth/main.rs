@@ -8,6 +8,7 @@ mod bytes;
 mod containers;
 mod conventions;
 mod crashes;
+mod endings;
 mod engines;
 mod evasion;
 mod firing;

@@ -270,7 +270,7 @@ pub fn said_to_record(mut command: Command) -> (std::process::Child, impl BufRea
 }
 
 /// The recorder's own command, told to record a group into a file, once it says that it does.
-fn recording(
+pub fn recording(
     cgroup: &Cgroup,
     out: &std::path::Path,
     ring: &str,
@@ -285,18 +285,30 @@ fn recording(
     said_to_record(command)
 }
 
-fn signal(command: &std::process::Child, signal: i32) {
+pub fn signal(command: &std::process::Child, signal: i32) {
     // SAFETY: a process of this test's own that was not waited for.
     assert_eq!(unsafe { libc::kill(command.id().cast_signed(), signal) }, 0);
 }
 
+/// Asks a recorder to end; gives what it sealed.
 pub fn sealed(
+    command: std::process::Child,
+    said: impl BufRead,
+    out: &std::path::Path,
+    code: i32,
+) -> Capture {
+    sealed_by(libc::SIGINT, command, said, out, code)
+}
+
+/// Ends a recorder by a signal; gives what it sealed.
+pub fn sealed_by(
+    by: i32,
     mut command: std::process::Child,
     mut said: impl BufRead,
     out: &std::path::Path,
     code: i32,
 ) -> Capture {
-    signal(&command, libc::SIGINT);
+    signal(&command, by);
     let mut rest = String::new();
     said.read_to_string(&mut rest).expect("what it says");
     let status = command.wait().expect("it ends");

@@ -1,0 +1,97 @@
+//! How recordings end, and that nothing stays behind.
+
+use crate::inside;
+use crate::strain::{recording, sealed, sealed_by, signal};
+use afterimage_format::Reader;
+use afterimage_tests::cgroup::Cgroup;
+use afterimage_tests::child::End;
+use afterimage_tests::harness::{self, Capture};
+use afterimage_tests::needs_recording;
+use std::collections::BTreeSet;
+use std::io::Read;
+use std::path::Path;
+
+/// Makes a call that is known again.
+fn call_in(cgroup: &Cgroup) {
+    let work = || {
+        // SAFETY: asks for a number.
+        unsafe { libc::syscall(libc::SYS_getppid) };
+        0
+    };
+    assert_eq!(harness::run_in(cgroup, work).1, End::Exited(0));
+}
+
+/// That a file is sealed, and has so many of these calls.
+fn check(out: &Path, capture: &Capture, calls: usize) {
+    assert_eq!(capture.of_type("getppid").len(), calls);
+    let reader = Reader::open(out).expect("it opens");
+    assert!(reader.totals().is_some(), "it is sealed");
+}
+
+#[test]
+fn whatever_signal_asks_a_recorder_to_end_its_file_is_sealed() {
+    needs_recording!();
+    let folder = tempfile::tempdir().expect("a folder");
+    for by in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP, libc::SIGQUIT] {
+        let cgroup = Cgroup::fresh("signals").expect("a control group");
+        let out = folder.path().join(format!("{by}.aft"));
+        let (command, said) = recording(&cgroup, &out, "1MiB");
+        call_in(&cgroup);
+        check(&out, &sealed_by(by, command, said, &out, 0), 1);
+    }
+}
+
+#[test]
+fn who_listens_no_longer_to_a_recorder_does_not_end_it() {
+    needs_recording!();
+    let folder = tempfile::tempdir().expect("a folder");
+    let cgroup = Cgroup::fresh("deaf").expect("a control group");
+    let out = folder.path().join("deaf.aft");
+    let (mut command, said) = recording(&cgroup, &out, "1MiB");
+    // What it says next has no reader, which would kill others (SIGPIPE).
+    drop(said);
+    call_in(&cgroup);
+    signal(&command, libc::SIGPIPE);
+    call_in(&cgroup);
+    assert!(command.try_wait().expect("its state").is_none());
+    check(&out, &sealed(command, std::io::empty(), &out, 0), 2);
+}
+
+/// What this process has that could stay behind: descriptors, threads, mappings; and what is pinned on the host.
+fn belongings() -> (usize, usize, usize, BTreeSet<String>) {
+    let count = |path: &str| std::fs::read_dir(path).expect("a folder").count();
+    let mut maps = String::new();
+    let file = std::fs::File::open("/proc/self/maps");
+    file.and_then(|mut file| file.read_to_string(&mut maps))
+        .expect("its mappings");
+    let shared = maps
+        .lines()
+        .filter(|line| line.contains("anon_inode:"))
+        .count();
+    let pins = std::fs::read_dir("/sys/fs/bpf").into_iter().flatten();
+    let pins = pins.filter_map(|pin| Some(pin.ok()?.file_name().to_string_lossy().into_owned()));
+    (
+        count("/proc/self/fd"),
+        count("/proc/self/task"),
+        shared,
+        pins.collect(),
+    )
+}
+
+#[test]
+fn a_recording_that_has_ended_leaves_nothing_behind() {
+    needs_recording!();
+    let times = harness::form(8, 500);
+    let cgroup = Cgroup::fresh("cycles").expect("a control group");
+    let once = || {
+        let (capture, ()) = harness::record(inside(&cgroup), || call_in(&cgroup));
+        assert_eq!(capture.of_type("getppid").len(), 1);
+    };
+    // What is made once for all stays.
+    once();
+    let before = belongings();
+    for _ in 0..times {
+        once();
+    }
+    assert_eq!(belongings(), before);
+}
