@@ -17,6 +17,9 @@ type Failure = Box<dyn std::error::Error>;
 /// Times each rate is measured; the best counts.
 const TIMES: usize = 3;
 
+/// A text that no string of a capture holds.
+const NOWHERE: &[u8] = b"no_such_name_anywhere";
+
 /// CPU seconds of this process.
 fn cpu() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
@@ -310,6 +313,29 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
             }
             Ok(())
         })?,
+    );
+    let (mut passed, mut filtered, mut bytes) = (0_u64, 0_u64, 0_u64);
+    print(
+        "a text that is nowhere",
+        least(|| {
+            (passed, filtered, bytes) = (0, 0, 0);
+            for at in all() {
+                let pieces = reader.zone(at)?.pieces;
+                filtered += u64::from(pieces.bytes() > 0);
+                bytes += pieces.bytes() as u64;
+                if pieces.may_hold_text(NOWHERE) {
+                    passed += 1;
+                    let strings = reader.columns(at)?.strings()?;
+                    black_box(strings.windows(NOWHERE.len()).any(|part| part == NOWHERE));
+                }
+            }
+            Ok(())
+        })?,
+    );
+    println!(
+        "    {passed} of {} chunks may hold it; {filtered} have a filter, {bytes} bytes, {:.4} B/event",
+        reader.chunks().len(),
+        bytes as f64 / events
     );
     print(
         "zone maps",
