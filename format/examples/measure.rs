@@ -1,8 +1,9 @@
 //! Prints what a capture costs: bytes per event, column by column, written anew at several levels, and the rates at which
 //! events are encoded, decoded and looked through. `tests/bench/format` makes the capture and calls this with `--release`.
 //!
-//! usage: measure CAPTURE [columns] [live] [rates]; `columns` adds the bytes of each column, `live` leaves out what is written
-//! at the level of archives, `rates` writes nothing, and tells how fast the capture is read as it is.
+//! usage: measure CAPTURE [columns] [live] [rates] [decode]; `columns` adds the bytes of each column, `live` leaves out what is
+//! written at the level of archives, `rates` writes nothing, and tells how fast the capture is read as it is, `decode` how fast its
+//! columns alone are, the least of thirty times.
 #![allow(clippy::print_stdout, reason = "its table is what it is for")]
 
 use afterimage_format::layout::column;
@@ -16,6 +17,11 @@ type Failure = Box<dyn std::error::Error>;
 
 /// Times each rate is measured; the best counts.
 const TIMES: usize = 3;
+/// Times decoding is measured where it is all that is asked.
+const MANY_TIMES: usize = 30;
+
+/// A text that no string of a capture holds.
+const NOWHERE: &[u8] = b"no_such_name_anywhere";
 
 /// CPU seconds of this process.
 fn cpu() -> f64 {
@@ -24,9 +30,14 @@ fn cpu() -> f64 {
 }
 
 /// The least CPU seconds that this takes.
-fn least(mut work: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+fn least(work: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
+    least_of(TIMES, work)
+}
+
+/// The least of so many times.
+fn least_of(times: usize, mut work: impl FnMut() -> Result<(), Failure>) -> Result<f64, Failure> {
     let mut least = f64::MAX;
-    for _ in 0..TIMES {
+    for _ in 0..times {
         let began = cpu();
         work()?;
         least = least.min(cpu() - began);
@@ -236,19 +247,23 @@ fn all_lists(heads: &Heads<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-fn rates(reader: &Reader) -> Result<(), Failure> {
+/// How long something took that looked at so many events.
+fn print(name: &str, events: f64, seconds: f64) {
+    println!(
+        "{name:<44} {:>9.2} ns/event {:>9.1} M events/s",
+        seconds * 1e9 / events,
+        events / seconds / 1e6
+    );
+}
+
+/// Decoding columns, the least of so many times.
+fn decode(reader: &Reader, times: usize) -> Result<(), Failure> {
     let events = reader.events() as f64;
-    let print = |name: &str, seconds: f64| {
-        println!(
-            "{name:<44} {:>9.2} ns/event {:>9.1} M events/s",
-            seconds * 1e9 / events,
-            events / seconds / 1e6
-        );
-    };
     let all = || 0..reader.chunks().len();
     print(
         "decoded, no strings",
-        least(|| {
+        events,
+        least_of(times, || {
             for at in all() {
                 let columns = reader.columns(at)?;
                 let heads = columns.heads()?;
@@ -260,7 +275,8 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
     );
     print(
         "decoded, times and types in order of the file",
-        least(|| {
+        events,
+        least_of(times, || {
             for at in all() {
                 let columns = reader.columns(at)?;
                 all_lists(&columns.heads()?)?;
@@ -268,6 +284,14 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
             Ok(())
         })?,
     );
+    Ok(())
+}
+
+fn rates(reader: &Reader) -> Result<(), Failure> {
+    let events = reader.events() as f64;
+    let print = |name: &str, seconds: f64| print(name, events, seconds);
+    let all = || 0..reader.chunks().len();
+    decode(reader, TIMES)?;
     print(
         "decoded to events with strings and rows",
         least(|| {
@@ -311,6 +335,29 @@ fn rates(reader: &Reader) -> Result<(), Failure> {
             Ok(())
         })?,
     );
+    let (mut passed, mut filtered, mut bytes) = (0_u64, 0_u64, 0_u64);
+    print(
+        "a text that is nowhere",
+        least(|| {
+            (passed, filtered, bytes) = (0, 0, 0);
+            for at in all() {
+                let pieces = reader.zone(at)?.pieces;
+                filtered += u64::from(pieces.bytes() > 0);
+                bytes += pieces.bytes() as u64;
+                if pieces.may_hold_text(NOWHERE) {
+                    passed += 1;
+                    let strings = reader.columns(at)?.strings()?;
+                    black_box(strings.windows(NOWHERE.len()).any(|part| part == NOWHERE));
+                }
+            }
+            Ok(())
+        })?,
+    );
+    println!(
+        "    {passed} of {} chunks may hold it; {filtered} have a filter, {bytes} bytes, {:.4} B/event",
+        reader.chunks().len(),
+        bytes as f64 / events
+    );
     print(
         "zone maps",
         least(|| {
@@ -327,14 +374,16 @@ fn main() -> Result<(), Failure> {
     let mut args = std::env::args().skip(1);
     let path = args
         .next()
-        .ok_or("usage: measure CAPTURE [columns] [live] [rates]")?;
+        .ok_or("usage: measure CAPTURE [columns] [live] [rates] [decode]")?;
     let (mut with_columns, mut live, mut only_rates) = (false, false, false);
+    let mut only_decode = false;
     for word in args {
         match word.as_str() {
             "columns" => with_columns = true,
             "live" => live = true,
             "rates" => only_rates = true,
-            _ => return Err("usage: measure CAPTURE [columns] [live] [rates]".into()),
+            "decode" => only_decode = true,
+            _ => return Err("usage: measure CAPTURE [columns] [live] [rates] [decode]".into()),
         }
     }
     let reader = Reader::open(Path::new(&path))?;
@@ -345,6 +394,9 @@ fn main() -> Result<(), Failure> {
         reader.chunks().len(),
         reader.bytes() as f64 / events
     );
+    if only_decode {
+        return decode(&reader, MANY_TIMES);
+    }
     if only_rates {
         return rates(&reader);
     }

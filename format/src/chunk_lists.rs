@@ -153,27 +153,36 @@ impl Heads<'_> {
             Ok((codes, parts.list(misses, alone)?))
         })?;
         let (codes, misses) = taken.unwrap_or_default();
-        let (mut codes, mut misses) = (codes.into_iter(), misses.into_iter());
+        let (mut codes, mut misses) = (codes.as_slice(), misses.into_iter());
         let mut recent = Recent::new();
         let mut files = Vec::with_capacity(self.count);
+        let mut is_bad = false;
         for (_, run) in self.threads()? {
             recent.clear();
-            for code in codes.by_ref().take(*run) {
-                let file = match usize::from(code) {
-                    0 => Some(0),
+            let (own, others) = codes
+                .split_at_checked(*run)
+                .ok_or_else(|| malformed("thread column"))?;
+            codes = others;
+            files.extend(own.iter().map(|code| {
+                let file = match usize::from(*code) {
+                    0 => return 0,
+                    // Mostly the one it used before.
+                    1 => recent.newest(),
                     MISS => {
                         let place = misses.next().and_then(|place| u32::try_from(place).ok());
                         let place = place.and_then(|place| place.checked_add(1));
                         place.inspect(|place| recent.put(*place))
                     }
-                    // Mostly the one it used before.
-                    1 => recent.newest(),
                     code => recent.file_of(code),
                 };
-                files.push(file.ok_or_else(|| malformed("rank column"))?);
-            }
+                is_bad |= file.is_none();
+                file.unwrap_or(0)
+            }));
         }
-        Ok(files)
+        match is_bad {
+            true => Err(malformed("rank column")),
+            false => Ok(files),
+        }
     }
 
     /// The results of the types that are wanted and have a column of their own.

@@ -14,6 +14,7 @@ use crate::layout::{
     MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_COLUMN, MAX_COLUMNS, MAX_CONTAINER_ROWS, MAX_ZONE, column, row,
 };
 use crate::lists::PartsReader;
+use crate::pieces::Pieces;
 use crate::records::{ZoneRecord, take_rows};
 use crate::source::Source;
 use crate::tables::take_table;
@@ -46,6 +47,8 @@ pub struct Zone {
     pub procs: Vec<ProcId>,
     /// The containers of those processes; `None` for processes on the host or not known.
     pub containers: Vec<Option<ContainerId>>,
+    /// Which pieces of texts its strings may hold.
+    pub pieces: Pieces,
 }
 
 impl Zone {
@@ -95,6 +98,7 @@ impl Zone {
                 .iter()
                 .map(|id| id.checked_sub(1).map(|id| ContainerId(id as u32)))
                 .collect(),
+            pieces: Pieces::check(record.piece_hashes, &record.piece_bits)?,
         })
     }
 

@@ -11,15 +11,16 @@ use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
 use crate::fit;
 use crate::lanes::Lanes;
-use crate::layout::column;
+use crate::layout::{PROCESS_HASH, column};
 use crate::lists::{Context, Parts};
+use crate::pieces::{Gathered, text_fields};
 use crate::places::Threads;
 use crate::records::ZoneRecord;
 use crate::strings::Dictionary;
 use crate::survey::{Rows, Survey, time_order};
 use crate::tables::put_table;
 use crate::wire::{Record, put_varint};
-use afterimage_model::{BootNs, ProcId, Tables};
+use afterimage_model::{BootNs, Container, File, Group, ProcId, Process, Tables, User};
 use std::collections::BTreeSet;
 use std::io;
 
@@ -52,6 +53,11 @@ impl Columns {
             parts.put(&mut self.frames);
             self.entry(column, 2, key, parts.raw(), start);
         }
+    }
+
+    /// Bytes of the directory and the columns.
+    fn bytes(&self) -> u64 {
+        (self.directory.len() + self.frames.len()) as u64
     }
 
     fn entry(&mut self, column: u16, codec: u16, key: u32, raw: u64, start: usize) {
@@ -104,6 +110,7 @@ impl Pressed {
             + self.zone.types.len()
             + self.zone.procs.len()
             + self.zone.containers.len()
+            + self.zone.piece_bits.len()
     }
 
     /// Its events and the rows they need, numbered from 1.
@@ -154,6 +161,8 @@ pub(crate) struct ChunkEncoder {
     paths: Dictionary,
     /// Strings of the other rows.
     row_strings: Dictionary,
+    pieces: Gathered,
+    texts: TextFields,
     list: Vec<i64>,
     /// Files that were not told by rank.
     misses: Vec<i64>,
@@ -197,6 +206,8 @@ impl ChunkEncoder {
             slots: Slots::default(),
             paths: Dictionary::default(),
             row_strings: Dictionary::default(),
+            pieces: Gathered::default(),
+            texts: TextFields::new(),
             list: Vec::new(),
             misses: Vec::new(),
             bytes: Vec::new(),
@@ -251,11 +262,14 @@ impl ChunkEncoder {
         self.put_values(&mut columns, batch, types.list())?;
         self.put_tables(&mut columns, batch, needs)?;
 
+        let (piece_hashes, piece_bits) = self.pieces.take(columns.bytes());
         let mut zone = ZoneRecord {
             events: lines.len() as u64,
             start: BootNs(start),
             end: BootNs(end),
             failed,
+            piece_hashes,
+            piece_bits,
             ..ZoneRecord::default()
         };
         let mut before = 0;
@@ -429,38 +443,76 @@ impl ChunkEncoder {
             parts,
             paths,
             row_strings,
+            pieces,
+            texts,
             bytes,
             ..
         } = self;
         paths.clear();
         row_strings.clear();
         let known = batch.text.len() as u32;
-        let mut path = |string: &[u8]| match batch.text.find(string) {
-            Some(place) => place,
-            None => known + paths.place(string, 0),
-        };
-        let mut other = |string: &[u8]| row_strings.place(string, 0);
-        let mut table =
-            |number: u16, records: Vec<Vec<u8>>, place: &mut dyn FnMut(&[u8]) -> u32| {
-                if records.is_empty() {
-                    return Ok(());
+        batch.text.strings().for_each(|string| pieces.add(string));
+        let mut told: Vec<bool> = Vec::new();
+        let mut path =
+            |pieces: &mut Gathered, is_text: bool, string: &[u8]| match batch.text.find(string) {
+                Some(place) => place,
+                None => {
+                    let place = paths.place(string, 0);
+                    tell(pieces, is_text, &mut told, place, string);
+                    known + place
                 }
-                parts.clear();
-                let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
-                put_table(parts, encoder, &records, place)?;
-                columns.add_parts(number, 0, parts);
-                io::Result::Ok(())
             };
+        let mut told: Vec<bool> = Vec::new();
+        let mut other = |pieces: &mut Gathered, is_text: bool, string: &[u8]| {
+            let place = row_strings.place(string, 0);
+            tell(pieces, is_text, &mut told, place, string);
+            place
+        };
+        let mut table = |number: u16, texts: &[u64], records: Vec<Vec<u8>>, place: Place<'_>| {
+            if records.is_empty() {
+                return Ok(());
+            }
+            parts.clear();
+            let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
+            let hash = (number == column::PROCESS_TABLE).then_some(PROCESS_HASH);
+            let mut place = |tag: u64, string: &[u8]| {
+                let is_text = texts.contains(&tag) && Some(tag) != hash;
+                place(pieces, is_text, string)
+            };
+            put_table(parts, encoder, &records, texts, &mut place)?;
+            columns.add_parts(number, 0, parts);
+            io::Result::Ok(())
+        };
         let rows = needs.files.values().map(|row| row.encode()).collect();
-        table(column::FILE_TABLE, rows, &mut path)?;
+        table(column::FILE_TABLE, &texts.files, rows, &mut path)?;
         let rows: Vec<_> = needs.procs.values().map(AsRef::as_ref).collect();
-        table(column::PROCESS_TABLE, fit::processes(&rows), &mut other)?;
+        table(
+            column::PROCESS_TABLE,
+            &texts.procs,
+            fit::processes(&rows),
+            &mut other,
+        )?;
         let rows: Vec<_> = needs.containers.values().map(AsRef::as_ref).collect();
-        table(column::CONTAINER_TABLE, fit::containers(&rows), &mut other)?;
+        table(
+            column::CONTAINER_TABLE,
+            &texts.containers,
+            fit::containers(&rows),
+            &mut other,
+        )?;
         let rows: Vec<_> = needs.users.values().map(AsRef::as_ref).collect();
-        table(column::USER_TABLE, fit::users(&rows), &mut other)?;
+        table(
+            column::USER_TABLE,
+            &texts.users,
+            fit::users(&rows),
+            &mut other,
+        )?;
         let rows: Vec<_> = needs.groups.values().map(AsRef::as_ref).collect();
-        table(column::GROUP_TABLE, fit::groups(&rows), &mut other)?;
+        table(
+            column::GROUP_TABLE,
+            &texts.groups,
+            fit::groups(&rows),
+            &mut other,
+        )?;
 
         bytes.clear();
         bytes.extend_from_slice(&batch.text.bytes);
@@ -476,6 +528,44 @@ impl ChunkEncoder {
         let (lengths, _) = put_lengths(row_strings.lengths());
         columns.add(encoder, column::ROW_LEN, 0, &lengths)?;
         columns.add(encoder, column::ROW_BYTES, 0, &row_strings.bytes)
+    }
+}
+
+/// Gives a string its place in a dictionary, and takes its pieces where it is a text.
+type Place<'p> = &'p mut dyn FnMut(&mut Gathered, bool, &[u8]) -> u32;
+
+/// The fields of each kind of row that are texts.
+struct TextFields {
+    files: Vec<u64>,
+    procs: Vec<u64>,
+    containers: Vec<u64>,
+    users: Vec<u64>,
+    groups: Vec<u64>,
+}
+
+impl TextFields {
+    fn new() -> TextFields {
+        TextFields {
+            files: text_fields::<File>(),
+            procs: text_fields::<Process>(),
+            containers: text_fields::<Container>(),
+            users: text_fields::<User>(),
+            groups: text_fields::<Group>(),
+        }
+    }
+}
+
+/// Takes the pieces of the string at a place, once, where it is a text.
+fn tell(pieces: &mut Gathered, is_text: bool, told: &mut Vec<bool>, place: u32, string: &[u8]) {
+    if !is_text {
+        return;
+    }
+    let place = place as usize;
+    if told.len() <= place {
+        told.resize(place + 1, false);
+    }
+    if !std::mem::replace(&mut told[place], true) {
+        pieces.add(string);
     }
 }
 

@@ -22,71 +22,72 @@ pub(crate) struct Lanes {
 impl Lanes {
     /// Of rows that are of these types, of `kinds` many, come after rows of those in the same thread, and waited or not.
     pub(crate) fn of(types: &[u16], befores: &[u16], waits: &[bool], kinds: usize) -> Lanes {
-        let pair_kinds = if kinds <= PAIR_TYPES { kinds } else { 0 };
-        let pair = |ty: u16, before: u16| {
-            usize::from(ty)
-                .saturating_mul(pair_kinds)
-                .saturating_add(usize::from(before))
-        };
-        let rows = || types.iter().zip(befores).zip(waits);
-        let mut pairs = vec![0_u32; pair_kinds.saturating_mul(pair_kinds)];
-        let mut left = vec![0_u32; kinds];
-        for ((ty, before), waits) in rows() {
-            if *waits {
-                continue;
-            }
-            let of_pair = pairs.get_mut(pair(*ty, *before));
-            if let Some(count) = of_pair.or(left.get_mut(usize::from(*ty))) {
-                *count = count.saturating_add(1);
-            }
-        }
+        // Of what kind of row each is: of which pair, or where there are too many types of which type, or one that waited.
+        let by_pair = kinds <= PAIR_TYPES;
+        let width = if by_pair { kinds } else { 1 };
+        let waited = kinds.saturating_mul(width);
+        let mut counts = vec![0_u32; waited.saturating_add(1)];
+        let mut slots = Vec::with_capacity(types.len());
+        slots.extend(
+            types
+                .iter()
+                .zip(befores)
+                .zip(waits)
+                .map(|((ty, before), waits)| {
+                    let before = if by_pair { usize::from(*before) } else { 0 };
+                    let own = usize::from(*ty).wrapping_mul(width).wrapping_add(before);
+                    let slot = if *waits { waited } else { own };
+                    if let Some(count) = counts.get_mut(slot) {
+                        *count = count.saturating_add(1);
+                    }
+                    slot as u32
+                }),
+        );
         let mut lanes = 0_u16;
-        let mut next = || {
+        let mut sums: Vec<usize> = Vec::new();
+        let mut next = |sums: &mut Vec<usize>, count: usize| {
             let lane = lanes;
             lanes = lanes.saturating_add(1);
+            sums.push(count);
             lane
         };
-        let mut pair_lanes = vec![NONE; pairs.len()];
-        for (at, (count, lane)) in pairs.iter().zip(&mut pair_lanes).enumerate() {
-            if *count >= PAIR_LANE {
-                *lane = next();
-            } else if let Some(left) = left.get_mut(at.checked_div(pair_kinds).unwrap_or(0)) {
-                *left = left.saturating_add(*count);
-            }
+        // The lane of each of these kinds of rows, first those of many rows; then what is left of each type.
+        let mut lane_of = vec![NONE; counts.len()];
+        let own = counts.iter().zip(&mut lane_of).take(waited);
+        for (count, lane) in own.filter(|(count, _)| by_pair && **count >= PAIR_LANE) {
+            *lane = next(&mut sums, *count as usize);
         }
-        let mut type_lanes = vec![NONE; kinds];
-        for (count, lane) in left.iter().zip(&mut type_lanes) {
-            if *count >= TYPE_LANE {
-                *lane = next();
+        let mut rest = 0_usize;
+        let of_types = counts
+            .chunks(width.max(1))
+            .zip(lane_of.chunks_mut(width.max(1)));
+        let mut left_over: Vec<&mut u16> = Vec::new();
+        for (counts, lanes) in of_types.take(kinds) {
+            let left = counts.iter().zip(lanes).filter(|(_, lane)| **lane == NONE);
+            let left: Vec<(&u32, &mut u16)> = left.collect();
+            let sum = left
+                .iter()
+                .fold(0_u32, |sum, (count, _)| sum.saturating_add(**count));
+            if sum < TYPE_LANE {
+                rest = rest.saturating_add(sum as usize);
+                left_over.extend(left.into_iter().map(|(_, lane)| lane));
+                continue;
             }
+            let own = next(&mut sums, sum as usize);
+            left.into_iter().for_each(|(_, lane)| *lane = own);
         }
-        let (rest, waiting) = (next(), next());
-        let mut counts = vec![0_usize; usize::from(lanes)];
-        let of_row = rows().map(|((ty, before), waits)| {
-            let own = || {
-                let of_pair = pair_lanes
-                    .get(pair(*ty, *before))
-                    .filter(|lane| **lane != NONE);
-                of_pair
-                    .or_else(|| {
-                        type_lanes
-                            .get(usize::from(*ty))
-                            .filter(|lane| **lane != NONE)
-                    })
-                    .copied()
-            };
-            let lane = if *waits {
-                waiting
-            } else {
-                own().unwrap_or(rest)
-            };
-            if let Some(count) = counts.get_mut(usize::from(lane)) {
-                *count = count.saturating_add(1);
-            }
-            lane
-        });
-        let of_row = of_row.collect();
-        Lanes { of_row, counts }
+        let others = next(&mut sums, rest);
+        left_over.into_iter().for_each(|lane| *lane = others);
+        let waiting = counts.last().map_or(0, |count| *count as usize);
+        let waiting = next(&mut sums, waiting);
+        if let Some(lane) = lane_of.last_mut() {
+            *lane = waiting;
+        }
+        let lane = |slot: &u32| lane_of.get(*slot as usize).copied().unwrap_or(others);
+        Lanes {
+            of_row: slots.iter().map(lane).collect(),
+            counts: sums,
+        }
     }
 }
 

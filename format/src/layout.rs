@@ -6,7 +6,7 @@ pub const MAGIC: [u8; 8] = *b"\x89AFT\r\n\x1a\n";
 /// Major version: a reader refuses a larger one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: grows when something is added that older readers may skip.
-pub const VERSION_MINOR: u16 = 4;
+pub const VERSION_MINOR: u16 = 5;
 /// Bytes of the file head: magic, versions, tag, CRC32C.
 pub const FILE_HEAD: usize = 24;
 
@@ -178,6 +178,16 @@ pub const TYPE_LANE: u32 = 512;
 /// Types of a chunk up to which it is asked what follows what.
 pub const PAIR_TYPES: usize = 256;
 
+/// Bits of the filter of texts that writers take for each piece of it, where that is no more than its share of the chunk.
+pub const PIECE_BITS: u64 = 6;
+/// Bits for each piece below which they write none.
+pub const LEAST_PIECE_BITS: u64 = 2;
+/// The filter of texts takes at most one of so many bytes of its chunk.
+pub const PIECE_SHARE: u64 = 100;
+
+/// Tag of the field of bytes of a process that is no text: the hash of its program.
+pub const PROCESS_HASH: u64 = 47;
+
 /// Bytes of a block body at most.
 pub const MAX_BODY: u64 = 256 << 20;
 /// Bytes of one column before compression at most.
@@ -196,6 +206,10 @@ pub const MAX_ARGS: u64 = 64;
 pub const MAX_COLUMNS: u64 = 1 << 16;
 /// Bytes of a zone map at most.
 pub const MAX_ZONE: u64 = 4 << 20;
+/// Bytes of the filter of texts of a chunk at most.
+pub const MAX_PIECE_BITS: u64 = 1 << 17;
+/// Bits for each piece of it at most.
+pub const MAX_PIECE_HASHES: u64 = 16;
 /// Bytes of a compressed record (schema, note …) once decompressed, at most.
 pub const MAX_RECORD: u64 = 4 << 20;
 /// Bytes of a state block once decompressed, at most.
@@ -222,6 +236,8 @@ pub const LIMITS: &[(&str, u64)] = &[
     ("MAX_ARGS", MAX_ARGS),
     ("MAX_COLUMNS", MAX_COLUMNS),
     ("MAX_ZONE", MAX_ZONE),
+    ("MAX_PIECE_BITS", MAX_PIECE_BITS),
+    ("MAX_PIECE_HASHES", MAX_PIECE_HASHES),
     ("MAX_RECORD", MAX_RECORD),
     ("MAX_STATE", MAX_STATE),
     ("MAX_STATES", MAX_STATES),

@@ -49,6 +49,7 @@ mod lists;
 mod order;
 mod output;
 mod pick;
+mod pieces;
 mod places;
 mod read;
 mod records;
@@ -78,6 +79,7 @@ pub use heads::{Args, Heads, Held, Results};
 pub use keyframe::{Keyframe, Section};
 pub use keys::{Card, PublicKey, SecretKey};
 pub use pick::{Choose, Picked};
+pub use pieces::Pieces;
 pub use read::{Chunk, ChunkInfo, Reader, Seal};
 pub use records::{
     Artifact, Checkpoint, Lineage, Name, Note, Parent, pack_rows, records, unpack_rows,

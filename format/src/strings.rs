@@ -99,6 +99,16 @@ impl Dictionary {
         Arg::Bytes(self.bytes.get(from..*end).unwrap_or_default(), *full_len)
     }
 
+    /// Each string, in order.
+    pub(crate) fn strings(&self) -> impl Iterator<Item = &[u8]> {
+        let mut from = 0;
+        self.entries.iter().map(move |(end, _)| {
+            let string = self.bytes.get(from..*end).unwrap_or_default();
+            from = *end;
+            string
+        })
+    }
+
     /// Length and length before any cut of each string.
     pub fn lengths(&self) -> impl Iterator<Item = (u64, u64)> {
         let mut from = 0;

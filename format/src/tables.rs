@@ -37,12 +37,14 @@ fn number(value: &[u8]) -> Option<i64> {
     (cursor.left() == 0 && crate::wire::varint_len(number) == value.len()).then_some(number as i64)
 }
 
-/// Puts rows, records one after another, into a column; `place` gives a string's place in the dictionary.
+/// Puts rows, records one after another, into a column; `place` gives the place in the dictionary of a
+/// string, which is a value of the field with this tag. `texts` are the tags of fields whose values are never kept as numbers.
 pub(crate) fn put_table(
     parts: &mut Parts,
     encoder: &mut Encoder,
     rows: &[&[u8]],
-    place: &mut dyn FnMut(&[u8]) -> u32,
+    texts: &[u64],
+    place: &mut dyn FnMut(u64, &[u8]) -> u32,
 ) -> io::Result<()> {
     let mut fields: BTreeMap<u64, Field<'_>> = BTreeMap::new();
     for (at, row) in rows.iter().enumerate() {
@@ -64,7 +66,7 @@ pub(crate) fn put_table(
         field.counts.resize(rows.len(), 0);
         list.clear();
         list.extend(field.values.iter().map_while(|value| number(value)));
-        let numbers = list.len() == field.values.len();
+        let numbers = list.len() == field.values.len() && !texts.contains(&tag);
         let kind = if numbers { NUMBERS } else { STRINGS };
         if field.counts.iter().all(|count| *count == 1) {
             parts.byte(kind | ONCE);
@@ -74,7 +76,12 @@ pub(crate) fn put_table(
         }
         if !numbers {
             list.clear();
-            list.extend(field.values.iter().map(|value| i64::from(place(value))));
+            list.extend(
+                field
+                    .values
+                    .iter()
+                    .map(|value| i64::from(place(tag, value))),
+            );
         }
         parts.list(encoder, &list, &[])?;
     }

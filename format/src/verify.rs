@@ -27,7 +27,8 @@ use std::path::Path;
 /// What a capture is checked against beyond its own bytes.
 #[derive(Clone, Debug, Default)]
 pub struct Checks {
-    /// Also decode every chunk. Without it chunks are checked byte by byte and not looked into.
+    /// Also decode every chunk, and compare its filter of texts with what is in it. Without it chunks are checked byte by byte and
+    /// not looked into.
     pub deep: bool,
     /// What an encrypted capture is opened with, so that it can be looked into; everything else is checked without.
     pub identities: Identities,

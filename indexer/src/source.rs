@@ -1,8 +1,20 @@
 //! Where chunks come from: a capture file, or memory in tests.
 
-use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Reader, Section};
+use afterimage_format::{
+    Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Pieces, Reader, Section,
+};
 use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
 use std::sync::Arc;
+
+/// What is told of a chunk without decoding it.
+pub(crate) struct Told {
+    /// The types of its events.
+    pub types: Vec<TypeId>,
+    /// The containers of their processes.
+    pub containers: Vec<Option<ContainerId>>,
+    /// Which pieces of texts its strings may hold.
+    pub pieces: Pieces,
+}
 
 /// Something that holds a capture's chunks.
 pub(crate) trait Source: Send + Sync {
@@ -46,8 +58,8 @@ pub(crate) trait Source: Send + Sync {
     ) -> Result<Chunk, Box<dyn std::error::Error + Send + Sync>> {
         self.chunk(at)
     }
-    /// The types of a chunk's events and the containers of their processes, where that can be told without decoding it.
-    fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)>;
+    /// What is told of a chunk without decoding it.
+    fn zone(&self, at: usize) -> Option<Told>;
     fn notes(&self) -> &[Note] {
         &[]
     }
@@ -133,10 +145,13 @@ impl Source for Arc<Reader> {
         Ok(self.as_ref().chunk_with(at, wanted)?)
     }
 
-    fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)> {
+    fn zone(&self, at: usize) -> Option<Told> {
         let zone = self.as_ref().zone(at).ok()?;
-        let types = zone.types.into_iter().map(|(ty, _)| ty).collect();
-        Some((types, zone.containers))
+        Some(Told {
+            types: zone.types.into_iter().map(|(ty, _)| ty).collect(),
+            containers: zone.containers,
+            pieces: zone.pieces,
+        })
     }
 
     fn notes(&self) -> &[Note] {

@@ -2,8 +2,8 @@
 //! chunks. Deterministic.
 
 use crate::session::Session;
-use crate::source::Source;
-use afterimage_format::{Chunk, ChunkInfo};
+use crate::source::{Source, Told};
+use afterimage_format::{Chunk, ChunkInfo, Pieces};
 use afterimage_model::schema::current_type;
 use afterimage_model::*;
 use std::collections::BTreeSet;
@@ -61,15 +61,16 @@ impl Source for Memory {
         })
     }
 
-    fn zone(&self, at: usize) -> Option<(Vec<TypeId>, Vec<Option<ContainerId>>)> {
+    fn zone(&self, at: usize) -> Option<Told> {
         let events = self.chunks[at].iter();
         let types: BTreeSet<_> = events.clone().map(|event| event.ty).collect();
         let rows = events.map(|event| self.tables.proc(event.proc));
         let containers: BTreeSet<_> = rows.map(|row| row.and_then(|row| row.container)).collect();
-        Some((
-            types.into_iter().collect(),
-            containers.into_iter().collect(),
-        ))
+        Some(Told {
+            types: types.into_iter().collect(),
+            containers: containers.into_iter().collect(),
+            pieces: Pieces::default(),
+        })
     }
 }
 

@@ -7,12 +7,14 @@ mod container;
 mod dns;
 mod evt;
 mod fd;
+mod kept;
 mod proc;
 mod retired;
 mod syslog;
 mod told;
 
 pub use self::evt::is_socket;
+pub use self::kept::Kept;
 pub use self::retired::RETIRED;
 
 use self::container::MountPart;

@@ -27,6 +27,7 @@ pub mod fields;
 pub mod flags;
 pub mod gap;
 pub mod manifest;
+pub mod pieces;
 pub mod render;
 pub mod schema;
 pub mod services;
@@ -43,7 +44,7 @@ pub use entity::{
     Mount, Origin, ProcId, ProcKey, Process, Protocol, Role, Tables, User,
 };
 pub use event::{Blob, Event, EventFlags, TypeId, Value};
-pub use fields::{Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue, Looks};
+pub use fields::{Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue, Kept, Looks};
 pub use flags::{FLAG_SETS, FlagSet};
 pub use gap::{Gap, GapCause, Loss};
 pub use manifest::{ClockPair, Manifest, Totals};

@@ -41,6 +41,7 @@ mod json;
 #[cfg(test)]
 mod laws;
 mod lexer;
+mod needle;
 mod note;
 mod ops;
 mod parity;
@@ -69,6 +70,7 @@ pub use eval::{Among, Argument, Arguments, Evaluator, Lists, Results, Sifted, Te
 pub use expr::Filter;
 pub use field::FieldRef;
 pub use json::{json_line, json_text};
+pub use needle::Needles;
 pub use note::{Note, NoteKind};
 pub use ops::{
     FUNCTIONS, Function, FunctionRow, MODIFIERS, Modifier, ModifierRow, OPERATORS, Op, OperatorRow,

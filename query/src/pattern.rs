@@ -79,6 +79,19 @@ impl Glob {
         Some((Piece::Set { ranges, inverted }, after))
     }
 
+    /// The texts that stand in every text it matches, case perhaps ignored.
+    pub fn literals(&self) -> impl Iterator<Item = Vec<u8>> {
+        let runs = self.pieces.split(|piece| !matches!(piece, Piece::Byte(_)));
+        let text = |run: &[Piece]| {
+            let bytes = run.iter().map(|piece| match piece {
+                Piece::Byte(byte) => *byte,
+                _ => 0,
+            });
+            bytes.collect()
+        };
+        runs.map(text)
+    }
+
     fn same(&self, a: u8, b: u8) -> bool {
         a == b || (self.any_case && a.eq_ignore_ascii_case(&b))
     }
@@ -160,6 +173,11 @@ impl PathPrefix {
             .map(|part| Glob::compile(part, false))
             .collect::<Option<Vec<_>>>()?;
         Some(PathPrefix { components })
+    }
+
+    /// The texts that stand in every path it matches.
+    pub fn literals(&self) -> impl Iterator<Item = Vec<u8>> {
+        self.components.iter().flat_map(Glob::literals)
     }
 
     pub fn matches(&self, path: &[u8]) -> bool {

@@ -479,6 +479,38 @@ class Parts:
         need(self.head.left() == 0 and self.body.left() == 0, "end of a column in parts")
 
 
+class Texts:
+    """The filter of texts of a zone map."""
+
+    def __init__(self, zone):
+        self.hashes, self.bits = uint(zone, 9), raw(zone, 10)
+        need((self.hashes == 0) == (self.bits == b""), "half a filter of texts")
+        need(self.hashes <= 16 and len(self.bits) <= 1 << 17, "size of a filter of texts")
+        self.any = any(self.bits)
+
+    def holds(self, text):
+        """Whether all pieces of a text are in it."""
+        classes = [byte % 32 + (32 if byte < 64 else 0) for byte in text]
+        pieces = {a << 12 | b << 6 | c for a, b, c in zip(classes, classes[1:], classes[2:])}
+        return not self.any or all(self.bits[bit // 8] >> bit % 8 & 1 for piece in pieces for bit in self.places(piece))
+
+    def places(self, piece):
+        mixed = (piece + 1) * 0x9E3779B97F4A7C15 & MASK64
+        mixed = (mixed ^ mixed >> 32) * 0xD6E8FEB86659FD93 & MASK64
+        first, step = mixed & MASK32, mixed >> 32 | 1
+        return [(first + nth * step & MASK32) * 8 * len(self.bits) >> 32 for nth in range(self.hashes)]
+
+
+# Fields of processes, containers, files, users and groups whose pieces a filter of texts has; those of the second lists are pairs.
+TEXT_FIELDS = (
+    ([11, 12, 16, 18, 20, 31, 48, 49, 51, 52], []),
+    ([2, 3, 4, 5, 6, 7, *range(9, 11), 12, 16, 17, *range(19, 27), 28, 29, *range(32, 38), 43, 45], [8, 44, 51, 52]),
+    ([3], []),
+    ([3, 4, 5], []),
+    ([3], []),
+)
+
+
 class Chunk:
     """A chunk's columns, zone map and rows."""
 
@@ -504,21 +536,32 @@ class Chunk:
             self.columns[(column, key)] = Parts(data) if codec == 2 else frame(data, size) if codec else data
             at += stored
         self.in_lists = (41, 0) in self.columns
-        self.processes = self.table(50, self.dictionary(55, 56)) if self.in_lists else self.rows(32, 2)
-        self.files = self.table(52, self.dictionary(16, 18, 17)) if self.in_lists else self.rows(34, 4)
+        kinds = [self.of_kind(kind) for kind in range(5)]
+        self.processes, self.files = ({uint(rec, 1): rec for rec in kinds[kind]} for kind in (0, 2))
+        self.texts, self.told = Texts(zone), set()
+        for kind, (plain, paired) in enumerate(TEXT_FIELDS):
+            for rec in kinds[kind]:
+                found = [value for tag in plain for value in rec.get(tag, [])]
+                found += [value for tag in paired for pair in rec.get(tag, []) for _, value in fields(pair)]
+                need(all(map(self.texts.holds, found)), "a filter of texts that lacks one of a row")
+
+    def of_kind(self, kind):
+        """Rows of processes, containers, files, users or groups."""
+        if not self.in_lists:
+            return self.rows(32 + kind, 2 + kind)
+        return self.table(50 + kind, self.dictionary(16, 18, 17) if kind == 2 else self.dictionary(55, 56))
 
     def column(self, number, key=0):
         return Bytes(self.columns.get((number, key), b""))
 
     def rows(self, number, tag):
-        found = [record(value) for row, value in fields(self.column(number).data) if row == tag]
-        return {uint(rec, 1): rec for rec in found}
+        return [record(value) for row, value in fields(self.column(number).data) if row == tag]
 
     def table(self, number, strings):
         """Rows that are kept field by field."""
         parts = self.columns.get((number, 0))
         if parts is None:
-            return {}
+            return []
         count, tags = parts.head.varint(), parts.head.varint()
         records = [{} for _ in range(count)]
         for _ in range(tags):
@@ -532,7 +575,7 @@ class Chunk:
                     value = shortest(value & MASK64) if kind & 1 else strings[value][0]
                     rec.setdefault(tag, []).append(value)
         parts.end()
-        return {uint(rec, 1): rec for rec in records}
+        return records
 
     def ints(self, number):
         if (number, 0) not in self.columns:
@@ -618,6 +661,9 @@ class Chunk:
 
     def value(self, which, value):
         need(which <= 3, f"value of kind {which}")
+        if which == 2 and value not in self.told:
+            self.told.add(value)
+            need(self.texts.holds(self.text_values[value][0]), "a filter of texts that lacks one of an argument")
         return {2: self.text_values, 3: self.data_values}[which][value] if which > 1 else value
 
     def read_lists(self):

@@ -3,15 +3,18 @@
 //!
 //! `AFTERIMAGE_LONG=1` asks a hundred thousand of them.
 
-use afterimage_format::Reader;
-use afterimage_indexer::Session;
-use afterimage_model::{FIELDS, FieldArg, FieldType};
+use afterimage_format::{Reader, Writer, WriterOptions};
+use afterimage_indexer::{Progress, Session};
+use afterimage_model::{
+    ArgDesc, Blob, Ctx, FIELDS, Field, FieldArg, FieldType, FieldValue, Kept, Totals, TypeId, Value,
+};
 use afterimage_query::{FieldRef, Filter, OPERATORS, Op, quote};
 use afterimage_tests::peers::{self, scan};
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
 
 /// Numbers that are the same each time.
 struct Chance(TestRng);
@@ -41,7 +44,8 @@ struct Asked {
 /// Captures of both kinds, none of which is long.
 fn captures() -> Vec<PathBuf> {
     let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
-    let mut all = vec![own.join("v1/break-in.aft"), own.join("v1.3/lists.aft")];
+    let names = ["v1/break-in.aft", "v1.3/lists.aft", "v1.5/texts.aft"];
+    let mut all: Vec<PathBuf> = names.map(|name| own.join(name)).into();
     let theirs = peers::folder();
     for name in [
         "falco_cat_write",
@@ -60,6 +64,113 @@ fn captures() -> Vec<PathBuf> {
 fn open(path: &Path) -> Session {
     let reader: Reader = afterimage_interop::open(path).unwrap();
     Session::from_reader(reader)
+}
+
+/// Bytes that no compression makes less of.
+fn noise(len: usize) -> Vec<u8> {
+    let mut chance = Chance::of_capture(99);
+    (0..len).map(|_| chance.below(256) as u8).collect()
+}
+
+/// A capture written anew in several chunks, each with so much payload that its filter of texts is as good as one gets.
+fn with_filters(path: &Path) -> Reader {
+    let from: Reader = afterimage_interop::open(path).unwrap();
+    let options = WriterOptions {
+        chunk_span_ns: u64::MAX,
+        ..WriterOptions::default()
+    };
+    let schema = from.schema();
+    let is_payload = |arg: &ArgDesc| afterimage_format::is_payload(arg.kind());
+    let places = schema
+        .types
+        .iter()
+        .map(|ty| ty.args.iter().position(is_payload));
+    let at = places.enumerate().find_map(|(ty, at)| Some((ty, at?)));
+    let mut writer = Writer::new(Vec::new(), from.manifest(), schema, options).unwrap();
+    for chunk in 0..from.chunks().len() {
+        let chunk = from.chunk(chunk).unwrap();
+        let each = chunk.events.len() / 4 + 1;
+        for part in chunk.events.chunks(each) {
+            for event in part {
+                writer.push(event.clone(), &chunk.tables).unwrap();
+            }
+            let mut last = part[part.len() - 1].clone();
+            if let Some((ty, at)) = at {
+                last.ty = TypeId(ty as u16);
+                last.args = vec![Value::Absent; at].into();
+                last.args.push(Value::Bytes(Blob::whole(noise(400_000))));
+                writer.push(last, &chunk.tables).unwrap();
+            }
+            writer.flush(&chunk.tables).unwrap();
+        }
+    }
+    let file = writer.seal(&Totals::default(), from.state()).unwrap();
+    Reader::from_bytes(file).unwrap()
+}
+
+/// Names of fields with arguments that some have.
+fn named(field: &Field) -> Vec<FieldRef> {
+    let arguments = [
+        "0", "1", "2", "path", "name", "src", "dst", "app", "PATH", "filename",
+    ];
+    let with = arguments.map(|argument| format!("{}[{argument}]", field.name));
+    let all = std::iter::once(field.name.to_owned()).chain(with);
+    all.filter_map(|name| FieldRef::parse(&name).ok()).collect()
+}
+
+#[test]
+fn what_a_field_says_is_in_the_filter_of_its_chunk() {
+    let kept = FIELDS
+        .iter()
+        .filter_map(|field| Some((field, Kept::of(field)?)));
+    let fields: Vec<(FieldRef, Kept)> = kept
+        .flat_map(|(field, kept)| named(field).into_iter().map(move |name| (name, kept)))
+        .collect();
+    let (mut chunks, mut asked) = (0_u64, 0_u64);
+    for path in captures() {
+        let reader = with_filters(&path);
+        for at in 0..reader.chunks().len() {
+            let pieces = reader.zone(at).unwrap().pieces;
+            assert!(pieces.bytes() > 0, "{}", path.display());
+            chunks += 1;
+            let chunk = reader.chunk(at).unwrap();
+            for event in &chunk.events {
+                let ctx = Ctx {
+                    manifest: reader.manifest(),
+                    schema: reader.schema(),
+                    tables: &chunk.tables,
+                    event,
+                    num: 1,
+                    first_ns: 0,
+                    previous_ns: 0,
+                };
+                let Some(ty) = ctx.ty() else { continue };
+                for (name, kept) in &fields {
+                    if !Kept::holds_for(name.field(), name.arg(), ty) {
+                        continue;
+                    }
+                    let texts = match name.value(&ctx) {
+                        None => continue,
+                        Some(FieldValue::Any(all)) => all,
+                        Some(one) => vec![one],
+                    };
+                    for text in texts {
+                        let text = text.text();
+                        asked += 1;
+                        for piece in kept.pieces(&text) {
+                            assert!(
+                                pieces.may_hold(piece),
+                                "{}: {name} says {:?}",
+                                path.display(),
+                                String::from_utf8_lossy(&text)
+                            );
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(chunks > 10 && asked > 10_000, "{chunks} {asked}");
 }
 
 /// Every field, with what some events have for it.
@@ -114,7 +225,13 @@ fn part(chance: &mut Chance, text: &str) -> String {
 }
 
 fn comparison(chance: &mut Chance, fields: &[Asked]) -> String {
-    let field = chance.of(fields);
+    // Each third of what is kept in strings.
+    let kept =
+        |asked: &&Asked| FieldRef::parse(&asked.name).is_ok_and(|f| Kept::of(f.field()).is_some());
+    let field = match chance.below(3) {
+        0 => *chance.of(&fields.iter().filter(kept).collect::<Vec<_>>()),
+        _ => chance.of(fields),
+    };
     let fitting: Vec<_> = OPERATORS
         .iter()
         .filter(|row| row.op.fits(field.ty))
@@ -132,6 +249,11 @@ fn comparison(chance: &mut Chance, fields: &[Asked]) -> String {
         (_, 1) => {
             let text = chance.of(&field.values).clone();
             part(chance, &text)
+        }
+        // Nearly what is there.
+        (_, 2) => {
+            let text = chance.of(&field.values).clone();
+            format!("{}zq", part(chance, &text))
         }
         _ => chance.of(&field.values).clone(),
     };
@@ -186,11 +308,16 @@ fn what_columns_answer_is_what_each_event_says_for_itself() {
         None => 400,
     };
     let captures = captures();
-    let each = wanted / captures.len() + 1;
+    // As they are, and with filters of texts in all of their chunks.
+    let sessions = captures.iter().flat_map(|path| {
+        let with = || Session::from_reader(with_filters(path));
+        [(path, open(path), open(path)), (path, with(), with())]
+    });
+    let each = wanted / captures.len() / 2 + 1;
     let (mut asked_so_far, mut refused, mut matched) = (0, 0, 0_u64);
-    for (nth, capture) in captures.iter().enumerate() {
+    let mut ruled_out = 0;
+    for (nth, (capture, naive, columns)) in sessions.enumerate() {
         let mut chance = Chance::of_capture(nth);
-        let (naive, columns) = (open(capture), open(capture));
         let fields = asked(&naive);
         let mut left = each;
         while left > 0 {
@@ -222,12 +349,22 @@ fn what_columns_answer_is_what_each_event_says_for_itself() {
                 let again = again.unwrap_or_else(|error| panic!("{text}: {error}"));
                 assert_eq!(again, *filter, "{text}");
                 let mut found = Vec::new();
-                scan(&columns, Some(filter), |ctx| found.push(ctx.num));
+                let progress = Progress::default();
+                let mut each = |ctx: &Ctx<'_>| {
+                    found.push(ctx.num);
+                    true
+                };
+                (columns.scan(Some(filter), None, 1, &progress, &mut each)).unwrap();
                 assert_eq!(found, expected, "{name}: {text}");
+                ruled_out += progress.work.by_text.load(Ordering::Relaxed);
                 asked_so_far += 1;
                 matched += u64::from(!found.is_empty());
             }
         }
     }
     assert!(asked_so_far >= wanted && matched > asked_so_far as u64 / 4);
+    assert!(
+        ruled_out > 20,
+        "{ruled_out} chunks were ruled out by their texts"
+    );
 }

@@ -43,6 +43,7 @@ fn captures(folder: &Path) -> Vec<PathBuf> {
         "v1/quiet-web.aft",
         "v1.3/lists.aft",
         "v1.4/keyframes.aft",
+        "v1.5/texts.aft",
     ] {
         let from = samples.join(name);
         let stem = from.file_stem().unwrap().to_str().unwrap().to_owned();

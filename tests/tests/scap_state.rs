@@ -247,7 +247,12 @@ fn copied(reader: &Reader) -> Reader {
 #[test]
 fn a_copy_begins_with_what_was_there() {
     let mut known = [0; 3];
-    for name in ["v1/break-in.aft", "v1.3/lists.aft", "v1.4/keyframes.aft"] {
+    for name in [
+        "v1/break-in.aft",
+        "v1.3/lists.aft",
+        "v1.4/keyframes.aft",
+        "v1.5/texts.aft",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
         let reader = Reader::open(&path.join(name)).unwrap();
         let state = reader.state();

@@ -269,6 +269,8 @@ pub(crate) struct ZoneRecord {
     pub types: Vec<u8>,
     pub procs: Vec<u8>,
     pub containers: Vec<u8>,
+    pub piece_hashes: u64,
+    pub piece_bits: Vec<u8>,
 }
 
 record! { ZoneRecord, ZoneRecord::default();
@@ -280,4 +282,6 @@ record! { ZoneRecord, ZoneRecord::default();
     6 types "Types used: per type a varint step from the one before and a varint count.";
     7 procs "Process rows used by events: varint steps.";
     8 containers "Containers of those processes, 0 for none else 1 + row: varint steps.";
+    9 piece_hashes "Of the filter of texts (7.7): bits set for each piece.";
+    10 piece_bits "Of the filter of texts (7.7): its bits, bit 0 the lowest of the first byte.";
 }

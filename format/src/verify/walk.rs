@@ -342,7 +342,7 @@ impl Walk<'_> {
         if !is_sealed {
             let body = Body::new(block.body())?;
             if self.checks.deep {
-                body.decode()?;
+                body.check_pieces(&body.decode()?.tables)?;
             }
             return Ok(body.zone);
         }
@@ -350,7 +350,7 @@ impl Walk<'_> {
         if self.report.looked_into {
             let opened = self.source.opened(self.at, self.tag)?;
             let body = Body::new(opened.body())?;
-            body.decode()?;
+            body.check_pieces(&body.decode()?.tables)?;
             same(
                 "number of the first event",
                 brief.first_num,

@@ -58,7 +58,8 @@ fn bodies_of_every_kind_of_block_may_be_anything() {
         .unwrap();
     writer.note(&Note::default()).unwrap();
     let more = writer.seal(&Totals::default(), &story.tables).unwrap();
-    let mut bodies: Vec<probe::Block> = [story.write(), signed(&story, &key(1)).0, more]
+    let texts = crate::pieces::capture();
+    let mut bodies: Vec<probe::Block> = [story.write(), signed(&story, &key(1)).0, more, texts]
         .iter()
         .flat_map(|file| probe::apart(file))
         .collect();

@@ -34,7 +34,7 @@ pub(crate) fn varint(mut value: u64) -> Vec<u8> {
     out
 }
 
-fn field(tag: u64, value: &[u8]) -> Vec<u8> {
+pub(crate) fn field(tag: u64, value: &[u8]) -> Vec<u8> {
     [varint(tag), varint(value.len() as u64), value.to_vec()].concat()
 }
 

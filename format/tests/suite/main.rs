@@ -15,6 +15,7 @@ mod fuzz;
 mod hostile;
 mod keyframes;
 mod lists;
+mod pieces;
 mod round_trip;
 mod story;
 mod twin;

@@ -73,6 +73,24 @@ fn the_conformance_reader_prints_the_same_twin_of_a_small_capture() {
 }
 
 #[test]
+fn the_conformance_reader_compares_filters_of_texts_with_what_is_there() {
+    let file = crate::pieces::capture();
+    compare(&file);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("capture.aft");
+    let lacking = crate::pieces::forged(&file, |bits| bits.iter_mut().for_each(|byte| *byte = 1));
+    std::fs::write(&path, lacking).unwrap();
+    let Some(output) = run("zstandard", &[], &path) else {
+        return;
+    };
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        !output.status.success() && said.contains("a filter of texts that lacks one"),
+        "{said}"
+    );
+}
+
+#[test]
 fn the_conformance_reader_prints_the_same_twin_of_a_capture_with_keyframes() {
     compare(&crate::keyframes::capture());
 }

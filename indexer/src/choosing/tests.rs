@@ -81,7 +81,12 @@ impl Chance {
 /// The samples, and one of them written anew in one chunk, most of whose types have lists of their own.
 fn sessions() -> Vec<(String, Session)> {
     let samples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples");
-    let names = ["v1/crash-loop.aft", "v1/break-in.aft", "v1.3/lists.aft"];
+    let names = [
+        "v1/crash-loop.aft",
+        "v1/break-in.aft",
+        "v1.3/lists.aft",
+        "v1.5/texts.aft",
+    ];
     let open = |name: &str| Reader::open(&samples.join(name)).unwrap();
     let mut all: Vec<(String, Session)> = names
         .iter()

@@ -88,7 +88,7 @@ fn printed(state: &Instant) -> String {
 #[test]
 fn a_replay_of_what_changes_something_gives_the_same_state_as_one_of_everything() {
     let samples = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../samples");
-    let folders = ["v1", "v1.3", "v1.4"].map(|name| samples.join(name));
+    let folders = ["v1", "v1.3", "v1.4", "v1.5"].map(|name| samples.join(name));
     let files = folders
         .iter()
         .flat_map(|folder| std::fs::read_dir(folder).unwrap());

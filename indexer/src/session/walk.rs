@@ -5,9 +5,10 @@ use super::work::{Progress, Work};
 use super::{Session, Span, bounds, lock};
 use crate::choosing::Choosing;
 use crate::index::Reach;
+use crate::source::Told;
 use afterimage_format::{Choose, Chunk, ErrorKind, Heads};
 use afterimage_model::{ContainerId, Ctx, Event, Schema, TypeDesc, TypeId};
-use afterimage_query::{Among, Evaluator, Filter};
+use afterimage_query::{Among, Evaluator, Filter, Needles};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -119,17 +120,26 @@ pub(crate) struct Walked {
 }
 
 impl Session {
-    /// Whether no event of a chunk can match or is wanted, by the types and containers it holds; counts why.
+    /// Whether no event of a chunk can match or is wanted, by the pieces of texts, the types and the containers it holds; counts why.
     fn is_ruled_out(
         &self,
-        filter: Option<&Filter>,
+        (filter, needles): (Option<&Filter>, Option<&Needles>),
         visitor: &mut dyn Visitor,
         work: &Work,
         at: usize,
     ) -> bool {
-        let Some((types, containers)) = self.source.zone(at) else {
+        let Some(told) = self.source.zone(at) else {
             return false;
         };
+        let Told {
+            types,
+            containers,
+            pieces,
+        } = told;
+        if needles.is_some_and(|needles| !needles.may_match(&types, &|p| pieces.may_hold(p))) {
+            Work::add(&work.by_text, 1);
+            return true;
+        }
         let may_match = |ty: TypeId| filter.is_none_or(|f| f.may_match_type(self.schema(), ty));
         let mut may = |ty: &TypeId| may_match(*ty) && visitor.wants(self.schema(), *ty);
         if !types.iter().any(&mut may) {
@@ -303,6 +313,7 @@ impl Session {
             range,
         } = asked;
         let reach = self.reach(filter);
+        let needles = filter.and_then(|filter| filter.needles(self.schema()));
         let work = &*progress.work;
         let mut looked = 0u64;
         let mut previous_ns = None;
@@ -336,7 +347,8 @@ impl Session {
             if unreached {
                 Work::add(&work.by_index, 1);
             }
-            let ruled_out = unreached || self.is_ruled_out(filter, visitor, work, at);
+            let ruled_out =
+                unreached || self.is_ruled_out((filter, needles.as_ref()), visitor, work, at);
             let found = if ruled_out {
                 None
             } else {

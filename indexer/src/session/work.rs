@@ -15,6 +15,8 @@ pub struct Work {
     pub by_type: AtomicU64,
     /// Chunks that hold no container whose events could match.
     pub by_container: AtomicU64,
+    /// Chunks whose strings do not hold what every match must, by the filters of texts in their zone maps.
+    pub by_text: AtomicU64,
     /// Chunks in which the index knows no process and no file that could match.
     pub by_index: AtomicU64,
     /// Chunks in which no event could match by the rows they may point at, or by what is known without arguments and results;
@@ -49,12 +51,13 @@ impl Work {
     }
 
     /// Each count with what it is of, in the order of the work.
-    pub fn counts(&self) -> [(&'static str, u64); 13] {
+    pub fn counts(&self) -> [(&'static str, u64); 14] {
         [
             ("chunks", &self.chunks),
             ("skipped: outside the time span", &self.outside),
             ("skipped: by the types of their events", &self.by_type),
             ("skipped: by their containers", &self.by_container),
+            ("skipped: by the texts in their strings", &self.by_text),
             ("skipped: by the index", &self.by_index),
             ("skipped: by their rows, arguments not read", &self.by_head),
             ("unreadable", &self.unreadable),

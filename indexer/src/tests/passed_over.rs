@@ -168,8 +168,8 @@ proptest! {
             }).unwrap();
             prop_assert_eq!(&found, &plain);
             let counts = progress.work.counts();
-            prop_assert_eq!(counts[0].1, counts[1..8].iter().map(|count| count.1).sum::<u64>());
-            prop_assert_eq!(counts[10].1, plain.len() as u64);
+            prop_assert_eq!(counts[0].1, counts[1..9].iter().map(|count| count.1).sum::<u64>());
+            prop_assert_eq!(counts[11].1, plain.len() as u64);
         }
     }
 }
