@@ -37,6 +37,7 @@
 
 mod aggregate;
 mod alerts;
+mod alike;
 mod cell;
 mod chain;
 mod choosing;
@@ -76,6 +77,7 @@ mod timeline;
 mod tree;
 mod typed;
 
+pub use alike::Summing;
 /// A remark in a capture, by a person or a program.
 pub use afterimage_format::Note;
 pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};

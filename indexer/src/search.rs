@@ -2,9 +2,11 @@
 
 mod lists;
 mod rank;
+mod sums;
 
 pub(crate) use rank::Pile;
 
+use crate::alike::Alike;
 use crate::error::Error;
 use crate::index::{About, Ask, Entry, Gather, Index, Kind, Refused, Tally, Thing, Times};
 use crate::index::{about, apart, gather};
@@ -13,7 +15,7 @@ use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{Ctx, Event, EventFlags, TypeId};
-use afterimage_query::{Among, Filter};
+use afterimage_query::{Among, Evaluator, Filter};
 use hashbrown::HashMap;
 use lists::{Meant, Met, Told, nobody};
 use rank::{Best, hit};
@@ -113,16 +115,24 @@ impl Visitor for Collecting<'_, '_> {
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
-        self.settle();
-        let (pile, limit) = (&self.pile, self.limit);
-        self.parts.glance_at_chunk(|| Hits {
-            complete: false,
-            ..pile.ranked(limit)
-        });
-        self.counted = false;
+        self.begin_chunk();
         let (told, rows) = (self.meant).rows(&mut self.gather, chunk, heads, among)?;
         self.told = Some(told);
         Ok(rows)
+    }
+
+    fn counts_sorts(&self) -> bool {
+        true
+    }
+
+    fn sums(
+        &mut self,
+        chunk: usize,
+        alike: &Alike,
+        lists: (&Heads<'_>, &Among<'_>),
+        evaluator: Option<&mut Evaluator>,
+    ) -> Result<bool, ErrorKind> {
+        self.sum(chunk, alike, lists, evaluator)
     }
 
     /// Counts by process and file, and what arguments say by that, too. Left are events that are read by rules of their own.

@@ -3,12 +3,14 @@
 //! renamed into place at the end.
 
 use super::about::{about, apart};
+use super::alike;
 use super::block::Entry;
 use super::gather::Gather;
 use super::pyramid::Counting;
 use super::sidecar::{Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
 use super::things::{Tally, Thing};
+use crate::alike::{Alike, Summing};
 use crate::instant::{self, Pressed, Spacing, States};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
@@ -47,6 +49,8 @@ pub struct Indexing {
     pub keep_every: usize,
     /// How far apart states of the capture are kept, from which what there was at an instant is told.
     pub states: Spacing,
+    /// Of which chunks the sorts of events are kept, so that a word with a condition is counted without a look at events.
+    pub sorts: Summing,
 }
 
 impl Default for Indexing {
@@ -56,6 +60,7 @@ impl Default for Indexing {
             anew: false,
             keep_every: KEEP_EVERY,
             states: Spacing::default(),
+            sorts: Summing::default(),
         }
     }
 }
@@ -83,6 +88,7 @@ pub struct Built {
 struct Gathered {
     things: Vec<(Thing, Tally)>,
     counts: Counting,
+    alike: Option<Alike>,
 }
 
 /// The things of a chunk.
@@ -112,6 +118,7 @@ struct Heap {
     bytes: usize,
     chunks: Vec<Covered>,
     counts: Counting,
+    alike: alike::Found,
 }
 
 impl Heap {
@@ -147,7 +154,13 @@ impl Heap {
     }
 
     /// Writes everything as a file of its own.
-    fn write(&mut self, path: &Path, identity: &Identity, key: &[u8; 32]) -> io::Result<()> {
+    fn write(
+        &mut self,
+        path: &Path,
+        identity: &Identity,
+        key: &[u8; 32],
+        sorts: Summing,
+    ) -> io::Result<()> {
         let mut out = Out::create(path)?;
         for entry in self.entries() {
             out.push(&entry, QUICK)?;
@@ -156,6 +169,7 @@ impl Heap {
         out.head.chunks = std::mem::take(&mut self.chunks);
         let mut counts = std::mem::take(&mut self.counts);
         out.head.pyramid = Some(out.part(&counts.raw(), QUICK)?);
+        self.alike.write(&mut out, sorts, QUICK)?;
         out.finish(key, QUICK)
     }
 }
@@ -303,24 +317,25 @@ pub fn build(
         if let Ok(found) = found {
             heap.add(at, found.things);
             heap.counts.absorb(found.counts);
+            heap.alike.add(at, info.events, found.alike);
         }
         let due = heap.chunks.len() >= how.keep_every.max(1) && at + 1 < session.chunks().len();
         if (heap.bytes > MEMORY || due) && files.len() < MOST_FILES {
             let path = shop.stretch(at + 1 - heap.chunks.len());
-            heap.write(&path, &identity, &keeper.key)?;
+            heap.write(&path, &identity, &keeper.key, how.sorts)?;
             files.push(In::open(&path, &keeper.key).map_err(io::Error::other)?);
         }
         Ok(())
     };
     // Of states each is made of the one before, so it is one thread's work: one of its own, where there may be several.
     let states = if how.threads <= 1 {
-        run(session, resumed, how.threads, progress, &mut each)?;
+        run(session, resumed, how, progress, &mut each)?;
         instant::make(session, how.states, &Arc::default(), progress)?
     } else {
         let stop = Arc::default();
         std::thread::scope(|scope| {
             let making = scope.spawn(|| instant::make(session, how.states, &stop, progress));
-            let ran = run(session, resumed, how.threads, progress, &mut each);
+            let ran = run(session, resumed, how, progress, &mut each);
             stop.store(ran.is_err(), Ordering::Relaxed);
             let made = making.join();
             let made = made.unwrap_or_else(|_| Err(io::Error::other("a state could not be made")));
@@ -329,7 +344,7 @@ pub fn build(
     };
     let place = shop.folder.join("new");
     let made = (files, heap, states);
-    let mut built = finish(session, &shop, made, &identity, keeper, &place)?;
+    let mut built = finish(session, &shop, made, &identity, (keeper, how.sorts), &place)?;
     std::fs::rename(&place, &shop.target)?;
     if let Some(parent) = shop
         .target
@@ -350,10 +365,11 @@ type Take<'t> = &'t mut dyn FnMut(usize, Result<Gathered, String>) -> io::Result
 fn run(
     session: &Session,
     from: usize,
-    threads: usize,
+    how: &Indexing,
     progress: &Progress,
     take: Take<'_>,
 ) -> io::Result<()> {
+    let threads = how.threads;
     let all = session.chunks().len();
     let next = AtomicUsize::new(from);
     let done = AtomicUsize::new(from);
@@ -379,7 +395,12 @@ fn run(
                     let found = gather(session, at, &mut things, |event, socket| {
                         counts.event(&lanes, event, socket);
                     });
-                    let found = found.map(|things| Gathered { things, counts });
+                    let alike = Alike::of(session, at, &mut things, how.sorts);
+                    let found = found.map(|things| Gathered {
+                        things,
+                        counts,
+                        alike,
+                    });
                     if send.send((at, found)).is_err() {
                         return;
                     }
@@ -421,7 +442,7 @@ fn finish(
     shop: &Workshop,
     (files, mut heap, states): (Vec<In>, Heap, States),
     identity: &Identity,
-    keeper: &Keeper,
+    (keeper, sorts): (&Keeper, Summing),
     place: &Path,
 ) -> io::Result<Built> {
     let mut counts = Counting::default();
@@ -469,6 +490,10 @@ fn finish(
     }
     out.head.text = parts;
     out.head.pyramid = Some(out.part(&counts.bytes(), DENSE)?);
+    for file in &files {
+        alike::take_over(&mut out, file, DENSE)?;
+    }
+    heap.alike.write(&mut out, sorts, DENSE)?;
     if !states.common.is_empty() {
         out.head.states = Some(out.part(&states.common, DENSE)?);
         let mut put = |(packed, raw): &Pressed| out.pressed(packed, *raw);

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"AFTIDX01";
 
 /// Version of what the bytes mean; another one is made anew.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Bytes behind the head: its seal, its length, the magic.
 const TAIL: usize = 32 + 8 + 8;
@@ -266,6 +266,8 @@ pub(crate) struct Head {
     pub states: Option<Part>,
     pub state_parts: Vec<Part>,
     pub row_parts: Vec<Part>,
+    /// Sorts of events of some chunks, each part with the first of these.
+    pub alike: Vec<(Part, u32)>,
     /// Of a folder's catalogue: its captures.
     pub members: Option<Part>,
 }

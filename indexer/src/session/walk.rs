@@ -3,6 +3,7 @@
 
 use super::work::{Progress, Work};
 use super::{Session, Span, bounds, lock};
+use crate::alike::Alike;
 use crate::choosing::Choosing;
 use crate::index::Reach;
 use afterimage_format::{Choose, Chunk, ErrorKind, Heads};
@@ -78,6 +79,24 @@ pub trait Visitor {
         rows: Option<Vec<u64>>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         Ok(rows)
+    }
+    /// Counts what is of interest among the events of a chunk, the so-maniest, by sorts of them, all of which are within the span
+    /// and not hidden; `evaluator` says which match. Says whether nothing is left to be told by lists or events.
+    ///
+    /// # Errors
+    /// When a list cannot be read.
+    fn sums(
+        &mut self,
+        _chunk: usize,
+        _alike: &Alike,
+        _lists: (&Heads<'_>, &Among<'_>),
+        _evaluator: Option<&mut Evaluator>,
+    ) -> Result<bool, ErrorKind> {
+        Ok(false)
+    }
+    /// Whether [`Visitor::sums`] counts.
+    fn counts_sorts(&self) -> bool {
+        false
     }
     /// Whether anything is left out by [`Visitor::rows`], [`Visitor::count`] or [`Visitor::may_want`].
     fn sifts(&self) -> bool {
@@ -155,6 +174,7 @@ impl Session {
         is_whole: bool,
         evaluator: &mut Option<Evaluator>,
         visitor: &mut dyn Visitor,
+        work: &Work,
     ) -> Result<Asked, String> {
         if evaluator.is_none() && !visitor.sifts() {
             let chunk = self.chunk(at)?;
@@ -177,7 +197,9 @@ impl Session {
         if let Some(why) = lock(&self.unreadable).get(&at) {
             return Err(why.clone());
         }
-        match self.source.pick(at, &mut choosing) {
+        let picked = self.source.pick(at, &mut choosing);
+        Work::add(&work.by_sorts, u64::from(choosing.summed));
+        match picked {
             Ok(found) => {
                 let found =
                     found.map(|found| (Events::Picked(Box::new(found.chunk)), found.places));
@@ -343,7 +365,7 @@ impl Session {
                 Work::add(&work.events, info.events);
                 let is_whole = info.first_num >= from
                     && span.is_none_or(|(start, end)| start <= first && last <= end);
-                self.chosen(at, is_whole, evaluator, visitor)
+                self.chosen(at, is_whole, evaluator, visitor, work)
                     .inspect_err(|_| Work::add(&work.unreadable, 1))
                     .inspect(|found| {
                         let counter = if found.is_some() {

@@ -20,6 +20,8 @@ pub struct Work {
     /// Chunks in which no event could match by the rows they may point at, or by what is known without arguments and results;
     /// those were not read.
     pub by_head: AtomicU64,
+    /// Those of them whose events were counted by the sorts of events that the index keeps.
+    pub by_sorts: AtomicU64,
     /// Chunks that could not be read.
     pub unreadable: AtomicU64,
     /// Chunks whose events were read, at least those of the types that could match.
@@ -49,7 +51,7 @@ impl Work {
     }
 
     /// Each count with what it is of, in the order of the work.
-    pub fn counts(&self) -> [(&'static str, u64); 13] {
+    pub fn counts(&self) -> [(&'static str, u64); 14] {
         [
             ("chunks", &self.chunks),
             ("skipped: outside the time span", &self.outside),
@@ -57,6 +59,7 @@ impl Work {
             ("skipped: by their containers", &self.by_container),
             ("skipped: by the index", &self.by_index),
             ("skipped: by their rows, arguments not read", &self.by_head),
+            ("of those counted by sorts of events", &self.by_sorts),
             ("unreadable", &self.unreadable),
             ("read", &self.read),
             ("events in chunks that were looked into", &self.events),
