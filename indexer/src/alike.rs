@@ -27,7 +27,7 @@ impl Default for Summing {
     fn default() -> Summing {
         Summing {
             events: 4096,
-            alike: 16,
+            alike: 8,
             bytes: 60_000,
         }
     }
@@ -130,7 +130,10 @@ impl Alike {
     }
 
     /// What arguments hold: a type by place, whether the first argument is 2, and what holds what.
-    pub(crate) fn says(&self, number: usize) -> Option<(usize, bool, SmallVec<[(usize, Held); 2]>)> {
+    pub(crate) fn says(
+        &self,
+        number: usize,
+    ) -> Option<(usize, bool, SmallVec<[(usize, Held); 2]>)> {
         let says = self.said.get(number)?;
         let args = says.args.iter();
         let args = args.map(|(slot, code)| (usize::from(*slot), held(*code)));

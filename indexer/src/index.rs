@@ -8,6 +8,7 @@ mod build;
 mod count;
 mod folder;
 mod gather;
+mod halted;
 mod pyramid;
 mod sidecar;
 #[cfg(test)]

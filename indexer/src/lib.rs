@@ -77,9 +77,9 @@ mod timeline;
 mod tree;
 mod typed;
 
-pub use alike::Summing;
 /// A remark in a capture, by a person or a program.
 pub use afterimage_format::Note;
+pub use alike::Summing;
 pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 pub use document::Form;
 pub use error::Error;

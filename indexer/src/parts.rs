@@ -9,7 +9,7 @@ pub type Taker<'a, T> = Option<&'a mut dyn FnMut(T)>;
 const EVERY: Duration = Duration::from_millis(200);
 
 /// How long after the beginning the first part of an answer is handed out that comes chunk by chunk: a reader does not notice.
-const SOON: Duration = Duration::from_millis(50);
+const SOON: Duration = Duration::from_millis(5);
 
 /// Events between two looks at the clock.
 const GLANCE: u32 = 4096;
@@ -55,6 +55,17 @@ impl<'a, T> Parts<'a, T> {
         if let Some(taker) = &mut self.taker {
             Parts::hand_out(&mut self.due, taker, make);
         }
+    }
+
+    /// Whether anybody is given any.
+    pub fn are_wanted(&self) -> bool {
+        self.taker.is_some()
+    }
+
+    /// Hands out what `make` gives at once.
+    pub fn now(&mut self, make: impl FnOnce() -> T) {
+        self.due = Instant::now();
+        self.glance_at_chunk(make);
     }
 
     fn hand_out(due: &mut Instant, taker: &mut dyn FnMut(T), make: impl FnOnce() -> T) {

@@ -1,6 +1,7 @@
 //! Search: things by their words, ranked, with where and when they were met. With an index or without, the answer is the same.
 
 mod lists;
+mod order;
 mod rank;
 mod sums;
 
@@ -18,9 +19,11 @@ use afterimage_model::{Ctx, Event, EventFlags, TypeId};
 use afterimage_query::{Among, Evaluator, Filter};
 use hashbrown::HashMap;
 use lists::{Meant, Met, Told, nobody};
+use order::Counting;
 use rank::{Best, hit};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 
 /// Most things that are kept while an answer is made.
 pub const MOST_HITS: usize = 500_000;
@@ -76,6 +79,8 @@ struct Collecting<'a, 't> {
     /// Who is shown what was found so far, and how many of the best.
     parts: Parts<'t, Hits>,
     limit: usize,
+    /// Where what was found goes to be gathered, if not here.
+    away: Option<SyncSender<Vec<(Thing, Tally)>>>,
 }
 
 impl<'a, 't> Collecting<'a, 't> {
@@ -94,10 +99,20 @@ impl<'a, 't> Collecting<'a, 't> {
             only_args: false,
             parts: Parts::of_chunks(taker),
             limit,
+            away: None,
         }
     }
 
     fn settle(&mut self) {
+        if let Some(away) = &self.away {
+            let mut found = self.gather.take();
+            found.retain(|(thing, _)| self.meant.is(thing));
+            // Whoever gathers waits for the last of them.
+            if !found.is_empty() && away.send(found).is_err() {
+                self.away = None;
+            }
+            return;
+        }
         for (thing, tally) in self.gather.take() {
             self.pile.add(self.meant.ask, &thing, &tally);
         }
@@ -339,18 +354,7 @@ impl Index {
 impl Session {
     /// Where things that are meant are met; `None` when that is not known.
     fn met(&self, ask: &Ask) -> Option<Met> {
-        let index = self
-            .index()
-            .filter(|_| ask.has_text() && !self.shows_internal())?;
-        let mut met = Met::new(&index.nowhere());
-        let each = |_, entry: &Entry| {
-            if ask.score(&entry.thing).is_some() {
-                met.add(&entry.thing, &entry.chunks);
-            }
-            true
-        };
-        index.candidates(Some(ask), each).ok()?;
-        Some(met)
+        Some(self.met_and_best(ask)?.0)
     }
 
     /// The conditions of what is asked, for this capture.
@@ -389,20 +393,29 @@ impl Session {
         {
             return Ok(hits);
         }
-        let met = if walks { self.met(ask) } else { None };
+        let known = if walks { self.met_and_best(ask) } else { None };
+        let (met, best) = known.unzip();
         let meant = Meant::new(ask, met.as_ref());
         let mut collecting = Collecting::new(self, meant, (limit, taker));
         let complete;
         if walks {
-            let walked = self.walk_in(
-                met.as_ref().map(|met| &met.chunks),
-                filter.as_ref(),
+            let how = Counting {
+                filter: filter.as_ref(),
                 span,
-                1,
+                met: met.as_ref(),
                 progress,
-                &mut collecting,
-            );
-            complete = walked.complete;
+                limit,
+            };
+            complete = match filter.as_ref().is_some_and(Filter::is_ordered) {
+                false => self.count_chunks(&how, best, &mut collecting),
+                // What it says of an event depends on the one before.
+                true => {
+                    let chunks = how.met.map(|met| &met.chunks);
+                    let filter = filter.as_ref();
+                    let walked = self.walk_in(chunks, filter, span, 1, progress, &mut collecting);
+                    walked.complete
+                }
+            };
             collecting.settle();
         } else {
             let pile = &mut collecting.pile;

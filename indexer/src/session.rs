@@ -4,6 +4,7 @@ mod walk;
 mod work;
 
 pub use walk::Visitor;
+pub(crate) use walk::Within;
 pub use work::{Progress, Work};
 
 use crate::alike::Alike;

@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, PoisonError};
 
 /// Sorts after which a part ends.
-const PART: usize = 16 << 10;
+const PART: usize = 4 << 10;
 
 /// Most bytes of a part before compression.
 const MOST_RAW: u64 = 32 << 20;
@@ -51,12 +51,7 @@ impl Found {
     }
 
     /// Writes those that are worth most, as many as they may be.
-    pub fn write(
-        &mut self,
-        out: &mut Out,
-        summing: Summing,
-        level: i32,
-    ) -> io::Result<()> {
+    pub fn write(&mut self, out: &mut Out, summing: Summing, level: i32) -> io::Result<()> {
         let Found { chunks, events } = std::mem::take(self);
         let mut order: Vec<(u64, u32, u64)> = (chunks.iter())
             .map(|(at, (events, alike))| {

@@ -6,12 +6,13 @@ use super::about::{about, apart};
 use super::alike;
 use super::block::Entry;
 use super::gather::Gather;
+use super::halted;
 use super::pyramid::Counting;
 use super::sidecar::{Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
 use super::things::{Tally, Thing};
 use crate::alike::{Alike, Summing};
-use crate::instant::{self, Pressed, Spacing, States};
+use crate::instant::{self, Pressed, Resuming, Spacing, States};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
 use afterimage_model::Event;
@@ -80,6 +81,8 @@ pub struct Built {
     pub chunks: usize,
     /// Chunks that an earlier index, or one that was interrupted, had gone through.
     pub resumed: usize,
+    /// Chunks behind which an interrupted run had kept what states are made of.
+    pub states_resumed: usize,
     /// Chunks that could not be read.
     pub unreadable: usize,
 }
@@ -327,14 +330,37 @@ pub fn build(
         }
         Ok(())
     };
+    let aside = |halted: &[u8], chunks: usize, made: &States| {
+        let of = (&identity, &keeper.key);
+        halted::write(&shop.folder, session, of, (halted, chunks, made))
+    };
+    let mut keep = aside;
+    let mut resuming = Resuming {
+        from: match how.anew {
+            true => None,
+            false => halted::read(&shop.folder, session, capture, &keeper.key),
+        },
+        every: how.keep_every.max(1),
+        resumed: 0,
+        keep: &mut keep,
+    };
     // Of states each is made of the one before, so it is one thread's work: one of its own, where there may be several.
     let states = if how.threads <= 1 {
         run(session, resumed, how, progress, &mut each)?;
-        instant::make(session, how.states, &Arc::default(), progress)?
+        instant::make(
+            session,
+            how.states,
+            &Arc::default(),
+            progress,
+            &mut resuming,
+        )?
     } else {
         let stop = Arc::default();
         std::thread::scope(|scope| {
-            let making = scope.spawn(|| instant::make(session, how.states, &stop, progress));
+            let making = {
+                let (stop, resuming) = (&stop, &mut resuming);
+                scope.spawn(move || instant::make(session, how.states, stop, progress, resuming))
+            };
             let ran = run(session, resumed, how, progress, &mut each);
             stop.store(ran.is_err(), Ordering::Relaxed);
             let made = making.join();
@@ -342,6 +368,7 @@ pub fn build(
             ran.and(made)
         })?
     };
+    let states_resumed = resuming.resumed;
     let place = shop.folder.join("new");
     let made = (files, heap, states);
     let mut built = finish(session, &shop, made, &identity, (keeper, how.sorts), &place)?;
@@ -356,6 +383,7 @@ pub fn build(
     shop.clear();
     built.place.clone_from(&shop.target);
     (built.chunks, built.resumed) = (chunks, resumed);
+    built.states_resumed = states_resumed;
     Ok(built)
 }
 

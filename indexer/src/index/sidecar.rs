@@ -413,8 +413,8 @@ impl In {
         Ok(In { file, head, len })
     }
 
-    /// The bytes of a part, checked and decompressed.
-    pub fn part(&self, part: &Part, most: u64) -> Result<Vec<u8>, Refused> {
+    /// The bytes of a part, checked, as they stand there.
+    pub fn packed(&self, part: &Part, most: u64) -> Result<Vec<u8>, Refused> {
         if part.raw > most || part.len > self.len || part.offset > self.len - part.len {
             return Err(Refused::Damaged);
         }
@@ -423,6 +423,12 @@ impl In {
         if blake3::hash(&packed) != blake3::Hash::from_bytes(part.hash) {
             return Err(Refused::Damaged);
         }
+        Ok(packed)
+    }
+
+    /// The bytes of a part, checked and decompressed.
+    pub fn part(&self, part: &Part, most: u64) -> Result<Vec<u8>, Refused> {
+        let packed = self.packed(part, most)?;
         let raw =
             zstd::bulk::decompress(&packed, part.raw as usize).map_err(|_| Refused::Damaged)?;
         (raw.len() as u64 == part.raw)

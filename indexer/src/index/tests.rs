@@ -231,8 +231,8 @@ fn words_with_conditions_are_counted_by_sorts_of_events() {
     for query in [
         "nginx AND evt.cpu=0",
         "nginx AND thread.tid>0",
-        "etc AND evt.arg.path contains shadow",
-        "etc AND evt.latency>=0",
+        "username AND evt.arg.path contains UserName",
+        "etc AND not evt.latency>=0",
     ] {
         assert_eq!(by_sorts(query).0, 0, "{query}");
     }

@@ -24,8 +24,14 @@ impl Best {
     }
 
     pub fn add(&mut self, ask: &Ask, number: u64, entry: &Entry) {
-        let kind = entry.thing.kind().filter(|kind| *kind != Kind::Flow);
-        let Some((kind, score)) = kind.zip(ask.score(&entry.thing)) else {
+        if let Some(score) = ask.score(&entry.thing) {
+            self.add_scored(score, number, entry);
+        }
+    }
+
+    /// As [`Best::add`], of one that is meant, and how well it fits.
+    pub fn add_scored(&mut self, score: u32, number: u64, entry: &Entry) {
+        let Some(kind) = entry.thing.kind().filter(|kind| *kind != Kind::Flow) else {
             return;
         };
         self.found += 1;
@@ -77,6 +83,10 @@ impl Pile {
             return;
         }
         self.found.insert(thing.clone(), (found, tally.clone()));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.

@@ -1,6 +1,6 @@
 //! Counting by sorts of events: what an index keeps of chunks in which many events are alike.
 
-use super::{Collecting, Hits};
+use super::Collecting;
 use crate::alike::{Alike, Lacks, Sorts};
 use crate::index::Times;
 use crate::search::lists::{holds, nobody, put};
@@ -13,11 +13,7 @@ impl Collecting<'_, '_> {
     /// Begins a chunk: hands out what was found so far, if it is time.
     pub(super) fn begin_chunk(&mut self) {
         self.settle();
-        let (pile, limit) = (&self.pile, self.limit);
-        self.parts.glance_at_chunk(|| Hits {
-            complete: false,
-            ..pile.ranked(limit)
-        });
+        self.glance();
         self.counted = false;
     }
 
@@ -31,7 +27,8 @@ impl Collecting<'_, '_> {
         evaluator: Option<&mut Evaluator>,
     ) -> Result<bool, ErrorKind> {
         self.begin_chunk();
-        let Some(told) = (self.meant).told_of_sorts(&mut self.gather, chunk, heads, among, alike)?
+        let Some(told) =
+            (self.meant).told_of_sorts(&mut self.gather, chunk, heads, among, alike)?
         else {
             return Ok(false);
         };

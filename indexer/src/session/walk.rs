@@ -117,6 +117,15 @@ pub trait Visitor {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool;
 }
 
+/// What a walk over single chunks asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'a> {
+    pub filter: Option<&'a Filter>,
+    pub span: Span,
+    /// In chunks that all of these hold; of the filter's own the walk asks no more.
+    pub reaches: &'a [&'a Reach],
+}
+
 /// What a walk asks for.
 #[derive(Clone, Copy)]
 struct Asking<'a> {
@@ -127,6 +136,8 @@ struct Asking<'a> {
     from: u64,
     /// Of these alone.
     range: (usize, usize),
+    /// Where the filter may match, if that is known already.
+    reaches: Option<&'a [&'a Reach]>,
 }
 
 /// How a walk went.
@@ -214,7 +225,7 @@ impl Session {
     }
 
     /// Where events may match, as far as the index knows. It does not know events of a recorder's own books.
-    fn reach(&self, filter: Option<&Filter>) -> Option<Reach> {
+    pub(crate) fn reach(&self, filter: Option<&Filter>) -> Option<Reach> {
         let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
         index.reach(filter?)
     }
@@ -266,6 +277,7 @@ impl Session {
                 span,
                 from,
                 range: (0, usize::MAX),
+                reaches: None,
             };
             self.walk_chunks(asked, progress, visitor, &mut decode)
         })
@@ -285,8 +297,30 @@ impl Session {
             span,
             from: 1,
             range: (range.start, range.end),
+            reaches: None,
         };
         self.walk_chunks(asked, progress, visitor, &mut |_| {})
+    }
+
+    /// Shows every matching event of one chunk. Says whether it was not cancelled.
+    pub(crate) fn walk_one(
+        &self,
+        at: usize,
+        within: Within<'_>,
+        evaluator: &mut Option<Evaluator>,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> bool {
+        let asked = Asking {
+            chunks: None,
+            filter: within.filter,
+            span: within.span,
+            from: 1,
+            range: (at, at.saturating_add(1)),
+            reaches: Some(within.reaches),
+        };
+        let walked = self.walk_with(asked, evaluator, progress, visitor, &mut |_| {});
+        walked.complete
     }
 
     /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
@@ -323,8 +357,13 @@ impl Session {
             span,
             from,
             range,
+            reaches,
         } = asked;
-        let reach = self.reach(filter);
+        let reach = match reaches {
+            Some(_) => None,
+            None => self.reach(filter),
+        };
+        let known = reaches.unwrap_or_default();
         let work = &*progress.work;
         let mut looked = 0u64;
         let mut previous_ns = None;
@@ -353,7 +392,7 @@ impl Session {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             }
-            let mut reaches = reach.iter().chain(chunks);
+            let mut reaches = (reach.iter().chain(chunks)).chain(known.iter().copied());
             let unreached = reaches.any(|reach| !reach.holds(at));
             if unreached {
                 Work::add(&work.by_index, 1);

@@ -59,7 +59,6 @@ impl Work {
             ("skipped: by their containers", &self.by_container),
             ("skipped: by the index", &self.by_index),
             ("skipped: by their rows, arguments not read", &self.by_head),
-            ("of those counted by sorts of events", &self.by_sorts),
             ("unreadable", &self.unreadable),
             ("read", &self.read),
             ("events in chunks that were looked into", &self.events),
@@ -67,6 +66,7 @@ impl Work {
             ("events that matched", &self.matched),
             ("tests of texts in arguments", &self.texts),
             ("distinct texts looked at for those", &self.tested),
+            ("chunks counted by sorts of events", &self.by_sorts),
         ]
         .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
     }
