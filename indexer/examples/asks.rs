@@ -139,6 +139,8 @@ fn main() -> Result<(), Failure> {
         ms(began),
         session.events()
     );
+    // The same for all, warm from here on.
+    let index = session.index().ok_or("the index is not used")?;
     let hits = index.search(&Ask::parse("re:.")?, SAMPLE)?;
     let mut chance = Chance(TestRng::from_seed(RngAlgorithm::XorShift, &[9; 16]));
     let (words, pairs) = words(&hits.hits, &mut chance);

@@ -36,6 +36,9 @@ impl Default for Summing {
 /// Bytes that a sort takes, compressed, roughly.
 pub(crate) const BYTES: u64 = 6;
 
+/// Arguments of an event by number, each with what it holds.
+pub(crate) type HeldArgs = SmallVec<[(usize, Held); 2]>;
+
 /// What arguments of an event hold that has text: a type by place, whether the first argument is 2, as of standard error, and
 /// each such argument with what it holds.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Encode, Decode)]
@@ -130,10 +133,7 @@ impl Alike {
     }
 
     /// What arguments hold: a type by place, whether the first argument is 2, and what holds what.
-    pub(crate) fn says(
-        &self,
-        number: usize,
-    ) -> Option<(usize, bool, SmallVec<[(usize, Held); 2]>)> {
+    pub(crate) fn says(&self, number: usize) -> Option<(usize, bool, HeldArgs)> {
         let says = self.said.get(number)?;
         let args = says.args.iter();
         let args = args.map(|(slot, code)| (usize::from(*slot), held(*code)));

@@ -1,7 +1,7 @@
 //! Which events of a chunk have to do with things that are meant, told from the chunk's lists: from the rows of their processes and
 //! files, and from the texts and payloads that their arguments hold, each of which is asked once, however many events hold it.
 
-use crate::alike::Alike;
+use crate::alike::{Alike, HeldArgs};
 use crate::index::{Ask, Gather, Kind, Reach, Thing};
 use afterimage_format::{ErrorKind, Heads, Held};
 use afterimage_model::{ArgKind, Event, File, FileId, FileKind, TypeDesc, TypeId, Value};
@@ -63,7 +63,7 @@ pub(super) struct Meant<'a> {
 struct Said {
     ty: usize,
     is_second: bool,
-    args: SmallVec<[(usize, Held); 2]>,
+    args: HeldArgs,
 }
 
 /// What the lists of a chunk tell of its events.
@@ -332,7 +332,7 @@ impl<'a> Meant<'a> {
         one: &One<'_>,
         steps: &[(usize, ArgKind)],
         held: &dyn Fn(usize) -> Option<Held>,
-    ) -> Result<Option<SmallVec<[(usize, Held); 2]>>, ErrorKind> {
+    ) -> Result<Option<HeldArgs>, ErrorKind> {
         let mut said = SmallVec::new();
         let (mut odd, mut is_error) = (false, false);
         for (slot, kind) in steps {

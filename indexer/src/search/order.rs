@@ -202,6 +202,9 @@ impl Collecting<'_, '_> {
 
     /// Hands out what was found so far, if it is time.
     pub(super) fn glance(&mut self) {
+        if self.pile.is_empty() && self.parts.may_wait() {
+            return;
+        }
         let (pile, limit) = (&self.pile, self.limit);
         (self.parts).glance_at_chunk(|| Collecting::so_far(pile, limit));
     }
