@@ -114,7 +114,9 @@ impl<'a, 't> Collecting<'a, 't> {
             return;
         }
         for (thing, tally) in self.gather.take() {
-            self.pile.add(self.meant.ask, &thing, &tally);
+            if self.meant.is(&thing) {
+                self.pile.add(self.meant.ask, &thing, &tally);
+            }
         }
     }
 }
@@ -427,7 +429,7 @@ impl Session {
         Ok(Hits {
             complete,
             indexed,
-            ..collecting.pile.ranked(limit)
+            ..collecting.pile.ranked(ask, limit)
         })
     }
 

@@ -193,10 +193,10 @@ impl Session {
 }
 
 impl Collecting<'_, '_> {
-    fn so_far(pile: &super::Pile, limit: usize) -> Hits {
+    fn so_far(ask: &Ask, pile: &super::Pile, limit: usize) -> Hits {
         Hits {
             complete: false,
-            ..pile.ranked(limit)
+            ..pile.ranked(ask, limit)
         }
     }
 
@@ -205,15 +205,15 @@ impl Collecting<'_, '_> {
         if self.pile.is_empty() && self.parts.may_wait() {
             return;
         }
-        let (pile, limit) = (&self.pile, self.limit);
-        (self.parts).glance_at_chunk(|| Collecting::so_far(pile, limit));
+        let (ask, pile, limit) = (self.meant.ask, &self.pile, self.limit);
+        (self.parts).glance_at_chunk(|| Collecting::so_far(ask, pile, limit));
     }
 
     /// Hands out what was found so far, if anything was.
     fn hand_out(&mut self) {
-        let (pile, limit) = (&self.pile, self.limit);
+        let (ask, pile, limit) = (self.meant.ask, &self.pile, self.limit);
         if !pile.is_empty() {
-            self.parts.now(|| Collecting::so_far(pile, limit));
+            self.parts.now(|| Collecting::so_far(ask, pile, limit));
         }
     }
 }

@@ -62,7 +62,8 @@ impl Best {
 /// What was found, while it is being gathered.
 #[derive(Default)]
 pub(crate) struct Pile {
-    found: HashMap<Thing, (Found, Tally)>,
+    /// How well each fits, and how often it was met. Where the words stand is asked of those that are shown.
+    found: HashMap<Thing, (u32, Tally)>,
     truncated: bool,
 }
 
@@ -75,14 +76,14 @@ impl Pile {
         if thing.kind() == Some(Kind::Flow) {
             return;
         }
-        let Some(found) = ask.find(thing) else {
+        let Some(score) = ask.score(thing) else {
             return;
         };
         if self.found.len() >= MOST_HITS {
             self.truncated = true;
             return;
         }
-        self.found.insert(thing.clone(), (found, tally.clone()));
+        self.found.insert(thing.clone(), (score, tally.clone()));
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -90,11 +91,11 @@ impl Pile {
     }
 
     /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.
-    pub(crate) fn ranked(&self, limit: usize) -> Hits {
+    pub(crate) fn ranked(&self, ask: &Ask, limit: usize) -> Hits {
         let found = self.found.len();
-        let mut all: Vec<(&Thing, &(Found, Tally))> = self.found.iter().collect();
-        let order = |a: &(&Thing, &(Found, Tally)), b: &(&Thing, &(Found, Tally))| {
-            let (score_a, score_b) = (a.1.0.score, b.1.0.score);
+        let mut all: Vec<(&Thing, &(u32, Tally))> = self.found.iter().collect();
+        let order = |a: &(&Thing, &(u32, Tally)), b: &(&Thing, &(u32, Tally))| {
+            let (score_a, score_b) = (a.1.0, b.1.0);
             let rank = |thing: &Thing| thing.kind().map(|kind| kind as u8);
             score_b
                 .cmp(&score_a)
@@ -109,7 +110,9 @@ impl Pile {
         all.sort_by(order);
         Hits {
             hits: (all.into_iter())
-                .filter_map(|(thing, found)| hit((thing.clone(), found.clone())))
+                .filter_map(|(thing, (_, tally))| {
+                    hit((thing.clone(), (ask.find(thing)?, tally.clone())))
+                })
                 .collect(),
             found,
             truncated: self.truncated,
