@@ -9,6 +9,7 @@ mod count;
 mod folder;
 mod gather;
 mod halted;
+mod merge;
 mod pyramid;
 mod sidecar;
 #[cfg(test)]
