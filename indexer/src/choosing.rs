@@ -15,6 +15,8 @@ pub(crate) struct Choosing<'s> {
     visitor: &'s mut dyn Visitor,
     /// What the evaluator remembers is of this chunk.
     knows: bool,
+    /// It was counted by sorts of events.
+    pub summed: bool,
 }
 
 impl<'s> Choosing<'s> {
@@ -30,6 +32,7 @@ impl<'s> Choosing<'s> {
             evaluator,
             visitor,
             knows: false,
+            summed: false,
         }
     }
 }
@@ -49,6 +52,14 @@ impl Choose for Choosing<'_> {
         let types: Vec<TypeId> = heads.zone().types.iter().map(|row| row.0).collect();
         let among = self.session.among(heads.zone(), tables, &types);
         let (at, is_whole) = self.at;
+        if is_whole
+            && self.visitor.counts_sorts()
+            && let Some(alike) = self.session.alike(at)
+            && (self.visitor).sums(at, &alike, (heads, &among), self.evaluator.as_mut())?
+        {
+            self.summed = true;
+            return Ok(Some(Vec::new()));
+        }
         let within = self.visitor.rows(at, heads, &among)?;
         let sifted = match self.evaluator {
             Some(evaluator) => evaluator.sift(&among, &Listed(heads), within)?,

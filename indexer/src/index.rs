@@ -1,12 +1,15 @@
 //! The index of a capture: an own file that can always be made anew, what it finds, and where it says nothing can match.
 
 mod about;
+mod alike;
 mod ask;
 mod block;
 mod build;
 mod count;
 mod folder;
 mod gather;
+mod halted;
+mod merge;
 mod pyramid;
 mod sidecar;
 #[cfg(test)]
@@ -27,7 +30,7 @@ pub(crate) use block::{Entry, actor_parts};
 pub(crate) use build::gather;
 pub(crate) use count::Times;
 pub(crate) use gather::Gather;
-pub(crate) use things::{Tally, Thing};
+pub(crate) use things::{TICK, Tally, Thing};
 
 use crate::instant::{Common, Kept, MOST_RAW, Part};
 use afterimage_format::ChunkInfo;
@@ -111,6 +114,8 @@ pub struct Index {
     text: OnceLock<Option<Text>>,
     /// What the states that are kept have in common.
     states: OnceLock<Option<Common>>,
+    /// Sorts of events that were read.
+    alike: Mutex<alike::Read>,
 }
 
 impl Index {
@@ -154,6 +159,7 @@ impl Index {
             pyramid: OnceLock::new(),
             text: OnceLock::new(),
             states: OnceLock::new(),
+            alike: Mutex::default(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! are asked for, the last keyframe before the instant stands for all that was before it; of descriptors keyframes tell only those
 //! that calls have shown, and nothing of who would close with an exec. Captures of sysdig are replayed by `told`.
 
+mod halted;
 mod joined;
 mod kept;
 mod making;
@@ -13,7 +14,7 @@ mod told;
 pub use joined::Joined;
 pub(crate) use kept::{Common, Kept, MOST_RAW, Part};
 pub use making::Spacing;
-pub(crate) use making::{Made as States, Pressed, make};
+pub(crate) use making::{Made as States, Pressed, Resuming, make};
 
 pub(crate) use rows::rows;
 

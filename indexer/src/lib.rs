@@ -37,6 +37,7 @@
 
 mod aggregate;
 mod alerts;
+mod alike;
 mod cell;
 mod chain;
 mod choosing;
@@ -78,6 +79,7 @@ mod typed;
 
 /// A remark in a capture, by a person or a program.
 pub use afterimage_format::Note;
+pub use alike::Summing;
 pub use cell::{Cell, TimeLook, TimeStyle, bytes_text, cell_text, duration_text};
 pub use document::Form;
 pub use error::Error;

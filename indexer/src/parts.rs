@@ -8,8 +8,11 @@ pub type Taker<'a, T> = Option<&'a mut dyn FnMut(T)>;
 /// How long after the beginning, and after the part before, a part is handed out at the earliest.
 const EVERY: Duration = Duration::from_millis(200);
 
-/// How long after the beginning the first part of an answer is handed out that comes chunk by chunk: a reader does not notice.
-const SOON: Duration = Duration::from_millis(50);
+/// How long after the beginning the first part of an answer is handed out that comes chunk by chunk.
+const SOON: Duration = Duration::from_millis(5);
+
+/// How long after the beginning somebody who was given nothing wants to know that there is nothing yet.
+const NOTICED: Duration = Duration::from_millis(50);
 
 /// Events between two looks at the clock.
 const GLANCE: u32 = 4096;
@@ -18,6 +21,7 @@ const GLANCE: u32 = 4096;
 pub(crate) struct Parts<'a, T> {
     taker: Taker<'a, T>,
     events: u32,
+    begun: Instant,
     due: Instant,
 }
 
@@ -26,6 +30,7 @@ impl<'a, T> Parts<'a, T> {
         Parts {
             taker,
             events: 0,
+            begun: Instant::now(),
             due: Instant::now() + EVERY,
         }
     }
@@ -55,6 +60,22 @@ impl<'a, T> Parts<'a, T> {
         if let Some(taker) = &mut self.taker {
             Parts::hand_out(&mut self.due, taker, make);
         }
+    }
+
+    /// Whether anybody is given any.
+    pub fn are_wanted(&self) -> bool {
+        self.taker.is_some()
+    }
+
+    /// Whether nobody would notice yet that there is nothing.
+    pub fn may_wait(&self) -> bool {
+        self.begun.elapsed() < NOTICED
+    }
+
+    /// Hands out what `make` gives at once.
+    pub fn now(&mut self, make: impl FnOnce() -> T) {
+        self.due = Instant::now();
+        self.glance_at_chunk(make);
     }
 
     fn hand_out(due: &mut Instant, taker: &mut dyn FnMut(T), make: impl FnOnce() -> T) {

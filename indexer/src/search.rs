@@ -1,10 +1,13 @@
 //! Search: things by their words, ranked, with where and when they were met. With an index or without, the answer is the same.
 
 mod lists;
+mod order;
 mod rank;
+mod sums;
 
 pub(crate) use rank::Pile;
 
+use crate::alike::Alike;
 use crate::error::Error;
 use crate::index::{About, Ask, Entry, Gather, Index, Kind, Refused, Tally, Thing, Times};
 use crate::index::{about, apart, gather};
@@ -13,12 +16,14 @@ use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{Ctx, Event, EventFlags, TypeId};
-use afterimage_query::{Among, Filter};
+use afterimage_query::{Among, Evaluator, Filter};
 use hashbrown::HashMap;
 use lists::{Meant, Met, Told, nobody};
+use order::Counting;
 use rank::{Best, hit};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
+use std::sync::mpsc::SyncSender;
 
 /// Most things that are kept while an answer is made.
 pub const MOST_HITS: usize = 500_000;
@@ -74,6 +79,8 @@ struct Collecting<'a, 't> {
     /// Who is shown what was found so far, and how many of the best.
     parts: Parts<'t, Hits>,
     limit: usize,
+    /// Where what was found goes to be gathered, if not here.
+    away: Option<SyncSender<Vec<(Thing, Tally)>>>,
 }
 
 impl<'a, 't> Collecting<'a, 't> {
@@ -92,12 +99,24 @@ impl<'a, 't> Collecting<'a, 't> {
             only_args: false,
             parts: Parts::of_chunks(taker),
             limit,
+            away: None,
         }
     }
 
     fn settle(&mut self) {
+        if let Some(away) = &self.away {
+            let mut found = self.gather.take();
+            found.retain(|(thing, _)| self.meant.is(thing));
+            // Whoever gathers waits for the last of them.
+            if !found.is_empty() && away.send(found).is_err() {
+                self.away = None;
+            }
+            return;
+        }
         for (thing, tally) in self.gather.take() {
-            self.pile.add(self.meant.ask, &thing, &tally);
+            if self.meant.is(&thing) {
+                self.pile.add(self.meant.ask, &thing, &tally);
+            }
         }
     }
 }
@@ -113,16 +132,24 @@ impl Visitor for Collecting<'_, '_> {
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
-        self.settle();
-        let (pile, limit) = (&self.pile, self.limit);
-        self.parts.glance_at_chunk(|| Hits {
-            complete: false,
-            ..pile.ranked(limit)
-        });
-        self.counted = false;
+        self.begin_chunk();
         let (told, rows) = (self.meant).rows(&mut self.gather, chunk, heads, among)?;
         self.told = Some(told);
         Ok(rows)
+    }
+
+    fn counts_sorts(&self) -> bool {
+        true
+    }
+
+    fn sums(
+        &mut self,
+        chunk: usize,
+        alike: &Alike,
+        lists: (&Heads<'_>, &Among<'_>),
+        evaluator: Option<&mut Evaluator>,
+    ) -> Result<bool, ErrorKind> {
+        self.sum(chunk, alike, lists, evaluator)
     }
 
     /// Counts by process and file, and what arguments say by that, too. Left are events that are read by rules of their own.
@@ -329,18 +356,7 @@ impl Index {
 impl Session {
     /// Where things that are meant are met; `None` when that is not known.
     fn met(&self, ask: &Ask) -> Option<Met> {
-        let index = self
-            .index()
-            .filter(|_| ask.has_text() && !self.shows_internal())?;
-        let mut met = Met::new(&index.nowhere());
-        let each = |_, entry: &Entry| {
-            if ask.score(&entry.thing).is_some() {
-                met.add(&entry.thing, &entry.chunks);
-            }
-            true
-        };
-        index.candidates(Some(ask), each).ok()?;
-        Some(met)
+        Some(self.met_and_best(ask)?.0)
     }
 
     /// The conditions of what is asked, for this capture.
@@ -379,20 +395,29 @@ impl Session {
         {
             return Ok(hits);
         }
-        let met = if walks { self.met(ask) } else { None };
+        let known = if walks { self.met_and_best(ask) } else { None };
+        let (met, best) = known.unzip();
         let meant = Meant::new(ask, met.as_ref());
         let mut collecting = Collecting::new(self, meant, (limit, taker));
         let complete;
         if walks {
-            let walked = self.walk_in(
-                met.as_ref().map(|met| &met.chunks),
-                filter.as_ref(),
+            let how = Counting {
+                filter: filter.as_ref(),
                 span,
-                1,
+                met: met.as_ref(),
                 progress,
-                &mut collecting,
-            );
-            complete = walked.complete;
+                limit,
+            };
+            complete = match filter.as_ref().is_some_and(Filter::is_ordered) {
+                false => self.count_chunks(&how, best, &mut collecting),
+                // What it says of an event depends on the one before.
+                true => {
+                    let chunks = how.met.map(|met| &met.chunks);
+                    let filter = filter.as_ref();
+                    let walked = self.walk_in(chunks, filter, span, 1, progress, &mut collecting);
+                    walked.complete
+                }
+            };
             collecting.settle();
         } else {
             let pile = &mut collecting.pile;
@@ -404,7 +429,7 @@ impl Session {
         Ok(Hits {
             complete,
             indexed,
-            ..collecting.pile.ranked(limit)
+            ..collecting.pile.ranked(ask, limit)
         })
     }
 

@@ -4,14 +4,16 @@ mod walk;
 mod work;
 
 pub use walk::Visitor;
+pub(crate) use walk::Within;
 pub use work::{Progress, Work};
 
+use crate::alike::Alike;
 use crate::error::Error;
 use crate::index::Index;
 use crate::instant::{Instant, Kept};
 use crate::source::Source;
 use afterimage_detect::Rules;
-use afterimage_format::{Chunk, ChunkInfo, Keyframe, Note, Reader, Section, Zone};
+use afterimage_format::{Choose, Chunk, ChunkInfo, Keyframe, Note, Reader, Section, Zone};
 use afterimage_model::{
     BootNs, Ctx, Event, EventFlags, Gap, GapCause, Manifest, Schema, Tables, Totals, TypeDesc,
     TypeId,
@@ -184,6 +186,18 @@ impl Session {
     pub(crate) fn kept_states(&self) -> Option<Kept<'_>> {
         let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
         index.states()
+    }
+
+    /// The sorts of a chunk's events, where the index keeps them. They leave out events of a recorder's own books.
+    pub(crate) fn alike(&self, at: usize) -> Option<Arc<Alike>> {
+        let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
+        index.alike(at)
+    }
+
+    /// Shows the lists of a chunk, and those events that are chosen by them, which are not kept.
+    pub(crate) fn pick(&self, at: usize, choose: &mut dyn Choose) -> Result<(), String> {
+        let picked = self.source.pick(at, choose);
+        picked.map(drop).map_err(|error| error.to_string())
     }
 
     /// See [`afterimage_format::Reader::resume`].

@@ -16,6 +16,11 @@ pub trait Places: Sized {
 pub type Fits<'f> = &'f dyn Fn(&FieldValue<'_>) -> bool;
 
 impl Filter {
+    /// Whether what it says of an event depends on which it was asked of before, so that events must come in order, each once.
+    pub fn is_ordered(&self) -> bool {
+        self.plan.since
+    }
+
     /// The places outside which no event matches; `None` when every place may hold one. `of` is asked for the places where a
     /// field may have a value that fits, and says `None` when it does not know.
     pub fn reach<P: Places>(

@@ -11,7 +11,9 @@ use afterimage_tests::peers;
 use proptest::prelude::Rng;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// One of some captures, in chunks of so many events, perhaps beginning with nothing that is known.
 fn derived(from: &[&Path], to: &Path, chunk_events: usize, opening: Option<Tables>) {
@@ -161,4 +163,89 @@ fn an_index_tells_of_any_instant_what_all_events_before_it_tell() {
     assert!(shown > 100, "{shown}");
     assert!(open > 1_000, "{open}");
     assert!(with * 3 < without, "{with} of {without} chunks");
+}
+
+/// Says to the test below, run once more by itself, which capture to make the index of.
+const MAKES: &str = "AFTERIMAGE_TEST_MAKES_INDEX_OF";
+
+/// Killed at any moment, the making of an index goes on where it was, states with it, and comes to the same bytes.
+#[test]
+fn a_killed_run_goes_on_with_its_states_and_makes_the_same_index() {
+    let keeper = Keeper {
+        key: [7; 32],
+        cache: None,
+    };
+    let how = Indexing {
+        keep_every: 1,
+        states: Spacing {
+            events: 150,
+            bytes: u64::MAX,
+            free: 0,
+        },
+        ..Indexing::default()
+    };
+    let make = |path: &Path| {
+        let made = build(&session(path), path, &keeper, &how, &Progress::default());
+        made.unwrap()
+    };
+    if let Some(path) = std::env::var_os(MAKES) {
+        make(Path::new(&path));
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let all = captures(folder.path());
+    let most = |path: &&PathBuf| session(path).events();
+    let from = all.iter().max_by_key(most).unwrap();
+    let path = folder.path().join("killed.aft");
+    derived(&[from], &path, 45, None);
+    let evidence = std::fs::read(&path).unwrap();
+    let index = folder.path().join("killed.aft.idx");
+    let aside = folder.path().join("killed.aft.idx.part/states");
+    assert_eq!(make(&path).states_resumed, 0);
+    let fresh = std::fs::read(&index).unwrap();
+    let mut chance = TestRng::from_seed(RngAlgorithm::XorShift, &[9; 16]);
+    let rounds = match std::env::var_os("AFTERIMAGE_LONG") {
+        Some(_) => 200,
+        None => 8,
+    };
+    let name = "a_killed_run_goes_on_with_its_states_and_makes_the_same_index";
+    let (mut killed, mut resumed, mut states) = (0, 0, 0);
+    for _ in 0..rounds {
+        std::fs::remove_file(&index).unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", name])
+            .env(MAKES, &path)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // From when something is kept on, any moment will do.
+        while !aside.exists() && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        let more = Duration::from_micros(chance.next_u64() % 200_000);
+        let since = std::time::Instant::now();
+        while since.elapsed() < more && child.try_wait().unwrap().is_none() {
+            std::thread::yield_now();
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), evidence);
+        if index.exists() {
+            assert_eq!(std::fs::read(&index).unwrap(), fresh);
+            continue;
+        }
+        killed += 1;
+        let was_kept = aside.exists();
+        let built = make(&path);
+        assert!(!was_kept || built.states_resumed > 0, "{built:?}");
+        resumed += usize::from(built.resumed > 0);
+        states += usize::from(built.states_resumed > 0);
+        assert_eq!(std::fs::read(&index).unwrap(), fresh, "{built:?}");
+        assert!(!aside.exists());
+    }
+    assert!(
+        killed > 0 && resumed > 0 && states > 0,
+        "{killed} {resumed} {states}"
+    );
 }

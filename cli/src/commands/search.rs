@@ -161,10 +161,22 @@ impl Search {
         if self.events {
             return self.print_events(out, &source, ask, span);
         }
-        let found = watched(&progress, session.events(), true, || {
-            // A terminal is told how many there are so far; what is printed is whole.
+        // A terminal is shown the best so far at once, or told how many there are; what stays there, and what a program reads,
+        // is whole.
+        let shows = out.sketches() && !self.json && !self.quiet;
+        let found = watched(&progress, session.events(), !shows, || {
             let mut so_far = |hits: Hits| {
-                if io::stderr().is_terminal() {
+                if shows {
+                    let last = format!(
+                        "counting… at least {} so far, with at least as many events as these",
+                        plural(hits.found as u64, "thing")
+                    );
+                    let (manifest, tz) = (session.manifest(), self.when.tz);
+                    // A terminal that is gone is noticed when the answer is printed.
+                    let _ = out.sketch(&last, |out| {
+                        found::write(out, &hits.hits, manifest, tz, self.by)
+                    });
+                } else if io::stderr().is_terminal() {
                     let _ = write!(
                         io::stderr(),
                         "\r  {} so far ",

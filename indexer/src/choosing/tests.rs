@@ -225,7 +225,7 @@ fn what_is_counted_by_process_and_file_is_what_the_events_one_by_one_come_to() {
                 for (thing, tally) in gather.take().iter().filter(|(_, tally)| tally.count > 0) {
                     pile.add(&ask, thing, tally);
                 }
-                let expected = pile.ranked(10_000);
+                let expected = pile.ranked(&ask, 10_000);
                 let both = Ask::parse(&format!("({word}) AND ({condition})")).unwrap();
                 session.forget_chunks();
                 let quiet = Progress::default();

@@ -3,13 +3,17 @@
 //! renamed into place at the end.
 
 use super::about::{about, apart};
+use super::alike;
 use super::block::Entry;
 use super::gather::Gather;
+use super::halted;
+use super::merge::merge;
 use super::pyramid::Counting;
 use super::sidecar::{Covered, Holds, Identity, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
 use super::things::{Tally, Thing};
-use crate::instant::{self, Pressed, Spacing, States};
+use crate::alike::{Alike, Summing};
+use crate::instant::{self, Pressed, Resuming, Spacing, States};
 use crate::session::{Progress, Session};
 use crate::timeline::Lanes;
 use afterimage_model::Event;
@@ -47,6 +51,8 @@ pub struct Indexing {
     pub keep_every: usize,
     /// How far apart states of the capture are kept, from which what there was at an instant is told.
     pub states: Spacing,
+    /// Of which chunks the sorts of events are kept, so that a word with a condition is counted without a look at events.
+    pub sorts: Summing,
 }
 
 impl Default for Indexing {
@@ -56,6 +62,7 @@ impl Default for Indexing {
             anew: false,
             keep_every: KEEP_EVERY,
             states: Spacing::default(),
+            sorts: Summing::default(),
         }
     }
 }
@@ -75,6 +82,8 @@ pub struct Built {
     pub chunks: usize,
     /// Chunks that an earlier index, or one that was interrupted, had gone through.
     pub resumed: usize,
+    /// Chunks behind which an interrupted run had kept what states are made of.
+    pub states_resumed: usize,
     /// Chunks that could not be read.
     pub unreadable: usize,
 }
@@ -83,6 +92,7 @@ pub struct Built {
 struct Gathered {
     things: Vec<(Thing, Tally)>,
     counts: Counting,
+    alike: Option<Alike>,
 }
 
 /// The things of a chunk.
@@ -112,6 +122,7 @@ struct Heap {
     bytes: usize,
     chunks: Vec<Covered>,
     counts: Counting,
+    alike: alike::Found,
 }
 
 impl Heap {
@@ -147,7 +158,13 @@ impl Heap {
     }
 
     /// Writes everything as a file of its own.
-    fn write(&mut self, path: &Path, identity: &Identity, key: &[u8; 32]) -> io::Result<()> {
+    fn write(
+        &mut self,
+        path: &Path,
+        identity: &Identity,
+        key: &[u8; 32],
+        sorts: Summing,
+    ) -> io::Result<()> {
         let mut out = Out::create(path)?;
         for entry in self.entries() {
             out.push(&entry, QUICK)?;
@@ -156,6 +173,7 @@ impl Heap {
         out.head.chunks = std::mem::take(&mut self.chunks);
         let mut counts = std::mem::take(&mut self.counts);
         out.head.pyramid = Some(out.part(&counts.raw(), QUICK)?);
+        self.alike.write(&mut out, sorts, QUICK)?;
         out.finish(key, QUICK)
     }
 }
@@ -303,33 +321,58 @@ pub fn build(
         if let Ok(found) = found {
             heap.add(at, found.things);
             heap.counts.absorb(found.counts);
+            heap.alike.add(at, info.events, found.alike);
         }
         let due = heap.chunks.len() >= how.keep_every.max(1) && at + 1 < session.chunks().len();
         if (heap.bytes > MEMORY || due) && files.len() < MOST_FILES {
             let path = shop.stretch(at + 1 - heap.chunks.len());
-            heap.write(&path, &identity, &keeper.key)?;
+            heap.write(&path, &identity, &keeper.key, how.sorts)?;
             files.push(In::open(&path, &keeper.key).map_err(io::Error::other)?);
         }
         Ok(())
     };
+    let aside = |halted: &[u8], chunks: usize, made: &States| {
+        let of = (&identity, &keeper.key);
+        halted::write(&shop.folder, session, of, (halted, chunks, made))
+    };
+    let mut keep = aside;
+    let mut resuming = Resuming {
+        from: match how.anew {
+            true => None,
+            false => halted::read(&shop.folder, session, capture, &keeper.key),
+        },
+        every: how.keep_every.max(1),
+        resumed: 0,
+        keep: &mut keep,
+    };
     // Of states each is made of the one before, so it is one thread's work: one of its own, where there may be several.
     let states = if how.threads <= 1 {
-        run(session, resumed, how.threads, progress, &mut each)?;
-        instant::make(session, how.states, &Arc::default(), progress)?
+        run(session, resumed, how, progress, &mut each)?;
+        instant::make(
+            session,
+            how.states,
+            &Arc::default(),
+            progress,
+            &mut resuming,
+        )?
     } else {
         let stop = Arc::default();
         std::thread::scope(|scope| {
-            let making = scope.spawn(|| instant::make(session, how.states, &stop, progress));
-            let ran = run(session, resumed, how.threads, progress, &mut each);
+            let making = {
+                let (stop, resuming) = (&stop, &mut resuming);
+                scope.spawn(move || instant::make(session, how.states, stop, progress, resuming))
+            };
+            let ran = run(session, resumed, how, progress, &mut each);
             stop.store(ran.is_err(), Ordering::Relaxed);
             let made = making.join();
             let made = made.unwrap_or_else(|_| Err(io::Error::other("a state could not be made")));
             ran.and(made)
         })?
     };
+    let states_resumed = resuming.resumed;
     let place = shop.folder.join("new");
     let made = (files, heap, states);
-    let mut built = finish(session, &shop, made, &identity, keeper, &place)?;
+    let mut built = finish(session, &shop, made, &identity, (keeper, how.sorts), &place)?;
     std::fs::rename(&place, &shop.target)?;
     if let Some(parent) = shop
         .target
@@ -341,6 +384,7 @@ pub fn build(
     shop.clear();
     built.place.clone_from(&shop.target);
     (built.chunks, built.resumed) = (chunks, resumed);
+    built.states_resumed = states_resumed;
     Ok(built)
 }
 
@@ -350,10 +394,11 @@ type Take<'t> = &'t mut dyn FnMut(usize, Result<Gathered, String>) -> io::Result
 fn run(
     session: &Session,
     from: usize,
-    threads: usize,
+    how: &Indexing,
     progress: &Progress,
     take: Take<'_>,
 ) -> io::Result<()> {
+    let threads = how.threads;
     let all = session.chunks().len();
     let next = AtomicUsize::new(from);
     let done = AtomicUsize::new(from);
@@ -379,7 +424,12 @@ fn run(
                     let found = gather(session, at, &mut things, |event, socket| {
                         counts.event(&lanes, event, socket);
                     });
-                    let found = found.map(|things| Gathered { things, counts });
+                    let alike = Alike::of(session, at, &mut things, how.sorts);
+                    let found = found.map(|things| Gathered {
+                        things,
+                        counts,
+                        alike,
+                    });
                     if send.send((at, found)).is_err() {
                         return;
                     }
@@ -421,7 +471,7 @@ fn finish(
     shop: &Workshop,
     (files, mut heap, states): (Vec<In>, Heap, States),
     identity: &Identity,
-    keeper: &Keeper,
+    (keeper, sorts): (&Keeper, Summing),
     place: &Path,
 ) -> io::Result<Built> {
     let mut counts = Counting::default();
@@ -469,6 +519,10 @@ fn finish(
     }
     out.head.text = parts;
     out.head.pyramid = Some(out.part(&counts.bytes(), DENSE)?);
+    for file in &files {
+        alike::take_over(&mut out, file, DENSE)?;
+    }
+    heap.alike.write(&mut out, sorts, DENSE)?;
     if !states.common.is_empty() {
         out.head.states = Some(out.part(&states.common, DENSE)?);
         let mut put = |(packed, raw): &Pressed| out.pressed(packed, *raw);
@@ -497,63 +551,4 @@ fn finish(
         unreadable,
         ..Built::default()
     })
-}
-
-/// Every thing of all files and of memory, in order, each once. Files are of earlier chunks than memory.
-fn merge(
-    files: &[In],
-    heap: Vec<Entry>,
-    each: impl FnMut(&Entry) -> io::Result<()>,
-) -> io::Result<()> {
-    let mut rows: Vec<Row<'_>> = files
-        .iter()
-        .map(|file| Box::new(file.entries().filter(is_met)) as Row<'_>)
-        .collect();
-    rows.push(Box::new(heap.into_iter().map(Ok)));
-    merge_rows(rows, each)
-}
-
-/// Things in order.
-pub(crate) type Row<'f> = Box<dyn Iterator<Item = Result<Entry, Refused>> + 'f>;
-
-/// Every thing of all rows in order, each once, those of earlier rows first.
-pub(crate) fn merge_rows(
-    rows: Vec<Row<'_>>,
-    mut each: impl FnMut(&Entry) -> io::Result<()>,
-) -> io::Result<()> {
-    let next = |row: &mut Row<'_>| match row.next() {
-        None => Ok(None),
-        Some(Ok(entry)) => Ok(Some(entry)),
-        Some(Err(_)) => Err(io::Error::other(Refused::Damaged)),
-    };
-    let mut rows = rows;
-    // The first thing of each row that was not taken yet, the least on top.
-    let mut heads: BTreeMap<(Thing, usize), Entry> = BTreeMap::new();
-    for (at, row) in rows.iter_mut().enumerate() {
-        if let Some(entry) = next(row)? {
-            heads.insert((entry.thing.clone(), at), entry);
-        }
-    }
-    let mut sum: Option<Entry> = None;
-    while let Some(((_, at), entry)) = heads.pop_first() {
-        if let Some(row) = rows.get_mut(at)
-            && let Some(entry) = next(row)?
-        {
-            heads.insert((entry.thing.clone(), at), entry);
-        }
-        match &mut sum {
-            Some(sum) if sum.thing == entry.thing => sum.absorb(entry),
-            _ => {
-                if let Some(done) = sum.replace(entry) {
-                    each(&done)?;
-                }
-            }
-        }
-    }
-    sum.iter().try_for_each(each)
-}
-
-/// Whether an event is about it. Remarks and the like are taken from the capture as it is now.
-fn is_met(entry: &Result<Entry, Refused>) -> bool {
-    entry.as_ref().map_or(true, |entry| entry.tally.count > 0)
 }

@@ -19,6 +19,16 @@ impl Times {
         }
     }
 
+    /// So many events, the first and the last.
+    pub fn of(count: u64, first: u64, last: u64) -> Times {
+        Times { count, first, last }
+    }
+
+    /// How many, the first and the last.
+    pub fn parts(&self) -> (u64, u64, u64) {
+        (self.count, self.first, self.last)
+    }
+
     pub fn add(&mut self, at: u64) {
         self.count += 1;
         self.first = self.first.min(at);

@@ -6,7 +6,7 @@
 //! not answered for.
 
 use super::block::Entry;
-use super::build::{Row, merge_rows};
+use super::merge::{Row, merge_rows};
 use super::sidecar::{About, Holds, In, Keeper, Out, Part, Refused};
 use super::text::{self, Draft};
 use super::things::{Kind, Tally, Thing};

@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"AFTIDX01";
 
 /// Version of what the bytes mean; another one is made anew.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 /// Bytes behind the head: its seal, its length, the magic.
 const TAIL: usize = 32 + 8 + 8;
@@ -266,6 +266,8 @@ pub(crate) struct Head {
     pub states: Option<Part>,
     pub state_parts: Vec<Part>,
     pub row_parts: Vec<Part>,
+    /// Sorts of events of some chunks, each part with the first of these.
+    pub alike: Vec<(Part, u32)>,
     /// Of a folder's catalogue: its captures.
     pub members: Option<Part>,
 }
@@ -411,8 +413,8 @@ impl In {
         Ok(In { file, head, len })
     }
 
-    /// The bytes of a part, checked and decompressed.
-    pub fn part(&self, part: &Part, most: u64) -> Result<Vec<u8>, Refused> {
+    /// The bytes of a part, checked, as they stand there.
+    pub fn packed(&self, part: &Part, most: u64) -> Result<Vec<u8>, Refused> {
         if part.raw > most || part.len > self.len || part.offset > self.len - part.len {
             return Err(Refused::Damaged);
         }
@@ -421,6 +423,12 @@ impl In {
         if blake3::hash(&packed) != blake3::Hash::from_bytes(part.hash) {
             return Err(Refused::Damaged);
         }
+        Ok(packed)
+    }
+
+    /// The bytes of a part, checked and decompressed.
+    pub fn part(&self, part: &Part, most: u64) -> Result<Vec<u8>, Refused> {
+        let packed = self.packed(part, most)?;
         let raw =
             zstd::bulk::decompress(&packed, part.raw as usize).map_err(|_| Refused::Damaged)?;
         (raw.len() as u64 == part.raw)

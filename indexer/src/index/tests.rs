@@ -1,6 +1,7 @@
 //! An index answers as the capture does, belongs to it alone, and survives whatever happens to it.
 
 use super::*;
+use crate::alike::Summing;
 use crate::search::Hits;
 use crate::session::{Progress, Session};
 use crate::story::{bytes, event, events, world};
@@ -67,6 +68,13 @@ fn capture(count: usize) -> Vec<u8> {
     writer.seal(&Totals::default(), &tables).unwrap()
 }
 
+/// Sorts of events are kept of all chunks.
+const SORTS: Summing = Summing {
+    events: 1,
+    alike: 1,
+    bytes: 1 << 40,
+};
+
 struct Case {
     folder: tempfile::TempDir,
     capture: PathBuf,
@@ -96,6 +104,7 @@ impl Case {
     fn build(&self) -> Built {
         let how = Indexing {
             keep_every: 3,
+            sorts: SORTS,
             ..Indexing::default()
         };
         let session = self.session();
@@ -187,6 +196,46 @@ fn an_index_finds_what_going_through_the_capture_finds() {
         }
     }
     assert_eq!(empty, ["nothing-at-all"]);
+}
+
+/// What an index keeps of sorts of events answers where it can, and nothing else does where it cannot.
+#[test]
+fn words_with_conditions_are_counted_by_sorts_of_events() {
+    let case = Case::new(&capture(1500));
+    case.build();
+    let (plain, indexed) = (case.session(), case.indexed());
+    let by_sorts = |query: &str| {
+        let progress = Progress::default();
+        let ask = Ask::parse(query).unwrap();
+        let mut hits = indexed.search(&ask, None, 100, &progress).unwrap();
+        hits.indexed = false;
+        assert!(!hits.hits.is_empty(), "{query}");
+        assert_eq!(hits, search(&plain, query), "{query}");
+        let work = &progress.work;
+        let looked = work.read.load(Ordering::Relaxed) + work.by_head.load(Ordering::Relaxed);
+        (work.by_sorts.load(Ordering::Relaxed), looked)
+    };
+    for query in [
+        "nginx AND evt.failed=false",
+        "etc AND evt.rawres<0",
+        "shadow AND evt.type in (openat, write)",
+        "hunter2 AND proc.name!=sh",
+        "username AND evt.failed=true",
+        "(proc.name=sh or fd.name contains etc) and not evt.type=read",
+        "container.name:web AND evt.failed=true",
+        "evt.time>-10m nginx",
+    ] {
+        let (sorts, looked) = by_sorts(query);
+        assert!(sorts > 0 && sorts == looked, "{query}: {sorts} of {looked}");
+    }
+    for query in [
+        "nginx AND evt.cpu=0",
+        "nginx AND thread.tid>0",
+        "username AND evt.arg.path contains UserName",
+        "etc AND not evt.latency>=0",
+    ] {
+        assert_eq!(by_sorts(query).0, 0, "{query}");
+    }
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! which only that the process was there is told: what it had open was seen later.
 
 use super::kept::{Common, Kept, Part};
-use super::making::{Made, Spacing, make};
+use super::making::{Made, Resuming, Spacing, make};
 use super::{Identity, Instant, identity};
 use crate::session::{Progress, Session};
 use afterimage_format::Reader;
@@ -128,7 +128,14 @@ impl Parent {
             bytes: u64::MAX,
             ..Spacing::default()
         };
-        let made = make(&session, spacing, &Arc::default(), progress)?;
+        let mut keep = |_: &[u8], _: usize, _: &Made| Ok(());
+        let mut none = Resuming {
+            from: None,
+            every: usize::MAX,
+            resumed: 0,
+            keep: &mut keep,
+        };
+        let made = make(&session, spacing, &Arc::default(), progress, &mut none)?;
         let (first, ends) = session.span().unwrap_or((begins, begins));
         let stretches = is_joined.then(|| {
             let mut found: Vec<(u64, u64)> = Vec::new();

@@ -19,10 +19,10 @@ fn config() -> impl bincode::config::Config {
 }
 
 /// A process as it is kept: its id, and its start.
-type Who = (u32, u64);
+pub(super) type Who = (u32, u64);
 
 /// A descriptor as it is kept: its number, 0 or 1 + the file's row, 0 or the number of the event that opened it, and marks.
-type Fd = (u32, u64, u64, u8);
+pub(super) type Fd = (u32, u64, u64, u8);
 
 const CLOSES_ON_EXEC: u8 = 1;
 const TOUCHED: u8 = 2;
@@ -97,13 +97,13 @@ struct State {
 }
 
 /// When a process was met first, while all events are gone through.
-struct First {
+pub(super) struct First {
     /// The chunk, the row that is best there, and whether the process began before that chunk does.
-    met: Option<(u32, ProcId, bool)>,
+    pub met: Option<(u32, ProcId, bool)>,
     /// The best row of all: one that is not past, then the first.
-    best: (bool, ProcId),
+    pub best: (bool, ProcId),
     /// Chunk and time of its first event.
-    shown: Option<(u32, u64)>,
+    pub shown: Option<(u32, u64)>,
 }
 
 /// What is noted while all events are gone through.
@@ -117,8 +117,8 @@ pub(super) struct Noting {
     told: HashMap<Identity, HashSet<(u32, u64)>>,
     /// Processes that state blocks tell to be there.
     present: HashSet<Identity>,
-    firsts: HashMap<Identity, First>,
-    ended: HashMap<Identity, u32>,
+    pub firsts: HashMap<Identity, First>,
+    pub ended: HashMap<Identity, u32>,
     /// When each ended, ns since boot.
     pub ends: HashMap<Identity, u64>,
     pub again: BTreeMap<Identity, u32>,
@@ -228,7 +228,7 @@ impl Noting {
     }
 }
 
-fn fds(open: &BTreeMap<u32, Open>, touched: Option<&HashSet<u32>>) -> Vec<Fd> {
+pub(super) fn fds(open: &BTreeMap<u32, Open>, touched: Option<&HashSet<u32>>) -> Vec<Fd> {
     let fd = |(fd, open): (&u32, &Open)| {
         let touched = touched.is_some_and(|touched| touched.contains(fd));
         let marks = u8::from(open.closes_on_exec) * CLOSES_ON_EXEC + u8::from(touched) * TOUCHED;
@@ -238,7 +238,7 @@ fn fds(open: &BTreeMap<u32, Open>, touched: Option<&HashSet<u32>>) -> Vec<Fd> {
     open.iter().map(fd).collect()
 }
 
-fn open((_, file, since, marks): &Fd) -> Open {
+pub(super) fn open((_, file, since, marks): &Fd) -> Open {
     Open {
         file: (file.checked_sub(1))
             .and_then(|id| u32::try_from(id).ok())
@@ -252,7 +252,7 @@ pub(super) fn encoded<T: Encode>(what: &T) -> Option<Vec<u8>> {
     bincode::encode_to_vec(what, config()).ok()
 }
 
-fn decoded<T: Decode<()>>(bytes: &[u8]) -> Option<T> {
+pub(super) fn decoded<T: Decode<()>>(bytes: &[u8]) -> Option<T> {
     let (what, used) = bincode::decode_from_slice(bytes, config()).ok()?;
     (used == bytes.len()).then_some(what)
 }

@@ -1,5 +1,6 @@
 //! Making the states that an index keeps: all events are gone through once, and every so often what there is then is kept.
 
+use super::halted::GoingOn;
 use super::kept::{Common, Noting, Place, encoded};
 use super::{Identity, Instant, MOST_OPEN};
 use crate::session::{Progress, Session};
@@ -62,18 +63,33 @@ fn press(raw: &[u8]) -> io::Result<Pressed> {
     Ok((zstd::bulk::compress(raw, DENSE)?, raw.len()))
 }
 
+/// How the making of states goes on after an interruption.
+pub(crate) struct Resuming<'a> {
+    /// What an earlier run kept, with the states and rows that it had made.
+    pub from: Option<(Vec<u8>, Vec<Pressed>, Vec<Pressed>)>,
+    /// Chunks after which it is kept.
+    pub every: usize,
+    /// Chunks that had been gone through before.
+    pub resumed: usize,
+    /// Keeps it: where it is, behind how many chunks, what was made.
+    pub keep: &'a mut Keep<'a>,
+}
+
+/// Keeps what a later run goes on from.
+pub(crate) type Keep<'a> = dyn FnMut(&[u8], usize, &Made) -> io::Result<()> + Send + 'a;
+
 /// What was made so far.
 #[derive(Default)]
-struct Making {
+pub(super) struct Making {
     spacing: Spacing,
     made: Made,
-    common: Common,
-    bytes: usize,
+    pub common: Common,
+    pub bytes: usize,
     /// In which part of rows a row is.
-    procs: BTreeMap<ProcId, u32>,
-    files: BTreeMap<FileId, u32>,
+    pub procs: BTreeMap<ProcId, u32>,
+    pub files: BTreeMap<FileId, u32>,
     /// No more fits.
-    is_full: bool,
+    pub is_full: bool,
 }
 
 impl Making {
@@ -187,14 +203,27 @@ impl Instant {
 fn go_through(
     session: &Session,
     state: &mut Instant,
-    chunks: Range<usize>,
-    making: &mut Making,
+    (section, chunks): (usize, Range<usize>),
+    (making, resuming): (&mut Making, &mut Resuming<'_>),
     (progress, outer): (&Progress, &Progress),
 ) -> io::Result<bool> {
     // What is told beside the events is the same for each state, and not kept.
     let known = state.tables.clone();
     let infos = session.chunks();
     let mut at = chunks.start;
+    if let Some((halted, states, rows)) = resuming.from.take()
+        && let Some(going_on) = GoingOn::read(&halted)
+        && going_on.section == section
+        && chunks.contains(&going_on.chunks)
+    {
+        let done = going_on.chunks;
+        if going_on.take_up(state, making).is_some() {
+            at = done;
+            resuming.resumed = done;
+            (making.made.states, making.made.rows) = (states, rows);
+        }
+    }
+    let mut kept = at;
     while at < chunks.end {
         let (mut to, mut events) = (at, 0_u64);
         while to < chunks.end && events < making.spacing.events {
@@ -216,6 +245,13 @@ fn go_through(
         let waiting = state.noting.as_ref().map(|noting| noting.waiting());
         let waiting = waiting.into_iter().flatten();
         state.forget_rows(&known, waiting.map(|waiting| waiting.row_id()));
+        // Behind the first section of several nothing is kept: what was noted in it would have to be, too.
+        if section == 0 && at - kept >= resuming.every && at < chunks.end {
+            kept = at;
+            if let Some(halted) = making.halted(state, section, at) {
+                (resuming.keep)(&halted, at, &making.made)?;
+            }
+        }
     }
     Ok(true)
 }
@@ -229,6 +265,7 @@ pub(crate) fn make(
     spacing: Spacing,
     stop: &Arc<AtomicBool>,
     outer: &Progress,
+    resuming: &mut Resuming<'_>,
 ) -> io::Result<Made> {
     let mut making = Making {
         spacing,
@@ -242,21 +279,24 @@ pub(crate) fn make(
     let progress = (&progress, outer);
     let mut complete = true;
     if session.is_scap() {
-        for section in session.sections() {
+        for (number, section) in session.sections().into_iter().enumerate() {
             let Some((_, opening)) = session.section(&section) else {
                 continue;
             };
             let mut state = Instant::before(session, u64::MAX);
             state.noting = Some(Box::new(Noting::of(session)));
             state.open_with(&opening_of(session, opening));
-            complete &= go_through(session, &mut state, section.chunks, &mut making, progress)?;
+            let chunks = (number, section.chunks);
+            let with = (&mut making, &mut *resuming);
+            complete &= go_through(session, &mut state, chunks, with, progress)?;
             making.note(&mut state);
         }
     } else {
         let mut state = Instant::before(session, u64::MAX);
         state.noting = Some(Box::new(Noting::of(session)));
         let all = 0..session.chunks().len();
-        complete = go_through(session, &mut state, all, &mut making, progress)?;
+        let with = (&mut making, &mut *resuming);
+        complete = go_through(session, &mut state, (0, all), with, progress)?;
         making.note(&mut state);
         let waiting = state.noting.as_ref().map(|noting| noting.waiting());
         let waiting = waiting.unwrap_or_default();

@@ -1,9 +1,12 @@
 //! Which events of a chunk have to do with things that are meant, told from the chunk's lists: from the rows of their processes and
 //! files, and from the texts and payloads that their arguments hold, each of which is asked once, however many events hold it.
 
+mod sorts;
+
+use crate::alike::HeldArgs;
 use crate::index::{Ask, Gather, Kind, Reach, Thing};
 use afterimage_format::{ErrorKind, Heads, Held};
-use afterimage_model::{ArgKind, Event, File, FileKind, TypeId, Value};
+use afterimage_model::{ArgKind, Event, File, FileKind, TypeDesc, TypeId, Value};
 use afterimage_query::Among;
 use hashbrown::HashMap;
 use regex::bytes::Regex;
@@ -62,7 +65,7 @@ pub(super) struct Meant<'a> {
 struct Said {
     ty: usize,
     is_second: bool,
-    args: SmallVec<[(usize, Held); 2]>,
+    args: HeldArgs,
 }
 
 /// What the lists of a chunk tell of its events.
@@ -76,6 +79,16 @@ pub(super) struct Told {
     says: Vec<Said>,
     /// Rows of which only the event itself can tell.
     odd: Vec<u64>,
+    /// By the number of what sorts of events say: 0 where nothing of it is meant, else 1 + place in `says`.
+    of_sorts: Vec<u32>,
+}
+
+/// An event, or many that are alike, as far as it decides how its arguments are read.
+struct One<'a> {
+    desc: &'a TypeDesc,
+    /// The first argument is 2, as of standard error.
+    is_second: bool,
+    is_odd: bool,
 }
 
 /// An event that never was, so that things can be asked of a row.
@@ -146,18 +159,22 @@ impl<'a> Meant<'a> {
         is
     }
 
-    /// What the lists of a chunk, the so-maniest, tell.
-    fn told(
+    /// Whether rows of processes, rows of files, paths or payload of a chunk, the so-maniest, may have what is meant.
+    fn parts(&self, chunk: usize) -> [bool; 4] {
+        match self.met {
+            Some(met) => met.parts.each_ref().map(|part| part.holds(chunk)),
+            None => [true; 4],
+        }
+    }
+
+    /// What the rows of a chunk tell.
+    fn told_by_rows(
         &mut self,
         gather: &mut Gather,
-        chunk: usize,
+        (in_procs, in_files): (bool, bool),
         heads: &Heads<'_>,
         among: &Among<'_>,
     ) -> Result<Told, ErrorKind> {
-        let [in_procs, in_files, in_paths, in_payload] = match self.met {
-            Some(met) => met.parts.each_ref().map(|part| part.holds(chunk)),
-            None => [true; 4],
-        };
         let mut event = nobody();
         let mut procs = Vec::new();
         if in_procs {
@@ -176,7 +193,7 @@ impl<'a> Meant<'a> {
             }));
         }
         let count = usize::try_from(heads.zone().events).unwrap_or(usize::MAX);
-        let mut told = Told {
+        Ok(Told {
             procs: Some(procs)
                 .filter(|procs| procs.contains(&true))
                 .unwrap_or_default(),
@@ -186,7 +203,20 @@ impl<'a> Meant<'a> {
             said: Vec::new(),
             says: Vec::new(),
             odd: vec![0; count.div_ceil(64)],
-        };
+            of_sorts: Vec::new(),
+        })
+    }
+
+    /// What the lists of a chunk, the so-maniest, tell.
+    fn told(
+        &mut self,
+        gather: &mut Gather,
+        chunk: usize,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+    ) -> Result<Told, ErrorKind> {
+        let [in_procs, in_files, in_paths, in_payload] = self.parts(chunk);
+        let mut told = self.told_by_rows(gather, (in_procs, in_files), heads, among)?;
         if in_paths || in_payload {
             self.arguments(gather, (in_paths, in_payload), heads, among, &mut told)?;
         }
@@ -262,42 +292,21 @@ impl<'a> Meant<'a> {
                     .unwrap_or(false)
             };
             for (nth, row) in heads.rows_of(place)?.iter().enumerate() {
-                let mut said: SmallVec<[(usize, Held); 2]> = SmallVec::new();
-                let mut odd = false;
-                let mut is_error = false;
-                for (slot, kind) in &steps {
-                    let Some(held) = args
-                        .get(*slot, nth)
-                        .filter(|held| !matches!(held, Held::Number(_)))
-                    else {
-                        continue;
-                    };
-                    if *kind != ArgKind::Path {
-                        if is_odd(*row) {
-                            odd = true;
-                            continue;
-                        }
-                        // What is put together of several parts may hold what none of them does.
-                        let may = values.may(held)
-                            || matches!(kind, ArgKind::MsgVecIn | ArgKind::MsgVecOut);
-                        if !may {
-                            continue;
-                        }
-                        is_error =
-                            gather.is_error(desc, *kind, args.get(0, nth) == Some(Held::Number(2)));
-                    } else if !values.may(held) {
-                        continue;
-                    }
-                    if self.says(gather, heads, values, held, *kind, is_error)? {
-                        said.push((*slot, held));
-                    }
-                }
-                if odd {
+                let one = One {
+                    desc,
+                    is_second: args.get(0, nth) == Some(Held::Number(2)),
+                    is_odd: is_odd(*row),
+                };
+                let held = |slot| args.get(slot, nth);
+                let said = self.said_by(gather, heads, values, &one, &steps, &held)?;
+                let Some(said) = said else {
                     put(&mut told.odd, *row as usize);
-                } else if !said.is_empty() {
+                    continue;
+                };
+                if !said.is_empty() {
                     let said = Said {
                         ty: place,
-                        is_second: args.get(0, nth) == Some(Held::Number(2)),
+                        is_second: one.is_second,
                         args: said,
                     };
                     let number = match numbers.get(&said) {
@@ -314,6 +323,44 @@ impl<'a> Meant<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Which of an event's arguments say something that is meant; `None` where only the event itself can tell.
+    fn said_by(
+        &mut self,
+        gather: &mut Gather,
+        heads: &Heads<'_>,
+        values: &mut Values,
+        one: &One<'_>,
+        steps: &[(usize, ArgKind)],
+        held: &dyn Fn(usize) -> Option<Held>,
+    ) -> Result<Option<HeldArgs>, ErrorKind> {
+        let mut said = SmallVec::new();
+        let (mut odd, mut is_error) = (false, false);
+        for (slot, kind) in steps {
+            let Some(held) = held(*slot).filter(|held| !matches!(held, Held::Number(_))) else {
+                continue;
+            };
+            if *kind != ArgKind::Path {
+                if one.is_odd {
+                    odd = true;
+                    continue;
+                }
+                // What is put together of several parts may hold what none of them does.
+                let may =
+                    values.may(held) || matches!(kind, ArgKind::MsgVecIn | ArgKind::MsgVecOut);
+                if !may {
+                    continue;
+                }
+                is_error = gather.is_error(one.desc, *kind, one.is_second);
+            } else if !values.may(held) {
+                continue;
+            }
+            if self.says(gather, heads, values, held, *kind, is_error)? {
+                said.push((*slot, held));
+            }
+        }
+        Ok((!odd).then_some(said))
     }
 
     /// Whether a value says something that is meant.

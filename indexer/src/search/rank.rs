@@ -24,8 +24,14 @@ impl Best {
     }
 
     pub fn add(&mut self, ask: &Ask, number: u64, entry: &Entry) {
-        let kind = entry.thing.kind().filter(|kind| *kind != Kind::Flow);
-        let Some((kind, score)) = kind.zip(ask.score(&entry.thing)) else {
+        if let Some(score) = ask.score(&entry.thing) {
+            self.add_scored(score, number, entry);
+        }
+    }
+
+    /// As [`Best::add`], of one that is meant, and how well it fits.
+    pub fn add_scored(&mut self, score: u32, number: u64, entry: &Entry) {
+        let Some(kind) = entry.thing.kind().filter(|kind| *kind != Kind::Flow) else {
             return;
         };
         self.found += 1;
@@ -56,7 +62,8 @@ impl Best {
 /// What was found, while it is being gathered.
 #[derive(Default)]
 pub(crate) struct Pile {
-    found: HashMap<Thing, (Found, Tally)>,
+    /// How well each fits, and how often it was met. Where the words stand is asked of those that are shown.
+    found: HashMap<Thing, (u32, Tally)>,
     truncated: bool,
 }
 
@@ -69,22 +76,26 @@ impl Pile {
         if thing.kind() == Some(Kind::Flow) {
             return;
         }
-        let Some(found) = ask.find(thing) else {
+        let Some(score) = ask.score(thing) else {
             return;
         };
         if self.found.len() >= MOST_HITS {
             self.truncated = true;
             return;
         }
-        self.found.insert(thing.clone(), (found, tally.clone()));
+        self.found.insert(thing.clone(), (score, tally.clone()));
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.
-    pub(crate) fn ranked(&self, limit: usize) -> Hits {
+    pub(crate) fn ranked(&self, ask: &Ask, limit: usize) -> Hits {
         let found = self.found.len();
-        let mut all: Vec<(&Thing, &(Found, Tally))> = self.found.iter().collect();
-        let order = |a: &(&Thing, &(Found, Tally)), b: &(&Thing, &(Found, Tally))| {
-            let (score_a, score_b) = (a.1.0.score, b.1.0.score);
+        let mut all: Vec<(&Thing, &(u32, Tally))> = self.found.iter().collect();
+        let order = |a: &(&Thing, &(u32, Tally)), b: &(&Thing, &(u32, Tally))| {
+            let (score_a, score_b) = (a.1.0, b.1.0);
             let rank = |thing: &Thing| thing.kind().map(|kind| kind as u8);
             score_b
                 .cmp(&score_a)
@@ -99,7 +110,9 @@ impl Pile {
         all.sort_by(order);
         Hits {
             hits: (all.into_iter())
-                .filter_map(|(thing, found)| hit((thing.clone(), found.clone())))
+                .filter_map(|(thing, (_, tally))| {
+                    hit((thing.clone(), (ask.find(thing)?, tally.clone())))
+                })
                 .collect(),
             found,
             truncated: self.truncated,

@@ -3,6 +3,7 @@
 
 use super::work::{Progress, Work};
 use super::{Session, Span, bounds, lock};
+use crate::alike::Alike;
 use crate::choosing::Choosing;
 use crate::index::Reach;
 use crate::source::Told;
@@ -80,6 +81,24 @@ pub trait Visitor {
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
         Ok(rows)
     }
+    /// Counts what is of interest among the events of a chunk, the so-maniest, by sorts of them, all of which are within the span
+    /// and not hidden; `evaluator` says which match. Says whether nothing is left to be told by lists or events.
+    ///
+    /// # Errors
+    /// When a list cannot be read.
+    fn sums(
+        &mut self,
+        _chunk: usize,
+        _alike: &Alike,
+        _lists: (&Heads<'_>, &Among<'_>),
+        _evaluator: Option<&mut Evaluator>,
+    ) -> Result<bool, ErrorKind> {
+        Ok(false)
+    }
+    /// Whether [`Visitor::sums`] counts.
+    fn counts_sorts(&self) -> bool {
+        false
+    }
     /// Whether anything is left out by [`Visitor::rows`], [`Visitor::count`] or [`Visitor::may_want`].
     fn sifts(&self) -> bool {
         false
@@ -99,6 +118,15 @@ pub trait Visitor {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool;
 }
 
+/// What a walk over single chunks asks for.
+#[derive(Clone, Copy)]
+pub(crate) struct Within<'a> {
+    pub filter: Option<&'a Filter>,
+    pub span: Span,
+    /// In chunks that all of these hold; of the filter's own the walk asks no more.
+    pub reaches: &'a [&'a Reach],
+}
+
 /// What a walk asks for.
 #[derive(Clone, Copy)]
 struct Asking<'a> {
@@ -109,6 +137,8 @@ struct Asking<'a> {
     from: u64,
     /// Of these alone.
     range: (usize, usize),
+    /// Where the filter may match, if that is known already.
+    reaches: Option<&'a [&'a Reach]>,
 }
 
 /// How a walk went.
@@ -165,6 +195,7 @@ impl Session {
         is_whole: bool,
         evaluator: &mut Option<Evaluator>,
         visitor: &mut dyn Visitor,
+        work: &Work,
     ) -> Result<Asked, String> {
         if evaluator.is_none() && !visitor.sifts() {
             let chunk = self.chunk(at)?;
@@ -187,7 +218,9 @@ impl Session {
         if let Some(why) = lock(&self.unreadable).get(&at) {
             return Err(why.clone());
         }
-        match self.source.pick(at, &mut choosing) {
+        let picked = self.source.pick(at, &mut choosing);
+        Work::add(&work.by_sorts, u64::from(choosing.summed));
+        match picked {
             Ok(found) => {
                 let found =
                     found.map(|found| (Events::Picked(Box::new(found.chunk)), found.places));
@@ -202,7 +235,7 @@ impl Session {
     }
 
     /// Where events may match, as far as the index knows. It does not know events of a recorder's own books.
-    fn reach(&self, filter: Option<&Filter>) -> Option<Reach> {
+    pub(crate) fn reach(&self, filter: Option<&Filter>) -> Option<Reach> {
         let index = self.index.as_ref().filter(|_| !self.shows_internal)?;
         index.reach(filter?)
     }
@@ -254,6 +287,7 @@ impl Session {
                 span,
                 from,
                 range: (0, usize::MAX),
+                reaches: None,
             };
             self.walk_chunks(asked, progress, visitor, &mut decode)
         })
@@ -273,8 +307,30 @@ impl Session {
             span,
             from: 1,
             range: (range.start, range.end),
+            reaches: None,
         };
         self.walk_chunks(asked, progress, visitor, &mut |_| {})
+    }
+
+    /// Shows every matching event of one chunk. Says whether it was not cancelled.
+    pub(crate) fn walk_one(
+        &self,
+        at: usize,
+        within: Within<'_>,
+        evaluator: &mut Option<Evaluator>,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) -> bool {
+        let asked = Asking {
+            chunks: None,
+            filter: within.filter,
+            span: within.span,
+            from: 1,
+            range: (at, at.saturating_add(1)),
+            reaches: Some(within.reaches),
+        };
+        let walked = self.walk_with(asked, evaluator, progress, visitor, &mut |_| {});
+        walked.complete
     }
 
     /// Shows every matching event to the visitor, in order. Chunks outside the span, or without a type or a container that
@@ -311,9 +367,14 @@ impl Session {
             span,
             from,
             range,
+            reaches,
         } = asked;
-        let reach = self.reach(filter);
         let needles = filter.and_then(|filter| filter.needles(self.schema()));
+        let reach = match reaches {
+            Some(_) => None,
+            None => self.reach(filter),
+        };
+        let known = reaches.unwrap_or_default();
         let work = &*progress.work;
         let mut looked = 0u64;
         let mut previous_ns = None;
@@ -342,7 +403,7 @@ impl Session {
                 progress.done.fetch_add(info.events, Ordering::Relaxed);
                 continue;
             }
-            let mut reaches = reach.iter().chain(chunks);
+            let mut reaches = (reach.iter().chain(chunks)).chain(known.iter().copied());
             let unreached = reaches.any(|reach| !reach.holds(at));
             if unreached {
                 Work::add(&work.by_index, 1);
@@ -355,7 +416,7 @@ impl Session {
                 Work::add(&work.events, info.events);
                 let is_whole = info.first_num >= from
                     && span.is_none_or(|(start, end)| start <= first && last <= end);
-                self.chosen(at, is_whole, evaluator, visitor)
+                self.chosen(at, is_whole, evaluator, visitor, work)
                     .inspect_err(|_| Work::add(&work.unreadable, 1))
                     .inspect(|found| {
                         let counter = if found.is_some() {

@@ -22,6 +22,8 @@ pub struct Work {
     /// Chunks in which no event could match by the rows they may point at, or by what is known without arguments and results;
     /// those were not read.
     pub by_head: AtomicU64,
+    /// Those of them whose events were counted by the sorts of events that the index keeps.
+    pub by_sorts: AtomicU64,
     /// Chunks that could not be read.
     pub unreadable: AtomicU64,
     /// Chunks whose events were read, at least those of the types that could match.
@@ -51,7 +53,7 @@ impl Work {
     }
 
     /// Each count with what it is of, in the order of the work.
-    pub fn counts(&self) -> [(&'static str, u64); 14] {
+    pub fn counts(&self) -> [(&'static str, u64); 15] {
         [
             ("chunks", &self.chunks),
             ("skipped: outside the time span", &self.outside),
@@ -67,6 +69,7 @@ impl Work {
             ("events that matched", &self.matched),
             ("tests of texts in arguments", &self.texts),
             ("distinct texts looked at for those", &self.tested),
+            ("chunks counted by sorts of events", &self.by_sorts),
         ]
         .map(|(name, count)| (name, count.load(Ordering::Relaxed)))
     }
