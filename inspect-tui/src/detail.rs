@@ -3,7 +3,7 @@
 
 use afterimage_model::{
     ArgDesc, ArgKind, Blob, ContainerId, Ctx, EventFlags, File, Process, Role, TypeDesc, Value,
-    errno, render,
+    errno, render, terminal,
 };
 
 /// One event in full.
@@ -243,6 +243,7 @@ impl Detail {
                 .notable = notable;
         }
         self.some("cwd", process.cwd.clone());
+        self.some("terminal", terminal::name(process.tty));
         let container = process.container;
         self.line(
             "user",
@@ -327,7 +328,7 @@ impl Detail {
 
     fn file(&mut self, file: &File) {
         self.heading("file");
-        self.line("name", file.name(), file.kind.name());
+        self.line("name", file.shown_name(), file.kind.name());
         if file.ino != 0 {
             // The kernel's own dev_t: 12 bits of major above 20 of minor (include/linux/kdev_t.h).
             self.line(
@@ -339,7 +340,7 @@ impl Detail {
         if let Some(flow) = file.flow {
             self.line(
                 "local",
-                flow.local.to_string(),
+                flow.local_text(),
                 flow.protocol.name().unwrap_or(""),
             );
             let role = match flow.role {
@@ -382,7 +383,7 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
         (Some(ArgKind::Path), Value::Bytes(_))
             if ctx.event.flags.has(EventFlags::CLAIM_DIFFERS) =>
         {
-            let truth = ctx.file().map(File::name).unwrap_or_default();
+            let truth = ctx.file().map(File::shown_name).unwrap_or_default();
             [b"claimed; the kernel acted on ".as_slice(), &truth].concat()
         }
         (_, Value::Bytes(blob)) if blob.is_cut() => {
@@ -395,7 +396,11 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
             .proc()
             .map(|process| process.cwd.clone())
             .unwrap_or_default(),
-        (Some(ArgKind::Fd), Value::Num(_)) => ctx.file().map(File::name).unwrap_or_default(),
+        // The argument that sysdig's captures have of what is executed.
+        (_, Value::Num(number)) if arg.name == "tty" => {
+            u32::try_from(*number).map_or_else(|_| Vec::new(), |tty| terminal::name(tty).into())
+        }
+        (Some(ArgKind::Fd), Value::Num(_)) => ctx.file().map(File::shown_name).unwrap_or_default(),
         (Some(ArgKind::Flags | ArgKind::Enum), Value::Num(n)) => format!("{n:#x}").into_bytes(),
         (Some(ArgKind::Mode), Value::Num(n)) => permissions(*n as u64).into_bytes(),
         (Some(ArgKind::Uid), Value::Num(n)) => {

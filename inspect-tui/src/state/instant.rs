@@ -265,6 +265,10 @@ impl State {
             }
             (None, None) => {}
         }
+        let tiles: Vec<&str> = self.courses.marked().map(|(_, tile)| tile.id).collect();
+        if !tiles.is_empty() {
+            parts.push(format!("--mark {}", tiles.join(",")));
+        }
         if let Some(filter) = self.which_of_trail() {
             parts.push(quoted(&filter));
         }

@@ -8,7 +8,7 @@ pub(super) const PEERS: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it: the mean of each thread, all threads together.";
-        "TIME" "thread.cputime" 8 Told Duration "Processor time, told when a thread ends or sampled by another recorder; empty where neither was.";
+        "TIME" "thread.cputime" 8 Told Processor "Processor time, told when a thread ends or sampled by another recorder; `?` of those that went on.";
         "USER" "thread.cputime.user" 8 Told Duration "The part of it in the program.";
         "SYSTEM" "thread.cputime.system" 8 Told Duration "The part of it in the kernel.";
         "CALLS/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
@@ -16,7 +16,7 @@ pub(super) const PEERS: &[View] = views! {
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
-    } "Processes by the processor time they used.";
+    } "Processes by the processor time they used: a thread tells it when it ends, and other recorders in samples.";
 
     "page_faults" '\0' "Page faults" Table "thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "MAJOR" "MINOR" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
@@ -198,7 +198,7 @@ pub(super) const PEERS: &[View] = views! {
         "USER" "user.name" 10 First Plain "Effective user.";
         "LOGIN" "user.loginname" 10 First Plain "Who logged in.";
         "SHELL" "proc.loginshellid" 8 First Plain "Pid of the oldest shell above it.";
-        "TTY" "proc.tty" 6 First Plain "Controlling terminal, as the kernel numbers it; 0 for none.";
+        "TTY" "proc.tty.name" 8 First Plain "Controlling terminal; empty for none.";
         "EVENT" "evt.type" 8 First Plain "A program, or a change of directory.";
         "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -210,7 +210,7 @@ pub(super) const PEERS: &[View] = views! {
         "USER" "user.loginname" 12 First Plain "Who logged in.";
         "EVENTS" "evt.count" 9 Sum Plain "Events of it and below it.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids below it.";
-        "TTY" "proc.tty" 6 Max Plain "Terminal; 0 for none.";
+        "TTY" "proc.tty.name" 8 First Plain "Terminal; empty for none.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";
