@@ -274,7 +274,12 @@ impl State {
         }
         let text = parts.join(" ");
         self.effects.push(Effect::Copy(text.clone()));
-        self.say(&text, false);
+        // The bottom line has counts beside it; what has no room there is shown whole.
+        match fit::cells(&text) > usize::from(self.size.0) / 2 {
+            true => self.overlay = Some((Overlay::Link, 0)),
+            false => self.say(&text, false),
+        }
+        self.link = text;
     }
 
     /// The filters of the trail as text.

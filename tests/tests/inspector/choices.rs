@@ -335,3 +335,34 @@ fn a_return_of_a_sysdig_capture_says_what_was_asked_when_it_was_entered() {
         .screen();
     assert!(own.contains("nothing matches the filter"), "{own}");
 }
+
+#[test]
+fn the_command_that_leads_back_can_be_read_whole_on_a_small_screen() {
+    let told = story::break_in();
+    for (width, height) in [(200, 40), (80, 24), (40, 12)] {
+        let mut player = play(&told, width, height);
+        let screen = player.press("6f7<Down>u").screen();
+        let joined: String = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            joined.contains("afterimage inspect 'break-in.aft' --view events --at '#"),
+            "{screen}"
+        );
+        assert!(!player.press("<Esc><Esc>").screen().contains("this place"));
+    }
+}
+
+#[test]
+fn what_is_said_to_the_user_goes_before_counts_that_leave_no_room() {
+    let told = story::break_in();
+    let mut player = play(&told, 40, 12);
+    let before = player.press("7").screen();
+    assert!(before.contains("1 of 58 events"), "{before}");
+    let said = player.press("m<Enter>").screen();
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("event 1 is marked")),
+        "{said}"
+    );
+    let after = player.press("<Down>").screen();
+    assert!(after.contains("2 of 58 events"), "{after}");
+}
