@@ -202,14 +202,20 @@ impl Detail {
 
     fn process(&mut self, ctx: &Ctx<'_>, process: &Process) {
         self.heading("process");
-        self.line(
-            "name",
-            process.comm.clone(),
-            format!("pid {}, {} inside", process.key.pid, process.vpid),
-        );
+        // What another recorder did not know it wrote as this name and as numbers of ones.
+        let unseen = process.comm == UNSEEN;
+        let name = match unseen {
+            true => b"not recorded".to_vec(),
+            false => process.comm.clone(),
+        };
+        let says = match process.vpid {
+            0 | u32::MAX => format!("pid {}", process.key.pid),
+            vpid => format!("pid {}, {vpid} inside", process.key.pid),
+        };
+        self.line("name", name, says).notable = unseen;
         let place = self.blobs.len();
         let argv: Vec<u8> = process.args().take(1024).collect::<Vec<_>>().join(&b' ');
-        if !argv.is_empty() {
+        if !argv.is_empty() && argv != UNSEEN {
             self.line(
                 "argv",
                 argv,
@@ -247,7 +253,7 @@ impl Detail {
         let container = process.container;
         self.line(
             "user",
-            process.uid.to_string(),
+            known(process.uid),
             user(ctx, container, process.uid),
         );
         if process.euid != process.uid {
@@ -258,7 +264,7 @@ impl Detail {
             )
             .notable = true;
         }
-        self.line("parent", process.ppid.to_string(), "");
+        self.line("parent", known(process.ppid), "");
         for ancestor in ctx.tables.ancestors(process.id).take(64) {
             let argv: Vec<u8> = ancestor.args().take(64).collect::<Vec<_>>().join(&b' ');
             self.line(
@@ -352,6 +358,17 @@ impl Detail {
                 self.line("remote", flow.remote.to_string(), role);
             }
         }
+    }
+}
+
+/// The name that sysdig gives to a process of which it knows none.
+const UNSEEN: &[u8] = b"<NA>";
+
+/// A number of which all bits are set stands for none.
+fn known(number: u32) -> String {
+    match number {
+        u32::MAX => "not recorded".to_owned(),
+        number => number.to_string(),
     }
 }
 
