@@ -17,6 +17,8 @@ const VARIABLE: &str = "AFTERIMAGE_IDENTITY";
 const FILE: &str = "identity.txt";
 
 static NAMED: OnceLock<Vec<PathBuf>> = OnceLock::new();
+/// Why an identity that nobody named on the command line was not taken.
+static REFUSED: OnceLock<Failure> = OnceLock::new();
 
 /// Keeps what the command line names.
 pub fn name(files: Vec<PathBuf>) {
@@ -24,29 +26,43 @@ pub fn name(files: Vec<PathBuf>) {
 }
 
 /// The identities of this run: those of the files that are named, else of the variable, else of the file beside the keys.
+/// Most captures need none: what is wrong with a file that was not named for this run is kept for [`refused`].
 ///
 /// # Errors
-/// When a file that is named, or is there, cannot be read, is none, or can be read by others.
+/// When a file that the command line names cannot be read, is none, or can be read by others.
 pub fn identities() -> Result<Identities, Failure> {
     let named = NAMED.get().cloned().unwrap_or_default();
-    let files = match (named.is_empty(), std::env::var_os(VARIABLE)) {
-        (false, _) => named,
-        (true, Some(list)) if !list.is_empty() => std::env::split_paths(&list).collect(),
-        (true, _) => {
+    let is_named = !named.is_empty();
+    let files = match (is_named, std::env::var_os(VARIABLE)) {
+        (true, _) => named,
+        (false, Some(list)) if !list.is_empty() => std::env::split_paths(&list).collect(),
+        (false, _) => {
             let own = keyring::folder().join(FILE);
             own.exists().then_some(own).into_iter().collect()
         }
     };
-    files.iter().try_fold(Identities::default(), |all, file| {
-        Ok(all.and(&read(file).map_err(|why| {
+    let mut all = Identities::default();
+    for file in &files {
+        let failed = |why| {
             Failure::path(
                 "reading the identity",
                 file,
                 why,
                 "name a file that age-keygen -o FILE made",
             )
-        })?))
-    })
+        };
+        match read(file).map_err(failed) {
+            Ok(found) => all = all.and(&found),
+            Err(failure) if is_named => return Err(failure),
+            Err(failure) => drop(REFUSED.set(failure)),
+        }
+    }
+    Ok(all)
+}
+
+/// What is wrong with an identity of the environment or beside the keys, for who finds that a capture needs one.
+pub fn refused() -> Option<&'static Failure> {
+    REFUSED.get()
 }
 
 fn read(path: &Path) -> Result<Identities, String> {

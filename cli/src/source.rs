@@ -255,7 +255,10 @@ const PIPE_ONE: &str = "pipe a capture in: afterimage record -o - | afterimage r
 /// A capture that cannot be opened or read, with what can be done about that.
 pub fn not_a_capture(path: &Path, error: &CaptureError) -> Failure {
     let name = shown(path);
-    let remedy = if let ErrorKind::Locked(_) | ErrorKind::Stranger(_) = &error.kind {
+    let closed = matches!(error.kind, ErrorKind::Locked(_) | ErrorKind::Stranger(_));
+    let remedy = if let Some(failure) = identity::refused().filter(|_| closed) {
+        format!("{}; {}", failure.what, failure.remedy)
+    } else if closed {
         "name the identity that opens it: --identity FILE, or AFTERIMAGE_IDENTITY=FILE".to_owned()
     } else if path == Path::new("-") {
         match &error.kind {

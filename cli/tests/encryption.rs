@@ -160,6 +160,41 @@ fn without_the_identity_it_is_closed_and_says_for_whom_it_is() {
 }
 
 #[test]
+fn an_identity_of_the_environment_is_asked_for_only_where_a_capture_is_encrypted() {
+    let (desk, sample) = (Desk::new(), sample());
+    let open = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(desk.path("own"), open).expect("its mode");
+    let ends = |code, args: &[&str]| {
+        let mut command = desk.command(args);
+        command.env("AFTERIMAGE_IDENTITY", desk.path("own"));
+        told(code, args, command.output().expect("the command runs"))
+    };
+    for args in [
+        &["read", &sample, "evt.type=execve"][..],
+        &["view", &sample, "processes"],
+        &["verify", "--deep", &sample],
+        &["slice", &sample, "-o", "new.aft"],
+    ] {
+        ends(0, args);
+    }
+    for args in [
+        &["read", "closed.aft"][..],
+        &["view", "closed.aft", "processes"],
+        &["verify", "--deep", "closed.aft"],
+        &["recover", "closed.aft", "-o", "saved.aft"],
+    ] {
+        let told = ends(1, args);
+        assert!(
+            told.contains("chmod 600") && told.contains(RECIPIENT),
+            "{args:?}: {told}"
+        );
+    }
+    // What the command line names is meant.
+    let told = ends(1, &["read", &sample, "--identity", "own"]);
+    assert!(told.contains("chmod 600"), "{told}");
+}
+
+#[test]
 fn no_index_is_made_that_would_tell_what_is_in_it() {
     let desk = Desk::new();
     let told = desk.ends(1, &["index", "closed.aft", "--identity", "own"]);

@@ -149,6 +149,7 @@ impl TimeStyle {
 /// A cell as every reader shows it: escaped, empty when missing.
 pub fn cell_text(cell: &Cell, column: &Column, style: &TimeStyle) -> String {
     match (cell, column.unit) {
+        (Cell::Missing, Unit::Processor) => "?".to_owned(),
         (Cell::Missing, _) => String::new(),
         (Cell::Text(text), _) => Safe::new(text).to_string(),
         (Cell::Secret(text), _) => format!("(hidden, {} bytes)", text.len()),
@@ -156,11 +157,11 @@ pub fn cell_text(cell: &Cell, column: &Column, style: &TimeStyle) -> String {
         (Cell::Float(f), Unit::Heat) => format!("{f:.0}"),
         (Cell::Number(n), Unit::Plain) => n.to_string(),
         (Cell::Number(n), Unit::Bytes) => bytes_text(*n),
-        (Cell::Number(n), Unit::Duration) => duration_text(*n),
+        (Cell::Number(n), Unit::Duration | Unit::Processor) => duration_text(*n),
         (Cell::Number(n), Unit::Time) => style.text(clamp(*n)),
         (Cell::Float(f), Unit::Plain) => format!("{f:.1}"),
         (Cell::Float(f), Unit::Bytes) => bytes_text(f.round() as i128),
-        (Cell::Float(f), Unit::Duration) => duration_text(f.round() as i128),
+        (Cell::Float(f), Unit::Duration | Unit::Processor) => duration_text(f.round() as i128),
         (Cell::Float(f), Unit::Time) => style.text(clamp(f.round() as i128)),
     }
 }

@@ -62,8 +62,20 @@ const STEPS: &[Step] = &[
     Step {
         name: "refused",
         leads: false,
-        filter: "evt.type=connect and evt.failed=true",
+        filter: "evt.type=connect and evt.failed=true and fd.sip exists",
         sentence: "*%proc.name (%proc.pid) could not connect to %fd.sip port %fd.sport: %evt.res",
+    },
+    Step {
+        name: "refused",
+        leads: false,
+        filter: "evt.type=connect and evt.failed=true and fd.name exists",
+        sentence: "*%proc.name (%proc.pid) could not connect to %fd.name: %evt.res",
+    },
+    Step {
+        name: "refused",
+        leads: false,
+        filter: "evt.type=connect and evt.failed=true",
+        sentence: "*%proc.name (%proc.pid) could not connect: %evt.res",
     },
     Step {
         name: "listen",
@@ -116,8 +128,20 @@ const STEPS: &[Step] = &[
     Step {
         name: "mode",
         leads: false,
+        filter: "evt.type in (chmod, fchmod, fchmodat, fchmodat2) and evt.failed=false and not evt.arg.mode exists",
+        sentence: "*%proc.name (%proc.pid) changed the mode of %fs.path.name: to which was not recorded",
+    },
+    Step {
+        name: "mode",
+        leads: false,
         filter: "evt.type in (chmod, fchmod, fchmodat, fchmodat2) and evt.failed=false",
         sentence: "*%proc.name (%proc.pid) changed the mode of %fs.path.name: %evt.arg.mode",
+    },
+    Step {
+        name: "link",
+        leads: false,
+        filter: "evt.type in (symlink, symlinkat) and evt.failed=false and not fs.path.source exists",
+        sentence: "*%proc.name (%proc.pid) made the link %fs.path.name to %evt.arg.target",
     },
     Step {
         name: "link",
@@ -175,6 +199,31 @@ const STEPS: &[Step] = &[
     },
 ];
 
+/// What a sentence says where an event has no value for a field.
+fn unrecorded(field: &str) -> &'static str {
+    match field {
+        "proc.name" | "proc.pname" => UNSEEN,
+        "proc.exepath" => "a program that was not recorded",
+        "proc.exeline" => "its arguments were not recorded",
+        "fd.sip" | "fd.cip" => "an address that was not recorded",
+        "fd.name" | "fs.path.name" | "fs.path.source" | "fs.path.target" | "evt.arg.target" => {
+            "a file that was not recorded"
+        }
+        _ => "not recorded",
+    }
+}
+
+/// A process of which nothing but its number is known.
+const UNSEEN: &str = "a process that was not recorded";
+
+/// A process as sentences call it, raw.
+fn named(process: &Process) -> Vec<u8> {
+    match &process.comm[..] {
+        b"" | b"<NA>" => format!("{UNSEEN} [{}]", process.key.pid).into_bytes(),
+        _ => called(process),
+    }
+}
+
 /// Most different steps of a story.
 const MOST_STEPS: usize = 20_000;
 
@@ -216,13 +265,13 @@ impl Visitor for Finder<'_> {
         };
         let mut line = vec![(
             identity(process),
-            called(process),
+            named(process),
             of_process(self.session, process),
         )];
         for above in ctx.tables.ancestors(process.id) {
             if line.iter().all(|(known, ..)| *known != identity(above)) {
                 let filter = of_process(self.session, above);
-                line.push((identity(above), called(above), filter));
+                line.push((identity(above), named(above), filter));
             }
         }
         self.found = Some(Anchor {
@@ -233,9 +282,10 @@ impl Visitor for Finder<'_> {
             sentence: self
                 .steps
                 .iter_mut()
-                .find_map(|(filter, sentence)| filter.matches(ctx).then(|| sentence.print(ctx))?)
-                .or_else(|| self.any.print(ctx))
-                .unwrap_or_default(),
+                .find_map(|(filter, sentence)| {
+                    filter.matches(ctx).then(|| sentence.tell(ctx, unrecorded))
+                })
+                .unwrap_or_else(|| self.any.tell(ctx, unrecorded)),
         });
         false
     }
@@ -309,7 +359,7 @@ impl Visitor for Teller<'_> {
             .zip(STEPS)
             .find_map(|((filter, sentence), step)| {
                 let told = (part == "after" || step.leads) && filter.matches(ctx);
-                told.then(|| (step.name, sentence.print(ctx).unwrap_or_default()))
+                told.then(|| (step.name, sentence.tell(ctx, unrecorded)))
             });
         let Some((name, sentence)) = hit else {
             return true;
@@ -491,5 +541,15 @@ mod tests {
     #[test]
     fn every_step_can_be_asked_and_told() {
         super::steps().unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_is_said_in_words() {
+        for step in super::STEPS {
+            let template = super::Template::parse(step.sentence).unwrap();
+            for field in template.shown().filter_map(|shown| shown.field()) {
+                assert!(super::unrecorded(field.field().name).contains("not recorded"));
+            }
+        }
     }
 }

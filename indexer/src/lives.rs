@@ -4,7 +4,7 @@ use crate::cell::Cell;
 use crate::made::{self, Asked, Columns, number, of_container, one, row, text};
 use crate::rows::{Row, Rows};
 use crate::session::{Session, Visitor};
-use afterimage_model::{Container, ContainerId, Ctx, render};
+use afterimage_model::{Container, ContainerId, Ctx, Value, render};
 use std::collections::HashSet;
 
 /// A turn in the life of a container.
@@ -66,7 +66,16 @@ impl Visitor for Collector<'_> {
             }
         };
         if let Some((_, turn)) = TURNS.iter().find(|row| row.0 == ty.name) {
-            add(*turn, render::args_text(ctx));
+            let group = ctx
+                .arg("cgroup")
+                .filter(|_| ctx.ty().is_some_and(|ty| !ty.is_syscall));
+            let what = match group {
+                Some(Value::Bytes(path)) if turn.starts_with("group") => {
+                    [b"its control group: ", &path.bytes[..]].concat()
+                }
+                _ => render::args_text(ctx),
+            };
+            add(*turn, what);
         } else if matches!(ty.name.as_str(), "execve" | "execveat") && ctx.event.errno().is_none() {
             // A program whose parent is outside is the container's first, or somebody has entered.
             let parent = process.parent.and_then(|id| ctx.tables.proc(id));

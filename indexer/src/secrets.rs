@@ -1,17 +1,6 @@
-//! What should not be seen by whoever looks over a shoulder, and how terminals are named.
+//! What should not be seen by whoever looks over a shoulder.
 
 use std::collections::BTreeSet;
-
-/// A terminal as ps names it, from the number the kernel has for it (Documentation/admin-guide/devices.txt).
-pub(crate) fn terminal(tty: u32) -> String {
-    let (major, minor) = (tty >> 8 & 0xfff, tty & 0xff);
-    match major {
-        0 => String::new(),
-        4 => format!("tty{minor}"),
-        136..=143 => format!("pts/{}", (major - 136) * 256 + minor),
-        _ => format!("{major}:{minor}"),
-    }
-}
 
 /// Whether a variable holds what should not be seen by whoever looks over a shoulder: by its name, or a password in an address.
 pub(crate) fn is_secret(name: &[u8], value: &[u8]) -> bool {
@@ -83,18 +72,5 @@ mod tests {
                 "{name}"
             );
         }
-    }
-
-    #[test]
-    fn terminals_are_named_as_ps_names_them() {
-        assert_eq!(
-            [
-                terminal(0),
-                terminal(136 << 8 | 3),
-                terminal(137 << 8),
-                terminal(4 << 8 | 1)
-            ],
-            ["", "pts/3", "pts/256", "tty1"]
-        );
     }
 }

@@ -486,7 +486,7 @@ fn way(own: SocketAddr, other: SocketAddr) -> String {
 pub fn stream_of(ctx: &Ctx<'_>) -> Option<String> {
     let file = ctx.file()?;
     let inode = (file.ino != 0).then(|| format!("fd.ino={}", file.ino));
-    let named = || format!("fd.name={}", print_value(&file.name()));
+    let named = || format!("fd.name={}", print_value(&file.shown_name()));
     match (file.kind, &file.flow) {
         (FileKind::Ipv4 | FileKind::Ipv6, Some(flow)) if flow.is_connected() => Some(format!(
             "fd.type in (ipv4, ipv6) and ({} or {})",

@@ -3,7 +3,7 @@
 
 use afterimage_model::{
     ArgDesc, ArgKind, Blob, ContainerId, Ctx, EventFlags, File, Process, Role, TypeDesc, Value,
-    errno, render,
+    errno, render, terminal,
 };
 
 /// One event in full.
@@ -202,14 +202,20 @@ impl Detail {
 
     fn process(&mut self, ctx: &Ctx<'_>, process: &Process) {
         self.heading("process");
-        self.line(
-            "name",
-            process.comm.clone(),
-            format!("pid {}, {} inside", process.key.pid, process.vpid),
-        );
+        // What another recorder did not know it wrote as this name and as numbers of ones.
+        let unseen = process.comm == UNSEEN;
+        let name = match unseen {
+            true => b"not recorded".to_vec(),
+            false => process.comm.clone(),
+        };
+        let says = match process.vpid {
+            0 | u32::MAX => format!("pid {}", process.key.pid),
+            vpid => format!("pid {}, {vpid} inside", process.key.pid),
+        };
+        self.line("name", name, says).notable = unseen;
         let place = self.blobs.len();
         let argv: Vec<u8> = process.args().take(1024).collect::<Vec<_>>().join(&b' ');
-        if !argv.is_empty() {
+        if !argv.is_empty() && argv != UNSEEN {
             self.line(
                 "argv",
                 argv,
@@ -243,10 +249,11 @@ impl Detail {
                 .notable = notable;
         }
         self.some("cwd", process.cwd.clone());
+        self.some("terminal", terminal::name(process.tty));
         let container = process.container;
         self.line(
             "user",
-            process.uid.to_string(),
+            known(process.uid),
             user(ctx, container, process.uid),
         );
         if process.euid != process.uid {
@@ -257,7 +264,7 @@ impl Detail {
             )
             .notable = true;
         }
-        self.line("parent", process.ppid.to_string(), "");
+        self.line("parent", known(process.ppid), "");
         for ancestor in ctx.tables.ancestors(process.id).take(64) {
             let argv: Vec<u8> = ancestor.args().take(64).collect::<Vec<_>>().join(&b' ');
             self.line(
@@ -327,7 +334,7 @@ impl Detail {
 
     fn file(&mut self, file: &File) {
         self.heading("file");
-        self.line("name", file.name(), file.kind.name());
+        self.line("name", file.shown_name(), file.kind.name());
         if file.ino != 0 {
             // The kernel's own dev_t: 12 bits of major above 20 of minor (include/linux/kdev_t.h).
             self.line(
@@ -339,7 +346,7 @@ impl Detail {
         if let Some(flow) = file.flow {
             self.line(
                 "local",
-                flow.local.to_string(),
+                flow.local_text(),
                 flow.protocol.name().unwrap_or(""),
             );
             let role = match flow.role {
@@ -351,6 +358,17 @@ impl Detail {
                 self.line("remote", flow.remote.to_string(), role);
             }
         }
+    }
+}
+
+/// The name that sysdig gives to a process of which it knows none.
+const UNSEEN: &[u8] = b"<NA>";
+
+/// A number of which all bits are set stands for none.
+fn known(number: u32) -> String {
+    match number {
+        u32::MAX => "not recorded".to_owned(),
+        number => number.to_string(),
     }
 }
 
@@ -382,7 +400,7 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
         (Some(ArgKind::Path), Value::Bytes(_))
             if ctx.event.flags.has(EventFlags::CLAIM_DIFFERS) =>
         {
-            let truth = ctx.file().map(File::name).unwrap_or_default();
+            let truth = ctx.file().map(File::shown_name).unwrap_or_default();
             [b"claimed; the kernel acted on ".as_slice(), &truth].concat()
         }
         (_, Value::Bytes(blob)) if blob.is_cut() => {
@@ -395,7 +413,11 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
             .proc()
             .map(|process| process.cwd.clone())
             .unwrap_or_default(),
-        (Some(ArgKind::Fd), Value::Num(_)) => ctx.file().map(File::name).unwrap_or_default(),
+        // The argument that sysdig's captures have of what is executed.
+        (_, Value::Num(number)) if arg.name == "tty" => {
+            u32::try_from(*number).map_or_else(|_| Vec::new(), |tty| terminal::name(tty).into())
+        }
+        (Some(ArgKind::Fd), Value::Num(_)) => ctx.file().map(File::shown_name).unwrap_or_default(),
         (Some(ArgKind::Flags | ArgKind::Enum), Value::Num(n)) => format!("{n:#x}").into_bytes(),
         (Some(ArgKind::Mode), Value::Num(n)) => permissions(*n as u64).into_bytes(),
         (Some(ArgKind::Uid), Value::Num(n)) => {

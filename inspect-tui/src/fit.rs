@@ -38,8 +38,30 @@ pub fn captured_middle(bytes: &[u8], width: usize, ascii: bool) -> String {
         }
         front.push(c);
     }
-    let back = tail(&text, width - cells(&front), ascii);
-    front + &back
+    // A name or a port of which half is there looks like another one: whole ones are left where enough is.
+    let parts = |c: char| matches!(c, '/' | ':' | '>');
+    let goes_on = text.get(front.len()..).and_then(|rest| rest.chars().next());
+    if !goes_on.is_some_and(parts)
+        && let Some(at) = front.rfind(parts).filter(|at| at + 1 > front.len() / 2)
+    {
+        front.truncate(at + 1);
+    }
+    let room = width - cells(&front);
+    let back = tail(&text, room, ascii);
+    let rest = back.strip_prefix(if ascii { '~' } else { '…' });
+    let Some(rest) = rest else {
+        return front + &back;
+    };
+    let before = text
+        .strip_suffix(rest)
+        .and_then(|front| front.chars().last());
+    let whole = ["->", "/"].iter().filter_map(|part| rest.find(part)).min();
+    let whole = whole.and_then(|at| rest.get(at..));
+    let back = match whole.filter(|rest| !before.is_some_and(parts) && cells(rest) > room / 2) {
+        Some(rest) if !rest.is_empty() => rest,
+        _ => rest,
+    };
+    format!("{front}{}{back}", if ascii { '~' } else { '…' })
 }
 
 /// Text that a user typed or a table of ours holds, with anything dangerous spelled out but backslashes left alone.
@@ -224,6 +246,26 @@ mod tests {
         let path = b"/var/lib/postgresql/data/pg_wal/000000010000000000000001";
         assert_eq!(captured_middle(path, 24, false), "/var/lib…000000000000001");
         assert_eq!(captured_middle(b"/etc/shadow", 24, false), "/etc/shadow");
+        for (path, width, says) in [
+            (
+                &b"127.0.0.1:53742->127.0.0.1:8080"[..],
+                29,
+                "127.0.0.1…->127.0.0.1:8080",
+            ),
+            (
+                b"127.0.0.1:53742->192.168.121.128:8080",
+                36,
+                "127.0.0.1:…->192.168.121.128:8080",
+            ),
+            (b"/var/www/cgi-bin/lookup", 22, "/var/…/cgi-bin/lookup"),
+            (
+                b"/tmp-stress-ng-hdd-9-0/stress-ng-hdd-9-0-2924324906",
+                45,
+                "/tmp-stress-ng-…/stress-ng-hdd-9-0-2924324906",
+            ),
+        ] {
+            assert_eq!(captured_middle(path, width, false), says);
+        }
         assert_eq!(captured_middle(b"/etc/shadow", 11, false), "/etc/shadow");
         for width in 0..40 {
             assert!(cells(&captured_middle(path, width, true)) <= width);

@@ -95,6 +95,8 @@ pub struct Options {
     pub at: Option<u64>,
     /// The event to stand on.
     pub event: Option<u64>,
+    /// Ids of the tiles that are marked.
+    pub tiles: Vec<String>,
     /// The capture's file: bookmarks are kept beside it.
     pub path: Option<PathBuf>,
     /// Colours.
@@ -166,6 +168,7 @@ fn begin(session: Session, options: Options, size: (u16, u16)) -> Result<(State,
         state.take_notes(notes::load(&path));
         state.notes = Some(path);
     }
+    state.mark_tiles(options.tiles.iter().map(String::as_str).enumerate());
     state.start_at(options.at, options.event);
     Ok((state, Worker::start(session)?))
 }

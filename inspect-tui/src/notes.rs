@@ -43,6 +43,8 @@ pub struct Place {
     pub at: Option<u64>,
     /// The event, where the last step lists events.
     pub event: Option<u64>,
+    /// Tiles whose courses the timeline shows: the place of the letter, and the tile's id.
+    pub tiles: Vec<(usize, String)>,
 }
 
 /// A step of a trail as text.
@@ -89,6 +91,9 @@ pub fn write(notes: &Notes) -> String {
     }
     if let Some(num) = notes.place.event {
         line("event", &num.to_string());
+    }
+    for (letter, tile) in &notes.place.tiles {
+        line("tile", &format!("{letter} {tile}"));
     }
     out
 }
@@ -143,6 +148,12 @@ pub fn read(text: &str) -> Notes {
             }
             "at" => notes.place.at = rest.parse().ok(),
             "event" => notes.place.event = rest.parse().ok(),
+            "tile" if notes.place.tiles.len() < MOST_STEPS => {
+                let parted = rest.split_once(' ');
+                if let Some((Ok(letter), tile)) = parted.map(|(n, id)| (n.parse(), id)) {
+                    notes.place.tiles.push((letter, tile.to_owned()));
+                }
+            }
             _ => {}
         }
     }
@@ -191,6 +202,7 @@ mod tests {
                 span: Some((3, 9)),
                 at: Some(5),
                 event: Some(3),
+                tiles: vec![(0, "events".to_owned()), (2, "commands".to_owned())],
             },
         };
         assert_eq!(read(&write(&notes)), notes);

@@ -50,6 +50,14 @@ pub fn lines(state: &State) -> Vec<Line> {
             .iter()
             .map(|(num, note)| line(&format!("#{num}"), &fit::plain(note)))
             .collect(),
+        Some((Overlay::Link, _)) => vec![
+            line("", &state.link),
+            line("", ""),
+            line(
+                "",
+                "The command that leads back here; the terminal's clipboard has it too, if there is one (OSC 52).",
+            ),
+        ],
         None => Vec::new(),
     };
     let width = usize::from(state.size.0);

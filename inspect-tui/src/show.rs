@@ -93,7 +93,10 @@ pub fn is_number(column: &Column) -> bool {
         && (counted
             || number
             || gap
-            || matches!(column.unit, Unit::Bytes | Unit::Duration | Unit::Heat))
+            || matches!(
+                column.unit,
+                Unit::Bytes | Unit::Duration | Unit::Processor | Unit::Heat
+            ))
 }
 
 /// What a column needs: what its view gives it, or less when its widest cell is narrower.
@@ -157,7 +160,7 @@ pub fn count(n: u64) -> String {
 pub fn figure(n: u64, unit: Unit) -> String {
     match unit {
         Unit::Bytes => bytes_text(n.into()),
-        Unit::Duration => duration_text(n.into()),
+        Unit::Duration | Unit::Processor => duration_text(n.into()),
         Unit::Plain | Unit::Time | Unit::Heat => count(n),
     }
 }

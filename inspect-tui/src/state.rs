@@ -123,6 +123,8 @@ pub enum Overlay {
     Description,
     /// Bookmarks and their notes.
     Bookmarks,
+    /// The command that leads to this place.
+    Link,
 }
 
 /// A sentence for the user, and whether it is bad news.
@@ -212,6 +214,8 @@ pub struct State {
     alerts_asked: bool,
     /// Where the user was when they left last.
     pub left_at: Place,
+    /// The command that leads to where it was last asked for.
+    pub link: String,
     /// The file that bookmarks and filters are kept in; `None` where there is no place for one.
     pub notes: Option<PathBuf>,
     /// The instant from which times are measured, ns since boot.
@@ -269,6 +273,7 @@ impl State {
             alerts: Vec::new(),
             alerts_asked: false,
             left_at: Place::default(),
+            link: String::new(),
             notes: None,
             reference: None,
             tickets: BTreeMap::new(),

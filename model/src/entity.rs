@@ -4,7 +4,7 @@
 //! of execs, within one boot.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 /// Row number of a [`Process`] within one capture.
@@ -64,7 +64,7 @@ pub struct Process {
     pub sid: u32,
     /// Process group, host numbering; 0 when not known.
     pub pgid: u32,
-    /// Controlling terminal as the kernel numbers it (major << 8 | minor); 0 for none.
+    /// Controlling terminal as `/proc/PID/stat` has it; 0 for none. [`crate::terminal::name`] names it.
     pub tty: u32,
     /// The kernel's name for the thread group leader, at most 15 bytes.
     pub comm: Vec<u8>,
@@ -570,17 +570,40 @@ impl Flow {
         }
     }
 
-    /// As `fd.name` shows it: `client->server`, or the local end of a listener.
+    /// The two ends as they were recorded: `client->server`, or the local end of a listener.
     pub fn name(&self) -> String {
-        let show = |a: SocketAddr| match a.ip() {
-            IpAddr::V4(ip) => format!("{ip}:{}", a.port()),
-            IpAddr::V6(ip) => format!("{ip}:{}", a.port()),
-        };
-        match (self.is_connected(), self.role) {
-            (false, _) => show(self.local),
-            (true, Role::Server) => format!("{}->{}", show(self.remote), show(self.local)),
-            (true, _) => format!("{}->{}", show(self.local), show(self.remote)),
+        self.with_local(format!("{}:{}", self.local.ip(), self.local.port()))
+    }
+
+    /// As `fd.name` shows it: the same, with `?` for a port that is still to come.
+    pub fn shown_name(&self) -> String {
+        match self.has_port_to_come() {
+            true => self.with_local(format!("{}:?", self.local.ip())),
+            false => self.name(),
         }
+    }
+
+    fn with_local(&self, local: String) -> String {
+        let show = |a: SocketAddr| format!("{}:{}", a.ip(), a.port());
+        match (self.is_connected(), self.role) {
+            (false, _) => local,
+            (true, Role::Server) => format!("{}->{local}", show(self.remote)),
+            (true, _) => format!("{local}->{}", show(self.remote)),
+        }
+    }
+
+    /// The local end as addresses are written: `[::1]:80`; `?` for a port that is still to come.
+    pub fn local_text(&self) -> String {
+        match (self.has_port_to_come(), self.local) {
+            (false, local) => local.to_string(),
+            (true, SocketAddr::V4(local)) => format!("{}:?", local.ip()),
+            (true, SocketAddr::V6(local)) => format!("[{}]:?", local.ip()),
+        }
+    }
+
+    /// Whether it begins to connect and has no port yet: the kernel tells that a socket connects before it gives it one.
+    pub fn has_port_to_come(&self) -> bool {
+        self.protocol == Protocol(6) && self.is_connected() && self.local.port() == 0
     }
 }
 
@@ -632,6 +655,14 @@ impl File {
     pub fn name(&self) -> Vec<u8> {
         match &self.flow {
             Some(flow) if self.marks & File::TOLD == 0 => flow.name().into_bytes(),
+            _ => self.path.clone(),
+        }
+    }
+
+    /// The name as people are shown it; see [`Flow::shown_name`].
+    pub fn shown_name(&self) -> Vec<u8> {
+        match &self.flow {
+            Some(flow) if self.marks & File::TOLD == 0 => flow.shown_name().into_bytes(),
             _ => self.path.clone(),
         }
     }

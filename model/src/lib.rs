@@ -34,6 +34,7 @@ pub mod services;
 pub mod signal;
 pub mod structs;
 pub mod syscalls;
+pub mod terminal;
 pub mod text;
 pub mod time;
 

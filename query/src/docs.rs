@@ -72,7 +72,7 @@ pub fn views_md() -> String {
             );
         }
     }
-    out.push_str("\n# Tiles of the overview\n\n| Group | Tile | Counts | Of events | Opens | |\n|---|---|---|---|---|---|\n");
+    out.push_str("\n# Tiles of the overview\n\n`inspect --mark ID,ID` marks tiles by their ids.\n\n| Group | Tile | Id | Counts | Of events | Opens | |\n|---|---|---|---|---|---|---|\n");
     for tile in TILES {
         let counted = match tile.counted {
             Counted::Events => "events".to_owned(),
@@ -91,8 +91,8 @@ pub fn views_md() -> String {
         };
         let _ = writeln!(
             out,
-            "| {} | {} | {counted} | {filter} | `{}` | {}{mark} |",
-            tile.group, tile.title, tile.view, tile.doc
+            "| {} | {} | `{}` | {counted} | {filter} | `{}` | {}{mark} |",
+            tile.group, tile.title, tile.id, tile.view, tile.doc
         );
     }
     out
@@ -210,7 +210,7 @@ fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Plain => "",
         Unit::Bytes => "bytes",
-        Unit::Duration => "duration",
+        Unit::Duration | Unit::Processor => "duration",
         Unit::Time => "time",
         Unit::Heat => "count, shaded",
     }

@@ -359,7 +359,8 @@ pub fn parity_md() -> String {
          - Bytes are those that reads and writes moved. `evt.buflen` is what sysdig says of it, which also counts the descriptor that `dup` gives.\n\
          - `topfiles_time` and `fdtime_by` count reads and writes only; the column WAITED without their filter counts every call.\n\
          - `server_ports` and `connections` also list what was opened and moved nothing.\n\
-         - `Enter` leads from files, errors and threads to their events, where csysdig lists processes, errors and files; `a` leads there.\n\
+         - `Enter` leads from files, errors, page faults and threads to their events, where csysdig lists processes, errors and files, and from processes to\n  \
+         their files, where it lists threads; `a` leads there.\n\
          - `proc.fdlimit` and `proc.fdusage` are missing where sysdig says -1 and 0 because it did not know the limit.\n\
          - `fd.lip` and `fd.rip` of captures of sysdig are what sysdig says; where both ends are addresses of the machine, as with a bridge of\n  \
          containers, it takes the client's for the local one. `netstat`, `talks`, `http` and `map` tell the end that the process has.\n\

@@ -258,8 +258,25 @@ impl Template {
         self.print_to(ctx, &mut line).then_some(line)
     }
 
+    /// The line for an event as a sentence: instead of a value that is missing, or of the word for one, stands what `missing` has for
+    /// the name of the field.
+    pub fn tell(&self, ctx: &Ctx<'_>, missing: impl Fn(&str) -> &'static str) -> String {
+        let mut line = String::new();
+        self.write(ctx, &mut line, Some(&missing));
+        line
+    }
+
     /// Adds the line for an event to a text; false when a field is missing that is not optional. Then part of it may be there.
     pub fn print_to(&self, ctx: &Ctx<'_>, line: &mut String) -> bool {
+        self.write(ctx, line, None)
+    }
+
+    fn write(
+        &self,
+        ctx: &Ctx<'_>,
+        line: &mut String,
+        missing: Option<&dyn Fn(&str) -> &'static str>,
+    ) -> bool {
         for piece in &self.pieces {
             let (shown, width, optional) = match piece {
                 Piece::Literal(text) => {
@@ -273,10 +290,19 @@ impl Template {
                 } => (shown, *width, *optional),
             };
             let from = line.len();
-            match shown.value(ctx) {
+            let name = || shown.field().map_or("", |field| field.field().name);
+            // Another recorder may have called a process so that it did not know.
+            let value = shown.value(ctx).filter(|value| {
+                missing.is_none()
+                    || !matches!(value, FieldValue::Str(text) if **text == *MISSING.as_bytes())
+            });
+            match value {
                 // The part of a second behind the point.
                 Some(FieldValue::Uint(n)) if shown.is_fraction() => drop(write!(line, "{n:09}")),
                 Some(value) => push_value(line, &value),
+                None if missing.is_some() => {
+                    line.push_str(missing.map_or("", |word| word(name())));
+                }
                 None if optional => line.push_str(MISSING),
                 None => return false,
             }

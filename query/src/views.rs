@@ -46,6 +46,8 @@ pub enum Unit {
     Bytes,
     /// Nanoseconds as a duration: 1.2ms.
     Duration,
+    /// Nanoseconds of processor time as a duration; `?` where nobody told how much it was.
+    Processor,
     /// An instant, in the reader's time format.
     Time,
     /// A count that is shown against the largest in the table: as a shade or a bar where there is a screen.

@@ -243,7 +243,8 @@ fn columns_are_called_in_json_what_a_filter_takes_or_a_word() {
             "in_per_s",
             "out_per_s",
             "ops_per_s",
-            "bytes"
+            "bytes",
+            "proc.exeline"
         ]
     );
     assert_eq!(

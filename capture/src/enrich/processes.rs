@@ -624,7 +624,7 @@ fn apply_task(row: &mut Process, task: &TaskPart) {
     row.vpid = task.vpid;
     row.sid = task.sid;
     row.pgid = task.pgid;
-    row.tty = task.tty;
+    row.tty = afterimage_model::terminal::from_kernel(task.tty);
     row.uid = task.uid;
     row.gid = task.gid;
     row.euid = task.euid;

@@ -6,8 +6,10 @@ use crate::moment::Zone;
 use crate::shelf::Folder;
 use crate::source::{Source, bad_filter};
 use afterimage_inspect_tui::action::Binding;
+use afterimage_inspect_tui::state::courses::MOST_MARKS;
 use afterimage_inspect_tui::{ColorChoice, Error, Options, folder, keymap, run, theme};
 use afterimage_model::Safe;
+use afterimage_query::TILES;
 use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +51,9 @@ pub struct Inspect {
     /// Where to stand: an instant (as --from of view takes it), or #N for event N
     #[arg(long, value_name = "TIME")]
     at: Option<String>,
+    /// Tiles of the overview whose courses the timeline shows, by their ids, at most eight
+    #[arg(long, value_name = "TILE", value_delimiter = ',')]
+    mark: Vec<String>,
     /// Falco rule file for the view of alerts; may be given again
     #[arg(long, value_name = "FILE")]
     rules: Vec<PathBuf>,
@@ -92,6 +97,20 @@ impl Inspect {
     /// Opens the inspector.
     pub fn run(self) -> Outcome {
         self.caching.apply();
+        for id in &self.mark {
+            if !TILES.iter().any(|tile| tile.id == *id) {
+                return Err(Failure::usage(
+                    format!("no tile is called {}", Safe::new(id)),
+                    "docs/views.md lists the tiles; u in the inspector prints those that are marked",
+                ));
+            }
+        }
+        if self.mark.len() > MOST_MARKS {
+            return Err(Failure::usage(
+                format!("{} tiles are more than can be marked", self.mark.len()),
+                format!("name at most {MOST_MARKS}"),
+            ));
+        }
         let view = match &self.view {
             Some(id) => super::view::find(id)?.id.to_owned(),
             None => String::new(),
@@ -113,6 +132,7 @@ impl Inspect {
                 Palette::Blind => theme::Palette::Blind,
             },
             linear: self.linear,
+            tiles: self.mark.clone(),
             keys: self.keys.as_deref().map(own_keys).transpose()?,
             ..Options::default()
         };

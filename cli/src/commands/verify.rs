@@ -102,6 +102,14 @@ impl Verify {
             None => afterimage_format::check(file, checks),
         }
         .map_err(|error| not_a_capture(file, &error))?;
+        if let (Some(failure), Some(recipients)) = (identity::refused(), &report.recipients)
+            && self.deep
+            && !report.looked_into
+        {
+            let names = Safe::new(&recipients.join(", ")).to_string();
+            let what = format!("{}: encrypted to {names}; {}", shown(file), failure.what);
+            return Err(Failure::new(what, &failure.remedy));
+        }
         let digest = report.digest.to_string();
         let expected = self
             .expect

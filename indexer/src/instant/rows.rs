@@ -4,11 +4,11 @@ use super::Instant;
 use crate::cell::Cell;
 use crate::made::{self, Asked, Columns, number, row, text};
 use crate::rows::Rows;
-use crate::secrets::{is_secret, terminal};
+use crate::secrets::is_secret;
 use crate::session::Session;
 use afterimage_model::{
     Abi, BootNs, Container, ContainerId, Ctx, Event, EventFlags, File, FileId, FileKind, Origin,
-    ProcId, Process, Role, Tables, TypeId, Value,
+    ProcId, Process, Role, Tables, TypeId, Value, terminal,
 };
 use afterimage_query::{Made, print_value};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -83,7 +83,7 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
                     None,
                     made::of_process(session, process),
                     &|name| match name {
-                        "tty" => text(terminal(process.tty)),
+                        "tty" => text(terminal::name(process.tty)),
                         "descriptors" => number(open as i128),
                         "origin" => text(match process.origin {
                             Origin::Kernel => "seen",
@@ -123,7 +123,7 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Rows {
                             "since" => open.since.map_or(Cell::Missing, number),
                             "protocol" => text(protocol(file)),
                             "local" => match &flow {
-                                Some(flow) => text(flow.local.to_string()),
+                                Some(flow) => text(flow.local_text()),
                                 None => text(&file.path),
                             },
                             "remote" => flow

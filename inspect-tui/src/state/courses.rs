@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// The letters that tell marked tiles apart: as many may be marked.
 pub const LETTERS: &str = "ABCDEFGH";
 
+/// As many tiles may be marked.
+pub const MOST_MARKS: usize = LETTERS.len();
+
 /// Which tiles are marked, and their courses.
 #[derive(Clone, Debug, Default)]
 pub struct Courses {
@@ -41,6 +44,12 @@ impl Courses {
     pub fn letter_of(&self, tile: usize) -> Option<usize> {
         let found = self.marked.iter().find(|row| *row.1 == tile);
         found.map(|row| *row.0)
+    }
+
+    /// The marked tiles to be kept: the places of their letters, and their ids.
+    pub(super) fn kept(&self) -> Vec<(usize, String)> {
+        let marked = self.marked();
+        marked.map(|(at, tile)| (at, tile.id.to_owned())).collect()
     }
 
     /// What a tile has come to, step by step, once that is counted.
@@ -89,6 +98,17 @@ impl State {
         };
         let says = format!("{} is {}{room}", tile.title, letter(place));
         self.say(&says, false);
+    }
+
+    /// Marks these tiles and no others, each with the letter at this place. What is no tile of ours is left out.
+    pub fn mark_tiles<'t>(&mut self, tiles: impl Iterator<Item = (usize, &'t str)>) {
+        self.courses = Courses::default();
+        for (letter, id) in tiles.filter(|(letter, _)| *letter < LETTERS.len()) {
+            let found = TILES.iter().position(|tile| tile.id == id);
+            if let Some(at) = found.filter(|at| self.courses.letter_of(*at).is_none()) {
+                self.courses.marked.insert(letter, at);
+            }
+        }
     }
 
     /// Takes all marks of tiles away.

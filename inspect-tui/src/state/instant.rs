@@ -265,12 +265,21 @@ impl State {
             }
             (None, None) => {}
         }
+        let tiles: Vec<&str> = self.courses.marked().map(|(_, tile)| tile.id).collect();
+        if !tiles.is_empty() {
+            parts.push(format!("--mark {}", tiles.join(",")));
+        }
         if let Some(filter) = self.which_of_trail() {
             parts.push(quoted(&filter));
         }
         let text = parts.join(" ");
         self.effects.push(Effect::Copy(text.clone()));
-        self.say(&text, false);
+        // The bottom line has counts beside it; what has no room there is shown whole.
+        match fit::cells(&text) > usize::from(self.size.0) / 2 {
+            true => self.overlay = Some((Overlay::Link, 0)),
+            false => self.say(&text, false),
+        }
+        self.link = text;
     }
 
     /// The filters of the trail as text.

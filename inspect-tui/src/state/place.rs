@@ -82,13 +82,15 @@ impl State {
                 Body::Events(list) => list.num(list.cursor),
                 Body::Table(_) | Body::Overview(_) => None,
             },
+            tiles: self.courses.kept(),
         }
     }
 
-    /// Keeps the trail when the user leaves. Who has marked nothing and typed no filter leaves nothing behind.
+    /// Keeps the trail when the user leaves. Who has marked no event and no tile and typed no filter leaves nothing behind.
     pub(super) fn keep_place(&mut self) {
         let leaves = |effect: &Effect| matches!(effect, Effect::Quit | Effect::Leave);
-        let works = !self.bookmarks.is_empty() || !self.history.is_empty();
+        let works =
+            !self.bookmarks.is_empty() || !self.history.is_empty() || !self.courses.is_empty();
         if let Some(at) = self.effects.iter().position(leaves)
             && works
         {
@@ -127,6 +129,8 @@ impl State {
             );
         }
         drop_elsewhere(std::mem::replace(&mut self.trail, trail));
+        let tiles = place.tiles.iter();
+        self.mark_tiles(tiles.map(|(letter, id)| (*letter, id.as_str())));
         let (first, last) = self.facts.span.unwrap_or((0, 0));
         let inside = |at: &u64| (first..=last).contains(at);
         self.at = place.at.filter(inside);

@@ -17,7 +17,7 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         && let Some(tile) = TILES.get(overview.cursor)
     {
         let figures = tile::figures(state, tile, overview.counted.as_ref());
-        canvas.text(area, 0, 1, &figures, Role::Dim);
+        canvas.text(area, 0, 1, &whole(&figures, area.width), Role::Dim);
     }
     let (counts, complete) = counts(state);
     let mut x = 0;
@@ -51,8 +51,22 @@ pub fn status(state: &State, area: Area, canvas: &mut Canvas<'_>) {
             ],
         );
     }
-    let x = x + canvas.text(area, x, 0, &counts, Role::Dim);
-    let x = x + u16::from(x > 0) * 2;
+    // The count of events gives way where both have no room: half a word says nothing.
+    let room = usize::from(area.width.saturating_sub(x));
+    let counts = match counts.rsplit_once(", ") {
+        Some((rows, _)) if fit::cells(&counts) > room => rows,
+        _ => &counts,
+    };
+    let x = x + canvas.text(area, x, 0, counts, Role::Dim);
+    let mut x = x + u16::from(x > 0) * 2;
+    // What is said to the user goes before the counts where both have no room.
+    if let Some(notice) = &state.notice
+        && usize::from(x) + fit::cells(&notice.text) + 2 > usize::from(area.width)
+        && (!state.working() || state.playing)
+    {
+        canvas.clear(Area { height: 1, ..area });
+        x = 0;
+    }
     if state.working() && !state.playing {
         let looked = state.looked_at.unwrap_or(0);
         let percent = looked
@@ -142,6 +156,18 @@ fn truncated(state: &State) -> Option<u64> {
         Body::Table(table) if table.rows.truncated => Some(table.rows.rows.len() as u64),
         Body::Table(_) | Body::Events(_) | Body::Overview(_) => None,
     }
+}
+
+/// As many of the parts of a text, which `; ` parts, as there is room for.
+fn whole(text: &str, width: u16) -> String {
+    let mut rest = text;
+    while fit::cells(rest) > usize::from(width) {
+        match rest.rsplit_once("; ") {
+            Some((front, _)) => rest = front,
+            None => break,
+        }
+    }
+    rest.to_owned()
 }
 
 /// How much there is, and whether everything was looked at.

@@ -20,6 +20,7 @@ pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
         Overlay::Help => "help",
         Overlay::Description => "capture",
         Overlay::Bookmarks => "marked events",
+        Overlay::Link => "this place",
     };
     let lines = overlay::lines(state);
     let left = overlay::left_cells(&lines, usize::from(width));

@@ -80,7 +80,7 @@ pub fn draw(state: &State, overview: &Overview, area: Area, canvas: &mut Canvas<
             &fit::pad(&number, 13, true, canvas.ascii),
             role,
         );
-        if let Some(tally) = tally {
+        if let Some(tally) = tally.filter(|_| cell.width >= 39 + SPARK as u16 / 2) {
             // Joined steps are those that would have been counted in so few.
             let joined = tally.steps.chunks((TILE_STEPS / SPARK).max(1));
             let steps: Vec<u64> = joined.map(|steps| steps.iter().sum()).collect();

@@ -46,10 +46,16 @@ pub fn draw(state: &State, entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
 
 fn draw_views(entry: &Entry, area: Area, canvas: &mut Canvas<'_>) {
     let first = entry.first_choice(usize::from(area.height.saturating_sub(1)));
+    let titles = entry
+        .views()
+        .iter()
+        .map(|view| fit::cells(view.title))
+        .max();
+    let wide = titles.unwrap_or(0).max(18);
     for (at, view) in entry.views().iter().enumerate().skip(first) {
         let line = (at - first) as u16 + 1;
         let key = if view.key == '\0' { ' ' } else { view.key };
-        let text = format!("  {key}  {:<18} {}", view.title, view.doc);
+        let text = format!("  {key}  {:<wide$} {}", view.title, view.doc);
         draw_choice(entry, at, line, &text, area, canvas);
     }
 }

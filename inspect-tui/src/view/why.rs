@@ -22,10 +22,22 @@ fn key(action: Action) -> String {
 pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let first = area.height.saturating_sub(1).min(1);
     let room = usize::from(area.width.saturating_sub(4)).max(1);
-    for (line, text) in (first..area.height).zip(fit::wrap(&empty(state), room, 4)) {
+    /// Lines that the reason may take.
+    const MOST: usize = 4;
+    let mut text = empty(state);
+    // A filter of which only the front is there explains nothing.
+    if fit::wrap(&text, room, MOST + 1).len() > MOST
+        && let Some((says, _)) = text.split_once(NO_MATCH)
+    {
+        text = says.to_owned();
+    }
+    for (line, text) in (first..area.height).zip(fit::wrap(&text, room, MOST)) {
         canvas.text(area, 2, line, &text, Role::Dim);
     }
 }
+
+/// Between the reason and the view's own filter.
+const NO_MATCH: &str = ": no event matches ";
 
 /// Said where nobody sat at anything.
 const NO_TERMINAL: &str = "no terminal was used, and no shell had a socket or a pipe for one";
@@ -117,12 +129,30 @@ pub fn empty(state: &State) -> String {
         (_, "listening") => {
             return "nothing was bound, began to listen or ceased to; the view netstat shows what listened all the time".into();
         }
+        (_, "latency" | "slow_files" | "slow_sockets" | "slow_calls") => {
+            "no such call is known to have waited so long"
+        }
+        (_, "page_faults") => "nobody told of page faults: a thread does when it ends",
+        (_, "descriptor_use") => "nobody counted open descriptors: captures of sysdig may tell",
+        (_, "backlog") => "nobody told how many connections waited to be accepted",
+        (_, "usage") => "nobody asked the control groups of containers what they used",
+        (_, "pods" | "k8s_namespaces") => "nothing is known to have run in Kubernetes",
+        (_, "k8s_controllers" | "k8s_deployments" | "k8s_replicasets" | "k8s_services") => {
+            "only captures of sysdig tell this of Kubernetes, and this one does not"
+        }
+        (_, "notifications") => "only other recorders note these, and this capture has none",
+        (_, "syslog") => "nothing was written to /dev/log, as far as it was kept",
+        (_, "shellshock") => "nothing was given a variable that holds a function",
+        (_, "statsd") => "nothing that was sent looks like metrics of StatsD",
+        (_, "dns") => "no name server was asked, or what was said was not kept",
+        (_, "signals") => "no signal was seen to reach a process",
+        (_, "deletions") => "nothing was removed",
         _ => "nothing of this was recorded",
     };
     let recorded = fit::plain(&state.facts.manifest.filter);
     match (recorded.as_str(), step.view.filter) {
         ("", "") => says.into(),
-        ("", own) => format!("{says}: no event matches {own}"),
+        ("", own) => format!("{says}{NO_MATCH}{own}"),
         (kept, _) => format!("{says}; the recorder kept only {kept}"),
     }
 }

@@ -48,7 +48,7 @@ pub fn name(file: &File) -> Option<Vec<u8>> {
     if is_told(file) {
         return Some(file.path.clone()).filter(|_| file.marks & File::NAMED != 0);
     }
-    Some(file.name()).filter(|name| !name.is_empty())
+    Some(file.shown_name()).filter(|name| !name.is_empty())
 }
 
 /// Whether the file is what a capture of another program told.
@@ -172,7 +172,7 @@ pub fn listens(c: &Ctx<'_>) -> Option<SocketAddr> {
 }
 
 /// Both ends, of which any may match.
-pub fn ends<'a>(c: &Ctx<'a>, value: fn(SocketAddr) -> FieldValue<'a>) -> Option<FieldValue<'a>> {
+pub fn ends<'a>(c: &Ctx<'_>, value: fn(SocketAddr) -> FieldValue<'a>) -> Option<FieldValue<'a>> {
     let flow = c.file()?.flow?;
     let remote = Some(flow.remote).filter(|_| flow.is_connected() || is_pair(c.file()));
     let all = std::iter::once(flow.local)
@@ -201,8 +201,36 @@ pub fn port(address: SocketAddr) -> FieldValue<'static> {
     FieldValue::Uint(u64::from(address.port()))
 }
 
+/// The port of an end; none where the kernel has not given one yet.
+pub fn port_of(c: &Ctx<'_>, which: End) -> Option<FieldValue<'static>> {
+    with_port(c, which).map(port)
+}
+
+/// The service of the port of an end.
+pub fn service_of(c: &Ctx<'_>, which: End) -> Option<FieldValue<'static>> {
+    with_port(c, which).map(service_in(c))
+}
+
+fn with_port(c: &Ctx<'_>, which: End) -> Option<SocketAddr> {
+    end(c, which).filter(|address| address.port() != 0 || !has_port_to_come(c))
+}
+
+/// The ports of both ends, of which any may match.
+pub fn ports(c: &Ctx<'_>) -> Option<FieldValue<'static>> {
+    match has_port_to_come(c) {
+        true => Some(FieldValue::Any(vec![port(c.file()?.flow?.remote)])),
+        false => ends(c, port),
+    }
+}
+
+fn has_port_to_come(c: &Ctx<'_>) -> bool {
+    let file = c.file().filter(|file| !is_told(file));
+    file.and_then(|file| file.flow)
+        .is_some_and(|flow| flow.has_port_to_come())
+}
+
 /// A port by its service's name, else by number.
-pub fn service(address: SocketAddr) -> FieldValue<'static> {
+fn service(address: SocketAddr) -> FieldValue<'static> {
     match services::name(address.port()) {
         Some(name) => FieldValue::str(name),
         None => FieldValue::owned(address.port().to_string()),
@@ -210,7 +238,7 @@ pub fn service(address: SocketAddr) -> FieldValue<'static> {
 }
 
 /// A port as a capture tells it: by its service's name, or as sysdig shows it unless it is asked for names, by number.
-pub fn service_in(c: &Ctx<'_>) -> fn(SocketAddr) -> FieldValue<'static> {
+fn service_in(c: &Ctx<'_>) -> fn(SocketAddr) -> FieldValue<'static> {
     match c.file().is_some_and(is_told) {
         true => |address| FieldValue::owned(address.port().to_string()),
         false => service,

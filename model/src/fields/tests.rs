@@ -752,6 +752,7 @@ fn of_a_process_that_was_never_seen_only_the_pid_is_said() {
             "proc.ppid",
             "proc.pid.ts",
             "proc.tty",
+            "proc.tty.name",
             "thread.cap_effective",
             "user.loginuid",
         ],
@@ -1051,4 +1052,41 @@ fn a_name_says_what_a_call_is_about_and_a_queue_how_full_it_is() {
         ],
     );
     w.expect_none(&ended, &["thread.cpu", "container.healthcheck"]);
+}
+
+#[test]
+fn a_port_that_is_still_to_come_is_no_port() {
+    let mut w = world();
+    let at = |text: &str| text.parse().unwrap();
+    let flow = Flow {
+        protocol: Protocol(6),
+        local: at("10.0.0.5:0"),
+        remote: at("93.184.216.34:443"),
+        role: Role::Client,
+    };
+    let file = File {
+        id: FileId(900),
+        kind: FileKind::Ipv4,
+        flow: Some(flow),
+        ..File::default()
+    };
+    w.tables.files.insert(file.id, Arc::new(file));
+    let proc = *w.tables.procs.keys().next().unwrap();
+    let e = event(
+        "inet_sock_set_state",
+        proc,
+        Some(FileId(900)),
+        0,
+        vec![Value::Num(7), Value::Num(2), Value::Absent],
+    );
+    w.expect(
+        &e,
+        &[
+            ("fd.name", "10.0.0.5:?->93.184.216.34:443"),
+            ("fd.lip", "10.0.0.5"),
+            ("fd.rport", "443"),
+            ("fd.sport", "443"),
+        ],
+    );
+    w.expect_none(&e, &["fd.lport", "fd.cport", "fd.lproto", "fd.cproto"]);
 }

@@ -67,7 +67,7 @@ fn append_file(line: &mut Vec<u8>, file: Option<&File>) {
             .and_then(|name| name.bytes().next()),
     );
     line.push(b'>');
-    line.extend_from_slice(&file.name());
+    line.extend_from_slice(&file.shown_name());
     line.push(b')');
 }
 

@@ -89,6 +89,7 @@ pub(super) const BASIC: &[View] = views! {
         "OUT/S" "evt.buflen.net.out" 8 Rate Bytes "Bytes sent a second, over the span shown.";
         "OPS/S" "evt.count.call" 8 Rate Plain "Calls a second, over the span shown.";
         "BYTES" "evt.moved.net" 8 Sum Bytes "Bytes received and sent.";
+        "COMMAND" "proc.exeline" 0 Last Plain "Path and arguments of that process.";
     } "Every pair of addresses, by the kernel's own socket.";
 
     "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 keeps ["ERROR" "CALL" "COUNT" "LAST COMMAND"] {
@@ -252,6 +253,8 @@ pub(super) const BASIC: &[View] = views! {
         "WAITED" "evt.latency" 8 Told Duration "How long calls waited, together; empty where none is known to have.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids.";
+        "IN/S" "evt.buflen.in" 8 Rate Bytes "Bytes in a second, over the span shown.";
+        "OUT/S" "evt.buflen.out" 8 Rate Bytes "Bytes out a second, over the span shown.";
     } "Bytes by kind of file or socket.";
 
     "process_errors" 'E' "Process errors" Table "evt.failed=true and proc.pid exists" => Some("errors"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "ERRORS" "FILE" "NET" "PID"] {

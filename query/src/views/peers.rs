@@ -8,21 +8,23 @@ pub(super) const PEERS: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it: the mean of each thread, all threads together.";
-        "TIME" "thread.cputime" 8 Told Duration "Processor time, told when a thread ends or sampled by another recorder; empty where neither was.";
+        "TIME" "thread.cputime" 8 Told Processor "Processor time, told when a thread ends or sampled by another recorder; `?` of those that went on.";
         "USER" "thread.cputime.user" 8 Told Duration "The part of it in the program.";
         "SYSTEM" "thread.cputime.system" 8 Told Duration "The part of it in the kernel.";
         "CALLS/S" "evt.count.call" 9 Rate Plain "Events a second, over the span shown.";
         "RESIDENT" "thread.vmrss.b" 9 Max Bytes "Resident memory, where another recorder sampled it.";
         "THREADS" "thread.tid" 7 Distinct Plain "Threads with events.";
+        "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
-    } "Processes by the processor time they used.";
+    } "Processes by the processor time they used: a thread tells it when it ends, and other recorders in samples.";
 
     "page_faults" '\0' "Page faults" Table "thread.pfmajor exists" => Some("events"), "proc.pid={} and proc.pid.ts={}" sorted by 2 keeps ["COMMAND" "MAJOR" "MINOR" "PID"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started.";
         "MAJOR" "thread.pfmajor" 8 Peaks Plain "Page faults that read from a disk, told when a thread ends or sampled by another recorder.";
         "MINOR" "thread.pfminor" 8 Peaks Plain "Page faults that read from no disk.";
+        "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by their page faults.";
@@ -33,6 +35,7 @@ pub(super) const PEERS: &[View] = views! {
         "OPEN" "proc.fdopencount" 8 Max Plain "Most descriptors it had open.";
         "MOST" "proc.fdlimit" 8 Max Plain "Descriptors it may have open; empty where the recorder did not know.";
         "USED%" "proc.fdusage" 6 Max Plain "Largest share of its limit.";
+        "VPID" "proc.vpid" 8 Last Plain "Process id, as its container numbers it.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "COMMAND" "proc.exeline" 0 Last Plain "All arguments.";
     } "Processes by how many descriptors they had open, where a recorder sampled that.";
@@ -58,6 +61,7 @@ pub(super) const PEERS: &[View] = views! {
         "NET" "evt.count.error.net" 8 Sum Plain "Calls on sockets that failed.";
         "MEMORY" "evt.count.error.memory" 8 Sum Plain "Calls on memory that failed.";
         "OTHER" "evt.count.error.other" 8 Sum Plain "Other calls that failed.";
+        "TYPE" "container.type" 10 Last Plain "Runtime.";
         "IMAGE" "container.image" 0 Last Plain "Image it was started from.";
     } "Failed calls by container.";
 
@@ -70,6 +74,9 @@ pub(super) const PEERS: &[View] = views! {
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
         "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
         "ERRORS" "evt.count.error" 8 Sum Plain "Calls that failed.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
         "UID" "k8s.pod.uid" 36 Last Plain "Uid of the pod.";
         "LABELS" "k8s.pod.labels" 0 Last Plain "Labels, where another recorder kept them.";
     } "Pods of Kubernetes.";
@@ -81,7 +88,11 @@ pub(super) const PEERS: &[View] = views! {
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
         "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
-        "ID" "k8s.ns.id" 0 Last Plain "Id, where another recorder kept it.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
+        "ID" "k8s.ns.id" 36 Last Plain "Id, where another recorder kept it.";
+        "LABELS" "k8s.ns.labels" 0 Last Plain "Labels, where another recorder kept them.";
     } "Namespaces of Kubernetes.";
 
     "k8s_controllers" '\0' "Replication controllers" Table "k8s.rc.name exists" => Some("pods"), "k8s.ns.name={} and k8s.rc.name={}" sorted by 3 keeps ["NAME" "NAMESPACE" "PODS" "EVENTS" "NET"] {
@@ -91,6 +102,10 @@ pub(super) const PEERS: &[View] = views! {
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
         "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
+        "ID" "k8s.rc.id" 36 Last Plain "Id.";
         "LABELS" "k8s.rc.labels" 0 Last Plain "Labels.";
     } "Replication controllers of Kubernetes, where another recorder kept them.";
 
@@ -101,6 +116,10 @@ pub(super) const PEERS: &[View] = views! {
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
         "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
+        "ID" "k8s.deployment.id" 36 Last Plain "Id.";
         "LABELS" "k8s.deployment.labels" 0 Last Plain "Labels.";
     } "Deployments of Kubernetes, where another recorder kept them.";
 
@@ -111,6 +130,10 @@ pub(super) const PEERS: &[View] = views! {
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
         "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
+        "ID" "k8s.rs.id" 36 Last Plain "Id.";
         "LABELS" "k8s.rs.labels" 0 Last Plain "Labels.";
     } "Replica sets of Kubernetes, where another recorder kept them.";
 
@@ -121,10 +144,14 @@ pub(super) const PEERS: &[View] = views! {
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
         "NET" "evt.moved.net" 8 Sum Bytes "Bytes received and sent over sockets.";
+        "CPU%" "thread.cpu" 6 Threads Plain "Share of one CPU, where another recorder sampled it.";
+        "RESIDENT" "thread.vmrss.b" 9 Peaks Bytes "Most resident memory of each process, together, where another recorder sampled it.";
+        "VIRTUAL" "thread.vmsize.b" 9 Peaks Bytes "Most virtual memory of each process, together, where another recorder sampled it.";
+        "ID" "k8s.svc.id" 36 Last Plain "Id.";
         "LABELS" "k8s.svc.labels" 0 Last Plain "Labels.";
     } "Services of Kubernetes, where another recorder kept them.";
 
-    "slow_files" '\0' "Slow files" List "evt.is_io=true and fd.type=file and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
+    "slow_files" '\0' "Slow files" Table "evt.is_io=true and fd.type=file and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["FILE" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -134,9 +161,9 @@ pub(super) const PEERS: &[View] = views! {
         "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Reads and writes of files that waited longer than a millisecond.";
+    } "Reads and writes of files that waited longer than a millisecond, those that waited longest first.";
 
-    "slow_sockets" '\0' "Slow sockets" List "evt.is_io=true and fd.type in (ipv4, ipv6, unix) and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
+    "slow_sockets" '\0' "Slow sockets" Table "evt.is_io=true and fd.type in (ipv4, ipv6, unix) and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CONNECTION" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -146,9 +173,9 @@ pub(super) const PEERS: &[View] = views! {
         "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Reads and writes of sockets that waited longer than a millisecond.";
+    } "Reads and writes of sockets that waited longer than a millisecond, those that waited longest first.";
 
-    "slow_calls" '\0' "Slow calls" List "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "WAITED" "ON" "COMMAND" "TIME"] {
+    "slow_calls" '\0' "Slow calls" Table "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CALL" "WAITED" "ON" "COMMAND" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -157,7 +184,7 @@ pub(super) const PEERS: &[View] = views! {
         "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
-    } "Calls that waited longer than a millisecond.";
+    } "Calls that waited longer than a millisecond, those that waited longest first.";
 
     "syslog" '\0' "Syslog" List "syslog.message exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["MESSAGE" "SEVERITY" "PROCESS" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
@@ -198,7 +225,7 @@ pub(super) const PEERS: &[View] = views! {
         "USER" "user.name" 10 First Plain "Effective user.";
         "LOGIN" "user.loginname" 10 First Plain "Who logged in.";
         "SHELL" "proc.loginshellid" 8 First Plain "Pid of the oldest shell above it.";
-        "TTY" "proc.tty" 6 First Plain "Controlling terminal, as the kernel numbers it; 0 for none.";
+        "TTY" "proc.tty.name" 8 First Plain "Controlling terminal; empty for none.";
         "EVENT" "evt.type" 8 First Plain "A program, or a change of directory.";
         "DIRECTORY" "proc.cwd" 20 First Plain "Working directory.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -210,7 +237,7 @@ pub(super) const PEERS: &[View] = views! {
         "USER" "user.loginname" 12 First Plain "Who logged in.";
         "EVENTS" "evt.count" 9 Sum Plain "Events of it and below it.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids below it.";
-        "TTY" "proc.tty" 6 Max Plain "Terminal; 0 for none.";
+        "TTY" "proc.tty.name" 8 First Plain "Terminal; empty for none.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "FIRST" "evt.rawtime" 19 First Time "First event.";
         "LAST" "evt.rawtime" 19 Last Time "Last event.";

@@ -335,3 +335,64 @@ fn a_return_of_a_sysdig_capture_says_what_was_asked_when_it_was_entered() {
         .screen();
     assert!(own.contains("nothing matches the filter"), "{own}");
 }
+
+#[test]
+fn the_command_that_leads_back_can_be_read_whole_on_a_small_screen() {
+    let told = story::break_in();
+    for (width, height) in [(200, 40), (80, 24), (40, 12)] {
+        let mut player = play(&told, width, height);
+        let screen = player.press("6f7<Down>u").screen();
+        let joined: String = screen.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            joined.contains("afterimage inspect 'break-in.aft' --view events --at '#"),
+            "{screen}"
+        );
+        assert!(!player.press("<Esc><Esc>").screen().contains("this place"));
+    }
+}
+
+#[test]
+fn what_is_said_to_the_user_goes_before_counts_that_leave_no_room() {
+    let told = story::break_in();
+    let mut player = play(&told, 40, 12);
+    let before = player.press("7").screen();
+    assert!(before.contains("1 of 58 events"), "{before}");
+    let said = player.press("m<Enter>").screen();
+    assert!(
+        said.lines()
+            .any(|line| line.starts_with("event 1 is marked")),
+        "{said}"
+    );
+    let after = player.press("<Down>").screen();
+    assert!(after.contains("2 of 58 events"), "{after}");
+}
+
+#[test]
+fn captures_of_sysdig_name_terminals_and_sockets_and_say_what_they_do_not_know() {
+    let captures = afterimage_tests::peers::captures();
+    let show = |file: &str, keys: &str| {
+        let path = captures.iter().find(|path| path.ends_with(file))?;
+        let session = afterimage_tests::peers::session(path);
+        let mut player = Player::new(session, options(), 160, 40).expect("the inspector opens");
+        Some(player.press(keys).screen())
+    };
+    let Some(shells) = show("sf-collector_alpine_alpine.scap", ":login_shells<Enter>") else {
+        return;
+    };
+    assert!(shells.contains(" pts/0 "), "{shells}");
+    let shown = |file: &str, keys: &str| show(file, keys).expect("the capture is there");
+    let sockets = shown("libs_sample.scap", ":netstat<Enter>/fd.type = unix<Enter>");
+    assert!(sockets.contains("/run/systemd/notify "), "{sockets}");
+    assert!(!sockets.contains("\\n"), "{sockets}");
+    // Of who connects there only the number is known.
+    let file = "falco_connect_localhost.scap";
+    let event = shown(file, "7");
+    assert!(event.contains("not recorded  pid 31699"), "{event}");
+    assert!(!event.contains("4294967295"), "{event}");
+    let story = shown(file, "7b");
+    assert!(!story.contains("<NA> ("), "{story}");
+    assert!(
+        story.contains("a process that was not recorded (31699) connected to 127.0.0.1 port 80"),
+        "{story}"
+    );
+}

@@ -128,3 +128,47 @@ fn the_selected_tile_says_how_what_it_counts_is_spread() {
     assert!(line(&part).starts_with("each call: p50 "), "{part}");
     assert_ne!(line(&part), line(&bytes));
 }
+
+#[test]
+fn marks_of_tiles_are_kept_beside_the_capture_and_in_the_command_that_leads_back() {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("break-in.aft");
+    let open = |tiles: &[&str]| {
+        let session = Session::open(&sample).expect("the sample opens");
+        let options = Options {
+            path: Some(path.clone()),
+            tiles: tiles.iter().map(|id| (*id).to_owned()).collect(),
+            ..options()
+        };
+        Player::new(session, options, 200, 50).expect("the inspector opens")
+    };
+    // The second of three is taken away, and the third keeps its letter.
+    let mut player = open(&[]);
+    let marked = player.press(&format!("{MARKED}<Up>")).screen();
+    assert_eq!(courses(&marked).len(), 3, "{marked}");
+    let link = player.press("u").screen();
+    let command = link
+        .lines()
+        .find(|line| line.contains("--mark "))
+        .expect("the command");
+    let ids = command
+        .split("--mark ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next());
+    let ids: Vec<&str> = ids.unwrap_or_default().split(',').collect();
+    assert_eq!(ids.len(), 3, "{command}");
+    player.press("<Home><Down><Down><Down><Down><Down>m");
+    let left = player.screen();
+    assert_eq!(courses(&left).len(), 2, "{left}");
+    assert!(player.press("q").left());
+    let back = open(&[]).press("r").screen();
+    let letters = |screen: &str| {
+        let lines = courses(screen).into_iter().map(str::to_owned);
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(letters(&back), letters(&left));
+    // And from the command line, as the inspector printed it.
+    let linked = open(&ids).screen();
+    assert_eq!(letters(&linked), letters(&marked));
+}

@@ -115,6 +115,8 @@ impl State {
                 self.server_ports.insert(*port);
             }
             Behind::Unix(path) => {
+                // Sysdig's recorder keeps the end of the line of /proc/net/unix with the name; what prints it leaves that out.
+                let path = path.strip_suffix(b"\n").unwrap_or(path);
                 fd.name = bytes(path);
                 fd.server = !path.is_empty();
                 fd.client = path.is_empty();

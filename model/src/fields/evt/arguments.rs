@@ -123,7 +123,7 @@ pub fn arg<'a>(c: &Ctx<'a>, name: Option<&str>) -> Option<FieldValue<'a>> {
             Some(_) => render::result_text(c.event).map(FieldValue::owned),
             None => Some(FieldValue::owned(c.event.result.to_string())),
         },
-        Found::Tuple(file) => Some(FieldValue::owned(file.name())),
+        Found::Tuple(file) => Some(FieldValue::owned(file.shown_name())),
     }
 }
 
