@@ -31,7 +31,7 @@ const PATH: Kept = Kept {
 /// The name of a file, or the two ends of a socket.
 const NAME: Kept = Kept {
     glue: b"",
-    made: b"0123456789abcdef.:->",
+    made: b"0123456789abcdef.:->?",
 };
 /// A path as it was passed, or the number where it could not be read.
 const ARGUMENT: Kept = Kept {
