@@ -4,7 +4,7 @@ CARGO ?= cargo
 SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 BIN   := target/debug/afterimage
 
-.PHONY: help setup build demo test soak kernel-matrix fuzz flips samples bless fmt clean
+.PHONY: help setup build demo test soak kernel-matrix power-cuts fuzz flips samples bless fmt clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 16
@@ -32,6 +32,10 @@ soak:  ## what recorder, index and filters are held to, in the long forms: some 
 # KERNELS="5.10 6.12" for some; the others are 6.1 and newest.
 kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suite in each
 	tests/kernel/matrix.sh $(KERNELS)
+
+CUTS ?= 200
+power-cuts:  ## kill a guest that records, CUTS times, and look at what is on its disk: half a minute each
+	tests/kernel/power-cut.sh $(CUTS)
 
 # Needs cargo-fuzz and a nightly compiler. FUZZ_SECONDS=60 for a short look.
 FUZZ_SECONDS ?= 600

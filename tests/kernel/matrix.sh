@@ -10,6 +10,7 @@
 # MATRIX_TRIES (2): how often a guest is booted whose kernel did not come to its end. MATRIX_SECONDS (600): for each.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
+source tests/kernel/guest.sh
 
 kernels=("$@")
 [ $# -gt 0 ] || kernels=(5.10 6.1 6.12 newest)
@@ -35,20 +36,10 @@ tests=$(cargo test --quiet --no-run "${where[@]}" --workspace --test provoke --t
     | sed -nE 's/.*"name":"(provoke|truth)".*"executable":"([^"]+)".*/\1 \2/p')
 unset CARGO_TARGET_DIR RUSTFLAGS
 
-root=$(mktemp -d "$out/root.XXXXXX")
-trap 'rm -rf "$root"' EXIT
-chmod 755 "$root"
-mkdir -p "$root/bin" "$root/tests"
-cp "$(command -v busybox)" "$root/bin/busybox"
-strip -o "$root/bin/afterimage" "$built/afterimage"
-while read -r name path; do strip -o "$root/tests/$name" "$path"; done <<< "$tests"
-for program in "$root/bin/afterimage" "$root"/tests/*; do
-    ldd "$program" 2> /dev/null | grep -oE '/[^ ]+' | while read -r library; do
-        mkdir -p "$root$(dirname "$library")" && cp -L "$library" "$root$library"
-    done || true
-done
+guest_root "$out"
+guest_program "$built/afterimage" bin/afterimage
+while read -r name path; do guest_program "$path" "tests/$name"; done <<< "$tests"
 cc -static -x c -o "$root/tests/true" - <<< 'int main(void) { return 0; }'
-install -m 755 tests/kernel/init.sh "$root/init"
 # A module that does nothing by itself, where the kernel's package has any.
 for kernel in "${kernels[@]}"; do
     folder=$(dirname "$(dirname "$(tests/kernel/fetch.sh kernel "$kernel")")")
@@ -57,7 +48,7 @@ for kernel in "${kernels[@]}"; do
         [ -z "$module" ] || install -D -m 644 "$module" "$root/modules/${release##*/}/dummy.ko"
     done
 done
-(cd "$root" && find . | busybox cpio -o -H newc) 2> /dev/null | gzip -1 > "$out/initramfs.gz"
+guest_pack tests/kernel/init.sh "$out/initramfs.gz"
 
 # Boots a kernel; the console goes to a file.
 boot() { # boot KERNEL LOG

@@ -163,14 +163,14 @@ fn what_a_process_does_fires_the_trigger_that_is_meant_and_no_other() {
 }
 
 /// A container that may have so much memory, by version 2 of control groups, or by version 1.
-struct Limited {
+pub struct Limited {
     /// Goes first, and what is in it with it.
-    cgroup: Cgroup,
+    pub cgroup: Cgroup,
     old: Option<Cgroup>,
 }
 
 impl Limited {
-    fn group(tag: &str, bytes: usize) -> std::io::Result<Limited> {
+    pub fn group(tag: &str, bytes: usize) -> std::io::Result<Limited> {
         let (cgroup, id) = Cgroup::like_a_container(tag)?;
         let root = cgroup::mount().unwrap_or_default();
         for folder in [root.clone(), root.join(format!("afterimage-{tag}"))] {
@@ -190,6 +190,11 @@ impl Limited {
             cgroup,
             old: Some(old),
         })
+    }
+
+    /// A process is counted in it from now on.
+    pub fn adopt(&self, pid: u32) -> std::io::Result<()> {
+        self.old.as_ref().unwrap_or(&self.cgroup).adopt(pid)
     }
 
     /// The calling process is counted in it.

@@ -1,5 +1,6 @@
 //! What the flight recorder is held to, in a short form; `make soak` runs the long ones (`AFTERIMAGE_SOAK=1`).
 
+use crate::firing::Limited;
 use crate::service::{BASE, Busy, Service, has};
 use afterimage_format::Reader;
 use afterimage_tests::cgroup::Cgroup;
@@ -9,6 +10,7 @@ use afterimage_tests::needs_recording;
 use std::ffi::CString;
 use std::fs::File;
 use std::net::{Ipv4Addr, TcpStream};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -192,16 +194,48 @@ fn a_watch_that_is_killed_leaves_files_that_open() {
         });
         let files = service.files("schedule");
         assert!(!files.is_empty());
-        for path in files {
-            let reader = Reader::open(&path).unwrap_or_else(|why| panic!("run {run}: {why}"));
-            for at in 0..reader.chunks().len() {
-                reader
-                    .chunk(at)
-                    .unwrap_or_else(|why| panic!("run {run}, chunk {at}: {why}"));
-            }
-            assert!(reader.totals().is_none(), "it was not sealed");
-        }
+        files.iter().for_each(|path| opens(path));
     }
+}
+
+/// That a file whose recorder died opens, and every chunk of it.
+fn opens(path: &Path) {
+    let reader = Reader::open(path).unwrap_or_else(|why| panic!("{}: {why}", path.display()));
+    for at in 0..reader.chunks().len() {
+        reader
+            .chunk(at)
+            .unwrap_or_else(|why| panic!("{}, chunk {at}: {why}", path.display()));
+    }
+    assert!(reader.totals().is_none(), "it was not sealed");
+}
+
+#[test]
+fn a_watch_that_the_kernel_kills_for_lack_of_memory_leaves_files_that_open() {
+    needs_recording!();
+    let limited = match Limited::group("starved", 24 << 20) {
+        Ok(limited) => limited,
+        Err(why) => return harness::skip(&format!("no memory controller: {why}")),
+    };
+    let config = format!(
+        "{}\n[[trigger]]\nkind = \"signal\"\nreach = \"host\"\n",
+        BASE.replace("200ms", "60s")
+    );
+    let busy = Busy::filling("starving", Duration::ZERO);
+    let mut service = Service::start(&config, &["--no-sign"]);
+    service.signal(libc::SIGUSR1);
+    service.until("a file is begun", |service| {
+        !service.files("signal").is_empty()
+    });
+    // What it has by now is not counted, what its window takes from now on is.
+    limited
+        .adopt(service.process.id())
+        .expect("the group takes it");
+    let status = service.process.wait().expect("its end");
+    assert_eq!(status.signal(), Some(libc::SIGKILL), "{}", service.said());
+    drop(busy);
+    let files = service.files("signal");
+    assert_eq!(files.len(), 1, "{files:?}");
+    opens(&files[0]);
 }
 
 /// A file system of so many bytes, until it is dropped.
