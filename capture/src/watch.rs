@@ -214,10 +214,13 @@ impl<S: Store> Watcher<S> {
                 self.ask_room();
             }
             let clocks = host::clock_pair();
-            for incident in &mut self.incidents {
-                // What cannot be written is noticed with the next chunk, and at the end.
-                let _ = incident.writer.checkpoint(clocks);
+            let mut failed = Vec::new();
+            for (at, incident) in self.incidents.iter_mut().enumerate() {
+                if let Err(why) = incident.writer.checkpoint(clocks) {
+                    failed.push((at, why.to_string()));
+                }
             }
+            self.give_up(failed);
         }
         self.keep_quotas();
         let settle = SETTLE.as_nanos() as u64;

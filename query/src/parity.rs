@@ -354,6 +354,8 @@ pub fn parity_md() -> String {
          process has open once, not for each of its threads.\n\
          - `netstat` lists local sockets, too, after those that lead out of the machine. `CONNECTED` is what is called ESTABLISHED there; of UDP\n  \
          there is no LISTEN, but BOUND.\n\
+         - `containers`, `threads`, `pods` and the other views of Kubernetes begin with what has most events, and `processes` is a tree, where csysdig begins with\n  \
+         what used the processor most: what a recorder samples once a second is not in every capture. `--sort CPU%`, or `>` in the inspector, sorts so.\n\
          - Calls are counted once. A capture of sysdig holds the entry to a call and its return; sysdig and csysdig count both, so that `topscalls`\n  \
          says twice as many. EVENTS are events, as `read` lists them. `syscalls` leaves out what sysdig makes for its own books.\n\
          - Bytes are those that reads and writes moved. `evt.buflen` is what sysdig says of it, which also counts the descriptor that `dup` gives.\n\

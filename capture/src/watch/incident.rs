@@ -93,11 +93,16 @@ impl<S: Store> Watcher<S> {
                 failed.push((at, why.to_string()));
             }
         }
+        self.give_up(failed);
+        Ok(())
+    }
+
+    /// Gives up the files at these places, which could not be written, and says why.
+    pub(super) fn give_up(&mut self, failed: Vec<(usize, String)>) {
         for (at, why) in failed.into_iter().rev() {
             let incident = self.incidents.swap_remove(at);
             self.abandon(incident, &why);
         }
-        Ok(())
     }
 
     /// A file that cannot be written any further is left as it is: readable, and not sealed.

@@ -1,6 +1,8 @@
 //! How recordings end, and that nothing stays behind.
 
+use crate::bounds::fire;
 use crate::inside;
+use crate::service::{BASE, Service};
 use crate::strain::{recording, sealed, sealed_by, signal};
 use afterimage_format::Reader;
 use afterimage_tests::cgroup::Cgroup;
@@ -55,6 +57,37 @@ fn who_listens_no_longer_to_a_recorder_does_not_end_it() {
     call_in(&cgroup);
     assert!(command.try_wait().expect("its state").is_none());
     check(&out, &sealed(command, std::io::empty(), &out, 0), 2);
+}
+
+#[test]
+fn a_file_of_a_watch_that_somebody_removes_is_not_called_evidence() {
+    needs_recording!();
+    let config = format!("{BASE}[[trigger]]\nkind = \"command\"\n").replace("200ms", "2s");
+    let mut service = Service::start(&config, &["--no-sign"]);
+    let why = std::thread::scope(|scope| {
+        let fired = scope.spawn(|| fire(&service));
+        let file = loop {
+            if let Some(file) = service.files("command").pop() {
+                break file;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        };
+        std::fs::remove_file(&file).expect("it was there");
+        let why = fired
+            .join()
+            .expect("it answers")
+            .expect_err("there is no file");
+        assert!(
+            why.contains(file.to_str().expect("text")) && why.contains("removed"),
+            "{why}"
+        );
+        why
+    });
+    service.until("it is said", |service| service.said().contains(&why));
+    // The next one is made as ever.
+    let file = fire(&service).expect("a file");
+    assert!(Reader::open(Path::new(&file)).is_ok_and(|reader| reader.totals().is_some()));
+    assert_eq!(service.end(), Some(0));
 }
 
 /// What this process has that could stay behind: descriptors, threads, mappings; and what is pinned on the host.

@@ -54,7 +54,7 @@ impl Service {
         service
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -384,6 +384,42 @@ fn a_watch_goes_on_as_another_user_and_its_files_are_that_users() {
     let index = PathBuf::from(format!("{}.idx", file.display()));
     service.until("the index is made", |_| index.exists());
     assert_eq!(std::fs::metadata(&index).expect("it is there").uid(), uid);
+    assert_eq!(service.end(), Some(0));
+}
+
+#[test]
+fn a_stranger_who_reaches_the_socket_of_a_watch_is_not_answered() {
+    needs_recording!();
+    let mut service = Service::start(
+        &format!("{BASE}[[trigger]]\nkind = \"command\"\n"),
+        &["--no-sign"],
+    );
+    let socket = service.path("socket");
+    let mode = |path: &Path| std::fs::metadata(path).expect("it is there").mode() & 0o777;
+    assert_eq!(mode(&socket), 0o600);
+    // Whoever opens the way to it opens nothing else.
+    for (path, mode) in [(service.folder.path(), 0o755), (socket.as_path(), 0o666)] {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(path, mode).expect("it is this test's own");
+    }
+    let stranger = child::fork(|| {
+        // SAFETY: gives this child's rights away.
+        let given = unsafe { libc::setgid(65534) | libc::setuid(65534) };
+        let asked = [
+            r#"{"status":{}}"#,
+            r#"{"fire":{"container":null,"reason":"x"}}"#,
+        ]
+        .map(|question| service.ask(question).ok());
+        let refused = asked.iter().all(|answer| {
+            let answer = answer.as_ref().expect("an answer");
+            let why = answer["error"].as_str().unwrap_or_default();
+            why.contains("only root") && answer.as_object().is_some_and(|all| all.len() == 1)
+        });
+        i32::from(given != 0 || !refused)
+    });
+    assert_eq!(stranger.expect("fork").wait(), End::Exited(0));
+    assert_eq!(service.fired("command"), 0);
+    service.until("it goes on", |service| service.try_status().is_some());
     assert_eq!(service.end(), Some(0));
 }
 
