@@ -15,15 +15,15 @@ use crate::ioc::{Indicators, Sighting, Sweep};
 use crate::parts::{Parts, Taker};
 use crate::session::{Progress, Session, Span, Visitor};
 use afterimage_format::{ErrorKind, Heads};
-use afterimage_model::{Ctx, Event, EventFlags, TypeId};
+use afterimage_model::{Ctx, EventFlags, TypeId};
 use afterimage_query::{Among, Evaluator, Filter};
-use hashbrown::HashMap;
-use lists::{Meant, Met, Told, nobody};
+use lists::{Meant, Met, Told};
 use order::Counting;
 use rank::{Best, hit};
 use std::ops::Range;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
+use sums::Sums;
 
 /// Most things that are kept while an answer is made.
 pub const MOST_HITS: usize = 500_000;
@@ -171,7 +171,7 @@ impl Visitor for Collecting<'_, '_> {
         let hidden: Vec<bool> = among.types.iter().map(hidden).collect();
         let (types, marks) = (heads.types()?, heads.marks()?);
         let (procs, times) = (heads.procs()?, heads.times()?);
-        let (files, listed) = (heads.files()?, heads.file_list()?);
+        let files = heads.files()?;
         let mut rows = rows.unwrap_or_else(|| vec![u64::MAX; types.len().div_ceil(64)]);
         let is_hidden = |row: usize| {
             let marks = marks.get(row).copied().unwrap_or(0);
@@ -183,13 +183,12 @@ impl Visitor for Collecting<'_, '_> {
             let (proc, file) = (procs.get(row)?, files.get(row)?);
             Some((*proc, *file, *times.get(row)?))
         };
-        let mut sums: HashMap<(u32, u32), Times> = HashMap::new();
-        let mut says: HashMap<(u32, u32, u32), Times> = HashMap::new();
+        let mut sums = Sums::default();
         if told.has_rows() {
             // Neighbours are mostly of one thread.
             let mut last: Option<((u32, u32), Times)> = None;
             let mut add = |who: (u32, u32), sum: Times| {
-                (sums.entry(who).and_modify(|all| all.add_all(&sum))).or_insert(sum);
+                (sums.rows.entry(who).and_modify(|all| all.add_all(&sum))).or_insert(sum);
             };
             for (at, word) in rows.iter().enumerate() {
                 let mut left = *word;
@@ -223,29 +222,12 @@ impl Visitor for Collecting<'_, '_> {
                 continue;
             };
             if !is_hidden(row) {
-                (says.entry((proc, file, *number)))
+                (sums.says.entry((proc, file, *number)))
                     .and_modify(|sum| sum.add(time))
                     .or_insert_with(|| Times::once(time));
             }
         }
-        let mut event = nobody();
-        let point = |event: &mut Event, proc: u32, file: u32| {
-            let proc = among.procs.get(proc as usize);
-            event.proc = proc.copied().unwrap_or(event.proc);
-            event.file = (file.checked_sub(1)).and_then(|at| listed.get(at as usize).copied());
-            proc.is_some()
-        };
-        for ((proc, file), times) in sums {
-            if point(&mut event, proc, file) {
-                self.gather.rows(&among.ctx(&event), &times);
-            }
-        }
-        for ((proc, file, number), times) in says {
-            if point(&mut event, proc, file) {
-                told.let_say(number, &mut event, heads, among)?;
-                self.gather.arguments(&among.ctx(&event), &times);
-            }
-        }
+        self.tell(&sums, &told, (heads, among))?;
         for (word, odd) in rows.iter_mut().zip(told.odd()) {
             *word &= odd;
         }

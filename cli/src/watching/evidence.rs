@@ -371,7 +371,8 @@ impl Place for Folder {
         let path = self.path(&begun.name().map_err(|error| error.to_string())?);
         writer.on_anchor(self.anchors.follow(path.clone()));
         self.opened.push_back(Instant::now());
-        if secret.is_some() {
+        // Without a key there is no file that could name them.
+        if secret.is_some() || self.key.is_none() {
             self.removed.clear();
         }
         Ok((path, writer))

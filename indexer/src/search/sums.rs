@@ -3,11 +3,20 @@
 use super::Collecting;
 use crate::alike::{Alike, Lacks, Sorts};
 use crate::index::Times;
-use crate::search::lists::{holds, nobody, put};
+use crate::search::lists::{Told, holds, nobody, put};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::Event;
 use afterimage_query::{Among, Evaluator};
 use hashbrown::HashMap;
+
+/// What was counted in a chunk.
+#[derive(Default)]
+pub(super) struct Sums {
+    /// By process and file.
+    pub(super) rows: HashMap<(u32, u32), Times>,
+    /// By process, file and the number of what it said.
+    pub(super) says: HashMap<(u32, u32, u32), Times>,
+}
 
 impl Collecting<'_, '_> {
     /// Begins a chunk: hands out what was found so far, if it is time.
@@ -55,8 +64,7 @@ impl Collecting<'_, '_> {
                 Err(Lacks::Broken(error)) => return Err(error),
             },
         };
-        let mut sums: HashMap<(u32, u32), Times> = HashMap::new();
-        let mut says: HashMap<(u32, u32, usize), Times> = HashMap::new();
+        let mut sums = Sums::default();
         for sort in 0..alike.len() {
             if rows.as_ref().is_some_and(|rows| !holds(rows, sort)) {
                 continue;
@@ -66,16 +74,27 @@ impl Collecting<'_, '_> {
                 continue;
             };
             if told.is_of_row(proc, file) {
-                (sums.entry((proc, file)))
+                (sums.rows.entry((proc, file)))
                     .and_modify(|all| all.add_all(&times))
                     .or_insert(times);
             }
             if let Some(said) = said.filter(|said| told.says_meant(*said)) {
-                (says.entry((proc, file, said)))
+                (sums.says.entry((proc, file, told.place_of_says(said))))
                     .and_modify(|all| all.add_all(&times))
                     .or_insert(times);
             }
         }
+        self.tell(&sums, &told, (heads, among))?;
+        Ok(true)
+    }
+
+    /// Takes in what was counted in a chunk.
+    pub(super) fn tell(
+        &mut self,
+        sums: &Sums,
+        told: &Told,
+        (heads, among): (&Heads<'_>, &Among<'_>),
+    ) -> Result<(), ErrorKind> {
         let listed = heads.file_list()?;
         let mut event = nobody();
         let point = |event: &mut Event, proc: u32, file: u32| {
@@ -84,18 +103,17 @@ impl Collecting<'_, '_> {
             event.file = (file.checked_sub(1)).and_then(|at| listed.get(at as usize).copied());
             proc.is_some()
         };
-        for ((proc, file), times) in sums {
-            if point(&mut event, proc, file) {
-                self.gather.rows(&among.ctx(&event), &times);
+        for ((proc, file), times) in &sums.rows {
+            if point(&mut event, *proc, *file) {
+                self.gather.rows(&among.ctx(&event), times);
             }
         }
-        for ((proc, file, number), times) in says {
-            if point(&mut event, proc, file) {
-                let number = told.place_of_says(number);
-                told.let_say(number, &mut event, heads, among)?;
-                self.gather.arguments(&among.ctx(&event), &times);
+        for ((proc, file, number), times) in &sums.says {
+            if point(&mut event, *proc, *file) {
+                told.let_say(*number, &mut event, heads, among)?;
+                self.gather.arguments(&among.ctx(&event), times);
             }
         }
-        Ok(true)
+        Ok(())
     }
 }
