@@ -27,7 +27,7 @@ test: setup  ## everything: format, lints, dependencies, tests, documents, end t
 soak:  ## what recorder, index and filters are held to, in the long forms: some hours
 	AFTERIMAGE_LONG=1 $(CARGO) nextest run --workspace -E 'package(afterimage-indexer) & test(/^index::tests::random/) | package(afterimage) & test(killed) | package(afterimage-query) & test(/^laws::/) | binary(filters) | binary(instants) | binary(unknown)'
 	AFTERIMAGE_FORGED=10000 $(CARGO) nextest run -p afterimage -E 'test(webhook)'
-	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(soak)' --no-capture
+	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^(soak|endings|late|strain)::/)' --no-capture
 
 # KERNELS="5.10 6.12" for some; the others are 6.1 and newest.
 kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suite in each
