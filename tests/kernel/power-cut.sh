@@ -13,7 +13,7 @@ source tests/kernel/guest.sh
 cuts=${1:-3}
 out=$PWD/target/power-cut
 # Seconds that may be missing before the cut: what is not synced yet, on a machine that is emulated and busy.
-most=6
+most=10
 mkdir -p "$out"
 PATH=$PATH:/usr/sbin:/sbin
 for tool in mkfs.ext4 e2fsck debugfs; do
