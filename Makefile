@@ -4,7 +4,7 @@ CARGO ?= cargo
 SUDO  := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 BIN   := target/debug/afterimage
 
-.PHONY: help setup build demo test soak kernel-matrix power-cuts fuzz flips samples bless fmt clean
+.PHONY: help setup build demo test soak soak-day kernel-matrix power-cuts fuzz flips samples bless fmt clean
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/	/' | expand -t 16
@@ -27,15 +27,19 @@ test: setup  ## everything: format, lints, dependencies, tests, documents, end t
 soak:  ## what recorder, index and filters are held to, in the long forms: some hours
 	AFTERIMAGE_LONG=1 $(CARGO) nextest run --workspace -E 'package(afterimage-indexer) & test(/^index::tests::random/) | package(afterimage) & test(killed) | package(afterimage-query) & test(/^laws::/) | binary(filters) | binary(instants) | binary(unknown)'
 	AFTERIMAGE_FORGED=10000 $(CARGO) nextest run -p afterimage -E 'test(webhook)'
-	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^(soak|endings|late|strain)::/)' --no-capture
+	$(SUDO) AFTERIMAGE_LONG=1 $(CARGO) nextest run -p afterimage-tests -E 'binary(no_memory)'
+	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^(soak|endings|late|lasting|strain)::/)' --no-capture
+
+soak-day:  ## a watch at fifty thousand events a second for 24 hours: what it takes must not grow
+	$(SUDO) AFTERIMAGE_SECONDS=86400 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^lasting::/)' --no-capture
 
 # KERNELS="5.10 6.12" for some; the others are 6.1 and newest.
 kernel-matrix:  ## boot old and new kernels in qemu, and record the provoke suite in each
 	tests/kernel/matrix.sh $(KERNELS)
 
 CUTS ?= 200
-power-cuts:  ## kill a guest that records, CUTS times, and look at what is on its disk: half a minute each
-	tests/kernel/power-cut.sh $(CUTS)
+power-cuts:  ## kill guests that record, and look at what their disks may have at CUTS moments each: some ten minutes
+	$(SUDO) tests/kernel/power-cut.sh $(CUTS) ext4 xfs btrfs drop_writes error_writes
 
 # Needs cargo-fuzz and a nightly compiler. FUZZ_SECONDS=60 for a short look.
 FUZZ_SECONDS ?= 600

@@ -1,5 +1,8 @@
 //! How the process has its memory.
 
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::sync::OnceLock;
+
 /// Gives back to the kernel what is free inside of the heaps (malloc_trim(3)). Elsewhere than with the GNU C library it does nothing.
 pub fn trim() {
     #[cfg(target_env = "gnu")]
@@ -25,4 +28,80 @@ pub fn give_back() {
         // A refusal leaves what is usual.
         libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
     }
+}
+
+/// The system's allocator; where it has nothing left, the program says so and ends with exit code 1.
+///
+/// Rust's own answer is to abort: that leaves a core dump of what was recorded, where those are kept, and a terminal as the inspector
+/// had it. What a capture has on disk stays as it is with any end that nobody expects: whole up to its last chunk, and not sealed.
+#[derive(Debug)]
+pub struct Saying;
+
+/// What is done before that end.
+static BEFORE: OnceLock<fn()> = OnceLock::new();
+
+/// Has something done before the program ends for lack of memory. It may not ask for any, nor wait for a lock. The first one stays.
+pub fn before_the_end(what: fn()) {
+    // A second one says the same.
+    let _ = BEFORE.set(what);
+}
+
+// SAFETY: hands everything on to the system's allocator, and gives what that gives but null, where it does not return.
+unsafe impl GlobalAlloc for Saying {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        had(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        had(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn realloc(&self, old: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller promises.
+        had(unsafe { System.realloc(old, layout, size) }, size)
+    }
+
+    unsafe fn dealloc(&self, old: *mut u8, layout: Layout) {
+        // SAFETY: as the caller promises.
+        unsafe { System.dealloc(old, layout) }
+    }
+}
+
+#[inline]
+fn had(block: *mut u8, size: usize) -> *mut u8 {
+    if block.is_null() {
+        none(size);
+    }
+    block
+}
+
+#[cold]
+fn none(size: usize) -> ! {
+    if let Some(before) = BEFORE.get() {
+        before();
+    }
+    let mut digits = [0_u8; 20];
+    let mut first = digits.len();
+    let mut left = size;
+    loop {
+        first -= 1;
+        digits[first] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    let parts: [&[u8]; 3] = [
+        b"afterimage: no memory is left: the system refused ",
+        &digits[first..],
+        b" bytes\n  try: raise the limit it runs under (ulimit -v, memory.max); a capture keeps what is on disk by now, see afterimage verify\n",
+    ];
+    for part in parts {
+        // SAFETY: the bytes live; nobody is left to hear of a failure.
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: ends the process, without running anything of it any more.
+    unsafe { libc::_exit(1) }
 }

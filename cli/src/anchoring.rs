@@ -122,7 +122,13 @@ impl Prepared {
         let sink = match self {
             Prepared::Nowhere => None,
             Prepared::File(path, file) => {
-                let state = Mutex::new((file, None));
+                let state = Mutex::new(Written {
+                    file,
+                    handed: 0,
+                    failed: 0,
+                    error: None,
+                    why: None,
+                });
                 Some(Arc::new(Sink::File { path, state }))
             }
             Prepared::Witness(witness, ca) => {
@@ -153,10 +159,37 @@ pub struct Anchors {
     sink: Option<Arc<Sink>>,
 }
 
+/// How handing over stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The file, or the witness's address; printable.
+    pub to: String,
+    /// Handed over, or written.
+    pub handed: u64,
+    /// Tries that failed.
+    pub failed: u64,
+    /// Captures of which no anchor is kept any more, because there were too many.
+    pub given_up: u64,
+    /// Captures whose newest anchor waits.
+    pub waiting: u64,
+    /// Why the last try failed, where it did; printable.
+    pub why: Option<String>,
+}
+
+/// A file that anchors are written to.
+struct Written {
+    file: File,
+    handed: u64,
+    failed: u64,
+    /// Of the first that failed; taken when it has been told.
+    error: Option<io::Error>,
+    why: Option<String>,
+}
+
 enum Sink {
     File {
         path: PathBuf,
-        state: Mutex<(File, Option<io::Error>)>,
+        state: Mutex<Written>,
     },
     Witness(Arc<Post>),
 }
@@ -178,16 +211,39 @@ impl Anchors {
             taken = Some(Instant::now());
             match sink.as_ref() {
                 Sink::File { state, .. } => {
-                    let mut state = locked(state);
-                    let (file, failed) = &mut *state;
-                    let done = file
-                        .write_all(format!("{anchor}\n").as_bytes())
-                        .and_then(|()| file.sync_data());
-                    *failed = done.err().or(failed.take());
+                    locked(state).put(anchor);
                 }
                 Sink::Witness(post) => post.offer(&name, anchor),
             }
         }
+    }
+
+    /// How it stands, where anchors go anywhere.
+    pub fn standing(&self) -> Option<Standing> {
+        Some(match self.sink.as_deref()? {
+            Sink::File { path, state } => {
+                let state = locked(state);
+                Standing {
+                    to: shown(path),
+                    handed: state.handed,
+                    failed: state.failed,
+                    given_up: 0,
+                    waiting: 0,
+                    why: state.why.clone(),
+                }
+            }
+            Sink::Witness(post) => {
+                let queue = locked(&post.queue);
+                Standing {
+                    to: Safe::new(post.witness.address()).to_string(),
+                    handed: queue.handed,
+                    failed: queue.failed,
+                    given_up: queue.given_up,
+                    waiting: queue.waiting.len() as u64,
+                    why: queue.why.as_ref().map(|why| why.what.clone()),
+                }
+            }
+        })
     }
 
     /// What is to be noted in a capture that ends now: that the witness does not take its anchors.
@@ -208,12 +264,27 @@ impl Anchors {
     pub fn end(&self) -> Option<Failure> {
         match self.sink.as_deref()? {
             Sink::File { path, state } => {
-                let error = locked(state).1.take()?;
+                let error = locked(state).error.take()?;
                 let remedy =
                     "the capture itself is sealed; make an anchor of it with afterimage anchor";
                 Some(Failure::path("writing anchors to", path, error, remedy))
             }
             Sink::Witness(post) => post.end(),
+        }
+    }
+}
+
+impl Written {
+    fn put(&mut self, anchor: &Anchor) {
+        let line = format!("{anchor}\n");
+        let done = (self.file.write_all(line.as_bytes())).and_then(|()| self.file.sync_data());
+        match done {
+            Ok(()) => self.handed = self.handed.saturating_add(1),
+            Err(error) => {
+                self.failed = self.failed.saturating_add(1);
+                self.why = Some(error.to_string());
+                self.error.get_or_insert(error);
+            }
         }
     }
 }

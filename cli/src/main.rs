@@ -42,7 +42,12 @@ use output::{Output, say};
 use std::io::Write;
 use std::process::ExitCode;
 
+/// Where there is no memory left it says so, instead of being aborted.
+#[global_allocator]
+static MEMORY: afterimage_capture::memory::Saying = afterimage_capture::memory::Saying;
+
 fn main() -> ExitCode {
+    afterimage_capture::memory::before_the_end(afterimage_inspect_tui::leave_at_once);
     let mut out = Output::stdout();
     let ended = match parse(&mut out) {
         Ok(Some(command)) => command.run(&mut out),

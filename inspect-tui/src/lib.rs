@@ -38,6 +38,8 @@ pub mod view;
 mod waste;
 pub mod worker;
 
+pub use term::leave_at_once;
+
 use afterimage_indexer::Session;
 use afterimage_query::{Filter, FilterError, VIEWS, View};
 use facts::Facts;

@@ -18,11 +18,12 @@ use crossterm::terminal::{
 use crossterm::{cursor, execute};
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{IsTerminal, Stdout, stdout};
 use std::panic::PanicHookInfo;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 type Hook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send + 'static>;
@@ -36,6 +37,11 @@ struct Guard {
 
 impl Guard {
     fn take_over() -> std::io::Result<Guard> {
+        if let Ok(before) = tcgetattr(rustix::stdio::stdout()) {
+            // That of the first time is how it was.
+            let _ = BEFORE.set(before);
+        }
+        OURS.store(true, Ordering::SeqCst);
         enable_raw_mode()?;
         let previous_hook: Arc<Hook> = Arc::new(std::panic::take_hook());
         let hook = previous_hook.clone();
@@ -73,6 +79,27 @@ impl Drop for Guard {
     }
 }
 
+/// The terminal as it was before the inspector had it.
+static BEFORE: OnceLock<Termios> = OnceLock::new();
+/// Whether it is the inspector's.
+static OURS: AtomicBool = AtomicBool::new(false);
+
+/// As [`give_back`], for a process that cannot go on: asks for no memory, and waits for nobody. Does nothing where the terminal is
+/// not ours.
+pub fn leave_at_once() {
+    // No more mouse, pastes in brackets, hidden cursor and second screen: DECRST and DECTCEM of xterm's control sequences.
+    const MODES: &[u8] =
+        b"\x1b[?2004l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?25h\x1b[?1049l";
+    if OURS.swap(false, Ordering::SeqCst) {
+        let terminal = rustix::stdio::stdout();
+        // Errors are of no use to anybody by now.
+        let _ = rustix::io::write(terminal, MODES);
+        if let Some(before) = BEFORE.get() {
+            let _ = tcsetattr(terminal, OptionalActions::Now, before);
+        }
+    }
+}
+
 /// Undoes everything; errors are of no use to anybody by now.
 fn give_back() {
     let _ = execute!(
@@ -83,6 +110,7 @@ fn give_back() {
         LeaveAlternateScreen
     );
     let _ = disable_raw_mode();
+    OURS.store(false, Ordering::SeqCst);
 }
 
 /// The terminal while it is ours, and what says that it is over.

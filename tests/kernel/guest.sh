@@ -18,6 +18,19 @@ guest_program() { # guest_program PATH NAME
     done
 }
 
+# Puts modules of a kernel there, by the folders they are in, so that modprobe finds them.
+guest_modules() { # guest_modules KERNEL FOLDER…
+    local image=$1 release folder; shift
+    for release in "$(dirname "$(dirname "$image")")"/lib/modules/*; do
+        for folder in "$@"; do
+            mkdir -p "$root/lib/modules/${release##*/}/kernel/$folder"
+            cp -r "$release/kernel/$folder/." "$root/lib/modules/${release##*/}/kernel/$folder"
+        done
+        cp "$release"/modules.{order,builtin} "$root/lib/modules/${release##*/}"
+        depmod -b "$root" "${release##*/}" 2> /dev/null
+    done
+}
+
 # Packs it, with its first program.
 guest_pack() { # guest_pack INIT IMAGE
     install -m 755 "$1" "$root/init"

@@ -188,7 +188,10 @@ impl Watch {
         let recorder = Recorder::arm(options).map_err(|error| recording::refused(&error))?;
         // A thread is what it is started by: only now is it without rights.
         let anchors = anchors.start()?;
-        let mut doors = Doors::default();
+        let mut doors = Doors {
+            anchors: anchors.clone(),
+            ..Doors::default()
+        };
         if let Some(settings) = &config.webhook {
             let webhook = Webhook::listen(settings, commands.clone())?;
             say(format_args!(
@@ -323,6 +326,26 @@ impl Standing {
                     show_count(accepted),
                     show_count(number(&format!("{name}.refused")))
                 )?;
+            }
+        }
+        if let Some(to) = status["anchors.to"].as_str() {
+            let count = |name: &str| number(&format!("anchors.{name}"));
+            write!(
+                out,
+                "anchors   {} handed to {}, {} waiting",
+                show_count(count("handed")),
+                Safe::new(to),
+                show_count(count("waiting"))
+            )?;
+            if count("failed") > 0 {
+                write!(out, ", {} of the tries failed", show_count(count("failed")))?;
+            }
+            if count("given_up") > 0 {
+                write!(out, ", {} given up", show_count(count("given_up")))?;
+            }
+            match status["anchors.why"].as_str() {
+                Some(why) => writeln!(out, ": {}", Safe::new(why))?,
+                None => writeln!(out)?,
             }
         }
         let list = |name: &str| status[name].as_array().cloned().unwrap_or_default();

@@ -2,6 +2,7 @@
 
 use super::stdin::Lines;
 use super::webhook::Webhook;
+use crate::anchoring::Anchors;
 use crate::json::Object;
 use afterimage_capture::serve::{Answer, Handler, Head, Reply, Server};
 use afterimage_capture::watch::{Command, Status};
@@ -11,13 +12,77 @@ use std::net::SocketAddr;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Ways in for alerts of other programs, as far as there are any.
+/// Ways in for alerts of other programs, and the way out for anchors, as far as there are any.
 #[derive(Clone, Default)]
 pub struct Doors {
     /// The webhook.
     pub webhook: Option<Arc<Webhook>>,
     /// Standard input.
     pub stdin: Option<Arc<Lines>>,
+    /// Where anchors go.
+    pub anchors: Anchors,
+}
+
+/// What one number is, in JSON and as a metric.
+enum Number {
+    /// So many by now: a counter.
+    Count(u64),
+    /// So many at present: a gauge.
+    Now(u64),
+    /// An instant, ns since 1970; a metric has seconds.
+    At(i64),
+    /// A rate.
+    Rate(f64),
+}
+
+/// A number of a watch: its name in JSON, its name as a metric, what it is, and where it stands.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&Status) -> Number,
+);
+
+/// All that are one number each.
+#[rustfmt::skip]
+const NUMBERS: &[Row] = &[
+    ("since_ns", "start_timestamp_seconds", "Since when it watches.", |s| Number::At(s.since_ns)),
+    ("last_ns", "last_event_timestamp_seconds", "When the last events came.", |s| Number::At(s.last_ns)),
+    ("heartbeat_ns", "heartbeat_timestamp_seconds", "When the recorder last looked.", |s| Number::At(s.heartbeat_ns)),
+    ("events", "events", "Events taken in.", |s| Number::Count(s.events)),
+    ("events_per_second", "event_rate", "Events a second, over the last ten.", |s| Number::Rate(s.rate)),
+    ("lost", "lost_events", "Events known to be lost.", |s| Number::Count(s.lost)),
+    ("window.events", "window_events", "Events in the window.", |s| Number::Now(s.held.events)),
+    ("window.bytes", "window_bytes", "Bytes the window takes.", |s| Number::Now(s.held.bytes as u64)),
+    ("window.bound", "window_bound_bytes", "Bytes the window may take now.", |s| Number::Now(s.bound as u64)),
+    ("window.displaced", "window_displaced_events", "Events of the window's span that went for lack of room.", |s| Number::Now(s.held.gone)),
+    ("memory", "own_memory_bytes", "Bytes of memory that the process has of its own, the window among them.", |s| Number::Now(s.memory)),
+    ("memory.bound", "own_memory_bound_bytes", "Bytes of memory that the process is to have of its own at the most.", |s| Number::Now(s.memory_bound)),
+    ("resident", "resident_memory_bytes", "Bytes of memory that the process has, files and rings among them.", |s| Number::Now(s.resident)),
+    ("sealed", "files_sealed", "Evidence files that were made.", |s| Number::Count(s.sealed)),
+    ("refused", "files_refused", "Files that were not made.", |s| Number::Count(s.refused)),
+];
+
+impl Number {
+    fn json(&self) -> i128 {
+        match *self {
+            Number::Count(count) | Number::Now(count) => count.into(),
+            Number::At(ns) => ns.into(),
+            Number::Rate(rate) => rate.round() as i128,
+        }
+    }
+
+    fn metric(&self) -> (&'static str, String) {
+        match *self {
+            Number::Count(count) => ("counter", count.to_string()),
+            Number::Now(count) => ("gauge", count.to_string()),
+            Number::At(ns) => (
+                "gauge",
+                format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000),
+            ),
+            Number::Rate(rate) => ("gauge", format!("{rate:.1}")),
+        }
+    }
 }
 
 /// As one JSON object.
@@ -56,22 +121,9 @@ pub fn json(status: &Status, doors: &Doors) -> String {
     left.number("concurrent", status.concurrent_left as u64);
     let list = |items: Vec<String>| format!("[{}]", items.join(","));
     let mut object = Object::new();
-    object
-        .number("since_ns", status.since_ns)
-        .number("last_ns", status.last_ns)
-        .number("heartbeat_ns", status.heartbeat_ns)
-        .number("events", status.events)
-        .number("events_per_second", status.rate.round() as i128)
-        .number("lost", status.lost)
-        .number("window.events", status.held.events)
-        .number("window.bytes", status.held.bytes as u64)
-        .number("window.bound", status.bound as u64)
-        .number("window.displaced", status.held.gone)
-        .number("memory", status.memory)
-        .number("memory.bound", status.memory_bound)
-        .number("resident", status.resident)
-        .number("sealed", status.sealed)
-        .number("refused", status.refused);
+    for (name, _, _, of) in NUMBERS {
+        object.number(name, of(status).json());
+    }
     if let Some(webhook) = &doors.webhook {
         let counts = webhook.counts();
         object
@@ -84,6 +136,17 @@ pub fn json(status: &Status, doors: &Doors) -> String {
         object
             .number("stdin.accepted", stdin.accepted())
             .number("stdin.refused", stdin.refused());
+    }
+    if let Some(standing) = doors.anchors.standing() {
+        object
+            .text("anchors.to", &standing.to)
+            .number("anchors.handed", standing.handed)
+            .number("anchors.failed", standing.failed)
+            .number("anchors.given_up", standing.given_up)
+            .number("anchors.waiting", standing.waiting);
+        if let Some(why) = &standing.why {
+            object.text("anchors.why", why);
+        }
     }
     object
         .raw("left", &left.end())
@@ -115,108 +178,19 @@ fn family(out: &mut String, name: &str, kind: &str, doc: &str, samples: &[(Strin
 
 /// As OpenMetrics.
 pub fn metrics(status: &Status, doors: &Doors) -> String {
-    let one = |value: String| vec![(String::new(), value)];
-    let seconds = |ns: i64| format!("{}.{:09}", ns / 1_000_000_000, ns % 1_000_000_000);
     let mut out = String::new();
     let mut put = |name: &str, kind: &str, doc: &str, samples: Vec<(String, String)>| {
         family(&mut out, name, kind, doc, &samples);
     };
-    let held = &status.held;
-    put(
-        "start_timestamp_seconds",
-        "gauge",
-        "Since when it watches.",
-        one(seconds(status.since_ns)),
-    );
-    put(
-        "heartbeat_timestamp_seconds",
-        "gauge",
-        "When the recorder last looked.",
-        one(seconds(status.heartbeat_ns)),
-    );
-    put(
-        "last_event_timestamp_seconds",
-        "gauge",
-        "When the last events came.",
-        one(seconds(status.last_ns)),
-    );
-    put(
-        "events",
-        "counter",
-        "Events taken in.",
-        one(status.events.to_string()),
-    );
-    put(
-        "lost_events",
-        "counter",
-        "Events known to be lost.",
-        one(status.lost.to_string()),
-    );
-    put(
-        "event_rate",
-        "gauge",
-        "Events a second, over the last ten.",
-        one(format!("{:.1}", status.rate)),
-    );
-    put(
-        "window_events",
-        "gauge",
-        "Events in the window.",
-        one(held.events.to_string()),
-    );
-    put(
-        "window_bytes",
-        "gauge",
-        "Bytes the window takes.",
-        one(held.bytes.to_string()),
-    );
-    put(
-        "window_bound_bytes",
-        "gauge",
-        "Bytes the window may take now.",
-        one(status.bound.to_string()),
-    );
-    put(
-        "own_memory_bytes",
-        "gauge",
-        "Bytes of memory that the process has of its own, the window among them.",
-        one(status.memory.to_string()),
-    );
-    put(
-        "own_memory_bound_bytes",
-        "gauge",
-        "Bytes of memory that the process is to have of its own at the most.",
-        one(status.memory_bound.to_string()),
-    );
-    put(
-        "resident_memory_bytes",
-        "gauge",
-        "Bytes of memory that the process has, files and rings among them.",
-        one(status.resident.to_string()),
-    );
-    put(
-        "window_displaced_events",
-        "gauge",
-        "Events of the window's span that went for lack of room.",
-        one(held.gone.to_string()),
-    );
-    put(
-        "files_sealed",
-        "counter",
-        "Evidence files that were made.",
-        one(status.sealed.to_string()),
-    );
-    put(
-        "files_refused",
-        "counter",
-        "Files that were not made.",
-        one(status.refused.to_string()),
-    );
+    for (_, name, doc, of) in NUMBERS {
+        let (kind, value) = of(status).metric();
+        put(name, kind, doc, vec![(String::new(), value)]);
+    }
     put(
         "files_open",
         "gauge",
         "Evidence files that are being made.",
-        one(status.open.len().to_string()),
+        vec![(String::new(), status.open.len().to_string())],
     );
     let fired = status.triggers.iter().map(|(name, kind, fired)| {
         let labels = format!("name=\"{}\",kind=\"{kind}\"", label(name));
@@ -298,6 +272,27 @@ pub fn metrics(status: &Status, doors: &Doors) -> String {
         "Requests and lines of other programs.",
         requests,
     );
+    if let Some(standing) = doors.anchors.standing() {
+        let outcomes = [
+            ("handed", standing.handed),
+            ("failed", standing.failed),
+            ("given_up", standing.given_up),
+        ];
+        let label = |outcome| format!("outcome=\"{outcome}\"");
+        let samples = outcomes.map(|(outcome, count)| (label(outcome), count.to_string()));
+        put(
+            "anchors",
+            "counter",
+            "Anchors of evidence files: handed over, tries that failed, and those that are not kept any more.",
+            samples.into(),
+        );
+        put(
+            "anchors_waiting",
+            "gauge",
+            "Evidence files whose newest anchor was not handed over yet.",
+            vec![(String::new(), standing.waiting.to_string())],
+        );
+    }
     out.push_str("# EOF\n");
     out
 }

@@ -345,6 +345,14 @@ fn a_watch_without_rights_hands_over_the_anchors_of_its_files() {
     let taken = witness.taken();
     assert!(!taken[0].sealed, "{taken:?}");
     checked(&first, &taken);
+    let standing = |service: &Service| {
+        let status = service.status();
+        let count = |name: &str| status[format!("anchors.{name}").as_str()].as_u64();
+        (count("handed"), count("failed"), count("waiting"))
+    };
+    service.until("the status says so", |service| {
+        standing(service) == (Some(taken.len() as u64), Some(0), Some(0))
+    });
     // From now on nobody takes anything.
     witness.becomes(Manner::Refuses);
     let second = fire(&service);
@@ -353,6 +361,13 @@ fn a_watch_without_rights_hands_over_the_anchors_of_its_files() {
     });
     service.until("it is sealed", |service| service.are_sealed("command", 2));
     checked(&second, &[]);
+    service.until("the status says that, too", |service| {
+        let (handed, failed, waiting) = standing(service);
+        handed == Some(taken.len() as u64) && failed > Some(0) && waiting == Some(1)
+    });
+    let status = service.status();
+    assert_eq!(status["anchors.to"].as_str(), Some(witness.url.as_str()));
+    assert!(status["anchors.why"].is_string(), "{status}");
     service.signal(libc::SIGTERM);
     let code = service.process.wait().expect("its end").code();
     let said = service.said();

@@ -14,6 +14,7 @@ mod evasion;
 mod firing;
 mod identity;
 mod kernel;
+mod lasting;
 mod late;
 mod legacy;
 mod loss;

@@ -158,7 +158,6 @@ impl Drop for Service {
     }
 }
 
-/// A container in which one process makes a call now and then, until it is dropped.
 /// A container in which something goes on until it is dropped.
 pub struct Busy {
     child: Option<Child>,
@@ -189,7 +188,7 @@ impl Busy {
     }
 
     /// One that does something again and again.
-    fn doing(tag: &str, mut what: impl FnMut()) -> Busy {
+    pub fn doing(tag: &str, mut what: impl FnMut()) -> Busy {
         let (cgroup, id) = Cgroup::like_a_container(tag).expect("a control group");
         let work = || {
             cgroup.enter().expect("the group takes the child");
@@ -730,6 +729,14 @@ fn a_hang_up_reads_the_configuration_anew_and_a_wrong_one_changes_nothing() {
     assert_eq!(code, 200);
     assert!(text.ends_with("# EOF\n"), "{text}");
     assert!(text.contains("afterimage_files_sealed_total 1\n"), "{text}");
+    let status = service.status();
+    for (name, metric) in [
+        ("memory.bound", "own_memory_bound_bytes"),
+        ("refused", "files_refused_total"),
+    ] {
+        let line = format!("\nafterimage_{metric} {}\n", status[name]);
+        assert!(text.contains(&line), "{line}: {text}");
+    }
     assert!(text.contains("afterimage_trigger_fired_total{name=\"command\",kind=\"command\"} 1\n"));
     assert_eq!(http(address, "GET /", "", "").0, 404);
     assert_eq!(http(address, "POST /metrics", "", "").0, 405);
