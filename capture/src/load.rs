@@ -1,5 +1,7 @@
 //! Loads and attaches the kernel programs, and says what that covers.
 
+mod scopes;
+
 use crate::alone;
 use crate::btf::Types;
 use crate::cgroup;
@@ -7,7 +9,7 @@ use crate::error::{Error, chain};
 use crate::host;
 use crate::plan::Plans;
 use crate::procfs::OpenFd;
-use crate::program_info::recursion_misses;
+use crate::program_info::{freeze, recursion_misses};
 use crate::programs::{BY_PERF, CRASHES, MODULES, PROGRAMS, Row, TIMED, URING_SUBMITTED, again};
 use crate::ring::Rings;
 use crate::wire::{
@@ -68,6 +70,9 @@ impl Settings {
     }
 }
 
+/// Maps that are filled before anything is recorded, and then stay as they are.
+const FILLED: &[&str] = &["plans", "choices", "cases"];
+
 /// The loaded programs. Dropping it detaches them.
 pub struct Kernel {
     ebpf: Ebpf,
@@ -79,6 +84,7 @@ pub struct Kernel {
     twice: bool,
     /// Records of sources that may interrupt another record.
     side: RingBuf<MapData>,
+    given: scopes::Given,
     /// What is seen, a sentence each.
     pub coverage: Vec<String>,
     /// What is not, a sentence each.
@@ -297,6 +303,19 @@ impl Kernel {
         }
         let mut loaded: Vec<&'static str> = Vec::new();
         let mut not_covered = Vec::new();
+        // Nobody changes what the programs read any more, whatever the rights; variables of the object are frozen by aya.
+        for name in FILLED {
+            let frozen = match ebpf.map(name) {
+                Some(Map::Array(data) | Map::HashMap(data)) => freeze(data.fd().as_fd()),
+                _ => return Err(Error::object(name)),
+            };
+            if let Err(why) = frozen {
+                not_covered.push((
+                    "",
+                    format!("{name}: who may write to the kernel's maps can change it: {why}"),
+                ));
+            }
+        }
         if needed && types.alone.is_none() {
             let why = "records are not kept whole where a task loses its CPU in the middle of one: this kernel lacks bpf_preempt_disable";
             not_covered.push(("", why.to_owned()));
@@ -350,6 +369,7 @@ impl Kernel {
                 loaded: loaded.into_iter().collect(),
                 twice,
                 side,
+                given: scopes::Given::default(),
                 coverage: hierarchy
                     .filter(|found| found.controller.is_some())
                     .map(|found| format!("control groups: {found}"))
@@ -493,38 +513,6 @@ impl Kernel {
         let map = self.ebpf.map("self_signal")?;
         let map = Array::<&MapData, SelfSignal>::try_from(map).ok()?;
         map.get(&0, 0).ok().filter(|last| last.time_ns != 0)
-    }
-
-    /// Sets what becomes of a control group.
-    pub fn scope_cgroup(&mut self, id: u64, keep: bool) -> Result<(), Error> {
-        let map = self
-            .ebpf
-            .map_mut("cgroup_scope")
-            .ok_or_else(|| Error::object("cgroup_scope"))?;
-        BpfHash::<&mut MapData, u64, u32>::try_from(map)
-            .and_then(|mut m| m.insert(id, u32::from(keep), 0))
-            .map_err(Error::map)
-    }
-
-    /// Forgets a control group that is gone.
-    pub fn forget_cgroup(&mut self, id: u64) {
-        if let Some(map) = self.ebpf.map_mut("cgroup_scope")
-            && let Ok(mut map) = BpfHash::<&mut MapData, u64, u32>::try_from(map)
-        {
-            // Gone already is as good.
-            let _ = map.remove(&id);
-        }
-    }
-
-    /// Adds a process to the recorded tree.
-    pub fn scope_pid(&mut self, pid: u32) -> Result<(), Error> {
-        let map = self
-            .ebpf
-            .map_mut("pid_scope")
-            .ok_or_else(|| Error::object("pid_scope"))?;
-        BpfHash::<&mut MapData, u32, u32>::try_from(map)
-            .and_then(|mut m| m.insert(pid, 1, 0))
-            .map_err(Error::map)
     }
 }
 

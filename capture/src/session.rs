@@ -44,6 +44,8 @@ const WATCHING_NAP: Duration = FLUSH_WATCHED;
 const LITTLE: u64 = 512;
 /// How long what is watched for triggers may be in no chunk.
 const FLUSH_WATCHED: Duration = Duration::from_millis(250);
+/// How often it is looked at whether the kernel programs still go by the scope that they were given.
+const SCOPE_NS: u64 = 1_000_000_000;
 /// How often the kernel is asked what it did not run, program by program; and how often while nothing happens.
 const MISSED_NS: u64 = 1_000_000_000;
 const MISSED_IDLE_NS: u64 = 5 * MISSED_NS;
@@ -79,6 +81,8 @@ pub struct Recorder {
     missed_looked_ns: u64,
     /// Records handed over until then.
     missed_handed: u64,
+    /// When it was looked last at whether the programs go by the scope that they were given, `CLOCK_BOOTTIME`.
+    scope_looked_ns: u64,
     manifest: Manifest,
     options: Options,
     started: Instant,
@@ -144,7 +148,7 @@ impl Recorder {
         for wish in std::mem::take(&mut self.world.wishes) {
             match wish {
                 Wish::Scope(id, keep) => {
-                    self.kernel.scope_cgroup(id, keep)?;
+                    self.kernel.scope_cgroup(id, keep, host::boot_ns())?;
                     scope_changed = true;
                 }
                 Wish::Forget(id) => self.kernel.forget_cgroup(id),
@@ -429,6 +433,7 @@ impl Recorder {
                 if now_ns.saturating_sub(self.missed_looked_ns) >= due {
                     self.missed_gap(sink, now_ns)?;
                 }
+                self.altered_gap(sink, now_ns)?;
                 self.world.trim(&self.held);
                 // Of a full look it is not known how much more there is.
                 if watched && handed < ONE_LOOK {

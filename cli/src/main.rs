@@ -41,6 +41,7 @@ use failure::{Exit, Outcome};
 use output::{Output, say};
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Where there is no memory left it says so, instead of being aborted.
 #[global_allocator]
@@ -48,6 +49,9 @@ static MEMORY: afterimage_capture::memory::Saying = afterimage_capture::memory::
 
 fn main() -> ExitCode {
     afterimage_capture::memory::before_the_end(afterimage_inspect_tui::leave_at_once);
+    // A file that may not grow is an error of who writes it, not the end of the program. A handler, because what is executed from here would
+    // inherit a signal that is ignored. Where it cannot be set, that end it is.
+    let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
     let mut out = Output::stdout();
     let ended = match parse(&mut out) {
         Ok(Some(command)) => command.run(&mut out),

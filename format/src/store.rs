@@ -3,16 +3,20 @@
 //! A write that was not synced may be lost; a sync that failed is never tried again, because the kernel forgets what it
 //! could not write. So after one failure nothing more is taken, and nothing after the last good sync is called durable.
 
+mod marks;
+
 use crate::error::Error;
 use crate::output::failed;
+use marks::Marks;
 use rustix::fs::{FallocateFlags, Mode, OFlags};
+use rustix::process::{Resource, getrlimit};
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 /// Bytes kept free for the end of a file: its gap, index and footer.
@@ -26,6 +30,8 @@ pub struct States {
     written: AtomicU64,
     durable: AtomicU64,
     failed: Mutex<Option<String>>,
+    /// Some of the bytes that were written, to see whether they are still there.
+    marks: Mutex<Marks>,
 }
 
 impl States {
@@ -50,6 +56,21 @@ impl States {
     fn fail(&self, why: &io::Error) {
         let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
         failed.get_or_insert_with(|| why.to_string());
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// That the file still has what was written to it, as far as is looked.
+    fn unchanged(&self, file: &File) -> io::Result<()> {
+        let Some(good) = self.marks().changed(file)? else {
+            return Ok(());
+        };
+        self.durable.fetch_min(good, Ordering::AcqRel);
+        Err(io::Error::other(
+            "the file was cut or overwritten while it was written",
+        ))
     }
 
     fn refuse(&self) -> io::Result<()> {
@@ -106,7 +127,7 @@ impl Store {
     /// When it exists, or cannot be created or synced.
     pub fn create(path: &Path) -> Result<Store, Error> {
         let flags =
-            OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            OFlags::RDWR | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = rustix::fs::open(path, flags, Mode::RUSR | Mode::WUSR)
             .map_err(|errno| failed(errno.into()))?;
         let file = File::from(fd);
@@ -115,7 +136,7 @@ impl Store {
         })
     }
 
-    /// Over a new file that was opened by its folder's handle; its name is synced, too.
+    /// Over a new file that was opened by its folder's handle, to be written and read; its name is synced, too.
     ///
     /// # Errors
     /// When it cannot be shared or synced.
@@ -128,9 +149,10 @@ impl Store {
         let synced = file.try_clone().map_err(failed)?;
         let states = Arc::new(States::default());
         let (ask, asked) = sync_channel(1);
-        let shared = states.clone();
+        let (shared, written) = (states.clone(), states.clone());
         let sync: Sync = Box::new(move || {
             synced.sync_data()?;
+            written.unchanged(&synced)?;
             match rustix::fs::fstat(&synced)?.st_nlink {
                 0 => Err(io::Error::other(
                     "the file was removed while it was written",
@@ -188,6 +210,13 @@ impl Store {
         let mut reserved = 0_u64;
         Ok(Box::new(move |end| {
             let wanted = end.saturating_add(RESERVE);
+            // A reservation keeps the file's size, and so passes the limit on it (RLIMIT_FSIZE), which a write would not.
+            if getrlimit(Resource::Fsize)
+                .current
+                .is_some_and(|limit| wanted > limit)
+            {
+                return Err(io::ErrorKind::StorageFull.into());
+            }
             if wanted <= reserved {
                 return Ok(());
             }
@@ -272,9 +301,11 @@ impl Write for Store {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.states.refuse()?;
         let taken = self.out.write(bytes)?;
-        self.states
-            .written
-            .fetch_add(taken as u64, Ordering::AcqRel);
+        let states = &self.states;
+        let end = states.written.fetch_add(taken as u64, Ordering::AcqRel) + taken as u64;
+        if self.file.is_some() {
+            states.marks().put(end, bytes.get(..taken).unwrap_or(bytes));
+        }
         Ok(taken)
     }
 
@@ -353,6 +384,39 @@ mod tests {
                 }
             }
             assert!(store.finish().is_err(), "{how}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_or_overwritten_is_not_said_to_be_kept() {
+        let folder = tempfile::tempdir().expect("a folder");
+        for (how, good) in [("emptied", 0), ("cut", 8), ("written over", 16)] {
+            let path = folder.path().join(how);
+            let mut store = Store::create(&path).expect("created");
+            let states = store.states();
+            for piece in [b"aaaaaaaa", b"bbbbbbbb", b"cccccccc"] {
+                store.write_all(piece).expect("written");
+            }
+            store.flush().expect("asked for");
+            while states.durable() < 24 {
+                assert_eq!(states.failed(), None);
+                std::thread::yield_now();
+            }
+            let mut other = File::options().write(true).open(&path).expect("a file");
+            match how {
+                "emptied" => other.set_len(0).expect("emptied"),
+                "cut" => other.set_len(12).expect("cut"),
+                _ => {
+                    use std::io::Seek;
+                    other.seek(io::SeekFrom::Start(20)).expect("there");
+                    other.write_all(b"xx").expect("written over");
+                }
+            }
+            // Behind it goes on as if nothing had been.
+            store.write_all(b"dddddddd").expect("written");
+            let why = store.finish().expect_err(how).to_string();
+            assert!(why.contains("cut or overwritten"), "{how}: {why}");
+            assert_eq!(states.durable(), good, "{how}");
         }
     }
 }

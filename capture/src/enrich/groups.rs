@@ -94,6 +94,11 @@ impl World {
         }
     }
 
+    /// The path of a control group, where it is known.
+    pub fn group_path(&self, id: u64) -> Option<&str> {
+        self.groups.get(&id).map(|known| known.path.as_str())
+    }
+
     /// Learns of a control group; says whether it is recorded.
     pub(super) fn learn_group(&mut self, id: u64, path: &str, at_ns: u64) -> bool {
         let named = match &self.wanted {

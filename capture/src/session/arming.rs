@@ -109,6 +109,7 @@ impl Recorder {
             missed: BTreeMap::new(),
             missed_looked_ns: host::boot_ns(),
             missed_handed: 0,
+            scope_looked_ns: host::boot_ns(),
             usage,
             clock: clock.ok(),
             told: 0,

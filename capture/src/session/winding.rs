@@ -1,7 +1,7 @@
 //! The end of a recording: what is left in the rings, what is known to be lost, the books, the seal. A watched one ends the
 //! same way, without a file.
 
-use super::{FLUSH_WATCHED, LAST_ANSWERS, LAST_LISTENS, ONE_LOOK, Recorder};
+use super::{FLUSH_WATCHED, LAST_ANSWERS, LAST_LISTENS, ONE_LOOK, Recorder, SCOPE_NS};
 use crate::error::Error;
 use crate::host;
 use crate::sink::{self, Sink};
@@ -128,6 +128,40 @@ impl Recorder {
         }
         (self.missed, self.missed_looked_ns) = (missed, end_ns);
         self.missed_handed = self.books.handed;
+        Ok(())
+    }
+
+    /// Says which control groups were left out, or taken in, because somebody changed what the kernel programs are told.
+    pub(super) fn altered_gap(&mut self, sink: &mut impl Sink, now_ns: u64) -> Result<(), Error> {
+        if now_ns.saturating_sub(self.scope_looked_ns) < SCOPE_NS {
+            return Ok(());
+        }
+        self.scope_looked_ns = now_ns;
+        let altered = self.kernel.altered(now_ns)?;
+        for one in &altered {
+            let group = self.world.group_path(one.id);
+            let group = group.map_or_else(|| format!("number {}", one.id), str::to_owned);
+            let found = match one.found {
+                Some(true) => "recorded",
+                Some(false) => "not recorded",
+                None => "not known",
+            };
+            sink.gap(Gap {
+                cause: GapCause::Blind,
+                start: BootNs(one.right_ns),
+                end: BootNs(now_ns),
+                cpu: None,
+                count: None,
+                first_seq: None,
+                detail: format!(
+                    "somebody else changed whom the kernel programs record: control group {group} was {found}; it is {} again",
+                    if one.keep { "recorded" } else { "not recorded" }
+                ),
+            })?;
+        }
+        if !altered.is_empty() {
+            self.rings.scope_changed();
+        }
         Ok(())
     }
 

@@ -27,7 +27,7 @@ impl<'f> Begun<'f> {
         let name = free_name(folder, stem)?;
         let draft = format!(".{stem}.{}{END}", std::process::id());
         let flags =
-            OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            OFlags::CREATE | OFlags::EXCL | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let file = rustix::fs::openat(folder, &draft, flags, Mode::RUSR | Mode::WUSR)?;
         Ok(Begun {
             folder,

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stderr, reason = "tests say what they counted")]
 
 mod anchored;
+mod blinded;
 mod bounds;
 mod bytes;
 mod containers;

@@ -161,13 +161,13 @@ impl Drop for Service {
 /// A container in which something goes on until it is dropped.
 pub struct Busy {
     child: Option<Child>,
-    _cgroup: Cgroup,
+    cgroup: Cgroup,
     pub id: String,
 }
 
 impl Busy {
     /// One that asks for a number now and then.
-    fn start(tag: &str) -> Busy {
+    pub fn start(tag: &str) -> Busy {
         Busy::doing(tag, || {
             // SAFETY: asks for a number.
             unsafe { libc::syscall(libc::SYS_getppid) };
@@ -187,6 +187,11 @@ impl Busy {
         })
     }
 
+    /// The kernel's number of its control group.
+    pub fn group_id(&self) -> u64 {
+        self.cgroup.id()
+    }
+
     /// One that does something again and again.
     pub fn doing(tag: &str, mut what: impl FnMut()) -> Busy {
         let (cgroup, id) = Cgroup::like_a_container(tag).expect("a control group");
@@ -199,7 +204,7 @@ impl Busy {
         let child = child::fork(work).expect("fork");
         Busy {
             child: Some(child),
-            _cgroup: cgroup,
+            cgroup,
             id,
         }
     }
