@@ -61,8 +61,9 @@ impl Allowance {
         let Some(mut own) = host::own_memory() else {
             return (bounds.bytes.min(bounds.memory), None);
         };
-        if own > bounds.memory {
-            // What was freed in between goes first: it is nobody's past.
+        if own > bounds.memory || self.looks % LOOKS == LOOKS - 1 {
+            // What was freed in between goes first: it is nobody's past. Once a minute it goes in any case: what a flood took would
+            // stay in the heaps for good.
             memory::trim();
             own = host::own_memory().unwrap_or(own);
         }
