@@ -208,6 +208,8 @@ pub enum Looks {
         /// Captured bytes decide the value, too, and nothing beside them.
         bytes: bool,
     },
+    /// No argument: process row, thread and marks.
+    Who,
     /// More than that.
     Beyond,
 }
@@ -219,6 +221,24 @@ impl Looks {
             ("evt.arg", Some(name)) => evt::arg_looks(ty, name, false),
             ("evt.rawarg", Some(name)) => evt::arg_looks(ty, name, true),
             ("fd.num", None) => fd::num_looks(ty),
+            (
+                "evt.is_open_create" | "evt.is_open_exec" | "evt.is_open_read"
+                | "evt.is_open_write",
+                None,
+            ) => evt::open_looks(ty),
+            (
+                "evt.buffer"
+                | "syslog.facility"
+                | "syslog.facility.str"
+                | "syslog.message"
+                | "syslog.severity"
+                | "syslog.severity.str",
+                None,
+            ) => evt::buffer_looks(ty),
+            ("dns.answers" | "dns.question" | "dns.question.type" | "dns.rcode", None) => {
+                evt::payload_looks(ty)
+            }
+            (name, None) => told::looks(name, ty),
             _ => Looks::Beyond,
         }
     }

@@ -458,6 +458,27 @@ impl Evaluator {
         })
     }
 
+    /// Whether an event matches, as far as that can be told by its type, marks, process, file, latency and result: nothing else of it
+    /// need be there.
+    pub fn by_lists(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        use Dependency::{File, Latency, Marks, Outcome, Process, Result, Type};
+        if self.filter.plan.since {
+            return None;
+        }
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
+        let root = &self.filter.plan.root;
+        root.by_part(
+            ctx,
+            |on| {
+                matches!(
+                    on,
+                    Type | Marks | Process | File | Latency | Result | Outcome
+                )
+            },
+            &mut |on, slot, node, ask| remembered(memories, counts, ctx, on, slot, node, ask),
+        )
+    }
+
     /// Whether events of the context's process match, as far as that can be told by their process alone.
     pub fn by_process(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
         if self.filter.plan.since {
