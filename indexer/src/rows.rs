@@ -72,16 +72,15 @@ impl Session {
             Shape::Overview => return self.tile_rows(filter, span, progress),
             _ => {}
         }
-        let own = Filter::parse(view.filter).map_err(|source| Error::View {
-            view: view.id,
-            source,
-        })?;
+        let own = own_filter(view)?;
         let both = match filter {
             Some(filter) => own.clone().and(filter.clone()),
             None => own.clone(),
         };
         match view.shape {
-            Shape::List | Shape::Events => self.list(view, &both, span, progress, parts),
+            Shape::List | Shape::Events => {
+                self.list(view, &both, span, progress, (parts, usize::MAX))
+            }
             Shape::Made(made) => {
                 let asked = Asked {
                     view,
@@ -93,6 +92,27 @@ impl Session {
             }
             _ => self.grouped((view, &own), &both, span, progress, parts),
         }
+    }
+
+    /// The first `most` rows of a view that lists events, and only as much of the capture is looked at as that takes; of any other
+    /// view all of them.
+    pub fn first_rows(
+        &self,
+        view: &View,
+        filter: Option<&Filter>,
+        span: Span,
+        most: usize,
+        progress: &Progress,
+    ) -> Result<Rows, Error> {
+        if !matches!(view.shape, Shape::List | Shape::Events) {
+            return self.view(view, filter, span, progress);
+        }
+        let own = own_filter(view)?;
+        let both = match filter {
+            Some(filter) => own.and(filter.clone()),
+            None => own,
+        };
+        self.list(view, &both, span, progress, (None, most))
     }
 
     fn grouped(
@@ -132,7 +152,7 @@ impl Session {
         filter: &Filter,
         span: Span,
         progress: &Progress,
-        parts: Taker<'_, Rows>,
+        (parts, most): (Taker<'_, Rows>, usize),
     ) -> Result<Rows, Error> {
         let fields = view
             .columns
@@ -142,6 +162,7 @@ impl Session {
         let mut listing = Listing {
             fields,
             rows: Rows::default(),
+            most,
             parts: Parts::of_chunks(parts),
         };
         let complete = self
@@ -171,6 +192,14 @@ impl Session {
             truncated: false,
         }
     }
+}
+
+/// The filter of a view.
+fn own_filter(view: &View) -> Result<Filter, Error> {
+    Filter::parse(view.filter).map_err(|source| Error::View {
+        view: view.id,
+        source,
+    })
 }
 
 fn started(groups: &Groups, at: usize) -> Option<Key> {
@@ -397,6 +426,8 @@ fn is_sample(ty: &TypeDesc) -> bool {
 struct Listing<'a> {
     fields: Vec<FieldRef>,
     rows: Rows,
+    /// Rows after which it ends.
+    most: usize,
     parts: Parts<'a, Rows>,
 }
 
@@ -426,6 +457,6 @@ impl Visitor for Listing<'_> {
         });
         let rows = &self.rows;
         self.parts.glance(|| rows.clone());
-        true
+        rows.rows.len() < self.most
     }
 }
