@@ -194,7 +194,7 @@ impl Taking {
                     (parts.proc, parts.tid) = (true, true);
                     true
                 }
-                Looks::At { .. } | Looks::Beyond => false,
+                Looks::At { .. } | Looks::ResultOr(_) | Looks::Beyond => false,
             })
     }
 

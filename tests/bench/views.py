@@ -25,6 +25,8 @@ import time
 MOST = 600.0
 # Lines and columns of the terminal.
 SIZE = (40, 160)
+# Lines above the rows of a view, title and header included, and below them.
+FRAME = (11, 2)
 
 
 def cpu():
@@ -94,7 +96,7 @@ def has_body(written):
         plain = re.sub(rb"\x1b\[[0-9;]*m", b"", text).strip(b" \xe2\x94\x82\r\n")
         if plain:
             body.add(int(line))
-    return any(8 <= line <= SIZE[0] - 4 for line in body)
+    return any(FRAME[0] < line <= SIZE[0] - FRAME[1] for line in body)
 
 
 def main():
