@@ -4,8 +4,8 @@
     views.py AFTERIMAGE CAPTURE.aft [VIEW...]
 
 Prints a table in Markdown: milliseconds by the clock and of CPU for the whole answer, as `afterimage view -n 20` gives it, and how
-soon the inspector shows something of it: from the start of the program at a terminal to the first frame that has a row of the view,
-or a word that there is none. Nothing is written but what the program keeps beside the capture.
+soon the inspector shows something of it: from the start of the program at a terminal to the first frame with any text where rows
+stand, which may be a word that it is being counted. Nothing is written but what the program keeps beside the capture.
 """
 
 import fcntl
