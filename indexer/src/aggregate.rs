@@ -25,10 +25,10 @@ enum State {
     Peaks(BTreeMap<u32, i128>),
     Count(u64),
     Distinct(HashSet<u32>),
-    /// The first, last, largest or smallest value, by its number among the column's values.
-    Id(Option<u32>),
-    /// The same where values are not interned, because nearly every event has another one.
-    Value(Key),
+    /// The first or last value, by its number among the column's values, and the number of the event that has it.
+    Id(Option<(u64, u32)>),
+    /// The same where values are not interned, because nearly every event has another one; also the largest or smallest.
+    Value(u64, Key),
 }
 
 /// One group.
@@ -85,16 +85,32 @@ impl Groups {
 
     /// Adds an event; gives the place of its group, unless there are too many.
     pub fn add(&mut self, ctx: &Ctx<'_>) -> Option<usize> {
-        let at = self.place(ctx)?;
+        self.add_all(ctx, ctx, 1)
+    }
+
+    /// Adds so many events that are alike, the first and the last of them.
+    pub fn add_all(&mut self, first: &Ctx<'_>, last: &Ctx<'_>, events: u64) -> Option<usize> {
+        let at = self.place(first)?;
         let group = self.groups.get_mut(at)?;
-        if group.events == 0 {
-            group.first_num = ctx.num;
+        if group.events == 0 || first.num < group.first_num {
+            group.first_num = first.num;
         }
-        group.events += 1;
+        group.events = group.events.saturating_add(events);
         for (state, (aggregate, reader)) in group.states.iter_mut().zip(&mut self.readers) {
-            state.add(*aggregate, reader, ctx);
+            let one = match aggregate {
+                Aggregate::Last => last,
+                _ => first,
+            };
+            state.add(*aggregate, reader, one, events);
         }
         Some(at)
+    }
+
+    /// The fields of the columns, each with whether only the first or the last value is taken.
+    pub fn asked(&self) -> impl Iterator<Item = (&FieldRef, bool)> {
+        let at_an_end = |aggregate| matches!(aggregate, Aggregate::First | Aggregate::Last);
+        let readers = self.readers.iter();
+        readers.map(move |(aggregate, reader)| (reader.field(), at_an_end(*aggregate)))
     }
 
     /// Adds a sample that another recorder took of a thread, for its own books. It is no event: only columns of what was sampled
@@ -108,7 +124,7 @@ impl Groups {
         for (state, (aggregate, reader)) in group.states.iter_mut().zip(&mut self.readers) {
             let says = matches!(aggregate, Aggregate::First | Aggregate::Last) && is_new;
             if says || is_sampled(*aggregate) {
-                state.add(*aggregate, reader, ctx);
+                state.add(*aggregate, reader, ctx, 1);
             }
         }
     }
@@ -185,8 +201,8 @@ impl Groups {
                 State::Mean(sum, count) => Cell::Float(*sum as f64 / *count as f64),
                 State::Count(n) => Cell::Number(i128::from(*n)),
                 State::Distinct(ids) => Cell::Number(ids.len() as i128),
-                State::Id(id) => id.map_or(Cell::Missing, |id| Cell::from(reader.key(id))),
-                State::Value(key) => Cell::from(key),
+                State::Id(id) => id.map_or(Cell::Missing, |(_, id)| Cell::from(reader.key(id))),
+                State::Value(_, key) => Cell::from(key),
             })
             .collect()
     }
@@ -213,29 +229,31 @@ impl State {
             Aggregate::Distinct => State::Distinct(HashSet::new()),
             Aggregate::First | Aggregate::Last if reader.is_of_a_row() => State::Id(None),
             Aggregate::First | Aggregate::Last | Aggregate::Max | Aggregate::Min => {
-                State::Value(Key::Missing)
+                State::Value(0, Key::Missing)
             }
         }
     }
 
-    fn add(&mut self, aggregate: Aggregate, reader: &mut FieldReader, ctx: &Ctx<'_>) {
+    /// Adds so many events that are alike.
+    fn add(&mut self, aggregate: Aggregate, reader: &mut FieldReader, ctx: &Ctx<'_>, events: u64) {
+        let times = |n: i128| n.saturating_mul(i128::from(events));
         match self {
             State::Key => {}
             State::Sum(sum) => {
                 if let Some(n) = reader.number(ctx) {
-                    *sum = sum.saturating_add(n);
+                    *sum = sum.saturating_add(times(n));
                 }
             }
             State::Told(sum) => {
                 if let Some(n) = reader.number(ctx) {
-                    *sum = Some(sum.unwrap_or(0).saturating_add(n));
+                    *sum = Some(sum.unwrap_or(0).saturating_add(times(n)));
                 }
             }
             State::Threads(all) => {
                 if let Some(n) = reader.fraction(ctx) {
                     let (sum, count) = all.entry(ctx.event.tid).or_default();
-                    *sum += n;
-                    *count += 1;
+                    *sum += n * events as f64;
+                    *count += events;
                 }
             }
             State::Peaks(all) => {
@@ -246,26 +264,34 @@ impl State {
             }
             State::Mean(sum, count) => {
                 if let Some(n) = reader.number(ctx) {
-                    *sum = sum.saturating_add(n);
-                    *count += 1;
+                    *sum = sum.saturating_add(times(n));
+                    *count += events;
                 }
             }
-            State::Count(count) => *count += u64::from(reader.field().value(ctx).is_some()),
+            State::Count(count) => {
+                *count += u64::from(reader.field().value(ctx).is_some()) * events;
+            }
             State::Distinct(ids) => {
                 let id = reader.id(ctx);
                 if *reader.key(id) != Key::Missing {
                     ids.insert(id);
                 }
             }
-            State::Id(Some(_)) if aggregate == Aggregate::First => {}
             State::Id(slot) => {
+                if !is_nearer_the_end(aggregate, slot.map(|(num, _)| num), ctx.num) {
+                    return;
+                }
                 let id = reader.id(ctx);
                 if *reader.key(id) != Key::Missing {
-                    *slot = Some(id);
+                    *slot = Some((ctx.num, id));
                 }
             }
-            State::Value(slot) if aggregate == Aggregate::First && *slot != Key::Missing => {}
-            State::Value(slot) => {
+            State::Value(num, slot) => {
+                let known = (*slot != Key::Missing).then_some(*num);
+                let is_end = matches!(aggregate, Aggregate::First | Aggregate::Last);
+                if is_end && !is_nearer_the_end(aggregate, known, ctx.num) {
+                    return;
+                }
                 let value = reader.value(ctx);
                 let better = match aggregate {
                     Aggregate::Max => *slot == Key::Missing || value > *slot,
@@ -273,9 +299,18 @@ impl State {
                     _ => true,
                 };
                 if value != Key::Missing && better {
-                    *slot = value;
+                    (*num, *slot) = (ctx.num, value);
                 }
             }
         }
+    }
+}
+
+/// Whether an event stands before the first or behind the last that is known.
+fn is_nearer_the_end(aggregate: Aggregate, known: Option<u64>, num: u64) -> bool {
+    match (known, aggregate) {
+        (None, _) => true,
+        (Some(known), Aggregate::First) => num < known,
+        (Some(known), _) => num >= known,
     }
 }

@@ -213,6 +213,11 @@ impl Index {
             .is_none_or(|chunk| chunk.unread)
     }
 
+    /// Events of a chunk that it covers.
+    pub(crate) fn events_of(&self, chunk: usize) -> Option<u64> {
+        Some(self.head().chunks.get(chunk)?.events)
+    }
+
     /// Whether these are the chunks it was made of, and perhaps more behind them.
     pub(crate) fn covers(&self, chunks: &[ChunkInfo]) -> bool {
         let covered = &self.head().chunks;

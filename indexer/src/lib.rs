@@ -59,6 +59,7 @@ mod reading;
 mod resp;
 mod rows;
 mod ruled;
+mod runs;
 mod screen;
 mod search;
 mod secrets;

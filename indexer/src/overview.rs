@@ -5,11 +5,13 @@ use crate::error::Error;
 use crate::parts::{Parts, Taker};
 use crate::reading::FieldReader;
 use crate::rows::{Row, Rows};
+use crate::runs::{self, Taking};
 use crate::session::{Progress, Session, Span, Visitor};
 use crate::spread::{Percentiles, Spread};
 use crate::timeline::{MOST_STEPS, step_of};
+use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::Ctx;
-use afterimage_query::{Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
+use afterimage_query::{Among, Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
 use std::collections::HashSet;
 
 /// Steps of a span in which tiles are counted, so that percentiles over them tell something.
@@ -104,10 +106,13 @@ impl Session {
             source,
         })?;
         let mut counting = Counting {
+            session: self,
+            taking: Taking::by_steps(self, shown, steps),
+            counted: false,
             counters,
             span: shown,
             matched: 0,
-            parts: Parts::new(parts),
+            parts: Parts::of_chunks(parts),
         };
         let complete = self.walk(filter, span, 1, progress, &mut counting).complete;
         Ok(overview(
@@ -161,6 +166,8 @@ struct Counter {
     may: Vec<Option<bool>>,
     filter: Evaluator,
     readers: Vec<FieldReader>,
+    /// What it counts is not told by lists.
+    by_events: bool,
     seen: HashSet<Vec<u32>>,
     total: TileTotal,
 }
@@ -175,7 +182,8 @@ impl Counter {
         let readers = fields
             .iter()
             .map(|name| FieldRef::parse(name).map(FieldReader::new))
-            .collect::<Result<_, _>>()?;
+            .collect::<Result<Vec<_>, _>>()?;
+        let by_events = (readers.iter()).any(|reader| !runs::tell(reader.field().field().on));
         let total = TileTotal {
             tile,
             total: 0,
@@ -190,24 +198,59 @@ impl Counter {
             asked,
             may: Vec::new(),
             readers,
+            by_events,
             seen: HashSet::new(),
             total,
         })
     }
 
-    /// Whether an event is one that the tile counts.
-    fn counts(&mut self, ctx: &Ctx<'_>) -> bool {
+    /// Whether the type of an event may be one that the tile counts.
+    fn may_count(&mut self, ctx: &Ctx<'_>) -> bool {
         let ty = ctx.event.ty;
         let place = usize::from(ty.0);
         if self.may.len() <= place {
             self.may.resize(place + 1, None);
         }
-        let may = match self.may.get_mut(place) {
+        match self.may.get_mut(place) {
             Some(Some(known)) => *known,
             Some(slot) => *slot.insert(self.asked.may_match_type(ctx.schema, ty)),
             None => true,
+        }
+    }
+
+    /// Whether an event is one that the tile counts.
+    fn counts(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.may_count(ctx) && self.filter.matches(ctx)
+    }
+
+    /// The same as far as lists tell.
+    fn counts_by_lists(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        if !self.may_count(ctx) {
+            return Some(false);
+        }
+        let found = self.filter.by_lists(ctx);
+        found.filter(|counts| !counts || !self.by_events)
+    }
+
+    /// Takes in so many events that are alike, in a step of the span if they have a time.
+    fn add(&mut self, ctx: &Ctx<'_>, events: u64, step: Option<usize>) {
+        let weight = self.weight(ctx);
+        let total = &mut self.total;
+        total.events += events;
+        let summed = match total.tile.counted {
+            // What is counted once is so however often it is met.
+            Counted::Distinct(_) => weight,
+            Counted::Events | Counted::Sum(_) => weight.saturating_mul(events),
         };
-        may && self.filter.matches(ctx)
+        total.total = total.total.saturating_add(summed);
+        let first = total.first_num.get_or_insert(ctx.num);
+        *first = ctx.num.min(*first);
+        if matches!(total.tile.counted, Counted::Sum(_)) {
+            total.values.add_all(weight, events);
+        }
+        if let Some(count) = step.and_then(|step| total.steps.get_mut(step)) {
+            *count = count.saturating_add(summed);
+        }
     }
 
     /// How much an event adds.
@@ -248,15 +291,20 @@ fn overview(counters: &[Counter], span: (u64, u64), matched: u64, complete: bool
     }
 }
 
-struct Counting<'a> {
+struct Counting<'s, 'p> {
+    session: &'s Session,
+    /// How events are taken together; `None` where each is looked at.
+    taking: Option<Taking>,
+    /// The chunk's events were counted by lists, as far as these tell.
+    counted: bool,
     counters: Vec<Counter>,
     span: (u64, u64),
     matched: u64,
-    parts: Parts<'a, Overview>,
+    parts: Parts<'p, Overview>,
 }
 
-impl Visitor for Counting<'_> {
-    fn chunk(&mut self) {
+impl Counting<'_, '_> {
+    fn forget(&mut self) {
         for counter in &mut self.counters {
             counter.filter.forget();
             for reader in &mut counter.readers {
@@ -265,28 +313,86 @@ impl Visitor for Counting<'_> {
         }
     }
 
-    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.matched += 1;
-        for counter in &mut self.counters {
-            if !counter.counts(ctx) {
-                continue;
+    fn glance(&mut self) {
+        let (counters, span, matched) = (&self.counters, self.span, self.matched);
+        self.parts
+            .glance_at_chunk(|| overview(counters, span, matched, false));
+    }
+}
+
+impl Visitor for Counting<'_, '_> {
+    fn chunk(&mut self) {
+        self.forget();
+        self.glance();
+    }
+
+    fn sifts(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    fn by_lists(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    fn rows(
+        &mut self,
+        _: usize,
+        _: &Heads<'_>,
+        _: &Among<'_>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        self.counted = false;
+        Ok(None)
+    }
+
+    fn count(
+        &mut self,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+        rows: Option<Vec<u64>>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        let Some(taking) = &self.taking else {
+            return Ok(rows);
+        };
+        let mut taken = taking.take(self.session, (heads, among), rows, &|_| false)?;
+        self.forget();
+        let mut unknown = HashSet::new();
+        for run in &taken.runs {
+            self.matched = self.matched.saturating_add(run.events);
+            let ctx = Ctx {
+                num: run.first_num,
+                ..among.ctx(&run.first)
+            };
+            for counter in &mut self.counters {
+                match counter.counts_by_lists(&ctx) {
+                    Some(true) => counter.add(&ctx, run.events, Some(run.step)),
+                    Some(false) => {}
+                    None => {
+                        unknown.insert(run.number);
+                    }
+                }
             }
-            let weight = counter.weight(ctx);
-            let total = &mut counter.total;
-            total.events += 1;
-            total.total = total.total.saturating_add(weight);
-            total.first_num.get_or_insert(ctx.num);
-            if matches!(total.tile.counted, Counted::Sum(_)) {
-                total.values.add(weight);
+        }
+        taken.leave(&unknown);
+        self.counted = true;
+        self.glance();
+        Ok(Some(taken.left))
+    }
+
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        if !self.counted {
+            self.matched += 1;
+        }
+        for counter in &mut self.counters {
+            // What lists tell was counted by them.
+            let told = self.counted && counter.counts_by_lists(ctx).is_some();
+            if told || !counter.counts(ctx) {
+                continue;
             }
             // What has no time, in captures of sysdig, is in no step.
-            if ctx.event.time.0 == 0 && self.span.0 > 0 {
-                continue;
-            }
-            let step = step_of(ctx.event.time.0, self.span, total.steps.len());
-            if let Some(count) = total.steps.get_mut(step) {
-                *count = count.saturating_add(weight);
-            }
+            let untimed = ctx.event.time.0 == 0 && self.span.0 > 0;
+            let step = || step_of(ctx.event.time.0, self.span, counter.total.steps.len());
+            let step = (!untimed).then(step);
+            counter.add(ctx, 1, step);
         }
         let (counters, span, matched) = (&self.counters, self.span, self.matched);
         self.parts

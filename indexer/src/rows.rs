@@ -5,10 +5,12 @@ use crate::cell::{Cell, Key};
 use crate::error::Error;
 use crate::made::Asked;
 use crate::parts::{Parts, Taker};
+use crate::runs::Taking;
 use crate::session::{Progress, Session, Span, Visitor};
 use crate::tree::Lineage;
+use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{Ctx, Gap, Manifest, TypeDesc};
-use afterimage_query::{FieldRef, Filter, Shape, View, print_value};
+use afterimage_query::{Among, FieldRef, Filter, Shape, View, print_value};
 
 /// Most rows that a list of events is answered with; whoever wants more scans.
 pub const MOST_LIST_ROWS: usize = 100_000;
@@ -70,16 +72,15 @@ impl Session {
             Shape::Overview => return self.tile_rows(filter, span, progress),
             _ => {}
         }
-        let own = Filter::parse(view.filter).map_err(|source| Error::View {
-            view: view.id,
-            source,
-        })?;
+        let own = own_filter(view)?;
         let both = match filter {
             Some(filter) => own.clone().and(filter.clone()),
             None => own.clone(),
         };
         match view.shape {
-            Shape::List | Shape::Events => self.list(view, &both, span, progress, parts),
+            Shape::List | Shape::Events => {
+                self.list(view, &both, span, progress, (parts, usize::MAX))
+            }
             Shape::Made(made) => {
                 let asked = Asked {
                     view,
@@ -93,6 +94,27 @@ impl Session {
         }
     }
 
+    /// The first `most` rows of a view that lists events, and only as much of the capture is looked at as that takes; of any other
+    /// view all of them.
+    pub fn first_rows(
+        &self,
+        view: &View,
+        filter: Option<&Filter>,
+        span: Span,
+        most: usize,
+        progress: &Progress,
+    ) -> Result<Rows, Error> {
+        if !matches!(view.shape, Shape::List | Shape::Events) {
+            return self.view(view, filter, span, progress);
+        }
+        let own = own_filter(view)?;
+        let both = match filter {
+            Some(filter) => own.and(filter.clone()),
+            None => own,
+        };
+        self.list(view, &both, span, progress, (None, most))
+    }
+
     fn grouped(
         &self,
         (view, own): (&View, &Filter),
@@ -102,14 +124,21 @@ impl Session {
         parts: Taker<'_, Rows>,
     ) -> Result<Rows, Error> {
         let lineage = (view.shape == Shape::Tree).then(Lineage::default);
+        let groups = Groups::new(view)?;
+        let mut taking = Taking::of(self, groups.asked());
+        if lineage.is_some() {
+            taking = taking.map(Taking::with_processes);
+        }
         let mut grouping = Grouping {
-            groups: Groups::new(view)?,
+            session: self,
+            taking,
+            groups,
             lineage,
             matched: 0,
             view,
             seconds: self.seconds(span),
             narrow: RowFilter::new(view, own)?,
-            parts: Parts::new(parts),
+            parts: Parts::of_chunks(parts),
         };
         let complete = self
             .walk(Some(both), span, 1, progress, &mut grouping)
@@ -123,7 +152,7 @@ impl Session {
         filter: &Filter,
         span: Span,
         progress: &Progress,
-        parts: Taker<'_, Rows>,
+        (parts, most): (Taker<'_, Rows>, usize),
     ) -> Result<Rows, Error> {
         let fields = view
             .columns
@@ -133,7 +162,8 @@ impl Session {
         let mut listing = Listing {
             fields,
             rows: Rows::default(),
-            parts: Parts::new(parts),
+            most,
+            parts: Parts::of_chunks(parts),
         };
         let complete = self
             .walk(Some(filter), span, 1, progress, &mut listing)
@@ -162,6 +192,14 @@ impl Session {
             truncated: false,
         }
     }
+}
+
+/// The filter of a view.
+fn own_filter(view: &View) -> Result<Filter, Error> {
+    Filter::parse(view.filter).map_err(|source| Error::View {
+        view: view.id,
+        source,
+    })
 }
 
 fn started(groups: &Groups, at: usize) -> Option<Key> {
@@ -223,6 +261,9 @@ impl RowFilter {
 
 /// Collects groups.
 struct Grouping<'v, 'p> {
+    session: &'v Session,
+    /// How events are taken together; `None` where each is looked at.
+    taking: Option<Taking>,
     groups: Groups,
     lineage: Option<Lineage>,
     matched: u64,
@@ -234,6 +275,15 @@ struct Grouping<'v, 'p> {
 }
 
 impl Grouping<'_, '_> {
+    /// Hands out the rows so far, if it is time.
+    fn glance(&mut self) {
+        let (groups, lineage) = (&self.groups, self.lineage.as_ref());
+        let how = (self.view, &self.narrow, self.seconds);
+        let matched = self.matched;
+        self.parts
+            .glance_at_chunk(|| rows_of(groups, lineage, how, (matched, false)));
+    }
+
     /// The rows so far.
     fn rows(&self, complete: bool) -> Rows {
         rows_of(
@@ -305,6 +355,44 @@ fn rows_of(
 impl Visitor for Grouping<'_, '_> {
     fn chunk(&mut self) {
         self.groups.forget_rows();
+        self.glance();
+    }
+
+    fn sifts(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    fn by_lists(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    fn count(
+        &mut self,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+        rows: Option<Vec<u64>>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        let Some(taking) = &self.taking else {
+            return Ok(rows);
+        };
+        let taken = taking.take(self.session, (heads, among), rows, &is_sample)?;
+        self.groups.forget_rows();
+        for run in &taken.runs {
+            self.matched = self.matched.saturating_add(run.events);
+            let last = run.last();
+            let ctx = |event, num| Ctx {
+                num,
+                ..among.ctx(event)
+            };
+            let first = ctx(&run.first, run.first_num);
+            let last = ctx(&last, run.last_num);
+            let group = self.groups.add_all(&first, &last, run.events);
+            if let (Some(group), Some(lineage)) = (group, &mut self.lineage) {
+                lineage.add(group, &first);
+            }
+        }
+        self.glance();
+        Ok(Some(taken.left))
     }
 
     fn wants_internal(&self, ty: &TypeDesc) -> bool {
@@ -338,10 +426,17 @@ fn is_sample(ty: &TypeDesc) -> bool {
 struct Listing<'a> {
     fields: Vec<FieldRef>,
     rows: Rows,
+    /// Rows after which it ends.
+    most: usize,
     parts: Parts<'a, Rows>,
 }
 
 impl Visitor for Listing<'_> {
+    fn chunk(&mut self) {
+        let rows = &self.rows;
+        self.parts.glance_at_chunk(|| rows.clone());
+    }
+
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
         self.rows.matched += 1;
         if self.rows.rows.len() >= MOST_LIST_ROWS {
@@ -362,6 +457,6 @@ impl Visitor for Listing<'_> {
         });
         let rows = &self.rows;
         self.parts.glance(|| rows.clone());
-        true
+        rows.rows.len() < self.most
     }
 }

@@ -29,12 +29,17 @@ pub struct Percentiles {
 impl Spread {
     /// Adds a number.
     pub fn add(&mut self, value: u64) {
+        self.add_all(value, 1);
+    }
+
+    /// Adds a number so many times.
+    pub fn add_all(&mut self, value: u64, times: u64) {
         let kept = match value.checked_ilog2() {
             Some(log) if value >= EXACT => value >> (log - 7) << (log - 7),
             _ => value,
         };
-        *self.counts.entry(kept).or_default() += 1;
-        self.many += 1;
+        *self.counts.entry(kept).or_default() += times;
+        self.many += times;
         self.most = self.most.max(value);
     }
 

@@ -208,6 +208,11 @@ pub enum Looks {
         /// Captured bytes decide the value, too, and nothing beside them.
         bytes: bool,
     },
+    /// The result of a call that returned, where it is not negative, else the number that the argument of this number holds, if there
+    /// is one.
+    ResultOr(Option<usize>),
+    /// No argument: process row, thread and marks.
+    Who,
     /// More than that.
     Beyond,
 }
@@ -219,8 +224,36 @@ impl Looks {
             ("evt.arg", Some(name)) => evt::arg_looks(ty, name, false),
             ("evt.rawarg", Some(name)) => evt::arg_looks(ty, name, true),
             ("fd.num", None) => fd::num_looks(ty),
+            (
+                "evt.is_open_create" | "evt.is_open_exec" | "evt.is_open_read"
+                | "evt.is_open_write",
+                None,
+            ) => evt::open_looks(ty),
+            (
+                "evt.buffer"
+                | "syslog.facility"
+                | "syslog.facility.str"
+                | "syslog.message"
+                | "syslog.severity"
+                | "syslog.severity.str",
+                None,
+            ) => evt::buffer_looks(ty),
+            ("dns.answers" | "dns.question" | "dns.question.type" | "dns.rcode", None) => {
+                evt::payload_looks(ty)
+            }
+            (name, None) => told::looks(name, ty),
             _ => Looks::Beyond,
         }
+    }
+}
+
+/// Whether a field has certainly no value, told from an event's type and file row alone.
+pub fn has_none(field: &Field, arg: Option<&str>, ctx: &Ctx<'_>) -> bool {
+    let nowhere = || (ctx.ty()).is_some_and(|ty| Looks::of(field, arg, ty) == Looks::Nowhere);
+    match field.name.split_once('.') {
+        Some(("dns", _)) => !dns::may_be(ctx) || nowhere(),
+        Some(("syslog", _)) => !syslog::is_syslog(ctx),
+        _ => nowhere(),
     }
 }
 

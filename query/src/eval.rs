@@ -15,6 +15,7 @@ use crate::field::FieldRef;
 use crate::source::Source;
 use afterimage_model::{
     ContainerId, Ctx, Dependency, Event, Field, Manifest, ProcId, Process, Schema, Tables, TypeId,
+    fields::has_none,
 };
 use std::sync::Arc;
 
@@ -360,6 +361,31 @@ impl Node {
         }
     }
 
+    /// As [`Node::by_part`] of what lists tell; of arguments it is known where a field has no value.
+    fn by_lists(
+        &self,
+        ctx: &Ctx<'_>,
+        once: &mut dyn FnMut(Dependency, usize, &Node, Ask<'_>) -> bool,
+    ) -> Option<bool> {
+        use Dependency::{Event, File, Latency, Marks, Outcome, Process, Result, Type};
+        match self {
+            Node::Or(parts) => joined(parts, true, |part| part.by_lists(ctx, once)),
+            Node::And(parts) => joined(parts, false, |part| part.by_lists(ctx, once)),
+            Node::Not(inner) => inner.by_lists(ctx, once).map(|answer| !answer),
+            Node::Test(Event, left, _) => {
+                let field = left.field()?;
+                has_none(field.field(), field.arg(), ctx).then_some(false)
+            }
+            Node::Once(Event, _, inner) => inner.by_lists(ctx, once),
+            Node::All
+            | Node::Test(Type | Marks | Process | File | Latency | Result | Outcome, ..)
+            | Node::Once(Type | Marks | Process | File | Latency | Result | Outcome, ..) => {
+                Some(self.matches(ctx, once))
+            }
+            Node::Test(..) | Node::Once(..) | Node::Since(_) => None,
+        }
+    }
+
     /// Three-valued: a test of anything but a container is not known.
     fn by_container(&self, ctx: &Ctx<'_>) -> Option<bool> {
         match self {
@@ -454,6 +480,19 @@ impl Evaluator {
         let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
         root.by_part(ctx, Dependency::is_early, &mut |on, slot, node, ask| {
+            remembered(memories, counts, ctx, on, slot, node, ask)
+        })
+    }
+
+    /// Whether an event matches, as far as that can be told by its type, marks, process, file, latency and result: nothing else of it
+    /// need be there.
+    pub fn by_lists(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        if self.filter.plan.since {
+            return None;
+        }
+        let (memories, counts) = (&mut self.memories, &mut self.texts);
+        let root = &self.filter.plan.root;
+        root.by_lists(ctx, &mut |on, slot, node, ask| {
             remembered(memories, counts, ctx, on, slot, node, ask)
         })
     }

@@ -133,6 +133,7 @@ def beside_sysdig(scap, events, search):
     for what, args in (("the filter by sysdig", ("sysdig", "-r", scap, NEEDLE)), (f"`sysdig -r … \\| {finder}`", ("sh", "-c", pipe))):
         took, cpu, _ = run(*args)
         row(f"{what}, s", f"{took:.2f} ({cpu:.2f})")
+        row(f"{what}, times the CPU of `search` of the .aft", f"{cpu / search:,.0f}")
         row(f"{what}, ns of CPU an event", f"{1e9 * cpu / max(there, 1):,.0f}")
         row(f"{what}, for as many events as the .aft has, times the CPU of `search`", f"{cpu * events / max(there, 1) / search:,.0f}")
 

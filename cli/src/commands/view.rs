@@ -314,14 +314,20 @@ fn rows(
     choice: &Choice<'_>,
 ) -> Result<(), Failure> {
     let session = &source.session;
-    let answer = session
-        .view(view, filter, span, &Progress::default())
-        .map_err(|error| {
-            Failure::new(
-                Safe::new(&format!("view {}: {error}", view.id)),
-                "afterimage verify FILE says whether the capture is damaged",
-            )
-        })?;
+    let progress = Progress::default();
+    let answer = match (choice.sort, choice.limit) {
+        // Of a list in its own order no more is looked at than is shown.
+        (None, limit) if limit < usize::MAX => {
+            session.first_rows(view, filter, span, limit.max(1), &progress)
+        }
+        _ => session.view(view, filter, span, &progress),
+    };
+    let answer = answer.map_err(|error| {
+        Failure::new(
+            Safe::new(&format!("view {}: {error}", view.id)),
+            "afterimage verify FILE says whether the capture is damaged",
+        )
+    })?;
     if answer.truncated {
         say(format_args!(
             "afterimage: there are more rows than the {} shown; a filter narrows them",

@@ -17,6 +17,12 @@ const FIRST: usize = 6;
 /// How long that may take before what was found is shown.
 const SHORT: Duration = Duration::from_millis(3);
 
+/// Chunks of a thing that are looked at for a small one.
+const LOOKED: usize = 64;
+
+/// Events of a chunk that is quickly counted however many sorts of them there are.
+const SMALL: u64 = 8 << 10;
+
 /// The best of what may be found that those chunks are chosen by.
 const BEST: usize = 50;
 
@@ -46,11 +52,22 @@ fn telling(index: &Index, best: Best, within: impl Fn(usize) -> bool) -> Vec<usi
             let first = chunks.next()?;
             let known = std::iter::once(first).chain(chunks);
             let is_new = !known.clone().any(|chunk| chosen.contains(&chunk));
-            // One that is quickly counted, if one of the first is.
-            let quick = known
-                .take(FIRST)
-                .find(|chunk| index.alike(*chunk).is_some());
-            is_new.then_some(quick.unwrap_or(first))
+            if !is_new {
+                return None;
+            }
+            // One that is quickly counted, if one of the first is: a small one, which is known without a look at what the index keeps
+            // of its sorts.
+            let sized = known.clone().take(LOOKED);
+            let sized = sized.filter_map(|chunk| Some((index.events_of(chunk)?, chunk)));
+            match sized.min() {
+                Some((events, chunk)) if events <= SMALL => Some(chunk),
+                _ => {
+                    let quick = known
+                        .take(FIRST)
+                        .find(|chunk| index.alike(*chunk).is_some());
+                    Some(quick.unwrap_or(first))
+                }
+            }
         };
         match index.entry(number, choose) {
             Ok(found) => chosen.extend(found),

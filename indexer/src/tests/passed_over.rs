@@ -69,16 +69,83 @@ fn a_capture_file_answers_as_its_events_in_memory_do() {
     }
 }
 
+/// Events of a file are counted by lists, those in memory one by one: every view and every tile says the same, also of a span that
+/// cuts chunks in two.
+#[test]
+fn what_lists_tell_is_what_events_tell() {
+    let memory = Memory::new(world(), events(500), 23);
+    let (listed, single) = (file_of(&memory.manifest), memory.session());
+    let (from, to) = listed.span().unwrap();
+    let third = (to - from) / 3;
+    let spans = [
+        None,
+        Some((from + third, to - third)),
+        Some((from, from + third)),
+    ];
+    let filters = [
+        "",
+        "evt.failed=true or proc.name=sh",
+        "thread.tid>0 and not evt.type=read",
+        "evt.num>40 and fd.name exists",
+    ];
+    for (filter, span) in filters
+        .iter()
+        .flat_map(|filter| spans.map(|span| (*filter, span)))
+    {
+        let parsed = Filter::parse(filter).unwrap();
+        let progress = Progress::default();
+        for view in VIEWS.iter().filter(about_events) {
+            let rows = |session: &Session| {
+                let rows = session.view(view, Some(&parsed), span, &progress).unwrap();
+                format!("{rows:?}")
+            };
+            assert_eq!(
+                rows(&listed),
+                rows(&single),
+                "{} {filter} {span:?}",
+                view.id
+            );
+        }
+        let tiles = |session: &Session| {
+            let found = session.tiles(Some(&parsed), span, 320, &progress).unwrap();
+            let tile = |one: &TileTotal| {
+                let spread = one.percentiles();
+                (
+                    one.tile.id,
+                    one.total,
+                    one.events,
+                    one.first_num,
+                    spread,
+                    one.steps.clone(),
+                )
+            };
+            (
+                found.matched,
+                found.tiles.iter().map(tile).collect::<Vec<_>>(),
+            )
+        };
+        assert_eq!(tiles(&listed), tiles(&single), "{filter} {span:?}");
+    }
+    let progress = Progress::default();
+    listed
+        .view(view("syscalls").unwrap(), None, None, &progress)
+        .unwrap();
+    assert_eq!(progress.work.asked.load(Ordering::Relaxed), 0);
+}
+
 /// The same events as a capture file of many small chunks.
-fn file() -> Session {
+pub(super) fn file() -> Session {
+    file_of(&Manifest::default())
+}
+
+fn file_of(manifest: &Manifest) -> Session {
     use afterimage_format::{Reader, Writer, WriterOptions};
     let tables = world();
     let options = WriterOptions {
         chunk_events: 23,
         ..WriterOptions::default()
     };
-    let manifest = Manifest::default();
-    let mut writer = Writer::new(Vec::new(), &manifest, Schema::current(), options).unwrap();
+    let mut writer = Writer::new(Vec::new(), manifest, Schema::current(), options).unwrap();
     let events = events(500);
     let written = events.len() as u64;
     for event in events {
@@ -108,6 +175,10 @@ const ASKED: &[&str] = &[
     "evt.rawres>3",
     "evt.arg.flags contains O_CREAT",
     "evt.arg[0] exists",
+    "fd.num=5",
+    "fd.num in (3, 6, 8)",
+    "not fd.num>5",
+    "fd.num exists",
     "evt.buffer contains a",
     "evt.info contains etc",
     "fd.name startswith /etc",

@@ -279,3 +279,32 @@ fn a_line_of_ten_thousand_processes_is_walked() {
     assert_eq!(found.rows.len(), 2000);
     assert_eq!(found.rows.last().map(|row| row.depth), Some(1999));
 }
+
+#[test]
+fn the_first_rows_of_a_list_are_those_it_begins_with() {
+    let session = passed_over::file();
+    let given = Filter::parse("evt.num>7").unwrap();
+    for view in VIEWS.iter().filter(about_events) {
+        let whole = rows(&session, view.id, "evt.num>7");
+        for most in [1, 3, 1 << 20] {
+            let progress = Progress::default();
+            let first = session.first_rows(view, Some(&given), None, most, &progress);
+            let first = first.unwrap().rows;
+            let expected = match view.shape {
+                Shape::List | Shape::Events => whole.rows.len().min(most),
+                _ => whole.rows.len(),
+            };
+            assert_eq!(first.len(), expected, "{}", view.id);
+            let same = first.iter().zip(&whole.rows);
+            assert!(
+                same.into_iter()
+                    .all(|(a, b)| format!("{a:?}") == format!("{b:?}")),
+                "{}",
+                view.id
+            );
+            if view.id == "events" && most == 3 {
+                assert!(progress.done.load(Ordering::Relaxed) < session.events() / 2);
+            }
+        }
+    }
+}

@@ -166,12 +166,15 @@ fn parse(bytes: &[u8]) -> Option<Message> {
     Some(message)
 }
 
+/// Whether an event is about a socket of a name server or of who asks one.
+pub fn may_be(c: &Ctx<'_>) -> bool {
+    let flow = c.file().and_then(|file| file.flow.as_ref());
+    flow.is_some_and(|flow| flow.local.port() == PORT || flow.remote.port() == PORT)
+}
+
 /// The message that an event carried; `None` when its socket does not talk to port 53 or it carried none.
 fn message(c: &Ctx<'_>) -> Option<Message> {
-    let flow = c.file()?.flow?;
-    if flow.local.port() != PORT && flow.remote.port() != PORT {
-        return None;
-    }
+    let flow = c.file()?.flow.filter(|_| may_be(c))?;
     let kinds = c.ty()?.args.iter().map(|arg| ArgKind::from_code(arg.kind));
     let payload = kinds.zip(&c.event.args).find_map(|(kind, value)| {
         let Value::Bytes(blob) = value else {

@@ -31,15 +31,16 @@ pub fn num(c: &Ctx<'_>) -> Option<i64> {
 
 /// What `fd.num` looks at of events of a type.
 pub fn num_looks(ty: &TypeDesc) -> Looks {
-    if render::gives_fd(ty) || ty.is(TypeDesc::SCAP) {
+    if ty.is(TypeDesc::SCAP) {
         return Looks::Beyond;
     }
     let args = ty.args.iter().enumerate();
     let mut all = args.filter(|(_, arg)| arg.kind() == Some(ArgKind::Fd));
-    match (all.next(), all.next()) {
-        (None, _) => Looks::Nowhere,
-        (Some((at, _)), None) => Looks::At { at, bytes: false },
-        _ => Looks::Beyond,
+    match (render::gives_fd(ty), all.next(), all.next()) {
+        (_, Some(_), Some(_)) => Looks::Beyond,
+        (true, at, _) => Looks::ResultOr(at.map(|(at, _)| at)),
+        (false, None, _) => Looks::Nowhere,
+        (false, Some((at, _)), None) => Looks::At { at, bytes: false },
     }
 }
 

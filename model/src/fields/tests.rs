@@ -1090,3 +1090,53 @@ fn a_port_that_is_still_to_come_is_no_port() {
     );
     w.expect_none(&e, &["fd.lport", "fd.cport", "fd.lproto", "fd.cproto"]);
 }
+
+#[test]
+fn a_field_that_looks_nowhere_has_no_value_whatever_arguments_hold() {
+    let w = world();
+    let (mut nowhere, mut who) = (BTreeSet::new(), BTreeSet::new());
+    let fields = FIELDS.iter().filter(|row| row.on == Dependency::Event);
+    let fields: Vec<&Field> = fields.filter(|row| row.arg != FieldArg::Required).collect();
+    for ty in &Schema::current().types {
+        for fill in [Value::Num(1), text("<13>GET /etc HTTP/1.1"), Value::Absent] {
+            for (file, result) in [(None, 0), (Some(PASSWD), 5), (Some(SOCKET), -2)] {
+                let args = vec![fill.clone(); ty.args.len()];
+                let e = event(&ty.name, CURL, file, result, args);
+                let bare = event(&ty.name, CURL, None, 0, vec![]);
+                for row in &fields {
+                    let ctx = Ctx {
+                        manifest: &w.manifest,
+                        schema: Schema::current(),
+                        tables: &w.tables,
+                        event: &e,
+                        num: 7,
+                        first_ns: 500_000_000,
+                        previous_ns: 1_499_999_990,
+                    };
+                    match Looks::of(row, None, ty) {
+                        Looks::Who => {
+                            who.insert(row.name);
+                            assert_eq!(w.ask(&e, row.name), w.ask(&bare, row.name), "{}", row.name);
+                        }
+                        _ if has_none(row, None, &ctx) => {
+                            nowhere.insert(row.name);
+                            assert_eq!(w.ask(&e, row.name), None, "{} of {}", row.name, ty.name);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    for name in [
+        "dns.question",
+        "evt.buffer",
+        "evt.is_open_read",
+        "proc.end.code",
+        "syslog.message",
+        "thread.cpu",
+    ] {
+        assert!(nowhere.contains(name), "{name}");
+    }
+    assert_eq!(who, BTreeSet::from(["thread.vtid"]));
+}

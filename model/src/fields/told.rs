@@ -1,7 +1,7 @@
 //! Getters of what a capture says outright: a recorder that knows the value of a field keeps it with the event, as an
 //! argument of the field's name. Other recorders count memory, descriptors and processor time that way; this one does not.
 
-use super::{Ctx, FieldValue};
+use super::{Ctx, FieldValue, Looks};
 use crate::args::ArgKind;
 use crate::event::Value;
 use crate::schema::TypeDesc;
@@ -36,6 +36,91 @@ const IN_ROWS: &[&str] = &[
     "proc.vpid",
     "thread.tid",
 ];
+
+/// Fields whose values stand in arguments of other names than their own, each with all of those.
+const IN_ARGS: &[(&str, &[&str])] = &[
+    ("container.cpu.percent", &["cpu_percent", "thread.cpu"]),
+    ("container.cpu.pressure", &["cpu_some"]),
+    ("container.cpu.throttled", &["throttled"]),
+    ("container.cpu.throttled_time", &["throttled_ns"]),
+    ("container.cpu.time", &["cpu_ns"]),
+    ("container.io.pressure", &["io_some"]),
+    ("container.io.read", &["io_read"]),
+    ("container.io.write", &["io_write"]),
+    ("container.memory.current", &["memory"]),
+    ("container.memory.limit", &["memory_limit"]),
+    ("container.memory.oom_kills", &["oom_kills"]),
+    ("container.memory.peak", &["memory_peak"]),
+    ("container.memory.percent", &["memory"]),
+    ("container.memory.pressure", &["memory_some"]),
+    ("container.memory.swap", &["swap"]),
+    ("container.pids.current", &["pids"]),
+    ("thread.cputime", &["utime_ns", "thread.cputime.user"]),
+    (
+        "thread.cputime.system",
+        &["stime_ns", "thread.cputime.system"],
+    ),
+    ("thread.cputime.user", &["utime_ns", "thread.cputime.user"]),
+    ("thread.pfmajor", &["thread.pfmajor", "majflt"]),
+    ("thread.pfminor", &["thread.pfminor", "minflt"]),
+    ("thread.vmrss", &["proc.vmrss"]),
+    ("thread.vmrss.b", &["proc.vmrss"]),
+    ("thread.vmsize", &["proc.vmsize"]),
+    ("thread.vmsize.b", &["proc.vmsize"]),
+];
+
+/// Fields whose values stand in arguments of their own names and nowhere else.
+const IN_OWN: &[&str] = &[
+    "evt.pluginname",
+    "evt.plugininfo",
+    "k8s.deployment.id",
+    "k8s.deployment.labels",
+    "k8s.deployment.name",
+    "k8s.ns.id",
+    "k8s.ns.labels",
+    "k8s.rc.id",
+    "k8s.rc.labels",
+    "k8s.rc.name",
+    "k8s.rs.id",
+    "k8s.rs.labels",
+    "k8s.rs.name",
+    "k8s.svc.id",
+    "k8s.svc.labels",
+    "k8s.svc.name",
+    "proc.fdlimit",
+    "proc.fdopencount",
+    "proc.fdusage",
+    "proc.is_exe_writable",
+    "proc.is_vpgid_leader",
+    "proc.nchilds",
+    "proc.nthreads",
+    "proc.vmrss",
+    "proc.vmsize",
+    "proc.vmswap",
+    "proc.vpgid",
+    "thread.cpu",
+    "thread.cpu.system",
+    "thread.cpu.user",
+    "thread.exectime",
+    "thread.totexectime",
+];
+
+/// What a field that is told with events looks at of events of a type.
+pub fn looks(field: &str, ty: &TypeDesc) -> Looks {
+    // Arguments whose names have a dot are fields, or structures that hold some.
+    let told = |names: &[&str]| {
+        let is = |name: &str| name.contains('.') || names.contains(&name);
+        ty.args.iter().any(|arg| is(&arg.name))
+    };
+    let in_args = IN_ARGS.iter().find(|row| row.0 == field);
+    match field {
+        "proc.end.code" | "proc.end.signal" if ty.name != "procexit" => Looks::Nowhere,
+        "thread.vtid" if !told(&[]) => Looks::Who,
+        _ if in_args.is_some_and(|row| !told(row.1)) => Looks::Nowhere,
+        _ if IN_OWN.contains(&field) && !told(&[]) => Looks::Nowhere,
+        _ => Looks::Beyond,
+    }
+}
 
 /// Whether the value of a field may come from a structure that is kept with each event; said of too many rather than too few.
 pub fn may_ask(field: &str) -> bool {

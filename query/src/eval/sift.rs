@@ -418,7 +418,7 @@ impl<L: Lists> Sift<'_, '_, L> {
         // Where nothing decides it, it may hold and may fail.
         let mut fails = rows.clone();
         let mut holds = rows.those(list, |_, ty| match looks.get(usize::from(ty)) {
-            Some(Looks::At { .. }) => {
+            Some(Looks::At { .. } | Looks::ResultOr(_)) => {
                 if let Some(wanted) = wanted.get_mut(usize::from(ty)) {
                     *wanted = true;
                 }
@@ -429,8 +429,13 @@ impl<L: Lists> Sift<'_, '_, L> {
         });
         let of_types = looks.iter().zip(wanted).enumerate();
         for (place, (looks, _)) in of_types.filter(|(_, (_, wanted))| *wanted) {
-            let Looks::At { at, bytes } = *looks else {
-                continue;
+            let (at, bytes) = match *looks {
+                Looks::At { at, bytes } => (at, bytes),
+                Looks::ResultOr(at) => {
+                    self.by_result_or(node, (place, at), rows, (&mut holds, &mut fails))?;
+                    continue;
+                }
+                Looks::Nowhere | Looks::Who | Looks::Beyond => continue,
             };
             let (of_type, arguments) = self.lists.arguments(place, at)?;
             let mut answers: HashMap<Argument, Option<bool>> = HashMap::new();
@@ -461,6 +466,68 @@ impl<L: Lists> Sift<'_, '_, L> {
             }
         }
         Ok(Some(Split { holds, fails }))
+    }
+
+    /// Sorts out the rows of a type by their results, where those are not negative, else by an argument, if there is one.
+    fn by_result_or(
+        &mut self,
+        node: &Node,
+        (place, at): (usize, Option<usize>),
+        rows: &Bits,
+        (holds, fails): (&mut Bits, &mut Bits),
+    ) -> Result<(), L::Error> {
+        let mut wanted = vec![false; self.among.types.len()];
+        if let Some(wanted) = wanted.get_mut(place) {
+            *wanted = true;
+        }
+        let lists = self.lists;
+        let found = lists.results(&wanted)?.into_iter().nth(place).flatten();
+        let (of_type, results) = found.unwrap_or_default();
+        let arguments = match at {
+            Some(at) => lists.arguments(place, at)?.1,
+            None => Vec::new(),
+        };
+        let marks = lists.marks()?;
+        let mut answers: HashMap<(Option<i64>, Argument), Option<bool>> = HashMap::new();
+        for (nth, (row, result)) in of_type.iter().zip(results).enumerate() {
+            let row = *row as usize;
+            if !rows.holds(row) {
+                continue;
+            }
+            let flags = EventFlags(marks.get(row).copied().unwrap_or(0));
+            let given = Some(*result).filter(|n| *n >= 0 && !flags.has(EventFlags::NO_RESULT));
+            let argument = arguments.get(nth).copied().unwrap_or(Argument::Nothing);
+            let key = match given {
+                Some(_) => (given, Argument::Nothing),
+                None => (None, argument),
+            };
+            let answer = match answers.get(&key) {
+                Some(answer) => *answer,
+                None => {
+                    let answer = match given {
+                        Some(result) => {
+                            (self.event.result, self.event.flags) = (result, EventFlags(0));
+                            let ty = u16::try_from(place).unwrap_or(u16::MAX);
+                            Some(self.ask_type(node, ty))
+                        }
+                        None => {
+                            self.event.flags = EventFlags(EventFlags::NO_RESULT);
+                            self.ask_argument(node, place, at.unwrap_or(0), argument, false)?
+                        }
+                    };
+                    (self.event.result, self.event.flags) = (0, EventFlags(0));
+                    answers.insert(key, answer);
+                    answer
+                }
+            };
+            if answer != Some(false) {
+                holds.put(row);
+            }
+            if answer == Some(true) {
+                fails.take(row);
+            }
+        }
+        Ok(())
     }
 
     /// What a node answers for events of a type whose argument of a number holds this; `None` where that does not decide it.

@@ -2,11 +2,20 @@
 
 use super::scap;
 use crate::event::{TypeId, Value};
-use crate::fields::{Ctx, FieldValue};
+use crate::fields::{Ctx, FieldValue, Looks};
 use crate::schema::TypeDesc;
 
 /// Calls that open a file by path or handle; sorted.
 pub(super) const OPENS: &[&str] = &["creat", "open", "open_by_handle_at", "openat", "openat2"];
+
+/// What the fields about opening look at of events of a type.
+pub fn open_looks(ty: &TypeDesc) -> Looks {
+    let opens = ty.is_syscall && OPENS.binary_search(&ty.name.as_str()).is_ok();
+    match opens || ty.is(TypeDesc::SCAP) {
+        true => Looks::Beyond,
+        false => Looks::Nowhere,
+    }
+}
 
 /// Flags and mode of an open call, from its arguments or from the first words of `struct open_how`.
 fn opened(c: &Ctx<'_>) -> Option<(u64, u64)> {

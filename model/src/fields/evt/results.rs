@@ -4,7 +4,7 @@ use super::{category, on_socket, scap};
 use crate::args::{ArgKind, Class};
 use crate::entity::FileKind;
 use crate::event::Value;
-use crate::fields::{Ctx, FieldValue};
+use crate::fields::{Ctx, FieldValue, Looks};
 use crate::render;
 use crate::schema::{ArgDesc, TypeDesc};
 use std::borrow::Cow;
@@ -168,6 +168,26 @@ pub fn bytes(c: &Ctx<'_>, socket: Option<bool>) -> Option<FieldValue<'static>> {
         Some(ty) => moved_by(c, ty, Some(Direction::In), socket)
             .or_else(|| moved_by(c, ty, Some(Direction::Out), socket)),
         None => moved(c, None, socket),
+    }
+}
+
+/// What is read from payload looks at of events of a type.
+pub fn payload_looks(ty: &TypeDesc) -> Looks {
+    let is_payload = |arg: &ArgDesc| arg.kind().is_some_and(ArgKind::is_payload);
+    match ty.args.iter().any(is_payload) {
+        true => Looks::Beyond,
+        false => Looks::Nowhere,
+    }
+}
+
+/// What the payload of a read or write looks at of events of a type.
+pub fn buffer_looks(ty: &TypeDesc) -> Looks {
+    let name = ty.name.as_str();
+    let moves = ty.is_syscall
+        && (READS.binary_search(&name).is_ok() || WRITES.binary_search(&name).is_ok());
+    match moves || ty.is(TypeDesc::SCAP) {
+        true => payload_looks(ty),
+        false => Looks::Nowhere,
     }
 }
 
