@@ -2,7 +2,8 @@
 //!
 //! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is
 //! known from event to event, [`rows`] makes rows of that, [`opening`] says what was there before the events, [`convert`]
-//! events, and [`stream`] hands them over or writes them down. The other way, [`write`] follows
+//! events, and [`stream`] hands them over or writes them down. [`scout`] looks over a plain file first, where that may find that
+//! few events are wanted, and [`ties`] says of which threads what is known of others comes from. The other way, [`write`] follows
 //! with the same [`state`] what a reader would believe, and [`params`] turns our arguments into scap's.
 
 mod block;
@@ -17,9 +18,11 @@ mod lists;
 mod opening;
 mod params;
 mod rows;
+mod scout;
 mod state;
 mod stream;
 mod threads;
+mod ties;
 mod types;
 mod values;
 mod write;
