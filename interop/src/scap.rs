@@ -1,10 +1,8 @@
 //! Captures of sysdig, Falco and Stratoshark (`.scap`): reading them as captures of ours.
 //!
-//! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is
-//! known from event to event, [`rows`] makes rows of that, [`opening`] says what was there before the events, [`convert`]
-//! events, and [`stream`] hands them over or writes them down. [`scout`] looks over a plain file first, where that may find that
-//! few events are wanted, and [`ties`] says of which threads what is known of others comes from. The other way, [`write`] follows
-//! with the same [`state`] what a reader would believe, and [`params`] turns our arguments into scap's.
+//! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is known, [`rows`]
+//! makes rows of it, [`opening`] says what was there before, [`convert`] makes events, [`stream`] hands them over; [`scout`] looks ahead by
+//! the [`ties`] of threads. The other way, [`write`] follows what a reader would believe, and [`params`] turns our arguments into scap's.
 
 mod block;
 mod bytes;
