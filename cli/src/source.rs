@@ -9,7 +9,7 @@ use crate::sidecar;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{About, Session, Span, Work};
-use afterimage_interop::open::{Sniffed, foreign, manifest, open_sniffed, sniff};
+use afterimage_interop::open::{Sniffed, foreign, foreign_file, manifest, open_sniffed, sniff};
 use afterimage_interop::{Error as InteropError, Provenance, scap};
 use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals};
 use afterimage_query::Filter;
@@ -43,29 +43,30 @@ impl Input {
         let whole = |reader| Ok(Input::Whole(Box::new(Source::new(reader))));
         let failed = |error: InteropError| not_opened(path, &error);
         let read = |error| failed(InteropError::Read(error));
-        let mut draft = None;
-        let stream = if piped(path)?.is_some() {
+        if piped(path)?.is_some() {
             match sniff(io::stdin()).map_err(read)? {
-                Sniffed::Foreign(stream) => stream,
+                Sniffed::Foreign(stream) => {
+                    let stream = scap::Stream::open(stream, manifest()).map_err(failed)?;
+                    return Ok(Input::Stream(Box::new(stream), None));
+                }
                 other => {
                     let identities = identity::identities()?;
                     return whole(open_sniffed(other, &identities).map_err(failed)?);
                 }
             }
-        } else {
-            let Some(stream) = foreign(path).map_err(read)? else {
-                return Source::open(path).map(|source| Input::Whole(Box::new(source)));
-            };
-            if let Some(place) = cache::place(path).filter(|_| narrow) {
-                if let Some(reader) = place.open() {
-                    return whole(reader);
-                }
-                let worth = !quick || place.was_asked();
-                draft = worth.then(|| place.begin()).flatten();
-            }
-            stream
+        }
+        let Some(file) = foreign_file(path).map_err(read)? else {
+            return Source::open(path).map(|source| Input::Whole(Box::new(source)));
         };
-        let stream = scap::Stream::open(stream, manifest()).map_err(failed)?;
+        let mut draft = None;
+        if let Some(place) = cache::place(path).filter(|_| narrow) {
+            if let Some(reader) = place.open() {
+                return whole(reader);
+            }
+            let worth = !quick || place.was_asked();
+            draft = worth.then(|| place.begin()).flatten();
+        }
+        let stream = scap::Stream::of_file(file, manifest()).map_err(failed)?;
         Ok(Input::Stream(Box::new(stream), draft))
     }
 

@@ -22,6 +22,8 @@ pub struct Question<'q> {
     pub internal: bool,
     /// Somebody asks for what such a capture says of a thread at each event.
     pub kept: bool,
+    /// The capture is read to its end, however many events match.
+    pub patient: bool,
     /// What had to be done for the answer.
     pub work: &'q Work,
 }
@@ -79,8 +81,13 @@ pub fn scan(
         let asked = question
             .filter
             .is_some_and(|filter| filter.asks_any(&may_be_kept));
+        // What the event before was decides the answer: all of them are asked.
+        let ordered = question.filter.is_some_and(Filter::is_ordered);
+        let words = question.filter.and_then(Filter::words);
         let sieve = Sieve {
             kept: question.kept || asked,
+            patient: question.patient && !ordered,
+            words: &words.unwrap_or_default(),
             idle: &idle,
             may: &mut |row, tables, number, world| ahead.may(row, tables, number, world),
             of: &mut |proc, tables, world| apart.of(proc, tables, world),

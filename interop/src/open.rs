@@ -54,6 +54,15 @@ pub fn open_with(path: &Path, identities: &Identities) -> Result<Reader, Error> 
 /// # Errors
 /// When it cannot be read.
 pub fn foreign(path: &Path) -> io::Result<Option<Box<dyn BufRead + Send>>> {
+    let file = foreign_file(path)?;
+    Ok(file.map(|file| Box::new(BufReader::with_capacity(STEP, file)) as Box<dyn BufRead + Send>))
+}
+
+/// As [`foreign`], the file itself, at its start.
+///
+/// # Errors
+/// As of [`foreign`].
+pub fn foreign_file(path: &Path) -> io::Result<Option<File>> {
     let Ok(mut file) = File::open(path) else {
         return Ok(None);
     };
@@ -68,7 +77,7 @@ pub fn foreign(path: &Path) -> io::Result<Option<Box<dyn BufRead + Send>>> {
         return Ok(None);
     }
     file.seek(SeekFrom::Start(0))?;
-    Ok(Some(Box::new(BufReader::with_capacity(STEP, file))))
+    Ok(Some(file))
 }
 
 /// A stream of which the first bytes are known.

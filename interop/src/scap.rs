@@ -1,9 +1,8 @@
 //! Captures of sysdig, Falco and Stratoshark (`.scap`): reading them as captures of ours.
 //!
-//! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is
-//! known from event to event, [`rows`] makes rows of that, [`opening`] says what was there before the events, [`convert`]
-//! events, and [`stream`] hands them over or writes them down. The other way, [`write`] follows
-//! with the same [`state`] what a reader would believe, and [`params`] turns our arguments into scap's.
+//! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is known, [`rows`]
+//! makes rows of it, [`opening`] says what was there before, [`convert`] makes events, [`stream`] hands them over; [`scout`] looks ahead by
+//! the [`ties`] of threads. The other way, [`write`] follows what a reader would believe, and [`params`] turns our arguments into scap's.
 
 mod block;
 mod bytes;
@@ -17,9 +16,11 @@ mod lists;
 mod opening;
 mod params;
 mod rows;
+mod scout;
 mod state;
 mod stream;
 mod threads;
+mod ties;
 mod types;
 mod values;
 mod write;

@@ -14,7 +14,7 @@ mod syslog;
 mod told;
 
 pub use self::evt::is_socket;
-pub use self::kept::Kept;
+pub use self::kept::{Kept, recorded};
 pub use self::retired::RETIRED;
 
 use self::container::MountPart;

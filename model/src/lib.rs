@@ -45,7 +45,9 @@ pub use entity::{
     Mount, Origin, ProcId, ProcKey, Process, Protocol, Role, Tables, User,
 };
 pub use event::{Blob, Event, EventFlags, TypeId, Value};
-pub use fields::{Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue, Kept, Looks};
+pub use fields::{
+    Ctx, Dependency, FIELDS, Field, FieldArg, FieldType, FieldValue, Kept, Looks, recorded,
+};
 pub use flags::{FLAG_SETS, FlagSet};
 pub use gap::{Gap, GapCause, Loss};
 pub use manifest::{ClockPair, Manifest, Totals};

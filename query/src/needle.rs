@@ -5,7 +5,7 @@ use crate::check::Matcher;
 use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
 use crate::ops::Modifier;
-use afterimage_model::{Kept, Schema, TypeId};
+use afterimage_model::{Kept, Schema, TypeId, recorded};
 
 /// What must be there for any event to match.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +68,74 @@ impl Filter {
             return None;
         }
         need_of(&self.expr, schema).map(Needles)
+    }
+}
+
+/// Words of which one must be there, at the most.
+const MOST_WORDS: usize = 8;
+
+impl Filter {
+    /// Words of which one must stand in what another recorder kept of a thread, or of those that it has it from, for an event of
+    /// the thread to match, see [`recorded`]; `None` when none must.
+    pub fn words(&self) -> Option<Vec<Vec<u8>>> {
+        if self.plan.since {
+            return None;
+        }
+        words_of(&self.expr).filter(|words| words.len() <= MOST_WORDS)
+    }
+}
+
+type Words = Vec<Vec<u8>>;
+
+fn words_of(expr: &Expr) -> Option<Words> {
+    match expr {
+        Expr::All | Expr::Not(_) => None,
+        Expr::And(parts) => rarest(parts.iter().filter_map(words_of)),
+        Expr::Or(parts) => any_of(parts.iter().map(words_of)),
+        Expr::Test(test) => {
+            let field = test.left.field()?.field();
+            words_of_matcher(&test.matcher, &|text| {
+                Some(vec![recorded(field, text)?.to_vec()])
+            })
+        }
+    }
+}
+
+/// One of several that all must be there: the longest words are the rarest.
+fn rarest(all: impl Iterator<Item = Words>) -> Option<Words> {
+    let shortest = |words: &Words| words.iter().map(Vec::len).min();
+    all.max_by_key(|words| (words.len() <= MOST_WORDS, shortest(words)))
+}
+
+fn any_of(each: impl Iterator<Item = Option<Words>>) -> Option<Words> {
+    let all: Vec<Words> = each.collect::<Option<_>>()?;
+    Some(all.concat()).filter(|words| !words.is_empty())
+}
+
+fn words_of_matcher(matcher: &Matcher, of_text: &dyn Fn(&[u8]) -> Option<Words>) -> Option<Words> {
+    match matcher {
+        Matcher::Text(texts) => any_of(texts.iter().map(|text| of_text(text))),
+        Matcher::Contains(text) | Matcher::StartsWith(text) | Matcher::EndsWith(text) => {
+            of_text(text)
+        }
+        Matcher::Glob(glob) if !glob.is_any_case() => {
+            rarest(glob.literals().filter_map(|text| of_text(&text)))
+        }
+        Matcher::Under(prefixes) => any_of(
+            prefixes
+                .iter()
+                .map(|prefix| rarest(prefix.literals().filter_map(|text| of_text(&text)))),
+        ),
+        Matcher::Members(modifier, members) => {
+            let each = members
+                .iter()
+                .map(|member| words_of_matcher(member, of_text));
+            match modifier {
+                Modifier::Anyof | Modifier::Oneof => any_of(each),
+                Modifier::Allof => rarest(each.flatten()),
+            }
+        }
+        _ => None,
     }
 }
 
@@ -153,6 +221,41 @@ mod tests {
             .collect();
         let needles = Filter::parse(filter).unwrap().needles(schema);
         needles.is_none_or(|needles| needles.may_match(&types, &|piece| held.contains(&piece)))
+    }
+
+    #[test]
+    fn of_what_must_have_been_recorded_the_rarest_is_looked_for() {
+        for (filter, words) in [
+            ("proc.name=none", &["none"][..]),
+            ("proc.name=none and fd.name contains nowhere", &["nowhere"]),
+            ("proc.name in (cat, dash)", &["cat", "dash"]),
+            (
+                "proc.name=cat or fd.name endswith /shadow",
+                &["cat", "shadow"],
+            ),
+            ("proc.name=cat or evt.type=open", &[]),
+            ("evt.type=open and not proc.name=cat", &[]),
+            ("fd.name glob '/etc/*shadow'", &["shadow"]),
+            ("fd.name iglob '/etc/*shadow'", &[]),
+            ("fd.name icontains shadow", &[]),
+            ("tolower(fd.name) contains shadow", &[]),
+            ("fd.name pmatch (/etc/sshd, /lib)", &["sshd", "lib"]),
+            ("fd.name contains allof (etc, shadow)", &["shadow"]),
+            ("fd.name contains anyof (etc, shadow)", &["etc", "shadow"]),
+            ("proc.aname[2]=sshd", &["sshd"]),
+            ("fd.name != shadow", &[]),
+            ("proc.name=val(proc.pname)", &[]),
+            ("fd.name=10.0.0.1:443", &[]),
+            ("evt.deltatime>1 and proc.name=cat", &[]),
+            ("", &[]),
+        ] {
+            let found = Filter::parse(filter).unwrap().words().unwrap_or_default();
+            let found: BTreeSet<_> = found
+                .iter()
+                .map(|word| str::from_utf8(word).unwrap())
+                .collect();
+            assert_eq!(found, words.iter().copied().collect(), "{filter}");
+        }
     }
 
     #[test]

@@ -79,6 +79,11 @@ impl Glob {
         Some((Piece::Set { ranges, inverted }, after))
     }
 
+    /// Whether case is ignored.
+    pub fn is_any_case(&self) -> bool {
+        self.any_case
+    }
+
     /// The texts that stand in every text it matches, case perhaps ignored.
     pub fn literals(&self) -> impl Iterator<Item = Vec<u8>> {
         let runs = self.pieces.split(|piece| !matches!(piece, Piece::Byte(_)));

@@ -5,6 +5,7 @@
 //! of others. The tests compare a capture with what the workload says it did, never
 //! with what another part of the recorder says.
 
+pub mod asking;
 pub mod cgroup;
 pub mod child;
 pub mod daemon;

@@ -6,40 +6,13 @@
 use afterimage_format::{Reader, Writer, WriterOptions};
 use afterimage_indexer::{Progress, Session};
 use afterimage_model::{
-    ArgDesc, Blob, Ctx, FIELDS, Field, FieldArg, FieldType, FieldValue, Kept, Totals, TypeId, Value,
+    ArgDesc, Blob, Ctx, FIELDS, Field, FieldValue, Kept, Totals, TypeId, Value,
 };
-use afterimage_query::{FieldRef, Filter, OPERATORS, Op, quote};
+use afterimage_query::{FieldRef, Filter};
+use afterimage_tests::asking::{Chance, asked, counts_from_before, filter};
 use afterimage_tests::peers::{self, scan};
-use proptest::prelude::Rng;
-use proptest::test_runner::{RngAlgorithm, TestRng};
-use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
-
-/// Numbers that are the same each time.
-struct Chance(TestRng);
-
-impl Chance {
-    fn of_capture(nth: usize) -> Chance {
-        let seed = [nth as u8 + 1; 16];
-        Chance(TestRng::from_seed(RngAlgorithm::XorShift, &seed))
-    }
-
-    fn below(&mut self, end: usize) -> usize {
-        (self.0.next_u64() % end.max(1) as u64) as usize
-    }
-
-    fn of<'t, T>(&mut self, all: &'t [T]) -> &'t T {
-        &all[self.below(all.len())]
-    }
-}
-
-/// A field with the values that a capture has for it.
-struct Asked {
-    name: String,
-    ty: FieldType,
-    values: Vec<String>,
-}
 
 /// Captures of both kinds, none of which is long.
 fn captures() -> Vec<PathBuf> {
@@ -171,134 +144,6 @@ fn what_a_field_says_is_in_the_filter_of_its_chunk() {
         }
     }
     assert!(chunks > 10 && asked > 10_000, "{chunks} {asked}");
-}
-
-/// Every field, with what some events have for it.
-fn asked(session: &Session) -> Vec<Asked> {
-    let mut fields = Vec::new();
-    for field in FIELDS {
-        let mut names = Vec::new();
-        if field.arg != FieldArg::Required {
-            names.push(field.name.to_owned());
-        }
-        if field.arg != FieldArg::None {
-            names.extend([0, 1].map(|at| format!("{}[{at}]", field.name)));
-        }
-        let refs = names.into_iter().filter_map(|name| {
-            let parsed = FieldRef::parse(&name).ok()?;
-            Some((name, field.ty, parsed))
-        });
-        fields.extend(refs);
-    }
-    let mut found: Vec<BTreeSet<String>> = vec![BTreeSet::new(); fields.len()];
-    let mut nth = 0;
-    scan(session, None, |ctx| {
-        nth += 1;
-        if nth % 7 != 0 {
-            return;
-        }
-        for ((_, _, field), found) in fields.iter().zip(&mut found) {
-            if found.len() < 24
-                && let Some(value) = field.value(ctx)
-                && let Ok(text) = String::from_utf8(value.text().into_owned())
-            {
-                found.insert(text);
-            }
-        }
-    });
-    let fields = fields.into_iter().zip(found);
-    fields
-        .map(|((name, ty, _), values)| Asked {
-            name,
-            ty,
-            values: values.into_iter().collect(),
-        })
-        .collect()
-}
-
-/// Some part of a text.
-fn part(chance: &mut Chance, text: &str) -> String {
-    let chars: Vec<char> = text.chars().collect();
-    let from = chance.below(chars.len());
-    let to = from + chance.below(chars.len() - from + 1);
-    chars[from..to].iter().collect()
-}
-
-fn comparison(chance: &mut Chance, fields: &[Asked]) -> String {
-    // Each third of what is kept in strings.
-    let kept =
-        |asked: &&Asked| FieldRef::parse(&asked.name).is_ok_and(|f| Kept::of(f.field()).is_some());
-    let field = match chance.below(3) {
-        0 => *chance.of(&fields.iter().filter(kept).collect::<Vec<_>>()),
-        _ => chance.of(fields),
-    };
-    let fitting: Vec<_> = OPERATORS
-        .iter()
-        .filter(|row| row.op.fits(field.ty))
-        .collect();
-    let row = *chance.of(&fitting);
-    let name = match (field.ty, chance.below(12)) {
-        (FieldType::Str, 0) => format!("tolower({})", field.name),
-        (FieldType::Str, 1) => format!("len({})", field.name),
-        (FieldType::Str, 2) => format!("basename({})", field.name),
-        _ => field.name.clone(),
-    };
-    let other = ["0", "1", "-1", "openat", "/etc", "sh", ""];
-    let value = |chance: &mut Chance| match (field.values.is_empty(), chance.below(6)) {
-        (true, _) | (_, 0) => (*chance.of(&other)).to_owned(),
-        (_, 1) => {
-            let text = chance.of(&field.values).clone();
-            part(chance, &text)
-        }
-        // Nearly what is there.
-        (_, 2) => {
-            let text = chance.of(&field.values).clone();
-            format!("{}zq", part(chance, &text))
-        }
-        _ => chance.of(&field.values).clone(),
-    };
-    let text = match row.op {
-        Op::Exists => return format!("{name} exists"),
-        Op::Bcontains | Op::Bstartswith => {
-            let value = value(chance);
-            value.bytes().map(|b| format!("{b:02x}")).collect()
-        }
-        Op::In | Op::Intersects | Op::Pmatch => {
-            let all: Vec<String> = (0..1 + chance.below(4))
-                .map(|_| quote(value(chance).as_bytes()))
-                .collect();
-            return format!("{name} {} ({})", row.text, all.join(", "));
-        }
-        _ if row.op.takes_modifier() && chance.below(8) == 0 => {
-            let modifier = *chance.of(&["oneof", "anyof", "allof"]);
-            let (a, b) = (value(chance), value(chance));
-            let list = [a, b].map(|text| quote(text.as_bytes())).join(", ");
-            return format!("{name} {} {modifier} ({list})", row.text);
-        }
-        Op::Glob | Op::Iglob => format!("*{}*", value(chance)),
-        _ => value(chance),
-    };
-    format!("{name} {} {}", row.text, quote(text.as_bytes()))
-}
-
-fn filter(chance: &mut Chance, fields: &[Asked], depth: usize) -> String {
-    match (depth, chance.below(6)) {
-        (0, _) | (_, 0 | 1) => comparison(chance, fields),
-        (_, 2) => format!("not ({})", filter(chance, fields, depth - 1)),
-        (_, n) => {
-            let word = if n == 3 { "or" } else { "and" };
-            let (a, b) = (
-                filter(chance, fields, depth - 1),
-                filter(chance, fields, depth - 1),
-            );
-            format!("({a} {word} {b})")
-        }
-    }
-}
-
-/// Whether it counts from an event before: what that was depends on what else was asked.
-fn counts_from_before(text: &str) -> bool {
-    text.contains("deltatime") || text.contains("evt.around")
 }
 
 #[test]

@@ -201,6 +201,7 @@ impl Read {
                     span,
                     internal: self.internal,
                     kept: printer.shown().any(|shown| shown.asks_any(&may_be_kept)),
+                    patient: self.count.is_none() && !self.quiet,
                     work: &progress.work,
                 };
                 let report = scan(*stream, &question, draft, &mut |ctx| printer.event(ctx))

@@ -211,6 +211,11 @@ impl Blocks {
         self.input.take_damage()
     }
 
+    /// Whether bytes come as they are in the file.
+    pub fn is_plain(&self) -> bool {
+        self.input.is_plain()
+    }
+
     /// Byte of the unpacked file that comes next.
     pub fn offset(&self) -> u64 {
         self.offset
@@ -403,18 +408,18 @@ impl Blocks {
     }
 }
 
-fn word(bytes: &[u8], at: usize) -> Option<u32> {
+pub(super) fn word(bytes: &[u8], at: usize) -> Option<u32> {
     let bytes = bytes.get(at..)?.first_chunk()?;
     Some(u32::from_le_bytes(*bytes))
 }
 
 /// Type and length of a block.
-fn head(bytes: &[u8]) -> Option<(u32, usize)> {
+pub(super) fn head(bytes: &[u8]) -> Option<(u32, usize)> {
     Some((word(bytes, 0)?, word(bytes, 4)? as usize))
 }
 
 /// Whether a block of this type can have this length.
-fn fits(ty: u32, len: usize) -> bool {
+pub(super) fn fits(ty: u32, len: usize) -> bool {
     let (least, most) = match kind(ty) {
         Some(Kind::Section) => (28, 1 << 20),
         Some(Kind::Machine) => (12, 1 << 16),

@@ -6,7 +6,9 @@ use super::event::{self, Raw};
 use super::lists;
 use super::opening::Opening;
 use super::rows::Rows;
+use super::scout::Found;
 use super::state::State;
+use super::state::effects::is_for_all;
 use super::stream::{Ahead, Output, Report, Sieve};
 use super::types;
 use super::values::{Held, sampled, unrecognized};
@@ -26,7 +28,7 @@ const MAX_GAPS: usize = 10_000;
 const PATIENCE: u64 = 1 << 15;
 
 /// The type of an event of this code, of which the first parameter may say which call it is.
-fn type_of(code: u16, first: Option<u64>) -> TypeId {
+pub(super) fn type_of(code: u16, first: Option<u64>) -> TypeId {
     match code {
         0 | 1 => types::call_type(narrow(first), code == 1),
         code => types::type_id(code),
@@ -66,6 +68,8 @@ pub struct Converter {
     /// Parameters that the rows of their events do not know.
     pub(super) surplus: u64,
     opening: Opening,
+    /// What a look ahead has found: no more than that is followed.
+    ahead: Option<Found>,
 }
 
 impl Converter {
@@ -84,6 +88,7 @@ impl Converter {
             notes: Vec::new(),
             surplus: 0,
             opening: Opening::default(),
+            ahead: None,
         }
     }
 
@@ -95,6 +100,17 @@ impl Converter {
     /// How many events were read.
     pub fn events(&self) -> u64 {
         self.report.events
+    }
+
+    /// Only what a look ahead has found has to be followed.
+    pub fn looked_ahead(&mut self, found: Found) {
+        self.ahead = Some(found);
+    }
+
+    /// Whether all has been read that a look ahead has found.
+    fn is_over(&self) -> bool {
+        let found = self.ahead.as_ref();
+        found.is_some_and(|found| self.report.events >= found.last)
     }
 
     /// What stands in the header.
@@ -269,14 +285,17 @@ impl Converter {
     ) -> Result<(), Error> {
         self.lost.extend(first);
         for item in ahead {
+            if self.is_over() {
+                break;
+            }
             self.item(item.item(), &mut sieve, false, output)?;
         }
-        loop {
+        while !self.is_over() {
             let mut tried = false;
             if let Some(sieve) = sieve.as_deref_mut() {
                 blocks.skim(|body, kind| {
                     // Now and then what passed is to be handed over.
-                    let due = self.report.events.is_multiple_of(PATIENCE);
+                    let due = self.report.events.is_multiple_of(PATIENCE) || self.is_over();
                     let done = !due && self.quiet(body, kind, sieve);
                     tried = !due && !done;
                     done
@@ -289,6 +308,10 @@ impl Converter {
             }
         }
         self.damaged(blocks);
+        if let Some(found) = &self.ahead {
+            self.report.events = found.events;
+            self.report.sections = found.sections;
+        }
         // There may have been no event that says when.
         self.open(self.last_ts, output)?;
         output.flush(&mut self.rows, &self.state)
@@ -351,8 +374,29 @@ impl Converter {
         }
     }
 
+    /// Counts an event of a thread that need not be followed; false for others, of which nothing is done.
+    fn pass_over(&mut self, body: &[u8], kind: Kind) -> bool {
+        let (Some(found), Kind::Event { flagged, .. }) = (&self.ahead, kind) else {
+            return false;
+        };
+        let Some((cpu, ts, tid, code)) = event::head(body, flagged) else {
+            return false;
+        };
+        if found.ids.holds(tid) || is_for_all(code) || !self.state.is_settled() {
+            return false;
+        }
+        self.state.switched_elsewhere(cpu, ts, code);
+        self.report.events += 1;
+        self.next_seq(cpu);
+        self.pass(ts);
+        true
+    }
+
     /// Follows an event that is not wanted and changes next to nothing; false for others, of which nothing is done.
     fn quiet(&mut self, body: &[u8], kind: Kind, sieve: &mut Sieve<'_>) -> bool {
+        if self.pass_over(body, kind) {
+            return true;
+        }
         let Kind::Event {
             counted,
             flagged: false,

@@ -167,6 +167,17 @@ pub fn parse_into<'b>(
     Some(())
 }
 
+/// CPU, instant, thread and code of an event, of which nothing else is looked at.
+#[inline]
+pub fn head(body: &[u8], flagged: bool) -> Option<(u16, u64, i64, u16)> {
+    let mut cursor = Cursor::new(body);
+    let cpu = cursor.u16()?;
+    cursor.skip(if flagged { 4 } else { 0 })?;
+    let (ts, tid) = (cursor.u64()?, cursor.i64()?);
+    cursor.skip(4)?;
+    Some((cpu, ts, tid, cursor.u16()?))
+}
+
 /// An event of which only the head and the first parameter are looked at.
 #[derive(Clone, Copy, Debug)]
 pub struct Glance<'b> {

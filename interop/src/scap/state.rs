@@ -411,38 +411,46 @@ impl State {
             (Some(fd), Some(before)) => fd.name != before,
             _ => false,
         };
+        let slice = self.slice(raw.cpu, raw.ts, raw.code);
+        if let Some(thread) = self.threads.get_mut(&raw.tid).filter(|_| slice > 0) {
+            thread.exec_time = thread.exec_time.saturating_add(slice);
+        }
         Seen {
             has_thread,
             had_thread,
             file: at.file.filter(|_| is_about_fd(row)),
             renamed,
-            slice: self.slice(raw),
+            slice,
             used: at.used,
         }
     }
 
+    /// Whether the lists have been taken in.
+    pub fn is_settled(&self) -> bool {
+        self.ready && self.listed.is_empty()
+    }
+
+    /// An event of a thread that is not followed: of a switch, the CPU it is on goes on.
+    pub fn switched_elsewhere(&mut self, cpu: u16, ts: u64, code: u16) {
+        self.slice(cpu, ts, code);
+    }
+
     /// Time since the last switch on the same CPU, for a switch.
-    fn slice(&mut self, raw: &Raw<'_>) -> u64 {
-        if !matches!(raw.code, 146 | 152) || raw.cpu >= 8192 {
+    fn slice(&mut self, cpu: u16, ts: u64, code: u16) -> u64 {
+        if !matches!(code, 146 | 152) || cpu >= 8192 {
             return 0;
         }
-        let cpu = usize::from(raw.cpu);
+        let cpu = usize::from(cpu);
         if self.switched.len() <= cpu {
             self.switched.resize(cpu + 1, 0);
         }
         let Some(last) = self.switched.get_mut(cpu) else {
             return 0;
         };
-        let before = std::mem::replace(last, raw.ts);
-        let slice = if before == 0 {
-            0
-        } else {
-            raw.ts.saturating_sub(before)
-        };
-        if let Some(thread) = self.threads.get_mut(&raw.tid) {
-            thread.exec_time = thread.exec_time.saturating_add(slice);
+        match std::mem::replace(last, ts) {
+            0 => 0,
+            before => ts.saturating_sub(before),
         }
-        slice
     }
 
     /// Finds thread and descriptor of an event, and pairs entries with returns.

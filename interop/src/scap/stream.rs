@@ -6,13 +6,15 @@ use super::block::{Block, Blocks, Item, Kind, Lost};
 use super::convert::{Converter, parse};
 use super::input::Input;
 use super::rows::Rows;
+use super::scout::scout;
 use super::state::State;
 use super::types;
 use crate::Provenance;
 use crate::error::Error;
 use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
 use afterimage_model::{BootNs, Gap, Manifest, ProcId, Schema, Tables, TypeId};
-use std::io::{BufRead, Write};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
 
 /// What a capture came to.
@@ -28,6 +30,9 @@ pub struct Report {
 
 /// Stretches that may wait to be taken.
 const WAITING: usize = 2;
+
+/// Bytes of a file that are read at once.
+const STEP: usize = 256 << 10;
 
 /// Events of a stretch at the most: enough that handing it over costs nothing, few enough that it stays in the cache.
 const STRETCH: usize = 8192;
@@ -77,6 +82,11 @@ pub type Take<'t> = &'t mut dyn FnMut(&Stretch) -> Result<bool, Error>;
 pub struct Sieve<'s> {
     /// Whether somebody asks for what is kept of the thread with each event.
     pub kept: bool,
+    /// Nobody wants to end before the capture does: then it may be looked over first, to find out what has to be followed.
+    pub patient: bool,
+    /// Of these texts one is in what was recorded of the thread of each event that is wanted, or of those that it comes from: one
+    /// that was there, without bytes that do not print, and with paths joined. None when nothing is known to be.
+    pub words: &'s [Vec<u8>],
     /// By number of the event type: no event of it is wanted.
     pub idle: &'s [bool],
     /// Whether an event may be wanted, as far as that can be told without its arguments; asked of those that are not idle.
@@ -93,6 +103,11 @@ pub type May<'m> = dyn FnMut(&Row, &Tables, u64, u64) -> bool + Send + 'm;
 pub type Of<'o> = dyn FnMut(ProcId, &Tables, u64) -> bool + Send + 'o;
 
 impl Sieve<'_> {
+    /// Whether a look ahead may find that few events are wanted.
+    fn is_worth_a_look(&self) -> bool {
+        self.patient && (!self.words.is_empty() || self.idle.contains(&true))
+    }
+
     /// Whether no event of a type is wanted.
     pub fn is_idle(&self, ty: TypeId) -> bool {
         let idle = self.idle.get(usize::from(ty.0)).copied();
@@ -104,6 +119,8 @@ impl Sieve<'_> {
 pub struct Stream {
     blocks: Blocks,
     converter: Converter,
+    /// Where it can be read again from its start.
+    file: Option<File>,
     /// What was missing in front of the events.
     first: Vec<Lost>,
     /// What was read to find out when they begin.
@@ -161,6 +178,18 @@ impl Ahead {
 const AHEAD: (usize, usize) = (4096, 4 << 20);
 
 impl Stream {
+    /// As [`Stream::open`], of a regular file that is read from its start.
+    ///
+    /// # Errors
+    /// As of [`Stream::open`].
+    pub fn of_file(file: File, manifest: Manifest) -> Result<Stream, Error> {
+        let again = file.try_clone().ok();
+        let input = BufReader::with_capacity(STEP, file);
+        let stream = Stream::open(Box::new(input), manifest)?;
+        let file = again.filter(|_| stream.blocks.is_plain());
+        Ok(Stream { file, ..stream })
+    }
+
     /// Reads what stands in front of the events.
     ///
     /// # Errors
@@ -207,6 +236,7 @@ impl Stream {
             manifest: converter.manifest(start),
             blocks,
             converter,
+            file: None,
             first,
             ahead,
             start,
@@ -263,10 +293,17 @@ impl Stream {
         let Stream {
             mut blocks,
             mut converter,
+            file,
             first,
             ahead,
             ..
         } = self;
+        if let (Some(file), Some(sieve)) = (file, &sieve)
+            && sieve.is_worth_a_look()
+            && let Some(found) = scout(&file, sieve.idle, sieve.words).map_err(Error::Read)?
+        {
+            converter.looked_ahead(found);
+        }
         let (to, stretches) = sync_channel::<Stretch>(WAITING);
         let (back, empty) = channel();
         let mut output = Output {

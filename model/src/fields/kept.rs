@@ -144,6 +144,37 @@ impl Kept {
     }
 }
 
+/// Words that another recorder's readers put where nothing is known, or before a number.
+const SAID: &[&str] = &["UNKNOWN", "unknown", "NULL", "host", "family", "pid", "bpf"];
+
+/// Bytes of the ends of a socket.
+const ENDS: &[u8] = b"0123456789abcdef-";
+
+/// Bytes of a word at the least: what is shorter is everywhere.
+const WORD: usize = 3;
+
+/// The longest part of a text that must have been recorded as it is by another recorder when the value of a field holds the
+/// text: its values are made of what was recorded by joining paths and arguments and leaving out what does not print, and of
+/// some words and numbers. Recorded of the thread itself, that is, or of those that it has it from. `None` when there may be no
+/// such part.
+pub fn recorded<'t>(field: &Field, text: &'t [u8]) -> Option<&'t [u8]> {
+    let of_threads = field.name.starts_with("proc.") || field.name.starts_with("fd.");
+    if !of_threads || field.name == "fd.nameraw" || Kept::of(field).is_none() {
+        return None;
+    }
+    let is_of_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    let parts = text.split(|byte| !is_of_word(byte));
+    let certain = parts.filter(|part| {
+        let said = SAID.iter().map(|said| said.as_bytes());
+        part.len() >= WORD
+            && !part.iter().all(|byte| ENDS.contains(byte))
+            && said
+                .flat_map(|said| said.windows(part.len()))
+                .all(|said| said != *part)
+    });
+    certain.max_by_key(|part| part.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,6 +185,31 @@ mod tests {
         assert!(KEPT.windows(2).all(|pair| pair[0].0 < pair[1].0));
         for (name, _) in KEPT {
             assert!(by_name(name).is_some(), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_another_recorder_must_have_kept_is_the_longest_certain_part() {
+        for (name, text, part) in [
+            ("fd.name", "/etc/shadow", Some("shadow")),
+            ("fd.name", "/etc/x.y", Some("etc")),
+            ("fd.name", "10.0.0.7:443->10.0.0.8:80", None),
+            ("fd.name", "dead-beef", None),
+            ("fd.name", "<UNKNOWN>/ab", None),
+            ("fd.name", "UNKNOWNS", Some("UNKNOWNS")),
+            ("fd.name", "ab", None),
+            ("proc.name", "runc:[2:IN]", Some("runc")),
+            ("proc.cmdline", "sh -c 'sleep 10'", Some("sleep")),
+            ("proc.env", "A=host", None),
+            ("fd.nameraw", "passwd", None),
+            ("evt.arg", "passwd", None),
+            ("user.name", "nobody", None),
+            ("container.name", "nobody", None),
+            ("proc.pid", "12345", None),
+        ] {
+            let field = by_name(name).unwrap();
+            let found = recorded(field, text.as_bytes());
+            assert_eq!(found, part.map(str::as_bytes), "{name} {text}");
         }
     }
 

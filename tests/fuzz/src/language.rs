@@ -5,7 +5,7 @@ use afterimage_detect::{Selection, load, results_json};
 use afterimage_format::Reader;
 use afterimage_interop::{Provenance, open, scap};
 use afterimage_query::{Filter, Syntax, Template, complete};
-use std::io::Cursor;
+use std::io::{Cursor, Seek, Write};
 
 /// No text makes the parsers of filters and output formats panic, and what is printed is read back as the same.
 pub fn filter(text: &str) {
@@ -59,6 +59,7 @@ pub fn capture_of_sysdig(bytes: &[u8]) {
     // Plain bytes, or those behind the first ones of a section, so that blocks are reached at once.
     let begun = scap::SECTION_HEAD;
     for input in [bytes.to_vec(), [&begun[..], bytes].concat()] {
+        looked_over(&input);
         let made = scap::convert(
             Box::new(Cursor::new(input)),
             Vec::new(),
@@ -73,4 +74,48 @@ pub fn capture_of_sysdig(bytes: &[u8]) {
             }
         }
     }
+}
+
+/// What is looked over first is answered as if every event were followed.
+fn looked_over(bytes: &[u8]) {
+    let mut answers = [true, false].map(|patient| {
+        let mut file = tempfile::tempfile().expect("a temporary file");
+        file.write_all(bytes).expect("a file is written");
+        file.rewind().expect("a file begins");
+        let stream = scap::Stream::of_file(file, open::manifest()).ok()?;
+        let schema = stream.schema();
+        let filter =
+            Filter::parse("fd.name contains etc or proc.name in (bash, cat)").expect("a filter");
+        let idle = vec![false; schema.types.len()];
+        let words = filter.words().unwrap_or_default();
+        let sieve = scap::Sieve {
+            kept: true,
+            patient,
+            words: &words,
+            idle: &idle,
+            may: &mut |_, _, _, _| true,
+            of: &mut |_, _, _| true,
+        };
+        let mut found = Vec::new();
+        let ended = stream.sift(sieve, &mut |stretch| {
+            let said = |proc| stretch.tables.proc(proc).map(|row| row.comm.clone());
+            for (at, number) in stretch.numbers.iter().enumerate() {
+                let Some(row) = stretch.batch.row(at) else {
+                    continue;
+                };
+                let file = row.file.and_then(|file| stretch.tables.file(file));
+                let name = file.map(|file| file.path.clone()).unwrap_or_default();
+                let comm = said(row.proc).unwrap_or_default();
+                let wanted = [&b"bash"[..], b"cat"].contains(&comm.as_slice());
+                if wanted || name.windows(3).any(|part| part == b"etc") {
+                    found.push((*number, comm, name));
+                }
+            }
+            Ok(true)
+        });
+        let ended = ended.ok()??;
+        Some((found, ended.events(), ended.report()))
+    });
+    let [ahead, all] = &mut answers;
+    assert_eq!(ahead, all);
 }

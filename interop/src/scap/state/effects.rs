@@ -129,6 +129,59 @@ pub(in crate::scap) fn tells_of_a_container(code: u16) -> bool {
     matches!(effect(code), ContainerPlain | Container)
 }
 
+/// What events of a code say of threads beside their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::scap) enum Touch {
+    /// Nothing.
+    Nothing,
+    /// A thread begins.
+    Thread,
+    /// Another program is executed, in a process that may be another.
+    Program,
+    /// A session begins.
+    Session,
+    /// A thread ends.
+    End,
+    /// Something of another thread changes.
+    Other,
+}
+
+/// What events of a code say of threads beside their own.
+pub(in crate::scap) fn touch(code: u16) -> Touch {
+    match effect(code) {
+        Cloned => Touch::Thread,
+        Executed => Touch::Program,
+        Session => Touch::Session,
+        Ended => Touch::End,
+        LimitedOther => Touch::Other,
+        // The entry is needed when the call returns.
+        _ if effect(code + 1) == LimitedOther => Touch::Other,
+        _ => Touch::Nothing,
+    }
+}
+
+/// Whether events of a code change what is known of every thread, whoever they are of.
+pub(in crate::scap) fn is_for_all(code: u16) -> bool {
+    let told = matches!(effect(code), AccountAdded | AccountRemoved | Async);
+    told || tells_of_a_container(code)
+}
+
+/// Whether a path that an event of a code holds may be joined to another.
+pub(in crate::scap) fn is_joined(code: u16) -> bool {
+    let opens = |code| matches!(effect(code), Opened | OpenedByHandle);
+    let moves = matches!(effect(code), Directory | Root);
+    moves || opens(code) || opens(code + 1) || effect(code + 1) == Executed
+}
+
+/// Whether what is opened, or the other end, is called by what an event of a code holds without the bytes that do not print.
+pub(in crate::scap) fn is_squeezed(code: u16) -> bool {
+    let socket = matches!(
+        effect(code),
+        Bound | Connecting | Connected | Accepted | KeepDatagram
+    );
+    socket || matches!(code, 3 | 31 | 35 | 48 | 49 | 53 | 59)
+}
+
 /// Whether threads begin with events of a code.
 pub(super) fn is_clone_return(code: u16) -> bool {
     effect(code) == Cloned
