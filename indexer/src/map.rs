@@ -5,7 +5,7 @@ use crate::made::{self, Asked, Columns, instant, number, row, text};
 use crate::rows::Rows;
 use crate::session::Session;
 use crate::speak;
-use crate::talks::{BEGINNING, End, Kind, Talk, collect};
+use crate::talks::{BEGINNING, End, Kind, Talk, collect, or_unknown};
 use afterimage_model::Safe;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -50,10 +50,10 @@ fn lines(session: &Session, asked: &Asked<'_>) -> (BTreeMap<Line, Sum>, bool) {
     let between = |talk: &&Talk| matches!(talk.kind, Kind::Inet(_) | Kind::Unix);
     for talk in talks.iter().filter(between) {
         let line = Line {
-            client: place(&talk.ends[0]),
+            client: or_unknown(place(&talk.ends[0])),
             server: match talk.path_of_server() {
                 Some(path) => path.to_vec(),
-                None => place(&talk.ends[1]),
+                None => or_unknown(place(&talk.ends[1])),
             },
             kind: talk.kind,
             port: talk.ends[1].address.map_or(0, |address| address.port()),

@@ -91,8 +91,9 @@ impl State {
                 let Some(view) = find_view(tile.view) else {
                     return;
                 };
-                // Views that are put together from many events would see only a part of each.
+                // Views that are put together from many events would see only a part of each; requests and answers find each other.
                 let filter = match view.shape {
+                    Shape::Made(Made::Http) => tile.filter,
                     Shape::Made(_) => "",
                     _ => tile.filter,
                 };
@@ -169,6 +170,9 @@ impl State {
             return self.say("the rows are still to come", true);
         }
         let Some(row) = table.selected() else { return };
+        if row.first_num == 0 && self.step().view.shape == Shape::Made(Made::Story) {
+            return self.say("nothing was recorded of it", true);
+        }
         // One row of a list is one event: there is nothing to narrow further, only a place to stand.
         let single = self.step().view.shape == Shape::List
             || row.filter == format!("evt.num={}", row.first_num);

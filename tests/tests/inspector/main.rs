@@ -3,10 +3,12 @@
 
 mod choices;
 mod courses;
+mod lives;
 mod questions;
 mod states;
 mod story;
 mod terminal;
+mod walked;
 
 use afterimage_indexer::{Progress, Session, TimeStyle, cell_text};
 use afterimage_inspect_tui::action::{Action, keys_markdown};

@@ -1,0 +1,45 @@
+//! What somebody meets who walks through the samples: tiles that lead to what they count, steps that lead nowhere.
+
+use crate::options;
+use afterimage_indexer::Session;
+use afterimage_inspect_tui::Options;
+use afterimage_inspect_tui::play::Player;
+use std::path::Path;
+
+/// A sample, opened.
+fn sample(name: &str, width: u16, height: u16) -> Player {
+    let file = format!("{name}.aft");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1");
+    let session = Session::open(&folder.join(&file)).expect("the sample opens");
+    let options = Options {
+        name: file,
+        ..options()
+    };
+    Player::new(session, options, width, height).expect("the inspector opens")
+}
+
+#[test]
+fn answers_that_blame_the_client_lead_to_their_requests() {
+    // The tile stands a few steps from the first; it is found by what is said of it.
+    let mut player = sample("quiet-web", 140, 40);
+    for _ in 0..90 {
+        if player.screen().contains("HTTP answers 4xx: ") {
+            break;
+        }
+        player.press("<Down>");
+    }
+    let screen = player.press("<Enter>").screen();
+    assert!(screen.contains("1 of 1 row"), "{screen}");
+    assert!(screen.contains("404"), "{screen}");
+    assert!(screen.contains("GET"), "the request is beside it\n{screen}");
+}
+
+#[test]
+fn a_step_of_a_story_that_was_not_recorded_says_so() {
+    let mut player = sample("break-in", 120, 36);
+    let screen = player
+        .press("7/fd.name=/etc/shadow<Enter>b<Home><Enter>")
+        .screen();
+    assert!(screen.contains("nothing was recorded of it"), "{screen}");
+    assert!(screen.contains("was there before"), "it stays\n{screen}");
+}
