@@ -75,6 +75,9 @@ pub const NARROW: u16 = 70;
 /// for what is selected is always there.
 pub const SELECTS: u16 = 120;
 
+/// Columns of a terminal on which the fraction of an instant gives way to what stays.
+const CUTS: u16 = 100;
+
 /// Whether a column's cells stand to the right.
 pub fn is_number(column: &Column) -> bool {
     let counted = !matches!(
@@ -119,7 +122,7 @@ pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16
             wish: cells,
             elastic: false,
             least,
-            short: if total < NARROW { least } else { cells },
+            short: if total < CUTS { least } else { cells },
             kept: None,
         };
     }

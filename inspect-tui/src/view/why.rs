@@ -101,10 +101,12 @@ pub fn empty(state: &State) -> String {
             key(Action::ClearFilter)
         ));
     } else if state.which().filter.is_some() {
-        narrowed.push(format!(
-            "nothing of this in what was opened ({} leads back)",
-            key(Action::Back)
-        ));
+        let says = match unrecorded(state) {
+            NOTHING => "nothing of this".to_owned(),
+            says => format!("{says},"),
+        };
+        let back = key(Action::Back);
+        narrowed.push(format!("{says} in what was opened ({back} leads back)"));
     }
     let nothing = if narrowed.is_empty() { "nothing " } else { "" };
     let whole = key(Action::WholeSpan);
@@ -118,7 +120,25 @@ pub fn empty(state: &State) -> String {
     if !narrowed.is_empty() {
         return narrowed.join(" ");
     }
-    let says = match (step.view.shape, step.view.id) {
+    let says = unrecorded(state);
+    if step.view.id == "listening" {
+        return format!("{says}; the view netstat shows what listened all the time");
+    }
+    let recorded = fit::plain(&state.facts.manifest.filter);
+    match (recorded.as_str(), step.view.filter) {
+        ("", "") => says.into(),
+        ("", own) => format!("{says}{NO_MATCH}{own}"),
+        (kept, _) => format!("{says}; the recorder kept only {kept}"),
+    }
+}
+
+/// Said of views that have no words of their own.
+const NOTHING: &str = "nothing of this was recorded";
+
+/// What of a view's events was not recorded.
+fn unrecorded(state: &State) -> &'static str {
+    let view = state.step().view;
+    match (view.shape, view.id) {
         (Shape::Made(Made::Alerts), _) => "none of the rules fired",
         (Shape::Made(Made::Findings), _) => "nothing was found about how containers were run",
         (Shape::Made(Made::Lives), _) => {
@@ -132,9 +152,7 @@ pub fn empty(state: &State) -> String {
         }
         (Shape::Made(Made::Http | Made::HttpTop), _) => "no request of HTTP/1 was recorded",
         (Shape::Made(Made::Sessions), _) => NO_TERMINAL,
-        (_, "listening") => {
-            return "nothing was bound, began to listen or ceased to; the view netstat shows what listened all the time".into();
-        }
+        (_, "listening") => "nothing was bound, began to listen or ceased to",
         (_, "latency" | "slow_files" | "slow_sockets" | "slow_calls") => {
             "no such call is known to have waited so long"
         }
@@ -170,12 +188,6 @@ pub fn empty(state: &State) -> String {
         (_, "io_by_type" | "echo") => "no reading or writing was recorded",
         (_, "signals") => "no signal was seen to reach a process",
         (_, "deletions") => "nothing was removed",
-        _ => "nothing of this was recorded",
-    };
-    let recorded = fit::plain(&state.facts.manifest.filter);
-    match (recorded.as_str(), step.view.filter) {
-        ("", "") => says.into(),
-        ("", own) => format!("{says}{NO_MATCH}{own}"),
-        (kept, _) => format!("{says}; the recorder kept only {kept}"),
+        _ => NOTHING,
     }
 }

@@ -57,7 +57,7 @@ pub(super) const BASIC: &[View] = views! {
         "SHA-256" "proc.exe_hash.sha256" 64 Last Plain "Hash of the program last executed, where it was recorded.";
     } "Every process under its parent.";
 
-    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block)" => Some("events"), "fd.type in (file, directory, symlink, memfd, char, block) and container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
+    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block)" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
         "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object; empty where it is not known.";
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";

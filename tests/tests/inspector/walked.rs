@@ -43,3 +43,46 @@ fn a_step_of_a_story_that_was_not_recorded_says_so() {
     assert!(screen.contains("nothing was recorded of it"), "{screen}");
     assert!(screen.contains("was there before"), "it stays\n{screen}");
 }
+
+#[test]
+fn a_name_that_is_only_proposed_gives_way_to_what_is_typed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("map.svg");
+    let mut player = sample("break-in", 160, 30);
+    let keys = format!("Wx{}<Enter>", path.display());
+    let screen = player.press(&keys).screen();
+    assert!(
+        screen.contains(&format!("wrote {}", path.display())),
+        "{screen}"
+    );
+    let drawing = std::fs::read_to_string(&path).expect("the drawing");
+    assert!(drawing.starts_with("<svg"), "{drawing}");
+    let again = player.press(&keys).screen();
+    assert!(again.contains("there is such a file"), "{again}");
+    // What stands there can still be changed at its end.
+    let screen = player
+        .press("x<Backspace><Backspace><Backspace>json")
+        .screen();
+    assert!(screen.contains(": map.json"), "{screen}");
+}
+
+#[test]
+fn tiles_are_exported_as_rows_are() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tiles.csv");
+    let screen = sample("break-in", 160, 30)
+        .press(&format!("x{}<Enter>", path.display()))
+        .screen();
+    assert!(screen.contains("wrote 82 rows to "), "{screen}");
+    let written = std::fs::read_to_string(&path).expect("the tiles");
+    assert!(written.contains("Commands run,30,"), "{written}");
+}
+
+#[test]
+fn a_view_that_is_opened_from_a_row_says_what_it_misses_there() {
+    let screen = sample("break-in", 120, 30).press("4<F12>").screen();
+    assert!(
+        screen.contains("no such call is known to have waited so long, in what was opened"),
+        "{screen}"
+    );
+}
