@@ -69,7 +69,7 @@ fn told_by(runtime: &[u8], what: &str, socket: &Option<Vec<u8>>) -> Option<Vec<u
 
 fn number(ctx: &Ctx<'_>, name: &str) -> Option<i64> {
     match ctx.arg(name)? {
-        Value::Num(n) => Some(*n as i64),
+        Value::Num(n) => Some(*n),
         Value::Absent | Value::Bytes(_) => None,
     }
 }
