@@ -49,7 +49,7 @@ fn asked_for(session: &Session, asked: &Asked<'_>) -> (Vec<Talk>, Vec<Exchange>,
         .iter()
         .filter_map(|at| talks.get(*at))
         .take(MOST_WIDENED)
-        .map(|talk| format!("({})", talk.filter()))
+        .map(|talk| format!("({})", talk.filter_of_both()))
         .collect();
     if filters.is_empty() {
         return (talks, found, complete);

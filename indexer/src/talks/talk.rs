@@ -212,6 +212,20 @@ impl Talk {
         self.pieces.sort_by_key(|piece| piece.num);
     }
 
+    /// The filter that selects its events and those of an end that was not met yet, where both addresses are known.
+    pub fn filter_of_both(&self) -> String {
+        match (self.kind, self.ends.each_ref().map(|end| end.address)) {
+            (Kind::Inet(_), [Some(a), Some(b)]) => {
+                format!(
+                    "fd.type in (ipv4, ipv6) and ({} or {})",
+                    way(a, b),
+                    way(b, a)
+                )
+            }
+            _ => self.filter(),
+        }
+    }
+
     /// The filter that selects its events.
     pub fn filter(&self) -> String {
         let inodes: Vec<String> = self

@@ -54,13 +54,16 @@ impl State {
         let body = Body::Table(Table::default());
         let told = self.step().view.shape == Shape::Made(Made::Story);
         let caused = self.under() == Under::Caused && self.pane == Pane::Arguments;
+        // What was said around a request is whole, also where only answers of a kind are looked for.
+        let whole = self.step().view.shape == Shape::Made(Made::Http)
+            && matches!(view.shape, Shape::Made(Made::Lines | Made::Bytes));
         self.trail.push(Step {
             view,
             from,
             narrowing,
             filter: None,
             filter_text: String::new(),
-            fresh: told || caused,
+            fresh: told || caused || whole,
             body,
         });
         self.pane = Pane::Body;

@@ -32,6 +32,10 @@ fn answers_that_blame_the_client_lead_to_their_requests() {
     assert!(screen.contains("1 of 1 row"), "{screen}");
     assert!(screen.contains("404"), "{screen}");
     assert!(screen.contains("GET"), "the request is beside it\n{screen}");
+    assert!(screen.contains("wget[7300]"), "and who asked\n{screen}");
+    let screen = player.press("<Enter>").screen();
+    assert!(screen.contains("GET /nothing-here.html"), "{screen}");
+    assert!(screen.contains("404 Not Found"), "{screen}");
 }
 
 #[test]
