@@ -132,7 +132,7 @@ fn told(container: &Container, out: &mut Vec<Turn>) {
     add(container.started_ns, "started", command);
     let why = match (container.oom_killed, container.exit_code) {
         (Some(true), _) => "the kernel killed it for lack of memory".to_owned(),
-        (_, Some(code)) => format!("its program {}", render::exit_text(code.into())),
+        (_, Some(code)) => format!("its program {}", render::exit_text(code)),
         (_, None) => "why is not known".to_owned(),
     };
     add(container.finished_ns, "ended", why);
