@@ -2,7 +2,7 @@
 
 use afterimage_model::time::Civil;
 use afterimage_model::{FieldValue, Safe};
-use afterimage_query::{Column, Unit};
+use afterimage_query::{Aggregate, Column, Unit};
 use std::cmp::Ordering;
 
 /// A cell of a row: what is shown, and what it is sorted by.
@@ -150,6 +150,10 @@ impl TimeStyle {
 pub fn cell_text(cell: &Cell, column: &Column, style: &TimeStyle) -> String {
     match (cell, column.unit) {
         (Cell::Missing, Unit::Processor) => "?".to_owned(),
+        // A row that stands for all files without one.
+        (Cell::Missing, _) if column.field == "fd.name" && column.aggregate == Aggregate::Key => {
+            "(path not known)".to_owned()
+        }
         (Cell::Missing, _) => String::new(),
         (Cell::Text(text), _) => Safe::new(text).to_string(),
         (Cell::Secret(text), _) => format!("(hidden, {} bytes)", text.len()),

@@ -60,12 +60,32 @@ const MIGHTY: &[&str] = &[
 ];
 
 fn mount_of(container: &Container, wanted: impl Fn(&str, &str) -> bool) -> Found {
-    let mount = container.mounts.iter().find(|mount| {
-        let mut parts = mount.split(':');
-        let source = parts.next().unwrap_or_default();
-        wanted(source, mount)
-    })?;
-    Some((mount.clone().into_bytes(), 0))
+    let is_wanted = |mount: &&String| wanted(mount.split(':').next().unwrap_or_default(), mount);
+    let all: Vec<String> = container
+        .mounts
+        .iter()
+        .filter(is_wanted)
+        .map(|mount| in_words(mount))
+        .collect();
+    (!all.is_empty()).then(|| (all.join("; ").into_bytes(), 0))
+}
+
+/// A mount in words; as it was told where that is not in the five parts of sysdig's source:destination:mode:writable:propagation.
+fn in_words(mount: &str) -> String {
+    let parts: Vec<&str> = mount.split(':').collect();
+    let [source, destination, _, writable, spreads] = parts[..] else {
+        return mount.to_owned();
+    };
+    let writable = match writable {
+        "true" => "writable",
+        "false" => "read-only",
+        _ => return mount.to_owned(),
+    };
+    let shared = match spreads {
+        "shared" | "rshared" => ", shared",
+        _ => "",
+    };
+    format!("the host's {source} at {destination}, {writable}{shared}")
 }
 
 /// Every kind of finding.

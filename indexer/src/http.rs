@@ -6,10 +6,11 @@ use crate::rows::Rows;
 use crate::session::Session;
 use crate::speak;
 use crate::talks::{Talk, WHOLE, collect};
-use afterimage_query::print_value;
-use std::collections::{BTreeMap, VecDeque};
+use afterimage_query::{Filter, print_value};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 /// A request and what came of it.
+#[derive(Clone)]
 struct Exchange {
     time: u64,
     num: u64,
@@ -19,9 +20,71 @@ struct Exchange {
     took: Option<u64>,
     bytes: u64,
     talk: usize,
+    /// Event of the answer.
+    answer: Option<u64>,
 }
 
-/// Requests in the order they were made. Answers come in the order of requests (RFC 9112, 9.3.2).
+impl Exchange {
+    /// Whether only its answer is among what was looked at.
+    fn is_answer(&self) -> bool {
+        self.method.is_empty()
+    }
+}
+
+/// Talks of which the rest is looked for at the most where a filter leaves only a part of them.
+const MOST_WIDENED: usize = 64;
+
+/// The requests of all talks that match, and whether all of the capture was looked at. Where a filter leaves only what was asked or
+/// only what was answered, the other is looked for beside it.
+fn asked_for(session: &Session, asked: &Asked<'_>) -> (Vec<Talk>, Vec<Exchange>, bool) {
+    let (mut talks, mut complete) = collect(session, asked, WHOLE);
+    let mut found = exchanges(&talks);
+    let is_part = |one: &Exchange| one.is_answer() || one.status.is_none();
+    let parts: BTreeSet<usize> = found
+        .iter()
+        .filter(|one| asked.filter.is_some() && is_part(one))
+        .map(|one| one.talk)
+        .collect();
+    let filters: Vec<String> = parts
+        .iter()
+        .filter_map(|at| talks.get(*at))
+        .take(MOST_WIDENED)
+        .map(|talk| format!("({})", talk.filter_of_both()))
+        .collect();
+    if filters.is_empty() {
+        return (talks, found, complete);
+    }
+    let Ok(filter) = Filter::parse(&filters.join(" or ")) else {
+        return (talks, found, complete);
+    };
+    let wider = Asked {
+        filter: Some(&filter),
+        ..*asked
+    };
+    let (whole, all) = collect(session, &wider, WHOLE);
+    complete &= all;
+    let first = talks.len();
+    talks.extend(whole);
+    let whole = exchanges(talks.get(first..).unwrap_or_default());
+    for part in found.iter_mut().filter(|one| is_part(one)) {
+        // What one end sent at one instant the other received a little later.
+        let same = |one: &&Exchange| match part.is_answer() {
+            true => one.answer == part.answer,
+            false => one.method == part.method && one.url == part.url && one.time <= part.time,
+        };
+        let Some(other) = whole.iter().rev().find(same) else {
+            continue;
+        };
+        *part = Exchange {
+            talk: other.talk + first,
+            ..other.clone()
+        };
+    }
+    found.sort_by_key(|exchange| exchange.num);
+    (talks, found, complete)
+}
+
+/// Requests in the order they were made, and answers whose request is not among what was said. Answers come in the order of requests (RFC 9112, 9.3.2).
 fn exchanges(talks: &[Talk]) -> Vec<Exchange> {
     let mut out: Vec<Exchange> = Vec::new();
     for (talk_at, talk) in talks.iter().enumerate() {
@@ -40,16 +103,32 @@ fn exchanges(talks: &[Talk]) -> Vec<Exchange> {
                     took: None,
                     bytes: 0,
                     talk: talk_at,
+                    answer: None,
                 });
             } else if let Some(status) = speak::status(&piece.bytes) {
                 answering = match status {
                     // An interim answer: the real one follows.
                     100..=199 => None,
-                    _ => open.pop_front(),
+                    _ => open.pop_front().or_else(|| {
+                        out.push(Exchange {
+                            time: piece.time,
+                            num: piece.num,
+                            method: Vec::new(),
+                            url: Vec::new(),
+                            status: None,
+                            took: None,
+                            bytes: 0,
+                            talk: talk_at,
+                            answer: None,
+                        });
+                        out.len().checked_sub(1)
+                    }),
                 };
                 if let Some(exchange) = answering.and_then(|at| out.get_mut(at)) {
                     exchange.status = Some(status);
-                    exchange.took = Some(piece.time.saturating_sub(exchange.time));
+                    exchange.answer = Some(piece.num);
+                    exchange.took =
+                        (!exchange.is_answer()).then(|| piece.time.saturating_sub(exchange.time));
                     exchange.bytes = piece.len;
                 }
             } else if piece.from == 1
@@ -65,10 +144,10 @@ fn exchanges(talks: &[Talk]) -> Vec<Exchange> {
 
 /// The rows of `http`.
 pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
-    let (talks, complete) = collect(session, asked, WHOLE);
+    let (talks, exchanges, complete) = asked_for(session, asked);
     let columns = Columns::of(asked.view);
     let mut matched = 0;
-    let rows = exchanges(&talks).into_iter().filter_map(|exchange| {
+    let rows = exchanges.into_iter().filter_map(|exchange| {
         let talk = talks.get(exchange.talk)?;
         matched += 1;
         let cells = columns.cells(None, |name| match name {
@@ -100,12 +179,12 @@ pub(crate) fn top(session: &Session, asked: &Asked<'_>) -> Rows {
         first_num: u64,
         filter: String,
     }
-    let (talks, complete) = collect(session, asked, WHOLE);
+    let (talks, exchanges, complete) = asked_for(session, asked);
     let columns = Columns::of(asked.view);
     /// Method, status, path.
     type Key = (Vec<u8>, Option<u16>, Vec<u8>);
     let mut sums: BTreeMap<Key, Sum> = BTreeMap::new();
-    for exchange in exchanges(&talks) {
+    for exchange in exchanges {
         let Some(talk) = talks.get(exchange.talk) else {
             continue;
         };

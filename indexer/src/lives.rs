@@ -4,8 +4,11 @@ use crate::cell::Cell;
 use crate::made::{self, Asked, Columns, number, of_container, one, row, text};
 use crate::rows::{Row, Rows};
 use crate::session::{Session, Visitor};
-use afterimage_model::{Container, ContainerId, Ctx, Value, render};
+use afterimage_model::{Container, ContainerId, Ctx, render};
 use std::collections::HashSet;
+
+/// How far the instant that a runtime keeps of a turn is from that at which it told of it, at the most, ns.
+const SAME_NS: u64 = 10_000_000_000;
 
 /// A turn in the life of a container.
 struct Turn {
@@ -47,10 +50,8 @@ struct Collector<'s> {
 
 impl Visitor for Collector<'_> {
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        let Some((ty, process)) = ctx.ty().zip(ctx.proc()) else {
-            return true;
-        };
-        let Some(container) = process.container else {
+        // What a runtime told has a container and no process.
+        let Some((ty, container)) = ctx.ty().zip(ctx.container().map(|one| one.id)) else {
             return true;
         };
         let at = self.session.manifest().wall_ns(ctx.event.time.0);
@@ -66,17 +67,11 @@ impl Visitor for Collector<'_> {
             }
         };
         if let Some((_, turn)) = TURNS.iter().find(|row| row.0 == ty.name) {
-            let group = ctx
-                .arg("cgroup")
-                .filter(|_| ctx.ty().is_some_and(|ty| !ty.is_syscall));
-            let what = match group {
-                Some(Value::Bytes(path)) if turn.starts_with("group") => {
-                    [b"its control group: ", &path.bytes[..]].concat()
-                }
-                _ => render::args_text(ctx),
-            };
-            add(*turn, what);
-        } else if matches!(ty.name.as_str(), "execve" | "execveat") && ctx.event.errno().is_none() {
+            add(*turn, render::told_text(ctx));
+        } else if let Some(process) = ctx.proc()
+            && matches!(ty.name.as_str(), "execve" | "execveat")
+            && ctx.event.errno().is_none()
+        {
             // A program whose parent is outside is the container's first, or somebody has entered.
             let parent = process.parent.and_then(|id| ctx.tables.proc(id));
             let outside = parent.is_none_or(|parent| parent.container != process.container);
@@ -100,14 +95,27 @@ impl Visitor for Collector<'_> {
 /// What the row of a container says of its life.
 fn told(container: &Container, out: &mut Vec<Turn>) {
     let mut add = |at: i64, turn, what: String| {
-        if at != 0 {
-            out.push(Turn {
+        // An event that tells the same leads to the evidence; the row often knows more than that.
+        let same = |one: &&mut Turn| {
+            one.num > 0
+                && one.container == container.id
+                && one.turn == turn
+                && one.at.abs_diff(at) < SAME_NS
+        };
+        match out
+            .iter_mut()
+            .filter(same)
+            .min_by_key(|one| one.at.abs_diff(at))
+        {
+            _ if at == 0 => {}
+            Some(event) => event.what = what.into_bytes(),
+            None => out.push(Turn {
                 at,
                 num: 0,
                 container: container.id,
                 turn,
-                what: what.into_bytes(),
-            });
+                what: format!("{what}, as its runtime says").into_bytes(),
+            }),
         }
     };
     let digest = match (container.image_digest.as_str(), container.image_id.as_str()) {
@@ -118,28 +126,16 @@ fn told(container: &Container, out: &mut Vec<Turn>) {
     add(
         container.created_ns,
         "made",
-        format!("from {}{digest}, as its runtime says", container.image),
+        format!("from {}{digest}", container.image),
     );
     let command = container.command.join(" ");
-    add(
-        container.started_ns,
-        "started",
-        format!("{command}, as its runtime says"),
-    );
+    add(container.started_ns, "started", command);
     let why = match (container.oom_killed, container.exit_code) {
         (Some(true), _) => "the kernel killed it for lack of memory".to_owned(),
-        (_, Some(0)) => "its program ended with 0".to_owned(),
-        (_, Some(code @ 129..=192)) => {
-            format!("its program ended with {code}: signal {}", code - 128)
-        }
-        (_, Some(code)) => format!("its program ended with {code}"),
+        (_, Some(code)) => format!("its program {}", render::exit_text(code)),
         (_, None) => "why is not known".to_owned(),
     };
-    add(
-        container.finished_ns,
-        "ended",
-        format!("{why}, as its runtime says"),
-    );
+    add(container.finished_ns, "ended", why);
 }
 
 /// What a container is called.

@@ -5,7 +5,7 @@ use crate::made::{self, Asked, Columns, instant, number, row, text};
 use crate::rows::Rows;
 use crate::session::Session;
 use crate::speak;
-use crate::talks::{BEGINNING, End, Kind, Talk, collect};
+use crate::talks::{BEGINNING, End, Kind, Talk, collect, or_unknown};
 use afterimage_model::Safe;
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -50,10 +50,10 @@ fn lines(session: &Session, asked: &Asked<'_>) -> (BTreeMap<Line, Sum>, bool) {
     let between = |talk: &&Talk| matches!(talk.kind, Kind::Inet(_) | Kind::Unix);
     for talk in talks.iter().filter(between) {
         let line = Line {
-            client: place(&talk.ends[0]),
+            client: or_unknown(place(&talk.ends[0])),
             server: match talk.path_of_server() {
                 Some(path) => path.to_vec(),
-                None => place(&talk.ends[1]),
+                None => or_unknown(place(&talk.ends[1])),
             },
             kind: talk.kind,
             port: talk.ends[1].address.map_or(0, |address| address.port()),
@@ -125,8 +125,13 @@ fn label(line: &Line, sum: &Sum) -> String {
     } else {
         format!(" {}", sum.speaks)
     };
+    let errors = match sum.errors {
+        0 => String::new(),
+        1 => ", 1 error".to_owned(),
+        many => format!(", {many} errors"),
+    };
     format!(
-        "{}{port}{speaks}, {} out, {} back",
+        "{}{port}{speaks}, {} out, {} back{errors}",
         line.kind.name(),
         crate::cell::bytes_text(i128::from(sum.sent)),
         crate::cell::bytes_text(i128::from(sum.received)),
@@ -154,59 +159,194 @@ pub(crate) fn dot(session: &Session, asked: &Asked<'_>) -> String {
     out + "}\n"
 }
 
-/// The map as a drawing: clients at the left, servers at the right, a line for each pair.
+/// A box of the drawing: a program, with a slot for each line that begins or ends there.
+struct Frame<'m> {
+    name: &'m [u8],
+    /// Its lines, by their place among all.
+    lines: Vec<usize>,
+    top: usize,
+}
+
+impl Frame<'_> {
+    /// Height of a slot.
+    const SLOT: usize = 22;
+    /// What is above and below the slots.
+    const EDGE: usize = 6;
+
+    fn height(&self) -> usize {
+        self.lines.len() * Frame::SLOT + 2 * Frame::EDGE
+    }
+
+    /// The middle of the slot of a line.
+    fn slot(&self, line: usize) -> usize {
+        let at = self.lines.iter().position(|one| *one == line).unwrap_or(0);
+        self.top + Frame::EDGE + at * Frame::SLOT + Frame::SLOT / 2
+    }
+}
+
+/// The boxes of one side from top to bottom, those first whose lines come first.
+fn boxes<'m>(names: impl Iterator<Item = (usize, &'m [u8])>) -> Vec<Frame<'m>> {
+    /// Space between two boxes.
+    const SPACE: usize = 14;
+    let mut out: Vec<Frame<'m>> = Vec::new();
+    for (line, name) in names {
+        match out.iter_mut().find(|one| one.name == name) {
+            Some(one) => one.lines.push(line),
+            None => out.push(Frame {
+                name,
+                lines: vec![line],
+                top: 0,
+            }),
+        }
+    }
+    let mut top = 10;
+    for one in &mut out {
+        one.top = top;
+        top += one.height() + SPACE;
+    }
+    out
+}
+
+/// The map as a drawing: clients at the left, servers at the right, an arrow for each pair with what went over it.
 pub(crate) fn svg(session: &Session, asked: &Asked<'_>) -> String {
-    /// Height of a box with the space below it.
-    const STEP: usize = 44;
+    drawing(&lines(session, asked).0)
+}
+
+fn drawing(lines: &BTreeMap<Line, Sum>) -> String {
+    /// Width of a box, and the edges of those at the right and of the whole.
+    const WIDE: usize = 340;
+    const RIGHT: usize = 850;
+    const WHOLE: usize = RIGHT + WIDE + 10;
+    /// Up to where a line goes straight on, below what is written on it.
+    const BEND: usize = 660;
+    /// Characters that a box has room for.
+    const ROOM: usize = 46;
     let escaped = |text: &str| {
         text.replace('&', "&amp;")
             .replace('<', "&lt;")
             .replace('>', "&gt;")
             .replace('"', "&quot;")
     };
-    let (lines, _) = lines(session, asked);
-    let mut clients: Vec<&[u8]> = lines.keys().map(|line| &line.client[..]).collect();
-    let mut servers: Vec<&[u8]> = lines.keys().map(|line| &line.server[..]).collect();
-    for side in [&mut clients, &mut servers] {
-        side.sort_unstable();
-        side.dedup();
-    }
-    let height = clients.len().max(servers.len()).max(1) * STEP + 20;
+    let clients = boxes(lines.keys().map(|line| &line.client[..]).enumerate());
+    // Servers stand in the order of those who called them, so that few lines cross.
+    let called: Vec<usize> = clients.iter().flat_map(|one| one.lines.clone()).collect();
+    let all: Vec<(&Line, &Sum)> = lines.iter().collect();
+    let server = |at: &usize| Some((*at, &all.get(*at)?.0.server[..]));
+    let servers = boxes(called.iter().filter_map(server));
+    let end = |side: &[Frame<'_>]| side.last().map_or(0, |last| last.top + last.height());
+    let height = end(&clients).max(end(&servers)) + 40;
     let mut out = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"1000\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
-         <rect width=\"1000\" height=\"{height}\" fill=\"white\"/>\n"
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WHOLE}\" height=\"{height}\" font-family=\"sans-serif\" font-size=\"12\">\n\
+         <rect width=\"{WHOLE}\" height=\"{height}\" fill=\"white\"/>\n"
     );
-    let middle = |side: &[&[u8]], name: &[u8]| {
-        side.iter().position(|one| *one == name).unwrap_or(0) * STEP + 25
+    let slot = |side: &[Frame<'_>], line: usize| {
+        let found = side.iter().find(|one| one.lines.contains(&line));
+        found.map_or(0, |one| one.slot(line))
     };
-    for (line, sum) in &lines {
-        let (y1, y2) = (
-            middle(&clients, &line.client),
-            middle(&servers, &line.server),
-        );
+    for (at, (line, sum)) in all.iter().enumerate() {
+        let (y1, y2) = (slot(&clients, at), slot(&servers, at));
         let colour = if sum.errors > 0 { "#b00020" } else { "#555555" };
         let _ = writeln!(
             out,
-            "<line x1=\"270\" y1=\"{y1}\" x2=\"730\" y2=\"{y2}\" stroke=\"{colour}\"/>\
-             <text x=\"500\" y=\"{}\" text-anchor=\"middle\" font-size=\"10\">{}</text>",
-            (y1 + y2) / 2 - 3,
-            escaped(&label(line, sum))
+            "<path d=\"M{from} {y1} H{BEND} L{to} {y2}\" fill=\"none\" stroke=\"{colour}\"/>\
+             <path d=\"M{to} {above} L{RIGHT} {y2} L{to} {below} Z\" fill=\"{colour}\"/>\
+             <text x=\"{text}\" y=\"{over}\" font-size=\"11\">{label}</text>",
+            from = WIDE + 10,
+            to = RIGHT - 8,
+            above = y2.saturating_sub(4),
+            below = y2 + 4,
+            text = WIDE + 18,
+            over = y1.saturating_sub(4),
+            label = escaped(&label(line, sum))
         );
     }
-    for (side, x) in [(&clients, 10), (&servers, 730)] {
-        for (at, name) in side.iter().enumerate() {
-            let y = at * STEP + 10;
-            let name = Safe::new(name).to_string();
-            let short: String = name.chars().take(38).collect();
+    for (side, x) in [(&clients, 10), (&servers, RIGHT)] {
+        for one in side {
+            let name = Safe::new(one.name).to_string();
+            let mut short: String = name.chars().take(ROOM).collect();
+            if short.len() < name.len() {
+                short.pop();
+                short.push('…');
+            }
             let _ = writeln!(
                 out,
-                "<rect x=\"{x}\" y=\"{y}\" width=\"260\" height=\"30\" fill=\"#eef3ff\" stroke=\"#224488\"/>\
-                 <text x=\"{}\" y=\"{}\">{}</text>",
+                "<rect x=\"{x}\" y=\"{}\" width=\"{WIDE}\" height=\"{}\" fill=\"#eef3ff\" stroke=\"#224488\"/>\
+                 <text x=\"{}\" y=\"{}\">{}<title>{}</title></text>",
+                one.top,
+                one.height(),
                 x + 8,
-                y + 20,
-                escaped(&short)
+                one.top + one.height() / 2 + 4,
+                escaped(&short),
+                escaped(&name)
             );
         }
     }
+    let _ = writeln!(
+        out,
+        "<text x=\"10\" y=\"{}\" fill=\"#555555\">Who began stands at the left; red where calls failed.</text>",
+        height - 14
+    );
     out + "</svg>\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_lies_over_another_in_the_drawing() {
+        let mut lines = BTreeMap::new();
+        for (client, server, port, errors) in [
+            ("nc in a", "nc in a", 9001, 0),
+            ("sh in a", "nc in a", 4444, 2),
+            (
+                "sh in a",
+                "httpd <&> in a container whose name has no room at all",
+                80,
+                0,
+            ),
+            (
+                "wget in a",
+                "httpd <&> in a container whose name has no room at all",
+                80,
+                0,
+            ),
+        ] {
+            let line = Line {
+                client: client.as_bytes().to_vec(),
+                server: server.as_bytes().to_vec(),
+                kind: Kind::Inet(6),
+                port,
+            };
+            let sum = Sum {
+                errors,
+                ..Sum::default()
+            };
+            lines.insert(line, sum);
+        }
+        let drawing = drawing(&lines);
+        let places = |part: &str| -> Vec<String> {
+            let found = drawing.match_indices(part);
+            let place = |(at, _): (usize, &str)| {
+                let rest = drawing[at..].split("y=\"").nth(1)?;
+                rest.split('"').next().map(str::to_owned)
+            };
+            found.filter_map(place).collect()
+        };
+        let mut labels = places("<text x=\"358\"");
+        assert_eq!(labels.len(), 4, "{drawing}");
+        labels.sort();
+        labels.dedup();
+        assert_eq!(
+            labels.len(),
+            4,
+            "each label has a line of its own: {drawing}"
+        );
+        assert_eq!(drawing.matches("#eef3ff").count(), 5, "{drawing}");
+        assert!(
+            drawing.contains("2 errors") && drawing.contains("#b00020"),
+            "{drawing}"
+        );
+        assert!(drawing.contains("httpd &lt;&amp;&gt; in a container") && drawing.contains('…'));
+    }
 }

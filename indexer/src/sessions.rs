@@ -7,6 +7,7 @@ use crate::rows::Rows;
 use crate::screen::Screen;
 use crate::session::Session;
 use crate::talks::{BEGINNING, Kind, Piece, Size, Talk, WHOLE, collect};
+use crate::typed;
 use afterimage_query::json_text;
 
 /// Columns and lines of a terminal whose size is not known.
@@ -57,6 +58,26 @@ fn sessions(talks: &[Talk]) -> impl Iterator<Item = (&Talk, usize)> {
     used.filter_map(|talk| Some((talk, shell_end(talk)?)))
 }
 
+/// The first line that was typed, as it was edited.
+fn first_typed(talk: &Talk, shell: usize) -> Option<Vec<u8>> {
+    /// Bytes in which it is looked for.
+    const BEGINS: usize = 4096;
+    let first = |bytes: &[u8]| {
+        let mut lines = bytes.split(|b| matches!(b, b'\n' | b'\r'));
+        let line = lines.find(|line| !line.trim_ascii().is_empty());
+        line.map(<[u8]>::to_vec)
+    };
+    // Shells at a terminal read letter by letter.
+    if talk.kind == Kind::Tty {
+        let pieces = typed::joined(talk);
+        let mut typed = pieces.iter().filter(|piece| piece.from != shell);
+        return typed.find_map(|piece| first(&piece.bytes));
+    }
+    let typed = talk.pieces.iter().filter(|piece| piece.from != shell);
+    let typed = typed.flat_map(|piece| piece.bytes.iter().copied());
+    first(&typed.take(BEGINS).collect::<Vec<u8>>())
+}
+
 /// The rows of `sessions`.
 pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
     let (talks, complete) = collect(session, asked, BEGINNING);
@@ -64,14 +85,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
     let rows: Vec<_> = sessions(&talks)
         .map(|(talk, shell)| {
             let end = talk.ends.get(shell);
-            /// Bytes in which the first line is looked for.
-            const BEGINS: usize = 4096;
-            // Shells at a terminal read letter by letter.
-            let typed = talk.pieces.iter().filter(|piece| piece.from != shell);
-            let typed = typed.flat_map(|piece| piece.bytes.iter().copied());
-            let typed: Vec<u8> = typed.take(BEGINS).collect();
-            let mut lines = typed.split(|b| matches!(b, b'\n' | b'\r'));
-            let about = lines.find(|line| !line.trim_ascii().is_empty());
+            let about = first_typed(talk, shell);
             let cells = columns.cells(None, |name| match name {
                 "first" => instant(session, talk.first),
                 "kind" => text(talk.kind.name()),
@@ -85,7 +99,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
                 "container" => end.map_or(Cell::Missing, |end| text(&end.container)),
                 "received" => number(talk.said(1 - shell.min(1))),
                 "sent" => number(talk.said(shell)),
-                "about" => about.map_or(Cell::Missing, text),
+                "about" => about.as_ref().map_or(Cell::Missing, text),
                 _ => Cell::Missing,
             });
             row(cells, talk.first_num, talk.events, talk.filter())
@@ -225,4 +239,31 @@ fn whole(bytes: &[u8]) -> Vec<u8> {
         [chunk.valid().as_bytes(), odd.as_bytes()].concat()
     });
     chunks.flatten().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_about_its_first_line_as_it_was_edited() {
+        let first = |kind, said| {
+            let talk = Talk::for_tests(kind, said);
+            first_typed(&talk, 1).map(|line| String::from_utf8(line).unwrap())
+        };
+        let letters: &[(usize, &str)] = &[
+            (1, "$ "),
+            (0, "\r"),
+            (0, "l"),
+            (0, "s"),
+            (0, "s"),
+            (0, "\x7f"),
+            (0, "\r"),
+            (0, "x"),
+        ];
+        assert_eq!(first(Kind::Tty, letters).as_deref(), Some("ls"));
+        let lines: &[(usize, &str)] = &[(1, "$ "), (0, "\n/bin/"), (0, "id\nexit\n")];
+        assert_eq!(first(Kind::Inet(6), lines).as_deref(), Some("/bin/id"));
+        assert_eq!(first(Kind::Tty, &[(1, "$ ")]), None);
+    }
 }

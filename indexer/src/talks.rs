@@ -18,7 +18,7 @@ pub(crate) use size::Size;
 use size::{MOST_SIZES, size_of};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-pub(crate) use talk::{End, Kind, Piece, Talk};
+pub(crate) use talk::{End, Kind, Piece, Talk, or_unknown};
 
 /// Most talks that are told apart.
 const MOST_TALKS: usize = 65_536;
@@ -438,8 +438,8 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
                 "first" => instant(session, talk.first),
                 "kind" => text(talk.kind.name()),
                 "protocol" => language.map_or(Cell::Missing, |language| text(language.name)),
-                "client" => text(&talk.names()[0]),
-                "server" => text(&talk.names()[1]),
+                "client" => text(&talk.shown()[0]),
+                "server" => text(&talk.shown()[1]),
                 "sent" => number(talk.said(0)),
                 "received" => number(talk.said(1)),
                 "lasted" => number(talk.last.saturating_sub(talk.first)),

@@ -295,7 +295,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Everywhere Previous     [Char('N')] "" "Go to the previous match of the search.";
     Everywhere GoTo         [Char('g'), Ctrl('g')] "go to" "Go to an event by its number, or to an instant: 17:19:46.5, a date and time, or +90s after the first event.";
     Everywhere TimeFormat   [Char('t')] "time" "Change how instants are shown: time of day, date and time, since the first event, nanoseconds since 1970.";
-    Rows Export             [Char('x')] "export" "Write this view to a new file: .csv, .json, .md; conversations also .raw, sessions .cast, the map .dot and .svg.";
+    View Export             [Char('x')] "export" "Write this view to a new file: .csv, .json, .md; conversations also .raw, sessions .cast, the map .dot and .svg.";
     Everywhere Play         [Char('p')] "play" "Show everything as it was at an instant, and let the instant move on; again to stop.";
     Rows Bookmark           [Char('m')] "mark" "Mark the selected event with a note; an empty note takes the mark away.";
     Everywhere Describe     [Char('i'), F(7)] "capture" "Describe the capture: who recorded it, where, of what, and what it does not see.";

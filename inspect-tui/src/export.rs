@@ -23,6 +23,9 @@ pub enum Error {
     /// The view has nothing to write in this form.
     #[error("{0}: there is nothing of that in this view")]
     Nothing(String),
+    /// There is such a file.
+    #[error("{0}: there is such a file, and it stays as it is: choose another name")]
+    Exists(String),
     /// The file could not be made or written.
     #[error("{0}: {1}")]
     Io(String, #[source] std::io::Error),
@@ -31,16 +34,19 @@ pub enum Error {
     Session(#[from] afterimage_indexer::Error),
 }
 
-/// Writes the rows of a view to a new file and returns how many there were.
+/// Writes the rows of a view to a new file and returns how many there were; `None` for a form that has no rows.
 pub fn write(
     session: &Session,
     view: &'static View,
     which: &Which,
     path: &Path,
     progress: &Progress,
-) -> Result<u64, Error> {
+) -> Result<Option<u64>, Error> {
     let shown = || Safe::new(path.as_os_str().as_encoded_bytes()).to_string();
-    let io = |error| Error::Io(shown(), error);
+    let io = |error: std::io::Error| match error.kind() {
+        std::io::ErrorKind::AlreadyExists => Error::Exists(shown()),
+        _ => Error::Io(shown(), error),
+    };
     let form = match path.extension().and_then(|ext| ext.to_str()) {
         Some("csv") => Form::Csv,
         Some("json") => Form::Json,
@@ -60,7 +66,7 @@ pub fn write(
                 .open(path)
                 .map_err(io)?;
             file.write_all(&bytes).map_err(io)?;
-            return Ok(1);
+            return Ok(None);
         }
         None => return Err(Error::Format(shown())),
     };
@@ -100,7 +106,7 @@ pub fn write(
             out.row(&row.cells).map_err(io)?;
         }
     }
-    out.end().map_err(io)
+    out.end().map(Some).map_err(io)
 }
 
 /// How rows are written.

@@ -10,7 +10,15 @@ pub fn captured(bytes: &[u8], width: usize, ascii: bool) -> String {
     // A character takes at most four bytes for at least one cell once characters without width are spelled out.
     let enough = width.saturating_mul(4).saturating_add(8);
     let shown = bytes.get(..enough.min(bytes.len())).unwrap_or_default();
-    cut(&Safe::new(shown).to_string(), width, ascii)
+    let text = Safe::new(shown).to_string();
+    // Blanks at the end, with which programs that rename themselves fill up, are nothing that is missing.
+    let only_blanks =
+        |bytes: Option<&[u8]>| bytes.is_some_and(|rest| rest.iter().all(|b| *b == b' '));
+    let text = match only_blanks(bytes.get(shown.len()..)) {
+        true => text.trim_end_matches(' '),
+        false => &text,
+    };
+    cut(text, width, ascii)
 }
 
 /// The same for paths, whose both ends say more than their middle: what does not fit becomes one `…` in between.
@@ -232,6 +240,18 @@ mod tests {
     #[test]
     fn characters_without_width_are_spelled_out() {
         assert_eq!(cut("a\u{20d0}b", 20, false), "a\\u{20d0}b");
+    }
+
+    #[test]
+    fn blanks_at_the_end_are_nothing_that_is_cut() {
+        let renamed = [&b"stress-ng-pipe [run]"[..], &[b' '; 5000]].concat();
+        assert_eq!(captured(&renamed, 30, false), "stress-ng-pipe [run]");
+        assert_eq!(captured(&renamed, 14, false), "stress-ng-pip…");
+        let more = [&renamed[..], b"x"].concat();
+        assert_eq!(
+            captured(&more, 30, false),
+            format!("{}…", "stress-ng-pipe [run]         ")
+        );
     }
 
     #[test]

@@ -71,6 +71,13 @@ pub fn measure<'r>(columns: &[Column], rows: impl Iterator<Item = &'r [Cell]>) -
 /// Columns of a terminal that is so narrow that most views do not fit.
 pub const NARROW: u16 = 70;
 
+/// Columns of a terminal on which not all columns of most views fit: what answers the view's question is selected there at first,
+/// for what is selected is always there.
+pub const SELECTS: u16 = 120;
+
+/// Columns of a terminal on which the fraction of an instant gives way to what stays.
+const CUTS: u16 = 100;
+
 /// Whether a column's cells stand to the right.
 pub fn is_number(column: &Column) -> bool {
     let counted = !matches!(
@@ -115,7 +122,7 @@ pub fn width(column: &Column, widest: Option<u16>, style: &TimeStyle, total: u16
             wish: cells,
             elastic: false,
             least,
-            short: if total < NARROW { least } else { cells },
+            short: if total < CUTS { least } else { cells },
             kept: None,
         };
     }

@@ -304,7 +304,9 @@ impl State {
             Action::Help => self.overlay = Some((Overlay::Help, 0)),
             Action::Describe => self.overlay = Some((Overlay::Description, 0)),
             Action::Views => self.entry = Some(Entry::new(Kind::View, String::new())),
-            Action::Search => self.entry = Some(Entry::new(Kind::Search, self.needle.clone())),
+            Action::Search => {
+                self.entry = Some(Entry::proposing(Kind::Search, self.needle.clone()))
+            }
             Action::GoTo => self.entry = Some(Entry::new(Kind::GoTo, String::new())),
             Action::Filter => {
                 self.entry = Some(Entry::new(Kind::Filter, self.step().filter_text.clone()))
@@ -312,7 +314,7 @@ impl State {
             Action::ClearFilter => self.set_filter(String::new()),
             Action::Export if self.read_only => self.say("read-only: nothing is written", true),
             Action::Export => {
-                self.entry = Some(Entry::new(
+                self.entry = Some(Entry::proposing(
                     Kind::Export,
                     format!("{}.csv", self.step().view.id),
                 ))

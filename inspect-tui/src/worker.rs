@@ -211,7 +211,7 @@ pub enum Answer {
     /// The filter that selects the conversation of an event; `None` when it belongs to none.
     Follow(u64, Option<String>),
     /// Rows written, and where.
-    Exported(u64, PathBuf),
+    Exported(Option<u64>, PathBuf),
     /// It could not be done.
     Failed(String),
     /// Parts of the file that turned out not to be readable while other answers were made. Nobody asked: its ticket is 0.

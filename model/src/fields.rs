@@ -548,6 +548,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.time" Str on Time: |c, _| Some(FieldValue::owned(evt::local(c).time_of_day())) => "Time of day on the recorded host, with nanoseconds.";
     "evt.time.iso8601" Str on Time: |c, _| Some(FieldValue::owned(Civil::from_unix_ns(evt::wall_ns(c)).iso8601())) => "Date and time, UTC, as ISO 8601 writes it.";
     "evt.time.s" Str on Time: |c, _| Some(FieldValue::owned(evt::second_of_day(evt::local(c)))) => "Time of day on the recorded host.";
+    "evt.told" Str on Event: |c, _| Some(FieldValue::owned(render::told_text(c))) => "What was told of a container in words, such as that its program ended with 137: SIGKILL; of all other events the same as evt.args.";
     "evt.type" Str on Type: |c, _| Some(FieldValue::str(&c.ty()?.name)) => "The name of the call or happening.";
     "evt.type.is" Uint(Required) on Type: |c, arg| Some(FieldValue::Uint(u64::from(c.ty()?.name == arg?))) => "1 for events of the type that is named, else 0.";
     "evt.wait_latency" RelTime on Latency: |c, _| evt::wait_latency(c).map(FieldValue::Uint) => "The same as evt.latency: only calls that wait are timed.";

@@ -8,11 +8,13 @@ mod numbers;
 pub mod scap;
 #[cfg(test)]
 mod tests;
+mod told;
 
 pub use self::addresses::sockaddr_text;
 pub use self::line::{args_text, asked_text};
 pub use self::numbers::{duration_text, flags_text, number};
 pub use self::scap::asked_arg;
+pub use self::told::{exit_text, told_text};
 
 use self::numbers::number_text;
 use crate::args::{Abi, ArgKind};

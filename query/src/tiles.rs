@@ -61,21 +61,21 @@ pub const TILES: &[Tile] = tiles! {
         "file_bytes" "File bytes" "evt.moved.file>0" Sum("evt.moved.file"), Bytes "files" false "Bytes read from and written to files.";
         "file_in" "Read from files" "evt.buflen.file.in>0" Sum("evt.buflen.file.in"), Bytes "files" false "Bytes read from files.";
         "file_out" "Written to files" "evt.buflen.file.out>0" Sum("evt.buflen.file.out"), Bytes "files" false "Bytes written to files.";
-        "files_opened" "Files opened" "evt.type in (open, openat, openat2, creat) and evt.failed=false and evt.count.call=1" Distinct(&["container.id", "fd.name"]), Plain "file_opens" false "Distinct files opened.";
+        "files_opened" "Files opened" "evt.type in (open, openat, openat2, creat) and evt.failed=false and evt.count.call=1 and fd.type in (file, directory, symlink, memfd, char, block)" Distinct(&["container.id", "fd.name"]), Plain "files" false "Distinct files opened.";
         "files_read" "Files read" "evt.is_io_read=true and fd.type=file" Distinct(&["container.id", "fd.name"]), Plain "files" false "Distinct files read from.";
         "files_written" "Files written" "evt.is_io_write=true and fd.type=file" Distinct(&["container.id", "fd.name"]), Plain "files" false "Distinct files written to.";
         "files_deleted" "Files deleted" "evt.type in (unlink, unlinkat, rmdir) and evt.failed=false and evt.count.call=1" Events, Plain "deletions" true "Files and directories removed.";
         "open_errors" "Failed opens" "evt.type in (open, openat, openat2, creat) and evt.failed=true" Events, Plain "file_opens" false "Files that could not be opened.";
     }
     "network" {
-        "net_bytes" "Network bytes" "evt.moved.net>0" Sum("evt.moved.net"), Bytes "server_ports" false "Bytes received and sent over sockets.";
-        "net_in" "Received" "evt.buflen.net.in>0" Sum("evt.buflen.net.in"), Bytes "server_ports" false "Bytes received over sockets.";
-        "net_out" "Sent" "evt.buflen.net.out>0" Sum("evt.buflen.net.out"), Bytes "server_ports" false "Bytes sent over sockets.";
-        "connections_active" "Connections in use" "evt.is_io=true and fd.type in (ipv4, ipv6)" Distinct(&["container.id", "fd.name"]), Plain "connections" false "Distinct connections that carried something.";
+        "net_bytes" "Network bytes" "evt.moved.net>0 and fd.type in (ipv4, ipv6)" Sum("evt.moved.net"), Bytes "server_ports" false "Bytes received and sent over sockets of the network.";
+        "net_in" "Received" "evt.buflen.net.in>0 and fd.type in (ipv4, ipv6)" Sum("evt.buflen.net.in"), Bytes "server_ports" false "Bytes received over sockets of the network.";
+        "net_out" "Sent" "evt.buflen.net.out>0 and fd.type in (ipv4, ipv6)" Sum("evt.buflen.net.out"), Bytes "server_ports" false "Bytes sent over sockets of the network.";
+        "connections_active" "Connections in use" "evt.is_io=true and fd.type in (ipv4, ipv6) and evt.count.call=1" Distinct(&["container.id", "fd.name"]), Plain "connections" false "Distinct connections that carried something; the view has a row for each end that was recorded.";
         "connections_out" "Connections out" "evt.type=connect and fd.type in (ipv4, ipv6) and evt.res in (SUCCESS, EINPROGRESS)" Events, Plain "new_connections" true "Connections the recorded processes made.";
         "connections_in" "Connections in" "evt.type in (accept, accept4) and fd.type in (ipv4, ipv6) and evt.failed=false and evt.count.call=1" Events, Plain "new_connections" true "Connections the recorded processes accepted.";
-        "connections_failed" "Connections refused" "evt.type=connect and evt.failed=true and evt.res!=EINPROGRESS" Events, Plain "new_connections" true "Connections that could not be made.";
-        "ports" "Ports bound" "evt.type in (bind, listen) and fd.type in (ipv4, ipv6) and evt.failed=false and evt.count.call=1" Distinct(&["container.id", "fd.sport"]), Plain "listening" false "Distinct ports that sockets were bound to.";
+        "connections_failed" "Connections refused" "evt.type=connect and fd.type in (ipv4, ipv6) and evt.failed=true and evt.res!=EINPROGRESS" Events, Plain "new_connections" true "Connections that could not be made.";
+        "ports" "Ports bound" "evt.type in (bind, listen) and fd.type in (ipv4, ipv6) and evt.failed=false and evt.count.call=1" Distinct(&["container.id", "fd.lport"]), Plain "listening" false "Distinct ports that sockets were bound to.";
         "listening" "New listening ports" "evt.type=listen and fd.type in (ipv4, ipv6) and evt.failed=false and evt.count.call=1" Events, Plain "listening" true "Sockets that began to listen.";
         "lookups" "Names looked up" "dns.question exists" Distinct(&["dns.question"]), Plain "dns" false "Distinct names that name servers were asked for.";
     }

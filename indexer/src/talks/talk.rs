@@ -59,6 +59,14 @@ impl End {
     }
 }
 
+/// What an end is called, and in words that nothing was recorded of it.
+pub(crate) fn or_unknown(name: Vec<u8>) -> Vec<u8> {
+    match name.is_empty() {
+        true => b"(not recorded)".to_vec(),
+        false => name,
+    }
+}
+
 /// sysdig calls a local socket by the kernel's pointers to its two ends with the path behind them: `0->ffff88003c420800 /run/x`. What
 /// the path is says more; where there is none they stay.
 fn without_pointers(path: &[u8]) -> &[u8] {
@@ -108,6 +116,11 @@ pub(crate) struct Talk {
 }
 
 impl Talk {
+    /// What the two ends are called where a reader sees them: also the one that nothing is known of.
+    pub fn shown(&self) -> [Vec<u8>; 2] {
+        self.names().map(or_unknown)
+    }
+
     /// What the two ends are called. The path in sysdig's name of a client's local socket is the server's.
     pub fn names(&self) -> [Vec<u8>; 2] {
         let [client, server] = &self.ends;
@@ -197,6 +210,20 @@ impl Talk {
             (of(1) >= of(0)) == piece.sent
         });
         self.pieces.sort_by_key(|piece| piece.num);
+    }
+
+    /// The filter that selects its events and those of an end that was not met yet, where both addresses are known.
+    pub fn filter_of_both(&self) -> String {
+        match (self.kind, self.ends.each_ref().map(|end| end.address)) {
+            (Kind::Inet(_), [Some(a), Some(b)]) => {
+                format!(
+                    "fd.type in (ipv4, ipv6) and ({} or {})",
+                    way(a, b),
+                    way(b, a)
+                )
+            }
+            _ => self.filter(),
+        }
     }
 
     /// The filter that selects its events.

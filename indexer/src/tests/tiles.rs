@@ -201,3 +201,48 @@ fn no_cell_of_any_view_reaches_a_terminal_raw() {
         }
     });
 }
+
+#[test]
+fn what_a_tile_counts_is_what_its_view_shows() {
+    for sample in ["break-in", "crash-loop", "quiet-web"] {
+        let path = format!("{}/../samples/v1/{sample}.aft", env!("CARGO_MANIFEST_DIR"));
+        let session = Session::open(std::path::Path::new(&path)).expect("a sample");
+        let overview = session.tiles(None, None, 7, &Progress::default()).unwrap();
+        for total in overview.tiles.iter().filter(|total| total.total > 0) {
+            let tile = total.tile;
+            let table = rows(&session, tile.view, tile.filter);
+            let named = format!("{sample}: {} leads to {}", tile.title, tile.view);
+            let events: u64 = table.rows.iter().map(|row| row.events).sum();
+            match tile.counted {
+                // What was made of some events has rows of its own.
+                Counted::Events if matches!(tile.view, "http" | "lives") => {
+                    assert!(!table.rows.is_empty(), "{named}");
+                }
+                Counted::Events => assert_eq!(events, total.total, "{named}"),
+                Counted::Sum(field) => {
+                    let view = view(tile.view).expect("a view");
+                    let at = view.columns.iter().position(|column| column.field == field);
+                    let Some(at) = at else { continue };
+                    let sum: i128 = table
+                        .rows
+                        .iter()
+                        .map(|row| match row.cells[at] {
+                            Cell::Number(n) => n,
+                            _ => 0,
+                        })
+                        .sum();
+                    assert_eq!(sum, i128::from(total.total), "{named}");
+                }
+                // Each end of a connection is a row, and each step towards listening.
+                Counted::Distinct(_)
+                    if matches!(tile.view, "connections" | "listening" | "lives" | "dns") =>
+                {
+                    assert!(table.rows.len() as u64 >= total.total, "{named}");
+                }
+                Counted::Distinct(_) => {
+                    assert_eq!(table.rows.len() as u64, total.total, "{named}");
+                }
+            }
+        }
+    }
+}

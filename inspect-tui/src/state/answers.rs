@@ -87,10 +87,11 @@ impl State {
             (Answer::Follow(num, filter), _) => self.followed(num, filter),
             (Answer::Exported(rows, path), _) => {
                 let path = crate::fit::plain(&path.display().to_string());
-                self.say(
-                    &format!("wrote {} to {path}", show::counted(rows, "row")),
-                    false,
-                );
+                let text = match rows {
+                    Some(rows) => format!("wrote {} to {path}", show::counted(rows, "row")),
+                    None => format!("wrote {path}"),
+                };
+                self.say(&text, false);
             }
             (Answer::Failed(text), _) => self.say(&crate::fit::plain(&text), true),
             (

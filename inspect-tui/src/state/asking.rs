@@ -4,7 +4,7 @@ use super::events::EventList;
 use super::look::Under;
 use super::table::Table;
 use super::{Body, Effect, Overview, State, first_kept};
-use crate::show::NARROW;
+use crate::show::SELECTS;
 use crate::waste::drop_elsewhere;
 use crate::worker::{Ask, Lane, Which};
 use afterimage_query::Shape;
@@ -47,7 +47,7 @@ impl State {
                 let every = which.filter.is_none() && which.span.is_none() && !self.facts.hides;
                 let all = every.then_some(self.facts.events);
                 let mut list = EventList::new(all);
-                if self.size.0 < NARROW {
+                if self.size.0 < SELECTS {
                     list.column = first_kept(view.keeps, view.columns);
                 }
                 if let Body::Events(old) = &self.step().body {
@@ -66,7 +66,7 @@ impl State {
                     self.set_body(Body::Table(Table::default()));
                 }
                 // Where not all columns fit, the one that says most is selected, as a selected one is always there.
-                let narrow = self.size.0 < NARROW;
+                let narrow = self.size.0 < SELECTS;
                 if let Body::Table(table) = &mut self.step_mut().body {
                     // What stood below is asked for again with the new rows.
                     if !caused {

@@ -64,6 +64,8 @@ pub struct Entry {
     pub choice: usize,
     /// The number of the event that a note is about.
     pub about: u64,
+    /// The text is only proposed: the first character that is typed takes its place.
+    pub proposed: bool,
 }
 
 impl Entry {
@@ -77,6 +79,15 @@ impl Entry {
             hints: Vec::new(),
             choice: 0,
             about: 0,
+            proposed: false,
+        }
+    }
+
+    /// Begins with a text that is only proposed.
+    pub fn proposing(kind: Kind, text: String) -> Entry {
+        Entry {
+            proposed: true,
+            ..Entry::new(kind, text)
         }
     }
 
@@ -101,7 +112,12 @@ impl Entry {
 
     /// Changes the line or moves the caret, where the action is about that; says whether it is.
     pub fn edit(&mut self, action: Action) -> bool {
+        let proposed = std::mem::take(&mut self.proposed);
         match action {
+            Action::Type(c) if proposed => {
+                self.set(String::new());
+                self.insert(c);
+            }
             Action::Type(c) => self.insert(c),
             Action::Erase => self.erase(),
             Action::EraseNext => self.erase_next(),

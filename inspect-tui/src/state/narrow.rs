@@ -54,13 +54,16 @@ impl State {
         let body = Body::Table(Table::default());
         let told = self.step().view.shape == Shape::Made(Made::Story);
         let caused = self.under() == Under::Caused && self.pane == Pane::Arguments;
+        // What was said around a request is whole, also where only answers of a kind are looked for.
+        let whole = self.step().view.shape == Shape::Made(Made::Http)
+            && matches!(view.shape, Shape::Made(Made::Lines | Made::Bytes));
         self.trail.push(Step {
             view,
             from,
             narrowing,
             filter: None,
             filter_text: String::new(),
-            fresh: told || caused,
+            fresh: told || caused || whole,
             body,
         });
         self.pane = Pane::Body;
@@ -91,8 +94,9 @@ impl State {
                 let Some(view) = find_view(tile.view) else {
                     return;
                 };
-                // Views that are put together from many events would see only a part of each.
+                // Views that are put together from many events would see only a part of each; requests and answers find each other.
                 let filter = match view.shape {
+                    Shape::Made(Made::Http) => tile.filter,
                     Shape::Made(_) => "",
                     _ => tile.filter,
                 };
@@ -169,6 +173,9 @@ impl State {
             return self.say("the rows are still to come", true);
         }
         let Some(row) = table.selected() else { return };
+        if row.first_num == 0 && self.step().view.shape == Shape::Made(Made::Story) {
+            return self.say("nothing was recorded of it", true);
+        }
         // One row of a list is one event: there is nothing to narrow further, only a place to stand.
         let single = self.step().view.shape == Shape::List
             || row.filter == format!("evt.num={}", row.first_num);

@@ -42,6 +42,9 @@ const NO_MATCH: &str = ": no event matches ";
 /// Said where nobody sat at anything.
 const NO_TERMINAL: &str = "no terminal was used, and no shell had a socket or a pipe for one";
 
+/// Said where there is none to show anything of.
+const NO_CONTAINER: &str = "no container was recorded";
+
 /// Why the view on screen has no rows.
 pub fn empty(state: &State) -> String {
     let step = state.step();
@@ -78,7 +81,10 @@ pub fn empty(state: &State) -> String {
     }
     if state.is_of_an_instant() && state.which().filter.is_none() {
         let (before, after) = (key(Action::Before), key(Action::After));
+        let no_container =
+            step.view.shape == Shape::Made(Made::Containers) && state.facts.containers.is_empty();
         return match state.at {
+            _ if no_container => NO_CONTAINER.into(),
             None if step.view.shape == Shape::Made(Made::Terminal) => NO_TERMINAL.into(),
             Some(_) => format!("nothing at this instant ({before} and {after} lead to others)"),
             // Where everything is over at the end, it was there before.
@@ -95,10 +101,12 @@ pub fn empty(state: &State) -> String {
             key(Action::ClearFilter)
         ));
     } else if state.which().filter.is_some() {
-        narrowed.push(format!(
-            "nothing of this in what was opened ({} leads back)",
-            key(Action::Back)
-        ));
+        let says = match unrecorded(state) {
+            NOTHING => "nothing of this".to_owned(),
+            says => format!("{says},"),
+        };
+        let back = key(Action::Back);
+        narrowed.push(format!("{says} in what was opened ({back} leads back)"));
     }
     let nothing = if narrowed.is_empty() { "nothing " } else { "" };
     let whole = key(Action::WholeSpan);
@@ -112,7 +120,25 @@ pub fn empty(state: &State) -> String {
     if !narrowed.is_empty() {
         return narrowed.join(" ");
     }
-    let says = match (step.view.shape, step.view.id) {
+    let says = unrecorded(state);
+    if step.view.id == "listening" {
+        return format!("{says}; the view netstat shows what listened all the time");
+    }
+    let recorded = fit::plain(&state.facts.manifest.filter);
+    match (recorded.as_str(), step.view.filter) {
+        ("", "") => says.into(),
+        ("", own) => format!("{says}{NO_MATCH}{own}"),
+        (kept, _) => format!("{says}; the recorder kept only {kept}"),
+    }
+}
+
+/// Said of views that have no words of their own.
+const NOTHING: &str = "nothing of this was recorded";
+
+/// What of a view's events was not recorded.
+fn unrecorded(state: &State) -> &'static str {
+    let view = state.step().view;
+    match (view.shape, view.id) {
         (Shape::Made(Made::Alerts), _) => "none of the rules fired",
         (Shape::Made(Made::Findings), _) => "nothing was found about how containers were run",
         (Shape::Made(Made::Lives), _) => {
@@ -126,9 +152,7 @@ pub fn empty(state: &State) -> String {
         }
         (Shape::Made(Made::Http | Made::HttpTop), _) => "no request of HTTP/1 was recorded",
         (Shape::Made(Made::Sessions), _) => NO_TERMINAL,
-        (_, "listening") => {
-            return "nothing was bound, began to listen or ceased to; the view netstat shows what listened all the time".into();
-        }
+        (_, "listening") => "nothing was bound, began to listen or ceased to",
         (_, "latency" | "slow_files" | "slow_sockets" | "slow_calls") => {
             "no such call is known to have waited so long"
         }
@@ -145,14 +169,25 @@ pub fn empty(state: &State) -> String {
         (_, "shellshock") => "nothing was given a variable that holds a function",
         (_, "statsd") => "nothing that was sent looks like metrics of StatsD",
         (_, "dns") => "no name server was asked, or what was said was not kept",
+        (_, "containers" | "container_errors") if state.facts.containers.is_empty() => NO_CONTAINER,
+        (_, "containers") => "nothing was recorded in a container",
+        (_, "container_errors") => "no failed call was recorded in a container",
+        (_, "container_events") => {
+            "no beginning or end of a container was recorded, and nothing that a runtime told"
+        }
+        (_, "errors" | "process_errors") => "no failed call was recorded",
+        (_, "files" | "directories") => "nothing was recorded of any file",
+        (_, "file_opens") => "no attempt to open a file was recorded",
+        (_, "connections" | "server_ports") => "nothing was recorded of any socket of the network",
+        (_, "new_connections") => "no connection was recorded as it was made or accepted",
+        (_, "commands" | "shell_activity") => "no program was recorded as it was executed",
+        (_, "login_shells") => "nothing was recorded below a shell",
+        (_, "logs") => "nothing was recorded that went to a log file, to output or to errors",
+        (_, "identity") => "no change of user, group or capabilities was recorded",
+        (_, "ends") => "no end of a process was recorded",
+        (_, "io_by_type" | "echo") => "no reading or writing was recorded",
         (_, "signals") => "no signal was seen to reach a process",
         (_, "deletions") => "nothing was removed",
-        _ => "nothing of this was recorded",
-    };
-    let recorded = fit::plain(&state.facts.manifest.filter);
-    match (recorded.as_str(), step.view.filter) {
-        ("", "") => says.into(),
-        ("", own) => format!("{says}{NO_MATCH}{own}"),
-        (kept, _) => format!("{says}; the recorder kept only {kept}"),
+        _ => NOTHING,
     }
 }

@@ -319,3 +319,92 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_was_told_of_a_container_is_said_in_words() {
+    let said = |name: &str, args: Vec<Value>| {
+        let (manifest, tables) = (Manifest::default(), Tables::default());
+        let event = event(name, 0, args);
+        let ctx = Ctx {
+            manifest: &manifest,
+            schema: Schema::current(),
+            tables: &tables,
+            event: &event,
+            num: 1,
+            first_ns: 0,
+            previous_ns: 0,
+        };
+        String::from_utf8(told_text(&ctx)).unwrap()
+    };
+    for (name, args, words) in [
+        (
+            "runtime_connect",
+            vec![text("docker"), text("/run/docker.sock")],
+            "docker at /run/docker.sock tells what happens from here on",
+        ),
+        (
+            "runtime_disconnect",
+            vec![
+                text("docker"),
+                text("/run/docker.sock"),
+                text("it closed the socket"),
+            ],
+            "docker at /run/docker.sock tells nothing from here on: it closed the socket",
+        ),
+        (
+            "runtime_create",
+            vec![text("web"), text("nginx:1")],
+            "from the image nginx:1",
+        ),
+        (
+            "runtime_exec_start",
+            vec![text("8f"), text("sh -c id")],
+            "sh -c id",
+        ),
+        (
+            "runtime_exec_start",
+            vec![text("8f"), Value::Absent],
+            "a program that its runtime calls 8f",
+        ),
+        (
+            "runtime_exec_die",
+            vec![text("8f"), Value::Num(1)],
+            "what had been started in it ended with 1",
+        ),
+        (
+            "runtime_die",
+            vec![Value::Num(137)],
+            "its program ended with 137: SIGKILL",
+        ),
+        (
+            "runtime_die",
+            vec![Value::Absent],
+            "its program ended, with what status was not told",
+        ),
+        (
+            "runtime_kill",
+            vec![Value::Num(15)],
+            "its runtime sent SIGTERM",
+        ),
+        (
+            "runtime_rename",
+            vec![text("new"), text("old")],
+            "before it was called old",
+        ),
+        (
+            "runtime_event",
+            vec![text("network"), text("connect"), text("bridge")],
+            "network: connect, bridge",
+        ),
+        (
+            "container_stop",
+            vec![text("5ca6"), text("/docker/5ca6")],
+            "its control group: /docker/5ca6",
+        ),
+        // What was not captured is not made up, and what is no such event is told as it is.
+        ("runtime_kill", vec![Value::Absent], ""),
+        ("close", vec![Value::Num(3)], "res=0 fd=3"),
+    ] {
+        assert_eq!(said(name, args), words, "{name}");
+    }
+}

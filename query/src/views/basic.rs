@@ -57,8 +57,8 @@ pub(super) const BASIC: &[View] = views! {
         "SHA-256" "proc.exe_hash.sha256" 64 Last Plain "Hash of the program last executed, where it was recorded.";
     } "Every process under its parent.";
 
-    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block) and fd.name exists" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
-        "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object.";
+    "files" '4' "Files" Table "fd.type in (file, directory, symlink, memfd, char, block)" => Some("events"), "container.name={} and fd.name={}" sorted by 3 keeps ["FILE" "IN" "OUT" "OPS" "ERRORS"] {
+        "FILE" "fd.name" 0 Key Plain "Path, by the kernel's own object; empty where it is not known.";
         "IN" "evt.buflen.file.in" 8 Sum Bytes "Bytes read.";
         "OUT" "evt.buflen.file.out" 8 Sum Bytes "Bytes written.";
         "OPS" "evt.count.call" 8 Sum Plain "Calls.";
@@ -191,7 +191,7 @@ pub(super) const BASIC: &[View] = views! {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
-        "PATH" "fs.path.name" 40 First Plain "What was removed.";
+        "PATH" "evt.abspath" 40 First Plain "What was removed, or was to be.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every attempt to remove a file or directory, in order.";
@@ -276,7 +276,7 @@ pub(super) const BASIC: &[View] = views! {
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "ID" "container.id" 13 First Plain "First twelve characters of the container's id.";
         "IMAGE" "container.image" 24 First Plain "Image it was started from.";
-        "DETAIL" "evt.args" 0 First Plain "Arguments.";
+        "DETAIL" "evt.told" 0 First Plain "In words.";
     } "Starts and ends of containers as the kernel saw them, kills for lack of memory, and what runtimes told.";
 
     "usage" 'M' "Use of resources" Table "evt.type=container_usage" => Some("events"), "container.id={}" sorted by 3 keeps ["NAME" "CPU%" "MEMORY" "LIMIT" "OOM" "PEAK" "THROTTLED"] {

@@ -99,7 +99,7 @@ pub(super) const MADE: &[View] = views! {
         "TEXT" "of.text" 16 First Plain "The same, where printable.";
     } "What was said over a connection, pipe or terminal, in hex.";
 
-    "messages" '\0' "Messages of protocols" Made(Messages) "" => Some("events"), "" sorted by 0 keeps ["MESSAGE" "WHO" "SPEAKS" "TO" "TIME"] {
+    "messages" '\0' "Messages of protocols" Made(Messages) "" => Some("events"), "" sorted by 0 keeps ["MESSAGE" "WHO" "TIME" "TO" "SPEAKS"] {
         "TIME" "of.first" 19 First Time "When it was sent.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "SPEAKS" "of.protocol" 11 First Plain "Protocol.";

@@ -232,9 +232,10 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Programs that were executed and directories that shells went to, with the shell they belong to.";
 
-    "login_shells" '\0' "Login shells" Table "proc.loginshellid exists and proc.loginshellid>0" => Some("shell_activity"), "proc.loginshellid={}" sorted by 2 keeps ["LAST COMMAND" "USER" "SHELL" "EVENTS" "CONTAINER"] {
+    "login_shells" '\0' "Login shells" Table "proc.loginshellid exists and proc.loginshellid>0" => Some("shell_activity"), "proc.loginshellid={}" sorted by 3 keeps ["LAST COMMAND" "USER" "SHELL" "EVENTS" "LOGIN" "CONTAINER"] {
         "SHELL" "proc.loginshellid" 8 Key Plain "Pid of the oldest shell.";
-        "USER" "user.loginname" 12 First Plain "Who logged in.";
+        "USER" "user.name" 10 First Plain "Effective user at first.";
+        "LOGIN" "user.loginname" 10 First Plain "Who logged in; empty where nobody did.";
         "EVENTS" "evt.count" 9 Sum Plain "Events of it and below it.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids below it.";
         "TTY" "proc.tty.name" 8 First Plain "Terminal; empty for none.";

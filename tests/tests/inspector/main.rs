@@ -3,10 +3,12 @@
 
 mod choices;
 mod courses;
+mod lives;
 mod questions;
 mod states;
 mod story;
 mod terminal;
+mod walked;
 
 use afterimage_indexer::{Progress, Session, TimeStyle, cell_text};
 use afterimage_inspect_tui::action::{Action, keys_markdown};
@@ -421,7 +423,10 @@ fn an_export_is_a_new_file_and_never_takes_the_place_of_another() {
     assert!(written.starts_with("evt.res,evt.type,count"), "{written}");
     assert_eq!(written.lines().count(), 4);
     let screen = player.press(&keys).screen();
-    assert!(screen.contains("File exists"), "{screen}");
+    assert!(
+        screen.contains("there is such a file, and it stays as it is"),
+        "{screen}"
+    );
     assert_eq!(std::fs::read_to_string(&path).expect("the export"), written);
 }
 

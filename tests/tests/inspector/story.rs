@@ -9,7 +9,7 @@ use afterimage_model::{Blob, EventFlags, Process, Role, User, Value};
 pub use hostile::{corpus, hostile};
 use std::sync::Arc;
 use tale::inet;
-pub use tale::{Tale, Told, text};
+pub use tale::{BEGIN_WALL, Tale, Told, text};
 
 /// The break-in.
 pub fn break_in() -> Told {

@@ -16,13 +16,13 @@ use tempfile::NamedTempFile;
 pub(super) const BEGIN: u64 = 5_000_000_000_000;
 
 /// 2026-03-14 10:22:00 UTC, ns since 1970.
-pub(super) const BEGIN_WALL: i64 = 1_773_483_720_000_000_000;
+pub const BEGIN_WALL: i64 = 1_773_483_720_000_000_000;
 
 pub(super) const MS: u64 = 1_000_000;
 
 /// A capture being told.
 pub struct Tale {
-    pub(super) tables: Tables,
+    pub(crate) tables: Tables,
     pub(super) events: Vec<Event>,
     pub(super) gaps: Vec<Gap>,
     pub(super) now: u64,
