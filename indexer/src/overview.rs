@@ -379,12 +379,14 @@ impl Visitor for Counting<'_, '_> {
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        if !self.counted {
+        // Of types that the capture does not name, lists tell nothing.
+        let by_lists = self.counted && ctx.schema.ty(ctx.event.ty).is_some();
+        if !by_lists {
             self.matched += 1;
         }
         for counter in &mut self.counters {
             // What lists tell was counted by them.
-            let told = self.counted && counter.counts_by_lists(ctx).is_some();
+            let told = by_lists && counter.counts_by_lists(ctx).is_some();
             if told || !counter.counts(ctx) {
                 continue;
             }
