@@ -28,7 +28,7 @@ soak:  ## what recorder, index and filters are held to, in the long forms: some 
 	AFTERIMAGE_LONG=1 $(CARGO) nextest run --workspace -E 'package(afterimage-indexer) & test(/^index::tests::random/) | package(afterimage) & test(killed) | package(afterimage-query) & test(/^laws::/) | binary(ahead) | binary(filters) | binary(instants) | binary(unknown)'
 	AFTERIMAGE_FORGED=10000 $(CARGO) nextest run -p afterimage -E 'test(webhook)'
 	$(SUDO) AFTERIMAGE_LONG=1 $(CARGO) nextest run -p afterimage-tests -E 'binary(no_memory)'
-	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^(soak|endings|late|lasting|strain)::/)' --no-capture
+	$(SUDO) AFTERIMAGE_SOAK=1 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^(soak|doors|endings|late|lasting|strain)::/)' --no-capture
 
 soak-day:  ## a watch at fifty thousand events a second for 24 hours: what it takes must not grow
 	$(SUDO) AFTERIMAGE_SECONDS=86400 $(CARGO) nextest run --release -p afterimage-tests --test truth -E 'test(/^lasting::/)' --no-capture

@@ -9,6 +9,7 @@ mod bytes;
 mod containers;
 mod conventions;
 mod crashes;
+mod doors;
 mod endings;
 mod engines;
 mod evasion;

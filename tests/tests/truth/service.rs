@@ -237,7 +237,8 @@ after = "200ms"
 free = "0"
 "#;
 
-fn secret(path: &Path, text: &str) {
+/// A file for its owner alone, with a line in it.
+pub fn secret(path: &Path, text: &str) {
     let mut options = std::fs::File::options();
     let mut file = options
         .write(true)
@@ -273,7 +274,8 @@ fn signed(key: &str, body: &str) -> String {
     format!("x-afterimage-timestamp: {at}\r\nx-afterimage-signature: sha256={code}\r\n")
 }
 
-fn line_after<'t>(text: &'t str, mark: &str) -> &'t str {
+/// What stands behind the first mark of a text, up to the end of that line.
+pub fn line_after<'t>(text: &'t str, mark: &str) -> &'t str {
     let (_, rest) = text
         .split_once(mark)
         .unwrap_or_else(|| panic!("no {mark}: {text}"));
