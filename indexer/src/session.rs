@@ -3,8 +3,9 @@
 mod walk;
 mod work;
 
-pub use walk::Visitor;
+use walk::Each;
 pub(crate) use walk::Within;
+pub use walk::{Shown, Visitor};
 pub use work::{Progress, Work};
 
 use crate::alike::Alike;
@@ -317,12 +318,6 @@ impl Session {
         progress: &Progress,
         each: &mut dyn FnMut(&Ctx<'_>) -> bool,
     ) -> Result<u64, Error> {
-        struct Each<'e>(&'e mut dyn FnMut(&Ctx<'_>) -> bool);
-        impl Visitor for Each<'_> {
-            fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-                (self.0)(ctx)
-            }
-        }
         Ok(self
             .walk(filter, span, from, progress, &mut Each(each))
             .looked)
