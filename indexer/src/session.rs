@@ -1,5 +1,6 @@
 //! An open capture: its facts and its events one by one; `walk` is the way over them that every answer is made of.
 
+mod grow;
 mod walk;
 mod work;
 
@@ -46,7 +47,7 @@ pub struct Session {
     /// See [`Session::span`].
     span: OnceLock<Span>,
     shows_internal: bool,
-    rules: Option<Rules>,
+    rules: Option<Arc<Rules>>,
     index: Option<Index>,
 }
 
@@ -135,12 +136,12 @@ impl Session {
 
     /// Gives the rules that the view of alerts asks.
     pub fn set_rules(&mut self, rules: Rules) {
-        self.rules = Some(rules);
+        self.rules = Some(Arc::new(rules));
     }
 
     /// The rules that alerts are made by.
     pub fn rules(&self) -> Option<&Rules> {
-        self.rules.as_ref()
+        self.rules.as_deref()
     }
 
     /// Whether an event is one of the recorder's own books.
