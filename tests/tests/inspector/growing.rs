@@ -1,13 +1,12 @@
 //! A capture that grows while the inspector shows it.
 
-use afterimage_format::{Reader, Writer, WriterOptions};
+use afterimage_format::Reader;
 use afterimage_indexer::Session;
 use afterimage_inspect_tui::Options;
 use afterimage_inspect_tui::play::Player;
-use afterimage_model::Totals;
+use afterimage_tests::chunked;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
 use std::time::Duration;
 
 /// Far more than it takes to be found out.
@@ -24,34 +23,7 @@ struct Growing {
 
 impl Growing {
     fn new() -> Growing {
-        let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/crash-loop.aft");
-        let sample = Reader::open(&sample).expect("a sample");
-        // The same events in several chunks, as a recorder writes them that runs for longer.
-        let mut writer = Writer::new(
-            Vec::new(),
-            sample.manifest(),
-            sample.schema(),
-            WriterOptions::default(),
-        )
-        .expect("it begins");
-        let mut written = 0;
-        for at in 0..sample.chunks().len() {
-            let chunk = sample.chunk(at).expect("it is whole");
-            for (at, event) in chunk.events.into_iter().enumerate() {
-                if at % 100 == 99 {
-                    writer.flush(&chunk.tables).expect("a chunk");
-                }
-                writer.push(event, &chunk.tables).expect("an event");
-                written += 1;
-            }
-            writer.flush(&chunk.tables).expect("a chunk");
-        }
-        let totals = Totals {
-            offered: written,
-            written,
-            ..Totals::default()
-        };
-        let bytes = writer.seal(&totals, sample.state()).expect("it is sealed");
+        let bytes = chunked::capture();
         let whole = Reader::from_bytes(bytes.clone()).expect("it opens");
         let ends = whole.chunks().iter().map(|info| info.offset + info.len);
         let ends: Vec<u64> = ends.collect();
