@@ -30,7 +30,7 @@ Examples:
   afterimage read web.aft -p '%proc.cmdline %fd.name' fd.type=ipv4
   afterimage read web.aft --json -n 10 | jq .                # JSON lines
   afterimage read -X web.aft evt.type=write                  # hex and ASCII
-  afterimage read --follow web.aft proc.name=sh              # while it is recorded
+  afterimage read --follow web.aft proc.name=sh   # while it is recorded
   ssh host afterimage record -o - --duration 10s | afterimage read -
 
 Quote a filter with brackets, < or >, which the shell would take for its own.
