@@ -10,6 +10,8 @@ use afterimage_indexer::{About, Ask, Cell, Hit, Indicators, Kind, Progress, Sess
 use afterimage_inspect_tui::folder::{Activity, Page, Place, Query, Sheet, SheetRow, Shelf};
 use afterimage_model::{Ctx, FieldValue, Manifest};
 use afterimage_query::FieldRef;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 /// Things that are shown at most, and events that are told at a time.
@@ -373,6 +375,18 @@ impl Shelf for Folder {
             Page::Indicators => self.indicators(progress),
         };
         sheet.map_err(|failure| failure.what)
+    }
+
+    fn look(&self) -> Option<u64> {
+        let mut hasher = DefaultHasher::new();
+        for path in catalogue::captures(&self.folder).ok()? {
+            // What is gone by now is not there the next time.
+            if let Ok(meta) = path.symlink_metadata() {
+                let what = (meta.ino(), meta.len(), meta.mtime(), meta.mtime_nsec());
+                (path, what).hash(&mut hasher);
+            }
+        }
+        Some(hasher.finish())
     }
 
     fn open(&self, place: &Place) -> Result<Session, String> {

@@ -73,6 +73,17 @@ pub enum ErrorKind {
         /// Minor version of the file.
         minor: u16,
     },
+    /// The file lost bytes while it was followed.
+    #[error("it was cut from {before} to {now} bytes while it was read")]
+    Cut {
+        /// Bytes it had.
+        before: u64,
+        /// Bytes it has.
+        now: u64,
+    },
+    /// The file was written anew while it was followed.
+    #[error("what was read of it has changed since")]
+    Rewritten,
     /// Fewer bytes than something needs.
     #[error("{what} needs {expected} bytes, {found} are there")]
     Short {

@@ -18,7 +18,7 @@ use std::ops::Range;
 const TELLS_PAST: u16 = 4;
 
 /// Where a keyframe is: the blocks of one instant.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Frame {
     /// Byte at which each starts, its bytes, and its number.
     pub blocks: Vec<(u64, u64, u64)>,

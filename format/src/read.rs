@@ -26,8 +26,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 mod build;
+mod grow;
 
-use build::{Builder, Parts};
+use build::{Builder, Parts, Tail};
 
 /// What the index says of one chunk.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -78,6 +79,8 @@ pub struct Reader {
     pub(crate) minor: u16,
     pub(crate) parts: Parts,
     is_copy: bool,
+    /// Where to go on when the file has grown; `None` when it is sealed.
+    tail: Option<Tail>,
 }
 
 impl Reader {
@@ -120,13 +123,14 @@ impl Reader {
         Reader::from_source(Source::memory(bytes), identities)
     }
 
-    fn over(source: Source, head: FileHead, parts: Parts) -> Reader {
+    fn over(source: Source, head: FileHead, parts: Parts, tail: Option<Tail>) -> Reader {
         Reader {
             source,
             tag: head.tag,
             minor: head.minor,
             parts,
             is_copy: false,
+            tail,
         }
     }
 
@@ -139,22 +143,26 @@ impl Reader {
             .bytes(0, source.len().min(FILE_HEAD as u64))
             .map_err(at_start)?;
         let head = FileHead::decode(&head).map_err(at_start)?;
+        unlock(&mut source, head.tag, identities).map_err(Error::file)?;
+        Reader::unlocked(source, head)
+    }
+
+    fn unlocked(source: Source, head: FileHead) -> Result<Reader, Error> {
         let tag = head.tag;
-        unlock(&mut source, tag, identities).map_err(Error::file)?;
         if let Ok(layout) = by_index(&source, tag) {
             let mut builder = Builder::new(&source, tag);
             if builder.take(&layout, true).is_ok() {
                 return builder
                     .finish(layout)
-                    .map(|parts| Reader::over(source, head, parts));
+                    .map(|parts| Reader::over(source, head, parts, None));
             }
         }
         let layout = by_scan(&source, tag).map_err(Error::file)?;
         let mut builder = Builder::new(&source, tag);
-        builder.take(&layout, false)?;
+        let tail = builder.take_scanned(&layout, None)?;
         builder
             .finish(layout)
-            .map(|parts| Reader::over(source, head, parts))
+            .map(|parts| Reader::over(source, head, parts, tail))
     }
 
     /// The header; blank, with a gap that says so, when its block is damaged.

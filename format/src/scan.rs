@@ -44,6 +44,13 @@ pub(crate) struct Layout {
     pub footer: Option<Footer>,
 }
 
+impl Layout {
+    /// Whether a block is whole.
+    pub(crate) fn has_block(&self) -> bool {
+        (self.pieces.iter()).any(|piece| matches!(piece, Piece::Block { .. }))
+    }
+}
+
 /// Finds the blocks by the footer and the index, which must agree with each other and cover the file to the byte; notes may
 /// follow the footer.
 pub(crate) fn by_index(source: &Source, tag: u64) -> Result<Layout, ErrorKind> {
@@ -152,24 +159,91 @@ pub(crate) fn by_footer(
 
 /// Finds the blocks from the first on, checking every checksum. Damage becomes a piece of its own.
 pub(crate) fn by_scan(source: &Source, tag: u64) -> Result<Layout, ErrorKind> {
+    scan_from(source, tag, &Reached::default(), false)
+}
+
+/// Finds the blocks that were added behind those of an earlier scan, as [`by_scan`] does, but for one that is only begun: its end
+/// is to be awaited, not looked for.
+pub(crate) fn by_scan_on(
+    source: &Source,
+    tag: u64,
+    reached: &Reached,
+) -> Result<Layout, ErrorKind> {
+    scan_from(source, tag, reached, true)
+}
+
+/// How far a scan came that is to go on when the file has grown.
+#[derive(Clone, Debug)]
+pub(crate) struct Reached {
+    /// Where the next block starts.
+    pub at: u64,
+    /// Number of the last block.
+    pub last_seq: Option<u64>,
+    /// Blocks and damaged stretches so far.
+    pub pieces: u64,
+}
+
+impl Default for Reached {
+    fn default() -> Reached {
+        Reached {
+            at: FILE_HEAD as u64,
+            last_seq: None,
+            pieces: 0,
+        }
+    }
+}
+
+impl Reached {
+    /// After further pieces.
+    pub(crate) fn after(mut self, pieces: &[Piece]) -> Reached {
+        for piece in pieces {
+            self.pieces = self.pieces.saturating_add(1);
+            match piece {
+                Piece::Block {
+                    offset, len, seq, ..
+                } => {
+                    self.at = offset.saturating_add(*len);
+                    self.last_seq = Some(*seq);
+                }
+                Piece::Damage { end, .. } => self.at = *end,
+            }
+        }
+        self
+    }
+}
+
+fn scan_from(
+    source: &Source,
+    tag: u64,
+    reached: &Reached,
+    grows: bool,
+) -> Result<Layout, ErrorKind> {
+    let mut at = reached.at;
     let mut scan = Scan {
         source,
         tag,
         window: Window::default(),
-        last_seq: None,
-        budget: source.len().saturating_mul(4).saturating_add(64 << 20),
+        last_seq: reached.last_seq,
+        budget: (source.len().saturating_sub(at))
+            .saturating_mul(4)
+            .saturating_add(64 << 20),
     };
-    let (mut layout, mut at) = (
-        Layout {
-            pieces: Vec::new(),
-            footer: None,
-        },
-        FILE_HEAD as u64,
-    );
+    let mut layout = Layout {
+        pieces: Vec::new(),
+        footer: None,
+    };
     while at < source.len() {
-        limit("blocks of a file", layout.pieces.len() as u64, MAX_BLOCKS)?;
+        let pieces = reached.pieces.saturating_add(layout.pieces.len() as u64);
+        limit("blocks of a file", pieces, MAX_BLOCKS)?;
         let piece = match scan.block(at) {
             Ok(piece) => piece,
+            Err(why) if grows && scan.is_begun(at) => Piece::Damage {
+                offset: at,
+                end: source.len(),
+                torn: true,
+                zone: scan.zone_of_torn(at),
+                why,
+            },
             Err(why) => scan.damage(at, why)?,
         };
         match &piece {
@@ -224,6 +298,12 @@ impl Scan<'_> {
         Ok(head)
     }
 
+    /// Whether the block at `at` has begun and goes on behind the end of the file.
+    fn is_begun(&mut self, at: u64) -> bool {
+        let left = self.source.len().saturating_sub(at);
+        left < BLOCK_HEAD as u64 || self.head(at).is_ok_and(|head| head.total() > left)
+    }
+
     /// The whole block at `at`.
     fn block(&mut self, at: u64) -> Result<Piece, ErrorKind> {
         let head = self.head(at)?;
@@ -246,6 +326,14 @@ impl Scan<'_> {
         zone_at(self.source, at, head)
     }
 
+    /// What is known of the chunk at `at`, which is not whole.
+    fn zone_of_torn(&mut self, at: u64) -> Option<Box<Zone>> {
+        let head = self.head(at).ok();
+        head.filter(|head| head.ty == block::CHUNK)
+            .and_then(|head| self.zone(at, head).ok())
+            .map(Box::new)
+    }
+
     /// The damaged stretch that starts at `at`.
     fn damage(&mut self, at: u64, why: ErrorKind) -> Result<Piece, ErrorKind> {
         if let ErrorKind::Io(_) = why {
@@ -254,10 +342,7 @@ impl Scan<'_> {
         let size = self.source.len();
         let left = size.saturating_sub(at);
         let head = self.head(at).ok();
-        let zone = head
-            .filter(|head| head.ty == block::CHUNK)
-            .and_then(|head| self.zone(at, head).ok())
-            .map(Box::new);
+        let zone = self.zone_of_torn(at);
         // A body was changed but its length is right: the next block says so.
         if let Some(head) = head {
             let end = at.saturating_add(head.total());

@@ -14,28 +14,29 @@ use crate::layout::{BLOCK_HEAD, BLOCK_TAIL, FLAG_SEALED, SEGMENT};
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, FileTypeExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::Path;
+use std::sync::Arc;
 
 /// How much is read at once while blocks are walked.
 const WINDOW: usize = 256 << 10;
 
 enum Bytes {
-    File(File, u64),
+    File(Arc<File>, u64),
     Memory(Vec<u8>),
 }
 
 /// The bytes of a capture, and the key to what is sealed in them.
 pub(crate) struct Source {
     bytes: Bytes,
-    key: Option<FileKey>,
+    key: Option<Arc<FileKey>>,
 }
 
 impl Source {
     /// A file of this length.
     pub(crate) fn file(file: File, len: u64) -> Source {
         Source {
-            bytes: Bytes::File(file, len),
+            bytes: Bytes::File(Arc::new(file), len),
             key: None,
         }
     }
@@ -50,7 +51,7 @@ impl Source {
 
     /// Takes the key with which sealed bodies are opened.
     pub(crate) fn unlock(&mut self, key: FileKey) {
-        self.key = Some(key);
+        self.key = Some(Arc::new(key));
     }
 
     /// Whether there is a key.
@@ -104,6 +105,33 @@ impl Source {
         let mut file = File::from(unnamed);
         let len = io::copy(&mut stream, &mut file).map_err(io)?;
         Ok(Source::file(file, len))
+    }
+
+    /// The same with the bytes that were added to the file since; `None` when none were.
+    pub(crate) fn grown(&self) -> Result<Option<Source>, ErrorKind> {
+        let Bytes::File(file, before) = &self.bytes else {
+            return Ok(None);
+        };
+        let now = file.metadata().map_err(ErrorKind::Io)?.len();
+        if now < *before {
+            return Err(ErrorKind::Cut {
+                before: *before,
+                now,
+            });
+        }
+        Ok((now > *before).then(|| Source {
+            bytes: Bytes::File(file.clone(), now),
+            key: self.key.clone(),
+        }))
+    }
+
+    /// Whether the file of this name is the one that is read.
+    pub(crate) fn is_at(&self, path: &Path) -> io::Result<bool> {
+        let Bytes::File(file, _) = &self.bytes else {
+            return Ok(false);
+        };
+        let (own, named) = (file.metadata()?, path.metadata()?);
+        Ok((own.dev(), own.ino()) == (named.dev(), named.ino()))
     }
 
     /// Bytes there were when it was opened.

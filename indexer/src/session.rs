@@ -1,10 +1,12 @@
 //! An open capture: its facts and its events one by one; `walk` is the way over them that every answer is made of.
 
+mod grow;
 mod walk;
 mod work;
 
-pub use walk::Visitor;
+use walk::Each;
 pub(crate) use walk::Within;
+pub use walk::{Shown, Visitor};
 pub use work::{Progress, Work};
 
 use crate::alike::Alike;
@@ -45,7 +47,7 @@ pub struct Session {
     /// See [`Session::span`].
     span: OnceLock<Span>,
     shows_internal: bool,
-    rules: Option<Rules>,
+    rules: Option<Arc<Rules>>,
     index: Option<Index>,
 }
 
@@ -134,12 +136,12 @@ impl Session {
 
     /// Gives the rules that the view of alerts asks.
     pub fn set_rules(&mut self, rules: Rules) {
-        self.rules = Some(rules);
+        self.rules = Some(Arc::new(rules));
     }
 
     /// The rules that alerts are made by.
     pub fn rules(&self) -> Option<&Rules> {
-        self.rules.as_ref()
+        self.rules.as_deref()
     }
 
     /// Whether an event is one of the recorder's own books.
@@ -317,12 +319,6 @@ impl Session {
         progress: &Progress,
         each: &mut dyn FnMut(&Ctx<'_>) -> bool,
     ) -> Result<u64, Error> {
-        struct Each<'e>(&'e mut dyn FnMut(&Ctx<'_>) -> bool);
-        impl Visitor for Each<'_> {
-            fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-                (self.0)(ctx)
-            }
-        }
         Ok(self
             .walk(filter, span, from, progress, &mut Each(each))
             .looked)

@@ -83,6 +83,14 @@ pub(crate) trait Source: Send + Sync {
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
         Vec::new()
     }
+    /// See [`Reader::may_grow`].
+    fn may_grow(&self) -> bool {
+        false
+    }
+    /// See [`Reader::grown`].
+    fn grown(&self) -> Result<Option<Box<dyn Source>>, afterimage_format::Error> {
+        Ok(None)
+    }
 }
 
 /// Most artifacts that are looked at for their hashes.
@@ -169,6 +177,15 @@ impl Source for Arc<Reader> {
 
     fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
         self.as_ref().section(section).ok()
+    }
+
+    fn may_grow(&self) -> bool {
+        self.as_ref().may_grow()
+    }
+
+    fn grown(&self) -> Result<Option<Box<dyn Source>>, afterimage_format::Error> {
+        let grown = self.as_ref().grown()?;
+        Ok(grown.map(|reader| Box::new(Arc::new(reader)) as Box<dyn Source>))
     }
 
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {

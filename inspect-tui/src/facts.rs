@@ -1,4 +1,5 @@
-//! What the screen says of the capture as a whole: taken from the session once, when it opens.
+//! What the screen says of the capture as a whole: taken from the session when it opens, and when
+//! the capture has grown.
 
 use crate::show;
 use afterimage_indexer::Session;
@@ -55,6 +56,8 @@ pub struct Facts {
     pub span: Option<(u64, u64)>,
     /// How many rules alerts are made by; `None` when no rule files were given.
     pub rules: Option<usize>,
+    /// It is being written: it has grown not long ago.
+    pub recording: bool,
 }
 
 impl Facts {
@@ -81,12 +84,14 @@ impl Facts {
             hides: (session.schema().types.iter()).any(|ty| ty.is(TypeDesc::INTERNAL)),
             span: session.span(),
             rules: session.rules().map(|rules| rules.all().len()),
+            recording: false,
         }
     }
 
-    /// Everything that is known to be missing.
+    /// Everything that is known to be missing. What is still to be written is not.
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
-        self.recorded_gaps.iter().chain(&self.unreadable)
+        let all = self.recorded_gaps.iter().chain(&self.unreadable);
+        all.filter(|gap| !self.recording || gap.cause != GapCause::Torn)
     }
 
     /// What is lost, in words; `None` when nothing is known to be. A number that may be too low says `≥`.
@@ -113,11 +118,13 @@ impl Facts {
         self.gaps().any(|gap| gap.cause == GapCause::Unreadable)
     }
 
-    /// Whether the file is whole: `sealed`, `torn`, `damaged`, `not sealed` or `no seal`, and whether that is good, where it is either.
+    /// Whether the file is whole: `sealed`, `being recorded`, `torn`, `damaged`, `not sealed` or `no seal`, and whether that is good, where it is either.
     pub fn integrity(&self) -> (&'static str, Option<bool>) {
         let has = |cause| self.gaps().any(|gap| gap.cause == cause);
         if self.is_damaged() {
             ("damaged", Some(false))
+        } else if self.recording {
+            ("being recorded", None)
         } else if has(GapCause::Torn) {
             ("torn", Some(false))
         } else if self.totals.is_none() {

@@ -217,6 +217,10 @@ pub trait Shelf: Send + Sync {
     /// Why there are none, in lines; the first says it, the others show where.
     fn sheet(&self, page: Page, query: &Query, progress: &Progress) -> Result<Sheet, String>;
 
+    /// A number that is another one when captures have come, gone or changed. Nothing is opened for it; `None` when the folder
+    /// cannot be looked at.
+    fn look(&self) -> Option<u64>;
+
     /// Opens a capture.
     ///
     /// # Errors

@@ -9,6 +9,7 @@ use afterimage_indexer::Session;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::buffer::Buffer;
+use std::time::Duration;
 
 /// An inspector on a screen of text.
 pub struct Player {
@@ -84,6 +85,16 @@ impl Player {
             self.perform(effects);
         }
         self
+    }
+
+    /// Waits until the capture is found to have grown, and shows it; false when that did not happen in so long.
+    pub fn grow(&mut self, patience: Duration) -> bool {
+        let Some((ticket, answer)) = self.worker.next_answer(patience) else {
+            return false;
+        };
+        let effects = self.state.receive(ticket, answer);
+        self.perform(effects);
+        true
     }
 
     /// Whether the user has left.

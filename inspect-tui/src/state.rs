@@ -7,6 +7,7 @@ mod choosing;
 pub mod courses;
 pub mod entry;
 pub mod events;
+mod growing;
 pub mod instant;
 pub mod look;
 pub mod marks;
@@ -212,6 +213,8 @@ pub struct State {
     pub alerts: Vec<u64>,
     /// Whether it was asked when rules fired.
     alerts_asked: bool,
+    /// Events there were when what is on screen was asked for, where there are more by now.
+    behind: Option<u64>,
     /// Where the user was when they left last.
     pub left_at: Place,
     /// The command that leads to where it was last asked for.
@@ -272,6 +275,7 @@ impl State {
             moments: BTreeMap::new(),
             alerts: Vec::new(),
             alerts_asked: false,
+            behind: None,
             left_at: Place::default(),
             link: String::new(),
             notes: None,

@@ -2,10 +2,12 @@
 //!
 //! Questions come in lanes. A new question in a lane stops the one before it, which nobody wants to hear any more.
 
+mod grow;
 mod work;
 
 use crate::arrange::{Arranged, Hunt, Stands, Wanted};
 use crate::detail::Detail;
+use crate::facts::Facts;
 use crate::theme::Role;
 use afterimage_indexer::{Cell, Histogram, Overview, Progress, Rows, Session, Span};
 use afterimage_model::Gap;
@@ -15,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 pub use work::{cell, fields, holds};
 
 /// A stream of questions of which only the latest counts.
@@ -76,8 +79,8 @@ pub struct Which {
 pub enum Ask {
     /// The rows of a view.
     Rows(&'static View, Which),
-    /// The numbers of the events that match.
-    Matches(Which),
+    /// The numbers of the events that match, from this number on.
+    Matches(Which, u64),
     /// The overview's tiles.
     Overview(Which),
     /// The lanes of the timeline, in so many steps.
@@ -139,7 +142,7 @@ impl Ask {
     /// The lane it goes in.
     pub fn lane(&self) -> Lane {
         match self {
-            Ask::Rows(..) | Ask::Matches(_) | Ask::Overview(_) => Lane::Body,
+            Ask::Rows(..) | Ask::Matches(..) | Ask::Overview(_) => Lane::Body,
             Ask::Timeline(..) => Lane::Timeline,
             Ask::Courses(..) => Lane::Courses,
             Ask::Moments(_) => Lane::Marks,
@@ -216,6 +219,12 @@ pub enum Answer {
     Failed(String),
     /// Parts of the file that turned out not to be readable while other answers were made. Nobody asked: its ticket is 0.
     Unreadable(Vec<Gap>),
+    /// The capture has grown: what is known of it now, but for its name. Nobody asked.
+    Grown(Box<Facts>),
+    /// It has not grown for a while, as if its recorder were gone. Nobody asked.
+    Rests,
+    /// It cannot be followed any more, and why. Nobody asked.
+    Lost(String),
 }
 
 /// Events of one filter the list will hold at most: their numbers take eight bytes each.
@@ -243,6 +252,9 @@ impl Board {
     }
 }
 
+/// The session that questions are asked of: another one when the capture has grown.
+type Current = Mutex<Arc<Session>>;
+
 struct Shared {
     board: Mutex<Board>,
     changed: Condvar,
@@ -264,7 +276,8 @@ pub struct Worker {
 impl Worker {
     /// Starts the threads.
     pub fn start(session: Session) -> std::io::Result<Worker> {
-        let session = Arc::new(session);
+        let may_grow = session.may_grow();
+        let session = Arc::new(Mutex::new(Arc::new(session)));
         let shared = Arc::new(Shared {
             board: Mutex::default(),
             changed: Condvar::new(),
@@ -279,6 +292,12 @@ impl Worker {
                     .name((*name).into())
                     .spawn(serve)?,
             );
+        }
+        if may_grow {
+            let shared = shared.clone();
+            let watch = move || grow::watch(&session, &shared, &sender);
+            let thread = std::thread::Builder::new().name("inspect-growth".into());
+            threads.push(thread.spawn(watch)?);
         }
         Ok(Worker {
             shared,
@@ -330,6 +349,11 @@ impl Worker {
     /// An answer that has come, without waiting.
     pub fn answer(&self) -> Option<(u64, Answer)> {
         self.answers.try_recv().ok()
+    }
+
+    /// The next answer, waited for at most so long.
+    pub fn next_answer(&self, patience: Duration) -> Option<(u64, Answer)> {
+        self.answers.recv_timeout(patience).ok()
     }
 
     /// Waits until nothing is being worked on, then gives all answers: for tests and scripted screens.
@@ -443,7 +467,7 @@ fn leave_a_processor() {
 #[cfg(not(target_os = "linux"))]
 fn leave_a_processor() {}
 
-fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u64, Answer)>) {
+fn serve(current: &Current, shared: &Shared, lanes: &[Lane], answers: &Sender<(u64, Answer)>) {
     /// What is on screen has a third of the weight that drawing has.
     const FETCHING: i32 = 5;
     /// Counting has a tenth, and so goes on beside other work.
@@ -465,6 +489,7 @@ fn serve(session: &Session, shared: &Shared, lanes: &[Lane], answers: &Sender<(u
     }) = next(shared, lanes)
     {
         let _running = Running(shared, ask.lane());
+        let session = &*grow::now(current);
         let send = |answer| drop(answers.send((ticket, answer)));
         if let Err(error) = work::answer(session, ask, &progress, &send) {
             send(Answer::Failed(error.to_string()));
@@ -494,7 +519,7 @@ mod tests {
             answers,
             threads: Vec::new(),
         };
-        worker.ask(1, Ask::Matches(Which::default()));
+        worker.ask(1, Ask::Matches(Which::default(), 1));
         worker.ask(2, Ask::Detail(1));
         worker.cancel();
         let board = worker.shared.board();

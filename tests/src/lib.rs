@@ -8,6 +8,7 @@
 pub mod asking;
 pub mod cgroup;
 pub mod child;
+pub mod chunked;
 pub mod daemon;
 pub mod derived;
 pub mod fuse;

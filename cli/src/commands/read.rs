@@ -3,21 +3,21 @@
 use super::When;
 use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome};
+use crate::following::Followed;
 use crate::json::Object;
 use crate::layout::{self, Layout};
 use crate::moment::Look;
 use crate::output::{Output, say};
+use crate::payload::{Bytes, print_bytes};
 use crate::source::{
-    Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
+    Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, span, strangers,
     unreadable,
 };
 use crate::streaming::{Question, is_quick, may_be_kept, scan};
 use crate::units::show_count;
-use afterimage_indexer::Progress;
-use afterimage_model::{Ctx, Safe, Schema, Value, render};
-use afterimage_query::{FieldRef, PRESETS, Shown, Template};
-use base64::Engine as _;
-use base64::prelude::BASE64_STANDARD;
+use afterimage_indexer::{Progress, Session};
+use afterimage_model::{Ctx, Schema, render};
+use afterimage_query::{FieldRef, Filter, PRESETS, Shown, Template};
 use clap::Args;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -30,6 +30,7 @@ Examples:
   afterimage read web.aft -p '%proc.cmdline %fd.name' fd.type=ipv4
   afterimage read web.aft --json -n 10 | jq .                # JSON lines
   afterimage read -X web.aft evt.type=write                  # hex and ASCII
+  afterimage read --follow web.aft proc.name=sh   # while it is recorded
   ssh host afterimage record -o - --duration 10s | afterimage read -
 
 Quote a filter with brackets, < or >, which the shell would take for its own.
@@ -118,6 +119,9 @@ pub struct Read {
     /// Print each line at once
     #[arg(long)]
     unbuffered: bool,
+    /// Of a capture that is still being written: print what comes, too, until it is sealed
+    #[arg(long, conflicts_with = "whole")]
+    follow: bool,
     /// Also say on standard error what was passed over and what was read
     #[arg(long)]
     explain: bool,
@@ -158,29 +162,20 @@ impl Read {
         } else {
             None
         };
+        if self.follow {
+            let followed = Followed::open(&path, self.internal)?;
+            self.directions(&mut layout, &mut names, followed.session.schema())?;
+            strangers(filter.as_ref(), followed.session.schema());
+            let mut printer = self.printer(out, layout, names);
+            return self.followed(followed, &mut printer, filter.as_ref());
+        }
         let narrow = filter.is_some() || self.when.from.is_some() || self.when.to.is_some();
         let input = Input::open(&path, narrow, filter.as_ref().is_some_and(is_quick))?;
-        if input.schema().has_entries() {
-            layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
-            if let Some((fields, None)) = &mut names {
-                fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
-            }
-        }
+        self.directions(&mut layout, &mut names, input.schema())?;
         strangers(filter.as_ref(), input.schema());
         let (from, to) = (self.when.from.as_deref(), self.when.to.as_deref());
         let span = input.span(from, to, self.when.tz)?;
-        let mut printer = Printer {
-            read: &self,
-            out,
-            layout,
-            names,
-            bytes: self.bytes(),
-            limit: self.count.unwrap_or(u64::MAX),
-            matched: 0,
-            left_out: 0,
-            line: String::new(),
-            failed: None,
-        };
+        let mut printer = self.printer(out, layout, names);
         let progress = Progress::default();
         let exit = match input {
             _ if printer.limit == 0 => Exit::Done,
@@ -210,17 +205,92 @@ impl Read {
                 report_loss(report.and_then(|report| loss(&report.gaps, None)))
             }
         };
+        Ok(self.exit(exit, printer.matched, &progress))
+    }
+
+    fn printer<'r>(
+        &'r self,
+        out: &'r mut Output,
+        layout: Layout,
+        names: Option<Names>,
+    ) -> Printer<'r> {
+        Printer {
+            read: self,
+            out,
+            layout,
+            names,
+            bytes: self.bytes(),
+            limit: self.count.unwrap_or(u64::MAX),
+            matched: 0,
+            left_out: 0,
+            line: String::new(),
+            failed: None,
+        }
+    }
+
+    /// Where events are told at their beginning and at their end, so is which of both it is.
+    fn directions(
+        &self,
+        layout: &mut Layout,
+        names: &mut Option<Names>,
+        schema: &Schema,
+    ) -> Result<(), Failure> {
+        if schema.has_entries() {
+            *layout = Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?;
+            if let Some((fields, None)) = names {
+                fields.extend(FieldRef::parse("evt.dir").ok().map(Shown::from));
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints the events that there are and those that come, until the capture is sealed or enough is printed.
+    fn followed(
+        &self,
+        mut followed: Followed,
+        printer: &mut Printer<'_>,
+        filter: Option<&Filter>,
+    ) -> Outcome {
+        let progress = Progress::default();
+        let (from, to) = (self.when.from.as_deref(), self.when.to.as_deref());
+        // What is no instant is said at once; which one it is may depend on the first event.
+        let instants = |session: &Session| {
+            let first = session.span().map_or(0, |span| span.0);
+            span(session.manifest(), first, from, to, self.when.tz)
+        };
+        instants(&followed.session)?;
+        while printer.limit > 0 {
+            if followed.has_begun() {
+                let mut goes_on = true;
+                let span = instants(&followed.session)?;
+                followed.show(filter, span, &progress, &mut |ctx| {
+                    goes_on = printer.event(ctx);
+                    goes_on
+                });
+                if !goes_on {
+                    break;
+                }
+                printer.out.flush()?;
+            }
+            if !followed.goes_on()? {
+                break;
+            }
+        }
+        printer.ended()?;
+        let exit = followed.report_loss(&progress);
+        Ok(self.exit(exit, printer.matched, &progress))
+    }
+
+    /// The exit code, where so many events matched.
+    fn exit(&self, exit: Exit, matched: u64, progress: &Progress) -> Exit {
         if self.explain {
             explain(&progress.work);
         }
-        if self.quiet {
-            return Ok(if printer.matched > 0 {
-                Exit::Done
-            } else {
-                Exit::Failed
-            });
+        match (self.quiet, matched) {
+            (false, _) => exit,
+            (true, 0) => Exit::Failed,
+            (true, _) => Exit::Done,
         }
-        Ok(exit)
     }
 
     /// What sysdig's options that mean something else here should have been.
@@ -418,84 +488,6 @@ pub fn json_line(ctx: &Ctx<'_>, fields: &[Shown]) -> String {
     object.end()
 }
 
-/// How payload is printed.
-#[derive(Clone, Copy)]
-enum Bytes {
-    Ascii,
-    Hex,
-    HexAscii,
-    Base64,
-}
-
-/// The payload of an event, under its line.
-fn print_bytes(out: &mut Output, ctx: &Ctx<'_>, form: Bytes) -> io::Result<()> {
-    let Some(ty) = ctx.ty() else { return Ok(()) };
-    for (desc, value) in ty.args.iter().zip(&ctx.event.args) {
-        let kind = desc.kind().filter(|kind| kind.is_payload());
-        let (Some(kind), Value::Bytes(blob)) = (kind, value) else {
-            continue;
-        };
-        if blob.bytes.is_empty() {
-            continue;
-        }
-        for line in dump(&render::payload(kind, &blob.bytes), form) {
-            writeln!(out, "    {line}")?;
-        }
-        if blob.is_cut() {
-            writeln!(
-                out,
-                "    … {} of {} bytes kept",
-                blob.bytes.len(),
-                blob.full_len
-            )?;
-        }
-    }
-    Ok(())
-}
-
-/// Bytes as printable lines.
-fn dump(bytes: &[u8], form: Bytes) -> Vec<String> {
-    match form {
-        Bytes::Ascii => {
-            let lines = bytes
-                .strip_suffix(b"\n")
-                .unwrap_or(bytes)
-                .split(|b| *b == b'\n');
-            lines.map(|line| Safe::new(line).to_string()).collect()
-        }
-        Bytes::Base64 => vec![BASE64_STANDARD.encode(bytes)],
-        Bytes::Hex | Bytes::HexAscii => bytes
-            .chunks(16)
-            .enumerate()
-            .map(|(row, chunk)| {
-                let mut line = format!("{:04x} ", row * 16);
-                for at in 0..16 {
-                    if at == 8 {
-                        line.push(' ');
-                    }
-                    line.push_str(
-                        &chunk
-                            .get(at)
-                            .map_or_else(|| "   ".to_owned(), |byte| format!(" {byte:02x}")),
-                    );
-                }
-                if matches!(form, Bytes::HexAscii) {
-                    line.push_str("  ");
-                    line.extend(chunk.iter().map(|b| {
-                        if b.is_ascii_graphic() || *b == b' ' {
-                            char::from(*b)
-                        } else {
-                            '.'
-                        }
-                    }));
-                }
-                line.truncate(line.trim_end().len());
-                line
-            })
-            .collect(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -520,24 +512,5 @@ mod tests {
                 .is_ok_and(|(path, rest)| path == Path::new("evt.type=open") && rest.is_empty())
         );
         assert!(split(None, &[]).is_err());
-    }
-
-    #[test]
-    fn payload_is_printed_without_what_a_terminal_would_obey() {
-        assert_eq!(
-            dump(b"GET /\r\n\x1b[2J\n", Bytes::Ascii),
-            ["GET /\\r", "\\x1b[2J"]
-        );
-        assert_eq!(
-            dump(b"\x1bAB", Bytes::HexAscii),
-            ["0000  1b 41 42                                          .AB"]
-        );
-        assert_eq!(
-            dump(&[0; 17], Bytes::Hex),
-            [
-                "0000  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00",
-                "0010  00"
-            ]
-        );
     }
 }

@@ -11,9 +11,11 @@ use crate::block::tag_of;
 use crate::chunk_read::Zone;
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
 use crate::keyframe::Frame;
-use crate::layout::{FILE_HEAD, FLAG_KEYFRAME, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block};
+use crate::layout::{
+    BLOCK_TAIL, FILE_HEAD, FLAG_KEYFRAME, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block,
+};
 use crate::records::{Lineage, Note, decode_gap, take_rows};
-use crate::scan::{Layout, Piece};
+use crate::scan::{Layout, Piece, Reached};
 use crate::source::Source;
 use crate::wire::Record;
 use afterimage_model::{BootNs, Gap, GapCause, Manifest, Schema, Tables, Totals};
@@ -36,8 +38,27 @@ pub(super) struct Builder<'a> {
     has_header: bool,
 }
 
+/// Where the reading of a file that is not sealed can go on when it has grown.
+#[derive(Clone)]
+pub(super) struct Tail {
+    /// How far it came.
+    pub reached: Reached,
+    /// The last bytes before that.
+    pub mark: Vec<u8>,
+    /// Gaps before that: what was behind it was not whole yet.
+    gaps: usize,
+    states: Vec<(u64, u64, u64)>,
+    spent: u64,
+    last_end: Option<BootNs>,
+    next_num: u64,
+    open: Vec<usize>,
+    has_header: bool,
+    /// A state block could not be read.
+    is_rough: bool,
+}
+
 /// What a file says of itself, and where in it the rest lies.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Parts {
     pub manifest: Manifest,
     pub lineage: Lineage,
@@ -68,9 +89,75 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Goes on behind what was read of a file before it grew.
+    pub(super) fn go_on(source: &'a Source, tag: u64, parts: &Parts, tail: &Tail) -> Builder<'a> {
+        let mut parts = parts.clone();
+        parts.gaps.truncate(tail.gaps);
+        Builder {
+            source,
+            tag,
+            parts,
+            states: tail.states.clone(),
+            spent: tail.spent,
+            last_end: tail.last_end,
+            next_num: tail.next_num,
+            open: tail.open.clone(),
+            has_header: tail.has_header,
+        }
+    }
+
     /// Takes every piece. When `strict`, the first block that cannot be read is an error; else it becomes a gap.
     pub(super) fn take(&mut self, layout: &Layout, strict: bool) -> Result<(), Error> {
-        for piece in &layout.pieces {
+        self.pieces(&layout.pieces, strict)?;
+        self.all_states(strict)
+    }
+
+    /// Takes every piece of a file that was scanned from where `before` came to, from its start without it; what cannot be read
+    /// becomes a gap. Gives where to go on when the file has grown; `None` when it is sealed.
+    pub(super) fn take_scanned(
+        &mut self,
+        layout: &Layout,
+        before: Option<&Tail>,
+    ) -> Result<Option<Tail>, Error> {
+        if layout.footer.is_some() {
+            return self.take(layout, false).map(|()| None);
+        }
+        // What is not whole at the end may be before long.
+        let (settled, begun) = match layout.pieces.split_last() {
+            Some((Piece::Damage { .. }, rest)) => layout.pieces.split_at(rest.len()),
+            _ => layout.pieces.split_at(layout.pieces.len()),
+        };
+        let (states, keyframes) = (self.states.len(), self.parts.keyframes.clone());
+        self.pieces(settled, false)?;
+        let reached = before.map_or_else(Reached::default, |tail| tail.reached.clone());
+        let reached = reached.after(settled);
+        let len = (reached.at).min(BLOCK_TAIL as u64);
+        let mark = self.source.bytes(reached.at.saturating_sub(len), len);
+        let mut tail = Tail {
+            mark: mark.map_err(Error::file)?,
+            reached,
+            gaps: self.parts.gaps.len(),
+            states: self.states.clone(),
+            spent: self.spent,
+            last_end: self.last_end,
+            next_num: self.next_num,
+            open: self.open.clone(),
+            has_header: self.has_header,
+            is_rough: false,
+        };
+        self.pieces(begun, false)?;
+        let told = self.states.len() > states || self.parts.keyframes != keyframes;
+        if told || before.is_none_or(|tail| tail.is_rough) {
+            let gaps = self.parts.gaps.len();
+            self.parts.state = Tables::default();
+            self.all_states(false)?;
+            tail.is_rough = self.parts.gaps.len() > gaps;
+        }
+        Ok(Some(tail))
+    }
+
+    fn pieces(&mut self, pieces: &[Piece], strict: bool) -> Result<(), Error> {
+        for piece in pieces {
             match piece {
                 Piece::Block {
                     offset,
@@ -95,6 +182,10 @@ impl<'a> Builder<'a> {
                 } => self.damage(*offset, *end, *torn, zone.as_deref(), why),
             }
         }
+        Ok(())
+    }
+
+    fn all_states(&mut self, strict: bool) -> Result<(), Error> {
         // Of the keyframes only the newest may have something that nothing else has: what the recorder's end did not tell.
         let mut newest = Vec::new();
         if let Some(last) = self.parts.keyframes.last() {

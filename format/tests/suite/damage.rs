@@ -18,7 +18,7 @@ fn read(reader: &Reader) -> (Vec<Event>, Vec<Gap>) {
 }
 
 /// Where each block starts, and the end of the file.
-fn blocks(file: &[u8]) -> Vec<usize> {
+pub(crate) fn blocks(file: &[u8]) -> Vec<usize> {
     let mut starts = vec![FILE_HEAD];
     while let Some(at) = starts.last().copied().filter(|at| *at < file.len()) {
         let len = u32::from_le_bytes(file[at + 8..at + 12].try_into().unwrap());

@@ -12,6 +12,7 @@ mod flips;
 mod forge;
 mod frozen;
 mod fuzz;
+mod grown;
 mod hostile;
 mod keyframes;
 mod lists;

@@ -139,6 +139,40 @@ struct Asking<'a> {
     range: (usize, usize),
     /// Where the filter may match, if that is known already.
     reaches: Option<&'a [&'a Reach]>,
+    /// When the last event before matched.
+    previous_ns: Option<u64>,
+}
+
+/// How far the events of a capture that grows have been shown.
+#[derive(Default)]
+pub struct Shown {
+    /// Number of the first event that has not been.
+    next: u64,
+    evaluator: Option<Evaluator>,
+    previous_ns: Option<u64>,
+}
+
+impl Shown {
+    /// Adds to the books of the work what was asked for.
+    pub fn tell(&self, work: &Work) {
+        if let Some(evaluator) = &self.evaluator {
+            work.add_texts(evaluator);
+        }
+    }
+
+    /// Number of the first event that has not been shown; 0 before there was any.
+    pub fn next(&self) -> u64 {
+        self.next
+    }
+}
+
+/// A visitor that is only told of events.
+pub(super) struct Each<'e>(pub &'e mut dyn FnMut(&Ctx<'_>) -> bool);
+
+impl Visitor for Each<'_> {
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        (self.0)(ctx)
+    }
 }
 
 /// How a walk went.
@@ -147,6 +181,8 @@ pub(crate) struct Walked {
     pub looked: u64,
     /// It was not cancelled.
     pub complete: bool,
+    /// When the last event matched.
+    previous_ns: Option<u64>,
 }
 
 impl Session {
@@ -288,6 +324,7 @@ impl Session {
                 from,
                 range: (0, usize::MAX),
                 reaches: None,
+                previous_ns: None,
             };
             self.walk_chunks(asked, progress, visitor, &mut decode)
         })
@@ -308,8 +345,42 @@ impl Session {
             from: 1,
             range: (range.start, range.end),
             reaches: None,
+            previous_ns: None,
         };
         self.walk_chunks(asked, progress, visitor, &mut |_| {})
+    }
+
+    /// Shows every matching event that came since the last time, in order, until `each` returns false. What a filter remembers of
+    /// the events before it keeps, and so does what is told of the event before, so that a capture that is shown while it grows is
+    /// shown as a whole one.
+    pub fn scan_on(
+        &self,
+        (filter, span): (Option<&Filter>, Span),
+        shown: &mut Shown,
+        progress: &Progress,
+        each: &mut dyn FnMut(&Ctx<'_>) -> bool,
+    ) {
+        let filter = filter.filter(|filter| !filter.is_all());
+        if shown.evaluator.is_none() {
+            shown.evaluator = filter.map(Filter::evaluator);
+        }
+        let begin = self
+            .chunks()
+            .partition_point(|info| info.first_num < shown.next);
+        let asked = Asking {
+            chunks: None,
+            filter,
+            span,
+            from: shown.next.max(1),
+            range: (begin, usize::MAX),
+            reaches: None,
+            previous_ns: shown.previous_ns,
+        };
+        let visitor = &mut Each(each);
+        let walked = self.walk_with(asked, &mut shown.evaluator, progress, visitor, &mut |_| {});
+        shown.previous_ns = walked.previous_ns;
+        let last = self.chunks().last();
+        shown.next = last.map_or(0, |info| info.first_num.saturating_add(info.events));
     }
 
     /// Shows every matching event of one chunk. Says whether it was not cancelled.
@@ -328,6 +399,7 @@ impl Session {
             from: 1,
             range: (at, at.saturating_add(1)),
             reaches: Some(within.reaches),
+            previous_ns: None,
         };
         let walked = self.walk_with(asked, evaluator, progress, visitor, &mut |_| {});
         walked.complete
@@ -368,6 +440,7 @@ impl Session {
             from,
             range,
             reaches,
+            mut previous_ns,
         } = asked;
         let needles = filter.and_then(|filter| filter.needles(self.schema()));
         let reach = match reaches {
@@ -377,7 +450,6 @@ impl Session {
         let known = reaches.unwrap_or_default();
         let work = &*progress.work;
         let mut looked = 0u64;
-        let mut previous_ns = None;
         let cancelled = || progress.cancel.load(Ordering::Relaxed);
         let shown: Vec<bool> = (self.schema().types.iter())
             .map(|ty| self.shows_internal || visitor.wants_internal(ty))
@@ -393,6 +465,7 @@ impl Session {
                 return Walked {
                     looked,
                     complete: false,
+                    previous_ns,
                 };
             }
             Work::add(&work.chunks, 1);
@@ -448,6 +521,7 @@ impl Session {
                         return Walked {
                             looked,
                             complete: false,
+                            previous_ns,
                         };
                     }
                 }
@@ -470,6 +544,7 @@ impl Session {
                         return Walked {
                             looked,
                             complete: true,
+                            previous_ns,
                         };
                     }
                 }
@@ -480,6 +555,7 @@ impl Session {
         Walked {
             looked,
             complete: true,
+            previous_ns,
         }
     }
 }

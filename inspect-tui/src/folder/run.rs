@@ -19,14 +19,19 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+/// How often it is looked whether captures have come, gone or changed.
+const EVERY: Duration = Duration::from_secs(2);
 
 enum Job {
+    Look,
     Sheet(u64, Page, Query, Progress),
     Open(Box<Place>),
 }
 
 enum Answer {
+    Looked(Option<u64>),
     Sheet(u64, Result<Sheet, String>),
     Opened(Box<Place>, Box<Result<Session, String>>),
 }
@@ -46,6 +51,7 @@ impl Asker {
         let serve = move || {
             for job in work {
                 let answer = match job {
+                    Job::Look => Answer::Looked(shelf.look()),
                     Job::Sheet(ticket, page, query, progress) => {
                         // What was given up before its turn came is not begun.
                         let given_up = progress.cancel.load(Ordering::Relaxed);
@@ -144,6 +150,10 @@ pub fn run(shelf: Arc<dyn Shelf>, options: Options) -> Result<(), Error> {
     let mut state = FolderState::new(options.name.clone(), (size.width, size.height));
     state.ascii = options.ascii;
     let mut wants = state.wants();
+    // How it is before the first page is made, so that what changes meanwhile is noticed.
+    asker.send(Job::Look);
+    let mut looked = Instant::now();
+    let mut looking = true;
     loop {
         if taken.has_panicked() || asker.thread.is_finished() {
             return Err(Error::WorkerGone);
@@ -170,6 +180,10 @@ pub fn run(shelf: Arc<dyn Shelf>, options: Options) -> Result<(), Error> {
         state.done = asker.progress.done.load(Ordering::Relaxed);
         while let Ok(answer) = asker.answers.try_recv() {
             match answer {
+                Answer::Looked(seen) => {
+                    (looked, looking) = (Instant::now(), false);
+                    state.saw(seen);
+                }
                 Answer::Sheet(ticket, sheet) => state.receive(ticket, sheet),
                 Answer::Opened(place, session) => match *session {
                     Err(why) => state.say(&why, true),
@@ -187,6 +201,10 @@ pub fn run(shelf: Arc<dyn Shelf>, options: Options) -> Result<(), Error> {
                     }
                 },
             }
+        }
+        if !looking && looked.elapsed() > EVERY && !state.working() {
+            looking = true;
+            asker.send(Job::Look);
         }
         wants.extend(state.wants());
         taken.ended()?;
@@ -401,6 +419,13 @@ impl FolderPlayer {
             }
         }
         Ok(self)
+    }
+
+    /// Looks at the folder, as it is done every other second on a terminal.
+    pub fn look(&mut self) {
+        self.state.saw(self.shelf.look());
+        let wants = self.state.wants();
+        perform(&*self.shelf, &mut self.state, wants);
     }
 
     /// Whether the user has left.

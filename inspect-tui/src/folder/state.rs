@@ -101,6 +101,8 @@ pub struct FolderState {
     paused: bool,
     last_ticket: u64,
     wants: Vec<Want>,
+    /// What the folder looked like, as [`super::Shelf::look`] says.
+    seen: Option<u64>,
 }
 
 impl FolderState {
@@ -127,6 +129,7 @@ impl FolderState {
             paused: false,
             last_ticket: 0,
             wants: Vec::new(),
+            seen: None,
         };
         state.show(0);
         state
@@ -323,12 +326,15 @@ impl FolderState {
             standing.rows.clear();
         }
         for SheetRow { cells, place, bad } in sheet.rows {
+            // A capture stays selected when others come or go.
+            let of = place.as_ref().filter(|_| row.page == Page::Captures);
+            let filter = of.map_or_else(String::new, |of| of.path.display().to_string());
             rows.rows.push(Row {
                 cells,
                 depth: 0,
                 events: 0,
                 first_num: standing.rows.len() as u64,
-                filter: String::new(),
+                filter,
             });
             standing.rows.push((place, bad));
         }
@@ -348,6 +354,23 @@ impl FolderState {
             standing.asked = None;
         }
         self.show(self.page);
+    }
+
+    /// Takes what the folder looks like now. When it has changed, the catalogue is asked for again; what was searched for stays as it
+    /// is until it is asked for again.
+    pub fn saw(&mut self, seen: Option<u64>) {
+        let before = std::mem::replace(&mut self.seen, seen);
+        if before.is_none() || before == seen {
+            return;
+        }
+        for (row, standing) in PAGES.iter().zip(&mut self.pages) {
+            if row.page == Page::Captures {
+                standing.asked = None;
+            }
+        }
+        if self.row().page == Page::Captures {
+            self.show(self.page);
+        }
     }
 
     pub(super) fn show(&mut self, page: usize) {

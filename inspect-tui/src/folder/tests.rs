@@ -3,11 +3,12 @@
 use super::*;
 use crate::Options;
 use crate::action::Action;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
-/// Tells what it was asked, and cannot open anything.
+/// Tells what it was asked, and cannot open anything. So many of its captures are gone.
 #[derive(Default)]
-struct Asked(Mutex<Vec<(Page, Query)>>);
+struct Asked(Mutex<Vec<(Page, Query)>>, AtomicU64);
 
 impl Shelf for Asked {
     fn sheet(&self, page: Page, query: &Query, _: &Progress) -> Result<Sheet, String> {
@@ -31,7 +32,8 @@ impl Shelf for Asked {
             bad,
         };
         let mut rows = vec![row("broken.aft", b"", true)];
-        rows.extend((0..40).map(|at| row(&format!("{at:02}.aft"), b"lab\x1b[2J", false)));
+        let gone = self.1.load(Ordering::Relaxed);
+        rows.extend((gone..40).map(|at| row(&format!("{at:02}.aft"), b"lab\x1b[2J", false)));
         let activity = Activity {
             span: (1_700_000_000_000_000_000, 1_700_000_060_000_000_000),
             counts: vec![1, 0, 7],
@@ -47,6 +49,10 @@ impl Shelf for Asked {
             more,
             ..Sheet::default()
         })
+    }
+
+    fn look(&self) -> Option<u64> {
+        Some(self.1.load(Ordering::Relaxed))
     }
 
     fn open(&self, place: &Place) -> Result<Session, String> {
@@ -309,4 +315,35 @@ fn a_narrow_screen_shows_the_columns_that_say_most() {
             row.page
         );
     }
+}
+
+#[test]
+fn captures_that_come_and_go_are_noticed_and_the_selected_one_stays_selected() {
+    let (shelf, mut player) = player(160, 30);
+    player.look();
+    let before = press(&mut player, "<Down><Down><Down><Down>");
+    let asked = |shelf: &Asked| shelf.0.lock().map(|asked| asked.len()).unwrap_or_default();
+    let once = asked(&shelf);
+    player.look();
+    assert_eq!(asked(&shelf), once, "nothing has changed");
+    assert!(before.contains("00.aft"), "{before}");
+
+    shelf.1.store(2, Ordering::Relaxed);
+    player.look();
+    let after = player.screen();
+    assert!(
+        !after.contains("00.aft") && after.contains("02.aft"),
+        "{after}"
+    );
+    let opened = press(&mut player, "<Enter>");
+    assert!(opened.contains("03.aft cannot be opened"), "{opened}");
+
+    // What was searched for stays; the captures are asked for when they are shown again.
+    press(&mut player, "2");
+    let once = asked(&shelf);
+    shelf.1.store(0, Ordering::Relaxed);
+    player.look();
+    assert_eq!(asked(&shelf), once);
+    let again = press(&mut player, "1");
+    assert!(again.contains("00.aft"), "{again}");
 }

@@ -16,10 +16,26 @@ impl State {
 
     /// Takes an answer, and says what is to be done outside. Answers to questions that were given up are ignored.
     pub fn receive(&mut self, ticket: u64, answer: Answer) -> Vec<Effect> {
-        if let Answer::Unreadable(gaps) = answer {
-            self.facts.unreadable = gaps;
-            return self.effects();
-        }
+        let answer = match answer {
+            Answer::Unreadable(gaps) => {
+                self.facts.unreadable = gaps;
+                return self.effects();
+            }
+            Answer::Grown(facts) => {
+                self.grew(*facts);
+                return self.effects();
+            }
+            Answer::Rests => {
+                self.facts.recording = false;
+                return self.effects();
+            }
+            Answer::Lost(why) => {
+                self.facts.recording = false;
+                self.say(&why, true);
+                return self.effects();
+            }
+            answer => answer,
+        };
         let Some(lane) = self
             .tickets
             .iter()
@@ -104,10 +120,14 @@ impl State {
                 | Answer::Hunted(..)
                 | Answer::Arranged(_)
                 | Answer::Part(_)
-                | Answer::Unreadable(_),
+                | Answer::Unreadable(_)
+                | Answer::Grown(_)
+                | Answer::Rests
+                | Answer::Lost(_),
                 _,
             ) => {}
         }
+        self.catch_up();
         self.effects()
     }
 }

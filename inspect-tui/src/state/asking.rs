@@ -58,7 +58,7 @@ impl State {
                 }
                 self.set_body(Body::Events(Box::new(list)));
                 if all.is_none() {
-                    self.ask(Ask::Matches(which));
+                    self.ask(Ask::Matches(which, 1));
                 }
             }
             Shape::Table | Shape::List | Shape::Tree | Shape::Gaps | Shape::Made(_) => {

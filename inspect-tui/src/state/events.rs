@@ -40,6 +40,8 @@ pub struct EventList {
     pub look: Look,
     /// The number to stand on as soon as it, or a later one, has come.
     pub target: Option<u64>,
+    /// Whether it stays at the end when more events come.
+    pub follows: bool,
 }
 
 impl EventList {
@@ -58,6 +60,7 @@ impl EventList {
             asked: None,
             look: Look::default(),
             target: None,
+            follows: false,
         }
     }
 
@@ -109,9 +112,16 @@ impl EventList {
     /// Takes more numbers.
     pub fn extend(&mut self, mut more: Vec<u64>, last: bool, complete: bool) {
         if let Numbers::Some(nums) = &mut self.numbers {
+            // Who asked for what came since may be told once more what came meanwhile.
+            let known = nums.last().copied().unwrap_or_default();
+            more.retain(|num| *num > known);
             nums.append(&mut more);
         }
         (self.last, self.complete) = (last, complete);
+        if std::mem::take(&mut self.follows) {
+            self.cursor = self.len().saturating_sub(1);
+            self.follows = !last;
+        }
         if let Some(num) = self.target {
             self.go_to(num);
         }

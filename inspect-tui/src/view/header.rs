@@ -111,10 +111,13 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         0 => String::new(),
         number => show::counted(number, "container"),
     };
-    let events = match (facts.hides, facts.events) {
+    let mut events = match (facts.hides, facts.events) {
         (true, 1..) => show::counted(facts.events, "event") + ", some hidden",
         _ => show::counted(facts.events, "event"),
     };
+    if facts.recording {
+        events.push_str(" so far");
+    }
     canvas.pieces(
         area,
         x,

@@ -56,7 +56,7 @@ pub(super) fn answer(
             let at = session.alert_instants(progress, Some(&mut part));
             send(Answer::Alerts(at));
         }
-        Ask::Matches(which) => matches(session, &which, progress, send)?,
+        Ask::Matches(which, from) => matches(session, &which, from, progress, send)?,
         Ask::Overview(which) => {
             let mut part = |tiles| send(Answer::Part(Box::new(Answer::Overview(tiles))));
             let (filter, parts) = (which.filter.as_ref(), Some::<&mut dyn FnMut(_)>(&mut part));
@@ -191,6 +191,7 @@ pub fn holds(text: &[u8], needle: &str) -> bool {
 fn matches(
     session: &Session,
     which: &Which,
+    from: u64,
     progress: &Progress,
     send: &dyn Fn(Answer),
 ) -> Result<(), Error> {
@@ -199,21 +200,27 @@ fn matches(
     let mut nums = Vec::new();
     let mut given = 0;
     let mut sent = Instant::now();
-    session.scan(which.filter.as_ref(), which.span, 1, progress, &mut |ctx| {
-        nums.push(ctx.num);
-        // The first lines appear at once; those that follow, in larger pieces.
-        let screenful = given == 0 && nums.len() >= 256;
-        if screenful || sent.elapsed() > EVERY {
-            given += nums.len();
-            sent = Instant::now();
-            send(Answer::Matches {
-                nums: std::mem::take(&mut nums),
-                last: false,
-                complete: false,
-            });
-        }
-        given + nums.len() < MOST_MATCHES
-    })?;
+    session.scan(
+        which.filter.as_ref(),
+        which.span,
+        from,
+        progress,
+        &mut |ctx| {
+            nums.push(ctx.num);
+            // The first lines appear at once; those that follow, in larger pieces.
+            let screenful = given == 0 && nums.len() >= 256;
+            if screenful || sent.elapsed() > EVERY {
+                given += nums.len();
+                sent = Instant::now();
+                send(Answer::Matches {
+                    nums: std::mem::take(&mut nums),
+                    last: false,
+                    complete: false,
+                });
+            }
+            given + nums.len() < MOST_MATCHES
+        },
+    )?;
     let complete = given + nums.len() < MOST_MATCHES && !progress.cancel.load(Ordering::Relaxed);
     send(Answer::Matches {
         nums,

@@ -3,6 +3,7 @@
 
 mod choices;
 mod courses;
+mod growing;
 mod lives;
 mod questions;
 mod states;

@@ -14,6 +14,7 @@ mod endings;
 mod engines;
 mod evasion;
 mod firing;
+mod following;
 mod identity;
 mod kernel;
 mod lasting;
