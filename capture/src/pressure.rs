@@ -63,7 +63,8 @@ impl Ladder {
         Some(Gap {
             cause: GapCause::Degraded,
             start: BootNs(self.since_ns),
-            end: BootNs(now_ns),
+            // What is left in the rings at the end of a recording may lead to a step after that instant.
+            end: BootNs(now_ns.max(self.since_ns)),
             cpu: None,
             count: Some(0),
             first_seq: None,
@@ -93,5 +94,13 @@ mod tests {
         assert_eq!(down.pressure, Pressure::FULL);
         assert!(down.ended.is_some() && ladder.end(9).is_none());
         assert_eq!(ladder.look(0, 5 + 9 * CALM_NS), None);
+    }
+
+    #[test]
+    fn a_step_that_begins_when_the_recording_has_ended_takes_no_time() {
+        let mut ladder = Ladder::default();
+        assert!(ladder.look(255, 20).is_some());
+        let gap = ladder.end(18).expect("the step is written down");
+        assert_eq!((gap.start, gap.end), (BootNs(20), BootNs(20)));
     }
 }
