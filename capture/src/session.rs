@@ -360,7 +360,12 @@ impl Recorder {
         std::thread::scope(|scope| {
             let encoding = std::thread::Builder::new()
                 .name("encoder".to_owned())
-                .spawn_scoped(scope, || encoder.run(writer, &bytes, &full))
+                .spawn_scoped(scope, || {
+                    let written = encoder.run(writer, &bytes, &full);
+                    // Nothing more is taken in either case; where it has failed, why is what it returns.
+                    full.store(true, Ordering::Relaxed);
+                    written
+                })
                 .map_err(|why| Error::System(PathBuf::from("a thread"), why))?;
             let reason = self
                 .record(&mut sink, (&bytes, &full), stop)

@@ -15,6 +15,8 @@ use std::time::{Duration, Instant};
 const WAITING: usize = 4;
 /// Time between two checkpoints: what is signed is older than that by no more than one chunk.
 pub const CHECKPOINT: Duration = Duration::from_millis(950);
+/// How long after one it is looked whether its sync has failed.
+const LOOK: Duration = Duration::from_millis(100);
 
 /// Takes what a recording has to say, in the order of the file.
 pub trait Sink {
@@ -110,8 +112,11 @@ impl Encoder {
         full: &AtomicBool,
     ) -> Result<(), Error> {
         let mut due = Instant::now() + CHECKPOINT;
+        // When to look at what became of the last sync, which is on a thread of its own: with nothing to write nobody else would.
+        let mut look = None;
         loop {
-            let left = due.saturating_duration_since(Instant::now());
+            let next = look.unwrap_or(due);
+            let left = next.saturating_duration_since(Instant::now());
             match self.messages.recv_timeout(left) {
                 Ok(Message::Chunk(batch, needs)) => {
                     let batch = Sink::chunk(writer, *batch, needs)?;
@@ -126,9 +131,13 @@ impl Encoder {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
-            if Instant::now() >= due {
+            let now = Instant::now();
+            if now >= due {
                 writer.checkpoint(clock_pair())?;
-                due = Instant::now() + CHECKPOINT;
+                (due, look) = (now + CHECKPOINT, Some(now + LOOK));
+            } else if look.is_some_and(|look| now >= look) {
+                writer.look()?;
+                look = None;
             }
             bytes.store(writer.bytes(), Ordering::Relaxed);
             full.store(writer.refused().is_some(), Ordering::Relaxed);

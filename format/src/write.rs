@@ -310,6 +310,14 @@ impl<W: Write> Writer<W> {
         self.blocks.checkpoint(clock)
     }
 
+    /// Asks once more for what was written to be kept, though nothing was written since.
+    ///
+    /// # Errors
+    /// When that has failed, now or earlier.
+    pub fn look(&mut self) -> Result<(), Error> {
+        self.blocks.flush()
+    }
+
     /// Has `each` called with how far the file has come, after each checkpoint and after the seal.
     pub fn on_anchor(&mut self, mut each: impl FnMut(&Anchor) + Send + 'static) {
         each(&self.blocks.anchor());

@@ -13,6 +13,10 @@ const LEAST: usize = 4;
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: usize = 600;
 
+/// One of so many parts of the bound is left alone: what comes between two looks. While it is not known what a busy moment takes, more.
+const SPARE: usize = 16;
+const SPARE_AT_FIRST: usize = 8;
+
 /// What is left for the window, looked at now and then.
 #[derive(Default)]
 pub(super) struct Allowance {
@@ -79,7 +83,11 @@ impl Allowance {
             )
         });
         self.said = much;
-        (left(bounds, rest), say)
+        let spare = match self.looks < LOOKS {
+            true => SPARE_AT_FIRST,
+            false => SPARE,
+        };
+        (left(bounds, rest + bounds.memory / spare), say)
     }
 }
 

@@ -350,7 +350,7 @@ impl<W: Write> Blocks<W> {
         Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    pub(crate) fn flush(&mut self) -> Result<(), Error> {
         self.out
             .flush()
             .map_err(|error| self.error(ErrorKind::Io(error)))
