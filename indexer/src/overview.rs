@@ -326,10 +326,6 @@ impl Visitor for Counting<'_, '_> {
         self.glance();
     }
 
-    fn sifts(&self) -> bool {
-        self.taking.is_some()
-    }
-
     fn by_lists(&self) -> bool {
         self.taking.is_some()
     }

@@ -358,10 +358,6 @@ impl Visitor for Grouping<'_, '_> {
         self.glance();
     }
 
-    fn sifts(&self) -> bool {
-        self.taking.is_some()
-    }
-
     fn by_lists(&self) -> bool {
         self.taking.is_some()
     }

@@ -29,7 +29,7 @@ mount -t "$system" "$disk" /data || echo "@@ ended: no disk"
 afterimage record --host -o /data/cut.aft 2> /tmp/said &
 recorder=$!
 until grep -q ecording /tmp/said; do
-    kill -0 $recorder || { cat /tmp/said; echo "@@ ended: it did not begin"; sleep 1; poweroff -f; }
+    kill -0 $recorder || { cat /tmp/said; echo "@@ ended: it did not begin"; poweroff -f; }
 done
 echo "@@ at $(date +%s)"
 if [ -n "$flaky" ]; then
@@ -48,5 +48,4 @@ while kill -0 $recorder; do
 done
 wait $recorder
 echo "@@ ended: with $?: $(cat /tmp/said | tr '\n' ' ')"
-sleep 1
 poweroff -f

@@ -27,6 +27,12 @@ pub(super) struct Builder<'a> {
     source: &'a Source,
     tag: u64,
     parts: Parts,
+    course: Course,
+}
+
+/// What has to be known of the blocks so far to take the next one.
+#[derive(Clone, Default)]
+struct Course {
     states: Vec<(u64, u64, u64)>,
     /// Bytes of records decompressed so far.
     spent: u64,
@@ -47,12 +53,7 @@ pub(super) struct Tail {
     pub mark: Vec<u8>,
     /// Gaps before that: what was behind it was not whole yet.
     gaps: usize,
-    states: Vec<(u64, u64, u64)>,
-    spent: u64,
-    last_end: Option<BootNs>,
-    next_num: u64,
-    open: Vec<usize>,
-    has_header: bool,
+    course: Course,
     /// A state block could not be read.
     is_rough: bool,
 }
@@ -80,12 +81,10 @@ impl<'a> Builder<'a> {
             source,
             tag,
             parts: Parts::default(),
-            states: Vec::new(),
-            spent: 0,
-            last_end: None,
-            next_num: 1,
-            open: Vec::new(),
-            has_header: false,
+            course: Course {
+                next_num: 1,
+                ..Course::default()
+            },
         }
     }
 
@@ -97,12 +96,7 @@ impl<'a> Builder<'a> {
             source,
             tag,
             parts,
-            states: tail.states.clone(),
-            spent: tail.spent,
-            last_end: tail.last_end,
-            next_num: tail.next_num,
-            open: tail.open.clone(),
-            has_header: tail.has_header,
+            course: tail.course.clone(),
         }
     }
 
@@ -127,7 +121,7 @@ impl<'a> Builder<'a> {
             Some((Piece::Damage { .. }, rest)) => layout.pieces.split_at(rest.len()),
             _ => layout.pieces.split_at(layout.pieces.len()),
         };
-        let (states, keyframes) = (self.states.len(), self.parts.keyframes.clone());
+        let (states, keyframes) = (self.course.states.len(), self.parts.keyframes.clone());
         self.pieces(settled, false)?;
         let reached = before.map_or_else(Reached::default, |tail| tail.reached.clone());
         let reached = reached.after(settled);
@@ -137,16 +131,11 @@ impl<'a> Builder<'a> {
             mark: mark.map_err(Error::file)?,
             reached,
             gaps: self.parts.gaps.len(),
-            states: self.states.clone(),
-            spent: self.spent,
-            last_end: self.last_end,
-            next_num: self.next_num,
-            open: self.open.clone(),
-            has_header: self.has_header,
+            course: self.course.clone(),
             is_rough: false,
         };
         self.pieces(begun, false)?;
-        let told = self.states.len() > states || self.parts.keyframes != keyframes;
+        let told = self.course.states.len() > states || self.parts.keyframes != keyframes;
         if told || before.is_none_or(|tail| tail.is_rough) {
             let gaps = self.parts.gaps.len();
             self.parts.state = Tables::default();
@@ -190,12 +179,12 @@ impl<'a> Builder<'a> {
         let mut newest = Vec::new();
         if let Some(last) = self.parts.keyframes.last() {
             newest.clone_from(&last.blocks);
-            newest.retain(|block| !self.states.contains(block));
-            self.states.extend(&newest);
-            self.states.sort_by_key(|state| state.2);
+            newest.retain(|block| !self.course.states.contains(block));
+            self.course.states.extend(&newest);
+            self.course.states.sort_by_key(|state| state.2);
         }
         // The newest description of a row is the one that counts, so it must not be the one a limit shuts out.
-        for (offset, len, seq) in std::mem::take(&mut self.states).into_iter().rev() {
+        for (offset, len, seq) in std::mem::take(&mut self.course.states).into_iter().rev() {
             let is_keyframe = newest.iter().any(|block| block.2 == seq);
             if let Err(kind) = self.state(offset, is_keyframe) {
                 if strict {
@@ -210,8 +199,8 @@ impl<'a> Builder<'a> {
     fn record(&mut self, offset: u64, most: u64) -> Result<Vec<u8>, ErrorKind> {
         let block = self.source.opened(offset, self.tag)?;
         let record = block.record(most)?;
-        self.spent = self.spent.saturating_add(record.len() as u64);
-        limit("length of all records", self.spent, MAX_STATES)?;
+        self.course.spent = self.course.spent.saturating_add(record.len() as u64);
+        limit("length of all records", self.course.spent, MAX_STATES)?;
         Ok(record.into_owned())
     }
 
@@ -235,8 +224,8 @@ impl<'a> Builder<'a> {
                 }
                 self.parts.manifest = Manifest::decode(&body)?;
                 self.parts.lineage = Lineage::decode(&body)?;
-                self.has_header = true;
-                self.last_end = Some(BootNs(self.parts.manifest.clock.boot_ns));
+                self.course.has_header = true;
+                self.course.last_end = Some(BootNs(self.parts.manifest.clock.boot_ns));
             }
             block::SCHEMA if seq == 1 => {
                 self.parts.schema = Schema::decode(&self.record(offset, MAX_RECORD)?)?;
@@ -260,15 +249,15 @@ impl<'a> Builder<'a> {
     }
 
     fn chunk(&mut self, offset: u64, len: u64, zone: &Zone) -> Result<(), ErrorKind> {
-        if zone.first_num < self.next_num {
+        if zone.first_num < self.course.next_num {
             return Err(ErrorKind::Mismatch {
                 what: "number of the first event",
-                expected: self.next_num,
+                expected: self.course.next_num,
                 found: zone.first_num,
             });
         }
-        let missing = zone.first_num.saturating_sub(self.next_num);
-        let open = std::mem::take(&mut self.open);
+        let missing = zone.first_num.saturating_sub(self.course.next_num);
+        let open = std::mem::take(&mut self.course.open);
         for at in &open {
             if let Some(gap) = self.parts.gaps.get_mut(*at) {
                 gap.end = zone.start.max(gap.start);
@@ -284,8 +273,8 @@ impl<'a> Builder<'a> {
             events: zone.events,
             span: (zone.start, zone.end),
         });
-        self.next_num = zone.first_num.saturating_add(zone.events);
-        self.last_end = Some(zone.end.max(self.last_end.unwrap_or_default()));
+        self.course.next_num = zone.first_num.saturating_add(zone.events);
+        self.course.last_end = Some(zone.end.max(self.course.last_end.unwrap_or_default()));
         Ok(())
     }
 
@@ -297,7 +286,7 @@ impl<'a> Builder<'a> {
         let last = self.parts.keyframes.last_mut();
         let is_keyframe = flags & FLAG_KEYFRAME != 0;
         if !is_keyframe {
-            self.states.push(block);
+            self.course.states.push(block);
             // What comes later than the first is of some rows alone.
             let is_more = last
                 .as_ref()
@@ -320,7 +309,7 @@ impl<'a> Builder<'a> {
     /// Rows of a state block that no later one has; past the limit, rows are left out: chunks carry their own. What was over is
     /// what the first state says: later ones, and keyframes, are of later instants.
     fn state(&mut self, offset: u64, is_keyframe: bool) -> Result<(), ErrorKind> {
-        if self.spent >= MAX_STATES.saturating_sub(MAX_STATE) {
+        if self.course.spent >= MAX_STATES.saturating_sub(MAX_STATE) {
             return Ok(());
         }
         let record = self.record(offset, MAX_STATE)?;
@@ -351,7 +340,7 @@ impl<'a> Builder<'a> {
 
     /// A gap behind what was read last, of unknown size.
     fn gap_here(&self, cause: GapCause, detail: String) -> Gap {
-        let start = self.last_end.unwrap_or_default();
+        let start = self.course.last_end.unwrap_or_default();
         Gap {
             cause,
             start,
@@ -372,18 +361,18 @@ impl<'a> Builder<'a> {
         };
         let mut gap = self.gap_here(cause, format!("bytes {offset} to {end}: {why}"));
         match zone {
-            Some(zone) if zone.first_num >= self.next_num => {
+            Some(zone) if zone.first_num >= self.course.next_num => {
                 (gap.start, gap.end, gap.count) = (zone.start, zone.end, Some(zone.events));
-                self.next_num = zone.first_num.saturating_add(zone.events);
-                self.last_end = Some(zone.end.max(self.last_end.unwrap_or_default()));
+                self.course.next_num = zone.first_num.saturating_add(zone.events);
+                self.course.last_end = Some(zone.end.max(self.course.last_end.unwrap_or_default()));
             }
-            _ => self.open.push(self.parts.gaps.len()),
+            _ => self.course.open.push(self.parts.gaps.len()),
         }
         self.parts.gaps.push(gap);
     }
 
     pub(super) fn finish(mut self, layout: Layout) -> Result<Parts, Error> {
-        if !self.has_header && self.parts.chunks.is_empty() {
+        if !self.course.has_header && self.parts.chunks.is_empty() {
             return Err(Error::at(
                 Place::Block(0),
                 FILE_HEAD as u64,

@@ -101,7 +101,7 @@ pub trait Visitor {
     }
     /// Whether anything is left out by [`Visitor::rows`], [`Visitor::count`] or [`Visitor::may_want`].
     fn sifts(&self) -> bool {
-        false
+        self.by_lists()
     }
     /// Whether it wants to be asked by the lists of each chunk, also of one that is at hand event by event.
     fn by_lists(&self) -> bool {

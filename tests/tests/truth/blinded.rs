@@ -1,6 +1,7 @@
 //! Somebody with every right who wants a recorder to see less, without ending it.
 
-use crate::service::{BASE, Busy, Service, has};
+use crate::busy::{Busy, has};
+use crate::service::{BASE, Service};
 use afterimage_model::GapCause;
 use afterimage_tests::harness::Capture;
 use afterimage_tests::needs_recording;

@@ -1,6 +1,7 @@
 //! What a watch may take: memory of its own, and files, bytes and room for its evidence.
 
-use crate::service::{BASE, Busy, Service, has};
+use crate::busy::{Busy, has};
+use crate::service::{BASE, Service};
 use afterimage_tests::harness::Capture;
 use afterimage_tests::needs_recording;
 use serde_json::Value;

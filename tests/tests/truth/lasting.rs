@@ -1,6 +1,7 @@
 //! A watch that goes on and on: what it takes must not grow. A quarter of a minute; `make soak` runs an hour, `make soak-day` a day.
 
-use crate::service::{BASE, Busy, Service};
+use crate::busy::Busy;
+use crate::service::{BASE, Service};
 use afterimage_format::Reader;
 use afterimage_tests::child;
 use afterimage_tests::harness;

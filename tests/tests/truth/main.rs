@@ -5,6 +5,7 @@
 mod anchored;
 mod blinded;
 mod bounds;
+mod busy;
 mod bytes;
 mod containers;
 mod conventions;

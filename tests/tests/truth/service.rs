@@ -1,17 +1,16 @@
 //! `afterimage watch` as it runs on a host: configured by a file, asked at its socket, told by others, signalled.
 
+use crate::busy::{Busy, has};
+use crate::doors::http;
 use afterimage_capture::confine::{Role, confine};
 use afterimage_format::Reader;
 use afterimage_model::GapCause;
-use afterimage_tests::cgroup::Cgroup;
-use afterimage_tests::child::{self, Child, End};
+use afterimage_tests::child::{self, End};
 use afterimage_tests::harness::{self, Capture};
 use afterimage_tests::needs_recording;
-use hmac::{Hmac, KeyInit, Mac};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -101,7 +100,7 @@ impl Service {
         assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
     }
 
-    fn fired(&self, name: &str) -> u64 {
+    pub fn fired(&self, name: &str) -> u64 {
         let status = self.status();
         let triggers = status["triggers"].as_array().cloned().unwrap_or_default();
         let one = triggers.iter().find(|one| one["name"] == *name);
@@ -134,7 +133,7 @@ impl Service {
     }
 
     /// Waits for the only file of a trigger to be sealed.
-    fn sealed(&mut self, trigger: &str) -> Capture {
+    pub fn sealed(&mut self, trigger: &str) -> Capture {
         self.until(&format!("a file of {trigger} is sealed"), |service| {
             service.are_sealed(trigger, 1)
         });
@@ -158,77 +157,6 @@ impl Drop for Service {
     }
 }
 
-/// A container in which something goes on until it is dropped.
-pub struct Busy {
-    child: Option<Child>,
-    cgroup: Cgroup,
-    pub id: String,
-}
-
-impl Busy {
-    /// One that asks for a number now and then.
-    pub fn start(tag: &str) -> Busy {
-        Busy::doing(tag, || {
-            // SAFETY: asks for a number.
-            unsafe { libc::syscall(libc::SYS_getppid) };
-            std::thread::sleep(Duration::from_millis(5));
-        })
-    }
-
-    /// One that reads what is no two times the same and cannot be pressed: a hundred pieces of 256 bytes, then it rests.
-    pub fn filling(tag: &str, rest: Duration) -> Busy {
-        let mut random = std::fs::File::open("/dev/urandom").expect("random bytes");
-        let mut piece = [0u8; 256];
-        Busy::doing(tag, move || {
-            for _ in 0..100 {
-                random.read_exact(&mut piece).expect("random bytes");
-            }
-            std::thread::sleep(rest);
-        })
-    }
-
-    /// The kernel's number of its control group.
-    pub fn group_id(&self) -> u64 {
-        self.cgroup.id()
-    }
-
-    /// One that does something again and again.
-    pub fn doing(tag: &str, mut what: impl FnMut()) -> Busy {
-        let (cgroup, id) = Cgroup::like_a_container(tag).expect("a control group");
-        let work = || {
-            cgroup.enter().expect("the group takes the child");
-            loop {
-                what();
-            }
-        };
-        let child = child::fork(work).expect("fork");
-        Busy {
-            child: Some(child),
-            cgroup,
-            id,
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        if let Some(child) = self.child.take() {
-            // SAFETY: ends the child that was made here.
-            unsafe { libc::kill(child.pid() as i32, libc::SIGKILL) };
-            child.wait();
-        }
-    }
-}
-
-/// Whether the window has something of a container.
-pub fn has(status: &Value, id: &str) -> bool {
-    let trails = status["trails"].as_array().cloned().unwrap_or_default();
-    trails.iter().any(|trail| {
-        let short = trail["container.id"].as_str().unwrap_or("?");
-        id.starts_with(short)
-    })
-}
-
 /// A configuration without triggers.
 pub const BASE: &str = r#"
 [evidence]
@@ -247,31 +175,6 @@ pub fn secret(path: &Path, text: &str) {
         .open(path)
         .expect("a file");
     writeln!(file, "{text}").expect("written");
-}
-
-/// One request; the code of the answer and its body.
-fn http(address: &str, head: &str, headers: &str, body: &str) -> (u16, String) {
-    let mut stream = TcpStream::connect(address).expect("it listens");
-    let length = body.len();
-    let request =
-        format!("{head} HTTP/1.1\r\nhost: a\r\ncontent-length: {length}\r\n{headers}\r\n{body}");
-    stream.write_all(request.as_bytes()).expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let body = answer.split_once("\r\n\r\n").map_or("", |parts| parts.1);
-    (code.unwrap_or(0), body.to_owned())
-}
-
-/// The headers of a body that is signed now.
-fn signed(key: &str, body: &str) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let at = now.expect("after 1970").as_secs();
-    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(key.as_bytes()).expect("a key");
-    mac.update(format!("{at}.{body}").as_bytes());
-    let code = mac.finalize().into_bytes();
-    let code: String = code.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("x-afterimage-timestamp: {at}\r\nx-afterimage-signature: sha256={code}\r\n")
 }
 
 /// What stands behind the first mark of a text, up to the end of that line.
@@ -577,108 +480,6 @@ fn calls_that_a_recorder_has_no_business_to_make_are_refused() {
     let end = child.expect("fork").wait();
     // As a user there are no capabilities to give up, and everything else is the same.
     assert_eq!(end, End::Exited(0));
-}
-
-#[test]
-fn an_alert_that_is_posted_makes_a_file_of_its_container() {
-    needs_recording!();
-    let config = format!(
-        "{BASE}
-[webhook]
-listen = \"127.0.0.1:0\"
-hmac_file = \"FOLDER/hmac\"
-[[trigger]]
-kind = \"webhook\"
-priority = \"warning\"
-"
-    );
-    let folder = tempfile::tempdir().expect("a folder");
-    let key = "0123456789abcdef0123456789abcdef";
-    secret(&folder.path().join("hmac"), key);
-    let config = config.replace(
-        "FOLDER/hmac",
-        folder.path().join("hmac").to_str().expect("text"),
-    );
-    let mut service = Service::start(&config, &["--no-sign"]);
-    let said = service.said();
-    let address = line_after(&said, "alerts may be posted to http://").trim_end_matches('/');
-    let busy = Busy::start("posted");
-    service.until("the container is in the window", |service| {
-        has(&service.status(), &busy.id)
-    });
-    let alert = |priority: &str, container: &str| {
-        format!(
-            r#"{{"rule":"$(touch /tmp/owned)","priority":"{priority}","output":"../../x; reboot","output_fields":{{"container.id":"{container}"}}}}"#
-        )
-    };
-    let short = &busy.id[..12];
-    let meant = alert("Error", short);
-    let (code, answer) = http(address, "POST /", &signed(key, &meant), &meant);
-    assert_eq!(
-        (code, answer.contains("\"fired\":1")),
-        (202, true),
-        "{answer}"
-    );
-    let quiet = alert("Notice", short);
-    assert_eq!(http(address, "POST /", &signed(key, &quiet), &quiet).0, 200);
-    let nobody = alert("Error", "feedfeedfeed");
-    assert_eq!(
-        http(address, "POST /", &signed(key, &nobody), &nobody).0,
-        409
-    );
-    assert_eq!(http(address, "POST /", "", &meant).0, 401);
-    let capture = service.sealed("webhook");
-    assert!(
-        capture.manifest.reason.contains("reboot"),
-        "{}",
-        capture.manifest.reason
-    );
-    assert!(
-        capture
-            .events()
-            .all(|ctx| ctx.container().is_some_and(|c| c.full_id == busy.id))
-    );
-    assert!(!capture.of_type("getppid").is_empty());
-    assert!(!Path::new("/tmp/owned").exists());
-    assert_eq!(service.fired("webhook"), 1);
-    let status = service.status();
-    assert_eq!(status["webhook.refused"].as_u64(), Some(1));
-    // What the whole process has is more than its window, and no more than the rings and what is known besides.
-    let resident = status["resident"].as_u64().unwrap_or(0);
-    assert!((16 << 20..1 << 30).contains(&resident), "{resident}");
-    assert_eq!(service.end(), Some(0));
-}
-
-#[test]
-fn alerts_on_standard_input_and_a_signal_make_files() {
-    needs_recording!();
-    let config = format!("{BASE}[[trigger]]\nkind = \"stdin\"\n[[trigger]]\nkind = \"signal\"\n");
-    // Before there is a pipe that its process would hold open, too.
-    let busy = Busy::start("stdin");
-    let mut service = Service::start(&config, &["--no-sign", "--stdin-alerts"]);
-    service.until("the container is in the window", |service| {
-        has(&service.status(), &busy.id)
-    });
-    let mut input = service.process.stdin.take().expect("its standard input");
-    let line = format!(
-        r#"{{"rule":"A shell","priority":"Notice","output_fields":{{"container.id":"{}"}}}}"#,
-        &busy.id[..12]
-    );
-    writeln!(input, "Falco initialized with configuration file\n{line}").expect("sent");
-    let capture = service.sealed("stdin");
-    assert!(
-        capture.manifest.reason.starts_with("A shell"),
-        "{}",
-        capture.manifest.reason
-    );
-    drop(input);
-    service.until("the end of input is said", |service| {
-        service.said().contains("watching goes on")
-    });
-    service.signal(libc::SIGUSR1);
-    let capture = service.sealed("signal");
-    assert!(!capture.of_type("getppid").is_empty());
-    assert_eq!(service.end(), Some(0));
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! What the flight recorder is held to, in a short form; `make soak` runs the long ones (`AFTERIMAGE_SOAK=1`).
 
+use crate::busy::{Busy, has};
 use crate::firing::Limited;
-use crate::service::{BASE, Busy, Service, has};
+use crate::service::{BASE, Service};
 use afterimage_format::Reader;
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child;
