@@ -24,8 +24,9 @@ fn contract() -> String {
     for (name, value) in wire::CONSTANTS {
         text += &format!("#define {name} {value}\n");
     }
-    for (at, (name, ..)) in programs::PROGRAMS.iter().enumerate() {
-        text += &format!("#define NUMBER_{name} {at}\n");
+    for (at, (name, hook, ..)) in programs::PROGRAMS.iter().enumerate() {
+        let interrupted = u8::from(programs::INTERRUPTED.contains(hook));
+        text += &format!("#define NUMBER_{name} {at}\n#define INTERRUPTED_{name} {interrupted}\n");
     }
     text += &format!("#define PROGRAMS {}\n", programs::PROGRAMS.len());
     for (kind, name, _) in ArgKind::ALL {

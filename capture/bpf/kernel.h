@@ -85,13 +85,14 @@ enum bpf_func_id {
     inline_always int name##_alone(__u64 *ctx)
 
 /*
- * The same, with a second program behind it, which is loaded where others may come in between: there a task often loses its CPU
- * at the very end of a run, where the CPU is given back, and until it has it again the kernel does not run the program for anybody
- * else on that CPU. What the first was not run for the second takes.
+ * The same, with a second program behind it: while a run is under way the kernel does not run the program for anybody else on
+ * that CPU, and what the first was not run for the second takes. It is loaded where an interrupt may pass the same tracepoint
+ * (`INTERRUPTED`), and for every program where other tasks may come in between: there a task often loses its CPU at the very end
+ * of a run, where the CPU is given back.
  */
 #define HOOK(hook, name)                                                                                               \
     inline_always int name##_alone(__u64 *ctx);                                                                        \
-    PROGRAM(hook, name, is_first_run(NUMBER_##name, ctx), name##_alone)                                                \
+    PROGRAM(hook, name, is_first_run(twice || INTERRUPTED_##name, NUMBER_##name, ctx), name##_alone)                                                \
     PROGRAM(hook, name##_again, was_not_run(NUMBER_##name, ctx), name##_alone)                                         \
     inline_always int name##_alone(__u64 *ctx)
 

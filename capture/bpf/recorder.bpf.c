@@ -133,14 +133,20 @@ struct {
     __type(key, __u32);
     __type(value, struct wait_begun);
 } waiting SEC(".maps");
-/* Whether each program is there twice. */
+/* Whether every program is there twice. */
 volatile const __u32 twice = 0;
-/* By program and thread, what the first of the two was handed last: the second, which comes right behind it, takes it away. */
+/* A run of the first of two programs: which, whose, and what it was handed. What interrupts a run is handed something else. */
+struct run {
+    __u32 number;
+    __u32 tid;
+    __u64 handed;
+};
+/* The runs of first programs whose second has not come yet: it comes right behind, and takes it away. */
 struct {
     __uint(type, MAP_LRU_HASH);
     __uint(max_entries, RUNS_MAX);
-    __type(key, __u64);
-    __type(value, __u64);
+    __type(key, struct run);
+    __type(value, __u8);
 } runs SEC(".maps");
 /* How often the second of the two has run in the place of the first, by program. */
 struct {
@@ -151,34 +157,29 @@ struct {
 } instead SEC(".maps");
 
 /* Threads have numbers; of those that have none, the idle ones, each CPU has one. */
-inline_always __u64 run_of(__u32 number)
+inline_always struct run run_of(__u32 number, __u64 *ctx)
 {
     __u32 tid = (__u32)bpf_get_current_pid_tgid();
-    return (__u64)number << 32 | (tid ? tid : ~bpf_get_smp_processor_id());
-}
-
-/* What interrupts a run is handed something else. */
-inline_always __u64 handed(__u64 *ctx)
-{
-    __u64 first = 0;
-    bpf_probe_read_kernel(&first, sizeof(first), &ctx[0]);
-    return first;
+    struct run run = {.number = number, .tid = tid ? tid : ~bpf_get_smp_processor_id()};
+    bpf_probe_read_kernel(&run.handed, sizeof(run.handed), &ctx[0]);
+    return run;
 }
 
 /* Whether the first of two programs is to work; what it could not note the second does. */
-inline_always int is_first_run(__u32 number, __u64 *ctx)
+inline_always int is_first_run(int has_second, __u32 number, __u64 *ctx)
 {
-    if (!twice)
+    if (!has_second)
         return 1;
-    __u64 run = run_of(number), first = handed(ctx);
-    return !bpf_map_update_elem(&runs, &run, &first, 0);
+    struct run run = run_of(number, ctx);
+    __u8 one = 1;
+    return !bpf_map_update_elem(&runs, &run, &one, 0);
 }
 
 /* Whether the first of two programs was not run for this. */
 inline_always int was_not_run(__u32 number, __u64 *ctx)
 {
-    __u64 run = run_of(number), *first = bpf_map_lookup_elem(&runs, &run);
-    if (first && *first == handed(ctx)) {
+    struct run run = run_of(number, ctx);
+    if (bpf_map_lookup_elem(&runs, &run)) {
         bpf_map_delete_elem(&runs, &run);
         return 0;
     }
@@ -387,7 +388,7 @@ inline_always void lose(struct cpu_state *c, struct task_struct *task, __u64 gro
 /* BPF_RB_NO_WAKEUP: user space looks by itself. BPF_RB_FORCE_WAKEUP: it is woken now. */
 enum { NO_WAKEUP = 1, FORCE_WAKEUP = 2 };
 
-inline_always int is_asleep(struct cpu_control *ctl)
+inline_always __u32 is_asleep(struct cpu_control *ctl)
 {
     return *(volatile __u32 *)&ctl->asleep;
 }
@@ -422,8 +423,9 @@ inline_always struct record_head *room(struct writer *w, struct cpu_state *c, st
         lose(c, task, group, class, 1);
         return 0;
     }
-    /* What never yields should not wait, and neither should a ring that fills up. */
-    if (is_asleep(ctl) && (critical || !pos))
+    /* What never yields should not wait, and neither should a ring that fills up; at rest nothing should. */
+    __u32 asleep = is_asleep(ctl);
+    if (asleep != AWAKE && (critical || !pos || asleep == AT_REST))
         wake();
     if (!pos)
         c->told = 0;

@@ -466,7 +466,7 @@ inline_always void side_submit(struct side_record *r)
 {
     __u32 cpu = bpf_get_smp_processor_id();
     struct cpu_control *ctl = bpf_map_lookup_elem(&control, &cpu);
-    bpf_ringbuf_submit(r, ctl && is_asleep(ctl) ? FORCE_WAKEUP : NO_WAKEUP);
+    bpf_ringbuf_submit(r, ctl && is_asleep(ctl) != AWAKE ? FORCE_WAKEUP : NO_WAKEUP);
 }
 
 /* include/uapi/asm-generic/siginfo.h */

@@ -10,11 +10,11 @@ use crate::host;
 use crate::plan::Plans;
 use crate::procfs::OpenFd;
 use crate::program_info::{freeze, recursion_misses};
-use crate::programs::{BY_PERF, CRASHES, MODULES, PROGRAMS, Row, TIMED, URING_SUBMITTED, again};
-use crate::ring::Rings;
-use crate::wire::{
-    ChoiceHead, OpenFile, Plan, RUNS_MAX, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD,
+use crate::programs::{
+    BY_PERF, CRASHES, INTERRUPTED, MODULES, PROGRAMS, Row, TIMED, URING_SUBMITTED, again,
 };
+use crate::ring::Rings;
+use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -123,7 +123,9 @@ fn load_all(
     let mut hooks: Vec<Vec<(usize, &mut Program, Option<&mut Program>)>> = Vec::new();
     for (at, (name, hook, _, sees)) in PROGRAMS.iter().enumerate() {
         let program = programs.remove(*name).ok_or_else(|| Error::object(name))?;
-        let second = programs.remove(&again(name)).filter(|_| twice);
+        let second = programs
+            .remove(&again(name))
+            .filter(|_| twice || INTERRUPTED.contains(hook));
         let same = |group: &&mut Vec<(usize, _, _)>| {
             let row = group.first().and_then(|(at, _, _)| PROGRAMS.get(*at));
             row.is_some_and(|row| row.1 == *hook && (row.3 == CRASHES) == (*sees == CRASHES))
@@ -270,7 +272,6 @@ impl Kernel {
             .override_global("reserve", &settings.reserve(), true)
             .override_global("snaplen", &settings.snaplen, true)
             .override_global("twice", &u32::from(twice), true)
-            .map_max_entries("runs", if twice { RUNS_MAX } else { 1 })
             .map_max_entries("ring", segments.saturating_mul(cpus))
             .map_max_entries("cpus", cpus)
             .map_max_entries("control", cpus)
@@ -385,7 +386,7 @@ impl Kernel {
     pub fn attach(&mut self) -> Result<(), Error> {
         // The exec programs first and the calls last, so that no event comes before the hooks that explain it.
         let (mut seen, mut refused) = (Vec::new(), Vec::new());
-        for (name, _, needed, sees) in PROGRAMS.iter().rev() {
+        for (name, hook, needed, sees) in PROGRAMS.iter().rev() {
             if !self.loaded.contains(name) {
                 continue;
             }
@@ -400,7 +401,7 @@ impl Kernel {
                 program => attach(program),
             };
             // Behind the first: the kernel runs them in the order in which they came.
-            if self.twice
+            if (self.twice || INTERRUPTED.contains(hook))
                 && attached.is_ok()
                 && let Some(second) = self.ebpf.program_mut(&again(name))
             {
@@ -432,12 +433,13 @@ impl Kernel {
     /// end on that CPU (`recursion_misses` of `struct bpf_prog_info`, Linux 5.12), and no second one took its place. Whose call it
     /// was is not known.
     pub fn missed(&self) -> BTreeMap<&'static str, u64> {
-        let instead = self.ebpf.map("instead").filter(|_| self.twice);
+        let instead = self.ebpf.map("instead");
         let instead = instead.and_then(|map| Array::<&MapData, u64>::try_from(map).ok());
         let of = |at: usize, name: &str| {
+            let fd = self.ebpf.program(name)?.fd().ok()?.as_fd();
+            recursion_misses(fd).filter(|missed| *missed > 0)?;
             // Asked for first: of what happens meanwhile too much is told rather than too little.
             let taken = instead.as_ref().map(|map| map.get(&(at as u32), 0));
-            let fd = self.ebpf.program(name)?.fd().ok()?.as_fd();
             let missed =
                 recursion_misses(fd)?.saturating_sub(taken.and_then(Result::ok).unwrap_or(0));
             (missed > 0).then_some(missed)
@@ -550,7 +552,7 @@ impl Floor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::ScopeMode;
+    use crate::wire::{ScopeMode, Sleep};
     use std::process::Command;
 
     #[test]
@@ -581,12 +583,12 @@ mod tests {
         };
         run(&mut kernel);
         assert!(!kernel.wait(Duration::from_millis(1)), "nobody sleeps");
-        rings.sleep(true);
+        rings.sleep(Sleep::NAPS);
         run(&mut kernel);
         assert!(kernel.wait(Duration::from_secs(30)), "it sleeps");
         // Nothing came with it.
         assert_eq!(kernel.side_record(), None);
-        rings.sleep(false);
+        rings.sleep(Sleep::AWAKE);
         run(&mut kernel);
         assert!(
             !kernel.wait(Duration::from_millis(1)),

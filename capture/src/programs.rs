@@ -157,6 +157,15 @@ pub(crate) const PROGRAMS: &[Row] = &[
     ("on_switch", "sched_switch", false, TIMED),
 ];
 
+/// Tracepoints that an interrupt may pass while a program runs on them, because they are passed in interrupts and outside of them.
+pub(crate) const INTERRUPTED: [&str; 5] = [
+    "signal_generate",
+    "inet_sock_set_state",
+    "tcp_retransmit_skb",
+    "tcp_receive_reset",
+    "tcp_send_reset",
+];
+
 /// The program behind another that takes what the kernel did not run that for, where there is one (`HOOK` on the kernel side).
 pub(crate) fn again(name: &str) -> String {
     format!("{name}_again")

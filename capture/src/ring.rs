@@ -254,12 +254,12 @@ impl Rings {
         }
     }
 
-    /// Tells the programs whether whoever reads sleeps for longer, and is to be woken by what should not wait.
-    pub fn sleep(&mut self, asleep: bool) {
+    /// Tells the programs how whoever reads sleeps: a [`crate::wire::Sleep`].
+    pub fn sleep(&mut self, how: u32) {
         for cpu in 0..self.cursors.len() {
             self.control
                 .half(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, asleep))
-                .store(u32::from(asleep), Ordering::Release);
+                .store(how, Ordering::Release);
         }
     }
 

@@ -15,7 +15,7 @@ use crate::runtime::Runtimes;
 use crate::segment::{self, Before};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
-use crate::wire::{Context, RecordHead};
+use crate::wire::{Context, RecordHead, Sleep};
 use afterimage_format::{Arg, Artifact, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{BootNs, Ctx, Event, EventFlags, Gap, Manifest, Schema, Tables};
@@ -40,6 +40,9 @@ const NAP: Duration = Duration::from_millis(5);
 const LONG_NAP: Duration = Duration::from_millis(50);
 /// The same in a watch, where nobody waits for its end.
 const WATCHING_NAP: Duration = FLUSH_WATCHED;
+/// A watch in which nothing has come for so long is at rest: any record wakes it then, so it may sleep for longer.
+const RESTS_AFTER: Duration = Duration::from_secs(2);
+const RESTING_NAP: Duration = Duration::from_secs(1);
 /// Records in a look that are little.
 const LITTLE: u64 = 512;
 /// How long what is watched for triggers may be in no chunk.
@@ -409,7 +412,7 @@ impl Recorder {
         let (mut keyframe, mut counted) = (Instant::now(), 0);
         let mut itself = itself::Itself::default();
         let watched = self.flush_every == FLUSH_WATCHED;
-        let mut nap = NAP;
+        let (mut nap, mut came) = (NAP, Instant::now());
         loop {
             let until_ns = host::boot_ns().saturating_sub(SETTLE_NS);
             let handed = self.drain(sink, until_ns)?;
@@ -492,17 +495,24 @@ impl Recorder {
             }
             // A full look was handed over: there is more, so no nap.
             if handed < ONE_LOOK {
-                let most = if watched { WATCHING_NAP } else { LONG_NAP };
+                if handed > 0 || heard {
+                    came = Instant::now();
+                }
+                let (how, most) = match (watched, watched && came.elapsed() >= RESTS_AFTER) {
+                    (_, true) => (Sleep::AT_REST, RESTING_NAP),
+                    (true, _) => (Sleep::NAPS, WATCHING_NAP),
+                    (false, _) => (Sleep::NAPS, LONG_NAP),
+                };
                 nap = match handed <= LITTLE && !heard {
                     true => (2 * nap).clamp(NAP, most),
                     false => NAP,
                 };
                 if nap > NAP {
-                    self.rings.sleep(true);
+                    self.rings.sleep(how);
                     if self.kernel.wait(nap) {
-                        nap = Duration::ZERO;
+                        (nap, came) = (Duration::ZERO, Instant::now());
                     }
-                    self.rings.sleep(false);
+                    self.rings.sleep(Sleep::AWAKE);
                 } else {
                     std::thread::sleep(nap);
                 }

@@ -3,9 +3,11 @@
 //! for which nothing waited, is told each tenth time.
 
 mod folder;
+mod parents;
 mod waiting;
 
 use self::folder::{Folder, may_stay_open};
+use self::parents::Parents;
 use self::waiting::{Host, MATTERS};
 use crate::cgroup;
 use crate::host;
@@ -78,7 +80,8 @@ fn look(
     let mut containers: Vec<(ContainerId, String)> = Vec::new();
     let mut known: HashMap<ContainerId, Known> = HashMap::new();
     let mut host = Host::find(Path::new("/proc/pressure"), &room);
-    let mut turn = 0;
+    let mut parents = Parents::default();
+    let (mut turn, mut looks) = (0, 0_u32);
     let mut next = Instant::now();
     loop {
         match listed.recv_timeout(next.saturating_duration_since(Instant::now())) {
@@ -91,6 +94,8 @@ fn look(
             Err(RecvTimeoutError::Timeout) => {}
         }
         let has_waited = (host.as_mut()).is_none_or(|host| host.has_waited(interval / MATTERS));
+        parents.look(known.values(), &room);
+        looks = looks.wrapping_add(1);
         let count = containers.len().min(MOST);
         let chosen = containers.iter().cycle().skip(turn).take(count);
         for (id, path) in chosen {
@@ -105,9 +110,15 @@ fn look(
                     ..Known::find(&mounts, path, &room)
                 };
             }
-            if let Some(sample) = known.sample(*id, has_waited)
-                && tell.send(sample).is_err()
-            {
+            let may_have_run = known
+                .parent()
+                .is_none_or(|parent| parents.may_have_run(parent));
+            let Some(sample) = known.sample(*id, may_have_run, has_waited) else {
+                continue;
+            };
+            // Those at rest are told together: a chunk holds them all.
+            known.rested = looks % RESTING;
+            if tell.send(sample).is_err() {
                 return;
             }
         }
@@ -211,6 +222,8 @@ struct Known {
     legacy: HashMap<&'static str, Folder>,
     /// A process has told where it is in each hierarchy of version 1; else it is taken to be at the same path in all.
     told: bool,
+    /// Where the hierarchy is mounted that tells whether it ran.
+    root: Option<PathBuf>,
     before: Option<(u64, u64)>,
     /// Looks since the last sample.
     rested: u32,
@@ -297,8 +310,14 @@ impl Known {
             (!relative.is_empty())
                 .then(|| (*controller, Folder::new(mount.join(relative), files, room)))
         });
+        let legacy: HashMap<_, _> = legacy.collect();
+        let root = match legacy.contains_key("cpuacct") {
+            true => mounts.legacy.get("cpuacct"),
+            false => mounts.unified.as_ref(),
+        };
         Known {
-            legacy: legacy.collect(),
+            root: root.cloned(),
+            legacy,
             told: member.is_some(),
             unified,
             before: None,
@@ -311,11 +330,24 @@ impl Known {
         self.unified.iter_mut().chain(self.legacy.values_mut())
     }
 
-    /// Reads everything; `None` when the container rests, or is gone. Only where somebody has waited for some time it is read whether
-    /// this one did; else that is told with the next sample.
-    fn sample(&mut self, container: ContainerId, has_waited: bool) -> Option<Sample> {
+    /// The control group above it in the hierarchy that tells whether it ran; a hierarchy's root is none, and counts everybody.
+    fn parent(&self) -> Option<&Path> {
+        let root = self.root.as_deref()?;
+        let counted = self.legacy.get("cpuacct").or(self.unified.as_ref())?;
+        counted.path().parent().filter(|parent| *parent != root)
+    }
+
+    /// Reads everything; `None` when the container rests, or is gone. Whether it ran is read where it may have, and whether it waited
+    /// where somebody has for some time; else that is told with the next sample.
+    fn sample(
+        &mut self,
+        container: ContainerId,
+        may_have_run: bool,
+        has_waited: bool,
+    ) -> Option<Sample> {
         let ran = RAN
             .into_iter()
+            .filter(|_| may_have_run)
             .find(|name| self.folders().any(|f| f.has(name)));
         let pulse = |name: &str| ran == Some(name) || has_waited && WAITED.contains(&name);
         let mut changed = false;
@@ -477,7 +509,7 @@ mod tests {
             )),
             ..Known::default()
         };
-        let sample = known.sample(ContainerId(1), true).expect("a sample");
+        let sample = known.sample(ContainerId(1), true, true).expect("a sample");
         for (name, expected) in [
             ("cpu_ns", Some(5_000_000)),
             ("cpu_user_ns", Some(3_000_000)),
@@ -499,7 +531,7 @@ mod tests {
             assert_eq!(value(&sample, name), expected, "{name}");
         }
         // It rests: each tenth look is a sample.
-        let looks = (0..RESTING).map(|_| known.sample(ContainerId(1), true));
+        let looks = (0..RESTING).map(|_| known.sample(ContainerId(1), true, true));
         let mut samples: Vec<_> = looks.collect();
         let later = samples.pop().flatten().expect("a sample");
         assert_eq!(value(&later, "cpu_percent"), Some(0));
@@ -514,15 +546,15 @@ mod tests {
         ] {
             std::fs::write(at.join(file), text).expect("a file");
             // Where nobody on the host has waited, it is not asked whether this one did.
-            let alone = known.sample(ContainerId(1), false);
+            let alone = known.sample(ContainerId(1), true, false);
             assert_eq!(alone.is_some(), file == "cpu.stat", "{file}");
-            let sample = alone.or_else(|| known.sample(ContainerId(1), true));
+            let sample = alone.or_else(|| known.sample(ContainerId(1), true, true));
             let sample = sample.expect("a sample");
             assert_eq!(value(&sample, "cpu_ns"), Some(6_000_000), "{file}");
-            assert_eq!(known.sample(ContainerId(1), true), None);
+            assert_eq!(known.sample(ContainerId(1), true, true), None);
         }
         std::fs::remove_dir_all(&at).expect("it goes");
-        assert_eq!(known.sample(ContainerId(1), true), None);
+        assert_eq!(known.sample(ContainerId(1), true, true), None);
     }
 
     #[test]
@@ -554,7 +586,7 @@ mod tests {
                 .into(),
             ..Known::default()
         };
-        let sample = known.sample(ContainerId(1), true).expect("a sample");
+        let sample = known.sample(ContainerId(1), true, true).expect("a sample");
         for (name, expected) in [
             ("cpu_ns", Some(5_000)),
             ("throttled", Some(2)),
@@ -569,5 +601,46 @@ mod tests {
             assert_eq!(value(&sample, name), expected, "{name}");
         }
         std::fs::remove_dir_all(&at).expect("it goes");
+    }
+
+    #[test]
+    fn where_nothing_below_a_group_of_several_ran_its_containers_are_not_asked() {
+        let root = folder("parents", &[]);
+        let group = |name: &str, usage: &str| {
+            let at = root.join(name);
+            std::fs::create_dir_all(&at).expect("a folder");
+            std::fs::write(at.join("cpu.stat"), format!("usage_usec {usage}\n")).expect("a file");
+            at
+        };
+        let room: Arc<AtomicUsize> = Arc::default();
+        let known = |name: &str| Known {
+            unified: Some(Folder::new(group(name, "5"), UNIFIED, &room)),
+            root: Some(root.clone()),
+            ..Known::default()
+        };
+        group("pod", "10");
+        let (a, b, alone) = (known("pod/a"), known("pod/b"), known("alone/c"));
+        group("alone", "5");
+        let top = known("top");
+        assert_eq!(top.parent(), None, "the root counts everybody");
+        let mut parents = Parents::default();
+        let mut look = |of: &[&Known]| {
+            parents.look(of.iter().copied(), &room);
+            let asked = of.iter().map(|known| known.parent());
+            let asked = asked.map(|at| at.is_none_or(|at| parents.may_have_run(at)));
+            asked.collect::<Vec<_>>()
+        };
+        let all = [&a, &b, &alone, &top];
+        assert_eq!(look(&all), [true; 4], "none was looked at before");
+        assert_eq!(look(&all), [false, false, true, true]);
+        group("pod", "11");
+        assert_eq!(look(&all), [true; 4]);
+        assert_eq!(look(&all), [false, false, true, true]);
+        // A group that says nothing of it leaves it to each.
+        std::fs::remove_file(root.join("pod/cpu.stat")).expect("it goes");
+        assert_eq!(look(&all), [true; 4]);
+        assert_eq!(look(&all), [true; 4]);
+        assert_eq!(look(&[&a, &alone, &top]), [true; 3]);
+        std::fs::remove_dir_all(&root).expect("it goes");
     }
 }

@@ -98,7 +98,8 @@ impl<S: Store> Watcher<S> {
         commands: Receiver<Command>,
     ) -> Result<Watcher<S>, Error> {
         let writing = WriterOptions {
-            chunk_span_ns: (options.bounds.span.as_nanos() as u64 / 8).max(1_000_000_000),
+            // It is the window that closes them sooner, by how much happens.
+            chunk_span_ns: (options.bounds.span.as_nanos() as u64).max(1_000_000_000),
             ..WriterOptions::default()
         };
         let due = (options.triggers.iter()).map(first_due).collect();
@@ -205,7 +206,7 @@ impl<S: Store> Watcher<S> {
                 self.paces.pop_front();
             }
         }
-        if self.allowance.is_due(clock) {
+        if self.allowance.is_due(clock, self.events) {
             self.allow();
         }
         if self.checkpoint.elapsed() >= CHECKPOINT {

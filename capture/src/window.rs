@@ -18,6 +18,9 @@ const LOOSE_TRAIL: usize = 8;
 /// Which trail: the full id of a container, or `None` for what is in no container.
 pub type TrailId = Option<Arc<str>>;
 
+/// Events of a trail for which no chunk is made before the time of the whole window is over.
+const FEW: usize = 64;
+
 /// Whose events are missing: those of one trail, or of whoever it was where that is `None`.
 pub type Whose = Option<TrailId>;
 
@@ -251,8 +254,11 @@ impl Window {
         let span = self.bounds.span.as_nanos() as u64;
         let oldest = oldest.0;
         for trail in self.trails.values_mut() {
-            // A trail where little happens is pressed now and then, so that its past can go piece by piece.
-            if trail.open_since < now.0.saturating_sub(span / 8) {
+            // A trail where little happens is pressed now and then, so that its past can go piece by piece; where hardly anything
+            // does, a chunk is dear.
+            let few = trail.open.as_ref().is_none_or(|open| open.len() < FEW);
+            let longest = if few { span } else { span / 8 };
+            if trail.open_since < now.0.saturating_sub(longest) {
                 self.spare = trail.close(&mut self.press)?.or(self.spare.take());
             }
             while trail.chunks.front().is_some_and(|c| c.span().1.0 < oldest) {

@@ -32,7 +32,7 @@ pub const OPENED: u32 = 4_096;
 pub const DENTRY_BYTES: u32 = 72;
 /// Threads whose waiting calls are timed at once.
 pub const WAITING_MAX: u32 = 32_768;
-/// Runs of programs that are remembered for a moment where each program is there twice.
+/// Runs of programs that are remembered for a moment where a program is there twice.
 pub const RUNS_MAX: u32 = 16_384;
 /// Classes that losses are counted by: one more than there may be in `afterimage_model::Class`.
 pub const CLASSES: u32 = 16;
@@ -136,6 +136,8 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("FULL", Pressure::FULL),
     ("HEADS", Pressure::HEADS),
     ("COUNTS", Pressure::COUNTS),
+    ("AWAKE", Sleep::AWAKE),
+    ("AT_REST", Sleep::AT_REST),
 ];
 
 macro_rules! numbers {
@@ -356,6 +358,17 @@ numbers! {
         HEADS = 1,
         /// Calls that yield first are only counted.
         COUNTS = 2,
+    }
+}
+numbers! {
+    /// Whether user space sleeps for longer, and what is to wake it.
+    Sleep {
+        /// It looks by itself.
+        AWAKE = 0,
+        /// What should not wait.
+        NAPS = 1,
+        /// Any record.
+        AT_REST = 2,
     }
 }
 
@@ -668,7 +681,7 @@ wire! {
         generation: u32,
         /// A [`Pressure`].
         pressure: u32,
-        /// Whether user space sleeps for longer, to be woken by what should not wait.
+        /// A [`Sleep`].
         asleep: u32,
         /// Nothing.
         pad: u32,

@@ -10,6 +10,7 @@ use afterimage_model::{
 };
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashSet};
+use std::sync::{Arc, OnceLock};
 
 /// An argument's value, borrowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,6 +175,19 @@ struct TypeMarks {
     gid: u64,
 }
 
+impl TypeMarks {
+    fn of(ty: &TypeDesc) -> TypeMarks {
+        let mut marks = TypeMarks::default();
+        for (at, arg) in ty.args.iter().enumerate().take(MAX_ARGS as usize) {
+            let kind = arg.kind();
+            marks.payload |= u64::from(is_payload(kind)) << at;
+            marks.uid |= u64::from(kind == Some(ArgKind::Uid)) << at;
+            marks.gid |= u64::from(kind == Some(ArgKind::Gid)) << at;
+        }
+        marks
+    }
+}
+
 /// Files that are met last, by the low bits of their number.
 const RECENT: usize = 64;
 
@@ -217,7 +231,7 @@ pub struct Batch {
     values: u64,
     pub(crate) text: Dictionary,
     pub(crate) data: Dictionary,
-    types: Vec<TypeMarks>,
+    types: Arc<[TypeMarks]>,
     seen: HashSet<ProcId>,
     /// Processes whose rows are counted: those seen, and their ancestors.
     counted: HashSet<ProcId>,
@@ -232,15 +246,11 @@ pub struct Batch {
 impl Batch {
     /// An empty batch of events that `schema` describes.
     pub fn new(schema: &Schema) -> Batch {
-        let marks = |ty: &TypeDesc| {
-            let mut marks = TypeMarks::default();
-            for (at, arg) in ty.args.iter().enumerate().take(MAX_ARGS as usize) {
-                let kind = arg.kind();
-                marks.payload |= u64::from(is_payload(kind)) << at;
-                marks.uid |= u64::from(kind == Some(ArgKind::Uid)) << at;
-                marks.gid |= u64::from(kind == Some(ArgKind::Gid)) << at;
-            }
-            marks
+        static CURRENT: OnceLock<Arc<[TypeMarks]>> = OnceLock::new();
+        let marks = || schema.types.iter().map(TypeMarks::of).collect();
+        let types = match std::ptr::eq(schema, Schema::current()) {
+            true => Arc::clone(CURRENT.get_or_init(marks)),
+            false => marks(),
         };
         Batch {
             lines: Vec::new(),
@@ -248,7 +258,7 @@ impl Batch {
             values: 0,
             text: Dictionary::default(),
             data: Dictionary::default(),
-            types: schema.types.iter().map(marks).collect(),
+            types,
             seen: HashSet::new(),
             counted: HashSet::new(),
             files: Files::default(),

@@ -22,7 +22,10 @@ impl Places {
             first = first.min(*value);
             last = last.max(*value);
         }
-        if !values.is_empty() && u64::from(last - first) < 65_536 + 4 * values.len() as u64 {
+        // A table costs as much as it is long, sorting as much as there are values.
+        let count = values.len() as u64;
+        let longest = (1_024 + 32 * count).min(65_536 + 4 * count);
+        if !values.is_empty() && u64::from(last - first) < longest {
             table.resize((last - first) as usize + 1, 0);
             for value in values {
                 table[(value - first) as usize] = 1;

@@ -11,6 +11,8 @@ use std::time::Duration;
 
 /// Longest pause between attempts to hear a daemon's events.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The same while there is no socket.
+const LONGEST_ABSENCE: Duration = Duration::from_secs(5);
 
 /// A daemon's stream of events.
 enum Hearing {
@@ -95,7 +97,11 @@ pub(super) async fn listen(house: Rc<House>, at: usize) {
             }
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        let longest = match daemon.endpoint.socket.exists() {
+            true => LONGEST_PAUSE,
+            false => LONGEST_ABSENCE,
+        };
+        pause = (pause * 2).min(longest);
     }
 }
 

@@ -121,7 +121,7 @@ impl Recorder {
                 count: None,
                 first_seq: None,
                 detail: format!(
-                    "the kernel did not run {}, in scope or not, because a task had lost its CPU in the middle of such a run",
+                    "the kernel did not run {}, in scope or not, because another such run was under way on that CPU",
                     more.join(", ")
                 ),
             })?;

@@ -3,7 +3,7 @@
 use super::MOST_BYTES;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -78,6 +78,11 @@ impl Folder {
     pub fn has(&self, name: &str) -> bool {
         let file = self.files.iter().find(|(known, _)| *known == name);
         file.is_some_and(|(_, again)| again.absent == 0)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Whether it is there.

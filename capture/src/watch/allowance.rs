@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 const LEAST: usize = 4;
 
 /// How often it is looked at, and for how many looks what the rest of the process took at the most is remembered: batches on
-/// their way come and go within moments.
+/// their way come and go within moments. While nothing comes one look stands for several.
 const LOOK: Duration = Duration::from_millis(100);
 const LOOKS: usize = 600;
+const AT_REST: u32 = 10;
 
 /// One of so many parts of the bound is left alone: what comes between two looks. While it is not known what a busy moment takes, more.
 const SPARE: usize = 16;
@@ -23,9 +24,14 @@ pub(super) struct Allowance {
     /// Bytes of memory that the process had of its own.
     pub(super) own: usize,
     looked: Option<Instant>,
+    /// Events that had been taken in when that was asked last, and whether any came since the last look.
+    taken: u64,
+    came: bool,
     /// What the rest of the process took, each more than all that came after it, with the number of its look.
     rest: VecDeque<(usize, usize)>,
     looks: usize,
+    /// The look at which what was freed last went.
+    trimmed: usize,
     /// Whether it was said that the rest takes too much.
     said: bool,
 }
@@ -37,11 +43,17 @@ fn left(bounds: Bounds, rest: usize) -> usize {
 }
 
 impl Allowance {
-    /// Whether it is to be looked at again.
-    pub(super) fn is_due(&mut self, now: Instant) -> bool {
-        let due = (self.looked).is_none_or(|looked| now.duration_since(looked) >= LOOK);
+    /// Whether it is to be looked at again, when so many events have been taken in.
+    pub(super) fn is_due(&mut self, now: Instant, taken: u64) -> bool {
+        let looked = *self.looked.get_or_insert_with(|| now - LOOK);
+        let since = now.duration_since(looked);
+        let came = std::mem::replace(&mut self.taken, taken) != taken;
+        self.came |= came;
+        let rested = since >= AT_REST * LOOK;
+        let due = rested || since >= LOOK && self.came;
         if due {
-            self.looked = Some(now);
+            self.looks += if self.came { 0 } else { AT_REST as usize - 1 };
+            (self.looked, self.came) = (Some(now), false);
         }
         due
     }
@@ -65,10 +77,11 @@ impl Allowance {
         let Some(mut own) = host::own_memory() else {
             return (bounds.bytes.min(bounds.memory), None);
         };
-        if own > bounds.memory || self.looks % LOOKS == LOOKS - 1 {
+        if own > bounds.memory || self.looks - self.trimmed >= LOOKS {
             // What was freed in between goes first: it is nobody's past. Once a minute it goes in any case: what a flood took would
             // stay in the heaps for good.
             memory::trim();
+            self.trimmed = self.looks;
             own = host::own_memory().unwrap_or(own);
         }
         self.own = own;
@@ -142,5 +155,21 @@ mod tests {
         assert_eq!(allowance.look(small, 0).1, None);
         assert_eq!(allowance.look(bounds(1 << 20, 1), 0), (MIB, None));
         assert!(allowance.look(small, 0).1.is_some());
+    }
+
+    #[test]
+    fn at_rest_one_look_stands_for_several() {
+        let start = Instant::now();
+        let at = |ms| start + Duration::from_millis(ms);
+        let mut allowance = Allowance::default();
+        assert!(allowance.is_due(at(0), 7), "nothing is known yet");
+        assert!(!allowance.is_due(at(50), 8));
+        assert!(allowance.is_due(at(100), 8), "something came since");
+        assert!(!allowance.is_due(at(250), 8));
+        assert_eq!(allowance.looks, 0);
+        assert!(allowance.is_due(at(1_100), 8));
+        assert_eq!(allowance.looks, 9, "the look itself is counted by it");
+        assert!(allowance.is_due(at(1_200), 9));
+        assert_eq!(allowance.looks, 9);
     }
 }
