@@ -3,10 +3,11 @@
 use afterimage_model::time::Civil;
 use afterimage_model::{FieldValue, Safe};
 use afterimage_query::{Aggregate, Column, Unit};
+use bincode::{Decode, Encode};
 use std::cmp::Ordering;
 
 /// A cell of a row: what is shown, and what it is sorted by.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub enum Cell {
     /// No value.
     Missing,

@@ -2,6 +2,7 @@
 
 mod about;
 mod alike;
+mod answers;
 mod ask;
 mod block;
 mod build;
@@ -18,6 +19,7 @@ mod text;
 mod things;
 mod words;
 
+pub use answers::{Answered, Counting, keep_answers, questions};
 pub use ask::{Ask, AskError};
 pub use build::{Built, Indexing, build};
 pub use folder::{Folder, Sifted, Stamp};
@@ -25,6 +27,7 @@ pub use sidecar::{About, Identity, Keeper, Missing, Refused};
 pub use things::{KINDS, Kind, KindRow};
 
 pub(crate) use about::{about, apart};
+pub(crate) use answers::Ahead;
 pub(crate) use ask::Found;
 pub(crate) use block::{Entry, actor_parts};
 pub(crate) use build::gather;

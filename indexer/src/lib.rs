@@ -86,8 +86,8 @@ pub use document::Form;
 pub use error::Error;
 pub use heat::latencies_of;
 pub use index::{
-    About, Ask, AskError, Built, Folder, Identity, Index, Indexing, KINDS, Keeper, Kind, KindRow,
-    Missing, Reach, Refused, Sifted, Stamp, build,
+    About, Answered, Ask, AskError, Built, Counting, Folder, Identity, Index, Indexing, KINDS,
+    Keeper, Kind, KindRow, Missing, Reach, Refused, Sifted, Stamp, build, keep_answers, questions,
 };
 pub use instant::{Joined, Spacing};
 pub use ioc::{Indicators, MOST_INDICATORS, Sighting, Sort};

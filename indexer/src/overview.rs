@@ -12,6 +12,7 @@ use crate::timeline::{MOST_STEPS, step_of};
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::Ctx;
 use afterimage_query::{Among, Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
+use bincode::{Decode, Encode};
 use std::collections::HashSet;
 
 /// Steps of a span in which tiles are counted, so that percentiles over them tell something.
@@ -81,6 +82,12 @@ impl Session {
         progress: &Progress,
         parts: Taker<'_, Overview>,
     ) -> Result<Overview, Error> {
+        if steps == TILE_STEPS
+            && let Some(kept) = self.kept_tiles((filter, span), progress)
+            && let Some(overview) = kept.overview()
+        {
+            return Ok(overview);
+        }
         let all: Vec<&'static Tile> = TILES.iter().collect();
         self.courses(&all, filter, span, steps, progress, parts)
     }
@@ -155,6 +162,69 @@ impl Session {
             matched: overview.matched,
             complete: overview.complete,
             truncated: false,
+        })
+    }
+}
+
+/// All tiles of everything, as an index keeps them.
+#[derive(Encode, Decode)]
+pub(crate) struct Kept {
+    /// In the order of `TILES`.
+    tiles: Vec<KeptTile>,
+    span: (u64, u64),
+    matched: u64,
+}
+
+/// A [`TileTotal`] without its tile.
+#[derive(Encode, Decode)]
+struct KeptTile {
+    total: u64,
+    events: u64,
+    first_num: Option<u64>,
+    steps: Vec<u64>,
+    values: Spread,
+}
+
+impl Kept {
+    /// What is kept of an overview; nothing where not all of the capture was looked at.
+    pub(crate) fn of(overview: Overview) -> Option<Kept> {
+        let Overview {
+            tiles,
+            span,
+            matched,
+            complete,
+        } = overview;
+        let tile = |of: TileTotal| KeptTile {
+            total: of.total,
+            events: of.events,
+            first_num: of.first_num,
+            steps: of.steps,
+            values: of.values,
+        };
+        complete.then(|| Kept {
+            tiles: tiles.into_iter().map(tile).collect(),
+            span,
+            matched,
+        })
+    }
+
+    fn overview(self) -> Option<Overview> {
+        if self.tiles.len() != TILES.len() {
+            return None;
+        }
+        let tile = |(tile, kept): (&'static Tile, KeptTile)| TileTotal {
+            tile,
+            total: kept.total,
+            events: kept.events,
+            first_num: kept.first_num,
+            steps: kept.steps,
+            values: kept.values,
+        };
+        Some(Overview {
+            tiles: TILES.iter().zip(self.tiles).map(tile).collect(),
+            span: self.span,
+            matched: self.matched,
+            complete: true,
         })
     }
 }

@@ -3,6 +3,7 @@
 use crate::aggregate::{Groups, is_sampled, view_field};
 use crate::cell::{Cell, Key};
 use crate::error::Error;
+use crate::index::Ahead;
 use crate::made::Asked;
 use crate::parts::{Parts, Taker};
 use crate::runs::Taking;
@@ -11,6 +12,7 @@ use crate::tree::Lineage;
 use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{Ctx, Gap, Manifest, TypeDesc};
 use afterimage_query::{Among, FieldRef, Filter, Shape, View, print_value};
+use bincode::{Decode, Encode};
 
 /// Most rows that a list of events is answered with; whoever wants more scans.
 pub const MOST_LIST_ROWS: usize = 100_000;
@@ -19,7 +21,7 @@ pub const MOST_LIST_ROWS: usize = 100_000;
 pub const MOST_GROUPS: usize = 1 << 20;
 
 /// A row of a view.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Encode, Decode)]
 pub struct Row {
     /// Cells, one per column of the view.
     pub cells: Vec<Cell>,
@@ -34,7 +36,7 @@ pub struct Row {
 }
 
 /// The answer for a view.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Encode, Decode)]
 pub struct Rows {
     /// Rows, sorted as the view says.
     pub rows: Vec<Row>,
@@ -44,6 +46,14 @@ pub struct Rows {
     pub complete: bool,
     /// Whether there are more rows than are given ([`MOST_LIST_ROWS`], [`MOST_GROUPS`]).
     pub truncated: bool,
+}
+
+impl Rows {
+    /// Whether anything in it is not shown unless somebody asks for it.
+    pub(crate) fn has_secrets(&self) -> bool {
+        let mut cells = self.rows.iter().flat_map(|row| &row.cells);
+        cells.any(|cell| matches!(cell, Cell::Secret(_)))
+    }
 }
 
 impl Session {
@@ -71,6 +81,16 @@ impl Session {
             Shape::Gaps => return Ok(self.gap_rows(span)),
             Shape::Overview => return self.tile_rows(filter, span, progress),
             _ => {}
+        }
+        let mut parts = parts;
+        match (self.kept_rows(view, (filter, span), progress)).map(Ahead::whole) {
+            Some(Ok(rows)) => return Ok(rows),
+            Some(Err(page)) => {
+                if let Some(taker) = &mut parts {
+                    taker(page.rows);
+                }
+            }
+            None => {}
         }
         let own = own_filter(view)?;
         let both = match filter {
@@ -104,6 +124,10 @@ impl Session {
         most: usize,
         progress: &Progress,
     ) -> Result<Rows, Error> {
+        let kept = self.kept_rows(view, (filter, span), progress);
+        if let Some(rows) = kept.and_then(|kept| kept.first(most)) {
+            return Ok(rows);
+        }
         if !matches!(view.shape, Shape::List | Shape::Events) {
             return self.view(view, filter, span, progress);
         }

@@ -1,12 +1,13 @@
 //! How numbers are spread: percentiles of any number of them, in bounded memory.
 
+use bincode::{Decode, Encode};
 use std::collections::BTreeMap;
 
 /// Values below this are kept as they are; greater ones to their leading eight bits, less than one part in 128 too low.
 const EXACT: u64 = 256;
 
 /// Numbers, counted by what is kept of each: at most some 7,500 counts for all there can be.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Encode, Decode)]
 pub(crate) struct Spread {
     counts: BTreeMap<u64, u64>,
     many: u64,

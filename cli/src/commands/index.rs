@@ -5,8 +5,10 @@ use crate::output::{Output, say};
 use crate::source::{Source, each};
 use crate::units::{plural, show_count};
 use crate::{catalogue, sidecar};
-use afterimage_indexer::{Index as Sidecar, Indexing, Keeper, Progress, bytes_text};
-use clap::Args;
+use afterimage_indexer::{
+    Counting, Index as Sidecar, Indexing, Keeper, Progress, bytes_text, keep_answers, questions,
+};
+use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
@@ -16,7 +18,11 @@ const EXAMPLES: &str = "\
 Examples:
   afterimage index web.aft                # makes web.aft.idx
   afterimage index /var/lib/afterimage    # of every capture in a folder
+  afterimage index --views all web.aft    # counts them of a large one, too
   afterimage index --delete web.aft
+
+The index serves as soon as it is there; views are counted after that. What was
+counted before Ctrl-C is kept, and the next time goes on there.
 
 The index holds nothing that the capture does not. It is sealed with a secret of
 this user, and made anew where it is stale or somebody else's. It may be deleted
@@ -35,12 +41,39 @@ pub struct Index {
     /// Delete the indexes instead
     #[arg(long, conflicts_with = "anew")]
     delete: bool,
+    /// Whether every view that takes long is counted and kept in the index, too, so that it opens at once
+    #[arg(long, value_name = "WHEN", value_enum, default_value_t = Views::Auto)]
+    views: Views,
     /// Threads that decode
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=64))]
     threads: Option<u16>,
     /// Print nothing
     #[arg(short, long)]
     quiet: bool,
+}
+
+/// When views are counted ahead.
+#[derive(ValueEnum, Clone, Copy, Debug, PartialEq, Eq)]
+enum Views {
+    /// Of captures with up to 5 million events
+    Auto,
+    /// Of all
+    All,
+    /// Of none
+    None,
+}
+
+impl Views {
+    /// Most events of a capture whose views are counted without being asked: that takes some twenty times as long as its index.
+    const AUTO: u64 = 5_000_000;
+
+    fn are_wanted(self, events: u64) -> bool {
+        match self {
+            Views::Auto => events <= Views::AUTO,
+            Views::All => true,
+            Views::None => false,
+        }
+    }
 }
 
 impl Index {
@@ -88,18 +121,20 @@ impl Index {
                     plural(index.things(), "thing")
                 )?;
             }
+            if !index.is_answered() {
+                self.count_views(out, path, keeper)?;
+            }
             return Ok(Exit::Done);
         }
         let source = Source::open_plain(path)?;
-        let mut how = Indexing {
+        let how = Indexing {
             anew: self.anew,
+            threads: self.threads(),
             ..Indexing::default()
         };
-        if let Some(threads) = self.threads {
-            how.threads = usize::from(threads);
-        }
         let progress = Progress::default();
-        let built = watched(&progress, source.session.events(), !self.quiet, || {
+        let of = (source.session.events(), "events");
+        let built = watched(&progress, of, !self.quiet, || {
             afterimage_indexer::build(&source.session, path, keeper, &how, &progress)
         });
         let built = built.map_err(|error| match error.kind() {
@@ -138,7 +173,50 @@ impl Index {
             )?;
             out.flush()?;
         }
+        self.count_views(out, path, keeper)?;
         Ok(source.report_loss())
+    }
+
+    /// Counts the views ahead.
+    fn count_views(&self, out: &mut Output, path: &Path, keeper: &Keeper) -> Result<(), Failure> {
+        let source = Source::open(path)?;
+        let index = (source.session.index())
+            .filter(|index| index.is_whole() && self.views.are_wanted(source.session.events()));
+        let Some(index) = index else {
+            return Ok(());
+        };
+        let place = shown(index.place());
+        let progress = Progress::default();
+        let how = Counting {
+            threads: self.threads(),
+            ..Counting::default()
+        };
+        let kept = watched(&progress, (questions(), "views"), !self.quiet, || {
+            keep_answers(&source.session, keeper, how, &progress)
+        });
+        let kept = kept.map_err(|error| {
+            Failure::path(
+                "counting the views ahead of",
+                path,
+                error,
+                "the index serves without; --views none leaves it at that",
+            )
+        })?;
+        if !self.quiet && kept.kept > 0 {
+            writeln!(
+                out,
+                "{place}: {} counted ahead, {}",
+                plural(kept.kept as u64, "view"),
+                bytes_text(i128::from(kept.bytes)),
+            )?;
+            out.flush()?;
+        }
+        Ok(())
+    }
+
+    fn threads(&self) -> usize {
+        let usual = Indexing::default().threads;
+        self.threads.map_or(usual, usize::from)
     }
 
     fn remove(&self, out: &mut Output, files: &[PathBuf]) -> Outcome {
@@ -176,6 +254,7 @@ pub fn index_quietly(out: &mut Output, path: &Path, keeper: &Keeper) -> Outcome 
         files: Vec::new(),
         anew: false,
         delete: false,
+        views: Views::None,
         threads: Some(1),
         quiet: true,
     };
@@ -183,7 +262,12 @@ pub fn index_quietly(out: &mut Output, path: &Path, keeper: &Keeper) -> Outcome 
 }
 
 /// Does something while a terminal is told how far it is.
-pub fn watched<T>(progress: &Progress, of: u64, talk: bool, work: impl FnOnce() -> T) -> T {
+pub fn watched<T>(
+    progress: &Progress,
+    (of, what): (u64, &str),
+    talk: bool,
+    work: impl FnOnce() -> T,
+) -> T {
     let talk = talk && io::stderr().is_terminal();
     std::thread::scope(|scope| {
         let (end, ended) = std::sync::mpsc::channel::<()>();
@@ -198,7 +282,7 @@ pub fn watched<T>(progress: &Progress, of: u64, talk: bool, work: impl FnOnce() 
                     let done = progress.done.load(Ordering::Relaxed);
                     let _ = write!(
                         io::stderr(),
-                        "\r  {} of {} events ",
+                        "\r  {} of {} {what} ",
                         show_count(done),
                         show_count(of)
                     );

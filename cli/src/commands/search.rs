@@ -164,7 +164,7 @@ impl Search {
         // A terminal is shown the best so far at once, or told how many there are; what stays there, and what a program reads,
         // is whole.
         let shows = out.sketches() && !self.json && !self.quiet;
-        let found = watched(&progress, session.events(), !shows, || {
+        let found = watched(&progress, (session.events(), "events"), !shows, || {
             let mut so_far = |hits: Hits| {
                 if shows {
                     let last = format!(

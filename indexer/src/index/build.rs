@@ -190,14 +190,14 @@ fn fits(file: &In, session: &Session, capture: &Path, next: usize) -> io::Result
 }
 
 /// The folder in which an index is made. Only one maker at a time has it.
-struct Workshop {
+pub(super) struct Workshop {
     folder: PathBuf,
     target: PathBuf,
     _lock: File,
 }
 
 impl Workshop {
-    fn open(target: &Path) -> io::Result<Workshop> {
+    pub(super) fn open(target: &Path) -> io::Result<Workshop> {
         let mut folder = target.as_os_str().to_owned();
         folder.push(".part");
         let folder = PathBuf::from(folder);
@@ -269,7 +269,25 @@ impl Workshop {
         }
     }
 
-    fn clear(&self) {
+    /// Where what will be the index is written.
+    pub(super) fn draft(&self) -> PathBuf {
+        self.folder.join("new")
+    }
+
+    /// Puts it where the index is.
+    pub(super) fn hand_over(&self, draft: &Path) -> io::Result<()> {
+        std::fs::rename(draft, &self.target)?;
+        if let Some(parent) = self
+            .target
+            .parent()
+            .filter(|parent| !parent.as_os_str().is_empty())
+        {
+            File::open(parent)?.sync_all()?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn clear(&self) {
         let _ = std::fs::remove_dir_all(&self.folder);
     }
 }
@@ -370,17 +388,10 @@ pub fn build(
         })?
     };
     let states_resumed = resuming.resumed;
-    let place = shop.folder.join("new");
+    let place = shop.draft();
     let made = (files, heap, states);
     let mut built = finish(session, &shop, made, &identity, (keeper, how.sorts), &place)?;
-    std::fs::rename(&place, &shop.target)?;
-    if let Some(parent) = shop
-        .target
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        File::open(parent)?.sync_all()?;
-    }
+    shop.hand_over(&place)?;
     shop.clear();
     built.place.clone_from(&shop.target);
     (built.chunks, built.resumed) = (chunks, resumed);

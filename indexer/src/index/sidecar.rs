@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 const MAGIC: &[u8; 8] = b"AFTIDX01";
 
 /// Version of what the bytes mean; another one is made anew.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 /// Bytes behind the head: its seal, its length, the magic.
 const TAIL: usize = 32 + 8 + 8;
@@ -270,6 +270,10 @@ pub(crate) struct Head {
     pub alike: Vec<(Part, u32)>,
     /// Of a folder's catalogue: its captures.
     pub members: Option<Part>,
+    /// Answers that are kept, by name, which build of the program found them, and whether these are all that it keeps.
+    pub answers: Vec<(String, Part)>,
+    pub made_by: [u8; 32],
+    pub is_answered: bool,
 }
 
 impl Head {
@@ -292,6 +296,22 @@ pub(crate) struct Out {
 }
 
 impl Out {
+    /// One that begins with all that another holds.
+    pub fn like(other: &In, path: &Path) -> io::Result<Out> {
+        let mut out = Out::create(path)?;
+        let mut step = vec![0; 256 << 10];
+        while out.at < other.parts {
+            let want =
+                usize::try_from(other.parts - out.at).map_or(step.len(), |n| n.min(step.len()));
+            let step = step.get_mut(..want).unwrap_or_default();
+            other.file.read_exact_at(step, out.at)?;
+            out.file.write_all(step)?;
+            out.at += step.len() as u64;
+        }
+        out.head = other.head.clone();
+        Ok(out)
+    }
+
     pub fn create(path: &Path) -> io::Result<Out> {
         let flags =
             OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -380,8 +400,9 @@ impl Out {
 pub(crate) struct In {
     file: File,
     pub head: Head,
-    /// Bytes of the file.
+    /// Bytes of the file, and of the parts that it begins with.
     pub len: u64,
+    parts: u64,
 }
 
 impl In {
@@ -410,7 +431,12 @@ impl In {
         if used as u64 != head_len || head.version != VERSION {
             return Err(Refused::Stale);
         }
-        Ok(In { file, head, len })
+        Ok(In {
+            file,
+            head,
+            len,
+            parts: start - head_len,
+        })
     }
 
     /// The bytes of a part, checked, as they stand there.

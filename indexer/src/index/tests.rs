@@ -11,6 +11,7 @@ use proptest::prelude::*;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 
+mod ahead;
 mod random;
 
 /// Events of which some have text in their payload.
