@@ -194,7 +194,11 @@ impl Taking {
                     (parts.proc, parts.tid) = (true, true);
                     true
                 }
-                Looks::At { .. } | Looks::ResultOr(_) | Looks::Beyond => false,
+                Looks::At { .. }
+                | Looks::ResultOr(_)
+                | Looks::Path(_)
+                | Looks::OnFile
+                | Looks::Beyond => false,
             })
     }
 

@@ -211,8 +211,13 @@ pub enum Looks {
     /// The result of a call that returned, where it is not negative, else the number that the argument of this number holds, if there
     /// is one.
     ResultOr(Option<usize>),
+    /// The path that this argument holds, and what it starts at: the argument before it, process and file row, and whether the call
+    /// returned, failed, and with a negative number.
+    Path(usize),
     /// No argument: process row, thread and marks.
     Who,
+    /// More than that, and only of what goes through some files: [`has_none`] tells which have no value.
+    OnFile,
     /// More than that.
     Beyond,
 }
@@ -229,17 +234,26 @@ impl Looks {
                 | "evt.is_open_write",
                 None,
             ) => evt::open_looks(ty),
+            ("evt.buffer", None) => evt::buffer_looks(ty),
+            ("evt.abspath" | "fs.path.name" | "fs.path.source" | "fs.path.target", None) => {
+                evt::path_looks(field.name, ty)
+            }
             (
-                "evt.buffer"
-                | "syslog.facility"
+                "syslog.facility"
                 | "syslog.facility.str"
                 | "syslog.message"
                 | "syslog.severity"
                 | "syslog.severity.str",
                 None,
-            ) => evt::buffer_looks(ty),
+            ) => match evt::buffer_looks(ty) {
+                Looks::Nowhere => Looks::Nowhere,
+                _ => Looks::OnFile,
+            },
             ("dns.answers" | "dns.question" | "dns.question.type" | "dns.rcode", None) => {
-                evt::payload_looks(ty)
+                match evt::payloads(ty).next() {
+                    None => Looks::Nowhere,
+                    Some(_) => Looks::OnFile,
+                }
             }
             (name, None) => told::looks(name, ty),
             _ => Looks::Beyond,

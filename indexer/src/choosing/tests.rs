@@ -53,6 +53,19 @@ const CONDITIONS: &[&str] = &[
     "fd.num in (0, 1, 2)",
     "fd.num=3",
     "proc.duration>1ms",
+    "evt.buffer contains a",
+    "evt.buffer exists",
+    "len(evt.buffer)>20",
+    "evt.abspath contains e",
+    "evt.abspath exists",
+    "fs.path.name startswith /etc",
+    "fs.path.name exists",
+    "fs.path.source exists",
+    "fs.path.target contains /",
+    "syslog.severity exists",
+    "syslog.message contains a",
+    "dns.question exists",
+    "dns.question contains e",
 ];
 
 /// Numbers that are the same each time.

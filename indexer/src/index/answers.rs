@@ -4,7 +4,7 @@
 
 use super::build::Workshop;
 use super::sidecar::{In, Out};
-use super::{Index, Keeper};
+use super::{Index, Keeper, Stamp};
 use crate::error::Error;
 use crate::overview::{Kept as Tiles, TILE_STEPS};
 use crate::rows::Rows;
@@ -13,7 +13,6 @@ use afterimage_query::{Filter, Made, Shape, VIEWS, View};
 use bincode::{Decode, Encode};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::unix::fs::MetadataExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -34,22 +33,8 @@ fn config() -> impl bincode::config::Config {
 }
 
 /// The program that runs, as the file system tells it apart from every other build.
-fn program() -> [u8; 32] {
-    let mut hasher = blake3::Hasher::new();
-    if let Ok(meta) = std::fs::metadata("/proc/self/exe") {
-        for number in [meta.dev(), meta.ino(), meta.len()] {
-            hasher.update(&number.to_le_bytes());
-        }
-        for number in [
-            meta.mtime(),
-            meta.mtime_nsec(),
-            meta.ctime(),
-            meta.ctime_nsec(),
-        ] {
-            hasher.update(&number.to_le_bytes());
-        }
-    }
-    *hasher.finalize().as_bytes()
+fn program() -> Option<Stamp> {
+    Stamp::of(&std::env::current_exe().ok()?).ok()
 }
 
 /// Whether a view is asked of the events alone: not of rules, of a talk that is chosen, or of what the head of a capture tells.
@@ -112,7 +97,7 @@ impl Index {
     /// An answer that is kept.
     fn answer<T: Decode<()>>(&self, name: &str) -> Option<T> {
         let head = self.head();
-        if !self.is_whole() || head.made_by != program() {
+        if !self.is_whole() || !self.is_of_program() {
             return None;
         }
         let (_, part) = head.answers.iter().find(|(known, _)| known == name)?;
@@ -124,16 +109,23 @@ impl Index {
     /// The answers that are kept, by name.
     fn kept_answers(&self) -> BTreeMap<String, Vec<u8>> {
         let head = self.head();
-        let answers = head.answers.iter().filter(|_| head.made_by == program());
+        let believed = self.is_of_program();
+        let answers = head.answers.iter().filter(|_| believed);
         let raw = |part| self.file.part(part, MOST_BYTES as u64).ok();
         answers
             .filter_map(|(name, part)| Some((name.clone(), raw(part)?)))
             .collect()
     }
 
+    /// Whether the answers are those of this very program.
+    fn is_of_program(&self) -> bool {
+        let made_by = self.head().made_by.as_ref();
+        made_by.is_some_and(|made_by| Some(made_by) == program().as_ref())
+    }
+
     /// Whether this program has asked everything and kept what took long.
     pub fn is_answered(&self) -> bool {
-        self.head().is_answered && self.head().made_by == program()
+        self.head().is_answered && self.is_of_program()
     }
 }
 

@@ -5,6 +5,7 @@
 //! would hide evidence. Every part is checked by its hash before it is used. Only whole reads, no mapped memory: a file that
 //! shrinks meanwhile is an error.
 
+use super::Stamp;
 use super::block::{self, Draft, Entry, MOST_RAW};
 use afterimage_format::ChunkInfo;
 use bincode::{Decode, Encode};
@@ -272,7 +273,7 @@ pub(crate) struct Head {
     pub members: Option<Part>,
     /// Answers that are kept, by name, which build of the program found them, and whether these are all that it keeps.
     pub answers: Vec<(String, Part)>,
-    pub made_by: [u8; 32],
+    pub made_by: Option<Stamp>,
     pub is_answered: bool,
 }
 

@@ -9,11 +9,11 @@ mod times;
 pub use self::arguments::{arg, arg_looks, raw_arg};
 pub use self::opens::{is_open_create, is_open_exec, is_open_read, is_open_write, open_looks};
 pub use self::paths::{
-    abspath, acted_path, acted_raw_path, acted_raw_side, acted_side, claimed_address, raw_path,
+    abspath, acted_path, acted_raw_path, acted_raw_side, acted_side, claimed_address, path_looks,
+    raw_path,
 };
 pub use self::results::{
-    Direction, buffer, buffer_looks, bytes, direction, failed, is_io_read, moved, payload_looks,
-    res,
+    Direction, buffer, buffer_looks, bytes, direction, failed, is_io_read, moved, payloads, res,
 };
 pub use self::times::{
     SECOND, date_and_second, distance, human, latency, local, quantized, second_of_day,

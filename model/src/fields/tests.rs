@@ -1095,10 +1095,24 @@ fn a_port_that_is_still_to_come_is_no_port() {
 fn a_field_that_looks_nowhere_has_no_value_whatever_arguments_hold() {
     let w = world();
     let (mut nowhere, mut who) = (BTreeSet::new(), BTreeSet::new());
+    let mut alone = BTreeSet::new();
+    let of = |args: &[Value], kept: std::ops::RangeInclusive<usize>| {
+        let all = args.iter().enumerate();
+        let one = |(at, value): (usize, &Value)| match kept.contains(&at) {
+            true => value.clone(),
+            false => Value::Absent,
+        };
+        all.map(one).collect()
+    };
     let fields = FIELDS.iter().filter(|row| row.on == Dependency::Event);
     let fields: Vec<&Field> = fields.filter(|row| row.arg != FieldArg::Required).collect();
     for ty in &Schema::current().types {
-        for fill in [Value::Num(1), text("<13>GET /etc HTTP/1.1"), Value::Absent] {
+        for fill in [
+            Value::Num(1),
+            text("<13>GET /etc HTTP/1.1"),
+            text("/etc/../x"),
+            Value::Absent,
+        ] {
             for (file, result) in [(None, 0), (Some(PASSWD), 5), (Some(SOCKET), -2)] {
                 let args = vec![fill.clone(); ty.args.len()];
                 let e = event(&ty.name, CURL, file, result, args);
@@ -1117,6 +1131,18 @@ fn a_field_that_looks_nowhere_has_no_value_whatever_arguments_hold() {
                         Looks::Who => {
                             who.insert(row.name);
                             assert_eq!(w.ask(&e, row.name), w.ask(&bare, row.name), "{}", row.name);
+                        }
+                        Looks::At { at, bytes: true } => {
+                            alone.insert(row.name);
+                            let mut only = bare.clone();
+                            only.args = of(&e.args, at..=at);
+                            assert_eq!(w.ask(&e, row.name), w.ask(&only, row.name), "{}", row.name);
+                        }
+                        Looks::Path(at) => {
+                            alone.insert(row.name);
+                            let mut only = e.clone();
+                            only.args = of(&e.args, at.saturating_sub(1)..=at);
+                            assert_eq!(w.ask(&e, row.name), w.ask(&only, row.name), "{}", row.name);
                         }
                         _ if has_none(row, None, &ctx) => {
                             nowhere.insert(row.name);
@@ -1139,4 +1165,13 @@ fn a_field_that_looks_nowhere_has_no_value_whatever_arguments_hold() {
         assert!(nowhere.contains(name), "{name}");
     }
     assert_eq!(who, BTreeSet::from(["thread.vtid"]));
+    let paths = [
+        "evt.abspath",
+        "fs.path.name",
+        "fs.path.source",
+        "fs.path.target",
+    ];
+    let mut expected = BTreeSet::from(paths);
+    expected.insert("evt.buffer");
+    assert_eq!(alone, expected);
 }

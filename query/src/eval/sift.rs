@@ -1,16 +1,15 @@
 //! Which events of a chunk a filter may match, told from lists of single parts of them: instants, results, marks … An event is
 //! not put together to find that it does not match.
 
+mod arguments;
+
 use super::bits::Bits;
 use super::memory::{Memory, Texts, remembered};
 use super::{Among, Evaluator, Node, bare_ctx};
 use crate::check::Matcher;
 use crate::field::FieldRef;
 use crate::source::Source;
-use afterimage_model::{
-    Blob, BootNs, Dependency, Event, EventFlags, FileId, Looks, ProcId, TypeId, Value,
-};
-use std::collections::HashMap;
+use afterimage_model::{BootNs, Dependency, Event, EventFlags, FileId, ProcId, TypeId};
 
 /// What an argument holds, as the lists tell it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -388,176 +387,6 @@ impl<L: Lists> Sift<'_, '_, L> {
         }
         self.event.file = None;
         Ok(found)
-    }
-}
-
-impl<L: Lists> Sift<'_, '_, L> {
-    /// As one argument decides it, together with the type; `None` where that does not.
-    fn by_argument(&mut self, node: &Node, rows: &Bits) -> Result<Option<Split>, L::Error> {
-        let test = match node {
-            Node::Once(_, _, inner) => inner,
-            node => node,
-        };
-        let Node::Test(_, left, matcher) = test else {
-            return Ok(None);
-        };
-        let Some(field) = left.field().filter(|_| matcher.right().is_none()) else {
-            return Ok(None);
-        };
-        let types = self.among.types.iter();
-        let looks = types.map(|ty| match self.among.schema.ty(*ty) {
-            Some(desc) => Looks::of(field.field(), field.arg(), desc),
-            None => Looks::Beyond,
-        });
-        let looks: Vec<Looks> = looks.collect();
-        if looks.iter().all(|looks| *looks == Looks::Beyond) {
-            return Ok(None);
-        }
-        let list = self.lists.types()?;
-        let mut wanted = vec![false; looks.len()];
-        // Where nothing decides it, it may hold and may fail.
-        let mut fails = rows.clone();
-        let mut holds = rows.those(list, |_, ty| match looks.get(usize::from(ty)) {
-            Some(Looks::At { .. } | Looks::ResultOr(_)) => {
-                if let Some(wanted) = wanted.get_mut(usize::from(ty)) {
-                    *wanted = true;
-                }
-                false
-            }
-            Some(Looks::Nowhere) => false,
-            _ => true,
-        });
-        let of_types = looks.iter().zip(wanted).enumerate();
-        for (place, (looks, _)) in of_types.filter(|(_, (_, wanted))| *wanted) {
-            let (at, bytes) = match *looks {
-                Looks::At { at, bytes } => (at, bytes),
-                Looks::ResultOr(at) => {
-                    self.by_result_or(node, (place, at), rows, (&mut holds, &mut fails))?;
-                    continue;
-                }
-                Looks::Nowhere | Looks::Who | Looks::Beyond => continue,
-            };
-            let (of_type, arguments) = self.lists.arguments(place, at)?;
-            let mut answers: HashMap<Argument, Option<bool>> = HashMap::new();
-            let mut last = None;
-            for (row, argument) in of_type.iter().zip(arguments) {
-                let row = *row as usize;
-                if !rows.holds(row) {
-                    continue;
-                }
-                let answer = match last {
-                    Some((same, answer)) if same == argument => answer,
-                    _ => match answers.get(&argument) {
-                        Some(answer) => *answer,
-                        None => {
-                            let answer = self.ask_argument(node, place, at, argument, bytes)?;
-                            answers.insert(argument, answer);
-                            answer
-                        }
-                    },
-                };
-                last = Some((argument, answer));
-                if answer != Some(false) {
-                    holds.put(row);
-                }
-                if answer == Some(true) {
-                    fails.take(row);
-                }
-            }
-        }
-        Ok(Some(Split { holds, fails }))
-    }
-
-    /// Sorts out the rows of a type by their results, where those are not negative, else by an argument, if there is one.
-    fn by_result_or(
-        &mut self,
-        node: &Node,
-        (place, at): (usize, Option<usize>),
-        rows: &Bits,
-        (holds, fails): (&mut Bits, &mut Bits),
-    ) -> Result<(), L::Error> {
-        let mut wanted = vec![false; self.among.types.len()];
-        if let Some(wanted) = wanted.get_mut(place) {
-            *wanted = true;
-        }
-        let lists = self.lists;
-        let found = lists.results(&wanted)?.into_iter().nth(place).flatten();
-        let (of_type, results) = found.unwrap_or_default();
-        let arguments = match at {
-            Some(at) => lists.arguments(place, at)?.1,
-            None => Vec::new(),
-        };
-        let marks = lists.marks()?;
-        let mut answers: HashMap<(Option<i64>, Argument), Option<bool>> = HashMap::new();
-        for (nth, (row, result)) in of_type.iter().zip(results).enumerate() {
-            let row = *row as usize;
-            if !rows.holds(row) {
-                continue;
-            }
-            let flags = EventFlags(marks.get(row).copied().unwrap_or(0));
-            let given = Some(*result).filter(|n| *n >= 0 && !flags.has(EventFlags::NO_RESULT));
-            let argument = arguments.get(nth).copied().unwrap_or(Argument::Nothing);
-            let key = match given {
-                Some(_) => (given, Argument::Nothing),
-                None => (None, argument),
-            };
-            let answer = match answers.get(&key) {
-                Some(answer) => *answer,
-                None => {
-                    let answer = match given {
-                        Some(result) => {
-                            (self.event.result, self.event.flags) = (result, EventFlags(0));
-                            let ty = u16::try_from(place).unwrap_or(u16::MAX);
-                            Some(self.ask_type(node, ty))
-                        }
-                        None => {
-                            self.event.flags = EventFlags(EventFlags::NO_RESULT);
-                            self.ask_argument(node, place, at.unwrap_or(0), argument, false)?
-                        }
-                    };
-                    (self.event.result, self.event.flags) = (0, EventFlags(0));
-                    answers.insert(key, answer);
-                    answer
-                }
-            };
-            if answer != Some(false) {
-                holds.put(row);
-            }
-            if answer == Some(true) {
-                fails.take(row);
-            }
-        }
-        Ok(())
-    }
-
-    /// What a node answers for events of a type whose argument of a number holds this; `None` where that does not decide it.
-    fn ask_argument(
-        &mut self,
-        node: &Node,
-        place: usize,
-        at: usize,
-        argument: Argument,
-        by_bytes: bool,
-    ) -> Result<Option<bool>, L::Error> {
-        let value = match argument {
-            Argument::Nothing => return Ok(Some(false)),
-            Argument::Bytes(_) if !by_bytes => return Ok(None),
-            Argument::Number(number) => Value::Num(number),
-            Argument::Bytes(_) => {
-                let (bytes, full_len) = self.lists.bytes(argument)?;
-                Value::Bytes(Blob {
-                    bytes: bytes.to_vec(),
-                    full_len,
-                })
-            }
-        };
-        let args = &mut self.event.args;
-        args.clear();
-        args.extend(std::iter::repeat_n(Value::Absent, at));
-        args.push(value);
-        let answer = self.ask_type(node, u16::try_from(place).unwrap_or(u16::MAX));
-        self.event.args.clear();
-        Ok(Some(answer))
     }
 }
 

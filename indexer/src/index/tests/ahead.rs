@@ -140,6 +140,19 @@ fn what_was_counted_before_it_was_stopped_is_kept_and_nothing_of_what_was_not_co
     assert!(!case.indexed().index().unwrap().is_answered());
     case.count_ahead(&Progress::default()).unwrap();
     assert_eq!(tiles(&case.session()), tiles(&case.indexed()));
+    // What another build of the program found is not believed.
+    let place = case.folder.path().join("other");
+    let file = In::open(&case.sidecar(), &case.keeper.key).unwrap();
+    let mut other = sidecar::Out::like(&file, &place).unwrap();
+    other.head.made_by = Some(Stamp::of(&case.capture).unwrap());
+    other.finish(&case.keeper.key, 3).unwrap();
+    std::fs::rename(place, case.sidecar()).unwrap();
+    assert!(!case.indexed().index().unwrap().is_answered());
+    let session = case.indexed();
+    assert!(is_read(|progress| drop(
+        session.tiles(None, None, TILE_STEPS, progress)
+    )));
+    case.count_ahead(&Progress::default()).unwrap();
     // It goes on where it was, and with a capture that has grown the answers are not those of it.
     let again = case.count_ahead(&Progress::default()).unwrap();
     assert!(again.kept > 60);

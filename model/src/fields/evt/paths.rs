@@ -3,7 +3,7 @@
 use super::scap;
 use crate::args::ArgKind;
 use crate::event::{EventFlags, TypeId, Value};
-use crate::fields::{Ctx, FieldValue};
+use crate::fields::{Ctx, FieldValue, Looks};
 use crate::render;
 use crate::schema::TypeDesc;
 
@@ -115,6 +115,26 @@ fn acted_side_place(c: &Ctx<'_>, source: bool) -> Option<usize> {
     match c.event.errno() {
         Some(_) => None,
         None => Some(if source { from } else { to }),
+    }
+}
+
+/// What an absolute path looks at of events of a type.
+pub fn path_looks(field: &str, ty: &TypeDesc) -> Looks {
+    if ty.is(TypeDesc::SCAP) {
+        return Looks::Beyond;
+    }
+    let at = match field {
+        "fs.path.source" => two_paths(ty).map(|(source, _)| source),
+        "fs.path.target" => two_paths(ty).map(|(_, target)| target),
+        "fs.path.name" => one_path(ty),
+        _ => path_places(ty).next(),
+    };
+    // A path that starts at a descriptor and is no argument of its own kind is only made absolute by the whole event.
+    let starting = || ty.args.iter().any(|arg| !arg.by.is_empty());
+    match at {
+        Some(at) => Looks::Path(at),
+        None if field == "evt.abspath" && starting() => Looks::Beyond,
+        None => Looks::Nowhere,
     }
 }
 

@@ -171,13 +171,12 @@ pub fn bytes(c: &Ctx<'_>, socket: Option<bool>) -> Option<FieldValue<'static>> {
     }
 }
 
-/// What is read from payload looks at of events of a type.
-pub fn payload_looks(ty: &TypeDesc) -> Looks {
+/// The arguments of events of a type that are payload, by number.
+pub fn payloads(ty: &TypeDesc) -> impl Iterator<Item = usize> {
     let is_payload = |arg: &ArgDesc| arg.kind().is_some_and(ArgKind::is_payload);
-    match ty.args.iter().any(is_payload) {
-        true => Looks::Beyond,
-        false => Looks::Nowhere,
-    }
+    let args = ty.args.iter().enumerate();
+    args.filter(move |(_, arg)| is_payload(arg))
+        .map(|(at, _)| at)
 }
 
 /// What the payload of a read or write looks at of events of a type.
@@ -185,9 +184,11 @@ pub fn buffer_looks(ty: &TypeDesc) -> Looks {
     let name = ty.name.as_str();
     let moves = ty.is_syscall
         && (READS.binary_search(&name).is_ok() || WRITES.binary_search(&name).is_ok());
-    match moves || ty.is(TypeDesc::SCAP) {
-        true => payload_looks(ty),
-        false => Looks::Nowhere,
+    let mut payloads = payloads(ty).filter(|_| moves || ty.is(TypeDesc::SCAP));
+    match (payloads.next(), payloads.next()) {
+        (None, _) => Looks::Nowhere,
+        (Some(at), None) => Looks::At { at, bytes: true },
+        (Some(_), Some(_)) => Looks::Beyond,
     }
 }
 
