@@ -92,7 +92,7 @@ enum bpf_func_id {
  */
 #define HOOK(hook, name)                                                                                               \
     inline_always int name##_alone(__u64 *ctx);                                                                        \
-    PROGRAM(hook, name, is_first_run(twice || INTERRUPTED_##name, NUMBER_##name, ctx), name##_alone)                                                \
+    PROGRAM(hook, name, is_first_run(twice || INTERRUPTED_##name, NUMBER_##name, ctx), name##_alone)                   \
     PROGRAM(hook, name##_again, was_not_run(NUMBER_##name, ctx), name##_alone)                                         \
     inline_always int name##_alone(__u64 *ctx)
 

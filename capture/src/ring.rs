@@ -95,6 +95,13 @@ struct Cursor {
     introduced: bool,
 }
 
+impl Cursor {
+    /// Whether something lies before a head.
+    fn has_unread(&self, head: u64) -> bool {
+        (self.segment, self.pos) < (head >> 32, head as u32)
+    }
+}
+
 /// Why records were not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Missed {
@@ -215,6 +222,16 @@ impl Rings {
         Ok(rings)
     }
 
+    /// Whether nothing waits to be taken, now that the programs know how whoever reads sleeps.
+    pub fn are_empty(&self) -> bool {
+        // They write a record before they look whether to wake anybody.
+        fence(Ordering::SeqCst);
+        (0..).zip(&self.cursors).all(|(cpu, cursor)| {
+            let head = self.state_word(cpu, std::mem::offset_of!(CpuState, head));
+            !cursor.has_unread(head)
+        })
+    }
+
     /// Reads how far the kernel has got on every CPU. Returns how full the fullest ring is, in parts of 256.
     pub fn refresh(&mut self) -> u64 {
         let mut fullest = 0;
@@ -276,7 +293,7 @@ impl Rings {
                     .word(cpu * CpuControl::BYTES + std::mem::offset_of!(CpuControl, tail))
                     .store(cursor.segment, Ordering::Release);
             }
-            if (cursor.segment, cursor.pos) >= (cursor.head >> 32, cursor.head as u32) {
+            if !cursor.has_unread(cursor.head) {
                 return None;
             }
             let (at, len) = (self.offset(cpu), RecordHead::BYTES);
@@ -374,8 +391,7 @@ impl Rings {
                 continue;
             };
             let jump = seq.saturating_sub(cursor.next_seq);
-            let unread = (cursor.segment, cursor.pos) < (head >> 32, head as u32);
-            if jump == 0 || !ended && (busy || unread) {
+            if jump == 0 || !ended && (busy || cursor.has_unread(head)) {
                 continue;
             }
             let fresh = counts.without(&cursor.told);

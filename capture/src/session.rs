@@ -509,7 +509,9 @@ impl Recorder {
                 };
                 if nap > NAP {
                     self.rings.sleep(how);
-                    if self.kernel.wait(nap) {
+                    // What came before they knew, or is too young to be taken yet, wakes nobody.
+                    let wakes = how == Sleep::AT_REST && !self.rings.are_empty();
+                    if wakes || self.kernel.wait(nap) {
                         (nap, came) = (Duration::ZERO, Instant::now());
                     }
                     self.rings.sleep(Sleep::AWAKE);
