@@ -82,7 +82,7 @@ def one(binary, capture, scap):
     events = int(done.stdout)
     row("events", f"{events:,}")
     row("bytes of the capture", f"{size:,}")
-    took, cpu, done = must(binary, "index", "--anew", capture)
+    took, cpu, done = must(binary, "index", "--anew", "--views", "none", capture)
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     row("making the index, s", f"{took:.2f}")
     row("the same, s of CPU", f"{cpu:.2f}")
@@ -114,12 +114,20 @@ def one(binary, capture, scap):
     row("a filter with no hits, with the index, ms", both(needle))
     search = several(9, binary, "search", "-q", capture, QUERIES[5])
     row("a word that is nowhere, ms", both(search))
-    for view in ("overview", "procs", "files", "connections"):
-        took, cpu, _ = run(binary, "view", view, "-n", "20", capture)
-        row(f"first rows of the view {view}, s", f"{took:.2f} ({cpu:.2f})")
+    views(binary, capture, "counted when it is opened")
+    took, cpu, _ = must(binary, "index", "--views", "all", capture)
+    row("counting all views ahead, s", f"{took:.1f} ({cpu:.1f})")
+    row("bytes of the index with them", f"{os.path.getsize(index):,}")
+    views(binary, capture, "counted ahead")
     if scap:
         beside_sysdig(scap, events, search[1])
     in_one_process(binary, capture)
+
+
+def views(binary, capture, how):
+    for view in ("overview", "processes", "files", "talks", "story"):
+        took, cpu, _ = must(binary, "view", capture, view, "-n", "20")
+        row(f"the view {view}, {how}, s", f"{took:.2f} ({cpu:.2f})")
 
 
 def beside_sysdig(scap, events, search):

@@ -10,6 +10,7 @@ use afterimage_indexer::{
 };
 use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -64,12 +65,13 @@ enum Views {
 }
 
 impl Views {
-    /// Most events of a capture whose views are counted without being asked: that takes some twenty times as long as its index.
-    const AUTO: u64 = 5_000_000;
+    /// Events of a capture whose views are counted without being asked. Of fewer each is there at once, and of more it takes long: some
+    /// twenty times as long as the index.
+    const AUTO: RangeInclusive<u64> = 50_000..=5_000_000;
 
     fn are_wanted(self, events: u64) -> bool {
         match self {
-            Views::Auto => events <= Views::AUTO,
+            Views::Auto => Views::AUTO.contains(&events),
             Views::All => true,
             Views::None => false,
         }
