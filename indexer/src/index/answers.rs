@@ -18,15 +18,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Rows of an answer that is kept at the most, and its bytes: it is to be there faster than it is found. Of a longer one a page is kept.
-const MOST_ROWS: usize = 50_000;
-const PAGE: usize = 1_000;
+const MOST_ROWS: usize = 2_000;
+const PAGE: usize = 500;
 const MOST_BYTES: usize = 32 << 20;
 
 /// How the tiles are called among the answers; views have their own names.
 const TILES: &str = "tiles";
 
 /// How hard they are compressed.
-const LEVEL: i32 = 3;
+const LEVEL: i32 = 12;
 
 fn config() -> impl bincode::config::Config {
     bincode::config::standard().with_limit::<MOST_BYTES>()
