@@ -71,6 +71,7 @@ wait_for() { # wait_for WHAT COMMAND…
 }
 began() { [ -n "$(said head at)" ]; }
 ended() { [ -n "$(said head ended:)" ]; }
+is_off() { ! kill -0 "$guest" 2> /dev/null; }
 went_on() { [ $(($(date +%s) - $(said head at))) -ge "$seconds" ]; }
 
 for way in "${ways[@]}"; do
@@ -95,12 +96,14 @@ for way in "${ways[@]}"; do
     [ -z "$flaky" ] || seconds=$((20 + RANDOM % 10))
     if [ "$flaky" = error_writes ]; then
         wait_for "it says that it cannot write" ended
+        # It turns itself off then; before, it may not have said all.
+        wait_for "it is off" is_off
     else
         wait_for "$seconds s of recording" went_on
         ended && fail "it ended: $(said head ended:)"
         sleep "0.$((RANDOM % 10))"
     fi
-    kill -9 "$guest"
+    [ "$flaky" = error_writes ] || kill -9 "$guest" 2> /dev/null || fail "the guest ended before its power was cut: $(console | tail -n 2) $(tail -n 1 "$out/qemu")"
     cut_at=$(date +%s)
     kill -9 "$watcher"
     wait "$guest" "$watcher" 2> /dev/null || true
