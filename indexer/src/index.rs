@@ -6,6 +6,7 @@ mod answers;
 mod ask;
 mod block;
 mod build;
+mod candidates;
 mod count;
 mod folder;
 mod gather;
@@ -274,44 +275,6 @@ impl Index {
                 .iter()
                 .filter(|entry| entry.thing.kind() == Some(kind))
                 .for_each(&mut each);
-        }
-        Ok(())
-    }
-
-    /// Every thing that may be meant, with its number: those that the text index names, else all.
-    pub(crate) fn candidates(
-        &self,
-        ask: Option<&Ask>,
-        mut each: impl FnMut(u64, &Entry) -> bool,
-    ) -> Result<(), Refused> {
-        let named = ask.and_then(|ask| self.text()?.candidates(ask));
-        let Some(groups) = named else {
-            for (at, start) in self.starts.iter().enumerate() {
-                let block = self.block(at)?;
-                let mut numbered = (*start..).zip(block.iter());
-                if !numbered.all(|(number, entry)| each(number, entry)) {
-                    return Ok(());
-                }
-            }
-            return Ok(());
-        };
-        let all = self.things();
-        let group = |group: u64| {
-            let first = group.saturating_mul(text::GROUP);
-            first..first.saturating_add(text::GROUP).min(all)
-        };
-        let mut numbers = groups.into_iter().flat_map(group).peekable();
-        while let Some(number) = numbers.peek().copied() {
-            let (at, start) = self.block_with(number)?;
-            let end = self.starts.get(at + 1).copied().unwrap_or(u64::MAX);
-            let block = self.block(at)?;
-            while let Some(number) = numbers.next_if(|number| *number < end) {
-                let place = usize::try_from(number - start).unwrap_or(usize::MAX);
-                let entry = block.get(place).ok_or(Refused::Damaged)?;
-                if !each(number, entry) {
-                    return Ok(());
-                }
-            }
         }
         Ok(())
     }

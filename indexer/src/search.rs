@@ -299,11 +299,12 @@ impl Index {
     /// # Errors
     /// When the index turns out to be damaged.
     pub fn search(&self, ask: &Ask, limit: usize) -> Result<Hits, Refused> {
-        let mut best = Best::of(limit);
-        self.candidates(Some(ask), |number, entry| {
-            best.add(ask, number, entry);
-            true
-        })?;
+        let each = |best: &mut Best, number, entry: &Entry| {
+            if let Some(score) = ask.score(&entry.thing) {
+                best.add(score, number, entry);
+            }
+        };
+        let best = self.candidates_shared(ask, || Best::of(limit), each, Best::or)?;
         let found = best.found;
         let mut hits = Vec::new();
         for number in best.done() {

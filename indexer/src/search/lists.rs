@@ -7,7 +7,7 @@ use crate::alike::HeldArgs;
 use crate::index::{Ask, Gather, Kind, Reach, Thing};
 use afterimage_format::{ErrorKind, Heads, Held};
 use afterimage_model::{ArgKind, Event, File, FileKind, TypeDesc, TypeId, Value};
-use afterimage_query::Among;
+use afterimage_query::{Among, Places};
 use hashbrown::HashMap;
 use regex::bytes::Regex;
 use smallvec::SmallVec;
@@ -26,6 +26,18 @@ impl Met {
         Met {
             chunks: nowhere.clone(),
             parts: std::array::from_fn(|_| nowhere.clone()),
+        }
+    }
+
+    /// Where it or another says.
+    pub fn or(self, other: Met) -> Met {
+        let mut others = other.parts.into_iter();
+        Met {
+            chunks: self.chunks.either(other.chunks),
+            parts: (self.parts).map(|part| match others.next() {
+                Some(other) => part.either(other),
+                None => part,
+            }),
         }
     }
 

@@ -86,17 +86,16 @@ impl Session {
         let index = self
             .index()
             .filter(|_| ask.has_text() && !self.shows_internal())?;
-        let mut met = Met::new(&index.nowhere());
-        let mut best = Best::of(BEST);
-        let each = |number, entry: &Entry| {
+        let nowhere = index.nowhere();
+        let new = || (Met::new(&nowhere), Best::of(BEST));
+        let each = |(met, best): &mut (Met, Best), number, entry: &Entry| {
             if let Some(score) = ask.score(&entry.thing) {
                 met.add(&entry.thing, &entry.chunks);
-                best.add_scored(score, number, entry);
+                best.add(score, number, entry);
             }
-            true
         };
-        index.candidates(Some(ask), each).ok()?;
-        Some((met, best))
+        let join = |a: (Met, Best), b: (Met, Best)| (a.0.or(b.0), a.1.or(b.1));
+        index.candidates_shared(ask, new, each, join).ok()
     }
 
     /// Counts chunk by chunk, in any order. Says whether it was not stopped.

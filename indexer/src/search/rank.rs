@@ -23,14 +23,8 @@ impl Best {
         }
     }
 
-    pub fn add(&mut self, ask: &Ask, number: u64, entry: &Entry) {
-        if let Some(score) = ask.score(&entry.thing) {
-            self.add_scored(score, number, entry);
-        }
-    }
-
-    /// As [`Best::add`], of one that is meant, and how well it fits.
-    pub fn add_scored(&mut self, score: u32, number: u64, entry: &Entry) {
+    /// One that is meant, and how well it fits.
+    pub fn add(&mut self, score: u32, number: u64, entry: &Entry) {
         let Some(kind) = entry.thing.kind().filter(|kind| *kind != Kind::Flow) else {
             return;
         };
@@ -49,6 +43,13 @@ impl Best {
             }
             self.kept.truncate(self.limit);
         }
+    }
+
+    /// The best of it and another.
+    pub fn or(mut self, other: Best) -> Best {
+        self.found += other.found;
+        self.kept.extend(other.kept);
+        self
     }
 
     /// The numbers of the best, best first.
