@@ -734,7 +734,7 @@ inline_always int tcp_event(__u64 *socket_argument, __u8 kind, __u64 first, __u6
     struct side_record *r = side_room();
     if (!r)
         return 0;
-    side_head(r, current_task(), cgroup, kind, sizeof(*r));
+    side_head(r, current_task(), cgroup, kind, sizeof(*r) - sizeof(r->context));
     r->head.args[0] = first;
     r->head.args[1] = second;
     r->head.args[2] = address;

@@ -230,6 +230,17 @@ impl Head {
     }
 }
 
+/// What came beside the rings: whose it is, its front, and the record from its front to where that says it ends. Behind the end
+/// stands what stood there before, for the kernel gives such memory as it is.
+pub fn beside(bytes: &[u8]) -> Result<(Context, RecordHead, &[u8]), DecodeError> {
+    let short = DecodeError::Short(bytes.len());
+    let context = Context::read(bytes).ok_or(short)?;
+    let record = bytes.get(Context::BYTES..).unwrap_or_default();
+    let front = RecordHead::read(record).ok_or(short)?;
+    let len = usize::try_from(front.len).unwrap_or(usize::MAX);
+    Ok((context, front, record.get(..len).unwrap_or(record)))
+}
+
 /// Decodes one record of the task that `context` names; `seq` is its number on its CPU.
 pub fn decode(bytes: &[u8], context: &Context, seq: u64) -> Result<Record, DecodeError> {
     let (head, mut at) = Head::read(bytes, context, seq)?;
@@ -405,6 +416,27 @@ mod tests {
         bytes[..4].copy_from_slice(&(len as u32).to_le_bytes());
         bytes[4] = kind as u8;
         bytes
+    }
+
+    #[test]
+    fn what_stood_there_before_is_no_part_of_what_came_beside_the_rings() {
+        let mut bytes = vec![0; Context::BYTES];
+        bytes.extend(head(Kind::SIGNAL_GENERATE, RecordHead::BYTES));
+        let own = bytes.len();
+        bytes.extend(part(Tag::TEXT, 0, 0, b"old"));
+        bytes.extend([0xff; 64]);
+        let (context, front, record) = beside(&bytes).expect("a record");
+        assert_eq!(front.len as usize, RecordHead::BYTES);
+        assert_eq!(record, &bytes[Context::BYTES..own]);
+        assert_eq!(decode(record, &context, 0).expect("a record").text, None);
+        assert!(decode(&bytes[Context::BYTES..], &context, 0).is_err());
+        // One that says it is longer than what there is ends there.
+        bytes.truncate(own - 1);
+        assert_eq!(beside(&bytes).err(), Some(DecodeError::Short(own - 1)));
+        bytes.push(0);
+        bytes[Context::BYTES..Context::BYTES + 4].copy_from_slice(&[0xff; 4]);
+        assert_eq!(beside(&bytes).expect("a record").2.len(), RecordHead::BYTES);
+        assert!(beside(&[]).is_err());
     }
 
     fn part(tag: u32, slot: u32, extra: u32, data: &[u8]) -> Vec<u8> {

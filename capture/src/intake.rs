@@ -1,6 +1,6 @@
 //! The way of records out of the rings into a batch, and the books about it.
 
-use crate::decode::{Head, decode};
+use crate::decode::{self, DecodeError, Head, decode};
 use crate::enrich::{Args, Name, Outcome, Quick, World};
 use crate::error::Error;
 use crate::losses::Losses;
@@ -104,11 +104,14 @@ impl Intake<'_> {
             .is_some_and(|Reverse((ns, _, _))| *ns < until_ns)
             && let Some(Reverse((_, seq, bytes))) = beside.pop()
         {
-            // Who it is about comes first, as nothing before it says so.
-            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
-            if let (Some(context), Some(front)) = (Context::read(&bytes), front) {
-                let bytes = bytes.get(Context::BYTES..).unwrap_or_default();
-                self.record(front.nr as u16, bytes, &context, seq, sink)?;
+            match decode::beside(&bytes) {
+                Ok((context, front, record)) => {
+                    self.record(front.nr as u16, record, &context, seq, sink)?;
+                }
+                Err(why) => {
+                    self.books.handed += 1;
+                    self.undecodable(None, &why, sink)?;
+                }
             }
         }
         Ok(())
@@ -140,18 +143,7 @@ impl Intake<'_> {
         }
         let mut record = match decode(bytes, context, seq) {
             Ok(record) => record,
-            Err(why) => {
-                self.books.undecodable += 1;
-                return sink.gap(Gap {
-                    cause: GapCause::Undecodable,
-                    start: BootNs(self.until_ns),
-                    end: BootNs(self.until_ns),
-                    cpu: Some(cpu),
-                    count: Some(1),
-                    first_seq: None,
-                    detail: why.to_string(),
-                });
-            }
+            Err(why) => return self.undecodable(Some(cpu), &why, sink),
         };
         let outcome = self.world.record(cpu, &mut record);
         self.ready(sink)?;
@@ -166,6 +158,25 @@ impl Intake<'_> {
                 Ok(())
             }
         }
+    }
+
+    /// A record that is none.
+    fn undecodable(
+        &mut self,
+        cpu: Option<u16>,
+        why: &DecodeError,
+        sink: &mut impl Sink,
+    ) -> Result<(), Error> {
+        self.books.undecodable += 1;
+        sink.gap(Gap {
+            cause: GapCause::Undecodable,
+            start: BootNs(self.until_ns),
+            end: BootNs(self.until_ns),
+            cpu,
+            count: Some(1),
+            first_seq: None,
+            detail: why.to_string(),
+        })
     }
 
     /// Events of earlier records, which were counted as parts until now.

@@ -2,6 +2,7 @@
 
 use crate::artifacts::Kept;
 use crate::clock::Clock;
+use crate::decode;
 use crate::enrich::{Wish, World};
 use crate::error::Error;
 use crate::hash::{Done, Hasher};
@@ -15,7 +16,7 @@ use crate::runtime::Runtimes;
 use crate::segment::{self, Before};
 use crate::sink::{self, Sink};
 use crate::usage::Usage;
-use crate::wire::{Context, RecordHead, Sleep};
+use crate::wire::Sleep;
 use afterimage_format::{Arg, Artifact, Batch, Row, Writer, WriterOptions};
 use afterimage_model::schema::current_type;
 use afterimage_model::{BootNs, Ctx, Event, EventFlags, Gap, Manifest, Schema, Tables};
@@ -321,8 +322,7 @@ impl Recorder {
             }
         }
         while let Some(bytes) = self.kernel.side_record() {
-            let front = bytes.get(Context::BYTES..).and_then(RecordHead::read);
-            let time_ns = front.map_or(0, |front| front.time_ns);
+            let time_ns = decode::beside(&bytes).map_or(0, |(_, front, _)| front.time_ns);
             self.beside
                 .push(Reverse((time_ns, self.beside_taken, bytes)));
             self.beside_taken += 1;

@@ -1,6 +1,7 @@
 //! What the kernel does by itself: signals from whom to whom, and the states of TCP connections.
 
 use crate::inside;
+use afterimage_model::{Gap, GapCause};
 use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child::{self, End};
 use afterimage_tests::harness::{self, Seen};
@@ -164,5 +165,47 @@ fn connections_go_through_their_states_in_the_hands_of_their_owners() {
             "{}",
             event.line()
         );
+    }
+}
+
+/// What is told of signals and connections stands in one ring, where it is written over what stood there before.
+#[test]
+fn a_signal_is_told_by_nothing_that_stood_in_its_place_before() {
+    needs_recording!();
+    const TIMES: usize = 1_500;
+    const EACH: usize = 4;
+    let cgroup = Cgroup::fresh("places").expect("a control group");
+    let (capture, (pid, end)) = harness::record(inside(&cgroup), || {
+        harness::run_in(&cgroup, || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let address = listener.local_addr().expect("an address");
+            for _ in 0..TIMES {
+                let stream = TcpStream::connect(address).expect("a connection");
+                let (accepted, _) = listener.accept().expect("the other end");
+                drop((stream, accepted));
+                for _ in 0..EACH {
+                    // SAFETY: nobody handles it, and it does nothing then.
+                    unsafe { libc::kill(libc::getpid(), libc::SIGURG) };
+                }
+            }
+            0
+        })
+    });
+    assert_eq!(end, End::Exited(0));
+    let undecodable = |gap: &&Gap| gap.cause == GapCause::Undecodable;
+    assert_eq!(capture.gaps.iter().find(undecodable), None);
+    let all = capture.of_type("signal_generate");
+    let sent = all
+        .iter()
+        .filter(|e| e.number("spid") == Some(i64::from(pid)));
+    let sent = sent.filter(|e| e.number("sig") == Some(i64::from(libc::SIGURG)));
+    // What had no room there on a busy machine is counted.
+    let lost = capture.totals.dropped as usize;
+    let sent = sent.count();
+    assert!(sent + lost >= TIMES * EACH, "{sent}, and {lost} lost");
+    // Enough that the ring went round.
+    assert!(all.len() + capture.of_type("inet_sock_set_state").len() > 8_000);
+    for event in &all {
+        assert!(event.file().is_none(), "{}", event.line());
     }
 }
