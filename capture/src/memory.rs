@@ -13,21 +13,45 @@ pub fn trim() {
     }
 }
 
-/// Bytes from which on a block of memory is the kernel's again as soon as it is free.
-const LARGE: libc::c_int = 256 << 10;
+/// Bytes from which on a block of memory is the kernel's again as soon as it is free, and bytes that may be free at the end of the heap
+/// before they are; see mallopt(3), `M_MMAP_THRESHOLD` and `M_TRIM_THRESHOLD`.
+struct Limits {
+    large: libc::c_int,
+    end: libc::c_int,
+}
+
+impl Limits {
+    /// Elsewhere than with the GNU C library it does nothing.
+    fn set(self) {
+        #[cfg(target_env = "gnu")]
+        // SAFETY: sets numbers of the allocator's, which takes them at any time.
+        unsafe {
+            // A refusal leaves what is usual.
+            libc::mallopt(libc::M_MMAP_THRESHOLD, self.large);
+            libc::mallopt(libc::M_TRIM_THRESHOLD, self.end);
+        }
+        #[cfg(not(target_env = "gnu"))]
+        let Limits { large: _, end: _ } = self;
+    }
+}
+
+/// Has large blocks kept when they are free, for the next. To be called once, by a program that reads.
+///
+/// Lists of a chunk are some hundred KiB each, and are made and freed chunk by chunk: where the kernel gets them back and
+/// has to hand out cleared memory again each time, that takes as long as filling them.
+pub fn keep() {
+    let (large, end) = (8 << 20, 64 << 20);
+    Limits { large, end }.set();
+}
 
 /// Has large blocks given back to the kernel when they are free. To be called once, by a program that records for long.
 ///
-/// The C library raises that limit to 32 MiB by itself as blocks come and go (mallopt(3), `M_MMAP_THRESHOLD`), and from then on cuts
-/// them out of its heaps, where smaller ones keep what is between them from ever being given back: with chunks of every size
-/// a recorder would grow for hours. Elsewhere than with the GNU C library it does nothing.
+/// The C library raises the first limit to 32 MiB by itself as blocks come and go, and from then on cuts them out of its heaps,
+/// where smaller ones keep what is between them from ever being given back: with chunks of every size a recorder would grow
+/// for hours.
 pub fn give_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: sets a number of the allocator's, which takes it at any time.
-    unsafe {
-        // A refusal leaves what is usual.
-        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE);
-    }
+    let (large, end) = (256 << 10, 128 << 10);
+    Limits { large, end }.set();
 }
 
 /// The system's allocator; where it has nothing left, the program says so and ends with exit code 1.

@@ -51,6 +51,8 @@ static MEMORY: afterimage_capture::memory::Saying = afterimage_capture::memory::
 
 fn main() -> ExitCode {
     afterimage_capture::memory::before_the_end(afterimage_inspect_tui::leave_at_once);
+    // Most commands read; those that record say so themselves.
+    afterimage_capture::memory::keep();
     // A file that may not grow is an error of who writes it, not the end of the program. A handler, because what is executed from here would
     // inherit a signal that is ignored. Where it cannot be set, that end it is.
     let _ = signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default());
