@@ -1,6 +1,7 @@
 //! An open capture: its facts and its events one by one; `walk` is the way over them that every answer is made of.
 
 mod grow;
+mod tally;
 mod walk;
 mod work;
 

@@ -181,12 +181,14 @@ impl Read {
             _ if printer.limit == 0 => Exit::Done,
             Input::Whole(mut source) => {
                 source.session.show_internal(self.internal);
-                source
-                    .session
-                    .scan(filter.as_ref(), span, 1, &progress, &mut |ctx| {
-                        printer.event(ctx)
-                    })
-                    .map_err(|error| unreadable(&path, &error))?;
+                let (session, filter) = (&source.session, filter.as_ref());
+                if self.count_only && !self.quiet && self.count.is_none() {
+                    printer.matched = session.count(filter, span, &progress);
+                } else {
+                    session
+                        .scan(filter, span, 1, &progress, &mut |ctx| printer.event(ctx))
+                        .map_err(|error| unreadable(&path, &error))?;
+                }
                 printer.ended()?;
                 source.report_loss()
             }

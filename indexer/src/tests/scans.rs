@@ -2,6 +2,16 @@
 
 use super::*;
 
+fn counted(session: &Session, filter: &str, span: Span) -> u64 {
+    let filter = (!filter.is_empty()).then(|| Filter::parse(filter).unwrap());
+    let progress = Progress::default();
+    let count = session.count(filter.as_ref(), span, &progress);
+    // What is counted by lists is told, too.
+    let told = progress.work.matched.load(Ordering::Relaxed);
+    assert_eq!(told, count);
+    count
+}
+
 #[test]
 fn a_scan_gives_what_asking_every_event_gives() {
     let session = memory().session();
@@ -20,6 +30,10 @@ fn a_scan_gives_what_asking_every_event_gives() {
             expected,
             "{filter}"
         );
+        assert_eq!(counted(&session, filter, None), expected.len() as u64);
+        let inner = Some((400_000_000, 900_000_000));
+        let within = numbers(&session, Some(filter), inner, 1).len() as u64;
+        assert_eq!(counted(&session, filter, inner), within, "{filter}");
         let from: Vec<u64> = expected.iter().copied().filter(|num| *num >= 700).collect();
         assert_eq!(numbers(&session, Some(filter), None, 700), from, "{filter}");
     }
