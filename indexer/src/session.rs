@@ -4,6 +4,7 @@ mod grow;
 mod walk;
 mod work;
 
+pub use grow::Place;
 use walk::Each;
 pub(crate) use walk::Within;
 pub use walk::{Shown, Visitor};

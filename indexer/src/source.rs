@@ -4,6 +4,8 @@ use afterimage_format::{
     Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Pieces, Reader, Section,
 };
 use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What is told of a chunk without decoding it.
@@ -90,6 +92,10 @@ pub(crate) trait Source: Send + Sync {
     /// See [`Reader::grown`].
     fn grown(&self) -> Result<Option<Box<dyn Source>>, afterimage_format::Error> {
         Ok(None)
+    }
+    /// See [`Reader::is_at`].
+    fn is_at(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
     }
 }
 
@@ -186,6 +192,10 @@ impl Source for Arc<Reader> {
     fn grown(&self) -> Result<Option<Box<dyn Source>>, afterimage_format::Error> {
         let grown = self.as_ref().grown()?;
         Ok(grown.map(|reader| Box::new(Arc::new(reader)) as Box<dyn Source>))
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.as_ref().is_at(path)
     }
 
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
