@@ -96,7 +96,7 @@ pub use parts::Taker;
 pub use rows::{MOST_GROUPS, MOST_LIST_ROWS, Row, Rows};
 pub use ruled::Ruled;
 pub use search::{Finding, Hit, Hits, MOST_HITS};
-pub use session::{Place, Progress, Session, Shown, Span, Visitor, Work};
+pub use session::{Place, Progress, Session, Shown, Span, TextFilters, Visitor, Work};
 pub use spread::Percentiles;
 pub use talks::stream_of;
 pub use timeline::{Histogram, LANES};
