@@ -143,6 +143,18 @@ pub fn derive(
     let first = origins.first().ok_or(Error::file(ErrorKind::Missing {
         what: "capture to make another one from",
     }))?;
+    // What is of another program has neither its types nor its clock in common with what is ours.
+    let has_schema = |o: &&Origin| !o.reader.schema().types.is_empty();
+    let schema = first.reader.schema();
+    let mut with_types = origins.iter().filter(has_schema);
+    if let Some(other) = with_types.find(|o| o.reader.schema() != schema)
+        && has_schema(&first)
+    {
+        return Err(Error::file(ErrorKind::Different {
+            what: "set of event types",
+            name: other.parent.name.clone(),
+        }));
+    }
     let boot = &first.reader.manifest().boot_id;
     if let Some(other) = (origins.iter()).find(|o| o.reader.manifest().boot_id != *boot) {
         return Err(Error::file(ErrorKind::Different {
@@ -163,10 +175,10 @@ pub fn derive(
     {
         return Err(Error::file(ErrorKind::Missing { what: "schema" }));
     }
-    if (origins.iter()).any(|origin| origin.reader.schema() != first.reader.schema()) {
+    if let Some(other) = origins.iter().find(|o| o.reader.schema() != schema) {
         return Err(Error::file(ErrorKind::Different {
             what: "set of event types",
-            name: first.parent.name.clone(),
+            name: other.parent.name.clone(),
         }));
     }
     output::create(to, |file| {
