@@ -342,18 +342,21 @@ impl Job<'_> {
             };
             // Only a single origin's keyframes are of all there is. Each ends a chunk; where that would be a small one there will
             // be another soon, but for those with which a section begins.
+            let begins = chunk > last && stream.reader.begins_section(last, chunk);
             if self.origins.len() == 1
                 && chunk > last
                 && events > 0
-                && (pending == 0
-                    || stream.reader.has_sections()
-                    || pending >= self.recipe.options.chunk_events / 2)
+                && (pending == 0 || begins || pending >= self.recipe.options.chunk_events / 2)
                 && let Some((at, known)) = stream.reader.last_between(last, chunk)
                 && self.recipe.holds(at)
             {
                 let at = self.stamp(at);
                 writer.flush(&tables)?;
-                writer.keyframe(at, &self.ours(known))?;
+                let known = self.ours(known);
+                match begins || !stream.reader.has_sections() {
+                    true => writer.keyframe(at, &known)?,
+                    false => writer.keyframe_within(at, &known)?,
+                }
                 tables = Tables::default();
                 stream.taken = false;
                 pending = 0;

@@ -231,6 +231,11 @@ impl Session {
         self.source.sections()
     }
 
+    /// See [`afterimage_format::Reader::within`].
+    pub(crate) fn within(&self, section: &Section, instant: BootNs) -> Option<Keyframe> {
+        self.source.within(section, instant)
+    }
+
     /// When a section begins, and what was there then; `None` where that cannot be read.
     pub(crate) fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
         self.source.section(section)

@@ -77,6 +77,10 @@ pub(crate) trait Source: Send + Sync {
     fn sections(&self) -> Vec<Section> {
         Vec::new()
     }
+    /// See [`Reader::within`].
+    fn within(&self, _section: &Section, _instant: BootNs) -> Option<Keyframe> {
+        None
+    }
     /// When a section begins, and what was there then; `None` where that cannot be read.
     fn section(&self, _section: &Section) -> Option<(BootNs, Tables)> {
         None
@@ -179,6 +183,11 @@ impl Source for Arc<Reader> {
 
     fn sections(&self) -> Vec<Section> {
         self.as_ref().sections()
+    }
+
+    fn within(&self, section: &Section, instant: BootNs) -> Option<Keyframe> {
+        // One that cannot be read is told as damage; what it would have spared is read.
+        self.as_ref().within(section, instant).ok().flatten()
     }
 
     fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {

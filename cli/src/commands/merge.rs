@@ -3,19 +3,17 @@
 use crate::derived::{self, Target};
 use crate::failure::{Failure, Outcome};
 use crate::units::plural;
+use afterimage_format::KEYFRAME_EVERY;
 use afterimage_format::derive::{Keyframes, Origin, Recipe};
 use afterimage_indexer::{Joined, Progress};
 use clap::Args;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-/// Time between two keyframes, ns, as in recordings.
-const KEYFRAME_NS: u64 = 10_000_000_000;
-
 const EXAMPLES: &str = "\
 Examples:
   afterimage merge first.aft second.aft -o whole.aft
-  afterimage merge first.scap second.scap.gz -o whole.aft
+  afterimage merge trace.scap.gz later.scap -o whole.aft
 
 Captures can be merged when one boot of one host made them: they then share a
 clock. Those of sysdig (.scap) must be of one host, and can be merged with each
@@ -54,7 +52,7 @@ impl Merge {
         let state = |at| all.get_or_init(joined).as_ref()?.at(at);
         let recipe = Recipe {
             keyframes: Some(Keyframes {
-                every_ns: KEYFRAME_NS,
+                every_ns: u64::try_from(KEYFRAME_EVERY.as_nanos()).unwrap_or(u64::MAX),
                 state: &state,
             }),
             ..derived::plain(&self.target, "merged", text)
