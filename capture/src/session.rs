@@ -53,8 +53,6 @@ const SCOPE_NS: u64 = 1_000_000_000;
 /// How often the kernel is asked what it did not run, program by program; and how often while nothing happens.
 const MISSED_NS: u64 = 1_000_000_000;
 const MISSED_IDLE_NS: u64 = 5 * MISSED_NS;
-/// Time between two states of everything at the most: who looks at an instant reads the chunks of so long at most.
-const KEYFRAME: Duration = Duration::from_secs(10);
 /// Records younger than this wait for the next look: a CPU may still be writing one with an earlier stamp.
 const SETTLE_NS: u64 = 2_000_000;
 /// Records taken in one look: how full the rings are is asked again behind them.

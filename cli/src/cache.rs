@@ -21,7 +21,7 @@ const MOST: u64 = 2 << 30;
 const ENDS: u64 = 64 << 10;
 
 /// Grows with every change of what a conversion says.
-const REVISION: u32 = 2;
+const REVISION: u32 = 3;
 
 /// How the names of copies begin that are being made.
 const BEGUN: &str = ".begun-";

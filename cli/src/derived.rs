@@ -6,11 +6,12 @@ use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::identity::{self, EncryptTo};
 use crate::keyring::Pair;
 use crate::output::say;
-use crate::source::{loss, not_a_capture};
+use crate::source::{loss, not_a_capture, reader};
 use crate::units::plural;
 use afterimage_format::derive::{self, Derived, Keep, Origin, Recipe};
 use afterimage_format::{Checks, Error, Place, Recipient, Verdict, WriterOptions};
 use afterimage_indexer::bytes_text;
+use afterimage_interop::open::foreign_file;
 use afterimage_model::Safe;
 use clap::Args;
 use std::collections::BTreeSet;
@@ -106,14 +107,32 @@ pub fn open(files: &[PathBuf]) -> Result<Vec<Origin>, Failure> {
     for file in files {
         let origin =
             Origin::open_with(file, &identities).map_err(|error| not_a_capture(file, &error))?;
-        if !matches!(origin.report().verdict, Verdict::SealedIntact) {
+        let verdict = origin.report().map(|report| &report.verdict);
+        if let Some(verdict) = verdict.filter(|verdict| !matches!(verdict, Verdict::SealedIntact)) {
             say(format_args!(
                 "afterimage: {}: {}; the new capture says so",
                 shown(file),
-                Safe::new(&origin.report().verdict.to_string())
+                Safe::new(&verdict.to_string())
             ));
         }
         origins.push(origin);
+    }
+    Ok(origins)
+}
+
+/// As [`open`], also captures of another program: each is converted, and named by its own hash.
+pub fn open_any(files: &[PathBuf]) -> Result<Vec<Origin>, Failure> {
+    let mut origins = Vec::new();
+    for file in files {
+        let read = |error| Failure::path("reading", file, error, "check the disk it is on");
+        match foreign_file(file).map_err(read)? {
+            Some(_) => {
+                let reader = reader(file)?;
+                let origin = Origin::converted(file, reader);
+                origins.push(origin.map_err(|error| not_a_capture(file, &error))?);
+            }
+            None => origins.extend(open(std::slice::from_ref(file))?),
+        }
     }
     Ok(origins)
 }
@@ -163,7 +182,7 @@ pub fn failed(output: &Path, error: &Error) -> Failure {
     }
     Failure::new(
         Safe::new(&error.to_string()),
-        "captures that are merged must be of one boot and one version of the recorder",
+        "captures that are merged must be of one boot and one version of the recorder, or all of sysdig's kind and of one host",
     )
 }
 

@@ -53,18 +53,39 @@ impl Output {
         last: &str,
         write: impl FnOnce(&mut Output) -> io::Result<()>,
     ) -> io::Result<()> {
+        if self.height.is_none() {
+            return Ok(());
+        }
+        let text = self.aside(write)?;
+        self.sketch_text(last, &text)
+    }
+
+    /// As [`Output::sketch`], of text that is there already.
+    pub fn sketch_text(&mut self, last: &str, text: &[u8]) -> io::Result<()> {
         let Some(height) = self.height else {
             return Ok(());
         };
-        self.aside = Some(Vec::new());
-        let written = write(self);
-        let text = self.aside.take().unwrap_or_default();
-        written?;
         self.erase()?;
-        let (page, lines) = page(&text, last, height);
+        let (page, lines) = page(text, last, height);
         self.out.write_all(&page)?;
         self.sketched = lines;
         self.out.flush()
+    }
+
+    /// What `write` writes, which is shown nowhere yet.
+    pub fn aside(
+        &mut self,
+        write: impl FnOnce(&mut Output) -> io::Result<()>,
+    ) -> io::Result<Vec<u8>> {
+        self.aside = Some(Vec::new());
+        let written = write(self);
+        let text = self.aside.take().unwrap_or_default();
+        written.map(|()| text)
+    }
+
+    /// Whether what is written now is shown nowhere yet.
+    pub fn is_aside(&self) -> bool {
+        self.aside.is_some()
     }
 
     /// Takes away a page that was shown meanwhile.

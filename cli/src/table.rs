@@ -54,7 +54,7 @@ impl Table {
             writeln!(out, "{}", self.line(row, &widths))?;
         }
         let away = heads.get(widths.len()..).unwrap_or_default();
-        if !away.is_empty() {
+        if !away.is_empty() && !out.is_aside() {
             out.flush()?;
             say(format_args!(
                 "columns that do not fit: {} (a wider terminal or a pipe shows them)",

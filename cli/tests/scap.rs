@@ -372,3 +372,113 @@ fn events_of_which_nothing_is_known_are_not_left_out_without_a_word() {
         "{said}"
     );
 }
+
+/// What `info --json` says.
+fn info(desk: &Desk, capture: &str) -> serde_json::Value {
+    serde_json::from_str(&desk.out(&["info", "--json", capture])).unwrap()
+}
+
+fn fixture(folder: &Path, desk: &Desk, name: &str, to: &str) -> u64 {
+    fs::copy(folder.join(name), desk.path(to)).unwrap();
+    let events = &info(desk, to)["capture.events"];
+    events.as_u64().unwrap()
+}
+
+#[test]
+fn captures_of_sysdig_are_merged_with_each_other_and_with_converted_ones() {
+    let Some(folder) = fixtures() else {
+        return;
+    };
+    let desk = Desk::new();
+    let one = "sf-collector_files_files.scap";
+    let other = "sf-collector_setuid_setuid.scap";
+    let count =
+        fixture(&folder, &desk, one, "one.scap") + fixture(&folder, &desk, other, "two.scap");
+    desk.out(&["convert", "two.scap", "two.aft"]);
+    let hash = |file: &str| {
+        let out = desk.out(&["info", "--json", file]);
+        let hashed = blake3::hash(&fs::read(desk.path(file)).unwrap());
+        assert!(!out.is_empty());
+        hashed.to_hex().to_string()
+    };
+    let printed = |file: &str| {
+        let format = "%evt.rawtime %evt.type %proc.cmdline %fd.name %evt.args";
+        desk.out(&["read", "--internal", file, "-p", format])
+    };
+    let mut all: Vec<String> = Vec::new();
+    for file in ["one.scap", "two.scap"] {
+        all.extend(printed(file).lines().map(str::to_owned));
+    }
+    all.sort();
+    for (first, second, to) in [
+        ("one.scap", "two.scap", "both.aft"),
+        ("one.scap", "two.aft", "mixed.aft"),
+        ("two.aft", "one.scap", "turned.aft"),
+    ] {
+        desk.out(&["merge", first, second, "-o", to]);
+        desk.out(&["verify", "--deep", to]);
+        let told = info(&desk, to);
+        assert_eq!(told["capture.events"], count, "{to}");
+        let parents = [hash(first), hash(second)];
+        assert_eq!(told["capture.parents"], serde_json::json!(parents), "{to}");
+        let text = desk.out(&["info", to]);
+        assert!(text.contains(&format!("from {first} (BLAKE3 ")), "{text}");
+        assert!(text.contains("; not verified)"), "{text}");
+        let mut merged: Vec<String> = printed(to).lines().map(str::to_owned).collect();
+        merged.sort();
+        assert_eq!(merged, all, "{to}");
+    }
+    // Each says what there was as if it were alone.
+    for (file, at) in [("one.scap", "+1s"), ("two.scap", "+1s")] {
+        let from = &info(&desk, file)["capture.first_ns"];
+        assert!(from.is_number(), "{file}");
+        let alone = desk.out(&["view", file, "ps", "--at", at, "--json"]);
+        assert!(alone.lines().count() > 5, "{alone}");
+    }
+}
+
+#[test]
+fn what_cannot_be_merged_is_named() {
+    let desk = Desk::new();
+    desk.scap("web.scap");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    fs::copy(&sample, desk.path("web.aft")).unwrap();
+    let whole = fs::read(desk.path("web.scap")).unwrap();
+    fs::write(desk.path("empty.scap"), "").unwrap();
+    fs::write(desk.path("text.scap"), "this is a text").unwrap();
+    let refused = |files: &[&str], name: &str, why: &str| {
+        let output = desk.run(&[&["merge"], files, &["-o", "made.aft"]].concat());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{files:?}: {said}");
+        assert!(
+            said.contains(name) && said.contains(why),
+            "{files:?}: {said}"
+        );
+        assert!(!desk.path("made.aft").exists(), "{files:?}");
+    };
+    // What is ours has other events.
+    refused(
+        &["web.aft", "web.scap"],
+        "web.scap",
+        "another set of event types",
+    );
+    refused(
+        &["web.scap", "web.aft"],
+        "web.aft",
+        "another set of event types",
+    );
+    refused(&["web.scap", "empty.scap"], "empty.scap", "empty");
+    refused(
+        &["text.scap", "web.scap"],
+        "text.scap",
+        "no capture of sysdig",
+    );
+    refused(&["web.scap", "none.scap"], "none.scap", "No such file");
+    // What is torn is merged, and the loss told.
+    fs::write(desk.path("torn.scap"), &whole[..whole.len() * 3 / 4]).unwrap();
+    let output = desk.run(&["merge", "web.scap", "torn.scap", "-o", "made.aft"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(said.contains("torn"), "{said}");
+    desk.out(&["verify", "--deep", "made.aft"]);
+}

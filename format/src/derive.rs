@@ -143,6 +143,18 @@ pub fn derive(
     let first = origins.first().ok_or(Error::file(ErrorKind::Missing {
         what: "capture to make another one from",
     }))?;
+    // What is of another program has neither its types nor its clock in common with what is ours.
+    let has_schema = |o: &&Origin| !o.reader.schema().types.is_empty();
+    let schema = first.reader.schema();
+    let mut with_types = origins.iter().filter(has_schema);
+    if let Some(other) = with_types.find(|o| o.reader.schema() != schema)
+        && has_schema(&first)
+    {
+        return Err(Error::file(ErrorKind::Different {
+            what: "set of event types",
+            name: other.parent.name.clone(),
+        }));
+    }
     let boot = &first.reader.manifest().boot_id;
     if let Some(other) = (origins.iter()).find(|o| o.reader.manifest().boot_id != *boot) {
         return Err(Error::file(ErrorKind::Different {
@@ -163,10 +175,10 @@ pub fn derive(
     {
         return Err(Error::file(ErrorKind::Missing { what: "schema" }));
     }
-    if (origins.iter()).any(|origin| origin.reader.schema() != first.reader.schema()) {
+    if let Some(other) = origins.iter().find(|o| o.reader.schema() != schema) {
         return Err(Error::file(ErrorKind::Different {
             what: "set of event types",
-            name: first.parent.name.clone(),
+            name: other.parent.name.clone(),
         }));
     }
     output::create(to, |file| {
@@ -330,18 +342,21 @@ impl Job<'_> {
             };
             // Only a single origin's keyframes are of all there is. Each ends a chunk; where that would be a small one there will
             // be another soon, but for those with which a section begins.
+            let begins = chunk > last && stream.reader.begins_section(last, chunk);
             if self.origins.len() == 1
                 && chunk > last
                 && events > 0
-                && (pending == 0
-                    || stream.reader.has_sections()
-                    || pending >= self.recipe.options.chunk_events / 2)
+                && (pending == 0 || begins || pending >= self.recipe.options.chunk_events / 2)
                 && let Some((at, known)) = stream.reader.last_between(last, chunk)
                 && self.recipe.holds(at)
             {
                 let at = self.stamp(at);
                 writer.flush(&tables)?;
-                writer.keyframe(at, &self.ours(known))?;
+                let known = self.ours(known);
+                match begins || !stream.reader.has_sections() {
+                    true => writer.keyframe(at, &known)?,
+                    false => writer.keyframe_within(at, &known)?,
+                }
                 tables = Tables::default();
                 stream.taken = false;
                 pending = 0;

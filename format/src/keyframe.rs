@@ -13,6 +13,7 @@ use crate::read::{ChunkInfo, Reader};
 use crate::records::take_rows;
 use afterimage_model::{BootNs, Tables, TypeDesc};
 use std::ops::Range;
+use std::time::Duration;
 
 /// The first minor version whose keyframes say which processes had ended.
 const TELLS_PAST: u16 = 4;
@@ -26,6 +27,8 @@ pub(crate) struct Frame {
     pub chunks: usize,
     /// It is one by its flags, and not the state that the file begins with.
     pub flagged: bool,
+    /// It begins no section.
+    pub within: bool,
 }
 
 impl Frame {
@@ -47,6 +50,44 @@ pub struct Keyframe {
     pub chunks: Range<usize>,
 }
 
+/// Time between two keyframes of a recording, and of what is made of one.
+pub const KEYFRAME_EVERY: Duration = Duration::from_secs(10);
+
+/// Events behind which another keyframe is due however little time they took: so many are read in a moment.
+const MOST_BETWEEN: u64 = 16 << 16;
+
+/// Events that take as long to read as a row of a keyframe.
+const EVENTS_OF_A_ROW: u64 = 8;
+
+/// Where the next keyframe is due of a capture that is written as fast as something else is read: behind as much time as in a
+/// recording or many events, and not before it costs little beside the events it spares.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    events: u64,
+    at: BootNs,
+    rows: u64,
+}
+
+impl Pace {
+    /// Behind so many events, of which none is later than this instant, everything known was told.
+    pub fn told(&mut self, events: u64, at: BootNs, tables: &Tables) {
+        let rows = tables.procs.len().saturating_add(tables.descriptors.len());
+        *self = Pace {
+            events,
+            at,
+            rows: rows as u64,
+        };
+    }
+
+    /// Whether it should be told again.
+    pub fn is_due(&self, events: u64, at: BootNs) -> bool {
+        let between = events.saturating_sub(self.events);
+        let took = u128::from(at.0.saturating_sub(self.at.0));
+        between >= self.rows.saturating_mul(EVENTS_OF_A_ROW)
+            && (took >= KEYFRAME_EVERY.as_nanos() || between >= MOST_BETWEEN)
+    }
+}
+
 /// A part of a capture of another program at whose beginning everything was told anew: nothing that was known before is true
 /// in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +99,8 @@ pub struct Section {
 }
 
 impl Reader {
-    /// The sections of a capture of another program, in order. Its keyframes are where they begin; there is always one.
+    /// The sections of a capture of another program, in order. Its keyframes are where they begin, but for those within one; there is
+    /// always one.
     pub fn sections(&self) -> Vec<Section> {
         let all = self.chunks().len();
         let mut sections: Vec<Section> = Vec::new();
@@ -66,15 +108,12 @@ impl Reader {
             frame,
             chunks: from..all,
         };
-        if self
-            .parts
-            .keyframes
-            .first()
-            .is_none_or(|frame| frame.chunks > 0)
-        {
+        let frames = self.parts.keyframes.iter().enumerate();
+        let frames = frames.filter(|(_, frame)| !frame.within);
+        if (frames.clone().next()).is_none_or(|(_, frame)| frame.chunks > 0) {
             sections.push(open(None, 0));
         }
-        for (at, frame) in self.parts.keyframes.iter().enumerate() {
+        for (at, frame) in frames {
             if let Some(before) = sections.last_mut() {
                 before.chunks.end = frame.chunks;
             }
@@ -90,6 +129,21 @@ impl Reader {
     pub fn section(&self, section: &Section) -> Result<(BootNs, Tables), Error> {
         let frame = section.frame.and_then(|at| self.parts.keyframes.get(at));
         frame.map_or_else(|| Ok(Default::default()), |frame| self.frame(frame))
+    }
+
+    /// The last keyframe within a section that is not later than an instant, with the chunks of the section behind it; `None` when
+    /// there is none.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn within(&self, section: &Section, instant: BootNs) -> Result<Option<Keyframe>, Error> {
+        let Range { start, end } = section.chunks;
+        let wanted = |frame: &Frame| frame.within && frame.chunks > start && frame.chunks <= end;
+        let found = self.keyframe_where(instant, wanted)?;
+        Ok(found.map(|frame| Keyframe {
+            chunks: frame.chunks.start..end,
+            ..frame
+        }))
     }
 
     /// Whether keyframes are where sections begin: in what comes from another program, and is one capture.
@@ -157,6 +211,14 @@ impl Reader {
             return Ok(None);
         }
         self.keyframe_where(instant, |frame| frame.flagged && spares(frame))
+    }
+
+    /// Whether a section begins before a chunk and behind another one.
+    pub(crate) fn begins_section(&self, behind: usize, chunk: usize) -> bool {
+        let mut frames = self.parts.keyframes.iter();
+        let is_there =
+            |frame: &Frame| !frame.within && frame.chunks > behind && frame.chunks <= chunk;
+        self.has_sections() && frames.any(is_there)
     }
 
     /// The last keyframe that [`Reader::resume`] may choose of those that stand before a chunk and behind another one.

@@ -6,7 +6,7 @@ pub const MAGIC: [u8; 8] = *b"\x89AFT\r\n\x1a\n";
 /// Major version: a reader refuses a larger one.
 pub const VERSION_MAJOR: u16 = 1;
 /// Minor version: grows when something is added that older readers may skip.
-pub const VERSION_MINOR: u16 = 5;
+pub const VERSION_MINOR: u16 = 6;
 /// Bytes of the file head: magic, versions, tag, CRC32C.
 pub const FILE_HEAD: usize = 24;
 
@@ -22,6 +22,8 @@ pub const FLAG_ZSTD: u16 = 1;
 pub const FLAG_SEALED: u16 = 2;
 /// Bit of a state block's flags: a keyframe. Its rows are those of chunks and of other states, as they were at its instant.
 pub const FLAG_KEYFRAME: u16 = 4;
+/// Bit of the flags of a keyframe in a capture of another program: it begins no section, and what was known before is true behind it.
+pub const FLAG_WITHIN: u16 = 8;
 /// Bytes of a body that are sealed at once.
 pub const SEGMENT: usize = 64 << 10;
 /// Block types from here on are private to whoever writes them; this project never assigns them.

@@ -76,7 +76,7 @@ pub use columns::{Columns, Values};
 pub use custody::Deed;
 pub use error::{Digest, Error, ErrorKind, Place};
 pub use heads::{Args, Heads, Held, Results};
-pub use keyframe::{Keyframe, Section};
+pub use keyframe::{KEYFRAME_EVERY, Keyframe, Pace, Section};
 pub use keys::{Card, PublicKey, SecretKey};
 pub use pick::{Choose, Picked};
 pub use pieces::Pieces;

@@ -8,8 +8,8 @@ use crate::custody::Deed;
 use crate::error::{Error, ErrorKind, limit};
 use crate::keys::SecretKey;
 use crate::layout::{
-    FLAG_KEYFRAME, FLAG_ZSTD, MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES, MAX_RECORD, MAX_ROWS,
-    MAX_STATE, block, row,
+    FLAG_KEYFRAME, FLAG_WITHIN, FLAG_ZSTD, MAX_CHUNK, MAX_CHUNK_EVENTS, MAX_CHUNK_VALUES,
+    MAX_RECORD, MAX_ROWS, MAX_STATE, block, row,
 };
 use crate::records::{Artifact, Lineage, Names, Note, ZoneRecord, each_row, names};
 use crate::wire::{Record, put_field, put_varint};
@@ -61,6 +61,13 @@ impl WriterOptions {
             latency_ns: cut(row.latency_ns),
             ..row
         }
+    }
+
+    /// Whether a batch may as well be closed: there is little room left in it.
+    pub fn is_nearly_full(&self, batch: &Batch) -> bool {
+        let nearly = |has: usize, most: usize| has >= most - most / 8;
+        let most = self.chunk_bytes.min((MAX_CHUNK / 8) as usize);
+        nearly(batch.len(), self.chunk_events) || nearly(batch.bytes(), most)
     }
 
     /// Whether a batch must be closed before this event is added to it.
@@ -258,6 +265,12 @@ impl<W: Write> Writer<W> {
     pub fn keyframe(&mut self, at: BootNs, tables: &Tables) -> Result<(), Error> {
         self.flush(tables)?;
         self.put_state(at, tables, FLAG_KEYFRAME)
+    }
+
+    /// Writes a keyframe within a section of a capture of another program: as [`Writer::keyframe`], which begins one there.
+    pub fn keyframe_within(&mut self, at: BootNs, tables: &Tables) -> Result<(), Error> {
+        self.flush(tables)?;
+        self.put_state(at, tables, FLAG_KEYFRAME | FLAG_WITHIN)
     }
 
     fn put_state(&mut self, at: BootNs, tables: &Tables, flags: u16) -> Result<(), Error> {

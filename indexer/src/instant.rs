@@ -96,6 +96,8 @@ impl Instant {
         let at = asked.span.map_or(u64::MAX, |span| span.1);
         let spared = match made {
             Made::Environment | Made::Containers => AT_ONCE,
+            // Of a capture of another program keyframes tell every descriptor, but not which event opened it.
+            Made::Processes if session.is_scap() => AT_ONCE,
             _ => u64::MAX,
         };
         Instant::of(session, at, spared, asked.progress)
@@ -118,7 +120,7 @@ impl Instant {
         state.sifts = sifts;
         let kept = session.kept_states().filter(|_| sifts);
         let complete = if session.is_scap() {
-            state.replay_told(session, kept.as_ref(), progress)
+            state.replay_told(session, kept.as_ref(), spared, progress)
         } else if let Some(complete) =
             kept.and_then(|kept| state.replay_from(session, &kept, progress))
         {
@@ -217,7 +219,11 @@ impl Instant {
         sifts: bool,
         progress: &Progress,
     ) -> (Tables, bool) {
-        let (state, complete) = Instant::replayed(session, at.0, u64::MAX, sifts, progress);
+        let spared = match session.is_scap() {
+            true => AT_ONCE,
+            false => u64::MAX,
+        };
+        let (state, complete) = Instant::replayed(session, at.0, spared, sifts, progress);
         (state.into_tables(), complete)
     }
 

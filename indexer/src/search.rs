@@ -1,10 +1,12 @@
 //! Search: things by their words, ranked, with where and when they were met. With an index or without, the answer is the same.
 
+mod grown;
 mod lists;
 mod order;
 mod rank;
 mod sums;
 
+pub use grown::Finding;
 pub(crate) use rank::Pile;
 
 use crate::alike::Alike;

@@ -5,6 +5,7 @@ mod tally;
 mod walk;
 mod work;
 
+pub use grow::Place;
 use walk::Each;
 pub(crate) use walk::Within;
 pub use walk::{Shown, Visitor};
@@ -31,6 +32,19 @@ pub type Span = Option<(u64, u64)>;
 
 /// How many decoded chunks are kept for paging back and forth.
 const KEPT_CHUNKS: usize = 4;
+
+/// How many chunks of a capture say which texts their strings do not hold, and what that takes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TextFilters {
+    /// Chunks in all.
+    pub chunks: u64,
+    /// Bytes of those.
+    pub of_bytes: u64,
+    /// Chunks with a filter.
+    pub filters: u64,
+    /// Bytes of the filters.
+    pub bytes: u64,
+}
 
 /// An open capture, with or without an index. Shared between threads by reference.
 pub struct Session {
@@ -218,6 +232,11 @@ impl Session {
         self.source.sections()
     }
 
+    /// See [`afterimage_format::Reader::within`].
+    pub(crate) fn within(&self, section: &Section, instant: BootNs) -> Option<Keyframe> {
+        self.source.within(section, instant)
+    }
+
     /// When a section begins, and what was there then; `None` where that cannot be read.
     pub(crate) fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
         self.source.section(section)
@@ -259,6 +278,20 @@ impl Session {
     /// Totals of a sealed capture.
     pub fn totals(&self) -> Option<&Totals> {
         self.source.totals()
+    }
+
+    /// The filters of texts in the zone maps of its chunks.
+    pub fn text_filters(&self) -> TextFilters {
+        let mut told = TextFilters::default();
+        for (at, info) in self.chunks().iter().enumerate() {
+            told.chunks = told.chunks.saturating_add(1);
+            told.of_bytes = told.of_bytes.saturating_add(info.len);
+            // What cannot be read is told as damage.
+            let bytes = (self.source.zone(at)).map_or(0, |zone| zone.pieces.bytes() as u64);
+            told.filters = told.filters.saturating_add(u64::from(bytes > 0));
+            told.bytes = told.bytes.saturating_add(bytes);
+        }
+        told
     }
 
     /// Number of events.

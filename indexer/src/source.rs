@@ -4,6 +4,8 @@ use afterimage_format::{
     Choose, Chunk, ChunkInfo, Keyframe, Note, Picked, Pieces, Reader, Section,
 };
 use afterimage_model::{BootNs, ContainerId, Gap, Manifest, Schema, Tables, Totals, TypeId};
+use std::io;
+use std::path::Path;
 use std::sync::Arc;
 
 /// What is told of a chunk without decoding it.
@@ -75,6 +77,10 @@ pub(crate) trait Source: Send + Sync {
     fn sections(&self) -> Vec<Section> {
         Vec::new()
     }
+    /// See [`Reader::within`].
+    fn within(&self, _section: &Section, _instant: BootNs) -> Option<Keyframe> {
+        None
+    }
     /// When a section begins, and what was there then; `None` where that cannot be read.
     fn section(&self, _section: &Section) -> Option<(BootNs, Tables)> {
         None
@@ -90,6 +96,10 @@ pub(crate) trait Source: Send + Sync {
     /// See [`Reader::grown`].
     fn grown(&self) -> Result<Option<Box<dyn Source>>, afterimage_format::Error> {
         Ok(None)
+    }
+    /// See [`Reader::is_at`].
+    fn is_at(&self, _path: &Path) -> io::Result<bool> {
+        Ok(true)
     }
 }
 
@@ -175,6 +185,11 @@ impl Source for Arc<Reader> {
         self.as_ref().sections()
     }
 
+    fn within(&self, section: &Section, instant: BootNs) -> Option<Keyframe> {
+        // One that cannot be read is told as damage; what it would have spared is read.
+        self.as_ref().within(section, instant).ok().flatten()
+    }
+
     fn section(&self, section: &Section) -> Option<(BootNs, Tables)> {
         self.as_ref().section(section).ok()
     }
@@ -186,6 +201,10 @@ impl Source for Arc<Reader> {
     fn grown(&self) -> Result<Option<Box<dyn Source>>, afterimage_format::Error> {
         let grown = self.as_ref().grown()?;
         Ok(grown.map(|reader| Box::new(Arc::new(reader)) as Box<dyn Source>))
+    }
+
+    fn is_at(&self, path: &Path) -> io::Result<bool> {
+        self.as_ref().is_at(path)
     }
 
     fn artifacts(&self) -> Vec<(Vec<u8>, Vec<u8>)> {

@@ -2,7 +2,7 @@
 //! the capture has grown.
 
 use crate::show;
-use afterimage_indexer::Session;
+use afterimage_indexer::{Place, Session};
 use afterimage_model::{Container, Gap, GapCause, Loss, Manifest, Totals, TypeDesc};
 
 /// A remark in the file on an instant.
@@ -58,6 +58,8 @@ pub struct Facts {
     pub rules: Option<usize>,
     /// It is being written: it has grown not long ago.
     pub recording: bool,
+    /// What became of its file since it was opened.
+    pub place: Place,
 }
 
 impl Facts {
@@ -85,6 +87,7 @@ impl Facts {
             span: session.span(),
             rules: session.rules().map(|rules| rules.all().len()),
             recording: false,
+            place: Place::Here,
         }
     }
 
@@ -155,6 +158,7 @@ impl Facts {
             }
         };
         add("file", &self.name);
+        add("file now", self.place.says().unwrap_or_default());
         add("integrity", self.integrity().0);
         let signed = match self.signer.as_str() {
             "" => String::new(),

@@ -172,7 +172,7 @@ fn begin(session: Session, options: Options, size: (u16, u16)) -> Result<(State,
     }
     state.mark_tiles(options.tiles.iter().map(String::as_str).enumerate());
     state.start_at(options.at, options.event);
-    Ok((state, Worker::start(session)?))
+    Ok((state, Worker::start(session, options.path)?))
 }
 
 fn view_called(id: &str) -> Result<&'static View, Error> {

@@ -9,7 +9,7 @@ use crate::arrange::{Arranged, Hunt, Stands, Wanted};
 use crate::detail::Detail;
 use crate::facts::Facts;
 use crate::theme::Role;
-use afterimage_indexer::{Cell, Histogram, Overview, Progress, Rows, Session, Span};
+use afterimage_indexer::{Cell, Histogram, Overview, Place, Progress, Rows, Session, Span};
 use afterimage_model::Gap;
 use afterimage_query::{Column, Filter, Tile, View};
 use std::path::PathBuf;
@@ -223,6 +223,8 @@ pub enum Answer {
     Grown(Box<Facts>),
     /// It has not grown for a while, as if its recorder were gone. Nobody asked.
     Rests,
+    /// What became of its file: it was removed or replaced, or is back. Nobody asked.
+    Moved(Place),
     /// It cannot be followed any more, and why. Nobody asked.
     Lost(String),
 }
@@ -274,8 +276,8 @@ pub struct Worker {
 }
 
 impl Worker {
-    /// Starts the threads.
-    pub fn start(session: Session) -> std::io::Result<Worker> {
+    /// Starts the threads. Of a capture that is still being written the file's name is looked after, too.
+    pub fn start(session: Session, path: Option<PathBuf>) -> std::io::Result<Worker> {
         let may_grow = session.may_grow();
         let session = Arc::new(Mutex::new(Arc::new(session)));
         let shared = Arc::new(Shared {
@@ -295,7 +297,7 @@ impl Worker {
         }
         if may_grow {
             let shared = shared.clone();
-            let watch = move || grow::watch(&session, &shared, &sender);
+            let watch = move || grow::watch(&session, path.as_deref(), &shared, &sender);
             let thread = std::thread::Builder::new().name("inspect-growth".into());
             threads.push(thread.spawn(watch)?);
         }

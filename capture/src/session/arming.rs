@@ -1,7 +1,7 @@
 //! Arming a recording.
 
 use super::scope::{group_path, present, resolve};
-use super::{KEYFRAME, Options, Recorder, Scope};
+use super::{Options, Recorder, Scope};
 use crate::artifacts::Kept;
 use crate::clock::Clock;
 use crate::confine::Role;
@@ -134,7 +134,7 @@ impl Recorder {
             before: Before::default(),
             between: None,
             flush_every: Duration::from_secs(1),
-            keyframe_every: KEYFRAME,
+            keyframe_every: afterimage_format::KEYFRAME_EVERY,
             status: None,
         };
         recorder.grant()?;

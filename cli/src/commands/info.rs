@@ -13,7 +13,7 @@ use crate::source::{Source, each, unreadable};
 use crate::table::{Align, Table};
 use crate::units::{plural, show_count};
 use afterimage_format::{Note, Parent, PublicKey};
-use afterimage_indexer::{Progress, Session, duration_text};
+use afterimage_indexer::{Progress, Session, bytes_text, duration_text};
 use afterimage_model::fields::by_name;
 use afterimage_model::{
     BootNs, Class, Container, Ctx, Dependency, Event, EventFlags, FIELDS, FieldArg, GapCause,
@@ -213,6 +213,9 @@ fn print(
             ),
         ));
     }
+    if let Some(texts) = text_filters(session) {
+        lines.push(("Texts", texts));
+    }
     if let Some(opening) = opening::summary(session.state()) {
         lines.push(("At start", opening));
     }
@@ -317,6 +320,28 @@ fn print(
         }
     }
     Ok(())
+}
+
+/// What its zone maps say of texts. Of the capture of another program nothing: what it would be told of is our copy.
+fn text_filters(session: &Session) -> Option<String> {
+    let told = session.text_filters();
+    if session.has_no_seal() || told.chunks == 0 {
+        return None;
+    }
+    let chunks = plural(told.chunks, "chunk");
+    if told.filters == 0 {
+        return Some(format!(
+            "no filter in any of {chunks}: a search without an index looks into each"
+        ));
+    }
+    let thousandths = told.bytes.saturating_mul(1_000) / told.of_bytes.max(1);
+    Some(format!(
+        "filters in {} of {chunks}, {} ({}.{} % of them): a search passes over those without its texts",
+        show_count(told.filters),
+        bytes_text(told.bytes.into()),
+        thousandths / 10,
+        thousandths % 10
+    ))
 }
 
 /// Remarks that are printed; all are in the JSON.
@@ -502,6 +527,12 @@ fn json(file: &Path, source: &Source, counts: Option<&Counts>) -> String {
         session.totals().is_some() && !session.has_no_seal(),
     )
     .number("capture.events", session.events());
+    if !session.has_no_seal() {
+        let told = session.text_filters();
+        o.number("capture.chunks", told.chunks)
+            .number("capture.text_filters", told.filters)
+            .number("capture.text_filters.bytes", told.bytes);
+    }
     if let Some((first, last)) = session.span() {
         o.number("capture.first_ns", m.wall_ns(first))
             .number("capture.last_ns", m.wall_ns(last));

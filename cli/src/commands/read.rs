@@ -10,12 +10,12 @@ use crate::moment::Look;
 use crate::output::{Output, say};
 use crate::payload::{Bytes, print_bytes};
 use crate::source::{
-    Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, span, strangers,
+    Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
     unreadable,
 };
 use crate::streaming::{Question, is_quick, may_be_kept, scan};
 use crate::units::show_count;
-use afterimage_indexer::{Progress, Session};
+use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Schema, render};
 use afterimage_query::{FieldRef, Filter, PRESETS, Shown, Template};
 use clap::Args;
@@ -163,7 +163,8 @@ impl Read {
             None
         };
         if self.follow {
-            let followed = Followed::open(&path, self.internal)?;
+            let mut followed = Followed::open(&path)?;
+            followed.session.show_internal(self.internal);
             self.directions(&mut layout, &mut names, followed.session.schema())?;
             strangers(filter.as_ref(), followed.session.schema());
             let mut printer = self.printer(out, layout, names);
@@ -253,18 +254,13 @@ impl Read {
         printer: &mut Printer<'_>,
         filter: Option<&Filter>,
     ) -> Outcome {
-        let progress = Progress::default();
+        let progress = followed.progress();
         let (from, to) = (self.when.from.as_deref(), self.when.to.as_deref());
-        // What is no instant is said at once; which one it is may depend on the first event.
-        let instants = |session: &Session| {
-            let first = session.span().map_or(0, |span| span.0);
-            span(session.manifest(), first, from, to, self.when.tz)
-        };
-        instants(&followed.session)?;
+        followed.span(from, to, self.when.tz)?;
         while printer.limit > 0 {
             if followed.has_begun() {
                 let mut goes_on = true;
-                let span = instants(&followed.session)?;
+                let span = followed.span(from, to, self.when.tz)?;
                 followed.show(filter, span, &progress, &mut |ctx| {
                     goes_on = printer.event(ctx);
                     goes_on

@@ -1,5 +1,6 @@
 //! `afterimage search`: finds words in everything of a capture, or of many, that has text.
 
+mod follow;
 mod many;
 
 use super::When;
@@ -13,7 +14,7 @@ use crate::sidecar;
 use crate::source::{Source, explain, loss_known, report_loss, unreadable};
 use crate::units::{parse_size, plural};
 use afterimage_indexer::{Ask, Hits, Indicators, Progress};
-use afterimage_model::{Ctx, Manifest};
+use afterimage_model::{Ctx, Manifest, Schema};
 use clap::{Args, ValueEnum};
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -24,6 +25,7 @@ Examples:
   afterimage search web.aft 'curl~1 AND proc.name=sh AND evt.time>-5m'
   afterimage search web.aft '/usr/bin/* OR *.sh' --by process
   afterimage search web.aft hunter2 --events         # the events themselves
+  afterimage search web.aft shadow --follow          # while it is recorded
   afterimage search evidence 127.0.0.0/8 --json      # in a folder of captures
   afterimage search evidence --ioc list.txt          # when was what seen where
   afterimage search evidence                         # which captures there are
@@ -82,9 +84,13 @@ pub struct Search {
     /// One JSON object a line
     #[arg(short, long)]
     json: bool,
-    /// Only the best N, or with --events the first N
-    #[arg(short = 'n', long = "number", value_name = "N", default_value_t = 50)]
-    number: usize,
+    /// Only the best N, or with --events or --follow the first N [default: 50, with --follow all]
+    #[arg(short = 'n', long = "number", value_name = "N")]
+    number: Option<usize>,
+    /// In a capture that is still being written: show what is found for the first time, and what is met again, as it comes, until it
+    /// is sealed
+    #[arg(long, conflicts_with = "ioc")]
+    follow: bool,
     /// Print nothing; exit with 0 when something was found, 1 when not
     #[arg(short, long)]
     quiet: bool,
@@ -124,10 +130,23 @@ impl Search {
                 "afterimage search --help shows the language",
             )
         })?;
-        if many {
-            return self.folder(out, &ask);
+        match (many, self.follow) {
+            (true, true) => Err(Failure::usage(
+                format!(
+                    "{} is a folder, and only a capture can be followed",
+                    shown(&self.place)
+                ),
+                "leave --follow out",
+            )),
+            (true, false) => self.folder(out, &ask),
+            (false, true) => self.followed(out, &ask),
+            (false, false) => self.file(out, &ask),
         }
-        self.file(out, &ask)
+    }
+
+    /// How many are shown where nobody says otherwise.
+    fn number(&self) -> usize {
+        self.number.unwrap_or(50)
     }
 
     fn file(&self, out: &mut Output, ask: &Ask) -> Outcome {
@@ -138,7 +157,7 @@ impl Search {
             && self.when.from.is_none()
             && self.when.to.is_none()
             && let Some(index) = sidecar::alone(path)
-            && let Ok(hits) = index.search(ask, self.number)
+            && let Ok(hits) = index.search(ask, self.number())
         {
             return self.print_hits(out, &hits, &found::manifest(index.about()), || {
                 report_loss(loss_known(index.about()))
@@ -184,7 +203,7 @@ impl Search {
                     );
                 }
             };
-            session.search_in_parts(ask, span, self.number, &progress, Some(&mut so_far))
+            session.search_in_parts(ask, span, self.number(), &progress, Some(&mut so_far))
         });
         let hits = found.map_err(|error| unreadable(path, &error))?;
         if self.explain {
@@ -245,48 +264,16 @@ impl Search {
         ask: &Ask,
         span: afterimage_indexer::Span,
     ) -> Outcome {
-        let layout = match source.session.schema().has_entries() {
-            true => Layout::with_directions(self.format.as_deref(), self.look, self.when.tz)?,
-            false => Layout::parse(self.format.as_deref(), self.look, self.when.tz)?,
-        };
-        let fields = super::read::json_fields(source.session.schema());
-        let (mut matched, mut failed) = (0usize, None::<io::Error>);
-        let mut each = |ctx: &Ctx<'_>| {
-            matched += 1;
-            if self.quiet {
-                return false;
-            }
-            let mut line = String::new();
-            let printed = match self.json {
-                true => {
-                    line = super::read::json_line(ctx, &fields);
-                    true
-                }
-                false => layout.line(ctx, &mut line),
-            };
-            let said = match printed {
-                true => writeln!(out, "{line}"),
-                false => Ok(()),
-            };
-            match said {
-                Ok(()) => matched < self.number,
-                Err(error) => {
-                    failed = Some(error);
-                    false
-                }
-            }
-        };
+        let mut printing = Printing::new(self, source.session.schema(), self.number())?;
         let progress = Progress::default();
         let session = &source.session;
         session
-            .search_events(ask, span, &progress, &mut each)
+            .search_events(ask, span, &progress, &mut |ctx| printing.event(out, ctx))
             .map_err(|error| unreadable(&self.place, &error))?;
         if self.explain {
             explain(&progress.work);
         }
-        if let Some(error) = failed {
-            return Err(error.into());
-        }
+        let matched = printing.done()?;
         if self.quiet {
             return Ok(if matched > 0 {
                 Exit::Done
@@ -296,6 +283,68 @@ impl Search {
         }
         out.flush()?;
         Ok(source.report_loss())
+    }
+}
+
+/// Prints the events of what is found.
+struct Printing<'s> {
+    search: &'s Search,
+    layout: Layout,
+    fields: Vec<afterimage_query::Shown>,
+    limit: usize,
+    matched: usize,
+    failed: Option<io::Error>,
+}
+
+impl<'s> Printing<'s> {
+    fn new(search: &'s Search, schema: &Schema, limit: usize) -> Result<Printing<'s>, Failure> {
+        let (format, look, zone) = (search.format.as_deref(), search.look, search.when.tz);
+        Ok(Printing {
+            search,
+            layout: match schema.has_entries() {
+                true => Layout::with_directions(format, look, zone)?,
+                false => Layout::parse(format, look, zone)?,
+            },
+            fields: super::read::json_fields(schema),
+            limit,
+            matched: 0,
+            failed: None,
+        })
+    }
+
+    /// An event; false when there is to be no other.
+    fn event(&mut self, out: &mut Output, ctx: &Ctx<'_>) -> bool {
+        self.matched += 1;
+        if self.search.quiet {
+            return false;
+        }
+        let mut line = String::new();
+        let printed = match self.search.json {
+            true => {
+                line = super::read::json_line(ctx, &self.fields);
+                true
+            }
+            false => self.layout.line(ctx, &mut line),
+        };
+        let said = match printed {
+            true => writeln!(out, "{line}"),
+            false => Ok(()),
+        };
+        match said {
+            Ok(()) => self.matched < self.limit,
+            Err(error) => {
+                self.failed = Some(error);
+                false
+            }
+        }
+    }
+
+    /// How many there were.
+    fn done(&mut self) -> Result<usize, Failure> {
+        match self.failed.take() {
+            Some(error) => Err(error.into()),
+            None => Ok(self.matched),
+        }
     }
 }
 

@@ -1,20 +1,20 @@
 //! `afterimage view`: a view of the inspector as text, JSON lines or CSV.
 
+mod follow;
+mod form;
+
 use super::When;
 use crate::cache::Caching;
 use crate::failure::{Failure, Outcome};
 use crate::habits;
-use crate::json::Object;
 use crate::moment::Zone;
 use crate::output::{Output, say};
 use crate::source::{Source, filter, strangers};
-use crate::table::{Align, Table};
-use afterimage_indexer::{
-    Cell, Form as Document, Progress, Row, Span, TimeLook, TimeStyle, cell_text,
-};
-use afterimage_model::{FieldType, Safe, fields};
-use afterimage_query::{Aggregate, Column, Filter, Made, Shape, Unit, VIEWS, View as ViewRow};
+use afterimage_indexer::{Form as Document, Progress, Rows, Session, Span};
+use afterimage_model::Safe;
+use afterimage_query::{Filter, Made, Shape, VIEWS, View as ViewRow};
 use clap::Args;
+use form::{Choice, Form};
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -28,6 +28,7 @@ Examples:
   afterimage view web.aft conversation fd.port=80      # what was said
   afterimage view web.aft map --as svg > map.svg
   afterimage view web.aft by --by proc.name            # by any field
+  afterimage view web.aft connections --follow         # while it is recorded
   afterimage view --list                               # what views there are";
 
 /// Show a view of the inspector as text
@@ -67,6 +68,10 @@ pub struct View {
     /// Write it in another form: raw (a conversation's bytes), cast (a session, asciicast 2), dot or svg (the map)
     #[arg(long = "as", value_name = "FORM", conflicts_with_all = ["json", "csv"])]
     form: Option<String>,
+    /// Of a capture that is still being written: show the rows anew as they change, until it is sealed; as JSON or CSV, and where no
+    /// terminal is, what is new
+    #[arg(long, conflicts_with_all = ["at", "form"])]
+    follow: bool,
     /// Show what is hidden: values of variables whose names say that they are secrets
     #[arg(long)]
     reveal: bool,
@@ -77,14 +82,6 @@ pub struct View {
     when: When,
     #[command(flatten)]
     caching: Caching,
-}
-
-/// How the answer is written.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    Text,
-    Json,
-    Csv,
 }
 
 impl View {
@@ -122,16 +119,31 @@ impl View {
                 None => own,
             });
         }
-        let mut source = Source::open(file)?;
-        if !self.rules.is_empty() {
-            source.session.set_rules(super::detect::rules(&self.rules)?);
-        }
-        if row.shape == Shape::Made(Made::Alerts) && source.session.rules().is_none() {
+        if row.shape == Shape::Made(Made::Alerts) && self.rules.is_empty() {
             return Err(Failure::usage(
                 "alerts are made by rules, and no rule file is given",
                 "--rules FILE",
             ));
         }
+        let choice = Choice {
+            form: match (self.json, self.csv) {
+                (true, _) => Form::Json,
+                (_, true) => Form::Csv,
+                _ => Form::Text,
+            },
+            limit: self.rows.unwrap_or(usize::MAX),
+            sort: self
+                .sort
+                .as_deref()
+                .or(Some(order).filter(|order| !order.is_empty())),
+            zone: self.when.tz,
+            reveal: self.reveal,
+        };
+        if self.follow {
+            return self.follow(out, file, (row, filter.as_ref()), &choice);
+        }
+        let mut source = Source::open(file)?;
+        self.give_rules(&mut source.session)?;
         strangers(filter.as_ref(), source.session.schema());
         let mut span = source.span(
             self.when.from.as_deref(),
@@ -147,45 +159,17 @@ impl View {
             out.flush()?;
             return Ok(source.report_loss());
         }
-        let form = match (self.json, self.csv) {
-            (true, _) => Form::Json,
-            (_, true) => Form::Csv,
-            _ => Form::Text,
-        };
-        let limit = self.rows.unwrap_or(usize::MAX);
-        let choice = Choice {
-            form,
-            limit,
-            sort: self
-                .sort
-                .as_deref()
-                .or(Some(order).filter(|order| !order.is_empty())),
-            zone: self.when.tz,
-            reveal: self.reveal,
-        };
         rows(out, &source, row, filter.as_ref(), span, &choice)?;
         out.flush()?;
         Ok(source.report_loss())
     }
-}
 
-/// A column that shows its cells as they are.
-const PLAIN: Column = Column {
-    title: "",
-    field: "",
-    width: 0,
-    aggregate: Aggregate::First,
-    unit: Unit::Plain,
-    doc: "",
-};
-
-/// How much of a view is shown, in which order and form.
-struct Choice<'a> {
-    form: Form,
-    limit: usize,
-    sort: Option<&'a str>,
-    zone: Zone,
-    reveal: bool,
+    fn give_rules(&self, session: &mut Session) -> Result<(), Failure> {
+        if !self.rules.is_empty() {
+            session.set_rules(super::detect::rules(&self.rules)?);
+        }
+        Ok(())
+    }
 }
 
 /// Shows the first rows of a view as text: what `demo` prints where there is no terminal.
@@ -305,6 +289,42 @@ fn empty(view: &ViewRow, filter: Option<&Filter>) -> String {
     }
 }
 
+/// The answer: the rows of a view, in the order of its own.
+fn ask(
+    session: &Session,
+    view: &'static ViewRow,
+    filter: Option<&Filter>,
+    span: Span,
+    choice: &Choice<'_>,
+    progress: &Progress,
+) -> Result<Rows, Failure> {
+    let answer = match (choice.sort, choice.limit) {
+        // Of a list in its own order no more is looked at than is shown.
+        (None, limit) if limit < usize::MAX => {
+            session.first_rows(view, filter, span, limit.max(1), progress)
+        }
+        _ => session.view(view, filter, span, progress),
+    };
+    answer.map_err(|error| {
+        Failure::new(
+            Safe::new(&format!("view {}: {error}", view.id)),
+            "afterimage verify FILE says whether the capture is damaged",
+        )
+    })
+}
+
+/// Says why there are fewer rows than somebody may think there are.
+fn say_fewer(view: &ViewRow, filter: Option<&Filter>, (rows, truncated): (usize, bool)) {
+    if truncated {
+        say(format_args!(
+            "afterimage: there are more rows than the {rows} shown; a filter narrows them"
+        ));
+    }
+    if rows == 0 {
+        say(format_args!("afterimage: {}", empty(view, filter)));
+    }
+}
+
 fn rows(
     out: &mut Output,
     source: &Source,
@@ -314,219 +334,15 @@ fn rows(
     choice: &Choice<'_>,
 ) -> Result<(), Failure> {
     let session = &source.session;
-    let progress = Progress::default();
-    let answer = match (choice.sort, choice.limit) {
-        // Of a list in its own order no more is looked at than is shown.
-        (None, limit) if limit < usize::MAX => {
-            session.first_rows(view, filter, span, limit.max(1), &progress)
-        }
-        _ => session.view(view, filter, span, &progress),
-    };
-    let answer = answer.map_err(|error| {
-        Failure::new(
-            Safe::new(&format!("view {}: {error}", view.id)),
-            "afterimage verify FILE says whether the capture is damaged",
-        )
-    })?;
-    if answer.truncated {
-        say(format_args!(
-            "afterimage: there are more rows than the {} shown; a filter narrows them",
-            answer.rows.len()
-        ));
-    }
-    let mut rows = answer.rows;
-    if rows.is_empty() {
-        say(format_args!("afterimage: {}", empty(view, filter)));
-    }
-    if choice.reveal {
-        for row in &mut rows {
-            let cells = std::mem::take(&mut row.cells);
-            row.cells = cells.into_iter().map(Cell::revealed).collect();
-        }
-    }
-    if let Some(sort) = choice.sort {
-        sort_rows(&mut rows, view, sort)?;
-    }
-    rows.truncate(choice.limit);
-    let first_ns = session
-        .manifest()
-        .wall_ns(session.span().map_or(0, |span| span.0));
-    let offset_s = choice.zone.east(session.manifest(), first_ns);
-    let style = TimeStyle {
-        look: TimeLook::Time,
-        offset_s,
-        first_ns,
-    };
-    match choice.form {
-        Form::Text => {
-            let mut table = Table::new(
-                view.columns
-                    .iter()
-                    .map(|column| (column.title, align(column))),
-            );
-            // The column a tree is drawn in: the first text that is not part of the key.
-            let tree = view.columns.iter().position(|column| {
-                align(column) == Align::Left && column.aggregate != Aggregate::Key
-            });
-            for row in &rows {
-                table.row(view.columns.iter().zip(&row.cells).enumerate().map(
-                    |(at, (column, cell))| {
-                        let text = cell_text(cell, column, &style);
-                        if Some(at) == tree {
-                            format!("{}{text}", "  ".repeat(usize::from(row.depth.min(40))))
-                        } else {
-                            text
-                        }
-                    },
-                ));
-            }
-            table.write(out)?;
-        }
-        Form::Json => {
-            let names = view.names();
-            for row in &rows {
-                let mut object = Object::new();
-                for (name, cell) in names.iter().zip(&row.cells) {
-                    cell_json(&mut object, name, cell);
-                }
-                // What every row has, where no column says it.
-                let of_events = !matches!(view.shape, Shape::Made(made) if made.is_of_an_instant());
-                for (name, value) in [("events", row.events), ("first_num", row.first_num)] {
-                    if of_events && names.iter().all(|taken| taken != name) {
-                        object.number(name, value);
-                    }
-                }
-                if view.shape == Shape::Tree {
-                    object.number("depth", row.depth);
-                }
-                writeln!(out, "{}", object.end())?;
-            }
-        }
-        Form::Csv => {
-            csv_line(out, view.names())?;
-            for row in &rows {
-                let cells = view.columns.iter().zip(&row.cells);
-                csv_line(out, cells.map(|(_, cell)| csv_cell(cell)))?;
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Numbers stand right, text left.
-fn align(column: &Column) -> Align {
-    use Aggregate as A;
-    let counted = matches!(
-        column.aggregate,
-        A::Sum | A::Avg | A::Rate | A::Count | A::Distinct
-    );
-    let ty = fields::split_name(column.field).map(|(field, _)| field.ty);
-    let number = matches!(
-        ty,
-        Some(
-            FieldType::Int
-                | FieldType::Uint
-                | FieldType::Double
-                | FieldType::RelTime
-                | FieldType::Port
-        )
-    );
-    if column.unit != Unit::Time && (counted || number) {
-        Align::Right
-    } else {
-        Align::Left
-    }
-}
-
-fn cell_json(object: &mut Object, name: &str, cell: &Cell) {
-    match cell {
-        Cell::Missing => object.raw(name, "null"),
-        Cell::Text(bytes) => object.text(name, bytes),
-        hidden @ Cell::Secret(_) => {
-            object.text(name, cell_text(hidden, &PLAIN, &TimeStyle::default()))
-        }
-        Cell::Number(n) => object.number(name, *n),
-        Cell::Float(x) if x.is_finite() => object.raw(name, &format!("{x}")),
-        Cell::Float(_) => object.raw(name, "null"),
-    };
-}
-
-/// A cell for a spreadsheet. Captured text that a spreadsheet would run as a formula is kept from it by an apostrophe.
-fn csv_cell(cell: &Cell) -> String {
-    match cell {
-        Cell::Missing => String::new(),
-        Cell::Number(n) => n.to_string(),
-        Cell::Float(x) => x.to_string(),
-        hidden @ Cell::Secret(_) => cell_text(hidden, &PLAIN, &TimeStyle::default()),
-        Cell::Text(bytes) => {
-            let text = Safe::new(bytes).to_string();
-            if text.starts_with(['=', '+', '-', '@']) {
-                format!("'{text}")
-            } else {
-                text
-            }
-        }
-    }
-}
-
-/// A line of comma-separated values (RFC 4180 quoting, LF).
-fn csv_line(out: &mut Output, cells: impl IntoIterator<Item = String>) -> std::io::Result<()> {
-    let cells: Vec<String> = cells
-        .into_iter()
-        .map(|cell| {
-            if cell.contains([',', '"', '\n', '\r']) {
-                format!("\"{}\"", cell.replace('"', "\"\""))
-            } else {
-                cell
-            }
-        })
-        .collect();
-    writeln!(out, "{}", cells.join(","))
-}
-
-fn sort_rows(rows: &mut [Row], view: &ViewRow, sort: &str) -> Result<(), Failure> {
-    let (name, smallest_first) = match sort.strip_prefix('-') {
-        Some(name) => (name, true),
-        None => (sort, false),
-    };
-    let columns = || view.columns.iter();
-    let named = |column: &Column| column.title.eq_ignore_ascii_case(name) || column.field == name;
-    let in_json = || view.names().iter().position(|known| known == name);
-    let at = columns().position(named).or_else(in_json).ok_or_else(|| {
-        let titles: Vec<&str> = view.columns.iter().map(|column| column.title).collect();
-        Failure::usage(
-            format!("view {} has no column {}", view.id, Safe::new(name)),
-            titles.join(", "),
-        )
-    })?;
-    rows.sort_by(|a, b| {
-        let order = a
-            .cells
-            .get(at)
-            .unwrap_or(&Cell::Missing)
-            .order(b.cells.get(at).unwrap_or(&Cell::Missing));
-        if smallest_first {
-            order
-        } else {
-            order.reverse()
-        }
-    });
-    Ok(())
+    let answer = ask(session, view, filter, span, choice, &Progress::default())?;
+    say_fewer(view, filter, (answer.rows.len(), answer.truncated));
+    let rows = choice.of(view, answer.rows)?;
+    Ok(choice.write(out, session, view, &rows)?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_spreadsheet_gets_no_formula_and_no_control_character() {
-        assert_eq!(
-            csv_cell(&Cell::Text(b"=HYPERLINK(1)".to_vec())),
-            "'=HYPERLINK(1)"
-        );
-        assert_eq!(csv_cell(&Cell::Text(b"a\x1b\nb".to_vec())), "a\\x1b\\nb");
-        assert_eq!(csv_cell(&Cell::Number(-3)), "-3");
-    }
 
     #[test]
     fn a_mistyped_view_is_answered_with_the_nearest() {

@@ -90,6 +90,68 @@ fn info_tells_losses_and_integrity_first() {
     );
 }
 
+/// A capture of version 1.5 has them, one of before has not, and what is said of the copy of another program's would be of ours.
+#[test]
+fn info_tells_the_filters_of_texts_and_what_was_asked_to_be_recorded() {
+    let desk = Desk::new();
+    let sample = |name: &str| format!("{}/../samples/{name}", env!("CARGO_MANIFEST_DIR"));
+    let (with, without) = (sample("v1.5/texts.aft"), sample("v1/break-in.aft"));
+    let said = |file: &str| {
+        let text = desk.run(&["info", file]).ends(0).out;
+        let json = desk.run(&["info", "--json", file]).ends(0).out;
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+        (text, json)
+    };
+    let (text, json) = said(&with);
+    assert!(text.contains("Texts        filters in "), "{text}");
+    let number = |json: &serde_json::Value, name: &str| json[name].as_u64().expect("a number");
+    let filters = number(&json, "capture.text_filters");
+    assert!(
+        filters > 0 && filters <= number(&json, "capture.chunks"),
+        "{json}"
+    );
+    assert!(number(&json, "capture.text_filters.bytes") > filters);
+    let (text, json) = said(&without);
+    assert!(
+        text.contains("Texts        no filter in any of 1 chunk"),
+        "{text}"
+    );
+    assert_eq!(number(&json, "capture.text_filters"), 0);
+    // What it was asked to record stands there, too.
+    let (_, lossy) = (text, said_of(&desk, "scoped.aft"));
+    assert!(
+        lossy
+            .0
+            .contains("Scope        control group /sys/fs/cgroup/web"),
+        "{}",
+        lossy.0
+    );
+    assert!(
+        lossy.0.contains("Filter       evt.type=execve"),
+        "{}",
+        lossy.0
+    );
+    assert_eq!(lossy.1["record.scope"], "control group /sys/fs/cgroup/web");
+    assert_eq!(lossy.1["record.filter"], "evt.type=execve");
+}
+
+/// What `info` says of a capture that holds nothing but what it was asked to record.
+fn said_of(desk: &Desk, name: &str) -> (String, serde_json::Value) {
+    let manifest = afterimage_model::Manifest {
+        scope: "control group /sys/fs/cgroup/web".to_owned(),
+        filter: "evt.type=execve".to_owned(),
+        ..afterimage_model::Manifest::default()
+    };
+    let schema = afterimage_model::Schema::current();
+    let options = afterimage_format::WriterOptions::default();
+    let writer = afterimage_format::Writer::new(Vec::new(), &manifest, schema, options);
+    let sealed = writer.and_then(|writer| writer.seal(&Default::default(), &Default::default()));
+    std::fs::write(desk.path(name), sealed.expect("it is written")).expect("a file");
+    let text = desk.run(&["info", name]).ends(0).out;
+    let json = desk.run(&["info", "--json", name]).ends(0).out;
+    (text, serde_json::from_str(&json).expect("JSON"))
+}
+
 #[test]
 fn the_tables_come_as_text_json_and_markdown() {
     let desk = Desk::new();

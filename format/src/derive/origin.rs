@@ -18,7 +18,8 @@ use std::sync::Arc;
 /// A capture that others are made from: verified, hashed and open.
 pub struct Origin {
     pub(super) reader: Arc<Reader>,
-    report: Report,
+    /// Of a capture of another program none: nothing shows whether that was changed.
+    report: Option<Report>,
     pub(super) parent: Parent,
 }
 
@@ -34,18 +35,32 @@ impl Origin {
         let report = check_source(&source, &Checks::default())?;
         let hash = hash(&source).map_err(Error::file)?;
         let reader = Reader::from_source(source, identities)?;
-        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
         let parent = Parent {
             hash: hash.0.to_vec(),
             capture_id: reader.manifest().capture_id.clone(),
             digest: report.digest.0.to_vec(),
-            name: afterimage_model::Safe::new(name).to_string(),
+            name: name_of(path),
             verdict: verdict(&report),
             signer: reader.lineage().signer.clone(),
         };
         Ok(Origin {
             reader: Arc::new(reader),
-            report,
+            report: Some(report),
+            parent,
+        })
+    }
+
+    /// The capture of another program at this path, which was read into one of ours: it is named by its own hash.
+    pub fn converted(path: &Path, reader: Reader) -> Result<Origin, Error> {
+        let parent = Parent {
+            hash: hash_of(path)?.0.to_vec(),
+            name: name_of(path),
+            verdict: "not verified".to_owned(),
+            ..Parent::default()
+        };
+        Ok(Origin {
+            reader: Arc::new(reader),
+            report: None,
             parent,
         })
     }
@@ -60,9 +75,9 @@ impl Origin {
         self.reader.clone()
     }
 
-    /// What was found when it was verified.
-    pub fn report(&self) -> &Report {
-        &self.report
+    /// What was found when it was verified; nothing of the capture of another program.
+    pub fn report(&self) -> Option<&Report> {
+        self.report.as_ref()
     }
 
     /// BLAKE3 of its whole file.
@@ -92,6 +107,12 @@ impl Origin {
     pub fn parent(&self) -> &Parent {
         &self.parent
     }
+}
+
+/// What a derived capture calls the file at this path.
+fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+    afterimage_model::Safe::new(name).to_string()
 }
 
 fn verdict(report: &Report) -> String {

@@ -12,7 +12,8 @@ use crate::chunk_read::Zone;
 use crate::error::{Error, ErrorKind, Place, limit, malformed};
 use crate::keyframe::Frame;
 use crate::layout::{
-    BLOCK_TAIL, FILE_HEAD, FLAG_KEYFRAME, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES, block,
+    BLOCK_TAIL, FILE_HEAD, FLAG_KEYFRAME, FLAG_WITHIN, MAX_RECORD, MAX_ROWS, MAX_STATE, MAX_STATES,
+    block,
 };
 use crate::records::{Lineage, Note, decode_gap, take_rows};
 use crate::scan::{Layout, Piece, Reached};
@@ -177,7 +178,9 @@ impl<'a> Builder<'a> {
     fn all_states(&mut self, strict: bool) -> Result<(), Error> {
         // Of the keyframes only the newest may have something that nothing else has: what the recorder's end did not tell.
         let mut newest = Vec::new();
-        if let Some(last) = self.parts.keyframes.last() {
+        // One within a section has not: who came into being is told before it.
+        let mut frames = self.parts.keyframes.iter().rev();
+        if let Some(last) = frames.find(|frame| !frame.within) {
             newest.clone_from(&last.blocks);
             newest.retain(|block| !self.course.states.contains(block));
             self.course.states.extend(&newest);
@@ -285,6 +288,7 @@ impl<'a> Builder<'a> {
         let chunks = self.parts.chunks.len();
         let last = self.parts.keyframes.last_mut();
         let is_keyframe = flags & FLAG_KEYFRAME != 0;
+        let within = is_keyframe && flags & FLAG_WITHIN != 0;
         if !is_keyframe {
             self.course.states.push(block);
             // What comes later than the first is of some rows alone.
@@ -296,11 +300,14 @@ impl<'a> Builder<'a> {
             }
         }
         match last {
-            Some(frame) if frame.continues(seq, chunks) => frame.blocks.push(block),
+            Some(frame) if frame.continues(seq, chunks) && frame.within == within => {
+                frame.blocks.push(block);
+            }
             _ => self.parts.keyframes.push(Frame {
                 blocks: vec![block],
                 chunks,
                 flagged: is_keyframe,
+                within,
             }),
         }
         Ok(())

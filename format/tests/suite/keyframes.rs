@@ -37,6 +37,82 @@ pub fn capture() -> Vec<u8> {
     writer.seal(&Totals::default(), &story.tables).unwrap()
 }
 
+/// As [`capture`], where the keyframe behind six chunks alone begins a section.
+fn in_sections() -> Vec<u8> {
+    let story = story();
+    let (manifest, options) = (&story.manifest, WriterOptions::default());
+    let mut writer = Writer::new(Vec::new(), manifest, &story.schema, options).unwrap();
+    writer.state(BootNs(1_000), &story.tables).unwrap();
+    for chunk in 0..10_u64 {
+        for at in 0..10 {
+            writer.push(event(chunk * 10 + at), &story.tables).unwrap();
+        }
+        writer.flush(&story.tables).unwrap();
+        let mut tables = story.tables.clone();
+        let id = ProcId(100 + chunk as u32);
+        let row = Process {
+            id,
+            ..Process::default()
+        };
+        tables.procs.insert(id, Arc::new(row));
+        match chunk {
+            5 => writer.keyframe(after(chunk), &tables).unwrap(),
+            1 | 3 | 7 | 9 => writer.keyframe_within(after(chunk), &tables).unwrap(),
+            _ => {}
+        }
+    }
+    writer.seal(&Totals::default(), &story.tables).unwrap()
+}
+
+#[test]
+fn a_keyframe_within_a_section_begins_none_and_tells_later_instants_of_it() {
+    let reader = crate::frozen::sample("v1.6", "sections", in_sections);
+    let sections = reader.sections();
+    let chunks: Vec<_> = sections
+        .iter()
+        .map(|section| section.chunks.clone())
+        .collect();
+    assert_eq!(chunks, [0..6, 6..10]);
+    assert_eq!(reader.section(&sections[1]).unwrap().0, after(5));
+    for (section, instant, wanted) in [
+        (0, event(5).time, None),
+        (0, after(1), Some((1, 2..6))),
+        (0, event(35).time, Some((1, 2..6))),
+        (0, event(55).time, Some((3, 4..6))),
+        // Of what is later than the section.
+        (0, BootNs(u64::MAX), Some((3, 4..6))),
+        (1, event(65).time, None),
+        (1, event(85).time, Some((7, 8..10))),
+        (1, BootNs(u64::MAX), Some((9, 10..10))),
+    ] {
+        let found = reader.within(&sections[section], instant).unwrap();
+        let told = found.map(|frame| (frame.at, frame.chunks));
+        assert_eq!(told, wanted.map(|(chunk, chunks)| (after(chunk), chunks)));
+    }
+    // What the file tells as a whole has nothing of them alone.
+    let known = |chunk: u32| reader.state().procs.contains_key(&ProcId(100 + chunk));
+    assert_eq!(
+        [1, 3, 5, 7, 9].map(known),
+        [false, false, true, false, false]
+    );
+    // A recovered capture keeps them.
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("a.aft"), folder.path().join("b.aft"));
+    let bytes = in_sections();
+    std::fs::write(&from, &bytes[..bytes.len() - 100]).unwrap();
+    recover(
+        &from,
+        &to,
+        &Deed::default(),
+        None,
+        &Identities::default(),
+        None,
+    )
+    .unwrap();
+    let again = Reader::open(&to).unwrap();
+    assert_eq!(again.sections(), sections);
+}
+
 /// An instant behind a chunk and before the next.
 pub fn after(chunk: u64) -> BootNs {
     BootNs(event(chunk * 10 + 9).time.0 + 5)

@@ -208,7 +208,7 @@ impl Parent {
         let mut state = Instant::before(&self.session, at);
         let progress = Progress::default();
         let complete = match self.session.is_scap() {
-            true => state.replay_told(&self.session, Some(&kept), &progress),
+            true => state.replay_told(&self.session, Some(&kept), u64::MAX, &progress),
             false => state.replay_from(&self.session, &kept, &progress)?,
         };
         if !complete {

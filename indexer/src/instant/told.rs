@@ -86,11 +86,13 @@ fn is_kept(does: Does, has_result: bool, result: i64) -> bool {
 }
 
 impl Instant {
-    /// Replays the section of the instant, from the last state in it that is kept. Says whether it was not stopped.
+    /// Replays the section of the instant, from the last state in it that is kept, or from the last keyframe where one spares more than
+    /// so many events. Says whether it was not stopped.
     pub(super) fn replay_told(
         &mut self,
         session: &Session,
         kept: Option<&Kept<'_>>,
+        spared: u64,
         progress: &Progress,
     ) -> bool {
         let Some(section) = section_at(session, self.at) else {
@@ -100,17 +102,40 @@ impl Instant {
             return false;
         };
         let opening = opening_of(session, opening);
-        let (end, chunks) = (span(session, &section), section.chunks);
+        let (end, chunks) = (span(session, &section), section.chunks.clone());
         let mut later = Instant::before(session, self.at);
         later.tables.absorb(&opening);
         let left = kept.and_then(|kept| kept.begin(&mut later, chunks.clone()));
         let left = left.filter(|left| left.start > chunks.start);
-        let chunks = match left {
-            Some(left) => {
+        let first_num = |at: usize| {
+            session
+                .chunks()
+                .get(at)
+                .map_or(u64::MAX, |info| info.first_num)
+        };
+        let from = left.as_ref().map_or(chunks.start, |left| left.start);
+        let frame = match spared < u64::MAX && self.sifts {
+            true => session.within(&section, BootNs(self.at)),
+            false => None,
+        };
+        let frame = frame.filter(|frame| {
+            let spares = first_num(frame.chunks.start).saturating_sub(first_num(from));
+            frame.chunks.start > from && spares > spared
+        });
+        let mut start = start;
+        let chunks = match (frame, left) {
+            (Some(frame), _) => {
+                self.open_with(&frame.tables);
+                self.end_all_but(&frame.tables);
+                // Who came into being before is in it.
+                start = frame.at;
+                frame.chunks
+            }
+            (None, Some(left)) => {
                 *self = later;
                 left
             }
-            None => {
+            (None, None) => {
                 self.open_with(&opening);
                 chunks
             }
@@ -130,6 +155,13 @@ impl Instant {
             }
         }
         walked.complete
+    }
+
+    /// Those of which a keyframe only tells that they were over: threads of them may still do something.
+    fn end_all_but(&mut self, known: &Tables) {
+        let over = known.procs.values().map(|process| identity(process));
+        let over: Vec<Identity> = over.filter(|who| !self.lived.contains_key(who)).collect();
+        self.ended.extend(over);
     }
 
     /// What the lists say.

@@ -65,6 +65,8 @@ impl Best {
 pub(crate) struct Pile {
     /// How well each fits, and how often it was met. Where the words stand is asked of those that are shown.
     found: HashMap<Thing, (u32, Tally)>,
+    /// How often each had been met when it was told last, where something is told of while it is gathered.
+    told: HashMap<Thing, u64>,
     truncated: bool,
 }
 
@@ -93,8 +95,27 @@ impl Pile {
 
     /// The best `limit`: those that fit best, of these the most telling kind, the rarest, in the order of their texts.
     pub(crate) fn ranked(&self, ask: &Ask, limit: usize) -> Hits {
+        self.ranked_of(self.found.iter().collect(), ask, limit)
+    }
+
+    /// What was met since the last time, as [`Pile::ranked`].
+    pub(super) fn news(&mut self, ask: &Ask) -> Hits {
+        let is_new = |found: &(&Thing, &(u32, Tally))| {
+            let told = self.told.get(found.0);
+            told.is_none_or(|told| *told < found.1.1.count)
+        };
+        let news: Vec<_> = self.found.iter().filter(is_new).collect();
+        let told = news
+            .iter()
+            .map(|(thing, (_, tally))| ((*thing).clone(), tally.count));
+        let told: Vec<(Thing, u64)> = told.collect();
+        let hits = self.ranked_of(news, ask, usize::MAX);
+        self.told.extend(told);
+        hits
+    }
+
+    fn ranked_of(&self, mut all: Vec<(&Thing, &(u32, Tally))>, ask: &Ask, limit: usize) -> Hits {
         let found = self.found.len();
-        let mut all: Vec<(&Thing, &(u32, Tally))> = self.found.iter().collect();
         let order = |a: &(&Thing, &(u32, Tally)), b: &(&Thing, &(u32, Tally))| {
             let (score_a, score_b) = (a.1.0, b.1.0);
             let rank = |thing: &Thing| thing.kind().map(|kind| kind as u8);

@@ -360,6 +360,17 @@ impl Session {
         progress: &Progress,
         each: &mut dyn FnMut(&Ctx<'_>) -> bool,
     ) {
+        self.walk_on((filter, span), shown, progress, &mut Each(each));
+    }
+
+    /// As [`Session::scan_on`], for a visitor.
+    pub(crate) fn walk_on(
+        &self,
+        (filter, span): (Option<&Filter>, Span),
+        shown: &mut Shown,
+        progress: &Progress,
+        visitor: &mut dyn Visitor,
+    ) {
         let filter = filter.filter(|filter| !filter.is_all());
         if shown.evaluator.is_none() {
             shown.evaluator = filter.map(Filter::evaluator);
@@ -376,7 +387,6 @@ impl Session {
             reaches: None,
             previous_ns: shown.previous_ns,
         };
-        let visitor = &mut Each(each);
         let walked = self.walk_with(asked, &mut shown.evaluator, progress, visitor, &mut |_| {});
         shown.previous_ns = walked.previous_ns;
         let last = self.chunks().last();

@@ -29,6 +29,10 @@ impl State {
                 self.facts.recording = false;
                 return self.effects();
             }
+            Answer::Moved(place) => {
+                self.moved(place);
+                return self.effects();
+            }
             Answer::Lost(why) => {
                 self.facts.recording = false;
                 self.say(&why, true);
@@ -123,6 +127,7 @@ impl State {
                 | Answer::Unreadable(_)
                 | Answer::Grown(_)
                 | Answer::Rests
+                | Answer::Moved(_)
                 | Answer::Lost(_),
                 _,
             ) => {}

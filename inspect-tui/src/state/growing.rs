@@ -4,6 +4,7 @@ use super::{Body, State};
 use crate::facts::Facts;
 use crate::state::events::Numbers;
 use crate::worker::{Ask, Lane};
+use afterimage_indexer::Place;
 use afterimage_query::Filter;
 
 impl State {
@@ -11,11 +12,25 @@ impl State {
     pub(super) fn grew(&mut self, facts: Facts) {
         let before = self.facts.events;
         let name = std::mem::take(&mut self.facts.name);
-        self.facts = Facts { name, ..facts };
+        let place = self.facts.place;
+        self.facts = Facts {
+            name,
+            place,
+            ..facts
+        };
         if self.facts.events > before {
             self.behind.get_or_insert(before);
         }
         self.catch_up();
+    }
+
+    /// Says what became of the file. What was read of it stays, and what is still written to it is shown.
+    pub(super) fn moved(&mut self, place: Place) {
+        self.facts.place = place;
+        match place.says() {
+            Some(says) => self.say(&format!("{says}; what was read of it stays"), true),
+            None => self.say("the file has its name again", false),
+        }
     }
 
     /// Asks anew for what is on screen when there are more events, once what was asked for before has come: on a large capture that

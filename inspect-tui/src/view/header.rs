@@ -23,6 +23,8 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     };
     let integrity = format!("{integrity}{mark}");
     let name = fit::plain(&facts.name);
+    // What became of the file comes before all that may not fit.
+    let place = (facts.place.says()).map_or_else(String::new, |says| format!("  {says} !"));
     let mut x = 0;
     if area.height == 1 {
         if let Some(losses) = &losses {
@@ -36,6 +38,7 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
                 (&name, Role::Title),
                 ("  ", Role::Text),
                 (&integrity, integrity_role),
+                (&place, Role::Loss),
             ],
         );
         return;
@@ -100,7 +103,11 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         area,
         x,
         1,
-        &[("  ", Role::Text), (&integrity, integrity_role)],
+        &[
+            ("  ", Role::Text),
+            (&integrity, integrity_role),
+            (&place, Role::Loss),
+        ],
     );
     let signature = facts.signature();
     if !signature.is_empty() {

@@ -3,7 +3,8 @@
 use super::{Answer, Current, Shared};
 use crate::facts::Facts;
 use crate::fit;
-use afterimage_indexer::Session;
+use afterimage_indexer::{Place, Session};
+use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,12 +45,27 @@ fn wait(shared: &Shared, patience: Option<Duration>) -> bool {
     }
 }
 
-/// Puts the session that knows what was added in the place of the one before, and tells it.
-pub(super) fn watch(current: &Current, shared: &Shared, answers: &Sender<(u64, Answer)>) {
+/// Puts the session that knows what was added in the place of the one before, and tells it; and what became of the file, where its
+/// name is known.
+pub(super) fn watch(
+    current: &Current,
+    path: Option<&Path>,
+    shared: &Shared,
+    answers: &Sender<(u64, Answer)>,
+) {
     let mut grew: Option<Instant> = None;
     let mut follows = true;
+    let mut place = Place::Here;
     while !wait(shared, follows.then_some(EVERY)) {
         let session = now(current);
+        // Where nothing can be learnt of the name, nothing is known to have happened.
+        let there = path.and_then(|path| session.place(path).ok());
+        if let Some(there) = there.filter(|there| *there != place) {
+            place = there;
+            if answers.send((0, Answer::Moved(place))).is_err() {
+                return;
+            }
+        }
         let told = match session.grown() {
             Ok(Some(grown)) => {
                 follows = grown.may_grow();

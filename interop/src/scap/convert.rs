@@ -9,11 +9,11 @@ use super::rows::Rows;
 use super::scout::Found;
 use super::state::State;
 use super::state::effects::is_for_all;
-use super::stream::{Ahead, Output, Report, Sieve};
+use super::stream::{Ahead, Output, Report, Sieve, Tells};
 use super::types;
 use super::values::{Held, sampled, unrecognized};
 use crate::error::Error;
-use afterimage_format::{Arg, Note, Row, Writer};
+use afterimage_format::{Arg, Note, Pace, Row, Writer};
 use afterimage_model::time::Civil;
 use afterimage_model::{
     Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Tables, Totals, TypeId,
@@ -68,6 +68,10 @@ pub struct Converter {
     /// Parameters that the rows of their events do not know.
     pub(super) surplus: u64,
     opening: Opening,
+    /// When all that is known is to be told again.
+    pace: Pace,
+    /// The latest instant of an event of the section.
+    latest: u64,
     /// What a look ahead has found: no more than that is followed.
     ahead: Option<Found>,
 }
@@ -88,6 +92,8 @@ impl Converter {
             notes: Vec::new(),
             surplus: 0,
             opening: Opening::default(),
+            pace: Pace::default(),
+            latest: 0,
             ahead: None,
         }
     }
@@ -205,6 +211,7 @@ impl Converter {
             )));
         }
         self.report.sections += 1;
+        self.latest = 0;
         self.opening.section();
         self.notes.extend(
             lists::comments(cursor.rest())
@@ -324,10 +331,34 @@ impl Converter {
         }
         let begins_anew = self.opening.was_told();
         if let Some(silent) = self.opening.told() {
-            output.open(BootNs(at), false, silent, &self.rows)?;
+            output.open(BootNs(at), Tells::More, silent, &self.rows)?;
         }
         let tables = self.rows.opening(&mut self.state);
-        output.open(BootNs(at), begins_anew, tables, &self.rows)
+        self.pace.told(self.report.events, BootNs(at), &tables);
+        let kind = match begins_anew {
+            true => Tells::Anew,
+            false => Tells::More,
+        };
+        output.open(BootNs(at), kind, tables, &self.rows)
+    }
+
+    /// Tells all that is known again where that is due, behind so many events.
+    fn tell_again(&mut self, events: u64, output: &mut Output) -> Result<(), Error> {
+        let at = BootNs(self.latest);
+        let may = output.keeps_openings() && self.opening.was_told() && output.is_nearly_full();
+        if !may || !self.pace.is_due(events, at) {
+            return Ok(());
+        }
+        self.state.catch_up();
+        output.flush(&mut self.rows, &self.state)?;
+        // Who did nothing yet is in no chunk.
+        let silent = self.rows.silent(&mut self.state);
+        if !silent.procs.is_empty() {
+            output.open(at, Tells::More, silent, &self.rows)?;
+        }
+        let tables = self.rows.opening(&mut self.state);
+        self.pace.told(events, at, &tables);
+        output.open(at, Tells::Again, tables, &self.rows)
     }
 
     /// Of an event, `tried` says that more is wanted of it than [`Converter::quiet`] does.
@@ -442,6 +473,7 @@ impl Converter {
 
     fn pass(&mut self, ts: u64) {
         self.last_ts = ts;
+        self.latest = self.latest.max(ts);
         if self.first_ts.is_none() {
             self.first_ts = Some(ts);
         }
@@ -484,6 +516,7 @@ impl Converter {
         } else if self.opening.was_told() {
             self.open(self.last_ts, output)?;
         }
+        self.tell_again(self.report.events - 1, output)?;
         if raw.torn {
             self.lose(Lost {
                 at: 0,

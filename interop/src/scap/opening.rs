@@ -4,7 +4,7 @@
 use super::rows::Rows;
 use super::state::State;
 use afterimage_model::{ProcId, Tables};
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// Whether lists were read of which nothing was told yet.
@@ -63,12 +63,17 @@ impl Rows {
         let mut tables = Tables::default();
         // Whether a process has a row that is not of a single thread.
         let mut rows: HashMap<i64, Option<ProcId>> = HashMap::new();
+        // Of a process that is over threads may be left.
+        let mut over: HashSet<ProcId> = HashSet::new();
         for tid in tids {
             let id = self.process(state, tid);
             let Some(thread) = state.threads.get(&tid) else {
                 continue;
             };
             let (pid, container) = (thread.pid, thread.container.clone());
+            if state.threads.get(&pid).is_some_and(|main| main.ended) {
+                over.insert(id);
+            }
             let main = rows.entry(pid).or_default();
             if thread.is_main() {
                 *main = Some(id);
@@ -91,10 +96,12 @@ impl Rows {
         for (id, row) in &mut tables.procs {
             let pid = i64::from(row.key.pid as i32);
             let main = rows.entry(pid).or_default();
-            if *main.get_or_insert(*id) != *id {
+            if *main.get_or_insert(*id) != *id || over.contains(id) {
                 Arc::make_mut(row).past = true;
             }
         }
+        let descriptors = &mut tables.descriptors;
+        descriptors.retain(|(proc, _), _| !over.contains(proc));
         self.names(&mut tables);
         tables
     }

@@ -37,12 +37,23 @@ const STEP: usize = 256 << 10;
 /// Events of a stretch at the most: enough that handing it over costs nothing, few enough that it stays in the cache.
 const STRETCH: usize = 8192;
 
+/// What it is to what was known before that something is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tells {
+    /// More of it.
+    More,
+    /// Nothing of it is true any more.
+    Anew,
+    /// The same once more.
+    Again,
+}
+
 /// What was there at an instant: all of it, as the lists of a section say.
 pub struct Opened {
     /// When.
     pub at: BootNs,
-    /// Nothing that was known before is true from then on.
-    pub begins_anew: bool,
+    /// What it is to what was known before.
+    pub kind: Tells,
     /// Processes, descriptors, containers, accounts. The rows of single threads are marked as those that were not then.
     pub tables: Tables,
 }
@@ -66,9 +77,10 @@ impl Stretch {
     /// When the output cannot be written.
     pub fn write<W: Write>(&self, writer: &mut Writer<W>) -> Result<(), Error> {
         for opened in &self.opened {
-            match opened.begins_anew {
-                true => writer.keyframe(opened.at, &opened.tables)?,
-                false => writer.state(opened.at, &opened.tables)?,
+            match opened.kind {
+                Tells::Anew => writer.keyframe(opened.at, &opened.tables)?,
+                Tells::More => writer.state(opened.at, &opened.tables)?,
+                Tells::Again => writer.keyframe_within(opened.at, &opened.tables)?,
             }
         }
         Ok(writer.chunk(&self.batch, &self.tables)?)
@@ -470,19 +482,20 @@ impl Output {
     pub fn open(
         &mut self,
         at: BootNs,
-        begins_anew: bool,
+        kind: Tells,
         tables: Tables,
         rows: &Rows,
     ) -> Result<(), Error> {
-        if begins_anew {
+        if kind == Tells::Anew {
             self.hand_over(rows)?;
         }
-        self.opened.push(Opened {
-            at,
-            begins_anew,
-            tables,
-        });
+        self.opened.push(Opened { at, kind, tables });
         Ok(())
+    }
+
+    /// Whether little more fits into what is handed over next.
+    pub fn is_nearly_full(&self) -> bool {
+        self.options.is_nearly_full(&self.batch)
     }
 
     /// Hands over what there is.

@@ -274,6 +274,8 @@ impl Entry {
 pub struct Thread {
     /// Thread id.
     pub tid: i64,
+    /// It has ended; what is kept of it is for others of its process.
+    pub ended: bool,
     /// Process id.
     pub pid: i64,
     /// Parent's thread id.
@@ -367,6 +369,7 @@ impl Thread {
         let unknown: Arc<[u8]> = Arc::from(&b"<NA>"[..]);
         Thread {
             tid,
+            ended: false,
             pid: tid,
             ptid: -1,
             sid: -1,

@@ -3,6 +3,7 @@
 use afterimage_format::Reader;
 use afterimage_indexer::Session;
 use afterimage_inspect_tui::Options;
+use afterimage_inspect_tui::action::Action;
 use afterimage_inspect_tui::play::Player;
 use afterimage_tests::chunked;
 use std::fs::File;
@@ -54,6 +55,7 @@ impl Growing {
             name: "live.aft".to_owned(),
             view: view.to_owned(),
             filter: filter.to_owned(),
+            path: Some(self.folder.path().join("live.aft")),
             ..Options::default()
         };
         Player::new(session, options, 160, 30).expect("a screen")
@@ -114,5 +116,53 @@ fn who_stands_at_the_end_of_the_events_stays_there_and_who_does_not_stays_too() 
         assert!(end.grow(PATIENCE) && other.grow(PATIENCE));
         assert_eq!(end.screen(), whole("events", filter, "<End>"));
         assert_eq!(other.screen(), whole("events", filter, "<Home>"));
+    }
+}
+
+#[test]
+fn a_file_that_is_removed_or_replaced_is_said_to_be_and_what_was_read_stays() {
+    for (replaced, says) in [
+        (false, "the file was removed"),
+        (true, "another file has its name now"),
+    ] {
+        let mut growing = Growing::new();
+        let mut player = growing.player("processes", "");
+        let before = player.screen();
+        let path = growing.folder.path().join("live.aft");
+        let away = growing.folder.path().join("away.aft");
+        std::fs::rename(&path, &away).expect("it is moved");
+        if replaced {
+            std::fs::write(&path, "another file").expect("a file");
+        }
+        assert!(player.grow(PATIENCE));
+        let gone = player.screen();
+        let line = gone.lines().nth(1).expect("a header");
+        assert!(line.contains(says), "{gone}");
+        assert!(gone.contains("what was read of it stays"), "{gone}");
+        let rows = |screen: &str| {
+            screen
+                .lines()
+                .skip(2)
+                .take(20)
+                .collect::<Vec<_>>()
+                .join("\n")
+        };
+        assert_eq!(rows(&gone), rows(&before));
+        // On one line, too.
+        let small = player.act(Action::Resize(80, 10)).screen();
+        assert!(small.contains(says), "{small}");
+        player.act(Action::Resize(160, 30));
+
+        // What is still written to it is shown.
+        growing.write_to(growing.ends[1]);
+        assert!(player.grow(PATIENCE));
+        let more = player.screen();
+        assert!(more.contains("so far") && more.contains(says), "{more}");
+
+        std::fs::rename(&away, &path).expect("it is moved back");
+        assert!(player.grow(PATIENCE));
+        let back = player.screen();
+        assert!(!back.contains(says), "{back}");
+        assert!(back.contains("the file has its name again"), "{back}");
     }
 }

@@ -42,7 +42,7 @@ impl Search {
         if self.events {
             return self.merged_events(out, ask);
         }
-        let found = self.many().find(ask, self.number, self.quiet)?;
+        let found = self.many().find(ask, self.number(), self.quiet)?;
         if self.quiet {
             return Ok(if found.total > 0 {
                 Exit::Done
@@ -83,7 +83,7 @@ impl Search {
     fn merged_events(&self, out: &mut Output, ask: &Ask) -> Outcome {
         let found = self
             .many()
-            .events(ask, self.number, self.quiet, |path, session| {
+            .events(ask, self.number(), self.quiet, |path, session| {
                 self.line_maker(path, session)
             })?;
         let events = &found.events;

@@ -211,7 +211,8 @@ impl State {
             Cloned => self.cloned(at),
             Executed => self.executed(at),
             Ended => {
-                if at.has_thread {
+                if let Some(thread) = self.threads.get_mut(&at.tid).filter(|_| at.has_thread) {
+                    thread.ended = true;
                     self.leaving = Some(at.tid);
                 }
             }
