@@ -384,7 +384,6 @@ fn kept(len: usize, full_len: u64) -> String {
 fn user<'a>(ctx: &Ctx<'a>, container: Option<ContainerId>, uid: u32) -> &'a str {
     ctx.tables
         .user(container, uid)
-        .or_else(|| ctx.tables.user(None, uid))
         .map_or("", |user| &user.name)
 }
 

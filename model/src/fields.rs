@@ -780,6 +780,7 @@ pub const FIELDS: &[Field] = fields! {
     "user.uid" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.euid))) => "Effective user id, as the host numbers it.";
     "util.cnt" Uint on Head: |c, _| Some(FieldValue::Uint(c.num)) => "The same as evt.num: a counter that grows with each event.";
 };
+    "user.shown" Str on Process: |c, _| proc::shown_user(c) => "Name of the effective user, else the user's id: what ps shows.";
 
 /// The field with this name. `evt.arg.flags` is found as `evt.arg` with the argument `flags`: see [`split_name`].
 pub fn by_name(name: &str) -> Option<&'static Field> {

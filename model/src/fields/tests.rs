@@ -675,6 +675,9 @@ fn a_user_of_a_container_is_never_named_by_the_hosts_list() {
     let outside = event("getpid", CRON, None, 50, vec![]);
     w.expect(&outside, &[("user.name", "root-of-host")]);
 }
+    // Where there is no name there is a number, as ps shows it.
+    w.expect(&inside, &[("user.shown", "0")]);
+    w.expect(&outside, &[("user.shown", "root-of-host")]);
 
 #[test]
 fn a_container_is_described_and_the_host_is_called_host() {

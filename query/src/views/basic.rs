@@ -37,7 +37,7 @@ pub(super) const BASIC: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started; with the id, what a process is.";
         "COMMAND" "proc.cmdline" 40 Last Plain "Last name and arguments.";
-        "USER" "user.name" 10 Last Plain "Effective user.";
+        "USER" "user.shown" 10 Last Plain "Effective user: the name, else the id.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
@@ -199,7 +199,7 @@ pub(super) const BASIC: &[View] = views! {
     "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "TIME" "PARENT" "USER" "PID"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was executed.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
         "PARENT" "proc.pname" 16 First Plain "Name of the parent.";
         "CONTAINER" "container.name" 16 First Plain "Container.";

@@ -8,7 +8,7 @@ pub(super) const MADE: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "VPID" "proc.vpid" 6 First Plain "Process id inside its pid namespace.";
         "PPID" "proc.ppid" 8 First Plain "The parent's pid.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "TTY" "of.tty" 6 First Plain "Controlling terminal.";
         "STARTED" "proc.pid.ts" 19 First Time "When it started.";
         "FDS" "of.descriptors" 5 Count Plain "Descriptors known to be open.";
@@ -20,7 +20,7 @@ pub(super) const MADE: &[View] = views! {
     "lsof" '\0' "Descriptors at an instant" Made(Descriptors) "" => Some("events"), "" sorted by 0 keeps ["NAME" "FD" "COMMAND" "PID" "TYPE"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "COMMAND" "proc.name" 16 First Plain "Process.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "FD" "fd.num" 5 Key Plain "Descriptor.";
         "TYPE" "fd.type" 10 First Plain "What it is.";
         "SINCE" "of.since" 9 First Plain "Number of the event that opened it; empty when it was open before.";

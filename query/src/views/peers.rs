@@ -222,7 +222,7 @@ pub(super) const PEERS: &[View] = views! {
     "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "USER" "SHELL" "DIRECTORY" "TIME"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "LOGIN" "user.loginname" 10 First Plain "Who logged in.";
         "SHELL" "proc.loginshellid" 8 First Plain "Pid of the oldest shell above it.";
         "TTY" "proc.tty.name" 8 First Plain "Controlling terminal; empty for none.";
@@ -234,7 +234,7 @@ pub(super) const PEERS: &[View] = views! {
 
     "login_shells" '\0' "Login shells" Table "proc.loginshellid exists and proc.loginshellid>0" => Some("shell_activity"), "proc.loginshellid={}" sorted by 3 keeps ["LAST COMMAND" "USER" "SHELL" "EVENTS" "LOGIN" "CONTAINER"] {
         "SHELL" "proc.loginshellid" 8 Key Plain "Pid of the oldest shell.";
-        "USER" "user.name" 10 First Plain "Effective user at first.";
+        "USER" "user.shown" 10 First Plain "Effective user at first: the name, else the id.";
         "LOGIN" "user.loginname" 10 First Plain "Who logged in; empty where nobody did.";
         "EVENTS" "evt.count" 9 Sum Plain "Events of it and below it.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids below it.";
@@ -302,7 +302,7 @@ pub(super) const PEERS: &[View] = views! {
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 12 First Plain "Call.";
         "RESULT" "evt.res" 10 First Plain "SUCCESS or the error.";
-        "USER" "user.name" 12 First Plain "Effective user.";
+        "USER" "user.shown" 12 First Plain "Effective user: the name, else the id.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "PROCESS" "proc.name" 16 First Plain "Who.";
         "ARGUMENTS" "evt.asked" 0 First Plain "Arguments.";
