@@ -698,6 +698,7 @@ pub const FIELDS: &[Field] = fields! {
     "proc.is_exe_writable" Bool on Event: |c, _| told::flag(c, "proc.is_exe_writable") => "Whether the user who executed the file could write it.";
     "proc.is_pgid_leader" Bool on Process: |c, _| proc::leads(c, |p| p.pgid) => "Whether the process leads its process group.";
     "proc.is_sid_leader" Bool on Process: |c, _| proc::leads(c, |p| p.sid) => "Whether the process leads its session.";
+    "proc.is_new" Bool on Process: |c, _| proc::is_new(c).map(FieldValue::Bool) => "Whether the process was started after the recorder began, not before.";
     "proc.is_vpgid_leader" Bool on Event: |c, _| told::flag(c, "proc.is_vpgid_leader") => "Whether the process leads its process group inside its pid namespace.";
     "proc.key" Str on Process: |c, _| Some(FieldValue::owned(proc::key(c.proc()?))) => "What the process is within the capture: pid, start in nanoseconds since boot, count of execs.";
     "proc.loginshellid" Int on Process: |c, _| proc::login_shell(c).map(FieldValue::Int) => "Pid of the oldest shell among the process and its ancestors.";
