@@ -494,6 +494,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.buflen.net.out" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::Out), Some(true)) => "Bytes sent on sockets.";
     "evt.buflen.out" Uint on Outcome: |c, _| evt::moved(c, Some(Direction::Out), None) => "Bytes written.";
     "evt.category" Str on Head: |c, _| evt::category(c).map(|class| FieldValue::str(class.name())) => "What the event is about: file, net, process, memory …; for reads and writes, what they went through.";
+    "evt.cause" Str on Event: |c, _| evt::cause(c).map(FieldValue::str) => "Where a signal came from, in words: what its code means.";
     "evt.claimed_addr" Str on Event: |c, _| evt::claimed_address(c) => "The address the program passed, where the kernel connected to another.";
     "evt.claimed_path" Str on Event: |c, _| if c.event.flags.has(EventFlags::CLAIM_DIFFERS) { evt::raw_path(c) } else { None } => "The path the program passed, where the kernel acted on another.";
     "evt.count" Uint on Type: |_, _| Some(FieldValue::Uint(1)) => "Always 1, for sums.";
@@ -556,6 +557,7 @@ pub const FIELDS: &[Field] = fields! {
     "evt.reltime.ns" Uint on Instant: |c, _| Some(FieldValue::Uint(c.since_first_ns() % evt::SECOND)) => "Nanoseconds within the second of evt.reltime.";
     "evt.reltime.s" Uint on Time: |c, _| Some(FieldValue::Uint(c.since_first_ns() / evt::SECOND)) => "Whole seconds of evt.reltime.";
     "evt.res" Str on Result: |c, _| evt::res(c).map(FieldValue::owned) => "SUCCESS, or the name of the error.";
+    "evt.res.meaning" Str on Result: |c, _| evt::res_meaning(c).map(FieldValue::str) => "What the error means, in words; nothing of calls that did not fail.";
     "evt.seq" Uint on Head: |c, _| Some(FieldValue::Uint(c.event.seq)) => "The event's number among those offered on its CPU, from 0; a jump is a loss.";
     "evt.source" Str on Type: |_, _| Some(FieldValue::str("syscall")) => "Where events come from: always \"syscall\".";
     "evt.surplus" Str on Event: |c, _| told::surplus(c).map(FieldValue::owned) => "Parameters that a later version of the program that recorded appended to the event, in hex, with blanks between them; - for an empty one.";
@@ -696,9 +698,9 @@ pub const FIELDS: &[Field] = fields! {
     "proc.is_exe_lower_layer" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_LOWER) => "Whether the executed file is part of the container's image.";
     "proc.is_exe_upper_layer" Bool on Process: |c, _| proc::exe_is(c, Process::EXE_UPPER) => "Whether the executed file was written after the container was made.";
     "proc.is_exe_writable" Bool on Event: |c, _| told::flag(c, "proc.is_exe_writable") => "Whether the user who executed the file could write it.";
+    "proc.is_new" Bool on Process: |c, _| proc::is_new(c).map(FieldValue::Bool) => "Whether the process was started after the recorder began, not before.";
     "proc.is_pgid_leader" Bool on Process: |c, _| proc::leads(c, |p| p.pgid) => "Whether the process leads its process group.";
     "proc.is_sid_leader" Bool on Process: |c, _| proc::leads(c, |p| p.sid) => "Whether the process leads its session.";
-    "proc.is_new" Bool on Process: |c, _| proc::is_new(c).map(FieldValue::Bool) => "Whether the process was started after the recorder began, not before.";
     "proc.is_vpgid_leader" Bool on Event: |c, _| told::flag(c, "proc.is_vpgid_leader") => "Whether the process leads its process group inside its pid namespace.";
     "proc.key" Str on Process: |c, _| Some(FieldValue::owned(proc::key(c.proc()?))) => "What the process is within the capture: pid, start in nanoseconds since boot, count of execs.";
     "proc.loginshellid" Int on Process: |c, _| proc::login_shell(c).map(FieldValue::Int) => "Pid of the oldest shell among the process and its ancestors.";
@@ -778,10 +780,10 @@ pub const FIELDS: &[Field] = fields! {
     "user.loginuid" Int on Process: |c, _| Some(FieldValue::Int(proc::login_uid(c.known_proc()?))) => "Id of the user who logged in; -1 for processes nobody's login led to.";
     "user.name" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.name) => "Name of the user in the container's own list, or the host's.";
     "user.shell" Str on Process: |c, _| proc::filled(&proc::user(c, |p| p.euid)?.shell) => "Login shell of the user.";
+    "user.shown" Str on Process: |c, _| proc::shown_user(c) => "Name of the effective user, else the user's id: what ps shows.";
     "user.uid" Uint on Process: |c, _| Some(FieldValue::Uint(u64::from(c.known_proc()?.euid))) => "Effective user id, as the host numbers it.";
     "util.cnt" Uint on Head: |c, _| Some(FieldValue::Uint(c.num)) => "The same as evt.num: a counter that grows with each event.";
 };
-    "user.shown" Str on Process: |c, _| proc::shown_user(c) => "Name of the effective user, else the user's id: what ps shows.";
 
 /// The field with this name. `evt.arg.flags` is found as `evt.arg` with the argument `flags`: see [`split_name`].
 pub fn by_name(name: &str) -> Option<&'static Field> {

@@ -326,6 +326,7 @@ fn an_event_tells_its_type_times_and_result() {
         &failed,
         &[
             ("evt.res", "ENOENT"),
+            ("evt.res.meaning", "No such file or directory"),
             ("evt.failed", "true"),
             ("evt.count.error", "1"),
             ("evt.count.error.file", "1"),
@@ -674,10 +675,10 @@ fn a_user_of_a_container_is_never_named_by_the_hosts_list() {
     w.expect_none(&inside, &["user.name"]);
     let outside = event("getpid", CRON, None, 50, vec![]);
     w.expect(&outside, &[("user.name", "root-of-host")]);
-}
     // Where there is no name there is a number, as ps shows it.
     w.expect(&inside, &[("user.shown", "0")]);
     w.expect(&outside, &[("user.shown", "root-of-host")]);
+}
 
 #[test]
 fn a_container_is_described_and_the_host_is_called_host() {

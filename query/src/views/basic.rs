@@ -94,6 +94,7 @@ pub(super) const BASIC: &[View] = views! {
 
     "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 3 keeps ["ERROR" "CALL" "COUNT" "MEANING" "LAST COMMAND"] {
         "ERROR" "evt.res" 14 Key Plain "Name of the error.";
+        "MEANING" "evt.res.meaning" 26 Last Plain "What the error means.";
         "CALL" "evt.type" 18 Key Plain "Call that failed.";
         "COUNT" "evt.count" 9 Sum Plain "How often.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids it happened to.";

@@ -270,7 +270,8 @@ pub(super) const PEERS: &[View] = views! {
         "SIGNAL" "evt.arg.sig" 10 First Plain "Signal.";
         "FROM" "evt.rawarg.spid" 8 First Plain "Pid of who sent it; 0 for the kernel.";
         "TO" "evt.rawarg.dpid" 8 First Plain "Pid of who got it.";
-        "WHY" "evt.arg.code" 16 First Plain "What the kernel says of its cause.";
+        "CODE" "evt.arg.code" 12 First Plain "What the kernel calls its cause.";
+        "WHY" "evt.cause" 24 First Plain "What that means.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who got it.";
     } "Signals that reached a process.";
