@@ -17,6 +17,7 @@ mod readings;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 mod travel;
 mod typing;
 

@@ -57,6 +57,7 @@ impl State {
         }
         let columns = self.step().view.columns;
         let under = self.under();
+        let stood = self.stood();
         match (answer, &mut self.step_mut().body) {
             (Answer::Rows(rows), Body::Table(table)) => table.fill(rows, columns),
             (
@@ -127,6 +128,7 @@ impl State {
                 _,
             ) => {}
         }
+        self.stand_on_told(stood);
         self.catch_up();
         self.effects()
     }
