@@ -359,6 +359,14 @@ impl Visitor for Teller<'_> {
             }
             "before"
         } else if ctx.num == self.anchor.num {
+            // What is told of may be the beginning of its process itself.
+            let mut steps = self.steps.iter_mut().zip(STEPS);
+            let begins = steps.any(|((filter, _), step)| {
+                matches!(step.name, "execute" | "fork") && filter.matches(ctx)
+            });
+            if begins {
+                self.begun.insert(identity(process));
+            }
             return true;
         } else if self.is_below(ctx, process) {
             "after"
