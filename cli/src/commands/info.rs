@@ -281,12 +281,14 @@ fn print(
     }
     for (name, value) in &lines {
         let name = out.bold(&format!("{name:<12}"));
+        let value = out.within(value, 13);
         writeln!(out, "{name} {value}")?;
     }
     for (name, sentences) in [("Seen", &m.coverage), ("Not seen", &m.not_covered)] {
         for (at, sentence) in sentences.iter().enumerate() {
             let name = out.bold(&format!("{:<12}", if at == 0 { name } else { "" }));
-            writeln!(out, "{name} {}", safe(sentence))?;
+            let sentence = out.within(&safe(sentence), 13);
+            writeln!(out, "{name} {sentence}")?;
         }
     }
     let containers = &session.state().containers;
@@ -309,7 +311,7 @@ fn print(
         for container in containers.values() {
             let name = safe(container.short_id());
             for (label, value) in facts(session, container) {
-                writeln!(out, "{name}  {label} {value}")?;
+                out.told(&format!("{name}  {label} {value}"))?;
             }
             for (label, value) in &container.labels {
                 writeln!(out, "{name}  label {}={}", safe(label), safe(value))?;
