@@ -447,10 +447,10 @@ fn facts(session: &Session, container: &Container) -> Vec<(&'static str, String)
 }
 
 fn container_row(c: &Container, time: impl Fn(u64) -> String) -> [String; 6] {
-    let image = if c.image.is_empty() && !c.unresolved.is_empty() {
-        format!("({})", c.unresolved)
-    } else {
-        c.image.clone()
+    let image = match (c.image.as_str(), c.unresolved.as_str()) {
+        ("", "") => "(no runtime described it)".to_owned(),
+        ("", why) => format!("({why})"),
+        (image, _) => image.to_owned(),
     };
     [
         safe(c.short_id()),

@@ -162,6 +162,7 @@ impl View {
                 .or(Some(order).filter(|order| !order.is_empty())),
             zone: self.when.tz,
             reveal: self.reveal,
+            sparse: false,
         };
         rows(out, &source, row, filter.as_ref(), span, &choice)?;
         out.flush()?;
@@ -186,6 +187,8 @@ struct Choice<'a> {
     sort: Option<&'a str>,
     zone: Zone,
     reveal: bool,
+    /// Columns in which no row has anything are left out.
+    sparse: bool,
 }
 
 /// Shows the first rows of a view as text: what `demo` prints where there is no terminal.
@@ -208,6 +211,7 @@ pub fn glance(
             sort: None,
             zone: Zone::Utc,
             reveal: false,
+            sparse: true,
         },
     )
 }
@@ -380,7 +384,19 @@ fn rows(
                     },
                 ));
             }
+            // Whoever reads from a pipe counts columns.
+            let empty = match choice.sparse || out.width.is_some() {
+                true => table.leave_out_empty(),
+                false => Vec::new(),
+            };
             table.write(out)?;
+            if !empty.is_empty() && !choice.sparse {
+                out.flush()?;
+                say(format_args!(
+                    "columns in which nothing was recorded: {}",
+                    empty.join(", ")
+                ));
+            }
         }
         Form::Json => {
             let names = view.names();
