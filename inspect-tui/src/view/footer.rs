@@ -184,11 +184,11 @@ fn counts(state: &State) -> (String, bool) {
                 table.cursor + 1
             };
             let rows = show::counted(table.order.len() as u64, "row");
-            let text = format!(
-                "{} of {rows}, {}",
-                show::count(place as u64),
-                show::counted(table.rows.matched, "event")
-            );
+            let mut text = format!("{} of {rows}", show::count(place as u64));
+            // What was there at an instant is no count of events.
+            if !state.is_of_an_instant() {
+                text += &format!(", {}", show::counted(table.rows.matched, "event"));
+            }
             (text, table.rows.complete)
         }
         Body::Events(list) => {
