@@ -4,6 +4,7 @@
 mod choices;
 mod courses;
 mod growing;
+mod keyed;
 mod lives;
 mod questions;
 mod states;
