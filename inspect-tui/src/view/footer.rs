@@ -1,10 +1,12 @@
 //! The bottom lines: how much there is, what is being worked on or was last said, and the keys that work here.
 
 use super::{Canvas, tile, why};
+use crate::action::Action;
 use crate::area::Area;
 use crate::fit;
 use crate::keymap::bindings;
 use crate::show;
+use crate::state::entry::Kind;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
 use crate::worker::{Lane, MOST_MATCHES};
@@ -224,7 +226,10 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let here = bindings()
         .iter()
         .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty() && !row.keys.is_empty());
-    for row in here {
+    // Names are completed in filters alone.
+    let entry = state.entry.as_ref().map(|entry| entry.kind);
+    let completes = entry.is_none_or(|kind| kind == Kind::Filter);
+    for row in here.filter(|row| completes || row.action != Action::Complete) {
         if seen.contains(&row.short) {
             continue;
         }
