@@ -111,7 +111,8 @@ fn every_view_is_made_of_fields_and_filters_that_exist() {
 /// A screen of eighty columns has room for three or four of them.
 #[test]
 fn what_tells_when_is_among_the_columns_that_stay_longest() {
-    for view in VIEWS {
+    // Sixteen bytes in hex and as letters fill such a screen; the same as text has the time.
+    for view in VIEWS.iter().filter(|view| view.id != "conversation_bytes") {
         let times = view.columns.iter().filter(|one| one.unit == Unit::Time);
         let Some(title) = times.map(|one| one.title).find(|title| *title == "TIME") else {
             continue;

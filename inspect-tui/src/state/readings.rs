@@ -112,7 +112,9 @@ impl State {
         let widths = view.columns.iter().enumerate().map(width);
         let mut widths = keeping(view.keeps, view.columns, widths, total);
         // A column in which no row has anything gives way to those that say something.
-        if let Body::Table(table) = &self.step().body {
+        if let Body::Table(table) = &self.step().body
+            && !table.order.is_empty()
+        {
             let found = view.columns.iter().zip(&table.widest);
             for (width, (column, widest)) in widths.iter_mut().zip(found) {
                 if *widest == 0 && column.unit != Unit::Time && width.kept != Some(0) {

@@ -177,7 +177,7 @@ pub(super) const BASIC: &[View] = views! {
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
     } "Files by directory.";
 
-    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "RESULT" "TIME" "COMMAND" "ASKED FOR"] {
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "TIME" "ASKED FOR" "RESULT" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -220,7 +220,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every connection made or accepted, in order.";
 
-    "listening" 'L' "Listening ports" List "(evt.type in (bind, listen) and fd.type in (ipv4, ipv6) or evt.type=close and fd.is_server=true and fd.sport exists and not fd.rport exists) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
+    "listening" 'L' "Listening ports" List "(evt.type in (bind, listen) and fd.type in (ipv4, ipv6) or evt.type=close and fd.is_server=true and fd.sport exists and not fd.rport exists) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "TIME" "PROTO" "COMMAND" "RESULT"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "bind, listen, or close of a socket that listened.";

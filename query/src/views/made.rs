@@ -183,9 +183,9 @@ pub(super) const MADE: &[View] = views! {
         "CONTAINER" "of.container" 20 Key Plain "Container.";
         "CIS" "of.cis" 5 Key Plain "Number in the CIS Docker Benchmark; empty when it has none.";
         "FINDING" "of.step" 26 First Plain "What was found.";
-        "EVIDENCE" "of.text" 44 First Plain "What says so.";
+        "EVIDENCE" "of.text" 0 First Plain "What says so.";
         "NUM" "of.num" 9 First Plain "Number of the first event that shows it.";
-        "BETTER" "of.better" 0 First Plain "How it is done better.";
+        "BETTER" "of.better" 20 First Plain "How it is done better.";
     } "How containers were run that makes an attack easier, each with its evidence.";
 
     "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 keeps ["FROM"] {
