@@ -1,6 +1,7 @@
 //! Standard output and error: data on one, everything else on the other; colour only where a person looks.
 
 use std::io::{self, BufWriter, IsTerminal, StdoutLock, Write};
+use unicode_width::UnicodeWidthStr;
 
 /// Standard output, buffered, with what is known about who reads it.
 pub struct Output {
@@ -96,6 +97,17 @@ impl Output {
         }
     }
 
+    /// Writes a line; on a terminal that is too narrow for it, as several, those that follow a little further in.
+    pub fn told(&mut self, text: &str) -> io::Result<()> {
+        let text = folded(text, self.width, 0);
+        writeln!(self, "{text}")
+    }
+
+    /// A text that begins this far in on its line, in lines that a terminal is wide enough for, each beginning there.
+    pub fn within(&self, text: &str, begins: usize) -> String {
+        folded(text, self.width, begins)
+    }
+
     /// Text in bold, where colour is wanted. The text must be printable already.
     pub fn bold(&self, text: &str) -> String {
         self.painted("1", text)
@@ -158,7 +170,58 @@ fn colour(terminal: bool) -> bool {
 
 /// Says something to the user on standard error. A closed standard error is nobody's problem.
 pub fn say(text: impl std::fmt::Display) {
-    let _ = writeln!(io::stderr(), "{text}");
+    let text = text.to_string();
+    let width = io::stderr().is_terminal().then(|| {
+        let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+        Some(usize::from(size.ws_col)).filter(|width| *width > 0)
+    });
+    let lines = text.split('\n').map(|line| match line.starts_with(' ') {
+        // What is further in is to be copied as it is.
+        true => line.to_owned(),
+        false => folded(line, width.flatten(), 0),
+    });
+    let _ = writeln!(io::stderr(), "{}", lines.collect::<Vec<_>>().join("\n"));
+}
+
+/// A text that begins `begins` cells in, in lines of at most `width` cells, broken at blanks. Lines that follow begin there, too, or
+/// two cells further in than the text itself. A word that is longer than a line stays whole: it is a name or a digest.
+fn folded(text: &str, width: Option<usize>, begins: usize) -> String {
+    let Some(width) = width.filter(|width| begins + cells(text) > *width) else {
+        return text.to_owned();
+    };
+    let own = text.len() - text.trim_start_matches(' ').len();
+    let hang = match begins {
+        0 => own + 2,
+        begins => begins,
+    };
+    let mut out = " ".repeat(own);
+    let mut at = begins + own;
+    for (place, word) in text.trim_start_matches(' ').split(' ').enumerate() {
+        let wide = cells(word);
+        match place {
+            0 => {}
+            _ if at + 1 + wide > width && at > hang => {
+                out.push('\n');
+                out.push_str(&" ".repeat(hang));
+                at = hang;
+            }
+            _ => {
+                out.push(' ');
+                at += 1;
+            }
+        }
+        out.push_str(word);
+        at += wide;
+    }
+    out
+}
+
+/// Cells that a text fills, without the sequences that colour it.
+fn cells(text: &str) -> usize {
+    let mut parts = text.split('\x1b');
+    let first = parts.next().map_or(0, UnicodeWidthStr::width);
+    let after = |part: &str| part.split_once('m').map_or(0, |(_, rest)| rest.width());
+    first + parts.map(after).sum::<usize>()
 }
 
 #[cfg(test)]
@@ -175,5 +238,33 @@ mod tests {
         assert_eq!(cut, b"\x1b[?7lone\ntwo\ncounting\n\x1b[?7h");
         assert_eq!(lines, 3);
         assert_eq!(page(b"", "counting", 3).1, 1);
+    }
+
+    #[test]
+    fn lines_are_broken_at_blanks_and_a_digest_stays_whole() {
+        let digest = "5b".repeat(32);
+        let text = format!("signed by an unknown key; digest {digest} (keep it elsewhere)");
+        assert_eq!(folded(&text, None, 0), text, "no terminal");
+        let lines = folded(&text, Some(80), 0);
+        assert!(lines.lines().all(|line| line.len() <= 80), "{lines}");
+        assert!(lines.lines().any(|line| line.contains(&digest)), "{lines}");
+        assert_eq!(lines.replace("\n  ", " "), text, "nothing is lost");
+        // A value behind its name goes on below itself.
+        let value = format!("by an unknown key: {digest}");
+        let lines = folded(&value, Some(80), 13);
+        assert_eq!(
+            lines,
+            format!("by an unknown key:\n{}{digest}", " ".repeat(13))
+        );
+        // Narrower than the digest is, it still is one word.
+        let lines = folded(&value, Some(40), 13);
+        assert!(lines.lines().any(|line| line.trim() == digest), "{lines}");
+        // Colours take no room, and further in stays further in.
+        let coloured = "  \x1b[1;31mred words\x1b[0m and more";
+        assert_eq!(folded(coloured, Some(20), 0), coloured);
+        assert_eq!(
+            folded("  one two three", Some(9), 0),
+            "  one two\n    three"
+        );
     }
 }

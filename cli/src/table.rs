@@ -42,6 +42,25 @@ impl Table {
         self.rows.push(cells.into_iter().collect());
     }
 
+    /// Leaves columns out in which no row has anything; their heads.
+    pub fn leave_out_empty(&mut self) -> Vec<String> {
+        let empty: Vec<bool> = (0..self.heads.len())
+            .map(|at| {
+                let mut cells = self.rows.iter().map(|row| row.get(at));
+                !self.rows.is_empty() && cells.all(|cell| cell.is_none_or(String::is_empty))
+            })
+            .collect();
+        let is_empty = |at: usize| empty.get(at).copied().unwrap_or(false);
+        let heads = std::mem::take(&mut self.heads).into_iter().enumerate();
+        let (out, kept): (Vec<_>, Vec<_>) = heads.partition(|(at, _)| is_empty(*at));
+        self.heads = kept.into_iter().map(|(_, head)| head).collect();
+        for row in &mut self.rows {
+            let mut at = 0..;
+            row.retain(|_| !at.next().is_some_and(is_empty));
+        }
+        out.into_iter().map(|(_, (head, _))| head).collect()
+    }
+
     /// Writes heads and rows. On a terminal the widest columns give way until a line fits, and the last ones stay away
     /// when that is not enough, which standard error says; elsewhere nothing is cut.
     pub fn write(&self, out: &mut Output) -> io::Result<()> {
@@ -170,6 +189,18 @@ mod tests {
             (line.width(), line.as_str()),
             (26, "a rather long name…   1234")
         );
+    }
+
+    #[test]
+    fn columns_in_which_nothing_stands_are_left_out_and_named() {
+        let heads = [("A", Align::Left), ("B", Align::Right), ("C", Align::Left)];
+        let mut table = Table::new(heads);
+        assert_eq!(table.leave_out_empty(), [""; 0], "without rows all stay");
+        table.row(["x", "", ""].map(str::to_owned));
+        table.row(["", "", "z"].map(str::to_owned));
+        assert_eq!(table.leave_out_empty(), ["B"]);
+        assert_eq!(table.heads.len(), 2);
+        assert_eq!(table.rows, [["x", ""], ["", "z"]]);
     }
 
     #[test]

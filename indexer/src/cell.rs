@@ -155,6 +155,7 @@ pub fn cell_text(cell: &Cell, column: &Column, style: &TimeStyle) -> String {
         (Cell::Missing, _) if column.field == "fd.name" && column.aggregate == Aggregate::Key => {
             "(path not known)".to_owned()
         }
+        (Cell::Missing, _) if column.field == "container.image" => "(no runtime told)".to_owned(),
         (Cell::Missing, _) => String::new(),
         (Cell::Text(text), _) => Safe::new(text).to_string(),
         (Cell::Secret(text), _) => format!("(hidden, {} bytes)", text.len()),

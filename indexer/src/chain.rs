@@ -63,19 +63,19 @@ const STEPS: &[Step] = &[
         name: "refused",
         leads: false,
         filter: "evt.type=connect and evt.failed=true and fd.sip exists",
-        sentence: "*%proc.name (%proc.pid) could not connect to %fd.sip port %fd.sport: %evt.res",
+        sentence: "*%proc.name (%proc.pid) could not connect to %fd.sip port %fd.sport: %evt.res.meaning (%evt.res)",
     },
     Step {
         name: "refused",
         leads: false,
         filter: "evt.type=connect and evt.failed=true and fd.name exists",
-        sentence: "*%proc.name (%proc.pid) could not connect to %fd.name: %evt.res",
+        sentence: "*%proc.name (%proc.pid) could not connect to %fd.name: %evt.res.meaning (%evt.res)",
     },
     Step {
         name: "refused",
         leads: false,
         filter: "evt.type=connect and evt.failed=true",
-        sentence: "*%proc.name (%proc.pid) could not connect: %evt.res",
+        sentence: "*%proc.name (%proc.pid) could not connect: %evt.res.meaning (%evt.res)",
     },
     Step {
         name: "listen",
@@ -176,8 +176,20 @@ const STEPS: &[Step] = &[
     Step {
         name: "signal",
         leads: false,
+        filter: "evt.type=kill and evt.failed=false and evt.arg.sig exists and evt.arg.pid exists",
+        sentence: "*%proc.name (%proc.pid) sent %evt.arg.sig to %evt.arg.pid, as it numbers processes",
+    },
+    Step {
+        name: "signal",
+        leads: false,
+        filter: "evt.type in (tkill, tgkill) and evt.failed=false and evt.arg.sig exists and evt.arg.tid exists",
+        sentence: "*%proc.name (%proc.pid) sent %evt.arg.sig to the thread %evt.arg.tid, as it numbers threads",
+    },
+    Step {
+        name: "signal",
+        leads: false,
         filter: "evt.type in (kill, tkill, tgkill) and evt.failed=false",
-        sentence: "*%proc.name (%proc.pid) sent a signal: %evt.args",
+        sentence: "*%proc.name (%proc.pid) sent a signal: %evt.asked",
     },
     Step {
         name: "end",
@@ -347,6 +359,14 @@ impl Visitor for Teller<'_> {
             }
             "before"
         } else if ctx.num == self.anchor.num {
+            // What is told of may be the beginning of its process itself.
+            let mut steps = self.steps.iter_mut().zip(STEPS);
+            let begins = steps.any(|((filter, _), step)| {
+                matches!(step.name, "execute" | "fork") && filter.matches(ctx)
+            });
+            if begins {
+                self.begun.insert(identity(process));
+            }
             return true;
         } else if self.is_below(ctx, process) {
             "after"

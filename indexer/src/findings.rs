@@ -7,7 +7,7 @@ use crate::made::{self, Asked, Columns, number, of_container, row, text};
 use crate::rows::Rows;
 use crate::secrets::{is_secret, secret_names};
 use crate::session::{Session, Visitor};
-use afterimage_model::{Container, ContainerId, Ctx};
+use afterimage_model::{Container, ContainerId, Ctx, Process};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What events showed of a container.
@@ -18,8 +18,8 @@ struct Seen {
     /// Names of secrets in the environment, and the first event of a process that had one.
     secrets: BTreeSet<Vec<u8>>,
     secret_num: u64,
-    /// First program that the container wrote itself.
-    dropped: Option<(u64, Vec<u8>)>,
+    /// First program that the container wrote itself: where it was, and what says so.
+    dropped: Option<(u64, Vec<u8>, &'static str)>,
 }
 
 /// What is found: the text that says so, and the event where one shows it.
@@ -67,7 +67,8 @@ fn mount_of(container: &Container, wanted: impl Fn(&str, &str) -> bool) -> Found
         .filter(is_wanted)
         .map(|mount| in_words(mount))
         .collect();
-    (!all.is_empty()).then(|| (all.join("; ").into_bytes(), 0))
+    let says = format!("it sees {} (container.mounts)", all.join("; "));
+    (!all.is_empty()).then(|| (says.into_bytes(), 0))
 }
 
 /// A mount in words; as it was told where that is not in the five parts of sysdig's source:destination:mode:writable:propagation.
@@ -93,7 +94,12 @@ const FINDINGS: &[Finding] = &[
     Finding {
         cis: "5.5",
         name: "privileged",
-        find: |c, _| says(c.privileged == Some(true), "privileged=true"),
+        find: |c, _| {
+            says(
+                c.privileged == Some(true),
+                "it was started with every privilege (container.privileged is true)",
+            )
+        },
         better: "give it the capabilities it needs",
     },
     Finding {
@@ -135,7 +141,7 @@ const FINDINGS: &[Finding] = &[
             let list: Vec<&str> = c.cap_add.iter().map(String::as_str).collect();
             says(
                 c.cap_add.iter().any(|cap| mighty(&cap)),
-                format!("cap_add={}", list.join(" ")),
+                format!("it was given {} (container.cap_add)", list.join(", ")),
             )
         },
         better: "drop all, add what is used",
@@ -144,10 +150,16 @@ const FINDINGS: &[Finding] = &[
         cis: "4.1",
         name: "runs as root",
         find: |c, seen| match &seen.root {
-            Some((num, who)) => Some(([&who[..], b" has uid 0"].concat(), *num)),
+            Some((num, who)) => {
+                let told = match c.user.as_str() {
+                    "" => " runs with the uid 0 (container.user is empty)".to_owned(),
+                    user => format!(" runs with the uid 0 (container.user is {user})"),
+                };
+                Some(([&who[..], told.as_bytes()].concat(), *num))
+            }
             None => says(
                 matches!(c.user.split(':').next(), Some("root" | "0")),
-                format!("user={}", c.user),
+                format!("it was told to run as root (container.user is {})", c.user),
             ),
         },
         better: "a USER in the image, or --user",
@@ -163,10 +175,15 @@ const FINDINGS: &[Finding] = &[
                     .map(String::as_str)
                     .filter(|name| is_secret(name.as_bytes(), b"x"))
                     .collect();
-                return says(!names.is_empty(), names.join(" "));
+                return says(
+                    !names.is_empty(),
+                    format!("it was given {} (container.env)", names.join(", ")),
+                );
             }
             let names: Vec<&[u8]> = seen.secrets.iter().map(Vec::as_slice).collect();
-            Some((names.join(&b' '), seen.secret_num))
+            let names = names.join(&b", "[..]);
+            let says = [b"a program was given ", &names[..], b" (proc.env)"].concat();
+            Some((says, seen.secret_num))
         },
         better: "hand secrets over as files that only one user may read",
     },
@@ -174,46 +191,76 @@ const FINDINGS: &[Finding] = &[
         cis: "",
         name: "ran what it wrote itself",
         find: |_, seen| {
-            seen.dropped
-                .as_ref()
-                .map(|(num, path)| (path.clone(), *num))
+            let (num, path, why) = seen.dropped.as_ref()?;
+            let says = [b"it executed ", &path[..], b", ", why.as_bytes()].concat();
+            Some((says, *num))
         },
         better: "a root that cannot be written",
     },
     Finding {
         cis: "5.10",
         name: "host network",
-        find: |c, _| says(c.network_mode == "host", "network_mode=host"),
+        find: |c, _| {
+            says(
+                c.network_mode == "host",
+                "it uses the network of the host (container.network_mode is host)",
+            )
+        },
         better: "a network of its own, and published ports",
     },
     Finding {
         cis: "5.16",
         name: "host processes",
-        find: |c, _| says(c.pid_mode == "host", "pid_mode=host"),
+        find: |c, _| {
+            says(
+                c.pid_mode == "host",
+                "it sees all processes of the host (container.pid_mode is host)",
+            )
+        },
         better: "a pid namespace of its own",
     },
     Finding {
         cis: "5.17",
         name: "host ipc",
-        find: |c, _| says(c.ipc_mode == "host", "ipc_mode=host"),
+        find: |c, _| {
+            says(
+                c.ipc_mode == "host",
+                "it shares memory and queues of the host (container.ipc_mode is host)",
+            )
+        },
         better: "an ipc namespace of its own",
     },
     Finding {
         cis: "5.31",
         name: "host users",
-        find: |c, _| says(c.userns_mode == "host", "userns_mode=host"),
+        find: |c, _| {
+            says(
+                c.userns_mode == "host",
+                "its users are those of the host (container.userns_mode is host)",
+            )
+        },
         better: "user namespaces",
     },
     Finding {
         cis: "5.22",
         name: "no seccomp",
-        find: |c, _| says(c.seccomp == "unconfined", "seccomp=unconfined"),
+        find: |c, _| {
+            says(
+                c.seccomp == "unconfined",
+                "it may make every system call (container.seccomp is unconfined)",
+            )
+        },
         better: "the default profile, or one made from this capture",
     },
     Finding {
         cis: "5.2",
         name: "no AppArmor",
-        find: |c, _| says(c.apparmor == "unconfined", "apparmor=unconfined"),
+        find: |c, _| {
+            says(
+                c.apparmor == "unconfined",
+                "no profile confines it (container.apparmor is unconfined)",
+            )
+        },
         better: "the default profile",
     },
     Finding {
@@ -222,7 +269,7 @@ const FINDINGS: &[Finding] = &[
         find: |c, _| {
             says(
                 c.no_new_privileges == Some(false),
-                "no_new_privileges=false",
+                "its programs may gain privileges (container.no_new_privileges is false)",
             )
         },
         better: "--security-opt no-new-privileges",
@@ -230,25 +277,45 @@ const FINDINGS: &[Finding] = &[
     Finding {
         cis: "5.13",
         name: "root can be written",
-        find: |c, _| says(c.read_only == Some(false), "read_only=false"),
+        find: |c, _| {
+            says(
+                c.read_only == Some(false),
+                "its root can be written (container.read_only is false)",
+            )
+        },
         better: "--read-only, and a tmpfs where it writes",
     },
     Finding {
         cis: "5.11",
         name: "no limit of memory",
-        find: |c, _| says(c.limits.memory == Some(0), "limit.memory=0"),
+        find: |c, _| {
+            says(
+                c.limits.memory == Some(0),
+                "it may use all memory (container.limit.memory is 0)",
+            )
+        },
         better: "--memory",
     },
     Finding {
         cis: "5.12",
         name: "no limit of processor",
-        find: |c, _| says(c.limits.cpu_milli == Some(0), "limit.cpu=0"),
+        find: |c, _| {
+            says(
+                c.limits.cpu_milli == Some(0),
+                "it may use all processors (container.limit.cpu is 0)",
+            )
+        },
         better: "--cpus",
     },
     Finding {
         cis: "5.29",
         name: "no limit of processes",
-        find: |c, _| says(c.limits.pids == Some(0), "limit.pids=0"),
+        find: |c, _| {
+            says(
+                c.limits.pids == Some(0),
+                "it may start any number of processes (container.limit.pids is 0)",
+            )
+        },
         better: "--pids-limit",
     },
     Finding {
@@ -257,7 +324,10 @@ const FINDINGS: &[Finding] = &[
         find: |c, _| {
             says(
                 matches!(c.restart_policy.as_str(), "always" | "unless-stopped"),
-                format!("restart_policy={}", c.restart_policy),
+                format!(
+                    "it is started again however it ends (container.restart_policy is {})",
+                    c.restart_policy
+                ),
             )
         },
         better: "on-failure:5",
@@ -267,7 +337,13 @@ const FINDINGS: &[Finding] = &[
         name: "image without a version",
         find: |c, _| {
             let versionless = !c.image.contains('@') && c.image_parts().1 == "latest";
-            says(versionless, format!("image={}", c.image))
+            says(
+                versionless,
+                format!(
+                    "the image {} names no version (container.image.tag is latest)",
+                    c.image
+                ),
+            )
         },
         better: "name a version, or better a digest",
     },
@@ -295,13 +371,21 @@ impl Visitor for Collector {
         if process.euid == 0 && seen.root.is_none() {
             seen.root = Some((ctx.num, made::called(process)));
         }
-        let own = afterimage_model::Process::EXE_UPPER | afterimage_model::Process::EXE_MEMFD;
+        let is = |flag: u32| process.exe_flags & flag != 0;
         let anywhere = [&b"/tmp/"[..], b"/var/tmp/", b"/dev/shm/"];
-        let loose = anywhere
-            .iter()
-            .any(|place| process.exe_path.starts_with(place));
-        if (process.exe_flags & own != 0 || loose) && seen.dropped.is_none() {
-            seen.dropped = Some((ctx.num, process.exe_path.clone()));
+        let loose = || (anywhere.iter()).any(|place| process.exe_path.starts_with(place));
+        let why = match () {
+            () if is(Process::EXE_MEMFD) => {
+                Some("which was in memory alone (proc.is_exe_from_memfd is true)")
+            }
+            () if is(Process::EXE_UPPER) => {
+                Some("which was written after it was made (proc.is_exe_upper_layer is true)")
+            }
+            () if loose() => Some("which lies where anybody may write (proc.exepath)"),
+            () => None,
+        };
+        if let (Some(why), None) = (why, &seen.dropped) {
+            seen.dropped = Some((ctx.num, process.exe_path.clone(), why));
         }
         let names = secret_names(&process.env);
         if !names.is_empty() && seen.secrets.len() < 100 {
@@ -371,12 +455,12 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
             "container" => text(*repository),
             "cis" => text("5.28"),
             "step" => text("several versions of an image"),
-            "text" => text(list.join(" ")),
+            "text" => text(format!("the image was run as {}", list.join(" and as "))),
             "better" => text("run one version at a time"),
             _ => Cell::Missing,
         });
         rows.push(row(cells, 0, 0, String::new()));
     }
-    let matched = rows.len() as u64;
+    let matched = rows.iter().map(|row| row.events).sum();
     made::answer(rows, matched, complete)
 }

@@ -77,7 +77,7 @@ impl Collector {
             half: HashMap::new(),
             most: kept,
             kept: 0,
-            user: FieldReader::new(FieldRef::parse("user.name")?),
+            user: FieldReader::new(FieldRef::parse("user.shown")?),
             container: FieldReader::new(FieldRef::parse("container.name")?),
             fd: FieldRef::parse("fd.num").ok(),
             way: FieldReader::new(FieldRef::parse("evt.io_dir")?),

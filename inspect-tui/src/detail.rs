@@ -3,7 +3,7 @@
 
 use afterimage_model::{
     ArgDesc, ArgKind, Blob, ContainerId, Ctx, EventFlags, File, Process, Role, TypeDesc, Value,
-    errno, render, terminal,
+    errno, render, signal, terminal,
 };
 
 /// One event in full.
@@ -105,10 +105,7 @@ impl Detail {
         self.line("type", name, doc);
         match event.errno() {
             Some(number) => {
-                let says = errno::ERRNOS
-                    .iter()
-                    .find(|row| row.0 == number)
-                    .map_or("", |row| row.2);
+                let says = errno::meaning(number).unwrap_or_default();
                 let text = render::result_text(event).unwrap_or_default();
                 self.line("result", format!("{} {text}", event.result), says)
                     .notable = true;
@@ -384,7 +381,6 @@ fn kept(len: usize, full_len: u64) -> String {
 fn user<'a>(ctx: &Ctx<'a>, container: Option<ContainerId>, uid: u32) -> &'a str {
     ctx.tables
         .user(container, uid)
-        .or_else(|| ctx.tables.user(None, uid))
         .map_or("", |user| &user.name)
 }
 
@@ -413,6 +409,10 @@ fn meaning(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value) -> Vec<u8> {
             .proc()
             .map(|process| process.cwd.clone())
             .unwrap_or_default(),
+        (Some(ArgKind::Str), Value::Bytes(blob)) if arg.name == "code" => {
+            let says = signal::code_meaning(&blob.bytes);
+            says.unwrap_or_default().into()
+        }
         // The argument that sysdig's captures have of what is executed.
         (_, Value::Num(number)) if arg.name == "tty" => {
             u32::try_from(*number).map_or_else(|_| Vec::new(), |tty| terminal::name(tty).into())

@@ -59,7 +59,7 @@ pub fn measure<'r>(columns: &[Column], rows: impl Iterator<Item = &'r [Cell]>) -
     let mut widest = vec![0u16; columns.len()];
     for row in rows {
         for ((column, found), widest) in columns.iter().zip(row).zip(&mut widest) {
-            if column.unit != Unit::Time && *found != Cell::Missing {
+            if column.unit != Unit::Time {
                 let text = fit::captured(&cell(found, column, &style), WIDEST, false);
                 *widest = (*widest).max(fit::cells(&text) as u16);
             }

@@ -17,6 +17,7 @@ mod readings;
 pub mod table;
 #[cfg(test)]
 mod tests;
+mod told;
 mod travel;
 mod typing;
 
@@ -315,6 +316,12 @@ impl State {
             Action::Filter => {
                 self.entry = Some(Entry::new(Kind::Filter, self.step().filter_text.clone()))
             }
+            // Where something is under way or was stopped it is asked for anew.
+            Action::ClearFilter
+                if self.step().filter_text.is_empty() && !self.working() && !self.stopped =>
+            {
+                self.say("this step has no filter of its own", false)
+            }
             Action::ClearFilter => self.set_filter(String::new()),
             Action::Export if self.read_only => self.say("read-only: nothing is written", true),
             Action::Export => {
@@ -352,7 +359,13 @@ impl State {
             Action::ExcludeCell => self.filter_cell(false),
             Action::Fold => self.fold_or_play(),
             Action::ZoomIn => self.zoom(true),
+            Action::ZoomOut if self.span.is_none() => {
+                self.say("all of the capture is shown", false)
+            }
             Action::ZoomOut => self.zoom(false),
+            Action::WholeSpan if self.at.is_none() && self.span.is_none() => {
+                self.say("all of the capture is shown", false)
+            }
             Action::WholeSpan => {
                 self.playing = false;
                 if self.at.take().is_some() && self.span.is_none() {

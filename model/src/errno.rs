@@ -152,15 +152,41 @@ pub const ERRNOS: &[(u32, &str, &str)] = &[
     (130, "EOWNERDEAD", "Owner died"),
     (131, "ENOTRECOVERABLE", "State not recoverable"),
     (132, "ERFKILL", "Operation not possible due to RF-kill"),
-    (512, "ERESTARTSYS", "To be restarted if SA_RESTART is set"),
-    (513, "ERESTARTNOINTR", "To be restarted"),
-    (514, "ERESTARTNOHAND", "To be restarted if no handler"),
+    (
+        512,
+        "ERESTARTSYS",
+        "Interrupted by a signal; begun again unless a handler without SA_RESTART ran",
+    ),
+    (
+        513,
+        "ERESTARTNOINTR",
+        "Interrupted by a signal, and begun again",
+    ),
+    (
+        514,
+        "ERESTARTNOHAND",
+        "Interrupted by a signal; begun again unless a handler ran",
+    ),
+    (515, "ENOIOCTLCMD", "No such ioctl command"),
     (
         516,
         "ERESTART_RESTARTBLOCK",
-        "Interrupted by signal, to be restarted",
+        "Interrupted by a signal; gone on with by restart_syscall unless a handler ran",
     ),
-    (530, "EIOCBQUEUED", "Queued, completion comes later"),
+    (517, "EPROBE_DEFER", "Driver asks to be tried again later"),
+    (518, "EOPENSTALE", "Open found a stale name"),
+    (519, "ENOPARAM", "Parameter not supported"),
+    (521, "EBADHANDLE", "Illegal file handle of NFS"),
+    (522, "ENOTSYNC", "Update is not synchronized"),
+    (523, "EBADCOOKIE", "Stale cookie of a directory"),
+    (524, "ENOTSUPP", "Operation is not supported"),
+    (525, "ETOOSMALL", "Buffer or request is too small"),
+    (526, "ESERVERFAULT", "Untranslatable error of a server"),
+    (527, "EBADTYPE", "Type not supported by server"),
+    (528, "EJUKEBOX", "Slow medium: to be tried again later"),
+    (529, "EIOCBQUEUED", "Queued, completion comes later"),
+    (530, "ERECALLCONFLICT", "Conflict with a recalled state"),
+    (531, "ENOGRACE", "NFS file lock reclaim refused"),
 ];
 
 /// The name of an error number.
@@ -168,7 +194,47 @@ pub fn name(errno: u32) -> Option<&'static str> {
     ERRNOS.iter().find(|row| row.0 == errno).map(|row| row.1)
 }
 
+/// What an error number means, in words; `None` for numbers that are no error's.
+pub fn meaning(errno: u32) -> Option<&'static str> {
+    ERRNOS.iter().find(|row| row.0 == errno).map(|row| row.2)
+}
+
 /// The number of an error name.
 pub fn number(name: &str) -> Option<u32> {
     ERRNOS.iter().find(|row| row.1 == name).map(|row| row.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_only_the_kernel_sees_has_a_name_and_a_meaning() {
+        for (number, called) in [
+            (512, "ERESTARTSYS"),
+            (513, "ERESTARTNOINTR"),
+            (514, "ERESTARTNOHAND"),
+            (515, "ENOIOCTLCMD"),
+            (516, "ERESTART_RESTARTBLOCK"),
+            (524, "ENOTSUPP"),
+            (529, "EIOCBQUEUED"),
+        ] {
+            assert_eq!(name(number), Some(called));
+            assert!(meaning(number).is_some_and(|says| says.len() > 8));
+        }
+        for interrupted in [512, 513, 514, 516] {
+            let says = meaning(interrupted).unwrap_or_default();
+            assert!(says.starts_with("Interrupted by a signal"), "{says}");
+        }
+        assert_eq!((name(520), meaning(520)), (None, None));
+    }
+
+    #[test]
+    fn numbers_and_names_are_there_once_and_in_order() {
+        assert!(ERRNOS.is_sorted_by(|a, b| a.0 < b.0));
+        for (number_of, called, says) in ERRNOS {
+            assert_eq!(number(called), Some(*number_of));
+            assert!(!says.is_empty());
+        }
+    }
 }

@@ -85,69 +85,103 @@ pub fn number(name: &str) -> Option<i64> {
         .map(|(number, _)| number)
 }
 
-/// What a `si_code` says of where a signal came from, by its name in `include/uapi/asm-generic/siginfo.h`; a number without
-/// a name stays one. Codes up to 0 and 128 mean the same for every signal, the others depend on it.
+/// Row of [`CODES`]: the signal it belongs to, 0 for all; number, name, meaning.
+type Code = (i64, i64, &'static str, &'static str);
+
+/// What a `si_code` says of where a signal came from (`include/uapi/asm-generic/siginfo.h`). Codes up to 0 and 128 mean the same for
+/// every signal, the others depend on it.
+const CODES: &[Code] = &[
+    (0, 0, "SI_USER", "sent by kill"),
+    (0, 0x80, "SI_KERNEL", "sent by the kernel"),
+    (0, -1, "SI_QUEUE", "sent by sigqueue"),
+    (0, -2, "SI_TIMER", "a timer ran out"),
+    (0, -3, "SI_MESGQ", "a message came into an empty queue"),
+    (0, -4, "SI_ASYNCIO", "asynchronous I/O was done"),
+    (0, -5, "SI_SIGIO", "I/O is possible"),
+    (0, -6, "SI_TKILL", "sent by tkill or tgkill"),
+    (0, -7, "SI_DETHREAD", "another thread executes a program"),
+    (0, -60, "SI_ASYNCNL", "a name was looked up"),
+    (4, 1, "ILL_ILLOPC", "illegal instruction"),
+    (4, 2, "ILL_ILLOPN", "illegal operand"),
+    (4, 3, "ILL_ILLADR", "illegal addressing mode"),
+    (4, 4, "ILL_ILLTRP", "illegal trap"),
+    (4, 5, "ILL_PRVOPC", "privileged instruction"),
+    (4, 6, "ILL_PRVREG", "privileged register"),
+    (4, 7, "ILL_COPROC", "error of a coprocessor"),
+    (4, 8, "ILL_BADSTK", "error of the internal stack"),
+    (5, 1, "TRAP_BRKPT", "a breakpoint was met"),
+    (5, 2, "TRAP_TRACE", "one step was traced"),
+    (5, 3, "TRAP_BRANCH", "a branch was traced"),
+    (5, 4, "TRAP_HWBKPT", "a breakpoint of the processor was met"),
+    (7, 1, "BUS_ADRALN", "address not aligned"),
+    (
+        7,
+        2,
+        "BUS_ADRERR",
+        "address behind the end of a mapped file, or of no memory",
+    ),
+    (
+        7,
+        3,
+        "BUS_OBJERR",
+        "error of the hardware behind the address",
+    ),
+    (7, 4, "BUS_MCEERR_AR", "broken memory was used"),
+    (7, 5, "BUS_MCEERR_AO", "broken memory was found"),
+    (8, 1, "FPE_INTDIV", "whole number divided by zero"),
+    (8, 2, "FPE_INTOVF", "whole number too large"),
+    (8, 3, "FPE_FLTDIV", "number divided by zero"),
+    (8, 4, "FPE_FLTOVF", "number too large"),
+    (8, 5, "FPE_FLTUND", "number too small"),
+    (8, 6, "FPE_FLTRES", "inexact result"),
+    (8, 7, "FPE_FLTINV", "invalid operation on numbers"),
+    (8, 8, "FPE_FLTSUB", "subscript out of range"),
+    (11, 1, "SEGV_MAPERR", "nothing is mapped at the address"),
+    (
+        11,
+        2,
+        "SEGV_ACCERR",
+        "the address may not be used in this way",
+    ),
+    (11, 3, "SEGV_BNDERR", "the address is out of its bounds"),
+    (11, 4, "SEGV_PKUERR", "a protection key forbids the address"),
+    (17, 1, "CLD_EXITED", "a child ended by itself"),
+    (17, 2, "CLD_KILLED", "a signal ended a child"),
+    (
+        17,
+        3,
+        "CLD_DUMPED",
+        "a signal ended a child, which left a core",
+    ),
+    (17, 4, "CLD_TRAPPED", "a traced child stopped"),
+    (17, 5, "CLD_STOPPED", "a child stopped"),
+    (17, 6, "CLD_CONTINUED", "a child went on"),
+    (29, 1, "POLL_IN", "there is something to read"),
+    (29, 2, "POLL_OUT", "there is room to write"),
+    (29, 3, "POLL_MSG", "a message came"),
+    (29, 4, "POLL_ERR", "I/O failed"),
+    (29, 5, "POLL_PRI", "something urgent came"),
+    (29, 6, "POLL_HUP", "the other end hung up"),
+    (31, 1, "SYS_SECCOMP", "a seccomp filter forbade a call"),
+    (
+        31,
+        2,
+        "SYS_USER_DISPATCH",
+        "the program catches its own calls",
+    ),
+];
+
+/// The name of a `si_code` of a signal; a number without a name stays one.
 pub fn code_name(signal: i64, code: i64) -> String {
-    let of_signal: &[&str] = match signal {
-        4 => &[
-            "ILL_ILLOPC",
-            "ILL_ILLOPN",
-            "ILL_ILLADR",
-            "ILL_ILLTRP",
-            "ILL_PRVOPC",
-            "ILL_PRVREG",
-            "ILL_COPROC",
-            "ILL_BADSTK",
-        ],
-        5 => &["TRAP_BRKPT", "TRAP_TRACE", "TRAP_BRANCH", "TRAP_HWBKPT"],
-        7 => &[
-            "BUS_ADRALN",
-            "BUS_ADRERR",
-            "BUS_OBJERR",
-            "BUS_MCEERR_AR",
-            "BUS_MCEERR_AO",
-        ],
-        8 => &[
-            "FPE_INTDIV",
-            "FPE_INTOVF",
-            "FPE_FLTDIV",
-            "FPE_FLTOVF",
-            "FPE_FLTUND",
-            "FPE_FLTRES",
-            "FPE_FLTINV",
-            "FPE_FLTSUB",
-        ],
-        11 => &["SEGV_MAPERR", "SEGV_ACCERR", "SEGV_BNDERR", "SEGV_PKUERR"],
-        17 => &[
-            "CLD_EXITED",
-            "CLD_KILLED",
-            "CLD_DUMPED",
-            "CLD_TRAPPED",
-            "CLD_STOPPED",
-            "CLD_CONTINUED",
-        ],
-        29 => &[
-            "POLL_IN", "POLL_OUT", "POLL_MSG", "POLL_ERR", "POLL_PRI", "POLL_HUP",
-        ],
-        31 => &["SYS_SECCOMP", "SYS_USER_DISPATCH"],
-        _ => &[],
-    };
-    let name = match code {
-        0 => Some("SI_USER"),
-        0x80 => Some("SI_KERNEL"),
-        -1 => Some("SI_QUEUE"),
-        -2 => Some("SI_TIMER"),
-        -3 => Some("SI_MESGQ"),
-        -4 => Some("SI_ASYNCIO"),
-        -5 => Some("SI_SIGIO"),
-        -6 => Some("SI_TKILL"),
-        -7 => Some("SI_DETHREAD"),
-        -60 => Some("SI_ASYNCNL"),
-        _ => usize::try_from(code)
-            .ok()
-            .and_then(|n| of_signal.get(n.checked_sub(1)?).copied()),
-    };
-    name.map_or_else(|| code.to_string(), str::to_owned)
+    let is = |row: &&Code| row.1 == code && (row.0 == 0 || row.0 == signal);
+    let row = CODES.iter().find(is);
+    row.map_or_else(|| code.to_string(), |row| row.2.to_owned())
+}
+
+/// What a `si_code` means, by its name.
+pub fn code_meaning(name: &[u8]) -> Option<&'static str> {
+    let row = CODES.iter().find(|row| row.2.as_bytes() == name);
+    row.map(|row| row.3)
 }
 
 #[cfg(test)]
@@ -204,6 +238,17 @@ mod tests {
         assert_eq!(code_name(15, 1), "1");
         assert_eq!(code_name(9, 0x80), "SI_KERNEL");
         assert_eq!(code_name(11, i64::MIN), i64::MIN.to_string());
+    }
+
+    #[test]
+    fn every_code_has_a_name_of_its_own_and_a_meaning() {
+        assert_eq!(code_name(6, -6), "SI_TKILL");
+        assert_eq!(code_meaning(b"SI_TKILL"), Some("sent by tkill or tgkill"));
+        for (signal, code, name, says) in CODES {
+            assert_eq!(code_name(*signal, *code), *name);
+            assert_eq!(code_meaning(name.as_bytes()), Some(*says));
+        }
+        assert_eq!(code_meaning(b"-61"), None);
     }
 
     #[test]

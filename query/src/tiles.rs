@@ -53,7 +53,7 @@ pub const TILES: &[Tile] = tiles! {
         "events" "Events" "" Events, Plain "syscalls" false "What was recorded, as far as it can be read.";
         "containers" "Containers" "container.id!=host" Distinct(&["container.id"]), Plain "containers" false "Containers with events.";
         "processes" "Processes" "proc.pid exists" Distinct(&["proc.pid", "proc.pid.ts"]), Plain "processes" false "Processes with events.";
-        "forks" "Processes started" "evt.type in (clone, clone3, fork, vfork) and evt.rawres>0" Events, Plain "processes" false "Processes and threads that were made.";
+        "forks" "Processes started" "proc.is_new=true" Distinct(&["proc.pid", "proc.pid.ts"]), Plain "processes" false "Processes that were started after the recorder began.";
         "errors" "Failed calls" "evt.failed=true" Events, Plain "errors" false "Calls that returned an error.";
         "notifications" "Notifications" "evt.type startswith notification" Events, Plain "notifications" true "What another recorder was notified of.";
     }

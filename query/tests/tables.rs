@@ -108,6 +108,20 @@ fn every_view_is_made_of_fields_and_filters_that_exist() {
     }
 }
 
+/// A screen of eighty columns has room for three or four of them.
+#[test]
+fn what_tells_when_is_among_the_columns_that_stay_longest() {
+    // Sixteen bytes in hex and as letters fill such a screen; the same as text has the time.
+    for view in VIEWS.iter().filter(|view| view.id != "conversation_bytes") {
+        let times = view.columns.iter().filter(|one| one.unit == Unit::Time);
+        let Some(title) = times.map(|one| one.title).find(|title| *title == "TIME") else {
+            continue;
+        };
+        let place = view.keeps.iter().position(|kept| *kept == title);
+        assert!(place.is_some_and(|place| place < 4), "{}", view.id);
+    }
+}
+
 #[test]
 fn every_tile_opens_a_view_and_counts_what_exists() {
     let mut ids = BTreeSet::new();

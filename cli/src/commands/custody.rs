@@ -98,29 +98,27 @@ impl Custody {
         let verdict = Safe::new(&report.verdict.to_string()).to_string();
         writeln!(out, "{}: {verdict}; {by}", shown(file))?;
         let m = reader.manifest();
-        writeln!(
-            out,
+        out.told(&format!(
             "  {} recording begun by {} with {} on {}",
             instant(m.clock.real_ns),
             Safe::new(&m.operator),
             Safe::new(&m.tool),
             Safe::new(&m.host)
-        )?;
+        ))?;
         let (before, after): (Vec<_>, Vec<_>) = report.custody.iter().partition(|e| !e.after_seal);
         for entry in before {
-            writeln!(out, "  {}", custody::line(entry, &known))?;
+            out.told(&format!("  {}", custody::line(entry, &known)))?;
         }
         if let Some(seal) = reader.seal().filter(|seal| seal.real_ns != 0) {
-            writeln!(
-                out,
+            out.told(&format!(
                 "  {} sealed: {}; digest {}",
                 instant(seal.real_ns),
                 Safe::new(&seal.ended),
                 report.digest
-            )?;
+            ))?;
         }
         for entry in after {
-            writeln!(out, "  {}", custody::line(entry, &known))?;
+            out.told(&format!("  {}", custody::line(entry, &known)))?;
         }
         if let Some(entry) = custody::held(&report) {
             let since = instant(entry.note.made_ns);

@@ -284,12 +284,14 @@ fn print(
     }
     for (name, value) in &lines {
         let name = out.bold(&format!("{name:<12}"));
+        let value = out.within(value, 13);
         writeln!(out, "{name} {value}")?;
     }
     for (name, sentences) in [("Seen", &m.coverage), ("Not seen", &m.not_covered)] {
         for (at, sentence) in sentences.iter().enumerate() {
             let name = out.bold(&format!("{:<12}", if at == 0 { name } else { "" }));
-            writeln!(out, "{name} {}", safe(sentence))?;
+            let sentence = out.within(&safe(sentence), 13);
+            writeln!(out, "{name} {sentence}")?;
         }
     }
     let containers = &session.state().containers;
@@ -312,7 +314,7 @@ fn print(
         for container in containers.values() {
             let name = safe(container.short_id());
             for (label, value) in facts(session, container) {
-                writeln!(out, "{name}  {label} {value}")?;
+                out.told(&format!("{name}  {label} {value}"))?;
             }
             for (label, value) in &container.labels {
                 writeln!(out, "{name}  label {}={}", safe(label), safe(value))?;
@@ -470,10 +472,10 @@ fn facts(session: &Session, container: &Container) -> Vec<(&'static str, String)
 }
 
 fn container_row(c: &Container, time: impl Fn(u64) -> String) -> [String; 6] {
-    let image = if c.image.is_empty() && !c.unresolved.is_empty() {
-        format!("({})", c.unresolved)
-    } else {
-        c.image.clone()
+    let image = match (c.image.as_str(), c.unresolved.as_str()) {
+        ("", "") => "(no runtime described it)".to_owned(),
+        ("", why) => format!("({why})"),
+        (image, _) => image.to_owned(),
     };
     [
         safe(c.short_id()),

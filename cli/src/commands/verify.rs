@@ -217,15 +217,14 @@ impl Told<'_> {
         } else {
             out.warning(&text)
         };
-        writeln!(out, "{}: {verdict}", shown(self.file))?;
+        out.told(&format!("{}: {verdict}", shown(self.file)))?;
         if !self.expected {
             let text = out.warning(
                 "the digest is not the expected one: this is another capture, or it was rewritten",
             );
-            writeln!(out, "  {text}")?;
+            out.told(&format!("  {text}"))?;
         }
-        writeln!(
-            out,
+        out.told(&format!(
             "  {} good bytes of {}: {}, {}, {}, {} recorded",
             show_count(report.good_bytes),
             show_count(report.bytes),
@@ -233,8 +232,8 @@ impl Told<'_> {
             plural(report.chunks, "chunk"),
             plural(report.events, "event"),
             plural(report.gaps, "gap")
-        )?;
-        writeln!(out, "  digest {}", report.digest)?;
+        ))?;
+        out.told(&format!("  digest {}", report.digest))?;
         self.print_signing(out)?;
         if let Some(recipients) = &report.recipients {
             let inside = match report.looked_into {
@@ -242,25 +241,22 @@ impl Told<'_> {
                 false => "not looked into: that takes --deep and an identity",
             };
             let names = Safe::new(&recipients.join(", ")).to_string();
-            writeln!(out, "  encrypted to {names}; {inside}")?;
+            out.told(&format!("  encrypted to {names}; {inside}"))?;
         }
         if report.anchors > 0 {
-            writeln!(out, "  holds {}", plural(report.anchors, "anchor"))?;
+            out.told(&format!("  holds {}", plural(report.anchors, "anchor")))?;
         } else if !self.elsewhere {
-            writeln!(
-                out,
-                "  no anchor or digest from elsewhere was given: a roll-back to an earlier state would not be seen"
-            )?;
+            out.told(&format!("  no anchor or digest from elsewhere was given: a roll-back to an earlier state would not be seen"))?;
         }
         for entry in &report.custody {
-            writeln!(out, "  {}", custody::line(entry, self.known))?;
+            out.told(&format!("  {}", custody::line(entry, self.known)))?;
         }
         if let Some(error) = &report.custody_error {
             let text = format!(
                 "the custody log is broken: {}",
                 Safe::new(&error.to_string())
             );
-            writeln!(out, "  {}", out.warning(&text))?;
+            out.told(&format!("  {}", out.warning(&text)))?;
         }
         match report.verdict {
             Verdict::SealedIntact => Ok(()),
@@ -276,7 +272,7 @@ impl Told<'_> {
 
     fn print_signing(&self, out: &mut Output) -> std::io::Result<()> {
         let Some(signing) = &self.report.signing else {
-            return writeln!(out, "  {}", Report::NOT_SIGNED);
+            return out.told(&format!("  {}", Report::NOT_SIGNED));
         };
         let name = keyring::name_of(&signing.signer, self.known);
         let who = match name {
@@ -290,15 +286,14 @@ impl Told<'_> {
                     )
             }
         };
-        writeln!(out, "  {who}")?;
-        writeln!(
-            out,
+        out.told(&format!("  {who}"))?;
+        out.told(&format!(
             "  {} from {} to {}{}",
             plural(signing.checkpoints, "signed checkpoint"),
             instant(signing.first.real_ns),
             instant(signing.last.real_ns),
             if signing.sealed { ", signed seal" } else { "" }
-        )?;
+        ))?;
         let unsigned = self.report.unsigned_blocks();
         if unsigned > 0 {
             let events = self.report.events.saturating_sub(signing.events);
@@ -310,7 +305,7 @@ impl Told<'_> {
                     n => format!("{} events are", show_count(n)),
                 }
             );
-            writeln!(out, "  {}", out.warning(&text))?;
+            out.told(&format!("  {}", out.warning(&text)))?;
         }
         Ok(())
     }

@@ -138,6 +138,7 @@ impl View {
                 .or(Some(order).filter(|order| !order.is_empty())),
             zone: self.when.tz,
             reveal: self.reveal,
+            sparse: false,
         };
         if self.follow {
             return self.follow(out, file, (row, filter.as_ref()), &choice);
@@ -192,6 +193,7 @@ pub fn glance(
             sort: None,
             zone: Zone::Utc,
             reveal: false,
+            sparse: true,
         },
     )
 }
@@ -337,7 +339,15 @@ fn rows(
     let answer = ask(session, view, filter, span, choice, &Progress::default())?;
     say_fewer(view, filter, (answer.rows.len(), answer.truncated));
     let rows = choice.of(view, answer.rows)?;
-    Ok(choice.write(out, session, view, &rows)?)
+    let empty = choice.write(out, session, view, &rows)?;
+    if !empty.is_empty() && !choice.sparse {
+        out.flush()?;
+        say(format_args!(
+            "columns in which nothing was recorded: {}",
+            empty.join(", ")
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -61,6 +61,7 @@ impl State {
         }
         let columns = self.step().view.columns;
         let under = self.under();
+        let stood = self.stood();
         match (answer, &mut self.step_mut().body) {
             (Answer::Rows(rows), Body::Table(table)) => table.fill(rows, columns),
             (
@@ -132,6 +133,7 @@ impl State {
                 _,
             ) => {}
         }
+        self.stand_on_told(stood);
         self.catch_up();
         self.effects()
     }

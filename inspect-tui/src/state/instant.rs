@@ -105,13 +105,17 @@ impl State {
         let (first, last) = self.shown_span();
         let steps = u64::from(self.plan().strip().width.max(20));
         let step = ((last - first) / steps).max(1);
-        let at = self.instant();
+        let before = self.instant();
         let at = if on {
-            at.saturating_add(step)
+            before.saturating_add(step)
         } else {
-            at.saturating_sub(step)
+            before.saturating_sub(step)
         };
-        self.at = Some(at.clamp(first, last));
+        let at = at.clamp(first, last);
+        if at == before {
+            self.say(if on { "the end" } else { "the beginning" }, false);
+        }
+        self.at = Some(at);
         self.reload();
     }
 
@@ -226,7 +230,7 @@ impl State {
             Body::Overview(_) => None,
         };
         let Some((cell, column)) = cell.zip(self.step().view.columns.get(column)) else {
-            return;
+            return self.say(super::narrow::NO_ROW, true);
         };
         if matches!(cell, Cell::Secret(_)) && !self.reveal {
             return self.say("it is hidden: R shows it", true);

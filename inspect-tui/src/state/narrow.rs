@@ -15,6 +15,9 @@ use afterimage_query::{
 };
 use std::sync::atomic::AtomicBool;
 
+/// What is said where a key is about a row and there is none.
+pub(super) const NO_ROW: &str = "there is no row here";
+
 /// Whether a column holds one value of the events behind a row, and not something computed from several.
 fn is_value(column: &Column, view: &View) -> bool {
     let one_event = matches!(view.shape, Shape::List | Shape::Events);
@@ -134,7 +137,7 @@ impl State {
     /// Opens the events of what is selected.
     pub(super) fn dig(&mut self) {
         match &self.step().body {
-            Body::Events(_) => {}
+            Body::Events(_) => self.say("these are the events", false),
             Body::Table(_) if self.step().view.shape == Shape::Gaps => self.open_gap(),
             Body::Table(_) => {
                 if let Some(view) = events_view() {
@@ -172,7 +175,9 @@ impl State {
         if !table.loaded {
             return self.say("the rows are still to come", true);
         }
-        let Some(row) = table.selected() else { return };
+        let Some(row) = table.selected() else {
+            return self.say(NO_ROW, true);
+        };
         if row.first_num == 0 && self.step().view.shape == Shape::Made(Made::Story) {
             return self.say("nothing was recorded of it", true);
         }
@@ -301,6 +306,8 @@ impl State {
             self.open(first);
         } else if self.from_folder {
             self.effects.push(Effect::Leave);
+        } else {
+            self.say("this is the first step", false);
         }
     }
 
@@ -364,6 +371,8 @@ impl State {
                 let column = table.column;
                 if action == Action::Sort || sort.is_none_or(|sort| sort.0 != column) {
                     table.sort_by(column);
+                } else {
+                    self.say("there is no column further to that side", true);
                 }
             }
             Body::Events(_) => self.say("events are in the order they happened", true),
@@ -387,7 +396,7 @@ impl State {
             Body::Overview(_) => return,
         };
         let (Some(column), Some(cell)) = (view.columns.get(column), cell) else {
-            return;
+            return self.say(NO_ROW, true);
         };
         if !is_value(column, view) {
             return self.say(

@@ -8,7 +8,7 @@ use crate::show::{self, Epoch};
 use crate::worker::Lane;
 use afterimage_indexer::TimeStyle;
 use afterimage_model::Gap;
-use afterimage_query::{Aggregate, Column, Shape, View};
+use afterimage_query::{Aggregate, Column, Shape, Unit, View};
 
 /// The column of a tree that is pushed in: the first that says something of the row and is no key.
 pub fn tree_column(view: &View) -> Option<usize> {
@@ -109,12 +109,20 @@ impl State {
                 .filter(|_| !tree || Some(at) != tree_column(view));
             show::width(column, widest, &style, total)
         };
-        keeping(
-            view.keeps,
-            view.columns,
-            view.columns.iter().enumerate().map(width),
-            total,
-        )
+        let widths = view.columns.iter().enumerate().map(width);
+        let mut widths = keeping(view.keeps, view.columns, widths, total);
+        // A column in which no row has anything gives way to those that say something.
+        if let Body::Table(table) = &self.step().body
+            && !table.order.is_empty()
+        {
+            let found = view.columns.iter().zip(&table.widest);
+            for (width, (column, widest)) in widths.iter_mut().zip(found) {
+                if *widest == 0 && column.unit != Unit::Time && width.kept != Some(0) {
+                    width.kept = None;
+                }
+            }
+        }
+        widths
     }
 
     /// What is said below the line being typed: why it is wrong, or what it could become.

@@ -1,10 +1,12 @@
 //! The bottom lines: how much there is, what is being worked on or was last said, and the keys that work here.
 
 use super::{Canvas, tile, why};
+use crate::action::Action;
 use crate::area::Area;
 use crate::fit;
 use crate::keymap::bindings;
 use crate::show;
+use crate::state::entry::Kind;
 use crate::state::{Body, Overview, State};
 use crate::theme::Role;
 use crate::worker::{Lane, MOST_MATCHES};
@@ -184,11 +186,11 @@ fn counts(state: &State) -> (String, bool) {
                 table.cursor + 1
             };
             let rows = show::counted(table.order.len() as u64, "row");
-            let text = format!(
-                "{} of {rows}, {}",
-                show::count(place as u64),
-                show::counted(table.rows.matched, "event")
-            );
+            let mut text = format!("{} of {rows}", show::count(place as u64));
+            // What was there at an instant is no count of events.
+            if !state.is_of_an_instant() {
+                text += &format!(", {}", show::counted(table.rows.matched, "event"));
+            }
             (text, table.rows.complete)
         }
         Body::Events(list) => {
@@ -224,7 +226,10 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
     let here = bindings()
         .iter()
         .filter(|row| scopes.contains(&row.scope) && !row.short.is_empty() && !row.keys.is_empty());
-    for row in here {
+    // Names are completed in filters alone.
+    let entry = state.entry.as_ref().map(|entry| entry.kind);
+    let completes = entry.is_none_or(|kind| kind == Kind::Filter);
+    for row in here.filter(|row| completes || row.action != Action::Complete) {
         if seen.contains(&row.short) {
             continue;
         }

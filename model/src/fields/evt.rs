@@ -13,7 +13,8 @@ pub use self::paths::{
     raw_path,
 };
 pub use self::results::{
-    Direction, buffer, buffer_looks, bytes, direction, failed, is_io_read, moved, payloads, res,
+    Direction, buffer, buffer_looks, bytes, cause, direction, failed, is_io_read, moved, payloads,
+    res, res_meaning,
 };
 pub use self::times::{
     SECOND, date_and_second, distance, human, latency, local, quantized, second_of_day,

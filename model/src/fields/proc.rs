@@ -301,6 +301,21 @@ pub fn user<'a>(c: &Ctx<'a>, id: fn(&Process) -> u32) -> Option<&'a User> {
     c.tables.user(p.container, id(p))
 }
 
+/// Whether a process was started after the recorder had begun, of which the capture's clock is; nothing where it is not known when it
+/// was.
+pub fn is_new(c: &Ctx<'_>) -> Option<bool> {
+    let started = c.known_proc()?.key.start_ns;
+    (started > 0).then_some(started >= c.manifest.clock.boot_ns)
+}
+
+/// The name of the effective user, else its number; nothing where not even that was recorded.
+pub fn shown_user<'a>(c: &Ctx<'a>) -> Option<FieldValue<'a>> {
+    let uid = c.known_proc()?.euid;
+    let named = user(c, |p| p.euid).and_then(|row| filled(&row.name));
+    let number = || (uid != u32::MAX).then(|| FieldValue::owned(uid.to_string()));
+    named.or_else(number)
+}
+
 /// The row of the effective group, in the same list as the user.
 pub fn group<'a>(c: &Ctx<'a>) -> Option<&'a Group> {
     let p = c.known_proc()?;

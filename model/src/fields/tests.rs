@@ -326,6 +326,7 @@ fn an_event_tells_its_type_times_and_result() {
         &failed,
         &[
             ("evt.res", "ENOENT"),
+            ("evt.res.meaning", "No such file or directory"),
             ("evt.failed", "true"),
             ("evt.count.error", "1"),
             ("evt.count.error.file", "1"),
@@ -674,6 +675,9 @@ fn a_user_of_a_container_is_never_named_by_the_hosts_list() {
     w.expect_none(&inside, &["user.name"]);
     let outside = event("getpid", CRON, None, 50, vec![]);
     w.expect(&outside, &[("user.name", "root-of-host")]);
+    // Where there is no name there is a number, as ps shows it.
+    w.expect(&inside, &[("user.shown", "0")]);
+    w.expect(&outside, &[("user.shown", "root-of-host")]);
 }
 
 #[test]
@@ -1174,4 +1178,38 @@ fn a_field_that_looks_nowhere_has_no_value_whatever_arguments_hold() {
     let mut expected = BTreeSet::from(paths);
     expected.insert("evt.buffer");
     assert_eq!(alone, expected);
+}
+
+#[test]
+fn results_of_the_kernels_own_and_causes_of_signals_are_told_in_words() {
+    let w = world();
+    let again = event("accept", CURL, None, -512, vec![]);
+    w.expect(&again, &[("evt.res", "ERESTARTSYS")]);
+    let says = crate::errno::meaning(512).expect("it has one");
+    w.expect(&again, &[("evt.res.meaning", says)]);
+    let done = event("accept", CURL, None, 3, vec![]);
+    w.expect_none(&done, &["evt.res.meaning", "evt.cause"]);
+    let unnamed = event("accept", CURL, None, -4000, vec![]);
+    w.expect(&unnamed, &[("evt.res", "E4000")]);
+    w.expect_none(&unnamed, &["evt.res.meaning"]);
+    let got = |code: &str| {
+        let numbers = [Value::Num(7), Value::Num(101), Value::Num(6)];
+        let rest = [text(code), Value::Num(2), Value::Num(0)];
+        let args = numbers.into_iter().chain(rest).collect();
+        event("signaldeliver", CURL, None, 0, args)
+    };
+    let by_call = got("SI_TKILL");
+    w.expect(&by_call, &[("evt.arg.code", "SI_TKILL")]);
+    w.expect(&by_call, &[("evt.cause", "sent by tkill or tgkill")]);
+    w.expect_none(&got("-77"), &["evt.cause"]);
+}
+
+#[test]
+fn a_process_is_new_when_it_was_started_after_the_recorder_began() {
+    let mut w = world();
+    let e = event("getpid", CURL, None, 101, vec![]);
+    for (began, is_new) in [(1_999, "true"), (2_000, "true"), (2_001, "false")] {
+        w.manifest.clock.boot_ns = began;
+        w.expect(&e, &[("proc.is_new", is_new)]);
+    }
 }

@@ -37,7 +37,7 @@ pub(super) const BASIC: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "STARTED" "proc.pid.ts" 19 Key Time "When it started; with the id, what a process is.";
         "COMMAND" "proc.cmdline" 40 Last Plain "Last name and arguments.";
-        "USER" "user.name" 10 Last Plain "Effective user.";
+        "USER" "user.shown" 10 Last Plain "Effective user: the name, else the id.";
         "CONTAINER" "container.name" 16 Last Plain "Container.";
         "EVENTS" "evt.count" 9 Sum Plain "Events.";
         "FILE" "evt.moved.file" 8 Sum Bytes "Bytes read from and written to files.";
@@ -92,8 +92,9 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.exeline" 0 Last Plain "Path and arguments of that process.";
     } "Every pair of addresses, by the kernel's own socket.";
 
-    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 2 keeps ["ERROR" "CALL" "COUNT" "LAST COMMAND"] {
+    "errors" '6' "Errors" Table "evt.failed=true" => Some("events"), "evt.res={} and evt.type={}" sorted by 3 keeps ["ERROR" "CALL" "COUNT" "MEANING" "LAST COMMAND"] {
         "ERROR" "evt.res" 14 Key Plain "Name of the error.";
+        "MEANING" "evt.res.meaning" 26 Last Plain "What the error means.";
         "CALL" "evt.type" 18 Key Plain "Call that failed.";
         "COUNT" "evt.count" 9 Sum Plain "How often.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids it happened to.";
@@ -103,7 +104,7 @@ pub(super) const BASIC: &[View] = views! {
         "LAST COMMAND" "proc.cmdline" 0 Last Plain "Who failed last.";
     } "Failed calls by error and call.";
 
-    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 keeps ["EVENT" "ARGUMENTS" "PROCESS" "NUM" "RESULT" "TIME"] {
+    "events" '7' "Events" Events "" => None, "evt.num={}" sorted by 0 keeps ["EVENT" "ARGUMENTS" "PROCESS" "TIME" "NUM" "RESULT"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -176,7 +177,7 @@ pub(super) const BASIC: &[View] = views! {
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
     } "Files by directory.";
 
-    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "ASKED FOR" "RESULT" "COMMAND" "TIME"] {
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "TIME" "ASKED FOR" "RESULT" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -187,7 +188,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every attempt to open a file, in order.";
 
-    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["PATH" "RESULT" "COMMAND" "TIME"] {
+    "deletions" 'X' "Deletions" List "evt.type in (unlink, unlinkat, rmdir) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["PATH" "RESULT" "TIME" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";
@@ -199,7 +200,7 @@ pub(super) const BASIC: &[View] = views! {
     "commands" 'U' "Commands" List "evt.type in (execve, execveat) and evt.failed=false and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "TIME" "PARENT" "USER" "PID"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was executed.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "PID" "proc.pid" 8 First Plain "Process id, as the host numbers it.";
         "PARENT" "proc.pname" 16 First Plain "Name of the parent.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -209,7 +210,7 @@ pub(super) const BASIC: &[View] = views! {
         "SHA-256" "proc.exe_hash.sha256" 64 First Plain "Hash of the executed file, where it was recorded.";
     } "Every program that was executed, in order.";
 
-    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "RESULT" "COMMAND" "TIME"] {
+    "new_connections" 'C' "New connections" List "evt.type in (connect, accept, accept4) and fd.type in (ipv4, ipv6) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CONNECTION" "CALL" "TIME" "RESULT" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "connect goes out, accept comes in.";
@@ -219,7 +220,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Every connection made or accepted, in order.";
 
-    "listening" 'L' "Listening ports" List "(evt.type in (bind, listen) and fd.type in (ipv4, ipv6) or evt.type=close and fd.is_server=true and fd.sport exists and not fd.rport exists) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "PROTO" "COMMAND" "RESULT"] {
+    "listening" 'L' "Listening ports" List "(evt.type in (bind, listen) and fd.type in (ipv4, ipv6) or evt.type=close and fd.is_server=true and fd.sport exists and not fd.rport exists) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["ADDRESS" "CALL" "TIME" "PROTO" "COMMAND" "RESULT"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 8 First Plain "bind, listen, or close of a socket that listened.";
@@ -269,7 +270,7 @@ pub(super) const BASIC: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 Last Plain "Name and arguments.";
     } "Failed calls by process.";
 
-    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_ or evt.type startswith infra" => Some("events"), "evt.num={}" sorted by 0 keeps ["EVENT" "CONTAINER" "DETAIL" "TIME"] {
+    "container_events" 'V' "Container events" List "evt.type in (container_start, container_stop, oom_kill) or evt.type startswith runtime_ or evt.type startswith infra" => Some("events"), "evt.num={}" sorted by 0 keeps ["EVENT" "CONTAINER" "TIME" "DETAIL"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "EVENT" "evt.type" 16 First Plain "What happened.";

@@ -8,7 +8,7 @@ pub(super) const MADE: &[View] = views! {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "VPID" "proc.vpid" 6 First Plain "Process id inside its pid namespace.";
         "PPID" "proc.ppid" 8 First Plain "The parent's pid.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "TTY" "of.tty" 6 First Plain "Controlling terminal.";
         "STARTED" "proc.pid.ts" 19 First Time "When it started.";
         "FDS" "of.descriptors" 5 Count Plain "Descriptors known to be open.";
@@ -20,7 +20,7 @@ pub(super) const MADE: &[View] = views! {
     "lsof" '\0' "Descriptors at an instant" Made(Descriptors) "" => Some("events"), "" sorted by 0 keeps ["NAME" "FD" "COMMAND" "PID" "TYPE"] {
         "PID" "proc.pid" 8 Key Plain "Process id, as the host numbers it.";
         "COMMAND" "proc.name" 16 First Plain "Process.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "FD" "fd.num" 5 Key Plain "Descriptor.";
         "TYPE" "fd.type" 10 First Plain "What it is.";
         "SINCE" "of.since" 9 First Plain "Number of the event that opened it; empty when it was open before.";
@@ -81,7 +81,7 @@ pub(super) const MADE: &[View] = views! {
         "ABOUT" "of.about" 0 First Plain "What it was about.";
     } "Who talked to whom over sockets and pipes, with both ends joined.";
 
-    "conversation" '\0' "Conversation" Made(Lines) "" => Some("events"), "" sorted by 0 keeps ["TEXT" "WAY" "WHO" "TIME"] {
+    "conversation" '\0' "Conversation" Made(Lines) "" => Some("events"), "" sorted by 0 keeps ["TEXT" "WAY" "TIME" "WHO"] {
         "TIME" "of.first" 19 First Time "When it was sent.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "WHO" "of.who" 24 First Plain "Who said it.";
@@ -108,7 +108,7 @@ pub(super) const MADE: &[View] = views! {
         "MESSAGE" "of.text" 0 First Plain "What it means.";
     } "Requests, answers and greetings of HTTP, DNS, TLS, Redis, PostgreSQL, MySQL, memcached, SSH and StatsD.";
 
-    "http" 'H' "HTTP requests" Made(Http) "" => Some("conversation"), "" sorted by 0 keeps ["URL" "STATUS" "METHOD" "TOOK" "CLIENT" "TIME"] {
+    "http" 'H' "HTTP requests" Made(Http) "" => Some("conversation"), "" sorted by 0 keeps ["URL" "STATUS" "TIME" "METHOD" "TOOK" "CLIENT"] {
         "TIME" "of.first" 19 First Time "When it was asked.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "METHOD" "of.method" 7 First Plain "Method.";
@@ -171,7 +171,7 @@ pub(super) const MADE: &[View] = views! {
         "WHAT HAPPENED" "of.text" 0 First Plain "In a sentence.";
     } "What led to the first of the selected events, and what the processes below it went on to do.";
 
-    "lives" '\0' "Lives of containers" Made(Lives) "" => Some("events"), "" sorted by 0 keeps ["WHAT HAPPENED" "CONTAINER" "TURN" "TIME"] {
+    "lives" '\0' "Lives of containers" Made(Lives) "" => Some("events"), "" sorted by 0 keeps ["WHAT HAPPENED" "TIME" "TURN" "CONTAINER"] {
         "TIME" "of.first" 19 First Time "When.";
         "NUM" "of.num" 9 Key Plain "Number of the event; empty for what a runtime said of it.";
         "CONTAINER" "of.container" 20 Key Plain "Container.";
@@ -179,13 +179,13 @@ pub(super) const MADE: &[View] = views! {
         "WHAT HAPPENED" "of.text" 0 First Plain "In a sentence.";
     } "When containers were made, started, entered and ended, and why.";
 
-    "findings" 'Q' "Findings" Made(Findings) "" => Some("events"), "" sorted by 0 keeps ["FINDING" "EVIDENCE" "CONTAINER" "CIS"] {
+    "findings" 'Q' "Findings" Made(Findings) "" => Some("events"), "" sorted by 0 keeps ["EVIDENCE" "FINDING" "CIS" "CONTAINER"] {
         "CONTAINER" "of.container" 20 Key Plain "Container.";
         "CIS" "of.cis" 5 Key Plain "Number in the CIS Docker Benchmark; empty when it has none.";
         "FINDING" "of.step" 26 First Plain "What was found.";
-        "EVIDENCE" "of.text" 44 First Plain "What says so.";
+        "EVIDENCE" "of.text" 0 First Plain "What says so.";
         "NUM" "of.num" 9 First Plain "Number of the first event that shows it.";
-        "BETTER" "of.better" 0 First Plain "How it is done better.";
+        "BETTER" "of.better" 20 First Plain "How it is done better.";
     } "How containers were run that makes an attack easier, each with its evidence.";
 
     "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 keeps ["FROM"] {
@@ -226,7 +226,7 @@ pub(super) const MADE: &[View] = views! {
         "ERRORS" "of.bin.6" 9 Sum Heat "Calls that failed.";
     } "Events, bytes, programs and errors over time.";
 
-    "alerts" 'A' "Alerts" Made(Alerts) "" => Some("story"), "" sorted by 0 keeps ["RULE" "PRIORITY" "OUTPUT" "CONTAINER" "TIME"] {
+    "alerts" 'A' "Alerts" Made(Alerts) "" => Some("story"), "" sorted by 0 keeps ["RULE" "OUTPUT" "TIME" "PRIORITY" "CONTAINER"] {
         "TIME" "of.first" 19 First Time "When.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "PRIORITY" "of.priority" 13 First Plain "How bad the rule says it is.";

@@ -151,7 +151,7 @@ pub(super) const PEERS: &[View] = views! {
         "LABELS" "k8s.svc.labels" 0 Last Plain "Labels.";
     } "Services of Kubernetes, where another recorder kept them.";
 
-    "slow_files" '\0' "Slow files" Table "evt.is_io=true and fd.type=file and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["FILE" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
+    "slow_files" '\0' "Slow files" Table "evt.is_io=true and fd.type=file and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["FILE" "WAITED" "TIME" "COMMAND" "CALL" "BYTES"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -163,7 +163,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Reads and writes of files that waited longer than a millisecond, those that waited longest first.";
 
-    "slow_sockets" '\0' "Slow sockets" Table "evt.is_io=true and fd.type in (ipv4, ipv6, unix) and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CONNECTION" "WAITED" "COMMAND" "CALL" "BYTES" "TIME"] {
+    "slow_sockets" '\0' "Slow sockets" Table "evt.is_io=true and fd.type in (ipv4, ipv6, unix) and evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CONNECTION" "WAITED" "TIME" "COMMAND" "CALL" "BYTES"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -175,7 +175,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Reads and writes of sockets that waited longer than a millisecond, those that waited longest first.";
 
-    "slow_calls" '\0' "Slow calls" Table "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CALL" "WAITED" "ON" "COMMAND" "TIME"] {
+    "slow_calls" '\0' "Slow calls" Table "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CALL" "WAITED" "TIME" "ON" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -186,7 +186,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Calls that waited longer than a millisecond, those that waited longest first.";
 
-    "syslog" '\0' "Syslog" List "syslog.message exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["MESSAGE" "SEVERITY" "PROCESS" "TIME"] {
+    "syslog" '\0' "Syslog" List "syslog.message exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["MESSAGE" "SEVERITY" "TIME" "PROCESS"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was written.";
         "FACILITY" "syslog.facility.str" 9 First Plain "What it is about.";
@@ -197,7 +197,7 @@ pub(super) const PEERS: &[View] = views! {
         "MESSAGE" "syslog.message" 0 First Plain "Text.";
     } "Lines written to /dev/log.";
 
-    "logs" '\0' "Logs" List "evt.is_io_write=true and evt.failed=false and (fd.name endswith .log or fd.name endswith _log or fd.name contains /var/log/ or fd.num in (1, 2) and fd.type in (pipe, file, char)) and not (fd.name endswith .gz or fd.name endswith .tgz) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["TEXT" "PROCESS" "CONTAINER" "TO" "TIME"] {
+    "logs" '\0' "Logs" List "evt.is_io_write=true and evt.failed=false and (fd.name endswith .log or fd.name endswith _log or fd.name contains /var/log/ or fd.num in (1, 2) and fd.type in (pipe, file, char)) and not (fd.name endswith .gz or fd.name endswith .tgz) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["TEXT" "PROCESS" "TIME" "CONTAINER" "TO"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was written.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
@@ -207,7 +207,7 @@ pub(super) const PEERS: &[View] = views! {
         "TEXT" "evt.buffer" 0 First Plain "What was written, as much as was kept.";
     } "What was written to log files, output and errors.";
 
-    "echo" '\0' "Reads and writes" List "evt.is_io=true and evt.buffer exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["DATA" "PROCESS" "WAY" "FD" "FILE" "TIME"] {
+    "echo" '\0' "Reads and writes" List "evt.is_io=true and evt.buffer exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["DATA" "PROCESS" "TIME" "WAY" "FD" "FILE"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "PROCESS" "proc.name" 16 First Plain "Who.";
@@ -219,10 +219,10 @@ pub(super) const PEERS: &[View] = views! {
         "DATA" "evt.buffer" 0 First Plain "What was moved, as much as was kept.";
     } "What was read and written, in order.";
 
-    "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "USER" "SHELL" "DIRECTORY" "TIME"] {
+    "shell_activity" '\0' "Users' commands" List "evt.failed=false and (evt.type in (execve, execveat) or evt.type in (chdir, fchdir) and proc.name endswith sh) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "USER" "TIME" "SHELL" "DIRECTORY"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
-        "USER" "user.name" 10 First Plain "Effective user.";
+        "USER" "user.shown" 10 First Plain "Effective user: the name, else the id.";
         "LOGIN" "user.loginname" 10 First Plain "Who logged in.";
         "SHELL" "proc.loginshellid" 8 First Plain "Pid of the oldest shell above it.";
         "TTY" "proc.tty.name" 8 First Plain "Controlling terminal; empty for none.";
@@ -234,7 +234,7 @@ pub(super) const PEERS: &[View] = views! {
 
     "login_shells" '\0' "Login shells" Table "proc.loginshellid exists and proc.loginshellid>0" => Some("shell_activity"), "proc.loginshellid={}" sorted by 3 keeps ["LAST COMMAND" "USER" "SHELL" "EVENTS" "LOGIN" "CONTAINER"] {
         "SHELL" "proc.loginshellid" 8 Key Plain "Pid of the oldest shell.";
-        "USER" "user.name" 10 First Plain "Effective user at first.";
+        "USER" "user.shown" 10 First Plain "Effective user at first: the name, else the id.";
         "LOGIN" "user.loginname" 10 First Plain "Who logged in; empty where nobody did.";
         "EVENTS" "evt.count" 9 Sum Plain "Events of it and below it.";
         "PROCS" "proc.pid" 6 Distinct Plain "Process ids below it.";
@@ -245,7 +245,7 @@ pub(super) const PEERS: &[View] = views! {
         "LAST COMMAND" "proc.cmdline" 0 Last Plain "What ran last.";
     } "Shells, and what was done below each.";
 
-    "shellshock" '\0' "Shellshock" List "evt.type in (execve, execveat) and proc.env contains '() {' and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "PARENT" "CONTAINER" "TIME"] {
+    "shellshock" '\0' "Shellshock" List "evt.type in (execve, execveat) and proc.env contains '() {' and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "PARENT" "TIME" "CONTAINER"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When.";
         "PARENT" "proc.pname" 16 First Plain "Who executed it.";
@@ -253,7 +253,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Programs that were given a variable which holds a function, as an attack on bash does (CVE-2014-6271).";
 
-    "ends" '\0' "Ended processes" List "evt.type=procexit and thread.ismain=true" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "STATUS" "SIGNAL" "PID" "TIME"] {
+    "ends" '\0' "Ended processes" List "evt.type=procexit and thread.ismain=true" => Some("events"), "evt.num={}" sorted by 0 keeps ["COMMAND" "STATUS" "TIME" "SIGNAL" "PID"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it ended.";
         "LIVED" "proc.duration" 8 First Duration "How long it had run.";
@@ -264,18 +264,19 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Processes that ended, how long they ran and why they ended.";
 
-    "signals" '\0' "Signals" List "evt.type=signaldeliver" => Some("events"), "evt.num={}" sorted by 0 keeps ["SIGNAL" "FROM" "TO" "COMMAND" "WHY" "TIME"] {
+    "signals" '\0' "Signals" List "evt.type=signaldeliver" => Some("events"), "evt.num={}" sorted by 0 keeps ["SIGNAL" "WHY" "TIME" "FROM" "TO" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it reached the process.";
         "SIGNAL" "evt.arg.sig" 10 First Plain "Signal.";
         "FROM" "evt.rawarg.spid" 8 First Plain "Pid of who sent it; 0 for the kernel.";
         "TO" "evt.rawarg.dpid" 8 First Plain "Pid of who got it.";
-        "WHY" "evt.arg.code" 16 First Plain "What the kernel says of its cause.";
+        "CODE" "evt.arg.code" 12 First Plain "What the kernel calls its cause.";
+        "WHY" "evt.cause" 24 First Plain "What that means.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "COMMAND" "proc.cmdline" 0 First Plain "Who got it.";
     } "Signals that reached a process.";
 
-    "dns" '\0' "Name lookups" List "dns.question exists or dns.rcode exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["QUESTION" "ADDRESSES" "ANSWER" "COMMAND" "TYPE" "TIME"] {
+    "dns" '\0' "Name lookups" List "dns.question exists or dns.rcode exists" => Some("events"), "evt.num={}" sorted by 0 keeps ["QUESTION" "ADDRESSES" "TIME" "ANSWER" "COMMAND" "TYPE"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it was sent or received.";
         "QUESTION" "dns.question" 36 First Plain "Name that was asked for.";
@@ -287,7 +288,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Questions to name servers and their answers.";
 
-    "statsd" '\0' "StatsD metrics" List "evt.is_io=true and (fd.l4proto=udp or fd.type=unix) and evt.buffer contains ':' and evt.buffer contains anyof ('|c', '|g', '|m', '|s', '|h', '|d')" => Some("events"), "evt.num={}" sorted by 0 keeps ["METRICS" "PROCESS" "CONNECTION" "TIME"] {
+    "statsd" '\0' "StatsD metrics" List "evt.is_io=true and (fd.l4proto=udp or fd.type=unix) and evt.buffer contains ':' and evt.buffer contains anyof ('|c', '|g', '|m', '|s', '|h', '|d')" => Some("events"), "evt.num={}" sorted by 0 keeps ["METRICS" "PROCESS" "TIME" "CONNECTION"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAY" "evt.io_dir" 5 First Plain "Sent (write) or received (read).";
@@ -297,12 +298,12 @@ pub(super) const PEERS: &[View] = views! {
         "METRICS" "evt.buffer" 0 First Plain "Name, value and kind of each, as much as was kept.";
     } "What was sent or received over UDP and Unix sockets that looks like metrics of StatsD; what it means is told in conversations.";
 
-    "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "RESULT" "PROCESS" "ARGUMENTS" "USER" "TIME"] {
+    "identity" '\0' "Identity changes" List "evt.type in (setuid, setgid, setreuid, setregid, setresuid, setresgid, setfsuid, setfsgid, capset) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["CALL" "RESULT" "TIME" "PROCESS" "ARGUMENTS" "USER"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "CALL" "evt.type" 12 First Plain "Call.";
         "RESULT" "evt.res" 10 First Plain "SUCCESS or the error.";
-        "USER" "user.name" 12 First Plain "Effective user.";
+        "USER" "user.shown" 12 First Plain "Effective user: the name, else the id.";
         "CONTAINER" "container.name" 16 First Plain "Container.";
         "PROCESS" "proc.name" 16 First Plain "Who.";
         "ARGUMENTS" "evt.asked" 0 First Plain "Arguments.";

@@ -255,7 +255,7 @@ fn every_step_of_a_story_leads_to_its_own_event() {
     assert!(steps.len() > 3, "{screen}");
     for (at, num) in steps {
         let mut there = play(&told, 140, 40);
-        there.press("7/evt.num = 43<Enter>b");
+        there.press("7/evt.num = 43<Enter>b<Home>");
         for _ in 0..at {
             there.press("<Down>");
         }

@@ -4,6 +4,7 @@
 mod choices;
 mod courses;
 mod growing;
+mod keyed;
 mod lives;
 mod questions;
 mod states;
@@ -421,7 +422,10 @@ fn an_export_is_a_new_file_and_never_takes_the_place_of_another() {
     let screen = player.press(&keys).screen();
     assert!(screen.contains("wrote 3 rows"), "{screen}");
     let written = std::fs::read_to_string(&path).expect("the export");
-    assert!(written.starts_with("evt.res,evt.type,count"), "{written}");
+    assert!(
+        written.starts_with("evt.res,evt.res.meaning,evt.type,count"),
+        "{written}"
+    );
     assert_eq!(written.lines().count(), 4);
     let screen = player.press(&keys).screen();
     assert!(

@@ -107,7 +107,7 @@ impl<'a> Showing<'a> {
         if rows.is_empty() && self.shown.is_empty() {
             return Ok(());
         }
-        let text = out.aside(|out| choice.write(out, session, view, rows))?;
+        let text = out.aside(|out| choice.write(out, session, view, rows).map(drop))?;
         let hash = self.hasher.hash_one(&text);
         if !std::mem::replace(&mut self.shown, HashSet::from([hash])).contains(&hash) {
             let manifest = session.manifest();

@@ -44,6 +44,8 @@ pub struct Choice<'a> {
     pub zone: Zone,
     /// Secrets, too.
     pub reveal: bool,
+    /// Columns in which no row has anything are left out, wherever it is written.
+    pub sparse: bool,
 }
 
 impl Choice<'_> {
@@ -62,22 +64,32 @@ impl Choice<'_> {
         Ok(rows)
     }
 
-    /// Writes rows.
+    /// Writes rows. Gives the titles of the columns that were left out, as no row has anything there.
     pub fn write(
         &self,
         out: &mut Output,
         session: &Session,
         view: &ViewRow,
         rows: &[Row],
-    ) -> std::io::Result<()> {
+    ) -> std::io::Result<Vec<String>> {
         match self.form {
-            Form::Text => table(session, view, rows, self.zone).write(out),
+            Form::Text => {
+                let mut table = table(session, view, rows, self.zone);
+                // Whoever reads from a pipe counts columns.
+                let empty = match self.sparse || out.width.is_some() {
+                    true => table.leave_out_empty(),
+                    false => Vec::new(),
+                };
+                table.write(out)?;
+                Ok(empty)
+            }
             _ => {
                 if let Some(head) = self.head(view) {
                     writeln!(out, "{head}")?;
                 }
                 let mut lines = rows.iter().map(|row| self.line(view, row));
-                lines.try_for_each(|line| writeln!(out, "{line}"))
+                lines.try_for_each(|line| writeln!(out, "{line}"))?;
+                Ok(Vec::new())
             }
         }
     }

@@ -3,10 +3,12 @@
 use super::{category, on_socket, scap};
 use crate::args::{ArgKind, Class};
 use crate::entity::FileKind;
+use crate::errno;
 use crate::event::Value;
 use crate::fields::{Ctx, FieldValue, Looks};
 use crate::render;
 use crate::schema::{ArgDesc, TypeDesc};
+use crate::signal;
 use std::borrow::Cow;
 
 /// Calls that move bytes from a descriptor to the caller; sorted.
@@ -92,6 +94,21 @@ pub fn res(c: &Ctx<'_>) -> Option<String> {
         }
     }
     render::result_text(c.event)
+}
+
+/// What the error means that [`res`] names.
+pub fn res_meaning(c: &Ctx<'_>) -> Option<&'static str> {
+    let number = c.event.errno().filter(|_| c.result().is_some())?;
+    res(c).filter(|text| Some(text.as_str()) == errno::name(number))?;
+    errno::meaning(number)
+}
+
+/// What the code of a signal says of where it came from.
+pub fn cause(c: &Ctx<'_>) -> Option<&'static str> {
+    match c.arg("code")? {
+        Value::Bytes(name) => signal::code_meaning(&name.bytes),
+        Value::Absent | Value::Num(_) => None,
+    }
 }
 
 /// Whether the call failed; of an entry in a capture of another program, that it did not.
