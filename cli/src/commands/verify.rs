@@ -246,7 +246,9 @@ impl Told<'_> {
         if report.anchors > 0 {
             out.told(&format!("  holds {}", plural(report.anchors, "anchor")))?;
         } else if !self.elsewhere {
-            out.told(&format!("  no anchor or digest from elsewhere was given: a roll-back to an earlier state would not be seen"))?;
+            out.told(
+                "  no anchor or digest from elsewhere was given: a roll-back to an earlier state would not be seen",
+            )?;
         }
         for entry in &report.custody {
             out.told(&format!("  {}", custody::line(entry, self.known)))?;

@@ -214,3 +214,20 @@ fn the_tile_of_started_processes_leads_to_those_that_were_started() {
     // What started the recording was there before.
     assert!(!screen.contains("4917"), "{screen}");
 }
+
+#[test]
+fn a_story_that_is_told_of_the_start_of_a_process_does_not_call_it_unrecorded() {
+    // Of this capture only what was executed was kept.
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1.2/signed.aft");
+    let session = Session::open(&file).expect("the sample opens");
+    let options = Options {
+        view: "events".into(),
+        read_only: true,
+        ..options()
+    };
+    let mut player = Player::new(session, options, 140, 40).expect("the inspector opens");
+    let screen = player.press("b").screen();
+    assert!(screen.contains("started /bin/busybox as 4950"), "{screen}");
+    assert!(screen.contains("sh[4930] was there before"), "{screen}");
+    assert!(!screen.contains("umount[4950] was there"), "{screen}");
+}
