@@ -121,8 +121,15 @@ fn views_that_were_counted_ahead_show_what_they_show_otherwise() {
     let (counted, _) = desk.run(&["index", "break-in.aft"], 0);
     assert!(counted.contains("up to date"), "{counted}");
     assert_eq!(shown(), before);
+    // How many of them took so long that they are worth keeping depends on the machine.
     let (again, _) = desk.run(&["index", "--views", "all", "break-in.aft"], 0);
-    assert_eq!(again.lines().count(), 1, "{again}");
+    assert!(again.contains("up to date"), "{again}");
+    let views = again.lines().skip(1);
+    assert!(
+        views.clone().all(|line| line.contains("counted ahead")),
+        "{again}"
+    );
+    assert_eq!(shown(), before);
     let (_, err) = desk.run(&["index", "--views", "some", "break-in.aft"], 2);
     assert!(err.contains("auto, all, none"), "{err}");
 }
