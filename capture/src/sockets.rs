@@ -37,11 +37,13 @@ pub fn of(life: &Life) -> HashMap<u64, Found> {
     all
 }
 
-/// Rows of /proc/net/tcp and its like (man 5 proc_pid_net): local, remote, state in columns 1 to 3, inode in column 9.
+/// Rows of /proc/net/tcp and its like (man 5 proc_pid_net): local, remote, state in columns 1 to 3, inode in column 9. Those without an
+/// inode nobody has open, and on a busy host most are such: connections that were closed a minute ago (TIME_WAIT).
 fn inet_rows(text: &[u8], protocol: Protocol) -> Vec<(u64, Found)> {
     let text = String::from_utf8_lossy(text);
-    let rows = text.lines().skip(1).filter_map(|line| {
-        let columns: Vec<&str> = line.split_whitespace().collect();
+    let is_open = |line: &&str| line.split_ascii_whitespace().nth(9) != Some("0");
+    let rows = text.lines().skip(1).filter(is_open).filter_map(|line| {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
         let (local, remote) = (address(columns.get(1)?)?, address(columns.get(2)?)?);
         let listens = protocol.0 == 6 && columns.get(3) == Some(&LISTEN);
         let role = if listens { Role::Server } else { Role::Unknown };
@@ -129,8 +131,10 @@ mod tests {
         let text = b"  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n\
    0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4711 1 0 100 0 0 10 0\n\
    1: 0100007F:1F90 0100007F:9C40 01 00000000:00000000 00:00000000 00000000     0        0 4712 1 0 20 4 0 10 -1\n\
-   2: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4713 1 0 20 4 0 10 -1\n";
+   2: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000 00000000     0        0 4713 1 0 20 4 0 10 -1\n\
+   3: 0100007F:1F90 0100007F:9C42 06 00000000:00000000 03:00001767 00000000     0        0 0 3 0000000000000000\n";
         let rows: HashMap<_, _> = inet_rows(text, Protocol(6)).into_iter().collect();
+        assert_eq!(rows.len(), 3, "what nobody has open is left out");
         let flow = |inode: u64| rows[&inode].flow.unwrap();
         assert_eq!(
             (flow(4711).role, flow(4711).name()),
