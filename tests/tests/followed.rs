@@ -333,18 +333,13 @@ fn a_view_is_shown_anew_while_the_capture_grows_and_is_in_the_end_that_of_the_wh
 #[test]
 fn what_is_found_is_shown_while_the_capture_grows_and_with_the_counts_of_the_whole() {
     let (bytes, ends) = chunks();
+    let asked = |query: &str, form: &str| {
+        let all = ["search", "live.aft", query, "--no-index", "-n", "100000"];
+        to_the_end(&bytes, ends[0], &[&all[..], &[form]].concat())
+    };
     let mut grew = false;
     for query in ["sh", "sh AND evt.failed=false", "/bin/*", "evt.type=openat"] {
-        let args = [
-            "search",
-            "live.aft",
-            query,
-            "--no-index",
-            "-n",
-            "100000",
-            "--json",
-        ];
-        let [live, whole] = to_the_end(&bytes, ends[0], &args);
+        let [live, whole] = asked(query, "--json");
         assert_eq!((&live.1, live.2), (&whole.1, whole.2), "{query}");
         let printed: Vec<&str> = live.0.lines().collect();
         let hits: Vec<&str> = whole.0.lines().collect();
@@ -353,16 +348,7 @@ fn what_is_found_is_shown_while_the_capture_grows_and_with_the_counts_of_the_who
             "{query}"
         );
         grew |= printed.len() > hits.len();
-        let args = [
-            "search",
-            "live.aft",
-            query,
-            "--no-index",
-            "-n",
-            "100000",
-            "--events",
-        ];
-        let [live, whole] = to_the_end(&bytes, ends[0], &args);
+        let [live, whole] = asked(query, "--events");
         assert_eq!(live, whole, "{query}");
     }
     assert!(grew, "no count rose");

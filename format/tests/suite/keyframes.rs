@@ -64,6 +64,23 @@ fn in_sections() -> Vec<u8> {
     writer.seal(&Totals::default(), &story.tables).unwrap()
 }
 
+/// What is recovered of a capture that was cut.
+fn recovered(file: &[u8]) -> Reader {
+    let folder = tempfile::tempdir().unwrap();
+    let (from, to) = (folder.path().join("a.aft"), folder.path().join("b.aft"));
+    std::fs::write(&from, file).unwrap();
+    recover(
+        &from,
+        &to,
+        &Deed::default(),
+        None,
+        &Identities::default(),
+        None,
+    )
+    .unwrap();
+    Reader::open(&to).unwrap()
+}
+
 #[test]
 fn a_keyframe_within_a_section_begins_none_and_tells_later_instants_of_it() {
     let reader = crate::frozen::sample("v1.6", "sections", in_sections);
@@ -96,20 +113,8 @@ fn a_keyframe_within_a_section_begins_none_and_tells_later_instants_of_it() {
         [false, false, true, false, false]
     );
     // A recovered capture keeps them.
-    let folder = tempfile::tempdir().unwrap();
-    let (from, to) = (folder.path().join("a.aft"), folder.path().join("b.aft"));
     let bytes = in_sections();
-    std::fs::write(&from, &bytes[..bytes.len() - 100]).unwrap();
-    recover(
-        &from,
-        &to,
-        &Deed::default(),
-        None,
-        &Identities::default(),
-        None,
-    )
-    .unwrap();
-    let again = Reader::open(&to).unwrap();
+    let again = recovered(&bytes[..bytes.len() - 100]);
     assert_eq!(again.sections(), sections);
 }
 
@@ -182,21 +187,8 @@ fn who_reads_the_whole_file_reads_only_the_last_keyframe() {
 
 #[test]
 fn a_recovered_capture_keeps_its_keyframes() {
-    let folder = tempfile::tempdir().unwrap();
-    let (from, to) = (folder.path().join("a"), folder.path().join("b"));
-    let mut file = capture();
-    file.truncate(file.len() - 50);
-    std::fs::write(&from, &file).unwrap();
-    recover(
-        &from,
-        &to,
-        &Deed::default(),
-        None,
-        &Identities::default(),
-        None,
-    )
-    .unwrap();
-    let reader = Reader::open(&to).unwrap();
+    let file = capture();
+    let reader = recovered(&file[..file.len() - 50]);
     let frame = reader.keyframe(event(85).time).unwrap().unwrap();
     assert_eq!((frame.at, frame.chunks), (after(7), 8..9));
 }
