@@ -17,7 +17,7 @@ struct bpf_iter__task_file {
 
 struct named_file {
     struct open_file head;
-    char path[2 * PATH_BYTES]; /* as far as the verifier can tell, what is told of it may be so long */
+    char path[2 * PATH_BYTES]; /* or a socket; as far as the verifier can tell, what is told of it may be so long */
 };
 
 struct {
@@ -44,8 +44,29 @@ int each_open_file(struct bpf_iter__task_file *ctx)
     o->head.tgid = task->tgid;
     o->head.fd = ctx->fd;
     o->head.mode = inode->i_mode;
-    long n = bpf_d_path(&file->f_path, o->path, PATH_BYTES);
-    __u32 len = n > 0 && n <= PATH_BYTES ? (__u32)n : 0;
+    o->head.what = OPEN_NAMED;
+    __u32 len = 0;
+    struct socket *socket = (o->head.mode & S_IFMT) == S_IFSOCK ? READ(file, private_data) : 0;
+    struct sock *sk = socket ? READ(socket, sk) : 0;
+    if (sk) {
+        struct socket_part *s = (void *)o->path;
+        char *name = o->path + sizeof(*s);
+        describe_socket(s, socket, sk);
+        o->head.what = OPEN_SOCKET;
+        len = sizeof(*s);
+        if (s->family == AF_UNIX && TYPE_EXISTS(struct unix_sock)) {
+            __u32 kept = unix_name(name, sk);
+            struct sock *other = kept ? 0 : READ((struct unix_sock *)sk, peer);
+            if (other) {
+                kept = unix_name(name, other);
+                o->head.what = OPEN_PEER;
+            }
+            len += kept;
+        }
+    } else {
+        long n = bpf_d_path(&file->f_path, o->path, PATH_BYTES);
+        len = n > 0 && n <= PATH_BYTES ? (__u32)n : 0;
+    }
     o->head.len = len;
     bpf_seq_write(ctx->meta->seq, o, sizeof(o->head) + (len & (2 * PATH_BYTES - 1)));
     return 0;

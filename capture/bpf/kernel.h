@@ -552,5 +552,5 @@ struct user_msghdr32 {
 };
 
 /* include/uapi/linux/stat.h, magic.h; arch/x86/include/asm/thread_info.h */
-enum { AF_VSOCK = 40 }; /* include/linux/socket.h */
+enum { AF_UNIX = 1, AF_VSOCK = 40 }; /* include/linux/socket.h */
 enum { S_IFMT = 0170000, S_IFSOCK = 0140000, S_IFREG = 0100000, S_IFDIR = 040000, S_IFCHR = 020000, OVERLAYFS_MAGIC = 0x794c7630, TS_COMPAT = 2, X32_BIT = 0x40000000 };

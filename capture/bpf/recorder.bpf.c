@@ -771,21 +771,32 @@ checked_once int put_path(__u32 slot, __u64 vfsmount, __u64 leaf)
     return 0;
 }
 
+/* Bytes of a socket name that are kept: a power of two less one. */
+#define UNIX_NAME 0x7f
+
+/* The name that a unix socket is bound to, without its family; returns how much of it there is, 0 when there is none. */
+inline_always __u32 unix_name(char *to, struct sock *sk)
+{
+    struct unix_address *addr = READ((struct unix_sock *)sk, addr);
+    int len = addr ? READ(addr, len) : 0;
+    if (len <= 2)
+        return 0;
+    __u32 keep = (__u32)(len - 2) & UNIX_NAME;
+    bpf_probe_read_kernel(to, keep, (char *)addr + FIELD_OFFSET(struct unix_address, name) + 2);
+    return keep;
+}
+
 checked_once int put_unix(__u32 slot, __u64 socket, __u32 peer)
 {
     CURRENT(c, rec);
-    struct sock *sk = (void *)socket;
-    struct unix_address *addr = READ((struct unix_sock *)sk, addr);
-    if (!addr)
-        return 0;
-    int len = READ(addr, len);
     __u64 off = offset(c);
-    if (len <= 2 || !ROOM(off, 256))
+    if (!ROOM(off, 256))
         return 0;
     OPAQUE(off);
-    __u32 keep = (__u32)(len - 2) & 0x7f;
     char *at = rec + off;
-    bpf_probe_read_kernel(at + sizeof(struct part_head), keep, (char *)addr + FIELD_OFFSET(struct unix_address, name) + 2);
+    __u32 keep = unix_name(at + sizeof(struct part_head), (void *)socket);
+    if (!keep)
+        return 0;
     head_of(at, PART_UNIX, slot, keep, keep, peer);
     c->off = off + sizeof(struct part_head) + PADDED(keep);
     return 1;
@@ -800,6 +811,58 @@ inline_always __u32 pid_number(struct pid *pid, int innermost, struct pid_namesp
     if (ns)
         *ns = READ(upid, ns);
     return READ(upid, nr);
+}
+
+/* Ports, network namespace and addresses. Of sockets that wait for their end only the first part is there. */
+inline_always void put_ends(struct socket_part *s, struct sock *sk, __u16 family, int whole)
+{
+    __u16 local_port = READ(sk, __sk_common.skc_num);
+    /* A connection that was reset has given its port back, but still says which it was. */
+    if (!local_port && whole && (family == 2 || family == 10))
+        local_port = __builtin_bswap16(READ((struct inet_sock *)sk, inet_sport));
+    s->local_port = local_port;
+    s->remote_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
+    struct net *net = READ(sk, __sk_common.skc_net.net);
+    s->netns = READ(net, ns.inum);
+    if (family == 10) {
+        READ_INTO(&s->local, sk, __sk_common.skc_v6_rcv_saddr);
+        READ_INTO(&s->remote, sk, __sk_common.skc_v6_daddr);
+        return;
+    }
+    __builtin_memset(s->local, 0, 16);
+    __builtin_memset(s->remote, 0, 16);
+    if (family == 2) {
+        *(__u32 *)s->local = READ(sk, __sk_common.skc_rcv_saddr);
+        *(__u32 *)s->remote = READ(sk, __sk_common.skc_daddr);
+    }
+}
+
+/* What a socket that somebody has open is. */
+inline_always void describe_socket(struct socket_part *s, struct socket *socket, struct sock *sk)
+{
+    __u16 family = READ(sk, __sk_common.skc_family);
+    s->family = family;
+    s->type_ = READ(socket, type);
+    s->protocol = READ(sk, sk_protocol);
+    s->state = READ(sk, __sk_common.skc_state);
+    s->peer_pid = 0;
+    s->peer_uid = 0;
+    if (family == AF_UNIX) {
+        struct pid *peer = READ(sk, sk_peer_pid);
+        if (peer) {
+            struct cred *cred = READ(sk, sk_peer_cred);
+            s->peer_pid = pid_number(peer, 0, 0);
+            s->peer_uid = READ(cred, euid.val);
+        }
+    }
+    put_ends(s, sk, family, 1);
+    if (family == AF_VSOCK && FIELD_EXISTS(struct vsock_sock, local_addr)) {
+        struct vsock_sock *vsk = (void *)sk;
+        *(__u32 *)s->local = READ(vsk, local_addr.svm_cid);
+        *(__u32 *)(s->local + 4) = READ(vsk, local_addr.svm_port);
+        *(__u32 *)s->remote = READ(vsk, remote_addr.svm_cid);
+        *(__u32 *)(s->remote + 4) = READ(vsk, remote_addr.svm_port);
+    }
 }
 
 /* Returns 1 when the socket's ends will not change without a call that names them. */
@@ -817,56 +880,17 @@ checked_once int put_socket(__u32 slot, __u64 address)
     char *at = rec + off;
     struct socket_part *s = (void *)(at + sizeof(struct part_head));
     head_of(at, PART_SOCKET, slot, sizeof(*s), sizeof(*s), 0);
-    __u16 family = READ(sk, __sk_common.skc_family);
-    s->family = family;
-    s->type_ = READ(socket, type);
-    s->protocol = READ(sk, sk_protocol);
-    s->state = READ(sk, __sk_common.skc_state);
-    __u16 local_port = READ(sk, __sk_common.skc_num);
-    /* A connection that was reset has given its port back, but still says which it was. */
-    if (!local_port && (family == 2 || family == 10))
-        local_port = __builtin_bswap16(READ((struct inet_sock *)sk, inet_sport));
-    s->local_port = local_port;
-    s->remote_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
-    struct net *net = READ(sk, __sk_common.skc_net.net);
-    s->netns = READ(net, ns.inum);
-    s->peer_pid = 0;
-    s->peer_uid = 0;
-    if (family == 1) {
-        struct pid *peer = READ(sk, sk_peer_pid);
-        if (peer) {
-            struct cred *cred = READ(sk, sk_peer_cred);
-            s->peer_pid = pid_number(peer, 0, 0);
-            s->peer_uid = READ(cred, euid.val);
-        }
-    }
-    if (family == 10) {
-        READ_INTO(&s->local, sk, __sk_common.skc_v6_rcv_saddr);
-        READ_INTO(&s->remote, sk, __sk_common.skc_v6_daddr);
-    } else {
-        __builtin_memset(s->local, 0, 16);
-        __builtin_memset(s->remote, 0, 16);
-        if (family == 2) {
-            *(__u32 *)s->local = READ(sk, __sk_common.skc_rcv_saddr);
-            *(__u32 *)s->remote = READ(sk, __sk_common.skc_daddr);
-        }
-        if (family == AF_VSOCK && FIELD_EXISTS(struct vsock_sock, local_addr)) {
-            struct vsock_sock *vsk = (void *)sk;
-            *(__u32 *)s->local = READ(vsk, local_addr.svm_cid);
-            *(__u32 *)(s->local + 4) = READ(vsk, local_addr.svm_port);
-            *(__u32 *)s->remote = READ(vsk, remote_addr.svm_cid);
-            *(__u32 *)(s->remote + 4) = READ(vsk, remote_addr.svm_port);
-        }
-    }
+    describe_socket(s, socket, sk);
     c->off = off + sizeof(struct part_head) + sizeof(*s);
-    if (family == 1 && TYPE_EXISTS(struct unix_sock)) {
+    __u16 family = s->family;
+    if (family == AF_UNIX && TYPE_EXISTS(struct unix_sock)) {
         if (!put_unix(slot, (__u64)sk, 0)) {
             struct sock *other = READ((struct unix_sock *)sk, peer);
             if (other)
                 put_unix(slot, (__u64)other, 1);
         }
     }
-    return (family != 2 && family != 10) || (local_port && READ(sk, __sk_common.skc_dport));
+    return (family != 2 && family != 10) || (s->local_port && s->remote_port);
 }
 
 /*

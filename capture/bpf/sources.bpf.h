@@ -761,21 +761,7 @@ inline_always int tcp_event(__u64 *socket_argument, __u8 kind, __u64 first, __u6
     s->type_ = 1;
     s->protocol = whole ? READ(sk, sk_protocol) : 6;
     s->state = state;
-    __u16 local_port = READ(sk, __sk_common.skc_num);
-    /* As it closes it gives its port back first, but still says which it was. */
-    if (!local_port && whole && (family == 2 || family == 10))
-        local_port = __builtin_bswap16(READ((struct inet_sock *)sk, inet_sport));
-    s->local_port = local_port;
-    s->remote_port = __builtin_bswap16(READ(sk, __sk_common.skc_dport));
-    struct net *net = READ(sk, __sk_common.skc_net.net);
-    s->netns = READ(net, ns.inum);
-    if (family == 10) {
-        READ_INTO(&s->local, sk, __sk_common.skc_v6_rcv_saddr);
-        READ_INTO(&s->remote, sk, __sk_common.skc_v6_daddr);
-    } else if (family == 2) {
-        *(__u32 *)s->local = READ(sk, __sk_common.skc_rcv_saddr);
-        *(__u32 *)s->remote = READ(sk, __sk_common.skc_daddr);
-    }
+    put_ends(s, sk, family, whole);
     side_submit(r);
     return 0;
 }

@@ -9,6 +9,7 @@ mod crash;
 mod groups;
 mod kept;
 mod modules;
+mod opened;
 mod operations;
 mod processes;
 mod quick;
@@ -32,7 +33,7 @@ use crate::load::OpenFiles;
 use crate::objects::Objects;
 use crate::procfs::{self, Life};
 use crate::runtime::Question;
-use crate::sockets::Found;
+use crate::sockets::Later;
 use crate::wire::{Kind, TOLD};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::Syscall;
@@ -161,8 +162,8 @@ pub struct World {
     tasks: Vec<Option<Task>>,
     /// Grows with every change that may alter what a task is.
     changes: u64,
-    /// Sockets by network namespace, as /proc had them: kept while the snapshot is taken.
-    sockets: HashMap<u32, HashMap<u64, Found>>,
+    /// Reads what sockets are that the kernel did not tell of.
+    sockets: Later,
     /// What is open, as the kernel told it: kept while the snapshot is taken.
     open: Option<OpenFiles>,
     groups: HashMap<u64, Known>,
@@ -207,7 +208,7 @@ impl World {
             told: Vec::new(),
             tasks: Vec::new(),
             changes: 0,
-            sockets: HashMap::new(),
+            sockets: Later::default(),
             open: None,
             groups: HashMap::new(),
             by_full_id: HashMap::new(),
@@ -229,6 +230,10 @@ impl World {
     /// To be called with the programs attached, so that nothing falls between.
     /// `open` is what the kernel says is open, where it does.
     pub fn snapshot(&mut self, at_ns: u64, open: Option<OpenFiles>) {
+        for (_, open) in open.iter().flat_map(HashMap::values) {
+            open.iter().for_each(|open| self.objects.listens(open));
+        }
+        let listed = open.is_some();
         self.open = open;
         if let Some(mount) = self.mount.clone() {
             for (id, path) in cgroup::scan(&mount) {
@@ -260,8 +265,9 @@ impl World {
                 self.tables.mounts.extend(rows);
             }
         }
-        self.sockets.clear();
         self.open = None;
+        // Where the kernel lists nothing the first state is told whole all the same.
+        while !listed && self.sockets_told(true) {}
     }
 
     /// Takes a record in.

@@ -5,6 +5,7 @@ mod scopes;
 use crate::alone;
 use crate::btf::Types;
 use crate::cgroup;
+use crate::decode::{KernelFile, unix_name};
 use crate::error::{Error, chain};
 use crate::host;
 use crate::plan::Plans;
@@ -14,7 +15,10 @@ use crate::programs::{
     BY_PERF, CRASHES, INTERRUPTED, MODULES, PROGRAMS, Row, TIMED, URING_SUBMITTED, again,
 };
 use crate::ring::Rings;
-use crate::wire::{ChoiceHead, OpenFile, Plan, SEGMENT_BYTES, SelfSignal, SideBooks, TOLD};
+use crate::wire::{
+    ChoiceHead, FilePart, Open, OpenFile, Plan, SEGMENT_BYTES, SelfSignal, SideBooks, SocketPart,
+    TOLD,
+};
 use aya::maps::{Array, HashMap as BpfHash, Map, MapData, RingBuf};
 use aya::programs::{BtfTracePoint, Iter, Program, ProgramError};
 use aya::{Btf, Ebpf, EbpfLoader};
@@ -227,23 +231,54 @@ fn each_open_file(
     let mut all = OpenFiles::new();
     let mut rest = bytes.as_slice();
     while let Some(head) = OpenFile::read(rest) {
-        let name = rest.get(OpenFile::BYTES..).unwrap_or_default();
-        let name = name.get(..head.len as usize).unwrap_or_default();
-        rest = (rest.get(OpenFile::BYTES + name.len()..)).unwrap_or_default();
-        let target = name.strip_suffix(&[0]).unwrap_or(name).to_vec();
+        let what = rest.get(OpenFile::BYTES..).unwrap_or_default();
+        let what = what.get(..head.len as usize).unwrap_or_default();
+        rest = (rest.get(OpenFile::BYTES + what.len()..)).unwrap_or_default();
         let (start_ns, of) = all.entry(head.tgid).or_default();
         if std::mem::replace(start_ns, head.start_ns) != head.start_ns {
             // Another process, that has the number now.
             of.clear();
         }
-        of.push(OpenFd {
-            fd: head.fd as i32,
-            target,
-            id: (head.dev, head.ino),
-            mode: head.mode,
-        });
+        of.push(open_fd(&head, what));
     }
     Ok(all)
+}
+
+/// A descriptor, of what the kernel says of it.
+fn open_fd(head: &OpenFile, what: &[u8]) -> OpenFd {
+    let is_socket = head.what != Open::NAMED;
+    let socket = SocketPart::read(what).filter(|_| is_socket).map(|part| {
+        let name = what
+            .get(SocketPart::BYTES..)
+            .filter(|name| !name.is_empty());
+        Box::new(KernelFile {
+            part: FilePart {
+                file: 0,
+                ino: head.ino,
+                dev: head.dev,
+                rdev: 0,
+                mode: head.mode,
+                flags: 0,
+                magic: 0,
+                layer: 0,
+            },
+            place: None,
+            path: None,
+            socket: Some(part),
+            unix: name.map(|name| (unix_name(name), head.what == Open::PEER)),
+        })
+    });
+    OpenFd {
+        fd: head.fd as i32,
+        target: if is_socket {
+            format!("socket:[{}]", head.ino).into_bytes()
+        } else {
+            what.strip_suffix(&[0]).unwrap_or(what).to_vec()
+        },
+        id: (head.dev, head.ino),
+        mode: head.mode,
+        socket,
+    }
 }
 
 impl Kernel {

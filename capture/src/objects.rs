@@ -160,7 +160,15 @@ impl Objects {
         id
     }
 
-    /// The row of a descriptor found in /proc at the start; `socket` is what /proc/net says of it.
+    /// Notes where something listens, so that what was accepted there is known as such, whichever is told of first.
+    pub fn listens(&mut self, open: &OpenFd) {
+        let socket = open.socket.as_ref().and_then(|file| file.socket.as_ref());
+        if let Some(socket) = socket.filter(|socket| socket.state == TCP_LISTEN) {
+            self.listening.insert((socket.netns, socket.local_port));
+        }
+    }
+
+    /// The row of a descriptor that was there before; `socket` is what /proc/net says of it, where the kernel did not.
     pub fn found(
         &mut self,
         tables: &mut Tables,
@@ -168,6 +176,14 @@ impl Objects {
         socket: Option<&Found>,
         netns: u32,
     ) -> FileId {
+        if let Some(file) = &open.socket {
+            let id = self.of(tables, file, None);
+            let flow = tables.file(id).and_then(|row| row.flow);
+            if flow.is_some_and(|flow| flow.role == Role::Server) {
+                self.roles.insert(open.id.1, Role::Server);
+            }
+            return id;
+        }
         let mut row = File {
             kind: kind_of_mode(open.mode, &open.target),
             path: shown_target(&open.target),

@@ -2,6 +2,7 @@
 //!
 //! Everything read here is a claim by a moment that may be over: rows made from it say so by their origin.
 
+use crate::decode::KernelFile;
 use afterimage_model::{Abi, Blob, Mount};
 use rustix::fs::{
     AtFlags, Dir, Mode, OFlags, ResolveFlags, Stat, open, openat, openat2, readlinkat, statat,
@@ -236,6 +237,7 @@ impl Life {
             target: self.link(&name),
             id: identity(&facts),
             mode: facts.st_mode,
+            socket: None,
         })
     }
 
@@ -406,6 +408,15 @@ pub struct OpenFd {
     pub id: (u64, u64),
     /// `st_mode`.
     pub mode: u32,
+    /// The socket, where the kernel said what it is.
+    pub socket: Option<Box<KernelFile>>,
+}
+
+impl OpenFd {
+    /// Whether it is a socket of which nothing more is known.
+    pub fn is_untold_socket(&self) -> bool {
+        self.socket.is_none() && self.target.starts_with(b"socket:[")
+    }
 }
 
 /// One open descriptor of whatever has the pid now: to be compared with what the kernel said of it.

@@ -173,6 +173,7 @@ impl Recorder {
         for answer in self.runtimes.answers() {
             self.world.answered(answer);
         }
+        self.world.sockets_told(false);
         if let Some(usage) = &self.usage
             && let Some(containers) = self.world.measured()
         {

@@ -1,9 +1,11 @@
-//! Sockets that were there before the recording: `/proc/<pid>/net`, one table per network namespace.
+//! Sockets that were there before and of which the kernel programs did not tell: `/proc/<pid>/net`, one table per network
+//! namespace.
 
-use crate::procfs::Life;
-use afterimage_model::{FileKind, Flow, Protocol, Role};
+use crate::procfs::{Life, OpenFd};
+use afterimage_model::{FileId, FileKind, Flow, Protocol, Role};
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::mpsc;
 
 /// A socket as /proc tells it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,8 +21,129 @@ pub struct Found {
 /// TCP_LISTEN as /proc/net/tcp prints it.
 const LISTEN: &str = "0A";
 
+/// Sockets of a process of which nothing is known but that they are.
+pub struct Untold {
+    /// Its pid.
+    pub pid: u32,
+    /// Its start, ns since boot.
+    pub start_ns: u64,
+    /// Its network namespace.
+    pub netns: u32,
+    /// Each, and its row as long as no more is known.
+    pub sockets: Vec<(OpenFd, FileId)>,
+}
+
+/// What was found of them.
+pub struct Told {
+    /// The pid of their process.
+    pub pid: u32,
+    /// Its start, ns since boot.
+    pub start_ns: u64,
+    /// Its network namespace.
+    pub netns: u32,
+    /// Each that was in the tables.
+    pub sockets: Vec<(OpenFd, FileId, Found)>,
+}
+
+/// Processes that may be asked for and not answered. What is beyond is told of with the first use of each socket, as always.
+const MOST_ASKED: usize = 1 << 14;
+
+/// Reads tables of sockets in a thread of its own, begun with the first question: a host on which connections come and go has
+/// tens of thousands that wait for their end, among which the kernel takes seconds to find the others, and the rings that fill
+/// meanwhile are not for waiting.
+#[derive(Default)]
+pub struct Later(Option<Reader>);
+
+struct Reader {
+    ask: mpsc::Sender<Untold>,
+    told: mpsc::Receiver<Told>,
+    asked: usize,
+}
+
+impl Later {
+    /// Asks for sockets of a process. Answers come by [`Later::told`], some time.
+    pub fn ask(&mut self, untold: Untold) {
+        if untold.sockets.is_empty() {
+            return;
+        }
+        let reader = self.0.get_or_insert_with(Reader::start);
+        if reader.asked < MOST_ASKED && reader.ask.send(untold).is_ok() {
+            reader.asked += 1;
+        }
+    }
+
+    /// What was answered since; waits for one answer where that is asked for.
+    pub fn told(&mut self, wait: bool) -> Vec<Told> {
+        let Some(reader) = self.0.as_mut().filter(|reader| reader.asked > 0) else {
+            return Vec::new();
+        };
+        let first = if wait {
+            let first = reader.told.recv();
+            if first.is_err() {
+                // It ended: nobody answers any more.
+                reader.asked = 0;
+            }
+            first.ok()
+        } else {
+            None
+        };
+        let told: Vec<Told> = first.into_iter().chain(reader.told.try_iter()).collect();
+        reader.asked = reader.asked.saturating_sub(told.len());
+        told
+    }
+
+    /// Whether an answer is to come.
+    pub fn is_asked(&self) -> bool {
+        self.0.as_ref().is_some_and(|reader| reader.asked > 0)
+    }
+}
+
+impl Reader {
+    fn start() -> Reader {
+        let (ask, asked) = mpsc::channel();
+        let (tell, told) = mpsc::channel();
+        // Detached: it ends when nobody can ask any more. When it cannot be started, no question arrives.
+        let _ = std::thread::Builder::new()
+            .name("sockets".to_owned())
+            .spawn(move || answer(&asked, &tell));
+        Reader {
+            ask,
+            told,
+            asked: 0,
+        }
+    }
+}
+
+/// Answers what was asked, as much at once as there is: each table is read once for all of it.
+fn answer(asked: &mpsc::Receiver<Untold>, tell: &mpsc::Sender<Told>) {
+    while let Ok(first) = asked.recv() {
+        let mut tables: HashMap<u32, HashMap<u64, Found>> = HashMap::new();
+        for untold in std::iter::once(first).chain(asked.try_iter()) {
+            let table = tables.entry(untold.netns).or_default();
+            if table.is_empty()
+                && let Some(life) = Life::of(untold.pid, untold.start_ns)
+            {
+                *table = of(&life);
+            }
+            let found = untold.sockets.into_iter().filter_map(|(open, file)| {
+                let found = table.get(&open.id.1)?.clone();
+                Some((open, file, found))
+            });
+            let told = Told {
+                pid: untold.pid,
+                start_ns: untold.start_ns,
+                netns: untold.netns,
+                sockets: found.collect(),
+            };
+            if tell.send(told).is_err() {
+                return;
+            }
+        }
+    }
+}
+
 /// Every socket of the network namespace that a process is in, by inode.
-pub fn of(life: &Life) -> HashMap<u64, Found> {
+fn of(life: &Life) -> HashMap<u64, Found> {
     let mut all = HashMap::new();
     for (name, protocol) in [
         ("tcp", 6),

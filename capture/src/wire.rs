@@ -136,6 +136,9 @@ pub const CONSTANTS: &[(&str, u32)] = &[
     ("FULL", Pressure::FULL),
     ("HEADS", Pressure::HEADS),
     ("COUNTS", Pressure::COUNTS),
+    ("OPEN_NAMED", Open::NAMED),
+    ("OPEN_SOCKET", Open::SOCKET),
+    ("OPEN_PEER", Open::PEER),
     ("AWAKE", Sleep::AWAKE),
     ("AT_REST", Sleep::AT_REST),
 ];
@@ -358,6 +361,17 @@ numbers! {
         HEADS = 1,
         /// Calls that yield first are only counted.
         COUNTS = 2,
+    }
+}
+numbers! {
+    /// What follows an [`OpenFile`].
+    Open {
+        /// What the link in /proc would say, with a NUL.
+        NAMED = 0,
+        /// A [`SocketPart`], and behind it the name that a unix socket is bound to.
+        SOCKET = 1,
+        /// The same with the name that the other end is bound to.
+        PEER = 2,
     }
 }
 numbers! {
@@ -710,7 +724,7 @@ wire! {
         /// The name of the thread that did.
         comm: u8[16],
     }
-    /// A descriptor that is open when a recording begins; its name follows, with a NUL.
+    /// A descriptor that is open when a recording begins. What it is follows: see [`Open`].
     OpenFile "open_file" {
         /// Start of the process, ns since boot.
         start_ns: u64,
@@ -724,8 +738,12 @@ wire! {
         fd: u32,
         /// `i_mode`.
         mode: u32,
-        /// Bytes of the name, the NUL included; 0 when it is longer than [`PATH_MAX`].
+        /// Bytes that follow; 0 when a name is longer than [`PATH_MAX`].
         len: u32,
+        /// An [`Open`].
+        what: u32,
+        /// Nothing.
+        pad: u32,
     }
     /// What an argument holds, decided by another one: a choice as the kernel programs see it.
     ChoiceHead "choice_head" {

@@ -6,12 +6,11 @@ use super::{Live, MOST_BULK, Outcome, SHORT, Wanted, Wish, World, blank, bulk_of
 use crate::decode::{Head, KernelPath, Record};
 use crate::hash::{Done, Identity, Job};
 use crate::procfs::{self, Life};
-use crate::sockets;
 use crate::wire::{Kind, PathMark, Slot, TaskPart, WHOLE_MAX};
 use afterimage_model::schema::current_type;
 use afterimage_model::syscalls::by_name;
 use afterimage_model::{
-    Abi, ArgKind, Blob, EventFlags, Origin, ProcId, ProcKey, Process, Role, Tables, Value,
+    Abi, ArgKind, Blob, EventFlags, Origin, ProcId, ProcKey, Process, Tables, Value,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -84,30 +83,11 @@ impl World {
             ..Process::default()
         };
         let id = self.add(row);
-        let mut fds = Fds::default();
-        if wanted {
-            let netns = p.namespaces[2];
-            let life = Life::of(p.pid, p.start_ns);
-            let sockets = self
-                .sockets
-                .entry(netns)
-                .or_insert_with(|| life.as_ref().map_or_else(HashMap::new, sockets::of));
-            let listed = self.open.as_mut().and_then(|all| all.remove(&p.pid));
-            let listed = listed.filter(|(start_ns, _)| procfs::is_start(p.start_ns, *start_ns));
-            let read = || life.as_ref().map_or_else(Vec::new, Life::descriptors);
-            for open in listed.map_or_else(read, |(_, open)| open) {
-                let socket = sockets
-                    .get(&open.id.1)
-                    .filter(|_| open.target.starts_with(b"socket:["));
-                let file = self.objects.found(&mut self.tables, &open, socket, netns);
-                fds.insert(open.fd, file);
-                if let Some(flow) = socket.and_then(|socket| socket.flow) {
-                    let listens = (flow.role == Role::Server && !flow.is_connected())
-                        .then_some((netns, flow.local.port()));
-                    self.tcp.own(open.id.1, listens, id);
-                }
-            }
-        }
+        let fds = if wanted {
+            self.opened_before(id, p.pid, p.start_ns, p.namespaces[2])
+        } else {
+            Fds::default()
+        };
         let live = Live {
             start_ns: p.start_ns,
             exact_ns: None,
@@ -214,7 +194,6 @@ impl World {
         let head = &record.head;
         if let Some(p) = procfs::process_of(head.pid, head.start_ns) {
             let id = self.admit(p);
-            self.sockets.clear();
             if let Some(task) = &record.task {
                 // What the kernel said then is truer than what /proc says now.
                 let mut row = self.row(id);
