@@ -41,8 +41,22 @@ pub(super) struct Counting<'a> {
     pub limit: usize,
 }
 
-/// Chunks that tell of the best things, as few as may be.
-fn telling(index: &Index, best: Best, within: impl Fn(usize) -> bool) -> Vec<usize> {
+/// Whether a chunk is quickly counted: it is small, or its index keeps of what sorts its events are.
+fn is_quick(index: &Index, chunk: usize) -> bool {
+    index.events_of(chunk).is_some_and(|events| events <= SMALL) || index.alike(chunk).is_some()
+}
+
+/// Chunks that tell of the best things, as few as may be, and whether each is quickly counted: those that are come first.
+fn telling(index: &Index, best: Best, within: impl Fn(usize) -> bool) -> Vec<(usize, bool)> {
+    let chosen = chosen(index, best, within).into_iter();
+    let mut chosen: Vec<_> = chosen
+        .map(|chunk| (chunk, is_quick(index, chunk)))
+        .collect();
+    chosen.sort_by_key(|(_, is_quick)| !is_quick);
+    chosen
+}
+
+fn chosen(index: &Index, best: Best, within: impl Fn(usize) -> bool) -> Vec<usize> {
     let mut chosen: Vec<usize> = Vec::new();
     for number in best.done() {
         let choose = |entry: &Entry| {
@@ -126,21 +140,26 @@ impl Session {
         let mut complete = true;
         let begun = Instant::now();
         for nth in 0..first.len() {
-            if nth > 0 && begun.elapsed() > SHORT {
+            let Some((at, is_quick)) = first.get(nth).copied() else {
+                break;
+            };
+            if !is_quick {
+                collecting.settle();
+            }
+            // What takes long is not begun where there is something to show.
+            let is_enough = begun.elapsed() > SHORT || !is_quick && !collecting.pile.is_empty();
+            if nth > 0 && is_enough {
                 first.truncate(nth);
                 break;
             }
-            let Some(at) = first.get(nth) else {
-                break;
-            };
-            complete &= self.walk_one(*at, within, &mut evaluator, how.progress, collecting);
+            complete &= self.walk_one(at, within, &mut evaluator, how.progress, collecting);
         }
         collecting.settle();
         if !first.is_empty() {
             collecting.hand_out();
         }
         let rest: Vec<usize> = (0..self.chunks().len())
-            .filter(|at| !first.contains(at))
+            .filter(|at| !first.iter().any(|(first, _)| first == at))
             .collect();
         let busy = rest.iter().filter(|at| holds(**at)).count();
         let threads = std::thread::available_parallelism().map_or(1, |n| n.get().min(MOST_THREADS));
