@@ -80,6 +80,14 @@ pub fn plain(text: &str) -> String {
         .join("\\")
 }
 
+/// What an error says on several lines, as one: without the lines that point at a place above them.
+pub fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim);
+    let says = |line: &&str| !line.trim_matches('^').is_empty();
+    let lines: Vec<String> = lines.filter(says).map(plain).collect();
+    lines.join("; ")
+}
+
 /// Printable text that fills at most `width` cells.
 pub fn cut(text: &str, width: usize, ascii: bool) -> String {
     let text = spelled(text, ascii);

@@ -196,6 +196,8 @@ pub struct State {
     pub looked_at: Option<u64>,
     /// Whether the user stopped the work that was asked for last.
     pub stopped: bool,
+    /// Why the view on screen could not be made.
+    pub failed: Option<String>,
     /// The instant up to which everything is shown, ns since boot; `None` for the end.
     pub at: Option<u64>,
     /// Whether that instant moves by itself.
@@ -267,6 +269,7 @@ impl State {
             history: Vec::new(),
             looked_at: None,
             stopped: false,
+            failed: None,
             at: None,
             playing: false,
             speed: instant::REAL,
@@ -316,9 +319,12 @@ impl State {
             Action::Filter => {
                 self.entry = Some(Entry::new(Kind::Filter, self.step().filter_text.clone()))
             }
-            // Where something is under way or was stopped it is asked for anew.
+            // Where something is under way, was stopped or failed it is asked for anew.
             Action::ClearFilter
-                if self.step().filter_text.is_empty() && !self.working() && !self.stopped =>
+                if self.step().filter_text.is_empty()
+                    && !self.working()
+                    && !self.stopped
+                    && self.failed.is_none() =>
             {
                 self.say("this step has no filter of its own", false)
             }
@@ -481,6 +487,9 @@ impl State {
         self.last_ticket += 1;
         if matches!(ask.lane(), Lane::Body | Lane::Errand) {
             self.stopped = false;
+        }
+        if ask.lane() == Lane::Body {
+            self.failed = None;
         }
         self.tickets.insert(ask.lane(), self.last_ticket);
         self.effects.push(Effect::Ask(self.last_ticket, ask));

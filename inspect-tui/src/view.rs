@@ -10,7 +10,7 @@ mod table;
 pub(crate) mod tile;
 mod timeline;
 mod typing;
-mod why;
+pub(crate) mod why;
 
 use crate::area::Area;
 use crate::fit;

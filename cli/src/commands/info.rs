@@ -333,7 +333,7 @@ fn text_filters(session: &Session) -> Option<String> {
     let chunks = plural(told.chunks, "chunk");
     if told.filters == 0 {
         return Some(format!(
-            "no filter in any of {chunks}: a search without an index looks into each"
+            "without an index a search reads all of {chunks}: none has a filter of its texts"
         ));
     }
     let thousandths = told.bytes.saturating_mul(1_000) / told.of_bytes.max(1);

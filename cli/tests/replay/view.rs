@@ -113,7 +113,9 @@ fn info_tells_the_filters_of_texts_and_what_was_asked_to_be_recorded() {
     assert!(number(&json, "capture.text_filters.bytes") > filters);
     let (text, json) = said(&without);
     assert!(
-        text.contains("Texts        no filter in any of 1 chunk"),
+        text.contains(
+            "Texts        without an index a search reads all of 1 chunk: none has a filter"
+        ),
         "{text}"
     );
     assert_eq!(number(&json, "capture.text_filters"), 0);

@@ -3,7 +3,7 @@
 use super::{Body, Effect, State};
 use crate::show;
 use crate::waste::drop_elsewhere;
-use crate::worker::Answer;
+use crate::worker::{Answer, Lane};
 
 impl State {
     pub(super) fn say_not_found(&mut self) {
@@ -114,7 +114,13 @@ impl State {
                 };
                 self.say(&text, false);
             }
-            (Answer::Failed(text), _) => self.say(&crate::fit::plain(&text), true),
+            (Answer::Failed(text), _) => {
+                let text = crate::fit::one_line(&text);
+                self.say(&text, true);
+                if lane == Lane::Body {
+                    self.failed = Some(text);
+                }
+            }
             (
                 Answer::Rows(_)
                 | Answer::Matches { .. }

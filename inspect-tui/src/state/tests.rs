@@ -83,6 +83,21 @@ fn stopping_is_asked_for_only_while_something_runs() {
     assert!(!state.stopped, "what is asked anew is not stopped");
 }
 
+#[test]
+fn what_failed_says_so_where_the_rows_would_stand() {
+    let (mut state, effects) = errors();
+    let why = "unknown field\n  proc.nme\n  ^^^^^^^^\ndid you mean proc.name?";
+    state.receive(ticket(&effects, Lane::Body), Answer::Failed(why.to_owned()));
+    assert!(!state.working());
+    let says = crate::view::why::empty(&state);
+    assert_eq!(
+        says,
+        "this could not be answered: unknown field; proc.nme; did you mean proc.name?"
+    );
+    state.update(Action::ClearFilter);
+    assert_eq!(crate::view::why::empty(&state), "working");
+}
+
 /// The view of errors with so many rows, which the worker would have to arrange.
 fn many_errors() -> State {
     let (mut state, effects) = errors();

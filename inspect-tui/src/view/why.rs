@@ -56,6 +56,9 @@ pub fn empty(state: &State) -> String {
             None => (false, false),
         },
     };
+    if let Some(failed) = &state.failed {
+        return format!("this could not be answered: {failed}");
+    }
     if !loaded || state.coming(Lane::Body) {
         return "working".into();
     }
