@@ -6,6 +6,7 @@ use crate::error::Error;
 use afterimage_format::{Chunk, Reader, Section, Writer};
 use afterimage_model::{BootNs, Ctx, Tables, Totals};
 use std::io::Write;
+use std::sync::mpsc::sync_channel;
 
 /// Calls `look` with every event that can be read, in order, and `close` after each chunk.
 ///
@@ -17,29 +18,33 @@ pub fn each<T>(
     look: &mut dyn FnMut(&mut T, &Ctx<'_>) -> Result<(), Error>,
     close: &mut dyn FnMut(&mut T, &Chunk) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut first = None;
-    let mut previous = None;
-    for at in 0..reader.chunks().len() {
-        // What is damaged is among the gaps.
-        let Ok(chunk) = reader.chunk(at) else {
-            continue;
-        };
-        for (num, event) in (chunk.first_num..).zip(&chunk.events) {
-            let time = event.time.0;
-            let ctx = Ctx {
-                manifest: reader.manifest(),
-                schema: reader.schema(),
-                tables: &chunk.tables,
-                event,
-                num,
-                first_ns: *first.get_or_insert(time),
-                previous_ns: previous.replace(time).unwrap_or(time),
-            };
-            look(to, &ctx)?;
+    let (mut first, mut previous) = (None, None);
+    // One chunk is put together while the one before is looked at.
+    std::thread::scope(|scope| {
+        let (ahead, chunks) = sync_channel(1);
+        scope.spawn(move || {
+            // What is damaged is among the gaps; nobody takes any more once something failed.
+            let mut all = (0..reader.chunks().len()).filter_map(|at| reader.chunk(at).ok());
+            while all.next().is_some_and(|chunk| ahead.send(chunk).is_ok()) {}
+        });
+        for chunk in chunks {
+            for (num, event) in (chunk.first_num..).zip(&chunk.events) {
+                let time = event.time.0;
+                let ctx = Ctx {
+                    manifest: reader.manifest(),
+                    schema: reader.schema(),
+                    tables: &chunk.tables,
+                    event,
+                    num,
+                    first_ns: *first.get_or_insert(time),
+                    previous_ns: previous.replace(time).unwrap_or(time),
+                };
+                look(to, &ctx)?;
+            }
+            close(to, &chunk)?;
         }
-        close(to, &chunk)?;
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// What a capture has lost: its gaps, and chunks of it that cannot be read.

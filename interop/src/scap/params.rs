@@ -4,9 +4,10 @@
 
 use super::types::{self, CODES, EventType, Param, Ty};
 use super::write::{cgroups_of, split_argv};
-use afterimage_model::fields::{self, FieldValue};
+use afterimage_model::fields::{self, Field, FieldValue};
 use afterimage_model::{Abi, ArgKind, Ctx, FileKind, Flow, Process, Role, Value, render, syscalls};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::OnceLock;
 
 /// What our arguments go by for a parameter of scap, in the order in which they are looked for.
 #[rustfmt::skip]
@@ -148,8 +149,9 @@ impl Told<'_> {
 impl Maker<'_, '_> {
     /// The descriptor that the event is about.
     pub fn fd(&self) -> Option<i64> {
-        let field = fields::by_name("fd.num")?;
-        match (field.get)(self.ctx, None)? {
+        static FIELD: OnceLock<Option<&'static Field>> = OnceLock::new();
+        let field = FIELD.get_or_init(|| fields::by_name("fd.num"));
+        match (field.as_ref()?.get)(self.ctx, None)? {
             FieldValue::Int(number) => Some(number),
             _ => None,
         }

@@ -98,6 +98,10 @@ struct Mark {
     squeezed: bool,
 }
 
+fn is_print(byte: u8) -> bool {
+    matches!(byte, 0x20..=0x7e)
+}
+
 /// A thread, and the last event of it that may be wanted.
 #[derive(Clone, Copy, Default)]
 struct Slot {
@@ -231,8 +235,13 @@ impl<'s> Scout<'s> {
                     counted: true,
                     flagged: false,
                     ..
-                } => self.event::<true>(body, kind)?,
-                Kind::Event { flagged: false, .. } => self.event::<false>(body, kind)?,
+                } => self.event::<true, false>(body, kind)?,
+                Kind::Event {
+                    counted: true,
+                    flagged: true,
+                    ..
+                } => self.event::<true, true>(body, kind)?,
+                Kind::Event { flagged: false, .. } => self.event::<false, false>(body, kind)?,
                 Kind::Event { .. } => self.deep(body, kind)?,
                 kind => self.list(body, kind)?,
             }
@@ -251,16 +260,22 @@ impl<'s> Scout<'s> {
         Some((at, wanted))
     }
 
-    /// An event without flags.
+    /// An event.
     #[inline]
-    fn event<const COUNTED: bool>(&mut self, body: &[u8], kind: Kind) -> Option<()> {
+    fn event<const COUNTED: bool, const FLAGGED: bool>(
+        &mut self,
+        whole: &[u8],
+        kind: Kind,
+    ) -> Option<()> {
+        // Flags stand between the CPU and the rest.
+        let body = whole.get(if FLAGGED { 4 } else { 0 }..)?;
         let head: &[u8; 24] = body.first_chunk()?;
         let (ts_tid, rest) = (head.get(2..18)?, head.get(18..24)?);
         let tid = i64::from_le_bytes(*ts_tid.last_chunk()?);
         let len = u32::from_le_bytes(*rest.first_chunk()?) as usize;
         let code = u16::from_le_bytes(*rest.last_chunk()?);
         let Some(mark) = self.marks.get(usize::from(code)).copied() else {
-            return self.deep(body, kind);
+            return self.deep(whole, kind);
         };
         let known = usize::from(mark.params);
         let (count, from) = match COUNTED {
@@ -277,20 +292,20 @@ impl<'s> Scout<'s> {
             || count > known
             || body.len() >= end.wrapping_add(7) & !3
         {
-            return self.deep(body, kind);
+            return self.deep(whole, kind);
         }
         let Some(content) = body.get(from..end) else {
-            return self.deep(body, kind);
+            return self.deep(whole, kind);
         };
         let Some((lengths, values)) = content.split_at_checked(count * 2) else {
-            return self.deep(body, kind);
+            return self.deep(whole, kind);
         };
         let mut sum = 0;
         for length in lengths.as_chunks::<2>().0 {
             sum += usize::from(u16::from_le_bytes(*length));
         }
         if sum > values.len() || (!COUNTED && sum != values.len()) {
-            return self.deep(body, kind);
+            return self.deep(whole, kind);
         }
         self.events += 1;
         let mut idle = mark.idle;
@@ -303,7 +318,7 @@ impl<'s> Scout<'s> {
         }
         self.meet(tid, !idle)?;
         if mark.ties || mark.names || mark.squeezed {
-            self.tell(&parse(body, Some(kind))?, mark);
+            self.tell(&parse(whole, Some(kind))?, mark);
         }
         Some(())
     }
@@ -410,12 +425,33 @@ impl<'s> Scout<'s> {
 
     /// Whether a text is in something once bytes that do not print are left out of it.
     fn is_held_squeezed(&self, bytes: &[u8]) -> bool {
-        if bytes.iter().all(|byte| matches!(byte, 0x20..=0x7e)) {
+        if bytes.iter().all(|byte| is_print(*byte)) {
             return false;
         }
         let shown = printable(bytes);
         let mut finders = self.finders.iter();
         finders.any(|finder| finder.find(&shown).is_some())
+    }
+
+    /// Whether what stands before and behind something odd may be one of the texts once that is left out.
+    fn may_join(&self, blocks: &[u8], at: usize) -> bool {
+        let before = at.checked_sub(1).and_then(|at| blocks.get(at));
+        let Some(before) = before.filter(|byte| is_print(**byte) && !b"/.".contains(byte)) else {
+            return false;
+        };
+        let mut rest = blocks.get(at..).unwrap_or_default();
+        while let Some(next) = rest.strip_prefix(ODD) {
+            rest = next;
+        }
+        let after = match rest.first() {
+            None | Some(0) => return false,
+            Some(byte) if is_print(*byte) => *byte,
+            // As it is shown in a path.
+            Some(_) => b'.',
+        };
+        let joined = [*before, after];
+        let holds = |finder: &Finder<'_>| finder.needle().windows(2).any(|pair| pair == joined);
+        self.finders.iter().any(holds)
     }
 
     /// Looks for the texts in the bytes of whole blocks.
@@ -424,10 +460,8 @@ impl<'s> Scout<'s> {
         for finder in &self.finders {
             hits.extend(finder.find_iter(blocks).map(|at| (at, false)));
         }
-        let odd = self.odd.find_iter(blocks).filter(|at| {
-            let before = at.checked_sub(1).and_then(|at| blocks.get(at));
-            before.is_some_and(|byte| matches!(byte, 0x20..=0x7e) && !b"/.".contains(byte))
-        });
+        let odd = self.odd.find_iter(blocks);
+        let odd = odd.filter(|at| self.may_join(blocks, *at));
         hits.extend(odd.map(|at| (at, true)));
         if hits.is_empty() {
             return Some(());
@@ -567,5 +601,40 @@ impl<'s> Scout<'s> {
             last,
             ids: Ids::of(followed.into_iter()),
         })
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+mod tests {
+    use super::*;
+    use afterimage_model::render;
+
+    /// Whether the words may be in what a path of these bytes becomes.
+    fn may_be(words: &[&str], path: &[u8]) -> bool {
+        let words: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+        let scout = Scout::new(&[], &words);
+        let found = Finder::new(ODD).find_iter(path).collect::<Vec<_>>();
+        found.into_iter().any(|at| scout.may_join(path, at))
+    }
+
+    #[test]
+    fn a_word_that_a_join_makes_is_looked_for_and_no_other() {
+        let shown = |path: &[u8]| render::scap::join_path(b"/", path);
+        for path in [&b"sec./ret"[..], b"x/sec././ret", b"s./e./c./ret"] {
+            assert!(shown(path).windows(6).any(|part| part == b"secret"));
+            assert!(may_be(&["nowhere", "secret"], path), "{path:?}");
+        }
+        for path in [
+            &b"lib./x"[..],
+            b"../lib/../x",
+            b"sec./",
+            b"./sec",
+            b"sec./\0ret",
+        ] {
+            assert!(!may_be(&["secret"], path), "{path:?}");
+        }
+        assert_eq!(shown(b"a./\x01b"), b"/a.b");
+        assert!(may_be(&["a.b"], b"a./\x01b"));
     }
 }

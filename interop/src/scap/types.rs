@@ -14,6 +14,7 @@ use afterimage_model::{
     Abi, ArgDesc, ArgKind, FlagDesc, FlagSetDesc, Schema, StructDesc, StructFieldDesc, TypeDesc,
     TypeId,
 };
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Code, name, class, marks and parameters.
@@ -659,15 +660,15 @@ const GOES_BY: &[(&str, u16)] = &[
 /// The code under which the return of a call is written: one that every reader knows. 1 is that of calls that have only
 /// a number.
 pub fn written(name: &str) -> u16 {
-    if let Some(row) = GOES_BY.iter().find(|row| row.0 == name) {
-        return row.1;
-    }
-    let mut rows = TYPES
-        .iter()
-        .rev()
-        .filter(|row| row.0 <= KNOWN_BY_ALL && row.0 % 2 == 1);
-    rows.find(|row| row.1 == name && row.3.contains('k'))
-        .map_or(1, |row| row.0)
+    static CODES_OF: OnceLock<HashMap<&'static str, u16>> = OnceLock::new();
+    let codes = CODES_OF.get_or_init(|| {
+        let own = TYPES.iter().filter(|row| row.0 <= KNOWN_BY_ALL);
+        let own = own.filter(|row| row.0 % 2 == 1 && row.3.contains('k'));
+        // The last of a name counts, and what is said before all.
+        let own = own.map(|row| (row.1, row.0));
+        own.chain(GOES_BY.iter().copied()).collect()
+    });
+    codes.get(name).copied().unwrap_or(1)
 }
 
 /// Calls without events of their own that sysdig 0.29 knows: later ones make it fail.
@@ -675,9 +676,16 @@ const CALLS_KNOWN_BY_ALL: usize = 329;
 
 /// The number of a call among those without events of their own; 0 where it has none that every reader knows.
 pub fn call(name: &str) -> u16 {
-    let mut calls = CALLS.iter().take(CALLS_KNOWN_BY_ALL);
-    let place = calls.position(|call| call.0 == name).unwrap_or(0);
-    u16::try_from(place).unwrap_or(0)
+    static PLACES: OnceLock<HashMap<&'static str, u16>> = OnceLock::new();
+    let places = PLACES.get_or_init(|| {
+        let mut places = HashMap::new();
+        for (call, place) in CALLS.iter().take(CALLS_KNOWN_BY_ALL).zip(0..) {
+            // The first of a name counts.
+            places.entry(call.0).or_insert(place);
+        }
+        places
+    });
+    places.get(name).copied().unwrap_or(0)
 }
 
 /// A number of such a call, or 0 where not every reader knows it.
