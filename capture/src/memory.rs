@@ -65,9 +65,52 @@ pub struct Saying;
 static BEFORE: OnceLock<fn()> = OnceLock::new();
 
 /// Has something done before the program ends for lack of memory. It may not ask for any, nor wait for a lock. The first one stays.
+///
+/// The C library has needs of its own (what a thread keeps for itself), and aborts where those are refused: that is such an end, too.
 pub fn before_the_end(what: fn()) {
     // A second one says the same.
     let _ = BEFORE.set(what);
+    let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = aborted;
+    // SAFETY: all zeros are a value of it.
+    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+    action.sa_sigaction = handler as usize;
+    action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK;
+    // SAFETY: both live, and the handler does only what a handler may. Where it is refused, an abort is an abort.
+    unsafe { libc::sigaction(libc::SIGABRT, &raw const action, std::ptr::null_mut()) };
+}
+
+/// The program aborts, or somebody wants it to.
+extern "C" fn aborted(
+    signal: libc::c_int,
+    info: *mut libc::siginfo_t,
+    _context: *mut libc::c_void,
+) {
+    if let Some(before) = BEFORE.get() {
+        before();
+    }
+    // SAFETY: the kernel gave it, and says in it who sent the signal.
+    let by_itself = unsafe { (*info).si_pid() == libc::getpid() };
+    if by_itself {
+        end(&[
+            b"afterimage: cannot go on: ended by the C library, mostly because no memory is left\n",
+        ]);
+    }
+    // SAFETY: as if nobody had looked.
+    unsafe {
+        libc::signal(signal, libc::SIG_DFL);
+        libc::raise(signal);
+    }
+}
+
+/// Says why, and what to do, and ends the process, without running anything of it any more.
+fn end(why: &[&[u8]]) -> ! {
+    const REMEDY: &[u8] = b"  try: raise the limit it runs under (ulimit -v, memory.max); a capture keeps what is on disk by now, see afterimage verify\n";
+    for part in why.iter().chain([&REMEDY]) {
+        // SAFETY: the bytes live; nobody is left to hear of a failure.
+        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
+    }
+    // SAFETY: ends the process.
+    unsafe { libc::_exit(1) }
 }
 
 // SAFETY: hands everything on to the system's allocator, and gives what that gives but null, where it does not return.
@@ -117,15 +160,9 @@ fn none(size: usize) -> ! {
             break;
         }
     }
-    let parts: [&[u8]; 3] = [
+    end(&[
         b"afterimage: no memory is left: the system refused ",
         &digits[first..],
-        b" bytes\n  try: raise the limit it runs under (ulimit -v, memory.max); a capture keeps what is on disk by now, see afterimage verify\n",
-    ];
-    for part in parts {
-        // SAFETY: the bytes live; nobody is left to hear of a failure.
-        unsafe { libc::write(libc::STDERR_FILENO, part.as_ptr().cast(), part.len()) };
-    }
-    // SAFETY: ends the process, without running anything of it any more.
-    unsafe { libc::_exit(1) }
+        b" bytes\n",
+    ])
 }

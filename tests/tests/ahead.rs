@@ -140,9 +140,13 @@ fn changed(chance: &mut Chance, bytes: &[u8]) -> Vec<u8> {
             // Another byte of what is held.
             6 | 7 => {
                 let block = &mut blocks[at];
-                if block.len() > 40 {
-                    let place = 36 + chance.below(block.len() - 40);
-                    block[place] = *chance.of(b"./a\x01\0");
+                if block.len() > 41 {
+                    let place = 36 + chance.below(block.len() - 41);
+                    match chance.below(2) {
+                        0 => block[place] = *chance.of(b"./a\x01\0"),
+                        // Left out where paths are joined.
+                        _ => block[place..place + 2].copy_from_slice(b"./"),
+                    }
                 }
             }
             // Once more from the start, or up to here.
