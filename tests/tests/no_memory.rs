@@ -190,7 +190,8 @@ fn a_recorder_that_is_refused_memory_leaves_a_file_that_opens_or_none() {
             .output()
             .expect("it runs");
         let said = String::from_utf8_lossy(&verified.stdout);
-        let whole = verified.status.code() == Some(0) && output.status.success();
+        // What is refused behind the seal takes nothing from the file.
+        let whole = verified.status.code() == Some(0);
         let cut = verified.status.code() == Some(3) && said.contains("intact");
         assert!(whole || cut, "block {number}: {said} {output:?}");
         some += 1;
