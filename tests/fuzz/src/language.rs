@@ -54,12 +54,17 @@ pub fn rules(text: &str) {
     let _ = rules.select(&Selection::default());
 }
 
-/// Any bytes may be a capture of sysdig; what is made of it can be read.
+/// Any bytes may be a capture of sysdig; what is made of it can be read. Of one in sixteen something is made: a schema is written
+/// and read for that, which takes a hundred times as long as following a few events.
 pub fn capture_of_sysdig(bytes: &[u8]) {
+    let sum = bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
     // Plain bytes, or those behind the first ones of a section, so that blocks are reached at once.
     let begun = scap::SECTION_HEAD;
     for input in [bytes.to_vec(), [&begun[..], bytes].concat()] {
         looked_over(&input);
+        if sum % 16 != 0 {
+            continue;
+        }
         let made = scap::convert(
             Box::new(Cursor::new(input)),
             Vec::new(),
