@@ -1,4 +1,5 @@
-// To be preloaded: refuses a process one block of memory, the one with the number in FAIL_AT, and says in the file COUNT_TO how many it
+// To be preloaded: refuses a process one block of memory, the one with the number in FAIL_AT (or aborts there, as the C library
+// does for some of its own, where FAIL_BY_ABORT is set), and says in the file COUNT_TO how many it
 // has asked for. Of the GNU C library alone: that one gives its own functions under second names.
 #define _GNU_SOURCE
 #include <errno.h>
@@ -11,11 +12,13 @@ extern void *__libc_calloc(size_t, size_t);
 extern void *__libc_realloc(void *, size_t);
 extern void *__libc_memalign(size_t, size_t);
 static atomic_long made, fail_at;
+static int aborts;
 
 __attribute__((constructor)) static void begin(void) {
     const char *text = getenv("FAIL_AT");
     atomic_store(&made, 0);
     atomic_store(&fail_at, text ? atol(text) : 0);
+    aborts = getenv("FAIL_BY_ABORT") != NULL;
 }
 __attribute__((destructor)) static void end(void) {
     const char *path = getenv("COUNT_TO");
@@ -30,6 +33,7 @@ __attribute__((destructor)) static void end(void) {
 static int fails(void) {
     long number = atomic_fetch_add(&made, 1) + 1;
     if (number != atomic_load(&fail_at)) return 0;
+    if (aborts) abort();
     errno = ENOMEM;
     return 1;
 }

@@ -2,8 +2,11 @@
 
 use crate::story::{Story, story};
 use afterimage_format::layout::{BLOCK_HEAD, BLOCK_TAIL, FILE_HEAD};
-use afterimage_format::{Deed, Identities, Reader, Verdict, recover, verify, verify_bytes};
+use afterimage_format::{
+    Deed, Error, Identities, Reader, Recovered, Verdict, recover, verify, verify_bytes,
+};
 use afterimage_model::{Event, Gap, GapCause};
+use std::path::Path;
 
 /// Every event that can be read, and every gap including those of chunks that turn out to be unreadable.
 fn read(reader: &Reader) -> (Vec<Event>, Vec<Gap>) {
@@ -44,6 +47,12 @@ fn is_broken(file: Vec<u8>) -> bool {
         verify_bytes(file).map(|report| report.verdict),
         Ok(Verdict::Broken { .. })
     )
+}
+
+/// What is recovered by nobody in particular, of a capture that is in the clear.
+pub fn recovered(from: &Path, to: &Path) -> Result<Recovered, Error> {
+    let (deed, identities) = (Deed::default(), Identities::default());
+    recover(from, to, &deed, None, &identities, None)
 }
 
 #[test]
@@ -312,16 +321,8 @@ fn recovering_a_damaged_file_makes_a_sealed_one_that_names_its_parent() {
         folder.path().join("saved.aft"),
     );
     std::fs::write(&from, &file).unwrap();
-    let recovered = recover(
-        &from,
-        &to,
-        &Deed::default(),
-        None,
-        &Identities::default(),
-        None,
-    )
-    .unwrap();
-    assert_eq!((recovered.chunks, recovered.events), (2, 28));
+    let saved = recovered(&from, &to).unwrap();
+    assert_eq!((saved.chunks, saved.events), (2, 28));
     assert!(
         matches!(verify(&to).unwrap().verdict, Verdict::SealedIntact),
         "{}",
@@ -356,15 +357,7 @@ fn recovering_a_damaged_file_makes_a_sealed_one_that_names_its_parent() {
         "the damaged file is left as it was"
     );
     assert!(
-        recover(
-            &from,
-            &to,
-            &Deed::default(),
-            None,
-            &Identities::default(),
-            None
-        )
-        .is_err(),
+        recovered(&from, &to).is_err(),
         "an existing file is never overwritten"
     );
 }
@@ -380,14 +373,7 @@ fn recovering_a_file_cut_anywhere_makes_a_file_that_verifies_or_none_at_all() {
     );
     for cut in (0..starts[3]).chain(starts[3..].iter().flat_map(|at| [at - 1, *at])) {
         std::fs::write(&from, &file[..cut]).unwrap();
-        match recover(
-            &from,
-            &to,
-            &Deed::default(),
-            None,
-            &Identities::default(),
-            None,
-        ) {
+        match recovered(&from, &to) {
             Ok(_) => {
                 assert!(cut >= starts[2], "cut at {cut}: nothing was recorded yet");
                 let verdict = verify(&to).unwrap().verdict;
@@ -424,19 +410,7 @@ fn recovering_a_file_whose_schema_is_damaged_saves_its_events() {
         folder.path().join("saved.aft"),
     );
     std::fs::write(&from, &file).unwrap();
-    assert_eq!(
-        recover(
-            &from,
-            &to,
-            &Deed::default(),
-            None,
-            &Identities::default(),
-            None
-        )
-        .unwrap()
-        .chunks,
-        3
-    );
+    assert_eq!(recovered(&from, &to).unwrap().chunks, 3);
     let verdict = verify(&to).unwrap().verdict;
     assert!(matches!(verdict, Verdict::SealedIntact), "{verdict}");
     let (events, gaps) = read(&Reader::open(&to).unwrap());

@@ -1,7 +1,8 @@
 //! Keyframes: any instant is told by one of them and the chunks behind it, and they cost an opening reader nothing.
 
+use crate::damage::recovered;
 use crate::story::{event, story};
-use afterimage_format::{Deed, Identities, Reader, Writer, WriterOptions, recover};
+use afterimage_format::{Reader, Writer, WriterOptions};
 use afterimage_model::{BootNs, ProcId, Process, Totals};
 use std::sync::Arc;
 
@@ -65,19 +66,11 @@ fn in_sections() -> Vec<u8> {
 }
 
 /// What is recovered of a capture that was cut.
-fn recovered(file: &[u8]) -> Reader {
+fn saved(file: &[u8]) -> Reader {
     let folder = tempfile::tempdir().unwrap();
     let (from, to) = (folder.path().join("a.aft"), folder.path().join("b.aft"));
     std::fs::write(&from, file).unwrap();
-    recover(
-        &from,
-        &to,
-        &Deed::default(),
-        None,
-        &Identities::default(),
-        None,
-    )
-    .unwrap();
+    recovered(&from, &to).unwrap();
     Reader::open(&to).unwrap()
 }
 
@@ -114,7 +107,7 @@ fn a_keyframe_within_a_section_begins_none_and_tells_later_instants_of_it() {
     );
     // A recovered capture keeps them.
     let bytes = in_sections();
-    let again = recovered(&bytes[..bytes.len() - 100]);
+    let again = saved(&bytes[..bytes.len() - 100]);
     assert_eq!(again.sections(), sections);
 }
 
@@ -188,7 +181,7 @@ fn who_reads_the_whole_file_reads_only_the_last_keyframe() {
 #[test]
 fn a_recovered_capture_keeps_its_keyframes() {
     let file = capture();
-    let reader = recovered(&file[..file.len() - 50]);
+    let reader = saved(&file[..file.len() - 50]);
     let frame = reader.keyframe(event(85).time).unwrap().unwrap();
     assert_eq!((frame.at, frame.chunks), (after(7), 8..9));
 }

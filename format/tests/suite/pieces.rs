@@ -1,15 +1,13 @@
 //! The filter of texts in a zone map: it never lacks what is there, costs what it may, and one that lies is found.
 
+use crate::damage::recovered;
 use crate::forge::{apart, get, set, together};
 use crate::hostile::{chunk, field, refused, varint, with, zone};
 use crate::lists::{many, written};
 use crate::story::story;
-use afterimage_format::custody::Deed;
 use afterimage_format::derive::{Origin, Recipe, derive};
 use afterimage_format::layout::{self, block, column};
-use afterimage_format::{
-    Checks, Identities, Reader, Verdict, Writer, WriterOptions, check_bytes, recover,
-};
+use afterimage_format::{Checks, Reader, Verdict, Writer, WriterOptions, check_bytes};
 use afterimage_model::{Event, FileId, ProcId, Tables, Totals};
 use proptest::prelude::*;
 use std::sync::Arc;
@@ -182,8 +180,7 @@ fn captures_made_from_others_have_filters_too() {
     }
     file.truncate(file.len() - 50);
     std::fs::write(path("torn"), &file).unwrap();
-    let (from, to, none) = (path("torn"), path("recovered"), Identities::default());
-    recover(&from, &to, &Deed::default(), None, &none, None).unwrap();
+    recovered(&path("torn"), &path("recovered")).unwrap();
     for name in ["whole", "sliced", "merged", "recovered"] {
         let reader = Reader::open(&path(name)).unwrap();
         let pieces = reader.zone(0).unwrap().pieces;

@@ -605,7 +605,6 @@ impl<'s> Scout<'s> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
     use afterimage_model::render;

@@ -6,6 +6,7 @@ use afterimage_tests::cgroup::Cgroup;
 use afterimage_tests::child;
 use afterimage_tests::harness;
 use afterimage_tests::needs_recording;
+use rustix::process::{Pid, Signal, kill_process};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -27,6 +28,12 @@ fn wait_until_stopped(pid: u32) {
         assert!(begin.elapsed() < Duration::from_secs(20), "{stat}");
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Lets a process that has stopped itself go on.
+fn let_go_on(pid: u32) {
+    let pid = Pid::from_raw(pid.cast_signed()).expect("a pid");
+    kill_process(pid, Signal::CONT).expect("it goes on");
 }
 
 /// Any socket, as a descriptor that a child may get.
@@ -82,8 +89,7 @@ fn every_kind_of_socket_that_was_there_before_is_told_by_the_kernel() {
     wait_until_stopped(pid);
     cgroup.adopt(pid).expect("the group takes it");
     let (capture, ()) = harness::record(inside(&cgroup), || {
-        let child = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
-        rustix::process::kill_process(child, rustix::process::Signal::CONT).expect("it goes on");
+        let_go_on(pid);
     });
     child.wait();
     let open = |at: u32| open(&capture.state, pid, 100 + at);
@@ -133,8 +139,7 @@ fn what_was_open_and_mounted_before_is_known() {
     wait_until_stopped(pid);
     cgroup.adopt(pid).expect("the group takes the shell");
     let (capture, ()) = harness::record(inside(&cgroup), || {
-        let shell = rustix::process::Pid::from_raw(pid.cast_signed()).expect("a pid");
-        rustix::process::kill_process(shell, rustix::process::Signal::CONT).expect("it goes on");
+        let_go_on(pid);
         child.wait().expect("it ends");
     });
 
