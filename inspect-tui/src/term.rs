@@ -22,7 +22,7 @@ use rustix::termios::{OptionalActions, Termios, tcgetattr, tcsetattr};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::io::{IsTerminal, Stdout, stdout};
 use std::panic::PanicHookInfo;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -41,7 +41,7 @@ impl Guard {
             // That of the first time is how it was.
             let _ = BEFORE.set(before);
         }
-        OURS.store(true, Ordering::SeqCst);
+        let taking = Taking::begin();
         enable_raw_mode()?;
         let previous_hook: Arc<Hook> = Arc::new(std::panic::take_hook());
         let hook = previous_hook.clone();
@@ -64,6 +64,7 @@ impl Guard {
             event::EnableBracketedPaste,
             cursor::Hide
         )?;
+        drop(taking);
         Ok(guard)
     }
 }
@@ -81,22 +82,68 @@ impl Drop for Guard {
 
 /// The terminal as it was before the inspector had it.
 static BEFORE: OnceLock<Termios> = OnceLock::new();
-/// Whether it is the inspector's.
-static OURS: AtomicBool = AtomicBool::new(false);
+/// Whose it is: one of the states below.
+static WHOSE: AtomicU8 = AtomicU8::new(NOT_OURS);
+const NOT_OURS: u8 = 0;
+/// It is being taken over.
+const TAKEN_OVER: u8 = 1;
+const OURS: u8 = 2;
+/// The process ends at once: nobody may take it over any more.
+const LEFT: u8 = 3;
 
-/// As [`give_back`], for a process that cannot go on: asks for no memory, and waits for nobody. Does nothing where the terminal is
-/// not ours.
+/// The terminal is being taken over while this lives, and ours from then on: well done or not, there is something to undo.
+struct Taking;
+
+impl Taking {
+    /// Waits for the end of the process where that has begun.
+    fn begin() -> Taking {
+        while !becomes(TAKEN_OVER, |whose| whose != LEFT) {
+            std::thread::park();
+        }
+        Taking
+    }
+}
+
+impl Drop for Taking {
+    fn drop(&mut self) {
+        becomes(OURS, |whose| whose == TAKEN_OVER);
+    }
+}
+
+/// Sets whose the terminal is where that may follow what it is, and says whether it does.
+fn becomes(next: u8, follows: impl Fn(u8) -> bool) -> bool {
+    let next = |whose| follows(whose).then_some(next);
+    WHOSE
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, next)
+        .is_ok()
+}
+
+/// As [`give_back`], for a process that cannot go on: asks for no memory, and waits for a moment at the most. Does nothing where the
+/// terminal is not ours; where it is about to be, that ends first, or the process would end in between and leave it as ours.
 pub fn leave_at_once() {
     // No more mouse, pastes in brackets, hidden cursor and second screen: DECRST and DECTCEM of xterm's control sequences.
     const MODES: &[u8] =
         b"\x1b[?2004l\x1b[?1006l\x1b[?1015l\x1b[?1003l\x1b[?1002l\x1b[?1000l\x1b[?25h\x1b[?1049l";
-    if OURS.swap(false, Ordering::SeqCst) {
-        let terminal = rustix::stdio::stdout();
-        // Errors are of no use to anybody by now.
-        let _ = rustix::io::write(terminal, MODES);
-        if let Some(before) = BEFORE.get() {
-            let _ = tcsetattr(terminal, OptionalActions::Now, before);
+    const MOMENT: Duration = Duration::from_millis(100);
+    const STEP: Duration = Duration::from_millis(1);
+    // Longer than that takes only who is the one that cannot go on.
+    let mut waited = Duration::ZERO;
+    while WHOSE.load(Ordering::SeqCst) == TAKEN_OVER && waited < MOMENT {
+        std::thread::sleep(STEP);
+        waited += STEP;
+    }
+    let terminal = rustix::stdio::stdout();
+    match WHOSE.swap(LEFT, Ordering::SeqCst) {
+        TAKEN_OVER | OURS => {
+            // Errors are of no use to anybody by now.
+            let _ = rustix::io::write(terminal, MODES);
+            if let Some(before) = BEFORE.get() {
+                let _ = tcsetattr(terminal, OptionalActions::Now, before);
+            }
         }
+        // Another thread is at it, and ends the process.
+        LEFT => std::thread::sleep(MOMENT),
+        _ => {}
     }
 }
 
@@ -110,7 +157,7 @@ fn give_back() {
         LeaveAlternateScreen
     );
     let _ = disable_raw_mode();
-    OURS.store(false, Ordering::SeqCst);
+    becomes(NOT_OURS, |whose| whose != LEFT);
 }
 
 /// The terminal while it is ours, and what says that it is over.
