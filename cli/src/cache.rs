@@ -1,12 +1,13 @@
 //! Converted copies of large captures of other programs, so that the second question to the same file is answered from
 //! columns. They lie in a folder of the user's own, never beside the evidence, are used only while the file is what it was,
-//! and are the first to go when the folder has grown.
+//! and are the first to go when the folder has grown. A question that can do without one is answered first: only who has asked a file
+//! for about what a copy costs gets one.
 
 use afterimage_format::Reader;
 use rustix::fs::Timestamps;
 use std::fs::{DirBuilder, File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
@@ -26,8 +27,20 @@ const REVISION: u32 = 3;
 /// How the names of copies begin that are being made.
 const BEGUN: &str = ".begun-";
 
-/// How the names of marks begin that say that a file was asked.
+/// How the names of files begin that are as long as what asking a capture without a copy has [cost](Cost).
 const ASKED: &str = ".asked-";
+
+/// What a question cost for which no copy was used.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Cost {
+    /// A twentieth of a copy or less: the capture was only looked over, or was not read to its end.
+    Little = 1,
+    /// A third of a copy or more: all of it was followed.
+    Much = 8,
+}
+
+/// From this on a copy is made along with the answer: it will not have been for nothing.
+const ENOUGH: u64 = Cost::Much as u64;
 
 /// What was begun and not ended is left over from a crash after this; that a file was asked is forgotten.
 const STALE: Duration = Duration::from_secs(24 * 3600);
@@ -120,6 +133,16 @@ fn is_own(meta: &Metadata) -> bool {
     meta.uid() == rustix::process::geteuid().as_raw() && meta.permissions().mode() & 0o022 == 0
 }
 
+/// What becomes of a copy while a question is answered without one.
+pub enum Along {
+    /// There is none, and is to be none.
+    Nothing,
+    /// It is made.
+    Made(Draft),
+    /// What the question costs is noted, because one that is asked often gets a copy.
+    Noted(Place),
+}
+
 /// A copy that is being made: gone unless it is [finished](Draft::finish).
 pub struct Draft {
     place: Place,
@@ -170,14 +193,28 @@ impl Place {
         is_own(&self.folder.metadata().ok()?).then_some(())
     }
 
-    /// Whether the file was asked before within a day, as far as is known. From now on it is known.
-    pub fn was_asked(&self) -> bool {
+    fn asked(&self) -> PathBuf {
         let name = blake3::Hash::from_bytes(self.identity).to_hex();
-        let mark = self.folder.join(format!("{ASKED}{name}"));
-        let known = |error: io::Error| error.kind() == io::ErrorKind::AlreadyExists;
-        let mut new = File::options();
-        let new = new.write(true).create_new(true);
-        self.make_folder().is_some() && new.open(mark).is_err_and(known)
+        self.folder.join(format!("{ASKED}{name}"))
+    }
+
+    /// Whether the file was asked so often within a day that a copy will not have been for nothing.
+    pub fn is_worth_a_copy(&self) -> bool {
+        self.asked()
+            .symlink_metadata()
+            .is_ok_and(|meta| is_own(&meta) && meta.len() >= ENOUGH)
+    }
+
+    /// Notes that it was asked. Where that is not possible, it is as if it had not been.
+    pub fn was_asked(&self, cost: Cost) {
+        if self.make_folder().is_none() {
+            return;
+        }
+        let mut options = File::options();
+        let options = options.append(true).create(true).mode(0o600);
+        if let Ok(mut file) = options.open(self.asked()) {
+            let _ = file.write_all(&vec![b'.'; cost as usize]);
+        }
     }
 
     /// Begins a copy; `None` where that is not possible, which is no reason not to answer.
@@ -253,7 +290,6 @@ fn trim(folder: &Path, most: u64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::Write;
 
     #[test]
     fn what_was_used_longest_ago_goes_first() {
@@ -271,20 +307,25 @@ mod tests {
     }
 
     #[test]
-    fn it_is_known_that_a_file_was_asked_until_it_changes() {
+    fn what_was_asked_often_is_worth_a_copy_until_it_changes() {
         let folder = tempfile::tempdir().unwrap();
         let mut file = tempfile::NamedTempFile::new().unwrap();
-        let asked = |file: &Path| {
-            let place = Place {
-                folder: folder.path().join("new"),
-                source: file.to_owned(),
-                identity: identity(file).unwrap(),
-            };
-            place.was_asked()
+        let place = |file: &Path| Place {
+            folder: folder.path().join("new"),
+            source: file.to_owned(),
+            identity: identity(file).unwrap(),
         };
-        assert!(!asked(file.path()) && asked(file.path()) && asked(file.path()));
+        let first = place(file.path());
+        for _ in 0..8 {
+            assert!(!first.is_worth_a_copy());
+            first.was_asked(Cost::Little);
+        }
+        assert!(first.is_worth_a_copy());
         file.write_all(b"more").unwrap();
-        assert!(!asked(file.path()) && asked(file.path()));
+        let other = place(file.path());
+        assert!(!other.is_worth_a_copy());
+        other.was_asked(Cost::Much);
+        assert!(other.is_worth_a_copy());
     }
 
     #[test]

@@ -32,14 +32,14 @@ pub struct Source {
 pub enum Input {
     /// One that is there as a whole.
     Whole(Box<Source>),
-    /// One of another program that is read as it comes, and where a copy of it is to be kept.
-    Stream(Box<scap::Stream>, Option<cache::Draft>),
+    /// One of another program that is read as it comes.
+    Stream(Box<scap::Stream>, cache::Along),
 }
 
 impl Input {
-    /// Opens a capture. What is `narrow`, an answer that few events give, is worth a converted copy, unless it is `quick` to
-    /// be had without one and nothing else was asked of the file before.
-    pub fn open(path: &Path, narrow: bool, quick: bool) -> Result<Input, Failure> {
+    /// Opens a capture. What is `narrow`, an answer that few events give, comes from a converted copy where there is one, and from the
+    /// capture itself where there is none; one is made along once it has been asked often.
+    pub fn open(path: &Path, narrow: bool) -> Result<Input, Failure> {
         let whole = |reader| Ok(Input::Whole(Box::new(Source::new(reader))));
         let failed = |error: InteropError| not_opened(path, &error);
         let read = |error| failed(InteropError::Read(error));
@@ -47,7 +47,7 @@ impl Input {
             match sniff(io::stdin()).map_err(read)? {
                 Sniffed::Foreign(stream) => {
                     let stream = scap::Stream::open(stream, manifest()).map_err(failed)?;
-                    return Ok(Input::Stream(Box::new(stream), None));
+                    return Ok(Input::Stream(Box::new(stream), cache::Along::Nothing));
                 }
                 other => {
                     let identities = identity::identities()?;
@@ -58,16 +58,25 @@ impl Input {
         let Some(file) = foreign_file(path).map_err(read)? else {
             return Source::open(path).map(|source| Input::Whole(Box::new(source)));
         };
-        let mut draft = None;
+        let mut along = cache::Along::Nothing;
         if let Some(place) = cache::place(path).filter(|_| narrow) {
             if let Some(reader) = place.open() {
                 return whole(reader);
             }
-            let worth = !quick || place.was_asked();
-            draft = worth.then(|| place.begin()).flatten();
+            along = match place.is_worth_a_copy() {
+                true => place
+                    .begin()
+                    .map_or(cache::Along::Nothing, cache::Along::Made),
+                false => cache::Along::Noted(place),
+            };
         }
         let stream = scap::Stream::of_file(file, manifest()).map_err(failed)?;
-        Ok(Input::Stream(Box::new(stream), draft))
+        if let cache::Along::Made(_) = along {
+            say(format_args!(
+                "note: what this capture holds is kept in columns along with this answer, and the next questions are answered from them (--no-cache: not)"
+            ));
+        }
+        Ok(Input::Stream(Box::new(stream), along))
     }
 
     /// What its events look like.

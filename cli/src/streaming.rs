@@ -1,9 +1,9 @@
 //! Captures of other programs, asked as they are read: nothing is converted in between, and the first answer comes at once.
 
-use crate::cache::Draft;
+use crate::cache::{Along, Cost};
 use afterimage_format::Row;
 use afterimage_indexer::{Span, Work};
-use afterimage_interop::scap::{self, Report, Sieve, Stream, Stretch};
+use afterimage_interop::scap::{Report, Sieve, Stream, Stretch};
 use afterimage_interop::{Error, Provenance};
 use afterimage_model::{
     Ctx, Event, EventFlags, Manifest, ProcId, Schema, Tables, TypeDesc, TypeId,
@@ -29,11 +29,11 @@ pub struct Question<'q> {
 }
 
 /// Calls `each` for every event that matches, in order, until it returns false. Gives what there is to say at the end of the
-/// capture; `None` when it was not reached. Where a `draft` is given and the end is reached, the events are also kept there.
+/// capture; `None` when it was not reached. Where that is to be done `along` and the end is reached, the events are also kept.
 pub fn scan(
     stream: Stream,
     question: &Question<'_>,
-    draft: Option<Draft>,
+    along: Along,
     each: &mut dyn FnMut(&Ctx<'_>) -> bool,
 ) -> Result<Option<Report>, Error> {
     let schema = stream.schema();
@@ -55,24 +55,23 @@ pub fn scan(
         previous_ns: None,
     };
     // A copy that cannot be written is no reason not to answer.
-    let mut copy = draft.and_then(|draft| {
-        let out = BufWriter::new(draft.file().ok()?);
-        let writer = stream.writer(out, &Provenance::default()).ok()?;
-        Some((draft, writer))
-    });
+    let mut copy = match &along {
+        Along::Made(draft) => draft.file().ok().and_then(|file| {
+            let out = BufWriter::new(file);
+            stream.writer(out, &Provenance::default()).ok()
+        }),
+        _ => None,
+    };
     let copies = copy.is_some();
     let idle = walk.hidden.clone();
     let mut ahead = walk.ahead();
     let mut apart = walk.ahead();
     let take = &mut |stretch: &Stretch| {
         let go_on = walk.stretch(stretch, each);
-        copy = copy
-            .take()
-            .filter(|_| go_on)
-            .and_then(|(draft, mut writer)| {
-                stretch.write(&mut writer).ok()?;
-                Some((draft, writer))
-            });
+        copy = copy.take().filter(|_| go_on).and_then(|mut writer| {
+            stretch.write(&mut writer).ok()?;
+            Some(writer)
+        });
         Ok(go_on)
     };
     let ended = if copies {
@@ -97,9 +96,13 @@ pub fn scan(
     if let Some(evaluator) = &walk.evaluator {
         question.work.add_texts(evaluator);
     }
+    if let Along::Noted(place) = &along {
+        let followed = ended.as_ref().is_some_and(|end| !end.was_looked_over());
+        place.was_asked(if followed { Cost::Much } else { Cost::Little });
+    }
     let Some(ended) = ended else { return Ok(None) };
     walk.passed_over(ended.events());
-    let Some((draft, writer)) = copy else {
+    let (Some(writer), Along::Made(draft)) = (copy, along) else {
         return Ok(Some(ended.report()));
     };
     let (mut out, report) = ended.seal(writer)?;
@@ -112,14 +115,6 @@ pub fn scan(
 /// Whether a field may ask for what is kept with an event.
 pub fn may_be_kept(field: &FieldRef) -> bool {
     field.field().may_be_kept()
-}
-
-/// Whether most types of events are ruled out, so that asking the capture itself costs less than making a copy of it.
-pub fn is_quick(filter: &Filter) -> bool {
-    let schema = scap::schema();
-    let types = (0..).map(TypeId).zip(&schema.types);
-    let asked = types.filter(|(ty, _)| filter.may_match_type(schema, *ty));
-    asked.count() * 8 < schema.types.len()
 }
 
 /// By event type: whether no event of it is to be shown, whatever else is in it.

@@ -13,7 +13,7 @@ use crate::source::{
     Input, explain, filter, loss, not_a_capture, not_opened, reader, report_loss, strangers,
     unreadable,
 };
-use crate::streaming::{Question, is_quick, may_be_kept, scan};
+use crate::streaming::{Question, may_be_kept, scan};
 use crate::units::show_count;
 use afterimage_indexer::Progress;
 use afterimage_model::{Ctx, Schema, render};
@@ -171,7 +171,7 @@ impl Read {
             return self.followed(followed, &mut printer, filter.as_ref());
         }
         let narrow = filter.is_some() || self.when.from.is_some() || self.when.to.is_some();
-        let input = Input::open(&path, narrow, filter.as_ref().is_some_and(is_quick))?;
+        let input = Input::open(&path, narrow)?;
         self.directions(&mut layout, &mut names, input.schema())?;
         strangers(filter.as_ref(), input.schema());
         let (from, to) = (self.when.from.as_deref(), self.when.to.as_deref());
@@ -193,7 +193,7 @@ impl Read {
                 printer.ended()?;
                 source.report_loss()
             }
-            Input::Stream(stream, draft) => {
+            Input::Stream(stream, along) => {
                 let question = Question {
                     filter: filter.as_ref(),
                     span,
@@ -202,7 +202,7 @@ impl Read {
                     patient: self.count.is_none() && !self.quiet,
                     work: &progress.work,
                 };
-                let report = scan(*stream, &question, draft, &mut |ctx| printer.event(ctx))
+                let report = scan(*stream, &question, along, &mut |ctx| printer.event(ctx))
                     .map_err(|error| not_opened(&path, &error))?;
                 printer.ended()?;
                 report_loss(report.and_then(|report| loss(&report.gaps, None)))

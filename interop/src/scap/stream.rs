@@ -310,11 +310,13 @@ impl Stream {
             ahead,
             ..
         } = self;
+        let mut looked_over = false;
         if let (Some(file), Some(sieve)) = (file, &sieve)
             && sieve.is_worth_a_look()
             && let Some(found) = scout(&file, sieve.idle, sieve.words).map_err(Error::Read)?
         {
             converter.looked_ahead(found);
+            looked_over = true;
         }
         let (to, stretches) = sync_channel::<Stretch>(WAITING);
         let (back, empty) = channel();
@@ -356,29 +358,40 @@ impl Stream {
                 return Ok(None);
             }
             fed?;
-            Ok(Some(Ended(converter)))
+            Ok(Some(Ended {
+                converter,
+                looked_over,
+            }))
         })
     }
 }
 
 /// A capture whose events have all been read.
-pub struct Ended(Converter);
+pub struct Ended {
+    converter: Converter,
+    looked_over: bool,
+}
 
 impl Ended {
     /// How many events there were.
     pub fn events(&self) -> u64 {
-        self.0.events()
+        self.converter.events()
+    }
+
+    /// Whether it was looked over first, and only what was found to be wanted was followed: that costs a small part of following all.
+    pub fn was_looked_over(&self) -> bool {
+        self.looked_over
     }
 
     /// Everything that is there at the end, as [`Opened::tables`].
     pub fn known(&mut self) -> Tables {
-        self.0.known()
+        self.converter.known()
     }
 
     /// What it came to.
     pub fn report(mut self) -> Report {
-        self.0.close();
-        self.0.report
+        self.converter.close();
+        self.converter.report
     }
 }
 
@@ -430,7 +443,7 @@ impl Ended {
     /// # Errors
     /// When the output cannot be written.
     pub fn seal<W: Write>(self, writer: Writer<W>) -> Result<(W, Report), Error> {
-        self.0.finish(writer)
+        self.converter.finish(writer)
     }
 }
 
