@@ -72,7 +72,7 @@ pub enum Scope {
     Timeline,
     /// Typing a filter, a search, a number, a file name, or into the list of views.
     Entry,
-    /// Help and the capture's description.
+    /// What lies over the screen: help, the capture's description, a whole row.
     Overlay,
 }
 
@@ -85,7 +85,10 @@ impl Scope {
         (Scope::Everywhere, "Everywhere"),
         (Scope::Timeline, "On the timeline"),
         (Scope::Entry, "While typing"),
-        (Scope::Overlay, "In help"),
+        (
+            Scope::Overlay,
+            "In what lies over the screen: help, the capture, a whole row",
+        ),
     ];
 }
 
@@ -118,6 +121,8 @@ pub enum Action {
     Spectrum,
     /// Pick the columns that are shown.
     Columns,
+    /// Show the selected row with all its columns.
+    Whole,
     /// Back to the step before.
     Back,
     /// Sort by the selected column, then the other way round, then as the view does.
@@ -330,6 +335,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Rows Reveal    [Char('R')] "" "Show what is hidden because it is a secret, or hide it again.";
     Rows Copy      [Char('y')] "" "Hand the selected cell to the terminal's clipboard (OSC 52).";
     Rows Columns   [Char('c')] "" "Pick the columns that are shown.";
+    Rows Whole     [Char('w')] "whole row" "Show the selected row whole: every column, with all that stands in it.";
     View Spectrum  [F(12)] "" "Show how long the calls behind the selected row waited, over time.";
     View Fold      [Char(' ')] "" "Fold or unfold the children of the selected process; on a tile, mark it; where nothing folds, and while playing, the same as play.";
     Timeline Left  [Left, Char('h')] "" "Move the cursor back.";
@@ -349,7 +355,7 @@ pub const BINDINGS: &[Binding] = bindings! {
     Entry End       [End, Ctrl('e')] "" "Move the caret to the end.";
     Entry Up        [Up] "" "Take the line typed before, or the entry above.";
     Entry Down      [Down] "" "Take the line typed after, or the entry below.";
-    Overlay Cancel   [Esc, Char('q'), Char('?'), F(1), Backspace, Enter, Char('i'), F(7)] "close" "Close.";
+    Overlay Cancel   [Esc, Char('q'), Char('?'), F(1), Backspace, Enter, Char('i'), F(7), Char('w')] "close" "Close.";
     Overlay Up       [Up, Char('k')] "" "Scroll up.";
     Overlay Down     [Down, Char('j')] "" "Scroll down.";
     Overlay PageUp   [PageUp] "" "Scroll a page up.";

@@ -3,7 +3,9 @@
 use crate::action::Scope;
 use crate::fit;
 use crate::keymap::bindings;
+use crate::show;
 use crate::state::{Overlay, State};
+use afterimage_indexer::Cell;
 
 /// A line: a heading when `left` is empty and `heading` is set.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +60,7 @@ pub fn lines(state: &State) -> Vec<Line> {
                 "The command that leads back here; the terminal's clipboard has it too, if there is one (OSC 52).",
             ),
         ],
+        Some((Overlay::Row, _)) => row(state),
         None => Vec::new(),
     };
     let width = usize::from(state.size.0);
@@ -87,6 +90,32 @@ pub fn left_cells(lines: &[Line], width: usize) -> usize {
     let widest = lines.iter().filter(|line| !line.heading);
     let widest = widest.map(|line| fit::cells(&line.left)).max();
     widest.unwrap_or(0).min(width / 3)
+}
+
+/// The selected row: its columns that say something, then which say nothing.
+fn row(state: &State) -> Vec<Line> {
+    let (mut said, mut empty) = (Vec::new(), Vec::new());
+    let most = usize::from(state.size.0).saturating_mul(MOST_LINES);
+    let style = state.epoch().style;
+    let Some(chosen) = state.chosen() else {
+        return said;
+    };
+    for (column, cell) in chosen.view.columns.iter().zip(chosen.cells) {
+        let bytes = match cell {
+            Cell::Secret(text) if state.reveal => text.clone(),
+            cell => show::cell(cell, column, &style),
+        };
+        let text = fit::captured(&bytes, most, state.ascii);
+        match text.is_empty() {
+            true => empty.push(column.title),
+            false => said.push(line(column.title, &text)),
+        }
+    }
+    if !empty.is_empty() {
+        said.push(line("", ""));
+        said.push(line("empty", &empty.join(", ")));
+    }
+    said
 }
 
 fn help(state: &State) -> Vec<Line> {

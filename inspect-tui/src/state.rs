@@ -127,6 +127,8 @@ pub enum Overlay {
     Bookmarks,
     /// The command that leads to this place.
     Link,
+    /// The selected row with all its columns.
+    Row,
 }
 
 /// A sentence for the user, and whether it is bad news.
@@ -355,6 +357,7 @@ impl State {
                 }
             }
             Action::Columns => self.pick(Kind::Column),
+            Action::Whole => self.show_whole(),
             Action::OpenView(key) => {
                 if let Some(view) = VIEWS.iter().find(|view| view.key == key) {
                     self.open(view);

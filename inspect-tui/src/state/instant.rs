@@ -215,21 +215,21 @@ impl State {
         self.say(says, self.reveal);
     }
 
+    /// Shows every column of the selected row.
+    pub(super) fn show_whole(&mut self) {
+        match self.chosen() {
+            Some(_) => self.overlay = Some((Overlay::Row, 0)),
+            None => self.say(super::narrow::NO_ROW, true),
+        }
+    }
+
     /// Hands the selected cell to the terminal's clipboard.
     pub(super) fn copy(&mut self) {
-        let column = match &self.step().body {
-            Body::Table(table) => table.column,
-            Body::Events(list) => list.column,
-            Body::Overview(_) => return,
-        };
-        let cell = match &self.step().body {
-            Body::Table(table) => table.selected().and_then(|row| row.cells.get(column)),
-            Body::Events(list) => list
-                .line(list.cursor)
-                .and_then(|line| line.cells.get(column)),
-            Body::Overview(_) => None,
-        };
-        let Some((cell, column)) = cell.zip(self.step().view.columns.get(column)) else {
+        let cell = self.chosen().and_then(|chosen| {
+            let cell = chosen.cells.get(chosen.column)?;
+            Some((cell, chosen.view.columns.get(chosen.column)?))
+        });
+        let Some((cell, column)) = cell else {
             return self.say(super::narrow::NO_ROW, true);
         };
         if matches!(cell, Cell::Secret(_)) && !self.reveal {

@@ -1,12 +1,13 @@
 //! What drawing and clicking ask of the state: where things are, what columns need, what is said. Changes nothing.
 
 use super::entry::Entry;
-use super::{Body, State};
+use super::look::said_view;
+use super::{Body, Pane, State};
 use crate::area::{self, Plan};
 use crate::fit;
 use crate::show::{self, Epoch};
 use crate::worker::Lane;
-use afterimage_indexer::TimeStyle;
+use afterimage_indexer::{Cell, TimeStyle};
 use afterimage_model::Gap;
 use afterimage_query::{Aggregate, Column, Shape, Unit, View};
 
@@ -55,7 +56,36 @@ pub fn first_kept(keeps: &[&str], columns: &[Column]) -> usize {
         .map_or(0, |found| found.0)
 }
 
+/// A row that is selected.
+pub struct Chosen<'s> {
+    /// The view it is of.
+    pub view: &'static View,
+    /// What it says, by column.
+    pub cells: &'s [Cell],
+    /// The selected column.
+    pub column: usize,
+}
+
 impl State {
+    /// The row that is selected in the pane that has the focus.
+    pub fn chosen(&self) -> Option<Chosen<'_>> {
+        let view = self.step().view;
+        let (view, cells, column) = match &self.step().body {
+            Body::Table(table) if self.pane == Pane::Arguments => {
+                let (view, said) = said_view(self.under()).zip(table.below.said.as_deref())?;
+                (view, &said.selected()?.cells, said.column)
+            }
+            Body::Table(table) => (view, &table.selected()?.cells, table.column),
+            Body::Events(list) => (view, &list.line(list.cursor)?.cells, list.column),
+            Body::Overview(_) => return None,
+        };
+        Some(Chosen {
+            view,
+            cells,
+            column,
+        })
+    }
+
     /// Where things are on the screen.
     pub fn plan(&self) -> Plan {
         let typing = self.entry.as_ref().map_or(0, |entry| match entry.kind {

@@ -21,6 +21,7 @@ pub fn draw(state: &State, canvas: &mut Canvas<'_>) {
         Overlay::Description => "capture",
         Overlay::Bookmarks => "marked events",
         Overlay::Link => "this place",
+        Overlay::Row => state.chosen().map_or("", |chosen| chosen.view.title),
     };
     let lines = overlay::lines(state);
     let left = overlay::left_cells(&lines, usize::from(width));

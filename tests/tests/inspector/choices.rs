@@ -352,6 +352,42 @@ fn the_command_that_leads_back_can_be_read_whole_on_a_small_screen() {
 }
 
 #[test]
+fn a_row_can_be_read_whole_on_a_small_screen() {
+    let told = story::break_in();
+    for (width, height) in [(200, 40), (80, 24), (40, 12)] {
+        let mut player = play(&told, width, height);
+        let columns = player.press(":processes<Enter>w").screen();
+        assert!(columns.contains("COMMAND"), "{columns}");
+        // Every column is named there, those that say nothing at the end.
+        let more = player.press("<PgDn>").screen();
+        let all = format!("{columns}{more}{}", player.press("<End>").screen());
+        let view = afterimage_query::view("processes").expect("the view");
+        for column in view.columns {
+            assert!(all.contains(column.title), "{}: {all}", column.title);
+        }
+        let back = player.press("w").screen();
+        assert!(
+            back.contains("processes") && !back.contains("line 1 of"),
+            "{back}"
+        );
+    }
+    // Of two panes, the row of the one that has the focus.
+    let mut player = play(&told, 120, 40);
+    let above = player.press(":talks<Enter>w").screen();
+    let below = player.press("<Esc><Tab>w").screen();
+    assert!(above.starts_with("Talks  line 1 of"), "{above}");
+    assert!(
+        below.starts_with("Conversation  line 1 of") && below.contains("GET /"),
+        "{below}"
+    );
+    // Where there is none, that is said.
+    let none = player
+        .press("<Esc>:processes<Enter>/proc.name=nobody<Enter>w")
+        .screen();
+    assert!(none.contains("there is no row here"), "{none}");
+}
+
+#[test]
 fn what_is_said_to_the_user_goes_before_counts_that_leave_no_room() {
     let told = story::break_in();
     let mut player = play(&told, 40, 12);

@@ -97,6 +97,7 @@ const SCREENS: &[(&str, (u16, u16), &str)] = &[
     ("marks", (100, 20), "7g43<Enter>mlook here<Enter>\""),
     ("grouped", (120, 30), "7<Right><Right><Right>o"),
     ("link", (160, 20), "6f u"),
+    ("whole-row", (60, 24), "3<Down><Down><Down>w"),
     ("alerts-without-rules", (100, 20), "A"),
     ("until", (140, 30), "3[[[[[[[[[[[[[[[[[[[["),
 ];
@@ -605,7 +606,21 @@ fn secrets_are_hidden_until_they_are_asked_for() {
         "{hidden}"
     );
     assert!(!hidden.contains("correct-horse"), "{hidden}");
+    // Nor is it in the row alone.
+    let row = |player: &mut Player| {
+        let found = player.press("<Ctrl-F>DB_PASSWORD<Enter>w");
+        let text = found.screen();
+        found.press("<Esc>");
+        text
+    };
+    let hidden = row(&mut player);
+    assert!(
+        hidden.contains("DB_PASSWORD") && hidden.contains("(hidden, "),
+        "{hidden}"
+    );
     let shown = player.press("R").screen();
+    assert!(shown.contains("correct-horse-battery-staple"), "{shown}");
+    let shown = row(&mut player);
     assert!(shown.contains("correct-horse-battery-staple"), "{shown}");
 }
 
