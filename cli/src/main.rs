@@ -9,6 +9,7 @@ mod cache;
 mod catalogue;
 mod commands;
 mod container;
+mod converting;
 mod custody;
 mod derived;
 mod earliest;

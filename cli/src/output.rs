@@ -168,6 +168,12 @@ fn colour(terminal: bool) -> bool {
     forced || (terminal && std::env::var_os("TERM").is_none_or(|t| t != "dumb"))
 }
 
+/// Puts a line in the place of the one before on a terminal that is standard error; an empty one takes it away.
+pub fn redraw(line: impl std::fmt::Display) {
+    // CSI K (ECMA-48) erases what was longer.
+    let _ = write!(io::stderr(), "\r{line}\x1b[K");
+}
+
 /// Says something to the user on standard error. A closed standard error is nobody's problem.
 pub fn say(text: impl std::fmt::Display) {
     let text = text.to_string();

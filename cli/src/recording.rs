@@ -5,14 +5,14 @@ use crate::anchoring::{self, Anchors};
 use crate::custody;
 use crate::failure::{Exit, Failure, shown};
 use crate::keyring::{self, Pair};
-use crate::output::say;
+use crate::output::{redraw, say};
 use crate::units::{plural, show_count};
 use afterimage_capture::{Options, Recorder, Status, StopReason};
 use afterimage_format::store::{States, Store};
 use afterimage_format::{Anchor, ErrorKind, Lineage, Recipient, Writer, WriterOptions};
 use afterimage_indexer::bytes_text;
 use afterimage_model::{Safe, Schema, Totals};
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -358,7 +358,7 @@ pub fn run(
     let reason = loop {
         let reason = recorder.run(&mut writer, stop);
         if progress {
-            let _ = write!(io::stderr(), "\r\x1b[K");
+            redraw("");
         }
         let error = match reason {
             Ok(reason) => break reason,
@@ -425,11 +425,10 @@ fn show_progress(status: Status, took: Duration) {
         String::new()
     };
     let (events, bytes) = (show_count(status.written), bytes_text(status.bytes.into()));
-    let _ = write!(
-        io::stderr(),
-        "\r{:.0} s: {events} events, {bytes}{dropped}; Ctrl-C seals\x1b[K",
-        took.as_secs_f64()
-    );
+    let took = took.as_secs_f64();
+    redraw(format_args!(
+        "{took:.0} s: {events} events, {bytes}{dropped}; Ctrl-C seals"
+    ));
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Opening a capture to read it, from a path or from a pipe, and saying what it lost.
 
 use crate::cache;
+use crate::converting::{self, Converting};
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::identity;
 use crate::moment::{self, Zone};
@@ -9,11 +10,11 @@ use crate::sidecar;
 use crate::units::plural;
 use afterimage_format::{Error as CaptureError, ErrorKind, Lineage, Note, Reader, Seal};
 use afterimage_indexer::{About, Session, Span, Work};
-use afterimage_interop::open::{Sniffed, foreign, foreign_file, manifest, open_sniffed, sniff};
-use afterimage_interop::{Error as InteropError, Provenance, scap};
+use afterimage_interop::open::{Sniffed, foreign_file, manifest, open_sniffed, sniff};
+use afterimage_interop::{Error as InteropError, scap};
 use afterimage_model::{Gap, Loss, Manifest, Safe, Schema, Totals};
 use afterimage_query::Filter;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// An open capture.
@@ -103,6 +104,26 @@ impl Source {
         let mut source = Source::open_plain(path)?;
         sidecar::take(&mut source.session, path);
         Ok(source)
+    }
+
+    /// As [`Source::open`]; a large capture of another program is opened while it is still converted, and grows until that is over.
+    pub fn open_at_once(path: &Path) -> Result<(Source, Option<Converting>), Failure> {
+        let failed = |error: InteropError| not_opened(path, &error);
+        let begun = if piped(path)?.is_some() {
+            match sniff(io::stdin()).map_err(|error| failed(InteropError::Read(error)))? {
+                Sniffed::Foreign(stream) => Some(Converting::of_stream(stream)),
+                other => {
+                    let opened = open_sniffed(other, &identity::identities()?);
+                    return Ok((Source::new(opened.map_err(failed)?), None));
+                }
+            }
+        } else {
+            Converting::of(path)
+        };
+        match begun.transpose().map_err(failed)? {
+            Some((reader, converting)) => Ok((Source::new(reader), Some(converting))),
+            None => Ok((Source::open(path)?, None)),
+        }
     }
 
     /// As [`Source::open`], without an index.
@@ -203,38 +224,9 @@ pub fn reader(path: &Path) -> Result<Reader, Failure> {
     let opened = if is_piped {
         afterimage_interop::open_stream_with(io::stdin(), &identities)
     } else {
-        copied(path).unwrap_or_else(|| afterimage_interop::open_with(path, &identities))
+        converting::copied(path).unwrap_or_else(|| afterimage_interop::open_with(path, &identities))
     };
     opened.map_err(|error| not_opened(path, &error))
-}
-
-/// The converted copy of a large capture of another program, which is made where there is none yet; `None` where there is to
-/// be none.
-fn copied(path: &Path) -> Option<Result<Reader, InteropError>> {
-    let stream = foreign(path).ok().flatten()?;
-    let place = cache::place(path)?;
-    if let Some(reader) = place.open() {
-        return Some(Ok(reader.of_a_copy()));
-    }
-    let draft = place.begin()?;
-    let out = BufWriter::new(draft.file().ok()?);
-    let converted = scap::convert(stream, out, manifest(), &Provenance::default());
-    let read = converted.and_then(|(mut out, _)| {
-        out.flush().map_err(InteropError::Write)?;
-        let file = out
-            .into_inner()
-            .map_err(|error| InteropError::Write(error.into_error()))?;
-        Ok(Reader::from_file(file)?.of_a_copy())
-    });
-    match read {
-        Ok(reader) => {
-            draft.finish();
-            Some(Ok(reader))
-        }
-        // No room there is no reason not to read it.
-        Err(InteropError::Write(_) | InteropError::Capture(_)) => None,
-        Err(error) => Some(Err(error)),
-    }
 }
 
 /// What is wrong with a capture that cannot be opened.

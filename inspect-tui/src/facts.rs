@@ -86,7 +86,8 @@ impl Facts {
             hides: (session.schema().types.iter()).any(|ty| ty.is(TypeDesc::INTERNAL)),
             span: session.span(),
             rules: session.rules().map(|rules| rules.all().len()),
-            recording: false,
+            // A working copy is at work while it is not whole.
+            recording: session.has_no_seal() && session.may_grow(),
             place: Place::Here,
         }
     }
@@ -121,11 +122,13 @@ impl Facts {
         self.gaps().any(|gap| gap.cause == GapCause::Unreadable)
     }
 
-    /// Whether the file is whole: `sealed`, `being recorded`, `torn`, `damaged`, `not sealed` or `no seal`, and whether that is good, where it is either.
+    /// Whether the file is whole: `sealed`, `being recorded`, `being read`, `torn`, `damaged`, `not sealed` or `no seal`, and whether that is good, where it is either.
     pub fn integrity(&self) -> (&'static str, Option<bool>) {
         let has = |cause| self.gaps().any(|gap| gap.cause == cause);
         if self.is_damaged() {
             ("damaged", Some(false))
+        } else if self.recording && self.has_no_seal {
+            ("being read", None)
         } else if self.recording {
             ("being recorded", None)
         } else if has(GapCause::Torn) {

@@ -4,7 +4,7 @@ use crate::cache::Caching;
 use crate::failure::{Exit, Failure, Outcome, shown};
 use crate::moment::Zone;
 use crate::shelf::Folder;
-use crate::source::{Source, bad_filter};
+use crate::source::{Source, bad_filter, not_opened};
 use afterimage_inspect_tui::action::Binding;
 use afterimage_inspect_tui::state::courses::MOST_MARKS;
 use afterimage_inspect_tui::{ColorChoice, Error, Options, folder, keymap, run, theme};
@@ -145,7 +145,11 @@ impl Inspect {
                 format!("afterimage search {} --ioc LIST", shown(&self.file)),
             ));
         }
-        let mut source = Source::open(&self.file)?;
+        // An instant is looked for in all of it, and what is printed line by line does not change.
+        let (mut source, mut converting) = match self.at.is_none() && !self.linear {
+            true => Source::open_at_once(&self.file)?,
+            false => (Source::open(&self.file)?, None),
+        };
         if !self.rules.is_empty() {
             source.session.set_rules(super::detect::rules(&self.rules)?);
         }
@@ -166,6 +170,11 @@ impl Inspect {
             ..options
         };
         begin(&self.file, source, options)?;
+        if let Some(converting) = &mut converting {
+            converting
+                .end()
+                .map_err(|error| not_opened(&self.file, &error))?;
+        }
         Ok(Exit::Done)
     }
 }

@@ -118,12 +118,12 @@ pub fn draw(state: &State, area: Area, canvas: &mut Canvas<'_>) {
         0 => String::new(),
         number => show::counted(number, "container"),
     };
-    let mut events = match (facts.hides, facts.events) {
-        (true, 1..) => show::counted(facts.events, "event") + ", some hidden",
-        _ => show::counted(facts.events, "event"),
-    };
+    let mut events = show::counted(facts.events, "event");
     if facts.recording {
         events.push_str(" so far");
+    }
+    if facts.hides && facts.events > 0 {
+        events.push_str(", some hidden");
     }
     canvas.pieces(
         area,

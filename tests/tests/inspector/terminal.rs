@@ -2,6 +2,7 @@
 //! pseudo-terminal made by `script` (bsdutils, part of every Debian).
 
 use crate::story;
+use afterimage_tests::harness;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -19,10 +20,12 @@ const SHOW: &str = "\x1b[?25h";
 
 fn start(capture: &Path, more: &str) -> Child {
     let inspector = env!("CARGO_BIN_EXE_inspector");
-    let command = format!(
-        "stty cols 120 rows 36; '{inspector}' '{}' {more}; stty -a | grep -ow -e '-*icanon'",
-        capture.display()
-    );
+    start_with(&format!("'{inspector}' '{}' {more}", capture.display()))
+}
+
+/// Runs a command of a shell on a terminal.
+fn start_with(command: &str) -> Child {
+    let command = format!("stty cols 120 rows 36; {command}; stty -a | grep -ow -e '-*icanon'");
     Command::new("script")
         .args(["--quiet", "--flush", "--command", &command, "/dev/null"])
         .env("TERM", "xterm")
@@ -61,6 +64,14 @@ impl Output {
     /// Waits until a text was written.
     fn wait_for(&self, text: &str) {
         self.wait(text, text.len(), |part| part == text.as_bytes());
+    }
+
+    /// Whether a text was written by now.
+    fn has(&self, text: &str) -> bool {
+        let written = self.written.lock().expect("the output");
+        written
+            .windows(text.len())
+            .any(|part| part == text.as_bytes())
     }
 
     /// Waits until a byte was written by its number. Which one is open: of a cell that stays as it was nothing is written, so that
@@ -146,6 +157,76 @@ fn the_terminal_is_given_back_when_the_user_leaves() {
 }
 
 /// The inspector that shows this temporary file: nothing else has it on its command line.
+/// A capture of another program that is a few sections of many thousand events.
+fn many_sections(folder: &Path, program: &Path) -> Vec<u8> {
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    let one = folder.join("one.scap");
+    let converted = Command::new(program)
+        .args(["convert", "--no-sign"])
+        .args([&sample, &one])
+        .output()
+        .expect("it runs");
+    assert!(converted.status.success(), "{converted:?}");
+    std::fs::read(one).expect("its bytes").repeat(100)
+}
+
+#[test]
+fn a_capture_of_another_program_is_looked_at_while_it_is_read() {
+    let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let (path, pipe) = (folder.path().join("many.scap"), folder.path().join("pipe"));
+    let bytes = many_sections(folder.path(), &program);
+    std::fs::write(&path, &bytes).expect("a file");
+    let cache = folder.path().join("cache");
+    let inspect = |what: &str| {
+        let line = format!(
+            "AFTERIMAGE_CACHE='{}' '{}' inspect {what}",
+            cache.display(),
+            program.display()
+        );
+        let mut child = start_with(&line);
+        let output = Output::of(&mut child);
+        (child, output)
+    };
+    let kept = |end: &str| {
+        let names = std::fs::read_dir(&cache).into_iter().flatten().flatten();
+        let names = names.map(|entry| entry.file_name().into_string().expect("text"));
+        names.filter(|name| name.contains(end)).count()
+    };
+    // As it comes from elsewhere: what has come is on the screen before the rest is there.
+    let fifo = rustix::fs::FileType::Fifo;
+    let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, owner, 0).expect("a pipe");
+    let (mut child, output) = inspect(&format!("- < '{}'", pipe.display()));
+    let mut end = std::fs::File::options()
+        .write(true)
+        .open(&pipe)
+        .expect("the pipe");
+    let (first, rest) = bytes.split_at(bytes.len() * 3 / 4);
+    end.write_all(first).expect("it is read");
+    output.wait_for("being");
+    output.wait_for("Processes");
+    assert!(!output.has("seal"));
+    end.write_all(rest).expect("it is read");
+    drop(end);
+    output.wait_for("seal");
+    press(&mut child, b"q");
+    was_given_back(&output.finish(&mut child));
+    assert_eq!(kept(""), 0, "of a stream nothing is kept");
+    // Who leaves before all of it is read leaves nothing behind.
+    let (mut child, output) = inspect(&format!("'{}'", path.display()));
+    output.wait_for("Processes");
+    press(&mut child, b"q");
+    was_given_back(&output.finish(&mut child));
+    assert_eq!(kept(".begun"), 0);
+    // Who does not has a copy for the next time.
+    let (mut child, output) = inspect(&format!("'{}'", path.display()));
+    output.wait_for("seal");
+    press(&mut child, b"q");
+    was_given_back(&output.finish(&mut child));
+    assert_eq!((kept(".begun"), kept(".aft")), (0, 1));
+}
+
 fn inspector_of(path: &Path) -> rustix::process::Pid {
     let name = path.display().to_string();
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
