@@ -59,19 +59,24 @@ impl Input {
 }
 
 /// Writes a capture of another program as one of ours, chunk by chunk, and tells `goes_on` after each how many events there are by
-/// now; false ends it, and is given back where it did.
+/// now; false ends it, and is given back where it did. Where somebody looks at it meanwhile, with a chunk after so long at the latest.
 fn convert(
     stream: Box<dyn BufRead + Send>,
     out: File,
+    patience: Option<Duration>,
     goes_on: &mut dyn FnMut(u64) -> bool,
 ) -> Result<bool, Error> {
     let stream = scap::Stream::open(stream, manifest())?;
     // Nothing is held back: it may be read while it is written.
     let mut writer = stream.writer(out, &Provenance::default())?;
-    let ended = stream.chunks(&mut |stretch| {
+    let take = &mut |stretch: &scap::Stretch| {
         stretch.write(&mut writer)?;
         Ok(goes_on(writer.events()))
-    })?;
+    };
+    let ended = match patience {
+        Some(patience) => stream.chunks_as_they_come(patience, take),
+        None => stream.chunks(take),
+    }?;
     let Some(ended) = ended else {
         return Ok(false);
     };
@@ -89,7 +94,7 @@ pub fn copied(path: &Path) -> Option<Result<Reader, Error>> {
     let draft = place.begin()?;
     let file = draft.file().ok()?;
     let mut told = Told::new(path, &input);
-    let converted = convert(input.stream, draft.file().ok()?, &mut |events| {
+    let converted = convert(input.stream, draft.file().ok()?, None, &mut |events| {
         told.show(events);
         true
     });
@@ -167,6 +172,9 @@ pub struct Converting {
 /// How long the first events are waited for.
 const FIRST: Duration = Duration::from_millis(200);
 
+/// How long events may be held back that are looked at.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long it may take to end.
 const LAST: Duration = Duration::from_secs(1);
 
@@ -208,7 +216,9 @@ impl Converting {
         let stopped = stop.clone();
         let thread = std::thread::Builder::new().name("convert".into());
         let thread = thread.spawn(move || {
-            let whole = convert(stream, out, &mut |_| !stopped.load(Ordering::Relaxed))?;
+            let whole = convert(stream, out, Some(PATIENCE), &mut |_| {
+                !stopped.load(Ordering::Relaxed)
+            })?;
             if let Some(draft) = draft.filter(|_| whole) {
                 draft.finish();
             }

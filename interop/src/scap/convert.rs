@@ -313,6 +313,9 @@ impl Converter {
                 Item::End => break,
                 item => self.item(item, &mut sieve, tried, output)?,
             }
+            if output.is_late() {
+                output.flush(&mut self.rows, &self.state)?;
+            }
         }
         self.damaged(blocks);
         if let Some(found) = &self.ahead {

@@ -16,6 +16,7 @@ use afterimage_model::{BootNs, Gap, Manifest, ProcId, Schema, Tables, TypeId};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
+use std::time::{Duration, Instant};
 
 /// What a capture came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -276,7 +277,7 @@ impl Stream {
     /// # Errors
     /// When the input cannot be read, and those of `take`.
     pub fn each(self, take: Take<'_>) -> Result<Option<Ended>, Error> {
-        self.stretches(STRETCH, true, None, take)
+        self.stretches(Sizes::of(STRETCH), true, None, take)
     }
 
     /// As [`Stream::each`], only events that pass a sieve.
@@ -284,7 +285,7 @@ impl Stream {
     /// # Errors
     /// As of [`Stream::each`].
     pub fn sift(self, sieve: Sieve<'_>, take: Take<'_>) -> Result<Option<Ended>, Error> {
-        self.stretches(STRETCH, true, Some(sieve), take)
+        self.stretches(Sizes::of(STRETCH), true, Some(sieve), take)
     }
 
     /// As [`Stream::each`], in stretches of the size that chunks of a capture have.
@@ -292,12 +293,29 @@ impl Stream {
     /// # Errors
     /// As of [`Stream::each`].
     pub fn chunks(self, take: Take<'_>) -> Result<Option<Ended>, Error> {
-        self.stretches(WriterOptions::default().chunk_events, false, None, take)
+        let sizes = Sizes::of(WriterOptions::default().chunk_events);
+        self.stretches(sizes, false, None, take)
+    }
+
+    /// As [`Stream::chunks`], for who looks at them meanwhile: what came is handed over with the first event after so long, be it little.
+    ///
+    /// # Errors
+    /// As of [`Stream::each`].
+    pub fn chunks_as_they_come(
+        self,
+        patience: Duration,
+        take: Take<'_>,
+    ) -> Result<Option<Ended>, Error> {
+        let sizes = Sizes {
+            patience: Some(patience),
+            ..Sizes::of(WriterOptions::default().chunk_events)
+        };
+        self.stretches(sizes, false, None, take)
     }
 
     fn stretches(
         self,
-        events: usize,
+        sizes: Sizes,
         loose: bool,
         mut sieve: Option<Sieve<'_>>,
         take: Take<'_>,
@@ -330,9 +348,11 @@ impl Stream {
             options: WriterOptions {
                 // Numbers and not time decide where a chunk ends: old captures hold hours of little.
                 chunk_span_ns: u64::MAX,
-                chunk_events: events,
+                chunk_events: sizes.events,
                 ..WriterOptions::default()
             },
+            patience: sizes.patience,
+            since: Instant::now(),
         };
         std::thread::scope(|scope| {
             let reader = scope.spawn(move || {
@@ -447,6 +467,23 @@ impl Ended {
     }
 }
 
+/// How much is handed over at once.
+struct Sizes {
+    /// Events at the most.
+    events: usize,
+    /// For so long it may become more; as long as it takes where there is none.
+    patience: Option<Duration>,
+}
+
+impl Sizes {
+    fn of(events: usize) -> Sizes {
+        Sizes {
+            events,
+            patience: None,
+        }
+    }
+}
+
 /// Where events go.
 pub struct Output {
     to: SyncSender<Stretch>,
@@ -456,6 +493,9 @@ pub struct Output {
     opened: Vec<Opened>,
     loose: bool,
     options: WriterOptions,
+    patience: Option<Duration>,
+    /// When something was handed over last.
+    since: Instant,
 }
 
 /// An empty batch; a loose one is not to be written.
@@ -511,6 +551,12 @@ impl Output {
         self.options.is_nearly_full(&self.batch)
     }
 
+    /// Whether what there is was held back for as long as it may be.
+    pub fn is_late(&self) -> bool {
+        let late = |patience| self.since.elapsed() >= patience;
+        self.patience.is_some_and(late) && !self.batch.is_empty()
+    }
+
     /// Hands over what there is.
     pub fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
         self.hand_over(rows)?;
@@ -521,6 +567,9 @@ impl Output {
     fn hand_over(&mut self, rows: &Rows) -> Result<(), Error> {
         if self.batch.is_empty() && self.opened.is_empty() {
             return Ok(());
+        }
+        if self.patience.is_some() {
+            self.since = Instant::now();
         }
         let tables = self.batch.needs(&rows.tables);
         let (empty, none) = self

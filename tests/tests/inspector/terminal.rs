@@ -157,7 +157,10 @@ fn the_terminal_is_given_back_when_the_user_leaves() {
 }
 
 /// The inspector that shows this temporary file: nothing else has it on its command line.
-/// A capture of another program that is a few sections of many thousand events.
+/// Sections of a capture that is worth a copy.
+const SECTIONS: usize = 40;
+
+/// A capture of another program that is the same section again and again, 2,600 events each.
 fn many_sections(folder: &Path, program: &Path) -> Vec<u8> {
     let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
     let one = folder.join("one.scap");
@@ -167,7 +170,7 @@ fn many_sections(folder: &Path, program: &Path) -> Vec<u8> {
         .output()
         .expect("it runs");
     assert!(converted.status.success(), "{converted:?}");
-    std::fs::read(one).expect("its bytes").repeat(100)
+    std::fs::read(one).expect("its bytes").repeat(SECTIONS)
 }
 
 #[test]
@@ -202,10 +205,15 @@ fn a_capture_of_another_program_is_looked_at_while_it_is_read() {
         .write(true)
         .open(&pipe)
         .expect("the pipe");
-    let (first, rest) = bytes.split_at(bytes.len() * 3 / 4);
-    end.write_all(first).expect("it is read");
+    // Little, and then nothing for a while: nobody waits for a chunk to become full.
+    let (one, rest) = bytes.split_at(bytes.len() / SECTIONS);
+    end.write_all(one).expect("it is read");
     output.wait_for("being");
-    output.wait_for("Processes");
+    end.write_all(one).expect("it is read");
+    std::thread::sleep(Duration::from_secs(1));
+    end.write_all(one).expect("it is read");
+    // When it was is known of events alone.
+    output.wait_for("UTC,");
     assert!(!output.has("seal"));
     end.write_all(rest).expect("it is read");
     drop(end);
