@@ -134,9 +134,15 @@ impl Event {
         }
     }
 
-    /// The errno of a failed call: results from -4095 to -1 are errors (Linux `IS_ERR_VALUE`).
+    /// The errno of a failed call.
     pub fn errno(&self) -> Option<u32> {
-        (!self.flags.has(EventFlags::NO_RESULT) && (-4095..0).contains(&self.result))
-            .then(|| self.result.unsigned_abs() as u32)
+        errno_of(self.result).filter(|_| !self.flags.has(EventFlags::NO_RESULT))
     }
+}
+
+/// The errno that a result is: those from -4095 to -1 are errors (Linux `IS_ERR_VALUE`).
+pub fn errno_of(result: i64) -> Option<u32> {
+    (-4095..0)
+        .contains(&result)
+        .then(|| result.unsigned_abs() as u32)
 }

@@ -257,7 +257,7 @@ pub const STRUCTS: &[Struct] = structs! {
     ifreq_int 20 "linux/if.h" { name Str @ 0+16; value Int @ 16+4; }
     inode_flags 4 "linux/fs.h" { _ Flags("inode_flags") @ 0+4; }
     int 4 "an int" { _ Int @ 0+4; }
-    io_event 32 "linux/aio_abi.h" { data Hex @ 0+8; obj Ptr @ 8+8; res Int @ 16+8; res2 Int @ 24+8; }
+    io_event 32 "linux/aio_abi.h" { data Hex @ 0+8; obj Ptr @ 8+8; res Errno @ 16+8; res2 Int @ 24+8; }
     io_uring_getevents_arg 24 "linux/io_uring.h" { sigmask Ptr @ 0+8; sigmask_sz Uint @ 8+4; min_wait_usec Uint @ 12+4; ts Ptr @ 16+8; }
     io_uring_params 40 "linux/io_uring.h" {
         sq_entries Uint @ 0+4; cq_entries Uint @ 4+4; flags Flags("io_uring_setup") @ 8+4; sq_thread_cpu Uint @ 12+4; sq_thread_idle Uint @ 16+4;

@@ -417,6 +417,15 @@ mod tests {
     }
 
     #[test]
+    fn the_result_of_what_was_queued_is_a_number_or_an_error() {
+        let done = words(&[7, 0x1000, -28_i64 as u64, 0, 8, 0x1000, 4096, 0]);
+        assert_eq!(
+            say("io_event", &done, Abi::x86_64, true),
+            "[{data=0x7, obj=0x1000, res=ENOSPC, res2=0}, {data=0x8, obj=0x1000, res=4096, res2=0}]"
+        );
+    }
+
+    #[test]
     fn what_was_cut_is_left_out_and_what_is_nothing_known_is_hex() {
         assert_eq!(
             say("open_how", &words(&[0]), Abi::x86_64, false),

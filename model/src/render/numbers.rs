@@ -1,7 +1,8 @@
 //! Numbers as text: flags by name, modes, devices, requests, durations.
 
-use super::layout;
+use super::{errno_name, layout};
 use crate::args::ArgKind;
+use crate::event::errno_of;
 use crate::schema::Schema;
 use crate::signal;
 
@@ -40,6 +41,7 @@ pub(super) fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, see
         Some(ArgKind::FileMode) => file_mode_text(seen as u32),
         Some(ArgKind::DirFd) if seen == AT_FDCWD => "AT_FDCWD".to_owned(),
         Some(ArgKind::Signal) => signal::name(seen),
+        Some(ArgKind::Errno) => errno_of(seen).map_or_else(|| seen.to_string(), errno_name),
         Some(ArgKind::SigSet) => signal::set_text(seen as u64, 64),
         Some(ArgKind::Caps) => caps_text(schema, seen as u64),
         Some(ArgKind::WaitStatus) => signal::wait_status_text(seen as u32),
@@ -59,8 +61,7 @@ pub(super) fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, see
             | ArgKind::Uid
             | ArgKind::Gid
             | ArgKind::Offset
-            | ArgKind::SockAddrLen
-            | ArgKind::Errno,
+            | ArgKind::SockAddrLen,
         )
         | None => seen.to_string(),
         // What these point at was not read.
