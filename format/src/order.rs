@@ -7,6 +7,9 @@
 )]
 
 use crate::error::{ErrorKind, malformed};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 /// The row at each file position: that of the place in time that `jumps` says. Each row stands once.
 pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, ErrorKind> {
@@ -34,6 +37,8 @@ pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, E
 
 /// Bits of a row number where it shares a word with its time; a chunk has no more rows than that.
 const ROW_BITS: u32 = 18;
+/// The row's part of such a word.
+const ROWS: u64 = (1 << ROW_BITS) - 1;
 /// Most bits of a bucket's number.
 const BUCKET_BITS: u32 = 16;
 /// Words of a bucket up to which they are put in order one by one.
@@ -52,14 +57,72 @@ pub(crate) fn by_time(times: &[u64], start: u64) -> Vec<u32> {
         rows.sort_unstable();
         return rows.into_iter().map(|row| row.1).collect();
     }
+    if let Some(merged) = of_runs(times, start) {
+        return merged;
+    }
     let rows = times.iter().zip(0_u64..);
     let sorted = in_buckets(
         rows.map(|(time, row)| since(time) << ROW_BITS | row),
         times.len(),
         bits,
     );
-    let number = |row: u64| (row & ((1 << ROW_BITS) - 1)) as u32;
+    let number = |row: u64| (row & ROWS) as u32;
     sorted.into_iter().map(number).collect()
+}
+
+/// Runs of ascending times up to which they are merged: each event costs a comparison then, and each change of run some more.
+const RUNS: usize = 1024;
+
+/// Merges the runs in which times ascend, which are the threads of a chunk; `None` where they are too many. Rows and times fit into
+/// a word.
+fn of_runs(times: &[u64], start: u64) -> Option<Vec<u32>> {
+    // Words compare as times and then rows do.
+    let word = |row: usize| {
+        let time = times.get(row)?;
+        Some(time.wrapping_sub(start) << ROW_BITS | row as u64)
+    };
+    // The first word of what is left of each run, and where that ends; the least is on top.
+    let mut heads = Vec::new();
+    let mut from = 0;
+    while let Some(first) = word(from) {
+        let since = |time: &u64| time.wrapping_sub(start);
+        let rest = times.get(from..).unwrap_or_default();
+        let falls = rest.windows(2).position(|pair| match pair {
+            [one, next] => since(one) > since(next),
+            _ => false,
+        });
+        let end = falls.map_or(times.len(), |at| from.saturating_add(at).saturating_add(1));
+        if heads.len() >= RUNS {
+            return None;
+        }
+        heads.push(Reverse((first, end)));
+        from = end;
+    }
+    let mut heads = BinaryHeap::from(heads);
+    let mut merged = Vec::with_capacity(times.len());
+    while let Some(Reverse((first, end))) = heads.peek().copied() {
+        // Below the top stand the next ones.
+        let others = heads.as_slice().get(1..).unwrap_or_default();
+        let others = others.iter().take(2).map(|other| other.0.0);
+        let until = others.min().unwrap_or(u64::MAX);
+        let first = (first & ROWS) as usize;
+        let mut left = None;
+        for row in first..end {
+            match word(row) {
+                Some(word) if word > until => {
+                    left = Some(word);
+                    break;
+                }
+                _ => merged.push(row as u32),
+            }
+        }
+        match (left, heads.peek_mut()) {
+            (Some(word), Some(mut top)) => *top = Reverse((word, end)),
+            (None, Some(top)) => drop(PeekMut::pop(top)),
+            (_, None) => break,
+        }
+    }
+    Some(merged)
 }
 
 /// Sorts words by dealing them out to about as many buckets as there are words, by the highest of the `bits` of their times. What
@@ -131,6 +194,34 @@ fn in_buckets(words: impl Iterator<Item = u64> + Clone, count: usize, bits: u32)
 #[allow(clippy::indexing_slicing, reason = "a test that panics has failed")]
 mod tests {
     use super::*;
+
+    #[test]
+    fn runs_of_ascending_times_are_merged_as_they_would_be_sorted() {
+        let mut state = 5_u64;
+        let mut chance = |most: u64| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (state >> 33) % most
+        };
+        // Few and many runs, long and short ones, of times that many share and of times that are counted from one that wraps.
+        for (runs, long, step) in [(2, 900, 3), (40, 60, 2), (700, 4, 9), (RUNS * 2, 2, 5)] {
+            let start = u64::MAX - 40;
+            let mut times = Vec::new();
+            for _ in 0..runs {
+                let mut time = chance(50);
+                for _ in 0..chance(long) + 1 {
+                    times.push(start.wrapping_add(time));
+                    time += chance(step);
+                }
+            }
+            let mut expected: Vec<u32> = (0..times.len() as u32).collect();
+            expected.sort_by_key(|row| (times[*row as usize].wrapping_sub(start), *row));
+            assert_eq!(by_time(&times, start), expected);
+            assert_eq!(of_runs(&times, start).is_some(), runs < RUNS);
+        }
+        assert_eq!(of_runs(&[], 0), Some(Vec::new()));
+    }
 
     #[test]
     fn rows_sort_by_time_and_then_by_number() {
