@@ -217,9 +217,12 @@ impl Place {
         }
     }
 
-    /// Begins a copy; `None` where that is not possible, which is no reason not to answer.
+    /// Begins a copy; `None` where that is not possible, which is no reason not to answer. What was asked until then is paid with it:
+    /// where no copy comes of it, for lack of room or because it is too large, the next one is not tried at once.
     pub fn begin(self) -> Option<Draft> {
         self.make_folder()?;
+        // It may not be there.
+        let _ = std::fs::remove_file(self.asked());
         let file = tempfile::Builder::new()
             .prefix(BEGUN)
             .tempfile_in(&self.folder)
@@ -321,6 +324,10 @@ mod tests {
             first.was_asked(Cost::Little);
         }
         assert!(first.is_worth_a_copy());
+        // One that came to nothing is not tried again at once.
+        drop(place(file.path()).begin());
+        assert!(!first.is_worth_a_copy());
+        first.was_asked(Cost::Much);
         file.write_all(b"more").unwrap();
         let other = place(file.path());
         assert!(!other.is_worth_a_copy());
