@@ -13,6 +13,7 @@ use std::io::{self, BufRead, BufReader, IsTerminal, Read};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -58,8 +59,9 @@ impl Input {
     }
 }
 
-/// Writes a capture of another program as one of ours, chunk by chunk, and tells `goes_on` after each how many events there are by
-/// now; false ends it, and is given back where it did. Where somebody looks at it meanwhile, with a chunk after so long at the latest.
+/// Writes a capture of another program as one of ours, chunk by chunk, and tells `goes_on` before the first and after each how many
+/// events there are by now; false ends it, and is given back where it did. Where somebody looks at it meanwhile, with a chunk after so
+/// long at the latest.
 fn convert(
     stream: Box<dyn BufRead + Send>,
     out: File,
@@ -69,6 +71,9 @@ fn convert(
     let stream = scap::Stream::open(stream, manifest())?;
     // Nothing is held back: it may be read while it is written.
     let mut writer = stream.writer(out, &Provenance::default())?;
+    if !goes_on(0) {
+        return Ok(false);
+    }
     let take = &mut |stretch: &scap::Stretch| {
         stretch.write(&mut writer)?;
         Ok(goes_on(writer.events()))
@@ -166,6 +171,8 @@ impl Drop for Told {
 /// A capture of another program that is converted while it is looked at, until this goes.
 pub struct Converting {
     stop: Arc<AtomicBool>,
+    /// Something was written; nobody tells any more once it is over.
+    written: Receiver<()>,
     thread: Option<JoinHandle<Result<(), Error>>>,
 }
 
@@ -177,9 +184,6 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long it may take to end.
 const LAST: Duration = Duration::from_secs(1);
-
-/// How often it is looked whether something is there.
-const OFTEN: Duration = Duration::from_millis(5);
 
 impl Converting {
     /// Begins to convert a large capture, and gives what is there of it at first. `None` where there is a copy, or none is to be made.
@@ -209,14 +213,14 @@ impl Converting {
         file: File,
         draft: Option<Draft>,
     ) -> Result<(Reader, Converting), Error> {
-        let (stop, out) = (
-            Arc::new(AtomicBool::new(false)),
-            file.try_clone().map_err(Error::Write)?,
-        );
-        let stopped = stop.clone();
+        let stop = Arc::new(AtomicBool::new(false));
+        let (tell, written) = sync_channel(1);
+        let (out, stopped) = (file.try_clone().map_err(Error::Write)?, stop.clone());
         let thread = std::thread::Builder::new().name("convert".into());
         let thread = thread.spawn(move || {
             let whole = convert(stream, out, Some(PATIENCE), &mut |_| {
+                // One that was not heard yet says enough.
+                let _ = tell.try_send(());
                 !stopped.load(Ordering::Relaxed)
             })?;
             if let Some(draft) = draft.filter(|_| whole) {
@@ -226,31 +230,15 @@ impl Converting {
         });
         let mut converting = Converting {
             stop,
+            written,
             thread: Some(thread.map_err(Error::Write)?),
         };
-        let begun = Instant::now();
-        loop {
-            let over = converting.is_over();
-            let reader = Reader::from_file(file.try_clone().map_err(Error::Write)?);
-            match reader {
-                // Without a schema nobody knows what comes.
-                Ok(reader)
-                    if !reader.schema().types.is_empty()
-                        && (over || reader.events() > 0 || begun.elapsed() > FIRST) =>
-                {
-                    return Ok((reader.of_a_copy(), converting));
-                }
-                _ if !over => std::thread::sleep(OFTEN),
-                reader => {
-                    converting.end()?;
-                    return Ok((reader?.of_a_copy(), converting));
-                }
-            }
+        // What events look like is written as it begins; then the first of them come, soon or not.
+        match converting.written.recv() {
+            Ok(()) => drop(converting.written.recv_timeout(FIRST)),
+            Err(_) => converting.end()?,
         }
-    }
-
-    fn is_over(&self) -> bool {
-        self.thread.as_ref().is_none_or(JoinHandle::is_finished)
+        Ok((Reader::from_file(file)?.of_a_copy(), converting))
     }
 
     /// Ends it, where it is not over. What waits for an input that does not come is left alone.
@@ -259,14 +247,17 @@ impl Converting {
     /// When it had failed before.
     pub fn end(&mut self) -> Result<(), Error> {
         self.stop.store(true, Ordering::Relaxed);
-        let begun = Instant::now();
-        while !self.is_over() && begun.elapsed() < LAST {
-            std::thread::sleep(OFTEN);
-        }
-        match self.thread.take().filter(JoinHandle::is_finished) {
-            Some(thread) => thread.join().unwrap_or_else(|_| {
-                Err(Error::Not("the thread that converts has failed".to_owned()))
-            }),
+        let until = Instant::now() + LAST;
+        let over = loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.written.recv_timeout(left) {
+                Ok(()) => {}
+                Err(why) => break why == RecvTimeoutError::Disconnected,
+            }
+        };
+        match self.thread.take().filter(|_| over).map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(Error::Not("the thread that converts has failed".to_owned())),
             None => Ok(()),
         }
     }

@@ -80,7 +80,7 @@ pub fn lines(state: &State) -> Vec<Line> {
 }
 
 /// Lines one value may take: a capture may claim a command line of megabytes.
-const MOST_LINES: usize = 40;
+const MOST_LINES: usize = 80;
 
 /// Cells of a line that are neither key nor meaning: the margin and the space between.
 pub const BESIDE_LEFT: usize = 4;
@@ -95,7 +95,8 @@ pub fn left_cells(lines: &[Line], width: usize) -> usize {
 /// The selected row: its columns that say something, then which say nothing.
 fn row(state: &State) -> Vec<Line> {
     let (mut said, mut empty) = (Vec::new(), Vec::new());
-    let most = usize::from(state.size.0).saturating_mul(MOST_LINES);
+    // Names and breaks at blanks take three quarters of the lines at the most: what is cut is cut here, and said to be.
+    let most = usize::from(state.size.0).saturating_mul(MOST_LINES / 4);
     let style = state.epoch().style;
     let Some(chosen) = state.chosen() else {
         return said;
@@ -109,6 +110,10 @@ fn row(state: &State) -> Vec<Line> {
         match text.is_empty() {
             true => empty.push(column.title),
             false => said.push(line(column.title, &text)),
+        }
+        if bytes.len() > most {
+            let all = show::counted(bytes.len() as u64, "byte");
+            said.push(line("", &format!("{all} in all: x writes them to a file")));
         }
     }
     if !empty.is_empty() {

@@ -2,11 +2,12 @@
 
 use afterimage_format::Reader;
 use afterimage_interop::{Error, Provenance, open, scap};
-use afterimage_model::Ctx;
+use afterimage_model::{Ctx, Event};
 use proptest::prelude::*;
 use std::io::Cursor;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// A capture of a few events, as scap.
 fn whole() -> &'static [u8] {
@@ -45,6 +46,48 @@ fn a_capture_after_a_capture_is_read_too() {
     let twice = read(&[whole(), whole()].concat()).unwrap();
     assert_eq!(twice.gaps(), []);
     assert_eq!(twice.events(), once.events() * 2);
+}
+
+#[test]
+fn what_is_handed_over_as_it_comes_is_what_is_handed_over_in_whole_chunks() {
+    let convert = |patience: Option<Duration>| {
+        let stream = scap::Stream::open(Box::new(whole()), open::manifest()).unwrap();
+        let mut writer = stream.writer(Vec::new(), &Provenance::default()).unwrap();
+        let take = &mut |stretch: &scap::Stretch| stretch.write(&mut writer).map(|()| true);
+        let ended = match patience {
+            Some(patience) => stream.chunks_as_they_come(patience, take),
+            None => stream.chunks(take),
+        };
+        let (made, _) = ended.unwrap().unwrap().seal(writer).unwrap();
+        Reader::from_bytes(made).unwrap()
+    };
+    let chunks = convert(None);
+    assert_eq!(chunks.chunks().len(), 1);
+    // With each event, but for the first one, which is read before, to learn when it all began; and later than any capture takes.
+    for (patience, number) in [
+        (Duration::ZERO, chunks.events() as usize - 1),
+        (Duration::MAX, 1),
+    ] {
+        let pieces = convert(Some(patience));
+        assert_eq!(pieces.chunks().len(), number);
+        assert_eq!(events(&pieces), events(&chunks));
+        assert_eq!(told(&pieces), told(&chunks));
+    }
+}
+
+/// Who did what to which file, event by event.
+fn told(reader: &Reader) -> Vec<String> {
+    let chunks = (0..reader.chunks().len()).map(|at| reader.chunk(at).unwrap());
+    let of = |chunk: afterimage_format::Chunk| {
+        let tell = |event: &Event| {
+            let proc = chunk.tables.proc(event.proc).unwrap();
+            let file = event.file.and_then(|file| chunk.tables.file(file));
+            let file = file.map(|file| (file.kind, file.name()));
+            format!("{:?} {:?} {file:?} {:?}", proc.key, proc.comm, event.args)
+        };
+        chunk.events.iter().map(tell).collect::<Vec<_>>()
+    };
+    chunks.flat_map(of).collect()
 }
 
 /// A block of an event: its stamp, its code, its one parameter.

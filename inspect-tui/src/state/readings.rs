@@ -1,7 +1,7 @@
 //! What drawing and clicking ask of the state: where things are, what columns need, what is said. Changes nothing.
 
 use super::entry::Entry;
-use super::look::said_view;
+use super::look::{Under, said_view};
 use super::{Body, Pane, State};
 use crate::area::{self, Plan};
 use crate::fit;
@@ -71,7 +71,11 @@ impl State {
     pub fn chosen(&self) -> Option<Chosen<'_>> {
         let view = self.step().view;
         let (view, cells, column) = match &self.step().body {
-            Body::Table(table) if self.pane == Pane::Arguments => {
+            // The arguments of an event are no rows of a view: then it is the event's own.
+            Body::Table(table)
+                if self.pane == Pane::Arguments
+                    && matches!(self.under(), Under::Said | Under::Caused) =>
+            {
                 let (view, said) = said_view(self.under()).zip(table.below.said.as_deref())?;
                 (view, &said.selected()?.cells, said.column)
             }

@@ -371,6 +371,26 @@ fn a_row_can_be_read_whole_on_a_small_screen() {
             "{back}"
         );
     }
+    // Of what is very long the beginning is there, and how long it is.
+    let mut tale = story::Tale::new();
+    let web = tale.container("web", "nginx");
+    let argv = "echo\0".to_owned() + &"of a kind\0".repeat(20_000);
+    let echo = tale.process(7, None, web, 1, "/bin/echo", &argv);
+    tale.call("execve", echo, None, 0, &[]);
+    let told = tale.tell();
+    for (width, height) in [(200, 120), (40, 120)] {
+        let row = play(&told, width, height)
+            .press(":processes<Enter>w")
+            .screen();
+        let said = row.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains("COMMAND echo of a kind of a kind"), "{row}");
+        assert!(
+            said.contains("200,004 bytes in all: x writes them"),
+            "{row}"
+        );
+        assert!(said.contains("PROGRAM /bin/echo"), "{row}");
+    }
+    let told = story::break_in();
     // Of two panes, the row of the one that has the focus.
     let mut player = play(&told, 120, 40);
     let above = player.press(":talks<Enter>w").screen();

@@ -198,7 +198,14 @@ fn the_screen_is_ascii_where_only_ascii_may_be_drawn() {
             ..options()
         };
         let mut player = Player::new(told.session(), options, 120, 30).expect("the view opens");
-        for keys in ["", "<Down><Down><Tab>", "?", "<Esc>i", "<Esc><F2>"] {
+        for keys in [
+            "",
+            "<Down><Down><Tab>",
+            "w",
+            "<Esc>?",
+            "<Esc>i",
+            "<Esc><F2>",
+        ] {
             let screen = player.press(keys).screen();
             let odd: String = screen.chars().filter(|c| !c.is_ascii()).collect();
             assert!(odd.is_empty(), "{} after {keys:?} shows {odd:?}", view.id);
@@ -212,7 +219,8 @@ fn no_captured_byte_reaches_the_screen_as_a_control_character() {
     let keys = [
         "",
         "<Down><Down>",
-        "f",
+        "w",
+        "<Esc>f",
         "<Delete><Enter>",
         "d",
         "<Tab><Down><Down><Down>",

@@ -3,6 +3,7 @@
 
 use crate::story;
 use afterimage_tests::harness;
+use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -201,20 +202,25 @@ fn a_capture_of_another_program_is_looked_at_while_it_is_read() {
     let owner = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
     rustix::fs::mknodat(rustix::fs::CWD, &pipe, fifo, owner, 0).expect("a pipe");
     let (mut child, output) = inspect(&format!("- < '{}'", pipe.display()));
-    let mut end = std::fs::File::options()
-        .write(true)
-        .open(&pipe)
-        .expect("the pipe");
-    // Little, and then nothing for a while: nobody waits for a chunk to become full.
+    let mut end = File::options().write(true).open(&pipe).expect("the pipe");
+    // Little by little: nobody waits for a chunk to become full, nor for the next section.
     let (one, rest) = bytes.split_at(bytes.len() / SECTIONS);
-    end.write_all(one).expect("it is read");
-    output.wait_for("being");
-    end.write_all(one).expect("it is read");
-    std::thread::sleep(Duration::from_secs(1));
-    end.write_all(one).expect("it is read");
+    let mut pieces = one.chunks(512);
+    let mut put = |end: &mut File| {
+        let piece = pieces
+            .next()
+            .expect("events are shown before the section ends");
+        end.write_all(piece).expect("it is read");
+    };
     // When it was is known of events alone.
-    output.wait_for("UTC,");
-    assert!(!output.has("seal"));
+    while !output.has("UTC,") {
+        put(&mut end);
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert!(output.has("being") && !output.has("seal"));
+    for piece in pieces {
+        end.write_all(piece).expect("it is read");
+    }
     end.write_all(rest).expect("it is read");
     drop(end);
     output.wait_for("seal");
@@ -316,7 +322,7 @@ fn what_is_captured_writes_no_escape_sequence_of_its_own() {
 }
 
 /// A pseudo-terminal whose size can be changed, with the inspector on it.
-fn start_on_a_terminal(capture: &Path) -> (Child, std::fs::File) {
+fn start_on_a_terminal(capture: &Path) -> (Child, File) {
     use std::os::fd::FromRawFd;
     use std::os::unix::process::CommandExt;
     let (mut master, mut slave) = (0, 0);
@@ -342,12 +348,7 @@ fn start_on_a_terminal(capture: &Path) -> (Child, std::fs::File) {
     let kept = unsafe { libc::fcntl(master, libc::F_SETFD, libc::FD_CLOEXEC) };
     assert_eq!(kept, 0, "a descriptor that is not inherited");
     // SAFETY: openpty gave both descriptors to us and nobody else has them.
-    let (master, slave) = unsafe {
-        (
-            std::fs::File::from_raw_fd(master),
-            std::fs::File::from_raw_fd(slave),
-        )
-    };
+    let (master, slave) = unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) };
     let mut command = Command::new(env!("CARGO_BIN_EXE_inspector"));
     command
         .arg(capture)
