@@ -226,6 +226,18 @@ fn sealed_json(sealed: &Sealed) -> String {
     object.end()
 }
 
+/// Puts a question, and gives the line that answers it. Who is refused unheard is told why, and not that nobody listens any more.
+fn exchange(mut stream: &UnixStream, line: &str) -> io::Result<String> {
+    let sent = stream.write_all(format!("{line}\n").as_bytes());
+    let mut answer = String::new();
+    let read = BufReader::new(stream.take(16 << 20)).read_line(&mut answer);
+    if !answer.ends_with('\n') {
+        sent?;
+        read?;
+    }
+    Ok(answer)
+}
+
 /// Asks a running `watch`; gives its answer, which is no error.
 ///
 /// # Errors
@@ -239,17 +251,34 @@ pub fn ask(path: &Path, question: &Question) -> Result<serde_json::Value, Failur
             "start one with: sudo afterimage watch, or name its socket with --socket PATH",
         )
     };
-    let mut stream = UnixStream::connect(path).map_err(wrong)?;
+    let stream = UnixStream::connect(path).map_err(wrong)?;
     let line = serde_json::to_string(question).map_err(|why| Failure::new(why, ""))?;
-    writeln!(stream, "{line}").map_err(wrong)?;
-    let mut answer = String::new();
-    BufReader::new(stream.take(16 << 20))
-        .read_line(&mut answer)
-        .map_err(wrong)?;
+    let answer = exchange(&stream, &line).map_err(wrong)?;
     let answer: serde_json::Value = serde_json::from_str(&answer)
         .map_err(|why| Failure::new(format!("the answer makes no sense: {why}"), ""))?;
     match answer["error"].as_str() {
         Some(why) => Err(Failure::new(Safe::new(why), "")),
         None => Ok(answer),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_is_refused_before_the_question_was_read_is_told_why() {
+        let (own, other) = UnixStream::pair().unwrap();
+        refuse(&other, "only root").unwrap();
+        drop(other);
+        assert_eq!(exchange(&own, "{}").unwrap(), "{\"error\":\"only root\"}\n");
+    }
+
+    #[test]
+    fn who_is_not_answered_is_told_that() {
+        let (own, other) = UnixStream::pair().unwrap();
+        drop(other);
+        let why = exchange(&own, "{}").unwrap_err();
+        assert_eq!(why.kind(), io::ErrorKind::BrokenPipe);
     }
 }

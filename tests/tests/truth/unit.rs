@@ -72,7 +72,8 @@ impl Manager {
             std::fs::create_dir(path(name)).expect("a folder");
         }
         let program = harness::afterimage(env!("CARGO_BIN_EXE_workload"));
-        std::os::unix::fs::symlink(program, path("bin/afterimage")).expect("a link");
+        // Not a link: the unit sees no homes, and a temporary folder of its own.
+        std::fs::copy(program, path("bin/afterimage")).expect("a copy");
         std::fs::write(path("etc/watch.toml"), config).expect("a file");
         let users = std::fs::read_to_string("/etc/passwd").expect("a list of users");
         std::fs::write(path("passwd"), format!("{users}{USER}")).expect("a file");
