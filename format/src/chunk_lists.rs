@@ -9,6 +9,7 @@
 use crate::args_read::Slots;
 use crate::chunk_read::{Body, end_of};
 use crate::codec::take_ints;
+use crate::deal::Deal;
 use crate::error::{ErrorKind, malformed};
 use crate::heads::{Heads, Rest, Waits};
 use crate::lanes::{Lanes, MISS, Recent};
@@ -37,6 +38,12 @@ impl Body<'_> {
     }
 }
 
+/// What is of a thread that has so many rows, and what is of those after it.
+fn of_thread<T>(rows: &[T], run: usize) -> Result<(&[T], &[T]), ErrorKind> {
+    let parted = rows.split_at_checked(run);
+    parted.ok_or_else(|| malformed("thread column"))
+}
+
 impl Heads<'_> {
     pub(crate) fn marks_in_lists(&self) -> Result<Vec<u16>, ErrorKind> {
         match self.body.has(column::MARKS, 0) {
@@ -54,6 +61,7 @@ impl Heads<'_> {
     pub(crate) fn waits_in_lists(&self) -> Result<Waits, ErrorKind> {
         let mut found = Waits {
             waits: vec![false; self.count],
+            rows: Vec::new(),
             lost: Vec::new(),
         };
         if !self.body.has(column::WAITS, 0) {
@@ -61,14 +69,22 @@ impl Heads<'_> {
         }
         let grouped = self.grouped()?;
         self.body.parts(column::WAITS, 0, |parts| {
-            let marks = parts.list(self.count, alone)?;
+            let marks: Vec<u8> = parts.narrow(self.count)?;
+            let mut rows = vec![0; self.count];
             let mut waiting = 0_usize;
             for (row, mark) in grouped.rows().iter().zip(&marks) {
+                if let Some(to) = rows.get_mut(waiting) {
+                    *to = *row;
+                }
+                waiting = waiting.saturating_add(usize::from(*mark != 0));
+            }
+            rows.truncate(waiting);
+            for row in &rows {
                 if let Some(waits) = found.waits.get_mut(*row as usize) {
-                    *waits = *mark != 0;
-                    waiting = waiting.saturating_add(usize::from(*mark != 0));
+                    *waits = true;
                 }
             }
+            found.rows = rows;
             found.lost = parts.list(waiting, alone)?;
             Ok(())
         })?;
@@ -77,14 +93,12 @@ impl Heads<'_> {
 
     pub(crate) fn latencies_in_lists(&self) -> Result<Vec<u64>, ErrorKind> {
         let mut latencies = vec![0; self.count];
-        let Waits { waits, lost } = self.waits()?;
-        if lost.is_empty() {
+        let Waits { rows, lost, .. } = self.waits()?;
+        if rows.is_empty() {
             return Ok(latencies);
         }
-        let (steps, grouped) = (self.steps()?, self.grouped()?);
-        let waiting = grouped.rows().iter().map(|row| *row as usize);
-        let waiting = waiting.filter(|row| waits.get(*row).is_some_and(|waits| *waits));
-        for (row, lost) in waiting.zip(lost) {
+        let steps = self.steps()?;
+        for (row, lost) in rows.iter().map(|row| *row as usize).zip(lost) {
             if let (Some(latency), Some(step)) = (latencies.get_mut(row), steps.get(row)) {
                 *latency = step.wrapping_sub(*lost) as u64;
             }
@@ -94,10 +108,12 @@ impl Heads<'_> {
 
     pub(crate) fn times_in_lists(&self) -> Result<Vec<u64>, ErrorKind> {
         let mut times = Vec::with_capacity(self.count);
-        let mut left = self.steps()?.iter();
+        let mut left = self.steps()?;
         for (_, run) in self.threads()? {
+            let (own, others) = of_thread(left, *run)?;
+            left = others;
             let mut time = self.zone().start.0;
-            times.extend(left.by_ref().take(*run).map(|step| {
+            times.extend(own.iter().map(|step| {
                 time = time.wrapping_add(*step as u64);
                 time
             }));
@@ -111,9 +127,7 @@ impl Heads<'_> {
         let mut befores = Vec::with_capacity(types.len());
         let mut rest = types;
         for (_, run) in self.threads()? {
-            let (own, others) = rest
-                .split_at_checked(*run)
-                .ok_or_else(|| malformed("thread column"))?;
+            let (own, others) = of_thread(rest, *run)?;
             if let Some((last, others)) = own.split_last() {
                 befores.push(*own.first().unwrap_or(last));
                 befores.extend_from_slice(others);
@@ -159,9 +173,7 @@ impl Heads<'_> {
         let mut is_bad = false;
         for (_, run) in self.threads()? {
             recent.clear();
-            let (own, others) = codes
-                .split_at_checked(*run)
-                .ok_or_else(|| malformed("thread column"))?;
+            let (own, others) = of_thread(codes, *run)?;
             codes = others;
             files.extend(own.iter().map(|code| {
                 let file = match usize::from(*code) {
@@ -263,35 +275,26 @@ pub(crate) struct Grouped {
 impl Grouped {
     /// Of rows of these types, of which there must be as many as is said.
     pub(crate) fn of(types: &[u16], kinds: &[(TypeId, u64)]) -> Result<Grouped, ErrorKind> {
-        let mut ends = Vec::with_capacity(kinds.len());
-        let mut next = Vec::with_capacity(kinds.len());
-        let mut from = 0_usize;
-        for (_, count) in kinds {
-            next.push(from);
-            from = from.saturating_add(usize::try_from(*count).unwrap_or(usize::MAX));
-            ends.push(from);
-        }
-        let mut rows = vec![0_u32; types.len()];
-        for (row, ty) in (0_u32..).zip(types) {
-            if let Some(at) = next.get_mut(usize::from(*ty)) {
-                if let Some(to) = rows.get_mut(*at) {
-                    *to = row;
-                }
-                *at = at.saturating_add(1);
-            }
-        }
-        // Each start has moved to where its type ends.
+        let mut deal = Deal::of(types, kinds.len());
+        let ends = std::mem::take(&mut deal.ends);
         let mut start = 0;
-        for ((next, end), (_, expected)) in next.iter().zip(&ends).zip(kinds) {
-            if next != end {
+        for (end, (_, expected)) in ends.iter().zip(kinds) {
+            let found = end.saturating_sub(start) as u64;
+            if found != *expected {
                 return Err(ErrorKind::Mismatch {
                     what: "events of a type",
                     expected: *expected,
-                    found: next.saturating_sub(start) as u64,
+                    found,
                 });
             }
             start = *end;
         }
+        let mut rows = vec![0_u32; types.len()];
+        deal.each(types, |row, place| {
+            if let Some(to) = rows.get_mut(place) {
+                *to = row as u32;
+            }
+        });
         Ok(Grouped { rows, ends })
     }
 

@@ -13,11 +13,11 @@ pub struct Columns<'a> {
 }
 
 /// Results and arguments of the events of one type, as integers; strings and payloads by their places.
-pub struct Values {
+pub struct Values<'h> {
     /// The rows, ascending.
-    pub rows: Vec<u32>,
+    pub rows: &'h [u32],
     /// The result of each.
-    pub results: Vec<i64>,
+    pub results: &'h [i64],
     /// The arguments, each a list of what the rows that have it say.
     pub args: Vec<Vec<i64>>,
 }
@@ -53,7 +53,7 @@ impl Columns<'_> {
     ///
     /// # Errors
     /// When a column cannot be read.
-    pub fn values(&self, heads: &Heads<'_>) -> Result<Vec<(TypeId, Values)>, ErrorKind> {
+    pub fn values<'h>(&self, heads: &'h Heads<'_>) -> Result<Vec<(TypeId, Values<'h>)>, ErrorKind> {
         let types = &self.body.zone.types;
         let own: Vec<bool> = types
             .iter()
@@ -66,8 +66,8 @@ impl Columns<'_> {
             };
             let slots = heads.own_slots(place, results, &mut spent)?;
             let values = Values {
-                rows: rows.to_vec(),
-                results: results.to_vec(),
+                rows,
+                results,
                 args: slots.map(Slots::into_lists).unwrap_or_default(),
             };
             found.push((ty, values));

@@ -75,9 +75,12 @@ impl Args<'_> {
     }
 }
 
-/// Which rows have a latency, and what those rows say of it, type by type.
+/// Which rows have a latency, and what those rows say of it.
 pub(crate) struct Waits {
     pub waits: Vec<bool>,
+    /// Those that have one, type by type.
+    pub rows: Vec<u32>,
+    /// What those say of it.
     pub lost: Vec<i64>,
 }
 
@@ -198,11 +201,13 @@ impl<'b> Heads<'b> {
                 true => self.body.narrow(column::PROCS, self.count)?,
                 false => self.in_rows(column::PROC, "proc column")?,
             };
-            match procs.iter().max() {
-                Some(most) if *most as usize >= self.body.zone.procs.len() => {
-                    Err(malformed("proc column"))
-                }
-                _ => Ok(procs),
+            let count = self.body.zone.procs.len();
+            let is_bad = procs
+                .iter()
+                .fold(false, |bad, proc| bad | (*proc as usize >= count));
+            match is_bad {
+                true => Err(malformed("proc column")),
+                false => Ok(procs),
             }
         })?;
         Ok(procs)

@@ -6,6 +6,7 @@
     clippy::arithmetic_side_effects
 )]
 
+use crate::deal;
 use crate::layout::{PAIR_LANE, PAIR_TYPES, RANKS, TYPE_LANE};
 
 /// No lane of its own.
@@ -26,23 +27,17 @@ impl Lanes {
         let by_pair = kinds <= PAIR_TYPES;
         let width = if by_pair { kinds } else { 1 };
         let waited = kinds.saturating_mul(width);
-        let mut counts = vec![0_u32; waited.saturating_add(1)];
-        let mut slots = Vec::with_capacity(types.len());
-        slots.extend(
-            types
-                .iter()
-                .zip(befores)
-                .zip(waits)
-                .map(|((ty, before), waits)| {
-                    let before = if by_pair { usize::from(*before) } else { 0 };
-                    let own = usize::from(*ty).wrapping_mul(width).wrapping_add(before);
-                    let slot = if *waits { waited } else { own };
-                    if let Some(count) = counts.get_mut(slot) {
-                        *count = count.saturating_add(1);
-                    }
-                    slot as u32
-                }),
-        );
+        let (of_type, of_before) = (width as u32, u32::from(by_pair));
+        let slot = |((ty, before), waits): ((&u16, &u16), &bool)| {
+            let of_type = u32::from(*ty).wrapping_mul(of_type);
+            let own = of_type.wrapping_add(u32::from(*before).wrapping_mul(of_before));
+            // Chosen without a branch, which would be foretold badly.
+            let waits = u32::from(*waits).wrapping_neg();
+            own & !waits | waited as u32 & waits
+        };
+        let rows = types.iter().zip(befores).zip(waits);
+        let slots: Vec<u32> = rows.map(slot).collect();
+        let counts = deal::counts(&slots, waited.saturating_add(1));
         let mut lanes = 0_u16;
         let mut sums: Vec<usize> = Vec::new();
         let mut next = |sums: &mut Vec<usize>, count: usize| {

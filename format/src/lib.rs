@@ -36,6 +36,7 @@ mod cipher;
 mod codec;
 mod columns;
 pub mod custody;
+mod deal;
 pub mod derive;
 mod dictionary;
 pub mod error;

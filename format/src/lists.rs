@@ -13,6 +13,7 @@ use crate::codec::{Encoder, decompress_into};
 use crate::error::{ErrorKind, limit, malformed};
 use crate::layout::{CONTEXTS, way};
 use crate::wire::{Cursor, put_varint, unzigzag, zigzag};
+use std::cell::Cell;
 use std::io;
 
 /// Bit of a list's second byte: its integers are zigzags.
@@ -45,7 +46,7 @@ pub(crate) struct Parts {
     raw: u64,
     residuals: Vec<i64>,
     plane: Vec<u8>,
-    table: Vec<i64>,
+    table: Lasts,
 }
 
 impl Parts {
@@ -172,15 +173,12 @@ impl Parts {
     }
 
     fn by_table(&mut self, values: &[i64], keys: &[i64], out: &mut Vec<i64>) {
-        self.table.clear();
-        self.table.resize(CONTEXTS as usize, 0);
         out.clear();
-        for (value, context) in values.iter().zip(keys) {
-            if let Some(last) = self.table.get_mut(key(*context)) {
-                out.push(value.wrapping_sub(*last));
-                *last = *value;
-            }
-        }
+        out.extend(values.iter().zip(keys).map(|(value, _)| *value));
+        self.table.each(keys, out, |last, value| {
+            let before = std::mem::replace(last, *value);
+            *value = value.wrapping_sub(before);
+        });
     }
 
     fn planes<T: Copy + Into<i64>>(
@@ -284,8 +282,7 @@ pub(crate) struct PartsReader<'a> {
     body: Cursor<'a>,
     /// Bytes that may still come out of it.
     left: u64,
-    plane: Vec<u8>,
-    table: Vec<i64>,
+    scratch: Scratch,
 }
 
 impl<'a> PartsReader<'a> {
@@ -298,8 +295,7 @@ impl<'a> PartsReader<'a> {
             head,
             body,
             left: raw.saturating_sub(len as u64),
-            plane: Vec::new(),
-            table: Vec::new(),
+            scratch: SCRATCH.take(),
         })
     }
 
@@ -356,7 +352,7 @@ impl<'a> PartsReader<'a> {
         }
         self.head = ahead;
         let mut values = Vec::new();
-        let mut plane = std::mem::take(&mut self.plane);
+        let mut plane = std::mem::take(&mut self.scratch.plane);
         for at in 0..width {
             self.bytes(count, &mut plane)?;
             if at == 0 {
@@ -367,7 +363,7 @@ impl<'a> PartsReader<'a> {
                 }
             }
         }
-        self.plane = plane;
+        self.scratch.plane = plane;
         values.resize(count, T::default());
         Ok(values)
     }
@@ -422,25 +418,16 @@ impl<'a> PartsReader<'a> {
         if width > 8 || how & !(15 | ZIGZAG) != 0 {
             return Err(malformed("list of integers"));
         }
-        let mut plane = std::mem::take(&mut self.plane);
-        for at in 0..width {
-            self.bytes(count, &mut plane)?;
-            let shift = u32::from(at).saturating_mul(8);
-            if at == 0 {
-                values.extend(plane.iter().map(|byte| i64::from(*byte)));
-            } else {
-                for (value, byte) in values.iter_mut().zip(&plane) {
-                    *value |= (u64::from(*byte) << shift) as i64;
-                }
-            }
+        let mut planes = std::mem::take(&mut self.scratch.planes);
+        for plane in planes.iter_mut().take(usize::from(width)) {
+            self.bytes(count, plane)?;
         }
-        self.plane = plane;
-        values.resize(count, 0);
-        if how & ZIGZAG != 0 {
-            for value in &mut values {
-                *value = unzigzag(*value as u64);
-            }
+        let taken = planes.get(..usize::from(width)).unwrap_or_default();
+        match how & ZIGZAG != 0 {
+            true => put_together(taken, count, &mut values, unzigzag),
+            false => put_together(taken, count, &mut values, |bits| bits as i64),
         }
+        self.scratch.planes = planes;
         match u16::from(way) {
             way::PLAIN => {}
             way::DELTA => {
@@ -461,19 +448,99 @@ impl<'a> PartsReader<'a> {
                         *value = value.wrapping_add(*other);
                     }
                 } else {
-                    self.table.clear();
-                    self.table.resize(CONTEXTS as usize, 0);
-                    for (value, other) in values.iter_mut().zip(others) {
-                        if let Some(last) = self.table.get_mut(key(*other)) {
-                            *last = last.wrapping_add(*value);
-                            *value = *last;
-                        }
-                    }
+                    self.scratch.table.each(others, &mut values, |last, value| {
+                        *last = last.wrapping_add(*value);
+                        *value = *last;
+                    });
                 }
             }
         }
         Ok(values)
     }
+}
+
+impl Drop for PartsReader<'_> {
+    fn drop(&mut self) {
+        SCRATCH.set(std::mem::take(&mut self.scratch));
+    }
+}
+
+/// Puts `count` integers of these planes, the lowest first, into an empty list.
+fn put_together(planes: &[Vec<u8>], count: usize, out: &mut Vec<i64>, of: impl Fn(u64) -> i64) {
+    let few = |a: &u8, b: &u8, c: &u8, d: &u8| {
+        let low = u32::from(*a) | u32::from(*b) << 8;
+        of(u64::from(low | u32::from(*c) << 16 | u32::from(*d) << 24))
+    };
+    match planes {
+        [] => out.resize(count, of(0)),
+        [a] => out.extend(a.iter().map(|a| of(u64::from(*a)))),
+        [a, b] => out.extend(a.iter().zip(b).map(|(a, b)| few(a, b, &0, &0))),
+        [a, b, c] => {
+            let rows = a.iter().zip(b).zip(c);
+            out.extend(rows.map(|((a, b), c)| few(a, b, c, &0)));
+        }
+        [a, b, c, d] => {
+            let rows = a.iter().zip(b).zip(c).zip(d);
+            out.extend(rows.map(|(((a, b), c), d)| few(a, b, c, d)));
+        }
+        _ => {
+            out.resize(count, 0);
+            for (at, plane) in (0_u32..).zip(planes) {
+                let shift = at.saturating_mul(8);
+                for (value, byte) in out.iter_mut().zip(plane) {
+                    *value |= (u64::from(*byte) << shift) as i64;
+                }
+            }
+            for value in out {
+                *value = of(*value as u64);
+            }
+        }
+    }
+}
+
+/// The value that came last with each of the keys that contexts have. Of all keys it is 0 in the beginning.
+#[derive(Default)]
+struct Lasts(Vec<i64>);
+
+impl Lasts {
+    /// Goes through values with their contexts: what came last with its key stands beside each.
+    fn each(
+        &mut self,
+        contexts: &[i64],
+        values: &mut [i64],
+        mut visit: impl FnMut(&mut i64, &mut i64),
+    ) {
+        self.0.resize(CONTEXTS as usize, 0);
+        for (value, context) in values.iter_mut().zip(contexts) {
+            if let Some(last) = self.0.get_mut(key(*context)) {
+                visit(last, value);
+            }
+        }
+        // Most lists are much shorter than this is.
+        if values.len() >= self.0.len() {
+            return self.0.fill(0);
+        }
+        for context in contexts.iter().take(values.len()) {
+            if let Some(last) = self.0.get_mut(key(*context)) {
+                *last = 0;
+            }
+        }
+    }
+}
+
+/// Memory that taking a column apart needs besides what it gives.
+#[derive(Default)]
+struct Scratch {
+    plane: Vec<u8>,
+    planes: [Vec<u8>; 8],
+    table: Lasts,
+}
+
+thread_local! {
+    /// That of the columns this thread has taken apart.
+    static SCRATCH: Cell<Scratch> = const {
+        Cell::new(Scratch { plane: Vec::new(), planes: [const { Vec::new() }; 8], table: Lasts(Vec::new()) })
+    };
 }
 
 /// An integer that takes less room than 64 bits.
@@ -495,7 +562,7 @@ macro_rules! narrow {
     )*};
 }
 
-narrow! { u16 u32 }
+narrow! { u8 u16 u32 }
 
 /// There is no context.
 pub(crate) fn alone<'c>(_: u8) -> Option<&'c [i64]> {

@@ -8,8 +8,6 @@
 
 use crate::error::{ErrorKind, malformed};
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
-use std::collections::binary_heap::PeekMut;
 
 /// The row at each file position: that of the place in time that `jumps` says. Each row stands once.
 pub(crate) fn in_order(by_time: Vec<u32>, jumps: Vec<i64>) -> Result<Vec<u32>, ErrorKind> {
@@ -95,16 +93,14 @@ fn of_runs(times: &[u64], start: u64) -> Option<Vec<u32>> {
         if heads.len() >= RUNS {
             return None;
         }
-        heads.push(Reverse((first, end)));
+        heads.push((first, end));
         from = end;
     }
-    let mut heads = BinaryHeap::from(heads);
+    // The least is the last. A thread that has the processor stays near that end, those that sleep stand behind it untouched.
+    heads.sort_unstable_by_key(|head| Reverse(*head));
     let mut merged = Vec::with_capacity(times.len());
-    while let Some(Reverse((first, end))) = heads.peek().copied() {
-        // Below the top stand the next ones.
-        let others = heads.as_slice().get(1..).unwrap_or_default();
-        let others = others.iter().take(2).map(|other| other.0.0);
-        let until = others.min().unwrap_or(u64::MAX);
+    while let Some((first, end)) = heads.pop() {
+        let until = heads.last().map_or(u64::MAX, |next| next.0);
         let first = (first & ROWS) as usize;
         let mut left = None;
         for row in first..end {
@@ -116,10 +112,10 @@ fn of_runs(times: &[u64], start: u64) -> Option<Vec<u32>> {
                 _ => merged.push(row as u32),
             }
         }
-        match (left, heads.peek_mut()) {
-            (Some(word), Some(mut top)) => *top = Reverse((word, end)),
-            (None, Some(top)) => drop(PeekMut::pop(top)),
-            (_, None) => break,
+        if let Some(word) = left {
+            let before = heads.iter().rev().take_while(|head| head.0 < word);
+            let at = heads.len().saturating_sub(before.count());
+            heads.insert(at, (word, end));
         }
     }
     Some(merged)
