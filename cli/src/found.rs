@@ -90,24 +90,41 @@ fn headline(out: &Output, hit: &Hit) -> String {
     parts.join("  ")
 }
 
-fn clock(manifest: &Manifest, zone: Zone, boot: u64) -> Civil {
-    zone.civil(manifest, manifest.wall_ns(boot))
+/// First and last instant of what was found, ns since 1970, at whole milliseconds: an index knows them no better, so they are rounded
+/// outwards, and no event is before the first or after the last.
+pub fn between(manifest: &Manifest, first: u64, last: u64) -> (i64, i64) {
+    const MS: i64 = 1_000_000;
+    let (first, last) = (manifest.wall_ns(first), manifest.wall_ns(last));
+    let up = last.saturating_add(last.wrapping_neg().rem_euclid(MS));
+    (first.saturating_sub(first.rem_euclid(MS)), up)
+}
+
+/// A date and a time to the millisecond.
+pub fn moment(zone: Zone, manifest: &Manifest, ns: i64) -> String {
+    let at = zone.civil(manifest, ns);
+    let date = format!("{:04}-{:02}-{:02}", at.year, at.month, at.day);
+    format!("{date} {}", at.time_to_ms())
+}
+
+/// As programs read it: ISO 8601, to the millisecond.
+fn iso(ns: i64) -> String {
+    format!(
+        "{}+0000",
+        moment(Zone::Utc, &Manifest::default(), ns).replace(' ', "T")
+    )
 }
 
 fn when(hit: &Hit, manifest: &Manifest, zone: Zone) -> String {
     if hit.events == 0 {
         return "no event is about it".to_owned();
     }
-    let (first, last) = (
-        clock(manifest, zone, hit.first),
-        clock(manifest, zone, hit.last),
+    let (first, last) = between(manifest, hit.first, hit.last);
+    let times = format!(
+        "{} to {}",
+        moment(zone, manifest, first),
+        zone.civil(manifest, last).time_to_ms()
     );
-    let date = format!("{:04}-{:02}-{:02}", first.year, first.month, first.day);
-    let times = match hit.events {
-        1 => first.time_of_day(),
-        _ => format!("{} to {}", first.time_of_day(), last.time_of_day()),
-    };
-    format!("{}, {date} {times}", plural(hit.events, "event"))
+    format!("{}, {times}", plural(hit.events, "event"))
 }
 
 fn who(hit: &Hit) -> String {
@@ -203,10 +220,8 @@ pub fn json(hit: &Hit, manifest: &Manifest, capture: Option<&Path>) -> String {
         .number("score", hit.score)
         .number("events", hit.events);
     if hit.events > 0 {
-        let iso = |boot| Civil::from_unix_ns(manifest.wall_ns(boot)).iso8601();
-        object
-            .text("first", iso(hit.first))
-            .text("last", iso(hit.last));
+        let (first, last) = between(manifest, hit.first, hit.last);
+        object.text("first", iso(first)).text("last", iso(last));
     }
     for (name, text) in &hit.texts {
         object.text(name, text);
@@ -349,10 +364,7 @@ impl Seen {
             seen.events = seen.events.saturating_add(sighting.events);
             seen.captures += 1;
             if sighting.events > 0 {
-                let (first, last) = (
-                    manifest.wall_ns(sighting.first),
-                    manifest.wall_ns(sighting.last),
-                );
+                let (first, last) = between(&manifest, sighting.first, sighting.last);
                 seen.first = Some(seen.first.map_or(first, |have| have.min(first)));
                 seen.last = Some(seen.last.map_or(last, |have| have.max(last)));
             }
@@ -409,7 +421,6 @@ impl Seen {
                 None => ("", &b""[..], Path::new("")),
             };
             if as_json {
-                let iso = |ns: i64| Civil::from_unix_ns(ns).iso8601();
                 let mut object = Object::new();
                 object
                     .text("indicator", text)
@@ -428,7 +439,7 @@ impl Seen {
                 continue;
             }
             let date = |ns: Option<i64>| {
-                ns.map_or(String::new(), |ns| day(zone, &Manifest::default(), ns))
+                ns.map_or(String::new(), |ns| moment(zone, &Manifest::default(), ns))
             };
             let shown_text = what.get(..what.len().min(AROUND)).unwrap_or_default();
             table.row([
@@ -447,5 +458,50 @@ impl Seen {
             table.write(out)?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_index_knows_to_the_millisecond_is_told_so_and_around_the_events() {
+        // The clock says something between two milliseconds when those since boot are whole.
+        let clock = ClockPair {
+            boot_ns: 5_000_000,
+            mono_ns: 5_000_000,
+            real_ns: 1_700_000_000_590_437_148,
+        };
+        let manifest = Manifest {
+            clock,
+            ..Manifest::default()
+        };
+        let (first, last) = between(&manifest, 5_000_000, 7_000_000);
+        assert_eq!(first, 1_700_000_000_590_000_000);
+        assert_eq!(last, 1_700_000_000_593_000_000);
+        assert_eq!(iso(first), "2023-11-14T22:13:20.590+0000");
+        assert_eq!(
+            moment(Zone::Utc, &manifest, last),
+            "2023-11-14 22:13:20.593"
+        );
+        // What is whole already stays, also before 1970.
+        for real_ns in [0, -3_000_000, 1_700_000_000_000_000_000] {
+            let clock = ClockPair { real_ns, ..clock };
+            let manifest = Manifest {
+                clock,
+                ..Manifest::default()
+            };
+            assert_eq!(between(&manifest, 5_000_000, 5_000_000), (real_ns, real_ns));
+        }
+        let clock = ClockPair {
+            real_ns: -1,
+            ..clock
+        };
+        let manifest = Manifest {
+            clock,
+            ..Manifest::default()
+        };
+        assert_eq!(between(&manifest, 5_000_000, 5_000_000), (-1_000_000, 0));
     }
 }

@@ -49,6 +49,13 @@ fn instant(ns: Option<i64>) -> Cell {
     ns.map_or(Cell::Missing, |ns| Cell::Number(i128::from(ns)))
 }
 
+/// An instant to the millisecond, which is what an index knows.
+fn moment(ns: Option<i64>) -> Cell {
+    ns.map_or(Cell::Missing, |ns| {
+        text(found::moment(Zone::Utc, &Manifest::default(), ns))
+    })
+}
+
 /// An instant to the second, which is enough to know a capture by.
 fn day(ns: Option<i64>) -> Cell {
     ns.map_or(Cell::Missing, |ns| {
@@ -90,7 +97,8 @@ fn headline(hit: &Hit) -> Vec<u8> {
 
 fn hit_row(path: &Path, name: &str, about: &About, hit: &Hit) -> SheetRow {
     let manifest = found::manifest(about);
-    let at = |boot: u64| instant((hit.events > 0).then(|| manifest.wall_ns(boot)));
+    let (first, last) = found::between(&manifest, hit.first, hit.last);
+    let at = |ns: i64| moment((hit.events > 0).then_some(ns));
     let mut by: Vec<u8> = Vec::new();
     for (process, container, _) in &hit.by {
         if !by.is_empty() {
@@ -107,8 +115,8 @@ fn hit_row(path: &Path, name: &str, about: &About, hit: &Hit) -> SheetRow {
             text(hit.kind.row().name),
             text(headline(hit)),
             number(hit.events),
-            at(hit.first),
-            at(hit.last),
+            at(first),
+            at(last),
             text(by),
             text(&about.host),
             text(name),
@@ -336,8 +344,8 @@ impl Folder {
                     text(indicator),
                     text(sort.name()),
                     text(host),
-                    instant(seen.first),
-                    instant(seen.last),
+                    moment(seen.first),
+                    moment(seen.last),
                     number(seen.events),
                     number(seen.captures),
                     text(what),

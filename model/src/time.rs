@@ -71,7 +71,14 @@ impl Civil {
         text
     }
 
-    /// Adds that to a text.
+    /// `HH:MM:SS.mmm`, of what is known to the millisecond.
+    pub fn time_to_ms(&self) -> String {
+        let mut text = self.time_of_day();
+        text.truncate("00:00:00.000".len());
+        text
+    }
+
+    /// Adds [`Civil::time_of_day`] to a text.
     pub fn push_time_of_day(&self, text: &mut String) {
         // Every line that is printed has one: cheaper than the formatter of the standard library.
         let mut face = *b"00:00:00.000000000";
