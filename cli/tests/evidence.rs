@@ -362,6 +362,40 @@ fn derived_captures_name_their_parents_and_are_signed_by_who_made_them() {
 }
 
 #[test]
+fn what_is_made_of_another_file_is_signed_when_it_is_made_and_not_when_its_events_happened() {
+    let desk = Desk::new();
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../samples/v1/break-in.aft");
+    std::fs::copy(&sample, desk.path("a.aft")).expect("the sample");
+    let torn = std::fs::read(&sample).expect("the sample");
+    let torn = torn.get(..torn.len() - 100).expect("the sample");
+    std::fs::write(desk.path("torn.aft"), torn).expect("a file");
+    desk.ends(0, &["keys", "generate", "lab"]);
+    let since_1970 = || std::time::UNIX_EPOCH.elapsed().expect("a clock").as_nanos();
+    let began = since_1970();
+    desk.ends(0, &["convert", "a.aft", "a.scap"]);
+    let made: [&[&str]; 6] = [
+        &["slice", "a.aft", "--to", "+20ms", "-o", "one.aft"],
+        &["slice", "a.aft", "--from", "+20ms", "-o", "two.aft"],
+        &["merge", "one.aft", "two.aft", "-o", "merge.aft"],
+        &["repack", "a.aft", "-o", "repack.aft"],
+        &["recover", "torn.aft", "-o", "recover.aft"],
+        &["convert", "a.scap", "of-scap.aft"],
+    ];
+    for args in made {
+        let file = args.last().expect("a name");
+        let output = desk.run(&[args, &["--sign-with", "lab"]].concat());
+        assert!(matches!(output.status.code(), Some(0 | 3)), "{args:?}");
+        let report = desk.ends(0, &["verify", "--json", "--key", "lab", file]);
+        let report: serde_json::Value = serde_json::from_str(&report).expect("JSON");
+        for name in ["verify.first_signed_ns", "verify.last_signed_ns"] {
+            let at = report.get(name).and_then(serde_json::Value::as_u64);
+            let at = u128::from(at.unwrap_or_else(|| panic!("{file}: {name} in {report}")));
+            assert!((began..=since_1970()).contains(&at), "{file}: {name} {at}");
+        }
+    }
+}
+
+#[test]
 fn artifacts_are_written_beneath_the_folder_whatever_they_are_called() {
     let desk = Desk::new();
     let mut writer = Writer::new(

@@ -23,10 +23,8 @@ use crate::output;
 use crate::read::Reader;
 use crate::records::{Lineage, Parent};
 use crate::remap::Remap;
-use crate::write::{Writer, WriterOptions};
-use afterimage_model::{
-    BootNs, ClockPair, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals,
-};
+use crate::write::{Writer, WriterOptions, made_at};
+use afterimage_model::{BootNs, ContainerId, Event, Gap, Manifest, ProcId, Schema, Tables, Totals};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -252,7 +250,10 @@ impl Job<'_> {
             &manifest,
             &self.lineage(),
             self.schema,
-            self.recipe.options.clone(),
+            WriterOptions {
+                made_ns: Some(self.recipe.deed.made_ns),
+                ..self.recipe.options.clone()
+            },
             self.recipe.key,
         )?;
         writer.custody(&self.recipe.deed, self.recipe.key)?;
@@ -389,10 +390,7 @@ impl Job<'_> {
             writer.gap(gap)?;
         }
         self.notes(&mut writer)?;
-        writer.checkpoint(ClockPair {
-            real_ns: self.recipe.deed.made_ns,
-            ..ClockPair::default()
-        })?;
+        writer.checkpoint(made_at(self.recipe.deed.made_ns))?;
         writer.ended(&self.recipe.deed.action);
         let dropped = gaps.iter().filter_map(|gap| gap.count);
         let dropped = dropped.fold(0, u64::saturating_add);

@@ -20,8 +20,8 @@ use crate::scan::{Piece, by_scan};
 use crate::source::Source;
 use crate::unlock::unlock;
 use crate::wire::{Cursor, Record, put_field};
-use crate::write::{Blocks, Vault};
-use afterimage_model::{ClockPair, Gap, Manifest, Schema, Totals};
+use crate::write::{Blocks, Vault, made_at};
+use afterimage_model::{Gap, Manifest, Schema, Totals};
 use std::fs::File;
 use std::io::BufWriter;
 use std::path::Path;
@@ -195,10 +195,7 @@ impl Rescue {
                 blocks.append(block::SCHEMA, 0, &schema, &none)?;
             }
         }
-        let clock = ClockPair {
-            real_ns: deed.made_ns,
-            ..ClockPair::default()
-        };
+        let clock = made_at(deed.made_ns);
         if let Some(key) = key {
             blocks.sign(key, clock)?;
         }

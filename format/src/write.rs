@@ -36,6 +36,9 @@ pub struct WriterOptions {
     pub recipients: Vec<Recipient>,
     /// Instants are cut to whole multiples of this, ns; the order of events stays.
     pub unit_ns: u64,
+    /// When a file that is made of others is made, ns since 1970: its first checkpoint is signed then. The clocks of its manifest are
+    /// those of the recording.
+    pub made_ns: Option<i64>,
 }
 
 impl Default for WriterOptions {
@@ -48,6 +51,7 @@ impl Default for WriterOptions {
             level: 1,
             recipients: Vec::new(),
             unit_ns: 1,
+            made_ns: None,
         }
     }
 }
@@ -82,6 +86,14 @@ impl WriterOptions {
                 || batch.span_with(row.time) > self.chunk_span_ns
                 || batch.bytes() + args.iter().map(bytes).sum::<usize>() > most
                 || batch.values() + args.len() as u64 > MAX_CHUNK_VALUES)
+    }
+}
+
+/// The clocks of a checkpoint of a file that is made of others: of those only what people call the time is of meaning.
+pub(crate) fn made_at(made_ns: i64) -> ClockPair {
+    ClockPair {
+        real_ns: made_ns,
+        ..ClockPair::default()
     }
 }
 
@@ -129,6 +141,7 @@ impl<W: Write> Writer<W> {
         options: WriterOptions,
         key: Option<&SecretKey>,
     ) -> Result<Self, Error> {
+        let clock = options.made_ns.map_or(manifest.clock, made_at);
         let mut header = manifest.encode();
         let vault = Vault::new(&options.recipients)?;
         let lineage = Lineage {
@@ -153,7 +166,7 @@ impl<W: Write> Writer<W> {
         Names { names: names() }.put(&mut record);
         writer.append_record(block::SCHEMA, &record)?;
         if let Some(key) = key {
-            writer.blocks.sign(key, manifest.clock)?;
+            writer.blocks.sign(key, clock)?;
         }
         writer.blocks.encrypt(vault)?;
         Ok(writer)

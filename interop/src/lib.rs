@@ -38,6 +38,7 @@ impl Provenance<'_> {
         let options = WriterOptions {
             // Numbers and not time decide where a chunk ends: what is converted may hold hours of little.
             chunk_span_ns: u64::MAX,
+            made_ns: self.deed.as_ref().map(|deed| deed.made_ns),
             ..WriterOptions::default()
         };
         let mut writer = Writer::signed(out, manifest, &self.lineage, schema, options, self.key)?;

@@ -289,11 +289,17 @@ impl Told<'_> {
             }
         };
         out.told(&format!("  {who}"))?;
-        out.told(&format!(
-            "  {} from {} to {}{}",
-            plural(signing.checkpoints, "signed checkpoint"),
+        let (first, last) = (
             instant(signing.first.real_ns),
             instant(signing.last.real_ns),
+        );
+        let when = match signing.checkpoints {
+            1 => format!("of {first}"),
+            _ => format!("from {first} to {last}"),
+        };
+        out.told(&format!(
+            "  {} {when}{}",
+            plural(signing.checkpoints, "signed checkpoint"),
             if signing.sealed { ", signed seal" } else { "" }
         ))?;
         let unsigned = self.report.unsigned_blocks();
