@@ -396,6 +396,33 @@ fn what_is_made_of_another_file_is_signed_when_it_is_made_and_not_when_its_event
 }
 
 #[test]
+fn what_a_capture_does_not_say_of_itself_is_left_out() {
+    let desk = Desk::new();
+    desk.ends(0, &["keys", "generate", "lab"]);
+    // Neither host nor kernel, nor who recorded it.
+    desk.capture("a.aft", "lab");
+    let info = desk.ends(0, &["info", "a.aft"]);
+    let value = |name: &str| {
+        let line = info.lines().find(|line| line.starts_with(name))?;
+        Some(line.get(name.len()..)?.trim())
+    };
+    assert_eq!(value("Host "), Some("Linux"), "{info}");
+    for name in ["Boot ", "Recorded by "] {
+        assert_eq!(value(name), None, "{info}");
+    }
+    desk.ends(0, &["convert", "a.aft", "a.scap"]);
+    let by = ["--sign-with", "lab"];
+    desk.ends(0, &[&["convert", "a.scap", "b.aft"][..], &by[..]].concat());
+    let info = desk.ends(0, &["info", "b.aft"]);
+    let ended = info.lines().find(|line| line.starts_with("Ended "));
+    assert!(
+        ended.is_some_and(|line| line.ends_with(": converted")),
+        "{info}"
+    );
+    assert!(!info.contains("()"), "{info}");
+}
+
+#[test]
 fn artifacts_are_written_beneath_the_folder_whatever_they_are_called() {
     let desk = Desk::new();
     let mut writer = Writer::new(

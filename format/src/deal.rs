@@ -23,10 +23,7 @@ pub(crate) struct Deal {
 impl Deal {
     /// Of rows of these kinds, of which there are so many; rows of others are left out.
     pub(crate) fn of<K: Kind>(rows: &[K], kinds: usize) -> Deal {
-        let mut next = vec![Counters::default(); kinds];
-        walk(rows, &mut next, |_, counter| {
-            *counter = counter.wrapping_add(1);
-        });
+        let mut next = tally(rows, kinds);
         let (mut sum, mut ends) = (0_u32, Vec::with_capacity(kinds));
         for counters in &mut next {
             for counter in counters {
@@ -49,12 +46,17 @@ impl Deal {
 
 /// How many rows are of each kind.
 pub(crate) fn counts<K: Kind>(rows: &[K], kinds: usize) -> Vec<u32> {
+    let sum = |counters: &Counters| counters.iter().fold(0_u32, |sum, n| sum.wrapping_add(*n));
+    tally(rows, kinds).iter().map(sum).collect()
+}
+
+/// How many rows of each part are of each kind.
+fn tally<K: Kind>(rows: &[K], kinds: usize) -> Vec<Counters> {
     let mut counters = vec![Counters::default(); kinds];
     walk(rows, &mut counters, |_, counter| {
         *counter = counter.wrapping_add(1);
     });
-    let sum = |counters: &Counters| counters.iter().fold(0_u32, |sum, n| sum.wrapping_add(*n));
-    counters.iter().map(sum).collect()
+    counters
 }
 
 /// The number of a kind.

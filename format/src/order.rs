@@ -70,9 +70,12 @@ pub(crate) fn by_time(times: &[u64], start: u64) -> Vec<u32> {
 
 /// Runs of ascending times up to which they are merged: each event costs a comparison then, and each change of run some more.
 const RUNS: usize = 1024;
+/// Runs that may be passed for each row when one finds its place among the others; where many threads take turns they are more, and
+/// buckets are cheaper.
+const PASSED: usize = 4;
 
-/// Merges the runs in which times ascend, which are the threads of a chunk; `None` where they are too many. Rows and times fit into
-/// a word.
+/// Merges the runs in which times ascend, which are the threads of a chunk; `None` where they are too many, or change too often.
+/// Rows and times fit into a word.
 fn of_runs(times: &[u64], start: u64) -> Option<Vec<u32>> {
     // Words compare as times and then rows do.
     let word = |row: usize| {
@@ -99,6 +102,7 @@ fn of_runs(times: &[u64], start: u64) -> Option<Vec<u32>> {
     // The least is the last. A thread that has the processor stays near that end, those that sleep stand behind it untouched.
     heads.sort_unstable_by_key(|head| Reverse(*head));
     let mut merged = Vec::with_capacity(times.len());
+    let mut spare = times.len().saturating_mul(PASSED);
     while let Some((first, end)) = heads.pop() {
         let until = heads.last().map_or(u64::MAX, |next| next.0);
         let first = (first & ROWS) as usize;
@@ -114,8 +118,9 @@ fn of_runs(times: &[u64], start: u64) -> Option<Vec<u32>> {
         }
         if let Some(word) = left {
             let before = heads.iter().rev().take_while(|head| head.0 < word);
-            let at = heads.len().saturating_sub(before.count());
-            heads.insert(at, (word, end));
+            let before = before.count();
+            spare = spare.checked_sub(before)?;
+            heads.insert(heads.len().saturating_sub(before), (word, end));
         }
     }
     Some(merged)
@@ -200,8 +205,15 @@ mod tests {
                 .wrapping_add(1);
             (state >> 33) % most
         };
-        // Few and many runs, long and short ones, of times that many share and of times that are counted from one that wraps.
-        for (runs, long, step) in [(2, 900, 3), (40, 60, 2), (700, 4, 9), (RUNS * 2, 2, 5)] {
+        // Few and many runs, long and short ones, of times that many share and of times that are counted from one that wraps; and
+        // which of them are merged.
+        for (runs, long, step, merges) in [
+            (2, 900, 3, true),
+            (5, 200, 9, true),
+            (40, 60, 2, false),
+            (700, 4, 9, false),
+            (RUNS * 2, 2, 5, false),
+        ] {
             let start = u64::MAX - 40;
             let mut times = Vec::new();
             for _ in 0..runs {
@@ -214,7 +226,7 @@ mod tests {
             let mut expected: Vec<u32> = (0..times.len() as u32).collect();
             expected.sort_by_key(|row| (times[*row as usize].wrapping_sub(start), *row));
             assert_eq!(by_time(&times, start), expected);
-            assert_eq!(of_runs(&times, start).is_some(), runs < RUNS);
+            assert_eq!(of_runs(&times, start).is_some(), merges, "{runs}");
         }
         assert_eq!(of_runs(&[], 0), Some(Vec::new()));
     }

@@ -44,6 +44,7 @@ impl Provenance<'_> {
         let mut writer = Writer::signed(out, manifest, &self.lineage, schema, options, self.key)?;
         if let Some(deed) = &self.deed {
             writer.custody(deed, self.key)?;
+            writer.ended(&deed.action);
         }
         Ok(writer)
     }

@@ -126,6 +126,22 @@ pub fn describe(out: &mut Output, file: &Path, source: &Source) -> Result<(), Fa
     Ok(print(out, file, source, Some(&counts), Zone::Utc)?)
 }
 
+/// The parts that say something.
+fn joined<const N: usize>(parts: [String; N], between: &str) -> String {
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    parts.collect::<Vec<_>>().join(between)
+}
+
+/// Which machine was recorded, as far as that is known.
+fn host(m: &Manifest) -> String {
+    let system = ["Linux", &m.kernel, &m.machine].map(|part| safe(part.trim()));
+    let cpus = match m.cpus {
+        0 => String::new(),
+        cpus => plural(cpus.into(), "CPU"),
+    };
+    joined([safe(&m.host), joined(system, " "), cpus], ", ")
+}
+
 fn print(
     out: &mut Output,
     file: &Path,
@@ -157,16 +173,7 @@ fn print(
         ("Integrity", integrity),
         ("Signed", signed(source)),
         ("Lost", lost),
-        (
-            "Host",
-            format!(
-                "{}, Linux {} {}, {}",
-                safe(&m.host),
-                safe(&m.kernel),
-                safe(&m.machine),
-                plural(m.cpus.into(), "CPU")
-            ),
-        ),
+        ("Host", host(m)),
         ("Boot", safe(&m.boot_id)),
     ];
     if !m.machine_id.is_empty() {
@@ -207,9 +214,9 @@ fn print(
         lines.push((
             "",
             format!(
-                "{} programs executed, {} calls failed",
-                show_count(counts.execs),
-                show_count(counts.errors)
+                "{} executed, {} failed",
+                plural(counts.execs, "program"),
+                plural(counts.errors, "call")
             ),
         ));
     }
@@ -255,7 +262,7 @@ fn print(
     if let Some(seal) = source.seal.as_ref().filter(|seal| seal.real_ns != 0) {
         lines.push((
             "Ended",
-            format!("{}: {}", zone.full(m, seal.real_ns), safe(&seal.ended)),
+            joined([zone.full(m, seal.real_ns), safe(&seal.ended)], ": "),
         ));
     }
     for (at, parent) in parents(source).into_iter().enumerate() {
@@ -272,7 +279,10 @@ fn print(
     }
     lines.push((
         "Recorded by",
-        format!("{} ({})", safe(&m.tool), safe(&m.command.join(" "))),
+        match m.command.as_slice() {
+            [] => safe(&m.tool),
+            command => format!("{} ({})", safe(&m.tool), safe(&command.join(" "))),
+        },
     ));
     let limits: Vec<String> = m
         .limits
@@ -282,6 +292,8 @@ fn print(
     if !limits.is_empty() {
         lines.push(("Limits", limits.join(", ")));
     }
+    // What another program recorded does not say all of it.
+    lines.retain(|(_, value)| !value.is_empty());
     for (name, value) in &lines {
         let name = out.bold(&format!("{name:<12}"));
         let value = out.within(value, 13);
