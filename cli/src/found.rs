@@ -119,12 +119,11 @@ fn when(hit: &Hit, manifest: &Manifest, zone: Zone) -> String {
         return "no event is about it".to_owned();
     }
     let (first, last) = between(manifest, hit.first, hit.last);
-    let times = format!(
-        "{} to {}",
-        moment(zone, manifest, first),
-        zone.civil(manifest, last).time_to_ms()
-    );
-    format!("{}, {times}", plural(hit.events, "event"))
+    let (first, last) = (moment(zone, manifest, first), moment(zone, manifest, last));
+    // The day is said again only where it is another one.
+    let (day, _) = first.split_once(' ').unwrap_or_default();
+    let last = last.strip_prefix(day).map_or(last.as_str(), str::trim);
+    format!("{}, {first} to {last}", plural(hit.events, "event"))
 }
 
 fn who(hit: &Hit) -> String {
@@ -484,6 +483,25 @@ mod tests {
         assert_eq!(
             moment(Zone::Utc, &manifest, last),
             "2023-11-14 22:13:20.593"
+        );
+        let hit = |last| Hit {
+            kind: Kind::Process,
+            texts: Vec::new(),
+            places: Vec::new(),
+            score: 1,
+            events: 2,
+            first: 5_000_000,
+            last,
+            by: Vec::new(),
+        };
+        let when = |last| when(&hit(last), &manifest, Zone::Utc);
+        assert_eq!(
+            when(7_000_000),
+            "2 events, 2023-11-14 22:13:20.590 to 22:13:20.593"
+        );
+        assert_eq!(
+            when(7_200_000_000_000),
+            "2 events, 2023-11-14 22:13:20.590 to 2023-11-15 00:13:20.586"
         );
         // What is whole already stays, also before 1970.
         for real_ns in [0, -3_000_000, 1_700_000_000_000_000_000] {

@@ -206,18 +206,20 @@ mod tests {
             (state >> 33) % most
         };
         // Few and many runs, long and short ones, of times that many share and of times that are counted from one that wraps; and
-        // which of them are merged.
-        for (runs, long, step, merges) in [
-            (2, 900, 3, true),
-            (5, 200, 9, true),
-            (40, 60, 2, false),
-            (700, 4, 9, false),
-            (RUNS * 2, 2, 5, false),
+        // which of them are merged: not those of many threads that take turns, nor of too many.
+        for (runs, long, step, apart, merges) in [
+            (2, 900, 3, 0, true),
+            (5, 200, 9, 0, true),
+            (40, 60, 2, 0, false),
+            (700, 4, 9, 0, false),
+            (700, 4, 9, 100, true),
+            (RUNS - 1, 2, 5, 100, true),
+            (RUNS * 2, 2, 5, 100, false),
         ] {
             let start = u64::MAX - 40;
             let mut times = Vec::new();
-            for _ in 0..runs {
-                let mut time = chance(50);
+            for run in 0..runs {
+                let mut time = chance(50) + (runs - run) as u64 * apart;
                 for _ in 0..chance(long) + 1 {
                     times.push(start.wrapping_add(time));
                     time += chance(step);
