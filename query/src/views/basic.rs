@@ -14,7 +14,7 @@ pub(super) const BASIC: &[View] = views! {
         "FIRST" "tile.first" 0 First Plain "Number of the first such event.";
     } "Totals of everything worth counting; each leads to its events.";
 
-    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 7 keeps ["NAME" "IMAGE" "EVENTS" "NET" "ERRORS"] {
+    "containers" '2' "Containers" Table "container.id!=host" => Some("processes"), "container.id={}" sorted by 7 keeps ["NAME" "EVENTS" "IMAGE" "ERRORS" "NET"] {
         "ID" "container.id" 13 Key Plain "First twelve characters of the id.";
         "NAME" "container.name" 20 Last Plain "Name.";
         "IMAGE" "container.image" 24 Last Plain "Image it was started from.";
@@ -177,7 +177,7 @@ pub(super) const BASIC: &[View] = views! {
         "W-OPENS" "evt.is_open_write" 8 Sum Plain "Opened for writing.";
     } "Files by directory.";
 
-    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "TIME" "ASKED FOR" "RESULT" "COMMAND"] {
+    "file_opens" 'O' "File opens" List "evt.type in (open, openat, openat2, creat) and evt.count.call=1" => Some("events"), "evt.num={}" sorted by 0 keeps ["FILE" "ASKED FOR" "RESULT" "TIME" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it returned.";
         "RESULT" "evt.res" 12 First Plain "SUCCESS or the error.";

@@ -81,7 +81,7 @@ pub(super) const MADE: &[View] = views! {
         "ABOUT" "of.about" 0 First Plain "What it was about.";
     } "Who talked to whom over sockets and pipes, with both ends joined.";
 
-    "conversation" '\0' "Conversation" Made(Lines) "" => Some("events"), "" sorted by 0 keeps ["TEXT" "WAY" "TIME" "WHO"] {
+    "conversation" '\0' "Conversation" Made(Lines) "" => Some("events"), "" sorted by 0 keeps ["TEXT" "WAY" "WHO" "TIME"] {
         "TIME" "of.first" 19 First Time "When it was sent.";
         "NUM" "of.num" 9 Key Plain "Number of the event.";
         "WHO" "of.who" 24 First Plain "Who said it.";
@@ -188,7 +188,7 @@ pub(super) const MADE: &[View] = views! {
         "BETTER" "of.better" 20 First Plain "How it is done better.";
     } "How containers were run that makes an attack easier, each with its evidence.";
 
-    "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 keeps ["FROM"] {
+    "latency" '\0' "Spectrogram" Made(Latencies) "evt.latency>0" => Some("events"), "" sorted by 0 keeps ["FROM" "<1ms" "<10ms" "<100ms" "<1s" "<10s" "more" "<100us" "<10us" "<1us"] {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         "<1us" "of.bin.0" 7 Sum Heat "Calls that waited less than a microsecond.";
         "<10us" "of.bin.1" 7 Sum Heat "Calls that waited up to ten microseconds.";
@@ -201,7 +201,7 @@ pub(super) const MADE: &[View] = views! {
         "more" "of.bin.8" 7 Sum Heat "Calls that waited longer.";
     } "How long calls waited, over time; Enter opens the events of the selected cell.";
 
-    "subsecond" '\0' "Within the second" Made(Subsecond) "" => Some("events"), "" sorted by 0 keeps ["FROM"] {
+    "subsecond" '\0' "Within the second" Made(Subsecond) "" => Some("events"), "" sorted by 0 keeps ["FROM" ".0" ".1" ".2" ".3" ".4" ".5" ".6" ".7" ".8" ".9"] {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         ".0" "of.bin.0" 6 Sum Heat "First tenth of the second.";
         ".1" "of.bin.1" 6 Sum Heat "Second tenth.";
@@ -215,7 +215,7 @@ pub(super) const MADE: &[View] = views! {
         ".9" "of.bin.9" 6 Sum Heat "Last tenth.";
     } "At which tenth of a second things happened, over time: what runs by a clock stands out.";
 
-    "course" '\0' "I/O over time" Made(Course) "" => Some("events"), "" sorted by 0 keeps ["FROM"] {
+    "course" '\0' "I/O over time" Made(Course) "" => Some("events"), "" sorted by 0 keeps ["FROM" "EVENTS" "ERRORS" "PROGRAMS" "NET OUT" "NET IN" "FILE OUT" "FILE IN"] {
         "FROM" "of.first" 19 Key Time "Beginning of the step.";
         "EVENTS" "of.bin.0" 9 Sum Heat "Events.";
         "FILE IN" "of.bin.1" 9 Sum Heat "Bytes read from files.";

@@ -175,7 +175,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Who.";
     } "Reads and writes of sockets that waited longer than a millisecond, those that waited longest first.";
 
-    "slow_calls" '\0' "Slow calls" Table "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CALL" "WAITED" "TIME" "ON" "COMMAND"] {
+    "slow_calls" '\0' "Slow calls" Table "evt.latency>1ms" => Some("events"), "evt.num={}" sorted by 2 keeps ["CALL" "WAITED" "ON" "TIME" "COMMAND"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When the call returned.";
         "WAITED" "evt.latency" 8 First Duration "From where it first gave up the processor to its return.";
@@ -264,7 +264,7 @@ pub(super) const PEERS: &[View] = views! {
         "COMMAND" "proc.cmdline" 0 First Plain "Name and arguments.";
     } "Processes that ended, how long they ran and why they ended.";
 
-    "signals" '\0' "Signals" List "evt.type=signaldeliver" => Some("events"), "evt.num={}" sorted by 0 keeps ["SIGNAL" "WHY" "TIME" "FROM" "TO" "COMMAND"] {
+    "signals" '\0' "Signals" List "evt.type=signaldeliver" => Some("events"), "evt.num={}" sorted by 0 keeps ["SIGNAL" "COMMAND" "FROM" "TIME" "WHY" "TO"] {
         "NUM" "evt.num" 9 Key Plain "Number in the capture.";
         "TIME" "evt.rawtime" 19 First Time "When it reached the process.";
         "SIGNAL" "evt.arg.sig" 10 First Plain "Signal.";
