@@ -2,6 +2,7 @@
 
 use crate::output::Output;
 use crate::table::{Align, Table};
+use crate::units::plural;
 use afterimage_model::{ContainerId, Origin, Process, Safe, Tables};
 use std::io::{self, Write};
 
@@ -14,12 +15,14 @@ pub fn summary(state: &Tables) -> Option<String> {
         _ => false,
     };
     let processes = state.procs.values().filter(|row| listed(row)).count();
-    let (descriptors, mounts) = (state.descriptors.len(), state.mounts.len());
-    (processes + descriptors + mounts > 0).then(|| {
-        format!(
-            "{processes} processes, {descriptors} descriptors, {mounts} mounts (--state shows them)"
-        )
-    })
+    let counted = [
+        (processes, "process"),
+        (state.descriptors.len(), "descriptor"),
+        (state.mounts.len(), "mount"),
+    ];
+    let told = counted.iter().filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, of)| plural(*count as u64, of)).collect();
+    (!told.is_empty()).then(|| format!("{} (--state shows them)", told.join(", ")))
 }
 
 /// Prints descriptors, then mounts.

@@ -142,7 +142,12 @@ pub fn show_count(n: u64) -> String {
 
 /// `1 event`, `2 events`.
 pub fn plural(n: u64, noun: &str) -> String {
-    format!("{} {noun}{}", show_count(n), if n == 1 { "" } else { "s" })
+    let end = match (n, noun.ends_with('s')) {
+        (1, _) => "",
+        (_, false) => "s",
+        (_, true) => "es",
+    };
+    format!("{} {noun}{end}", show_count(n))
 }
 
 /// An instant since 1970, UTC, as people read it.

@@ -4,15 +4,12 @@ use crate::container::{self, Container};
 use crate::failure::{Failure, Outcome, shown};
 use crate::gate::ending;
 use crate::keyring;
-use crate::layout::Layout;
-use crate::moment::{Look, Zone};
 use crate::output::{Output, say};
 use crate::recording::{self, Custody, Summary, Target};
 use crate::scenario::{self, SCENARIOS, Scenario};
 use crate::source::Source;
 use afterimage_capture::{Options, Scope};
-use afterimage_indexer::Progress;
-use afterimage_model::{Ctx, Safe};
+use afterimage_model::Safe;
 use afterimage_query::Filter;
 use clap::Args;
 use clap::builder::PossibleValuesParser;
@@ -31,7 +28,7 @@ Examples:
 /// How long the recorder goes on after the container is gone, so that its end is on record too.
 const AFTERMATH: Duration = Duration::from_millis(300);
 
-/// Views printed where there is no terminal to open the inspector on, and how many rows of each.
+/// Views printed where there is no terminal to open the inspector on, and how many rows of each; behind them what tells the story.
 const VIEWS: &[(&str, usize)] = &[
     ("overview", 40),
     ("containers", 10),
@@ -141,9 +138,13 @@ impl Demo {
         let called = std::env::args_os().next();
         let called = called.map_or_else(|| "afterimage".into(), PathBuf::from);
         say(format_args!(
-            "  {0} inspect {1}\n  {0} read {1} fd.name contains shadow",
+            "  {0} inspect {1}\n  {0} view {1} {2}",
             shown(&called),
-            shown(&path)
+            shown(&path),
+            match scenario.worth_a_look {
+                (view, "") => view.to_owned(),
+                (view, filter) => format!("{view} '{filter}'"),
+            }
         ));
         Ok(summary.exit())
     }
@@ -188,53 +189,22 @@ fn record(
     }
 }
 
-/// The key views, and the events of the story.
+/// The key views, and last what tells the story.
 fn print_views(out: &mut Output, source: &Source, scenario: &Scenario) -> Result<(), Failure> {
-    for (id, rows) in VIEWS {
+    let (told_by, filter) = scenario.worth_a_look;
+    let filter = Filter::parse(filter).map_err(|error| crate::source::bad_filter(&error))?;
+    let story = (told_by, usize::MAX, Some(&filter));
+    for (id, most, filter) in VIEWS
+        .iter()
+        .map(|(id, most)| (*id, *most, None))
+        .chain([story])
+    {
         let title = super::view::find(id)?.title;
         let title = out.bold(&title.to_uppercase());
         writeln!(out, "\n{title}")?;
-        super::view::glance(out, source, id, None, *rows)?;
+        super::view::glance(out, source, id, filter, most)?;
     }
-    let title = out.bold("THE STORY");
-    writeln!(out, "\n{title}")?;
-    let filter =
-        Filter::parse(scenario.worth_a_look).map_err(|error| crate::source::bad_filter(&error))?;
-    // An execution is told by what was executed, by the kernel's own path; anything else by its arguments.
-    let parse = |text| Layout::parse(Some(text), Look::Relative, Zone::Utc);
-    let executed = parse("%evt.outputtime %proc.vpid runs %proc.exepath: %proc.cmdline")?;
-    let called = parse("%evt.outputtime %proc.vpid %proc.name: %evt.type %evt.info")?;
-    let exec = source.session.schema().type_id("execve");
-    let mut failed: Option<io::Error> = None;
-    let mut each = |ctx: &Ctx<'_>| {
-        let layout = if Some(ctx.event.ty) == exec {
-            &executed
-        } else {
-            &called
-        };
-        let mut line = String::new();
-        let printed = match layout.line(ctx, &mut line) {
-            true => writeln!(out, "{line}"),
-            false => Ok(()),
-        };
-        match printed {
-            Ok(()) => true,
-            Err(error) => {
-                failed = Some(error);
-                false
-            }
-        }
-    };
-    source
-        .session
-        .scan(Some(&filter), None, 1, &Progress::default(), &mut each)
-        .map_err(|error| {
-            Failure::new(
-                Safe::new(&error.to_string()),
-                "afterimage verify says whether the capture is damaged",
-            )
-        })?;
-    failed.map_or(Ok(()), |error| Err(error.into()))
+    Ok(())
 }
 
 /// The same story in a Docker container that is removed when it ends; the capture lies beside the first one. `None` where

@@ -73,7 +73,7 @@ impl Info {
                 if !std::mem::take(&mut first) {
                     writeln!(out)?;
                 }
-                print(out, file, &source, counts.as_ref(), self.tz)?;
+                print(out, file, &source, counts.as_ref(), self.tz, Extent::Full)?;
                 if self.state {
                     opening::write(out, source.session.state())?;
                 }
@@ -120,10 +120,27 @@ impl Counts {
     }
 }
 
-/// Prints everything a person wants to know before opening a capture, losses and integrity first.
+/// Prints what a person wants to know before opening a capture, losses and integrity first. How it was recorded, and with
+/// what, is only counted.
 pub fn describe(out: &mut Output, file: &Path, source: &Source) -> Result<(), Failure> {
     let counts = Counts::of(source).map_err(|error| unreadable(file, &error))?;
-    Ok(print(out, file, source, Some(&counts), Zone::Utc)?)
+    Ok(print(
+        out,
+        file,
+        source,
+        Some(&counts),
+        Zone::Utc,
+        Extent::Short,
+    )?)
+}
+
+/// How much is told.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Extent {
+    /// What is in it and what is missing.
+    Short,
+    /// Also each thing the recorder saw or could not see, and the limits it kept to.
+    Full,
 }
 
 /// The parts that say something.
@@ -148,6 +165,7 @@ fn print(
     source: &Source,
     counts: Option<&Counts>,
     zone: Zone,
+    extent: Extent,
 ) -> std::io::Result<()> {
     let session = &source.session;
     let m = session.manifest();
@@ -220,7 +238,7 @@ fn print(
             ),
         ));
     }
-    if let Some(texts) = text_filters(session) {
+    if let Some(texts) = text_filters(session).filter(|_| extent == Extent::Full) {
         lines.push(("Texts", texts));
     }
     if let Some(opening) = opening::summary(session.state()) {
@@ -289,8 +307,15 @@ fn print(
         .iter()
         .map(|(name, value)| format!("{} {}", safe(name), safe(value)))
         .collect();
-    if !limits.is_empty() {
-        lines.push(("Limits", limits.join(", ")));
+    match extent {
+        Extent::Full => lines.push(("Limits", limits.join(", "))),
+        Extent::Short if m.coverage.is_empty() => {}
+        Extent::Short => {
+            let kinds = plural(m.coverage.len() as u64, "source");
+            let text =
+                format!("{kinds} of events (afterimage info names them, and what cannot be seen)");
+            lines.push(("Seen", text));
+        }
     }
     // What another program recorded does not say all of it.
     lines.retain(|(_, value)| !value.is_empty());
@@ -299,7 +324,8 @@ fn print(
         let value = out.within(value, 13);
         writeln!(out, "{name} {value}")?;
     }
-    for (name, sentences) in [("Seen", &m.coverage), ("Not seen", &m.not_covered)] {
+    let told = [("Seen", &m.coverage), ("Not seen", &m.not_covered)];
+    for (name, sentences) in told.iter().filter(|_| extent == Extent::Full) {
         for (at, sentence) in sentences.iter().enumerate() {
             let name = out.bold(&format!("{:<12}", if at == 0 { name } else { "" }));
             let sentence = out.within(&safe(sentence), 13);

@@ -280,11 +280,27 @@ fn document(
 }
 
 /// Why a view has no rows.
-fn empty(view: &ViewRow, filter: Option<&Filter>) -> String {
+fn empty(session: &Session, view: &ViewRow, filter: Option<&Filter>, span: Span) -> String {
     if view.shape == Shape::Gaps {
         return "no gaps: nothing is known to be missing".to_owned();
     }
+    let of_an_instant = match view.shape {
+        // Nothing of the whole capture, either.
+        Shape::Made(Made::Terminal) => false,
+        Shape::Made(Made::Mounts) if session.has_no_seal() => false,
+        Shape::Made(made) => made.is_of_an_instant(),
+        _ => false,
+    };
     match (filter, view.filter) {
+        (Some(filter), _) if of_an_instant => format!(
+            "no rows: at this instant nothing matches {}; --at '#N' shows that of event N",
+            Safe::new(&filter.print())
+        ),
+        (None, _) if of_an_instant && span.is_some() => {
+            "no rows: nothing at this instant".to_owned()
+        }
+        (None, _) if of_an_instant => "no rows: nothing was left when the capture ended; --at '#N' shows the instant of event N"
+            .to_owned(),
         (Some(filter), _) => format!("no rows: nothing matches {}", Safe::new(&filter.print())),
         (None, "") => "no rows: nothing of this was recorded".to_owned(),
         (None, own) => format!("no rows: nothing of this was recorded, no event matches {own}"),
@@ -316,14 +332,22 @@ fn ask(
 }
 
 /// Says why there are fewer rows than somebody may think there are.
-fn say_fewer(view: &ViewRow, filter: Option<&Filter>, (rows, truncated): (usize, bool)) {
+fn say_fewer(
+    session: &Session,
+    view: &ViewRow,
+    (filter, span): (Option<&Filter>, Span),
+    (rows, truncated): (usize, bool),
+) {
     if truncated {
         say(format_args!(
             "afterimage: there are more rows than the {rows} shown; a filter narrows them"
         ));
     }
     if rows == 0 {
-        say(format_args!("afterimage: {}", empty(view, filter)));
+        say(format_args!(
+            "afterimage: {}",
+            empty(session, view, filter, span)
+        ));
     }
 }
 
@@ -337,7 +361,12 @@ fn rows(
 ) -> Result<(), Failure> {
     let session = &source.session;
     let answer = ask(session, view, filter, span, choice, &Progress::default())?;
-    say_fewer(view, filter, (answer.rows.len(), answer.truncated));
+    say_fewer(
+        session,
+        view,
+        (filter, span),
+        (answer.rows.len(), answer.truncated),
+    );
     let rows = choice.of(view, answer.rows)?;
     let empty = choice.write(out, session, view, &rows)?;
     if !empty.is_empty() && !choice.sparse {

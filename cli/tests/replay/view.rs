@@ -63,6 +63,30 @@ fn views_come_as_table_json_and_csv() {
     );
 }
 
+/// Where everything is over at the end, that is no reason to say that nothing was recorded.
+#[test]
+fn an_instant_at_which_nothing_is_left_is_told_from_what_was_not_recorded() {
+    let desk = Desk::new();
+    let sample = format!("{}/../samples/v1/break-in.aft", env!("CARGO_MANIFEST_DIR"));
+    let said = |args: &[&str]| {
+        let all = [&["view", &sample], args].concat();
+        desk.run(&all).ends(0).err
+    };
+    assert!(
+        said(&["lsof"]).contains("nothing was left when the capture ended; --at '#N'"),
+        "at the end"
+    );
+    assert!(said(&["lsof", "--at", "#1"]).contains("nothing at this instant"));
+    assert!(
+        said(&["lsof", "proc.name=nobody"])
+            .contains("at this instant nothing matches proc.name=nobody"),
+        "with a filter"
+    );
+    assert_eq!(said(&["lsof", "--at", "#950", "proc.name=sh"]), "");
+    // What is no state is not recorded at all.
+    assert!(said(&["dns"]).contains("nothing of this was recorded"));
+}
+
 #[test]
 fn info_tells_losses_and_integrity_first() {
     let desk = Desk::new();

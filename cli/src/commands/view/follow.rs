@@ -52,7 +52,7 @@ impl View {
         }
         showing.ended(out, &followed.session)?;
         if followed.has_begun() {
-            say_fewer(view, filter, showing.found);
+            say_fewer(&followed.session, view, (filter, None), showing.found);
         }
         Ok(followed.report_loss(&progress))
     }

@@ -44,7 +44,7 @@ pub struct Choice<'a> {
     pub zone: Zone,
     /// Secrets, too.
     pub reveal: bool,
-    /// Columns in which no row has anything are left out, wherever it is written.
+    /// Columns in which no row has anything are left out, wherever it is written, and tiles of which nothing was recorded.
     pub sparse: bool,
 }
 
@@ -59,6 +59,9 @@ impl Choice<'_> {
         }
         if let Some(sort) = self.sort {
             sort_rows(&mut rows, view, sort)?;
+        }
+        if self.sparse && view.shape == Shape::Overview {
+            rows.retain(|row| row.events > 0);
         }
         rows.truncate(self.limit);
         Ok(rows)
