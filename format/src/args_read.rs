@@ -285,6 +285,14 @@ impl Slots {
         }
     }
 
+    /// Whether an argument of a number is an integer in any event, and bytes in any.
+    pub(crate) fn kinds(&self, number: usize) -> (bool, bool) {
+        self.slots.get(number).map_or((false, false), |slot| {
+            let has_bytes = !slot.texts.is_empty() || !slot.datas.is_empty();
+            (!slot.nums.is_empty(), has_bytes)
+        })
+    }
+
     /// The argument of a number of the event that is the so-maniest of its type, where that is an integer.
     pub(crate) fn number(&self, number: usize, nth: usize) -> Option<i64> {
         match self.held(number, nth)? {

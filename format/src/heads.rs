@@ -73,6 +73,11 @@ impl Args<'_> {
     pub fn get(&self, number: usize, nth: usize) -> Option<Held> {
         self.0?.held(number, nth)
     }
+
+    /// Whether the argument of this number is a number in any of the events, and bytes in any.
+    pub fn kinds(&self, number: usize) -> (bool, bool) {
+        self.0.map_or((false, false), |slots| slots.kinds(number))
+    }
 }
 
 /// Which rows have a latency, and what those rows say of it.

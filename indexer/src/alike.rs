@@ -376,6 +376,9 @@ impl Lists for Sorts<'_, '_> {
     fn arguments(&self, _place: usize, _number: usize) -> Result<Arguments<'_>, Lacks> {
         Err(Lacks::This)
     }
+    fn kinds(&self, _place: usize, _number: usize) -> Result<(bool, bool), Lacks> {
+        Err(Lacks::This)
+    }
     fn bytes(&self, _argument: Argument) -> Result<(&[u8], u64), Lacks> {
         Err(Lacks::This)
     }

@@ -142,6 +142,9 @@ impl Lists for Listed<'_, '_> {
         };
         Ok((rows, (0..rows.len()).map(held).collect()))
     }
+    fn kinds(&self, place: usize, number: usize) -> Result<(bool, bool), ErrorKind> {
+        Ok(self.0.args(place)?.kinds(number))
+    }
     fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), ErrorKind> {
         let held = match argument {
             Argument::Nothing => return Ok((&[], 0)),

@@ -198,6 +198,7 @@ impl Taking {
                 | Looks::ResultOr(_)
                 | Looks::Path(_)
                 | Looks::OnFile
+                | Looks::Line
                 | Looks::Beyond => false,
             })
     }

@@ -218,6 +218,8 @@ pub enum Looks {
     Who,
     /// More than that, and only of what goes through some files: [`has_none`] tells which have no value.
     OnFile,
+    /// The line of all arguments, stretch by stretch: [`render::Stretch`].
+    Line,
     /// More than that.
     Beyond,
 }
@@ -228,6 +230,7 @@ impl Looks {
         match (field.name, arg) {
             ("evt.arg", Some(name)) => evt::arg_looks(ty, name, false),
             ("evt.rawarg", Some(name)) => evt::arg_looks(ty, name, true),
+            ("evt.args" | "evt.info", None) => Looks::Line,
             ("fd.num", None) => fd::num_looks(ty),
             (
                 "evt.is_open_create" | "evt.is_open_exec" | "evt.is_open_read"

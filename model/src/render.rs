@@ -11,8 +11,8 @@ mod tests;
 mod told;
 
 pub use self::addresses::sockaddr_text;
-pub use self::line::{args_text, asked_text};
-pub use self::numbers::{duration_text, flags_text, number};
+pub use self::line::{Decides, Stretch, args_text, asked_text};
+pub use self::numbers::{duration_text, flags_text, is_of_number, number};
 pub use self::scap::asked_arg;
 pub use self::told::{exit_text, told_text};
 

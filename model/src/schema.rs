@@ -343,6 +343,28 @@ impl Schema {
         Some(holds)
     }
 
+    /// The arguments of `ty` that decide what the one at this place holds, see [`Schema::held`].
+    pub fn deciders(&self, ty: &TypeDesc, at: usize) -> Vec<usize> {
+        let mut found = Vec::new();
+        let mut asked: Vec<&ArgDesc> = ty.args.get(at).into_iter().collect();
+        for _ in 0..CHOICE_DEPTH {
+            let choices: Vec<&ChoiceDesc> = asked
+                .iter()
+                .filter(|holds| holds.kind() == Some(ArgKind::Choice))
+                .filter_map(|holds| self.choices.iter().find(|row| row.name == holds.set))
+                .collect();
+            found.extend(choices.iter().filter_map(|choice| ty.arg_index(&choice.by)));
+            let cases = choices.iter().flat_map(|choice| {
+                let cases = choice.cases.iter().map(|case| &case.holds);
+                cases.chain([&choice.otherwise])
+            });
+            asked = cases.collect();
+        }
+        found.sort_unstable();
+        found.dedup();
+        found
+    }
+
     /// The flag set with this name.
     pub fn flag_set(&self, name: &str) -> Option<&FlagSetDesc> {
         self.flag_sets.iter().find(|set| set.name == name)

@@ -238,6 +238,12 @@ impl Lists for Listed {
         };
         Ok((rows, rows.iter().map(held).collect()))
     }
+    fn kinds(&self, place: usize, number: usize) -> Result<(bool, bool), Infallible> {
+        let held = self.arguments(place, number)?.1;
+        let any = |is: fn(&Argument) -> bool| held.iter().any(is);
+        let number = any(|held| matches!(held, Argument::Number(_)));
+        Ok((number, any(|held| matches!(held, Argument::Bytes(_)))))
+    }
     fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), Infallible> {
         let Argument::Bytes(place) = argument else {
             return Ok((&[], 0));
@@ -323,6 +329,35 @@ fn what_one_part_decides_is_told_from_lists_alone() {
     }
 }
 
+#[test]
+fn a_line_is_not_put_together_to_find_that_a_text_is_not_in_it() {
+    let story = story();
+    let lists = Listed::of(&story.events);
+    for text in [
+        "elsewhere",
+        "/elsewhere",
+        "path=/elsewhere",
+        "else where",
+        "else(where",
+        "ELSEWHERE",
+    ] {
+        let filter =
+            Filter::parse(&format!("evt.args contains {}", quote(text.as_bytes()))).unwrap();
+        let left = sifted(&filter, &story, &lists).into_iter().enumerate();
+        let left = left
+            .filter(|(_, may)| *may)
+            .map(|(at, _)| story.ctx(at).ty().map(|ty| &ty.name));
+        let left: Vec<_> = left.collect();
+        assert!(left.is_empty(), "{text}: {left:?}");
+    }
+    let filter = Filter::parse("evt.args icontains SHADOW").unwrap();
+    let expected: Vec<bool> = (0..story.events.len())
+        .map(|at| filter.matches(&story.ctx(at)))
+        .collect();
+    assert!(expected.contains(&true));
+    assert_eq!(sifted(&filter, &story, &lists), expected);
+}
+
 /// How many cases there are: more in the long form.
 fn cases() -> ProptestConfig {
     ProptestConfig::with_cases(match std::env::var_os("AFTERIMAGE_LONG") {
@@ -341,6 +376,30 @@ proptest! {
         let filter = Filter::parse(&shaped.text()).map_err(|e| TestCaseError::fail(e.to_string()))?;
         for (at, may) in sifted(&filter, &story, &lists).into_iter().enumerate() {
             prop_assert!(may || !filter.matches(&story.ctx(at)), "event {}", at + 1);
+        }
+    }
+
+    #[test]
+    fn what_stands_in_a_line_is_found_by_its_stretches(
+        (event, from, len) in (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 1_usize..12),
+        op in proptest::sample::select(vec!["contains", "icontains", "contains anyof"]),
+        not in any::<bool>(),
+    ) {
+        let story = story();
+        let lists = Listed::of(&story.events);
+        let field = FieldRef::parse("evt.args").unwrap();
+        let line = field.value(&story.ctx(event.index(story.events.len()))).unwrap().text().into_owned();
+        prop_assume!(!line.is_empty());
+        let from = from.index(line.len());
+        let part = quote(&line[from..line.len().min(from + len)]);
+        let text = match (op, not) {
+            ("contains anyof", _) => format!("evt.args {op} ({part}, nowhere)"),
+            (_, false) => format!("evt.info {op} {part}"),
+            (_, true) => format!("not evt.args {op} {part}"),
+        };
+        let filter = Filter::parse(&text).map_err(|e| TestCaseError::fail(e.to_string()))?;
+        for (at, may) in sifted(&filter, &story, &lists).into_iter().enumerate() {
+            prop_assert!(may || !filter.matches(&story.ctx(at)), "{} event {}", text, at + 1);
         }
     }
 

@@ -8,7 +8,7 @@ use afterimage_indexer::{Progress, Session};
 use afterimage_model::{
     ArgDesc, Blob, Ctx, FIELDS, Field, FieldValue, Kept, Totals, TypeId, Value,
 };
-use afterimage_query::{FieldRef, Filter};
+use afterimage_query::{FieldRef, Filter, quote};
 use afterimage_tests::asking::{Chance, asked, counts_from_before, filter};
 use afterimage_tests::peers::{self, scan};
 use std::path::{Path, PathBuf};
@@ -211,5 +211,63 @@ fn what_columns_answer_is_what_each_event_says_for_itself() {
     assert!(
         ruled_out > 20,
         "{ruled_out} chunks were ruled out by their texts"
+    );
+}
+
+/// Parts of lines, as they are and with something beside them that is not there: cut anywhere, over the ends of arguments, too.
+#[test]
+fn a_part_of_the_line_of_all_arguments_is_found_wherever_it_stands() {
+    let args = FieldRef::parse("evt.args").unwrap();
+    let (mut found_at_all, mut not_asked) = (0, 0);
+    for (nth, path) in captures().into_iter().enumerate() {
+        let (naive, columns) = (open(&path), open(&path));
+        let mut chance = Chance::of_capture(nth);
+        let mut filters = Vec::new();
+        scan(&naive, None, |ctx| {
+            let Some(line) = args.value(ctx).filter(|_| chance.below(97) == 0) else {
+                return;
+            };
+            let line = line.text().into_owned();
+            let from = chance.below(line.len());
+            let to = line.len().min(from + 1 + chance.below(14));
+            let part = quote(line.get(from..to).unwrap_or_default());
+            filters.push(match chance.below(5) {
+                0 => format!("evt.args icontains {part}"),
+                1 => format!("not evt.info contains {part}"),
+                2 => format!("evt.args contains anyof ({part}, 'q!q')"),
+                3 => format!(
+                    "evt.args contains {}",
+                    quote(&[&line[from..to], b"q!q"].concat())
+                ),
+                _ => format!("evt.args contains {part}"),
+            });
+        });
+        filters.truncate(60);
+        for text in filters {
+            let Ok(filter) = Filter::parse(&text) else {
+                continue;
+            };
+            let (mut expected, mut found) = (Vec::new(), Vec::new());
+            scan(&naive, None, |ctx| {
+                if filter.matches(ctx) {
+                    expected.push(ctx.num);
+                }
+            });
+            let progress = Progress::default();
+            let mut each = |ctx: &Ctx<'_>| {
+                found.push(ctx.num);
+                true
+            };
+            (columns.scan(Some(&filter), None, 1, &progress, &mut each)).unwrap();
+            assert_eq!(found, expected, "{}: {text}", path.display());
+            found_at_all += usize::from(!found.is_empty());
+            let asked = progress.work.asked.load(Ordering::Relaxed);
+            not_asked += usize::from(asked < naive.events() / 2);
+        }
+    }
+    assert!(found_at_all > 20, "{found_at_all}");
+    assert!(
+        not_asked > 10,
+        "{not_asked} were answered without putting lines together"
     );
 }

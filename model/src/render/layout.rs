@@ -1,7 +1,7 @@
 //! Structures, control messages and vectors of messages as text, by the layout the schema gives. What a file claims is
 //! bounded: fields, elements and depth.
 
-use super::{hex, number_text, sockaddr_text};
+use super::{hex, number_text, numbers, sockaddr_text};
 use crate::args::{Abi, ArgKind};
 use crate::render::duration_text;
 use crate::schema::{Schema, StructDesc, StructFieldDesc};
@@ -173,6 +173,32 @@ pub fn field_text(
         _ => number_text(schema, kind, &field.set, word(bytes, signed)?),
     };
     Some(text.into_bytes())
+}
+
+/// The names that structures of this name may be shown with, those of their fields among them; `None` where captured text is shown, or
+/// they are not all known. See [`numbers::words`].
+pub(super) fn names<'s>(schema: &'s Schema, set: &str, depth: u32) -> Option<Vec<&'s str>> {
+    let mut words = Vec::new();
+    let rows = schema.structs.iter().filter(|row| row.name == set);
+    for field in rows.flat_map(|row| row.fields.iter().take(MOST_FIELDS)) {
+        words.push(&field.name[..]);
+        let kind = ArgKind::from_code(field.kind);
+        words.extend(match kind {
+            Some(ArgKind::Str | ArgKind::SockAddrIn | ArgKind::SigSet | ArgKind::Caps) => {
+                return None;
+            }
+            Some(ArgKind::Given) if depth >= DEPTH => Vec::new(),
+            Some(ArgKind::Given) => names(schema, &field.set, depth + 1)?,
+            Some(ArgKind::Bytes | ArgKind::BitList | ArgKind::TimeSpec | ArgKind::TimeVal) => {
+                Vec::new()
+            }
+            Some(ArgKind::Stamp | ArgKind::StampUs) => {
+                UTIME.iter().map(|(_, name)| *name).collect()
+            }
+            kind => numbers::words(schema, kind, &field.set)?,
+        });
+    }
+    Some(words)
 }
 
 /// A little-endian number of 1 to 8 bytes.

@@ -31,6 +31,37 @@ pub fn number(kind: Option<ArgKind>, n: i64) -> i64 {
     }
 }
 
+/// Whether a byte may stand in what is shown of a number that has no name: digits in any base, signs, lengths of time and instants,
+/// and what a pointer is called that leads nowhere.
+pub fn is_of_number(byte: u8) -> bool {
+    byte.is_ascii_hexdigit() || b"xX+-.:TZnumsNUL".contains(&byte)
+}
+
+/// The names that a number of this kind may be shown by; `None` where they are not all known. Else nothing is shown of it but
+/// bytes of which [`is_of_number`] holds, with one of `|,=(){}[]"`, a blank or `…` around each name.
+pub(super) fn words<'s>(
+    schema: &'s Schema,
+    kind: Option<ArgKind>,
+    set: &str,
+) -> Option<Vec<&'s str>> {
+    use ArgKind::{
+        BufIn, BufOut, Dev, DirFd, Enum, Fd, FileMode, Flags, Gid, Hex, Int, Mode, Offset, Path,
+        Pid, Ptr, Size, SockAddrLen, Str, TimeSpec, Uid, Uint,
+    };
+    let of_set = || {
+        let flags = schema.flag_set(set).map_or(&[][..], |set| &set.flags);
+        flags.iter().map(|flag| &flag.name[..]).collect()
+    };
+    Some(match kind? {
+        Flags | Enum | Int | Uint | Size => of_set(),
+        FileMode => FILE_TYPES.iter().map(|(_, name)| *name).collect(),
+        DirFd => vec!["AT_FDCWD"],
+        BufIn | BufOut | Dev | Fd | Gid | Hex | Mode | Offset | Path | Pid | Ptr | SockAddrLen
+        | Str | TimeSpec | Uid => Vec::new(),
+        _ => return None,
+    })
+}
+
 /// A number that [`number`] has narrowed to its type.
 pub(super) fn number_text(schema: &Schema, kind: Option<ArgKind>, set: &str, seen: i64) -> String {
     match kind {
@@ -149,19 +180,26 @@ fn ioctl_text(schema: &Schema, set: &str, request: u32) -> String {
     )
 }
 
-/// `S_IFREG|0644`: type (`include/uapi/linux/stat.h`) and permissions.
+/// Types of files in a mode (`include/uapi/linux/stat.h`).
+const FILE_TYPES: [(u32, &str); 7] = [
+    (0o010_000, "S_IFIFO"),
+    (0o020_000, "S_IFCHR"),
+    (0o040_000, "S_IFDIR"),
+    (0o060_000, "S_IFBLK"),
+    (0o100_000, "S_IFREG"),
+    (0o120_000, "S_IFLNK"),
+    (0o140_000, "S_IFSOCK"),
+];
+
+/// `S_IFREG|0644`: type and permissions.
 fn file_mode_text(mode: u32) -> String {
-    let kind = match mode & 0o170_000 {
-        0o010_000 => "S_IFIFO",
-        0o020_000 => "S_IFCHR",
-        0o040_000 => "S_IFDIR",
-        0o060_000 => "S_IFBLK",
-        0o100_000 => "S_IFREG",
-        0o120_000 => "S_IFLNK",
-        0o140_000 => "S_IFSOCK",
-        _ => return format!("0{mode:o}"),
-    };
-    format!("{kind}|0{:o}", mode & 0o7777)
+    match FILE_TYPES
+        .iter()
+        .find(|(bits, _)| mode & 0o170_000 == *bits)
+    {
+        Some((_, kind)) => format!("{kind}|0{:o}", mode & 0o7777),
+        None => format!("0{mode:o}"),
+    }
 }
 
 /// Capabilities by name, joined with `|`; `0` for none.

@@ -1,7 +1,7 @@
 //! Arguments of captures that scap wrote, as text: the shape is sysdig's, `name=number(what it stands for) `, so that
 //! what people grep for is found. What a number stood for when it was recorded lies behind it in the value.
 
-use super::fd_pair;
+use super::{Decides, fd_pair};
 use crate::args::ArgKind;
 use crate::decimal::Decimal;
 use crate::errno;
@@ -167,13 +167,46 @@ pub fn args_text(ctx: &Ctx<'_>) -> Vec<u8> {
     // Most lines are shorter.
     let mut line = Vec::with_capacity(if args.is_empty() { 0 } else { 128 });
     for (arg, value) in args.iter().zip(&ctx.event.args) {
-        let Some(shown) = argument(ctx, arg, value) else {
-            continue;
-        };
-        let most = is_buffer(arg.kind()).then_some(LINE_BYTES);
-        shown.put(&arg.name, most, &mut line);
+        put(ctx, arg, value, &mut line);
     }
     line
+}
+
+fn put(ctx: &Ctx<'_>, arg: &ArgDesc, value: &Value, line: &mut Vec<u8>) {
+    if let Some(shown) = argument(ctx, arg, value) {
+        let most = is_buffer(arg.kind()).then_some(LINE_BYTES);
+        shown.put(&arg.name, most, line);
+    }
+}
+
+/// What one argument is in [`args_text`], and what that depends on.
+pub(super) fn put_argument(ctx: &Ctx<'_>, at: usize, line: &mut Vec<u8>) -> Decides {
+    let args = ctx.ty().map_or(&[][..], |ty| ty.shown_args());
+    let Some((arg, value)) = args.get(at).zip(ctx.event.args.get(at)) else {
+        return Decides::Alone;
+    };
+    if is_generic(args) {
+        return Decides::Alone;
+    }
+    put(ctx, arg, value, line);
+    match (arg.kind(), value) {
+        // Where it starts is told by others.
+        (Some(ArgKind::Path), Value::Bytes(blob)) if !is_whole(until_nul(&blob.bytes)) => {
+            Decides::More
+        }
+        _ => Decides::Alone,
+    }
+}
+
+/// As [`numbers::words`](super::numbers), of numbers here.
+pub(super) fn words(kind: Option<ArgKind>) -> Option<Vec<&'static str>> {
+    use ArgKind::{Hex, Int, Offset, Pid, Size, Uint};
+    matches!(kind, Some(Hex | Int | Offset | Pid | Size | Uint)).then(Vec::new)
+}
+
+/// Whether a path needs nothing to start at.
+fn is_whole(raw: &[u8]) -> bool {
+    raw.is_empty() || raw.starts_with(b"/") || raw.starts_with(b"<NA>")
 }
 
 /// The text of an argument that a return has from its entry, by its name, as [`arg_text`] gives it.
@@ -351,7 +384,7 @@ fn variant<'a>(schema: &'a Schema, set: &str, bytes: &'a [u8]) -> Shown<'a> {
 fn path<'a>(ctx: &Ctx<'a>, desc: &ArgDesc, bytes: &'a [u8]) -> Shown<'a> {
     let raw = until_nul(bytes);
     let text = printable(raw);
-    if raw.is_empty() || raw.starts_with(b"/") || raw.starts_with(b"<NA>") {
+    if is_whole(raw) {
         return Shown::plain(text);
     }
     match base(ctx, desc, false) {

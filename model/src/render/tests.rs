@@ -408,3 +408,67 @@ fn what_was_told_of_a_container_is_said_in_words() {
         assert_eq!(said(name, args), words, "{name}");
     }
 }
+
+/// Asserts that a text is made of these words and numbers, with marks between.
+fn is_made_of(text: &[u8], words: &[&str], what: &str) {
+    for run in text.split(|byte| Stretch::is_mark(*byte)) {
+        let is_number = run.iter().all(|byte| is_of_number(*byte));
+        // The last of a line that is cut may not be whole.
+        let is_word = words.iter().any(|word| word.as_bytes().starts_with(run));
+        assert!(
+            is_number || is_word,
+            "{what}: {}",
+            String::from_utf8_lossy(run)
+        );
+    }
+}
+
+proptest! {
+    /// What [`Stretch::words`] promises: a search passes over arguments that cannot say what is looked for.
+    #[test]
+    fn an_argument_is_shown_by_its_words_and_numbers(
+        n in prop_oneof![any::<i64>(), any::<i32>().prop_map(i64::from), 0_i64..0o200_000, (0_u32..64).prop_map(|bit| 1 << bit)],
+        bytes in prop_oneof![proptest::collection::vec(any::<u8>(), 0..300), proptest::collection::vec(0_u8..4, 0..300)],
+        full_len in 0_u64..1000,
+    ) {
+        let schema = Schema::current();
+        let (manifest, tables) = (Manifest::default(), Tables::default());
+        let mut known = (0, 0);
+        for (id, ty) in schema.types.iter().enumerate() {
+            for at in 0..ty.args.len() {
+                for (value, is_bytes) in [(Value::Num(n), false), (Value::Bytes(Blob { bytes: bytes.clone(), full_len }), true)] {
+                    let Some(words) = Stretch::words(schema, ty, at, is_bytes) else { continue };
+                    match is_bytes {
+                        true => known.1 += 1,
+                        false => known.0 += 1,
+                    }
+                    for (abi, _) in Abi::ALL {
+                        let mut args = vec![Value::Absent; at];
+                        args.push(value.clone());
+                        let event = Event { ty: TypeId(id as u16), abi: *abi, ..event("read", 0, args) };
+                        let ctx = Ctx { manifest: &manifest, schema, tables: &tables, event: &event, num: 1, first_ns: 0, previous_ns: 0 };
+                        let mut text = Vec::new();
+                        Stretch::Argument(at).put(&ctx, &mut text);
+                        is_made_of(&text, &words, &format!("{} {}", ty.name, ty.args[at].name));
+                    }
+                }
+            }
+        }
+        prop_assert!(known.0 > 500 && known.1 > 50, "{known:?}");
+    }
+
+    #[test]
+    fn numbers_of_others_are_shown_by_their_digits(n in any::<i64>()) {
+        for code in 0..=u8::MAX {
+            let Some(kind) = ArgKind::from_code(code) else { continue };
+            if scap::words(Some(kind)).is_none() { continue }
+            let current = Schema::current();
+            let ty = current.ty(current_type("read").unwrap()).unwrap().clone();
+            let schema = Schema { types: vec![TypeDesc { args: vec![arg(kind, "")], ..ty }], ..Schema::default() };
+            let (manifest, tables) = (Manifest::default(), Tables::default());
+            let event = Event { ty: TypeId(0), ..event("read", 0, vec![Value::Num(n)]) };
+            let ctx = Ctx { manifest: &manifest, schema: &schema, tables: &tables, event: &event, num: 1, first_ns: 0, previous_ns: 0 };
+            is_made_of(&scap::args_text(&ctx), &["x"], &format!("{kind:?}"));
+        }
+    }
+}

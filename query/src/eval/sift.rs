@@ -2,6 +2,7 @@
 //! not put together to find that it does not match.
 
 mod arguments;
+mod line;
 
 use super::bits::Bits;
 use super::memory::{Memory, Texts, remembered};
@@ -57,6 +58,8 @@ pub trait Lists {
     fn results(&self, wanted: &[bool]) -> Result<Vec<Option<Results<'_>>>, Self::Error>;
     /// The rows of a type, by place, with what their argument of this number holds.
     fn arguments(&self, place: usize, number: usize) -> Result<Arguments<'_>, Self::Error>;
+    /// Whether the argument of this number is a number in any row of a type, by place, and bytes in any.
+    fn kinds(&self, place: usize, number: usize) -> Result<(bool, bool), Self::Error>;
     /// The bytes that an argument holds, and how many they were.
     fn bytes(&self, argument: Argument) -> Result<(&[u8], u64), Self::Error>;
 }

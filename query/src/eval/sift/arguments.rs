@@ -41,6 +41,9 @@ impl<L: Lists> Sift<'_, '_, L> {
         if looks.iter().all(|looks| *looks == Looks::Beyond) {
             return Ok(None);
         }
+        if looks.contains(&Looks::Line) {
+            return self.by_line(matcher, rows);
+        }
         let list = self.lists.types()?;
         let mut wanted = vec![false; looks.len()];
         // Where nothing decides it, it may hold and may fail.
@@ -70,7 +73,9 @@ impl<L: Lists> Sift<'_, '_, L> {
                     self.by_path(node, (place, at), rows, (&mut holds, &mut fails))?;
                     continue;
                 }
-                Looks::Nowhere | Looks::Who | Looks::OnFile | Looks::Beyond => continue,
+                Looks::Nowhere | Looks::Who | Looks::OnFile | Looks::Line | Looks::Beyond => {
+                    continue;
+                }
             };
             let (of_type, arguments) = self.lists.arguments(place, at)?;
             let mut answers: HashMap<Argument, Option<bool>> = HashMap::new();
@@ -275,6 +280,14 @@ impl<L: Lists> Sift<'_, '_, L> {
         place: usize,
         args: &[(Option<usize>, Argument)],
     ) -> Result<bool, L::Error> {
+        self.give(args)?;
+        let answer = self.ask_type(node, u16::try_from(place).unwrap_or(u16::MAX));
+        self.event.args.clear();
+        Ok(answer)
+    }
+
+    /// Lets some arguments of the event hold this, the last of them last, and no others.
+    pub(super) fn give(&mut self, args: &[(Option<usize>, Argument)]) -> Result<(), L::Error> {
         self.event.args.clear();
         for (at, argument) in args {
             let Some(at) = *at else { continue };
@@ -294,9 +307,7 @@ impl<L: Lists> Sift<'_, '_, L> {
             self.event.args.extend(missing);
             self.event.args.push(value);
         }
-        let answer = self.ask_type(node, u16::try_from(place).unwrap_or(u16::MAX));
-        self.event.args.clear();
-        Ok(answer)
+        Ok(())
     }
 
     /// What a node answers for events of a type whose argument of a number holds this; `None` where that does not decide it.
