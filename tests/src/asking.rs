@@ -39,6 +39,11 @@ pub struct Asked {
     pub values: Vec<String>,
 }
 
+/// Names of arguments that many calls have.
+const ARGUMENTS: [&str; 9] = [
+    "fd", "res", "name", "path", "flags", "dirfd", "data", "size", "ID",
+];
+
 /// Every field, with what some events have for it.
 pub fn asked(session: &Session) -> Vec<Asked> {
     let mut fields = Vec::new();
@@ -49,6 +54,9 @@ pub fn asked(session: &Session) -> Vec<Asked> {
         }
         if field.arg != FieldArg::None {
             names.extend([0, 1].map(|at| format!("{}[{at}]", field.name)));
+        }
+        if field.arg == FieldArg::Required {
+            names.extend(ARGUMENTS.map(|name| format!("{}.{name}", field.name)));
         }
         let refs = names.into_iter().filter_map(|name| {
             let parsed = FieldRef::parse(&name).ok()?;

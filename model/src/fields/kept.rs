@@ -119,7 +119,12 @@ impl Kept {
         match (field.name, arg) {
             ("evt.arg" | "evt.rawarg", Some(name)) => {
                 let looks = evt::arg_looks(ty, name, field.name == "evt.rawarg");
-                matches!(looks, Looks::Nowhere | Looks::At { bytes: true, .. })
+                match looks {
+                    Looks::Nowhere => true,
+                    // How another recorder's bytes are shown is not how they are kept.
+                    Looks::At { bytes, .. } => bytes && !ty.is(TypeDesc::SCAP),
+                    _ => false,
+                }
             }
             // How another recorder told of a path is no path yet.
             (name, _) if name.starts_with("evt.") || name.starts_with("fs.") => {

@@ -51,10 +51,10 @@ fn other_arg(ty: &TypeDesc, name: &str) -> Option<usize> {
 
 /// What `evt.arg`, with `raw` `evt.rawarg`, looks at of events of a type.
 pub fn arg_looks(ty: &TypeDesc, name: &str, raw: bool) -> Looks {
-    if ty.is(TypeDesc::SCAP) {
-        return Looks::Beyond;
-    }
     let own = own_arg(ty, name);
+    if ty.is(TypeDesc::SCAP) {
+        return own.map_or(Looks::Nowhere, |at| scap_looks(ty, at, raw));
+    }
     let beyond = match name {
         "res" | "tuple" | "queuelen" | "queuemax" | "queuepct" => true,
         "fd" => render::gives_fd(ty),
@@ -72,6 +72,22 @@ pub fn arg_looks(ty: &TypeDesc, name: &str, raw: bool) -> Looks {
         Some(ArgKind::Choice) if !raw => Looks::Beyond,
         Some(ArgKind::Path) => Looks::At { at, bytes: true },
         _ => Looks::At { at, bytes: false },
+    }
+}
+
+/// The same of the argument at a place of a type of sysdig's.
+fn scap_looks(ty: &TypeDesc, at: usize, raw: bool) -> Looks {
+    let Some(desc) = ty.shown_args().get(at) else {
+        return Looks::Beyond;
+    };
+    if raw || desc.kind() != Some(ArgKind::Path) {
+        return Looks::At { at, bytes: true };
+    }
+    // A relative path is told from where it starts.
+    let before = at.checked_sub(1);
+    match desc.by.is_empty() || ty.arg_index(&desc.by) == before {
+        true => Looks::Path(at),
+        false => Looks::Beyond,
     }
 }
 
