@@ -1,6 +1,7 @@
 //! Which fields say what is written in a capture's strings: what such a field says is ruled out by a filter of those.
 
 use super::{Field, Looks, evt};
+use crate::args::ArgKind;
 use crate::pieces::{class, pieces};
 use crate::schema::TypeDesc;
 
@@ -121,8 +122,11 @@ impl Kept {
                 let looks = evt::arg_looks(ty, name, field.name == "evt.rawarg");
                 match looks {
                     Looks::Nowhere => true,
-                    // How another recorder's bytes are shown is not how they are kept.
-                    Looks::At { bytes, .. } => bytes && !ty.is(TypeDesc::SCAP),
+                    // Of others, and of another recorder's, what is shown is not what is kept.
+                    Looks::At { at, .. } => {
+                        let kind = ty.args.get(at).and_then(|arg| arg.kind());
+                        kind == Some(ArgKind::Path) && !ty.is(TypeDesc::SCAP)
+                    }
                     _ => false,
                 }
             }

@@ -70,8 +70,10 @@ pub fn arg_looks(ty: &TypeDesc, name: &str, raw: bool) -> Looks {
     match ty.args.get(at).and_then(|arg| arg.kind()) {
         // What it holds is decided by another argument.
         Some(ArgKind::Choice) if !raw => Looks::Beyond,
-        Some(ArgKind::Path) => Looks::At { at, bytes: true },
-        _ => Looks::At { at, bytes: false },
+        // What structures say depends on the convention of the call, too.
+        Some(ArgKind::MsgControl) => Looks::At { at, bytes: raw },
+        Some(kind) if kind.is_struct() => Looks::At { at, bytes: raw },
+        _ => Looks::At { at, bytes: true },
     }
 }
 

@@ -55,11 +55,7 @@ impl<'m> Sought<'m> {
                 b'(' => starts(b"<", behind(at)),
                 _ => false,
             };
-            let in_name = |name: &str| {
-                let name = [name.as_bytes(), b"="].concat();
-                name.windows(text.len())
-                    .any(|part| part.eq_ignore_ascii_case(text))
-            };
+            let in_name = |name: &str| contains_any_case(&[name.as_bytes(), b"="].concat(), text);
             text.iter().enumerate().any(joins) || Stretch::names(ty).any(in_name)
         })
     }
