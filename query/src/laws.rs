@@ -358,6 +358,31 @@ fn a_line_is_not_put_together_to_find_that_a_text_is_not_in_it() {
     assert_eq!(sifted(&filter, &story, &lists), expected);
 }
 
+/// Of each line every part of some lengths: over the ends of arguments, from the first byte, to the last.
+#[test]
+fn each_part_of_each_line_is_found_where_it_stands() {
+    let story = story();
+    let lists = Listed::of(&story.events);
+    let field = FieldRef::parse("evt.args").unwrap();
+    let lines: Vec<Vec<u8>> = (0..story.events.len())
+        .map(|at| field.value(&story.ctx(at)).unwrap().text().into_owned())
+        .collect();
+    let parts: BTreeSet<&[u8]> = [1, 4, 5, 9]
+        .iter()
+        .flat_map(|len| lines.iter().flat_map(|line| line.windows(*len)))
+        .collect();
+    assert!(parts.len() > 1_000);
+    for part in parts {
+        let text = format!("evt.args contains {}", quote(part));
+        let filter = Filter::parse(&text).unwrap();
+        let may = sifted(&filter, &story, &lists);
+        for (may, line) in may.iter().zip(&lines) {
+            let holds = line.windows(part.len()).any(|there| there == part);
+            assert!(*may || !holds, "{text}: {}", String::from_utf8_lossy(line));
+        }
+    }
+}
+
 /// How many cases there are: more in the long form.
 fn cases() -> ProptestConfig {
     ProptestConfig::with_cases(match std::env::var_os("AFTERIMAGE_LONG") {

@@ -228,7 +228,10 @@ fn a_part_of_the_line_of_all_arguments_is_found_wherever_it_stands() {
                 return;
             };
             let line = line.text().into_owned();
-            let from = chance.below(line.len());
+            let from = match chance.below(4) {
+                0 => 0,
+                _ => chance.below(line.len()),
+            };
             let to = line.len().min(from + 1 + chance.below(14));
             let part = quote(line.get(from..to).unwrap_or_default());
             filters.push(match chance.below(5) {

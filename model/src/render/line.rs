@@ -49,8 +49,8 @@ fn put_result(ty: &TypeDesc, event: &Event, line: &mut Vec<u8>) -> bool {
         return false;
     }
     let name = match new_fd(ty, event) && ty.arg_index("fd").is_none() {
-        true => RESULT_NAMES[1],
-        false => RESULT_NAMES[0],
+        true => Stretch::RESULT_NAMES[1],
+        false => Stretch::RESULT_NAMES[0],
     };
     line.extend_from_slice(format!("{name}={}", event.result).as_bytes());
     if let Some(number) = event.errno() {
@@ -58,9 +58,6 @@ fn put_result(ty: &TypeDesc, event: &Event, line: &mut Vec<u8>) -> bool {
     }
     true
 }
-
-/// What the result is called.
-const RESULT_NAMES: [&str; 2] = ["res", "fd"];
 
 /// Appends an argument, `path=/etc/passwd`; false where it was not captured.
 fn put_argument(ctx: &Ctx<'_>, at: usize, line: &mut Vec<u8>) -> bool {
@@ -98,6 +95,9 @@ pub enum Decides {
 }
 
 impl Stretch {
+    /// What the result is called: where it is a descriptor the second, if no argument is called so.
+    pub const RESULT_NAMES: [&str; 2] = ["res", "fd"];
+
     /// Appends what it says in the line of an event, and tells what that depends on. Nothing where it is not in there.
     pub fn put(self, ctx: &Ctx<'_>, line: &mut Vec<u8>) -> Decides {
         let Some(ty) = ctx.ty() else {
@@ -125,7 +125,7 @@ impl Stretch {
     /// Names that stand before a `=` in lines of events of a type.
     pub fn names(ty: &TypeDesc) -> impl Iterator<Item = &str> {
         let args = ty.args.iter().map(|arg| &arg.name[..]);
-        args.chain(RESULT_NAMES)
+        args.chain(Stretch::RESULT_NAMES)
     }
 
     /// Other arguments that decide what the one of this number is.

@@ -326,7 +326,7 @@ impl<L: Lists> Sift<'_, '_, L> {
         if self.own_type(wanted).is_none() {
             return Ok(());
         }
-        let is_no_number = sought.is_not_among(&[]);
+        let is_no_number = sought.is_not_among(&Stretch::RESULT_NAMES);
         let lists = self.lists;
         let results = lists.results(wanted)?;
         for (place, of_type) in results.into_iter().enumerate() {
