@@ -86,7 +86,7 @@ pub enum Stretch {
 /// What a stretch depends on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decides {
-    /// The result, the value of the argument with those that [decide](Stretch::decided_by) what it is, or the file, by itself.
+    /// The result, the value of the argument with those that [decide](Schema::deciders) what it is, or the file, by itself.
     Alone,
     /// The same, together with the convention of the call.
     WithAbi,
@@ -126,11 +126,6 @@ impl Stretch {
     pub fn names(ty: &TypeDesc) -> impl Iterator<Item = &str> {
         let args = ty.args.iter().map(|arg| &arg.name[..]);
         args.chain(Stretch::RESULT_NAMES)
-    }
-
-    /// Other arguments that decide what the one of this number is.
-    pub fn decided_by(schema: &Schema, ty: &TypeDesc, at: usize) -> Vec<usize> {
-        schema.deciders(ty, at)
     }
 
     /// The names that the argument of this number may be shown by, its own among them: where it is a number, or with `bytes` where

@@ -137,8 +137,13 @@ impl<L: Lists> Sift<'_, '_, L> {
     }
 
     fn ask_type(&mut self, node: &Node, place: u16) -> bool {
-        self.event.ty = (self.among.types.get(usize::from(place))).map_or(TypeId(0), |ty| *ty);
+        self.become_type(usize::from(place));
         self.ask(node)
+    }
+
+    /// Makes the event one of the type at a place.
+    fn become_type(&mut self, place: usize) {
+        self.event.ty = self.among.types.get(place).map_or(TypeId(0), |ty| *ty);
     }
 
     /// Sorts out the rows of a set.

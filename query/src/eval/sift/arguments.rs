@@ -4,7 +4,7 @@ use super::{Argument, Bits, Lists, Node, Sift, Split};
 use crate::eval::bare_ctx;
 use crate::field::FieldRef;
 use afterimage_model::fields::has_none;
-use afterimage_model::{Blob, EventFlags, Looks, ProcId, TypeId, Value};
+use afterimage_model::{Blob, EventFlags, Looks, ProcId, Value};
 use std::collections::HashMap;
 
 /// How a call ended, as far as the path it acted on depends on it.
@@ -128,7 +128,7 @@ impl<L: Lists> Sift<'_, '_, L> {
                 return true;
             };
             *answer.get_or_insert_with(|| {
-                self.event.ty = self.among.types.get(place).copied().unwrap_or(TypeId(0));
+                self.become_type(place);
                 let number = (file as usize).checked_sub(1);
                 self.event.file = number.and_then(|number| known.get(number)).copied();
                 let ctx = bare_ctx(

@@ -153,11 +153,14 @@ impl<L: Lists> Sift<'_, '_, L> {
                 fails: found.fails,
             }));
         }
-        self.by_file_stretch(&sought, &wanted, &mut found)?;
-        self.by_result_stretch(&sought, &wanted, &mut found)?;
+        if let Some(place) = self.own_type(&wanted) {
+            self.become_type(place);
+            self.by_file_stretch(&sought, &mut found)?;
+            self.by_result_stretch(&sought, &wanted, &mut found)?;
+        }
         for place in (0..count).filter(|place| wanted.get(*place) == Some(&true)) {
             let Some(ty) = described(place) else { continue };
-            self.event.ty = self.among.types.get(place).copied().unwrap_or(TypeId(0));
+            self.become_type(place);
             for at in 0..ty.args.len() {
                 self.by_argument_stretch(&sought, (place, at), ty, &mut found)?;
             }
@@ -201,6 +204,17 @@ impl<L: Lists> Sift<'_, '_, L> {
         }
     }
 
+    /// The same of an argument, where it and those that decide what it is hold this.
+    fn argument(
+        &mut self,
+        sought: &Sought<'_>,
+        at: usize,
+        args: &[(Option<usize>, Argument)],
+    ) -> Result<Says, L::Error> {
+        self.give(args)?;
+        Ok(self.stretch(sought, Stretch::Argument(at)))
+    }
+
     fn by_argument_stretch(
         &mut self,
         sought: &Sought<'_>,
@@ -225,7 +239,7 @@ impl<L: Lists> Sift<'_, '_, L> {
             Argument::Bytes(_) => strange.1,
         };
         let (of_type, arguments) = lists.arguments(place, at)?;
-        let deciders = Stretch::decided_by(schema, ty, at);
+        let deciders = schema.deciders(ty, at);
         let each = of_type.iter().zip(arguments).enumerate();
         let each = each.filter(|(_, (row, argument))| {
             found.rows.holds(**row as usize) && !passes_over(argument)
@@ -238,8 +252,7 @@ impl<L: Lists> Sift<'_, '_, L> {
                     let says = match answers.get(&argument) {
                         Some(says) => *says,
                         None => {
-                            self.give(&[(Some(at), argument)])?;
-                            let says = self.stretch(sought, Stretch::Argument(at));
+                            let says = self.argument(sought, at, &[(Some(at), argument)])?;
                             answers.insert(argument, says);
                             says
                         }
@@ -269,8 +282,7 @@ impl<L: Lists> Sift<'_, '_, L> {
                         .iter()
                         .map(|(at, argument)| (Some(*at), *argument))
                         .collect();
-                    self.give(&given)?;
-                    let says = self.stretch(sought, Stretch::Argument(at));
+                    let says = self.argument(sought, at, &given)?;
                     answers.insert(args, says);
                     says
                 }
@@ -284,13 +296,8 @@ impl<L: Lists> Sift<'_, '_, L> {
     fn by_file_stretch(
         &mut self,
         sought: &Sought<'_>,
-        wanted: &[bool],
         found: &mut Found<'_>,
     ) -> Result<(), L::Error> {
-        let Some(place) = self.own_type(wanted) else {
-            return Ok(());
-        };
-        self.event.ty = self.among.types.get(place).copied().unwrap_or(TypeId(0));
         let (files, known) = self.lists.files()?;
         let mut answers = vec![false];
         for file in known {
@@ -323,9 +330,6 @@ impl<L: Lists> Sift<'_, '_, L> {
         wanted: &[bool],
         found: &mut Found<'_>,
     ) -> Result<(), L::Error> {
-        if self.own_type(wanted).is_none() {
-            return Ok(());
-        }
         let is_no_number = sought.is_not_among(&Stretch::RESULT_NAMES);
         let lists = self.lists;
         let results = lists.results(wanted)?;
@@ -333,7 +337,7 @@ impl<L: Lists> Sift<'_, '_, L> {
             let Some((of_type, results)) = of_type else {
                 continue;
             };
-            self.event.ty = self.among.types.get(place).copied().unwrap_or(TypeId(0));
+            self.become_type(place);
             let mut answers: HashMap<i64, Says> = HashMap::new();
             for (row, result) in of_type.iter().zip(results) {
                 if *result >= 0 && is_no_number {
