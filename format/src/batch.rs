@@ -319,6 +319,18 @@ impl Batch {
     /// # Errors
     /// When it has more arguments or bytes than a chunk may hold.
     pub fn push(&mut self, row: Row, args: &[Arg<'_>], tables: &Tables) -> Result<(), ErrorKind> {
+        let line = self.note(row, args, tables)?;
+        self.keep(&line, args.iter().copied());
+        Ok(())
+    }
+
+    /// Adds an event of which the arguments are still to be kept.
+    pub(crate) fn note(
+        &mut self,
+        row: Row,
+        args: &[Arg<'_>],
+        tables: &Tables,
+    ) -> Result<Line, ErrorKind> {
         let mut bytes = 0;
         for arg in args {
             if let Arg::Bytes(blob, _) = arg {
@@ -327,7 +339,7 @@ impl Batch {
         }
         limit("arguments of an event", args.len() as u64, MAX_ARGS)?;
         limit("bytes of an event", bytes as u64, MAX_CHUNK / 8)?;
-        let marks = (self.types.get(usize::from(row.ty.0)).copied()).unwrap_or_default();
+        let marks = self.marks(row.ty);
         let ty = usize::from(row.ty.0);
         if self.args.len() <= ty {
             self.args.resize_with(ty + 1, Args::default);
@@ -340,19 +352,6 @@ impl Batch {
         };
         of_type.events += 1;
         self.values += args.len() as u64;
-        for (at, arg) in args.iter().enumerate() {
-            let (tag, number) = match *arg {
-                Arg::Absent => (value::ABSENT, 0),
-                Arg::Num(number) => (value::NUM, number),
-                Arg::Bytes(bytes, full_len) if marks.payload >> at & 1 == 1 => {
-                    (value::DATA, i64::from(self.data.place(bytes, full_len)))
-                }
-                Arg::Bytes(bytes, full_len) => {
-                    (value::TEXT, i64::from(self.text.place(bytes, full_len)))
-                }
-            };
-            of_type.put(at, line.place, tag, number);
-        }
         if marks.uid | marks.gid != 0 {
             self.note_ids(row.proc, args, marks);
         }
@@ -370,7 +369,36 @@ impl Batch {
         self.first = self.first.min(row.time.0);
         self.last = self.last.max(row.time.0);
         self.lines.push(line);
-        Ok(())
+        Ok(line)
+    }
+
+    /// Keeps the arguments of an event that is noted, behind those of the events of its type before it.
+    pub(crate) fn keep<'a>(&mut self, line: &Line, args: impl Iterator<Item = Arg<'a>>) {
+        let payload = self.marks(line.row.ty).payload;
+        let Some(of_type) = self.args.get_mut(usize::from(line.row.ty.0)) else {
+            return;
+        };
+        for (at, arg) in args.enumerate() {
+            let (tag, number) = match arg {
+                Arg::Absent => (value::ABSENT, 0),
+                Arg::Num(number) => (value::NUM, number),
+                Arg::Bytes(bytes, full_len) if payload >> at & 1 == 1 => {
+                    (value::DATA, i64::from(self.data.place(bytes, full_len)))
+                }
+                Arg::Bytes(bytes, full_len) => {
+                    (value::TEXT, i64::from(self.text.place(bytes, full_len)))
+                }
+            };
+            of_type.put(at, line.place, tag, number);
+        }
+    }
+
+    /// What is asked of a type for every event of it.
+    fn marks(&self, ty: TypeId) -> TypeMarks {
+        self.types
+            .get(usize::from(ty.0))
+            .copied()
+            .unwrap_or_default()
     }
 
     /// As [`Batch::push`], for what is heard of late: the event is put at its place in time.

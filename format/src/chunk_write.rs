@@ -9,7 +9,7 @@ use crate::batch::{Args, Batch};
 use crate::chunk_read::Body;
 use crate::codec::{Encoder, put_ints, put_steps};
 use crate::error::ErrorKind;
-use crate::fit;
+use crate::fit::{self, Records};
 use crate::lanes::Lanes;
 use crate::layout::{PROCESS_HASH, column};
 use crate::lists::{Context, Parts};
@@ -468,12 +468,12 @@ impl ChunkEncoder {
             tell(pieces, is_text, &mut told, place, string);
             place
         };
-        let mut table = |number: u16, texts: &[u64], records: Vec<Vec<u8>>, place: Place<'_>| {
+        let mut table = |number: u16, texts: &[u64], records: Records, place: Place<'_>| {
+            let records: Vec<&[u8]> = records.each().collect();
             if records.is_empty() {
                 return Ok(());
             }
             parts.clear();
-            let records: Vec<&[u8]> = records.iter().map(Vec::as_slice).collect();
             let hash = (number == column::PROCESS_TABLE).then_some(PROCESS_HASH);
             let mut place = |tag: u64, string: &[u8]| {
                 let is_text = texts.contains(&tag) && Some(tag) != hash;
@@ -483,8 +483,13 @@ impl ChunkEncoder {
             columns.add_parts(number, 0, parts);
             io::Result::Ok(())
         };
-        let rows = needs.files.values().map(|row| row.encode()).collect();
-        table(column::FILE_TABLE, &texts.files, rows, &mut path)?;
+        let rows: Vec<_> = needs.files.values().map(AsRef::as_ref).collect();
+        table(
+            column::FILE_TABLE,
+            &texts.files,
+            fit::files(&rows),
+            &mut path,
+        )?;
         let rows: Vec<_> = needs.procs.values().map(AsRef::as_ref).collect();
         table(
             column::PROCESS_TABLE,

@@ -3,7 +3,7 @@
 
 use crate::layout::{MAX_CHUNK, MAX_CONTAINER_ROWS};
 use crate::wire::Record;
-use afterimage_model::{Container, Group, Process, User};
+use afterimage_model::{Container, File, Group, Process, User};
 use std::collections::BTreeMap;
 
 /// Bytes of all rows of a kind. Processes: a batch is closed by half of that, unless one event has so many ancestors.
@@ -16,9 +16,43 @@ const SHORT: usize = 128;
 /// One way to make a row smaller: to about so many bytes, when that is enough.
 type Cut<T> = fn(&mut T, usize);
 
+/// Rows as records, one behind another.
+#[derive(Default)]
+pub(crate) struct Records {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Records {
+    fn of<T: Record>(rows: &[&T]) -> Records {
+        let mut records = Records::default();
+        rows.iter().for_each(|row| records.add(*row));
+        records
+    }
+
+    fn add<T: Record>(&mut self, row: &T) {
+        row.put(&mut self.bytes);
+        self.ends.push(self.bytes.len());
+    }
+
+    fn keep(&mut self, record: &[u8]) {
+        self.bytes.extend_from_slice(record);
+        self.ends.push(self.bytes.len());
+    }
+
+    /// Each of them, in order.
+    pub(crate) fn each(&self) -> impl Iterator<Item = &[u8]> {
+        let mut from = 0;
+        self.ends.iter().map(move |end| {
+            let record = self.bytes.get(from..*end).unwrap_or_default();
+            from = *end;
+            record
+        })
+    }
+}
+
 /// The most that each may have, when all have as much as they need or that, and together no more than `most`.
-fn share(records: &[Vec<u8>], most: usize) -> usize {
-    let mut sizes: Vec<usize> = records.iter().map(Vec::len).collect();
+fn share(mut sizes: Vec<usize>, most: usize) -> usize {
     sizes.sort_unstable();
     let (mut left, mut rest) = (most, sizes.len());
     for size in sizes {
@@ -34,22 +68,26 @@ fn share(records: &[Vec<u8>], most: usize) -> usize {
 
 /// The rows as records. While they are too many bytes together, those with more than their share are cut, in the first of these ways
 /// and then in the next, too.
-fn fitted<T: Record + Clone>(rows: &[&T], most: usize, cuts: &[Cut<T>]) -> Vec<Vec<u8>> {
-    let mut records: Vec<Vec<u8>> = rows.iter().map(|row| row.encode()).collect();
+fn fitted<T: Record + Clone>(rows: &[&T], most: usize, cuts: &[Cut<T>]) -> Records {
+    let mut records = Records::of(rows);
     for steps in 1..=cuts.len() {
-        if records.iter().map(Vec::len).sum::<usize>() <= most {
+        if records.bytes.len() <= most {
             break;
         }
-        let share = share(&records, most);
-        for (row, record) in rows.iter().zip(&mut records) {
-            if record.len() > share {
-                let mut smaller = (*row).clone();
-                for cut in cuts.iter().take(steps) {
-                    cut(&mut smaller, share);
-                }
-                *record = smaller.encode();
+        let share = share(records.each().map(<[u8]>::len).collect(), most);
+        let mut fewer = Records::default();
+        for (row, record) in rows.iter().zip(records.each()) {
+            if record.len() <= share {
+                fewer.keep(record);
+                continue;
             }
+            let mut smaller = (*row).clone();
+            for cut in cuts.iter().take(steps) {
+                cut(&mut smaller, share);
+            }
+            fewer.add(&smaller);
         }
+        records = fewer;
     }
     records
 }
@@ -112,18 +150,23 @@ fn cut_texts(container: &mut Container, _: usize) {
     container.texts_mut().into_iter().for_each(shorten);
 }
 
+/// File rows, which an event cannot have many of.
+pub(crate) fn files(rows: &[&File]) -> Records {
+    fitted(rows, usize::MAX, &[])
+}
+
 /// Process rows.
-pub(crate) fn processes(rows: &[&Process]) -> Vec<Vec<u8>> {
+pub(crate) fn processes(rows: &[&Process]) -> Records {
     fitted(rows, MOST_PROCESSES, &[cut_arguments, cut_paths, cut_names])
 }
 
 /// Container rows.
-pub(crate) fn containers(rows: &[&Container]) -> Vec<Vec<u8>> {
+pub(crate) fn containers(rows: &[&Container]) -> Records {
     fitted(rows, MOST_CONTAINERS, &[cut_lists, cut_texts])
 }
 
 /// User rows.
-pub(crate) fn users(rows: &[&User]) -> Vec<Vec<u8>> {
+pub(crate) fn users(rows: &[&User]) -> Records {
     let cut: Cut<User> = |user, _| {
         for text in [&mut user.name, &mut user.home, &mut user.shell] {
             shorten(text);
@@ -133,7 +176,7 @@ pub(crate) fn users(rows: &[&User]) -> Vec<Vec<u8>> {
 }
 
 /// Group rows.
-pub(crate) fn groups(rows: &[&Group]) -> Vec<Vec<u8>> {
+pub(crate) fn groups(rows: &[&Group]) -> Records {
     fitted(rows, MOST_NAMES, &[|group, _| shorten(&mut group.name)])
 }
 
@@ -143,12 +186,10 @@ mod tests {
 
     #[test]
     fn who_needs_little_leaves_more_to_the_others() {
-        let records =
-            |sizes: &[usize]| -> Vec<Vec<u8>> { sizes.iter().map(|size| vec![0; *size]).collect() };
-        assert_eq!(share(&records(&[10, 10, 10]), 100), 100);
-        assert_eq!(share(&records(&[10, 500, 500]), 100), 45);
-        assert_eq!(share(&records(&[500, 500]), 100), 50);
-        assert_eq!(share(&records(&[]), 100), 100);
+        assert_eq!(share(vec![10, 10, 10], 100), 100);
+        assert_eq!(share(vec![10, 500, 500], 100), 45);
+        assert_eq!(share(vec![500, 500], 100), 50);
+        assert_eq!(share(vec![], 100), 100);
     }
 
     #[test]

@@ -58,6 +58,7 @@ mod recover;
 mod remap;
 mod scan;
 mod source;
+mod staged;
 pub mod store;
 mod strings;
 mod survey;
@@ -87,6 +88,7 @@ pub use records::{
 };
 pub use recover::{Recovered, recover};
 pub use source::whole_block;
+pub use staged::Staged;
 pub use verify::{
     Checks, CustodyEntry, Report, Signing, Verdict, check, check_bytes, check_stream, verify,
     verify_bytes,

@@ -15,6 +15,7 @@ mod input;
 mod lists;
 mod opening;
 mod params;
+mod recent;
 mod rows;
 mod scout;
 mod state;

@@ -64,28 +64,26 @@ impl<'b> Cursor<'b> {
         text
     }
 
-    numbers!(u8, u16, u32, u64, i32, i64);
+    numbers!(u8, u16, u32, u64, i64);
 }
 
 /// A number of 1, 2, 4 or 8 bytes without a sign.
 pub fn unsigned(bytes: &[u8]) -> Option<u64> {
-    match bytes.len() {
-        1 => bytes.first().map(|n| u64::from(*n)),
-        2 => Cursor::new(bytes).u16().map(u64::from),
-        4 => Cursor::new(bytes).u32().map(u64::from),
-        8 => Cursor::new(bytes).u64(),
-        _ => None,
+    match *bytes {
+        [n] => Some(u64::from(n)),
+        [a, b] => Some(u64::from(u16::from_le_bytes([a, b]))),
+        [a, b, c, d] => Some(u64::from(u32::from_le_bytes([a, b, c, d]))),
+        _ => Some(u64::from_le_bytes(bytes.try_into().ok()?)),
     }
 }
 
 /// A number of 1, 2, 4 or 8 bytes with a sign.
 pub fn signed(bytes: &[u8]) -> Option<i64> {
-    match bytes.len() {
-        1 => bytes.first().map(|n| i64::from(*n as i8)),
-        2 => Cursor::new(bytes).u16().map(|n| i64::from(n as i16)),
-        4 => Cursor::new(bytes).i32().map(i64::from),
-        8 => Cursor::new(bytes).i64(),
-        _ => None,
+    match *bytes {
+        [n] => Some(i64::from(n as i8)),
+        [a, b] => Some(i64::from(i16::from_le_bytes([a, b]))),
+        [a, b, c, d] => Some(i64::from(i32::from_le_bytes([a, b, c, d]))),
+        _ => Some(i64::from_le_bytes(bytes.try_into().ok()?)),
     }
 }
 

@@ -631,8 +631,10 @@ impl Converter {
     /// An event is over.
     fn passed(&mut self, raw: &mut Raw<'_>) {
         self.pass(raw.ts);
-        let comments = raw.comments.drain(..);
-        self.notes.extend(comments.map(|text| (raw.ts, text)));
+        if !raw.comments.is_empty() {
+            let comments = raw.comments.drain(..);
+            self.notes.extend(comments.map(|text| (raw.ts, text)));
+        }
     }
 
     fn next_seq(&mut self, cpu: u16) -> u64 {

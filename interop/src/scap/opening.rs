@@ -70,7 +70,7 @@ impl Rows {
             let Some(thread) = state.threads.get(&tid) else {
                 continue;
             };
-            let (pid, container) = (thread.pid, thread.container.clone());
+            let pid = thread.pid;
             if state.threads.get(&pid).is_some_and(|main| main.ended) {
                 over.insert(id);
             }
@@ -84,7 +84,7 @@ impl Rows {
                 .procs
                 .extend(self.tables.procs.get(&id).map(|row| (id, row.clone())));
             for number in numbers {
-                let file = self.file(state, (tid, number), container.as_ref());
+                let file = self.file(state, (tid, number), tid);
                 if let (Some(file), Ok(number)) = (file, u32::try_from(number)) {
                     tables.descriptors.insert((id, number), file);
                     let row = self.tables.files.get(&file);

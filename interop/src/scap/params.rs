@@ -404,9 +404,11 @@ impl Maker<'_, '_> {
         let Some(file) = self.ctx.file() else {
             return Vec::new();
         };
+        let connects = matches!(call, "accept" | "accept4" | "connect");
         if file.kind == FileKind::Unix {
             return match file.name() {
-                name if name.is_empty() => Vec::new(),
+                // Readers would call the socket by both ends from there on, of which it has names for none.
+                name if name.is_empty() || !connects => Vec::new(),
                 name => [&[1][..], &[0; 16], &name, &[0]].concat(),
             };
         }

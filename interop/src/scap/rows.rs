@@ -29,7 +29,32 @@ pub struct Rows {
     next_file: u32,
     nobody: Option<ProcId>,
     unseen: HashMap<(u8, Option<Vec<u8>>), FileId>,
+    /// The rows of files and directories: whoever opens one again opens the same.
+    files: HashMap<Opened, FileId>,
     spare: usize,
+}
+
+/// All that the row of an opened file or directory says.
+#[derive(PartialEq, Eq, Hash)]
+struct Opened {
+    ty: u8,
+    dev: u32,
+    ino: u64,
+    layers: [bool; 2],
+    name: Arc<[u8]>,
+}
+
+impl Opened {
+    /// What there is to say of a descriptor; none of others, of which each is one of its own.
+    fn of(fd: &Fd) -> Option<Opened> {
+        matches!(fd.ty, ty::FILE | ty::FILE_V2 | ty::DIRECTORY).then(|| Opened {
+            ty: fd.ty,
+            dev: fd.dev,
+            ino: fd.ino,
+            layers: fd.layers,
+            name: fd.name.clone(),
+        })
+    }
 }
 
 /// A number that may be -1, as a row has it.
@@ -186,21 +211,27 @@ impl Rows {
         }
     }
 
-    /// The row of a descriptor.
-    pub fn file(
-        &mut self,
-        state: &mut State,
-        place: (i64, i64),
-        container: Option<&Arc<str>>,
-    ) -> Option<FileId> {
+    /// The row of a descriptor that a thread uses.
+    pub fn file(&mut self, state: &mut State, place: (i64, i64), tid: i64) -> Option<FileId> {
         let fd = state.fd(place)?;
         if let Some(id) = fd.row {
             return Some(id);
         }
-        let row = describe(state, fd, container);
-        self.next_file += 1;
-        let id = FileId(self.next_file);
-        self.tables.files.insert(id, Arc::new(File { id, ..row }));
+        let opened = Opened::of(fd);
+        let known = opened.as_ref().and_then(|opened| self.files.get(opened));
+        let id = match known {
+            Some(id) => *id,
+            None => {
+                let thread = state.threads.get(&tid);
+                let container = thread.and_then(|thread| thread.container.as_ref());
+                let row = describe(state, fd, container);
+                self.next_file += 1;
+                let id = FileId(self.next_file);
+                self.tables.files.insert(id, Arc::new(File { id, ..row }));
+                self.files.extend(opened.map(|opened| (opened, id)));
+                id
+            }
+        };
         state.fd_mut(place)?.row = Some(id);
         Some(id)
     }
@@ -257,6 +288,7 @@ impl Rows {
             return;
         }
         self.unseen.clear();
+        self.files.clear();
         let mut procs = std::collections::BTreeSet::new();
         let mut files = std::collections::BTreeSet::new();
         procs.extend(self.nobody);

@@ -14,6 +14,7 @@ pub use self::net::tuple_name;
 use super::containers::{self, Containers};
 use super::event::Raw;
 use super::lists::{self, Account, Addr, Behind, Interface, Listed, Machine};
+use super::recent::Recent;
 use super::threads::*;
 use super::types::{self, CODES, EventType};
 use afterimage_model::Process;
@@ -67,7 +68,7 @@ pub struct State {
     /// Its addresses.
     pub interfaces: Vec<Interface>,
     /// Threads by id.
-    pub threads: HashMap<i64, Box<Thread>>,
+    pub threads: Recent<Box<Thread>>,
     /// Users.
     pub users: Accounts,
     /// Groups.
@@ -167,7 +168,7 @@ impl State {
             asked: None,
             machine: None,
             interfaces: Vec::new(),
-            threads: HashMap::new(),
+            threads: Recent::default(),
             users: HashMap::new(),
             groups: HashMap::new(),
             containers: Containers::default(),
@@ -517,8 +518,9 @@ impl State {
     /// Makes a descriptor the one the event is about.
     fn point(&mut self, at: &mut At<'_, '_>, fd: i64) {
         at.file = self.find(at.tid, fd);
-        at.name_before = at
-            .file
+        let changes = effects::changes_more(at.raw.code);
+        let place = at.file.filter(|_| changes);
+        at.name_before = place
             .and_then(|place| self.fd(place))
             .map(|fd| fd.name.clone());
     }

@@ -11,7 +11,7 @@ use super::state::State;
 use super::types;
 use crate::Provenance;
 use crate::error::Error;
-use afterimage_format::{Arg, Batch, Row, Writer, WriterOptions};
+use afterimage_format::{Arg, Batch, Row, Staged, Writer, WriterOptions};
 use afterimage_model::{BootNs, Gap, Manifest, ProcId, Schema, Tables, TypeId};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -85,6 +85,28 @@ impl Stretch {
             }
         }
         Ok(writer.chunk(&self.batch, &self.tables)?)
+    }
+}
+
+/// A stretch on its way from who reads to who takes.
+struct Stage {
+    opened: Vec<Opened>,
+    staged: Staged,
+    tables: Tables,
+    numbers: Vec<u64>,
+}
+
+impl Stage {
+    /// The stretch, and memory to be used again.
+    fn stretch(self) -> (Stretch, Vec<u8>) {
+        let (batch, args) = self.staged.settle();
+        let stretch = Stretch {
+            opened: self.opened,
+            batch,
+            tables: self.tables,
+            numbers: self.numbers,
+        };
+        (stretch, args)
     }
 }
 
@@ -336,12 +358,12 @@ impl Stream {
             converter.looked_ahead(found);
             looked_over = true;
         }
-        let (to, stretches) = sync_channel::<Stretch>(WAITING);
+        let (to, stretches) = sync_channel::<Stage>(WAITING);
         let (back, empty) = channel();
         let mut output = Output {
             to,
             empty,
-            batch: batch(loose),
+            staged: Staged::new(batch(loose), Vec::new()),
             numbers: Vec::new(),
             opened: Vec::new(),
             loose,
@@ -360,15 +382,15 @@ impl Stream {
                 (converter, fed)
             });
             let mut taken = Ok(true);
-            for mut stretch in stretches {
+            for stage in stretches {
+                let (mut stretch, args) = stage.stretch();
                 taken = take(&stretch);
                 if !matches!(taken, Ok(true)) {
                     break;
                 }
-                stretch.batch.clear();
                 stretch.numbers.clear();
                 // Nobody has to want it back.
-                let _ = back.send((stretch.batch, stretch.numbers));
+                let _ = back.send((Staged::new(stretch.batch, args), stretch.numbers));
             }
             // The loop has dropped the receiver, so that who reads ends soon.
             let read = reader.join();
@@ -486,9 +508,9 @@ impl Sizes {
 
 /// Where events go.
 pub struct Output {
-    to: SyncSender<Stretch>,
-    empty: Receiver<(Batch, Vec<u64>)>,
-    batch: Batch,
+    to: SyncSender<Stage>,
+    empty: Receiver<(Staged, Vec<u64>)>,
+    staged: Staged,
     numbers: Vec<u64>,
     opened: Vec<Opened>,
     loose: bool,
@@ -516,12 +538,12 @@ impl Output {
         rows: &mut Rows,
         state: &State,
     ) -> Result<(), Error> {
-        if self.options.is_full(&self.batch, &row, args) {
+        if self.options.is_full(self.staged.noted(), &row, args) {
             self.hand_over(rows)?;
             rows.prune(state, Some(&row));
         }
         self.numbers.push(number);
-        self.batch
+        self.staged
             .push(row, args, &rows.tables)
             .map_err(|kind| Error::Not(kind.to_string()))
     }
@@ -548,13 +570,13 @@ impl Output {
 
     /// Whether little more fits into what is handed over next.
     pub fn is_nearly_full(&self) -> bool {
-        self.options.is_nearly_full(&self.batch)
+        self.options.is_nearly_full(self.staged.noted())
     }
 
     /// Whether what there is was held back for as long as it may be.
     pub fn is_late(&self) -> bool {
         let late = |patience| self.since.elapsed() >= patience;
-        self.patience.is_some_and(late) && !self.batch.is_empty()
+        self.patience.is_some_and(late) && !self.staged.noted().is_empty()
     }
 
     /// Hands over what there is.
@@ -565,26 +587,26 @@ impl Output {
     }
 
     fn hand_over(&mut self, rows: &Rows) -> Result<(), Error> {
-        if self.batch.is_empty() && self.opened.is_empty() {
+        if self.staged.noted().is_empty() && self.opened.is_empty() {
             return Ok(());
         }
         if self.patience.is_some() {
             self.since = Instant::now();
         }
-        let tables = self.batch.needs(&rows.tables);
+        let tables = self.staged.noted().needs(&rows.tables);
         let (empty, none) = self
             .empty
             .try_recv()
-            .unwrap_or_else(|_| (batch(self.loose), Vec::new()));
-        let stretch = Stretch {
+            .unwrap_or_else(|_| (Staged::new(batch(self.loose), Vec::new()), Vec::new()));
+        let stage = Stage {
             opened: std::mem::take(&mut self.opened),
-            batch: std::mem::replace(&mut self.batch, empty),
+            staged: std::mem::replace(&mut self.staged, empty),
             tables,
             numbers: std::mem::replace(&mut self.numbers, none),
         };
         // Why it is not taken is known to who takes.
         self.to
-            .send(stretch)
+            .send(stage)
             .map_err(|_| Error::Not("nobody takes the events".to_owned()))
     }
 }

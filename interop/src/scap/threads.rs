@@ -3,8 +3,8 @@
 
 use super::event::Raw;
 use super::lists::Addr;
+use super::recent::Recent;
 use afterimage_model::{FileId, ProcId};
-use hashbrown::HashMap;
 use smallvec::SmallVec;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
@@ -204,12 +204,12 @@ impl Fd {
             });
         }
         out.push(b'>');
-        out.extend(
-            self.name
-                .iter()
-                .copied()
-                .filter(|b| matches!(b, 0x20..=0x7e)),
-        );
+        let prints = |byte: &u8| matches!(byte, 0x20..=0x7e);
+        // Nearly every name does, and none is looked at up to a byte that does not.
+        match self.name.iter().fold(true, |all, byte| all & prints(byte)) {
+            true => out.extend_from_slice(&self.name),
+            false => out.extend(self.name.iter().copied().filter(prints)),
+        }
     }
 
     /// Sets the name.
@@ -337,7 +337,7 @@ pub struct Thread {
     /// Programs executed since it was first seen.
     pub execs: u32,
     /// Its descriptors, if it does not share another's.
-    pub fds: HashMap<i64, Fd>,
+    pub fds: Recent<Fd>,
     /// Id of its container.
     pub container: Option<Arc<str>>,
     /// Code of the last entry; -1 for none.
@@ -400,7 +400,7 @@ impl Thread {
             pidns_start: 0,
             children: 0,
             execs: 0,
-            fds: HashMap::new(),
+            fds: Recent::default(),
             container: None,
             last_code: -1,
             last_fd: 0,

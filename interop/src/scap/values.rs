@@ -168,9 +168,8 @@ impl Converter {
             thread.clone_ts,
         ];
         let from = self.scratch.len();
-        for word in words {
-            self.scratch.extend_from_slice(&word.to_le_bytes());
-        }
+        let words = words.map(u64::to_le_bytes);
+        self.scratch.extend_from_slice(words.as_flattened());
         held.push(Held::Made(from, self.scratch.len()));
     }
 
@@ -195,13 +194,8 @@ impl Converter {
         if !is_about_fd(row) || !seen.has_thread {
             return None;
         }
-        let container = self
-            .state
-            .threads
-            .get(&raw.tid)
-            .and_then(|thread| thread.container.clone());
         if let Some(place) = seen.file {
-            let id = self.rows.file(&mut self.state, place, container.as_ref())?;
+            let id = self.rows.file(&mut self.state, place, raw.tid)?;
             // A connection that failed is called by what was tried.
             if raw.code == 23 && raw.int(0).is_some_and(|result| result < 0) {
                 let tried = raw

@@ -124,6 +124,11 @@ pub(super) fn effect(code: u16) -> Effect {
     known.unwrap_or(Effect::Nothing)
 }
 
+/// Whether events of a code change more than what is remembered of their thread.
+pub(super) fn changes_more(code: u16) -> bool {
+    !matches!(effect(code), Effect::Nothing | Keep | Switched | Memory)
+}
+
 /// Whether events of a code tell of a container and not of something that happened.
 pub(in crate::scap) fn tells_of_a_container(code: u16) -> bool {
     matches!(effect(code), ContainerPlain | Container)

@@ -189,9 +189,12 @@ impl State {
             .owner(at.tid)
             .and_then(|owner| self.threads.get_mut(&owner))
         {
-            owner
-                .fds
-                .retain(|fd, _| *fd < i64::from(first) || *fd > i64::from(last));
+            let range = i64::from(first)..=i64::from(last);
+            let inside = owner.fds.keys().filter(|fd| range.contains(fd));
+            let inside: Vec<i64> = inside.copied().collect();
+            for fd in inside {
+                owner.fds.remove(&fd);
+            }
         }
     }
 

@@ -330,7 +330,10 @@ impl State {
                 }
             }
             (None, Some(1)) => {
-                if let Some(fd) = self.fd_mut(place) {
+                // Most say again who is at the other end.
+                if let Some(fd) = self.fd_mut(place)
+                    && (fd.ty != ty::UNIX || *fd.name != *name)
+                {
                     fd.ty = ty::UNIX;
                     fd.call(&name);
                 }

@@ -1,0 +1,102 @@
+//! Events on their way into a batch, when another thread has time for the larger half of the work: who reads notes what they
+//! are and lays their arguments one behind another, and who takes them looks for what repeats.
+
+use crate::batch::{Arg, Batch, Line, Row};
+use crate::error::ErrorKind;
+use crate::strings::empty;
+use afterimage_model::Tables;
+
+/// How an argument is laid down: there is none, a number follows, or two lengths and bytes do.
+mod tag {
+    pub const ABSENT: u8 = 0;
+    pub const NUM: u8 = 1;
+    pub const BYTES: u8 = 2;
+}
+
+/// A batch of which the arguments are still to be kept, and these.
+pub struct Staged {
+    batch: Batch,
+    args: Vec<u8>,
+}
+
+impl Staged {
+    /// Nothing yet, in the memory of a batch and of arguments that are over.
+    pub fn new(mut batch: Batch, mut args: Vec<u8>) -> Staged {
+        batch.clear();
+        empty(&mut args);
+        Staged { batch, args }
+    }
+
+    /// What is known of its events without their arguments: how many they are, how large they will be, and which rows they need.
+    pub fn noted(&self) -> &Batch {
+        &self.batch
+    }
+
+    /// Adds an event.
+    ///
+    /// # Errors
+    /// As of [`Batch::push`].
+    pub fn push(&mut self, row: Row, args: &[Arg<'_>], tables: &Tables) -> Result<(), ErrorKind> {
+        self.batch.note(row, args, tables)?;
+        for arg in args {
+            match *arg {
+                Arg::Absent => self.args.push(tag::ABSENT),
+                Arg::Num(number) => {
+                    self.args.push(tag::NUM);
+                    self.args.extend_from_slice(&number.to_le_bytes());
+                }
+                Arg::Bytes(bytes, full_len) => {
+                    self.args.push(tag::BYTES);
+                    self.args
+                        .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+                    self.args.extend_from_slice(&full_len.to_le_bytes());
+                    self.args.extend_from_slice(bytes);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The batch, and the memory that the arguments took.
+    pub fn settle(mut self) -> (Batch, Vec<u8>) {
+        let mut laid = Laid(&self.args);
+        for at in 0..self.batch.lines.len() {
+            let line: Line = self.batch.lines[at];
+            let args = (0..line.count).map(|_| laid.arg());
+            self.batch.keep(&line, args);
+        }
+        (self.batch, self.args)
+    }
+}
+
+/// What is left of the arguments that were laid down.
+struct Laid<'a>(&'a [u8]);
+
+impl<'a> Laid<'a> {
+    /// The next one.
+    fn arg(&mut self) -> Arg<'a> {
+        self.take().unwrap_or(Arg::Absent)
+    }
+
+    fn take(&mut self) -> Option<Arg<'a>> {
+        let (tag, rest) = self.0.split_first()?;
+        self.0 = rest;
+        match *tag {
+            tag::NUM => Some(Arg::Num(i64::from_le_bytes(self.word()?))),
+            tag::BYTES => {
+                let len = usize::try_from(u64::from_le_bytes(self.word()?)).ok()?;
+                let full_len = u64::from_le_bytes(self.word()?);
+                let (bytes, rest) = self.0.split_at_checked(len)?;
+                self.0 = rest;
+                Some(Arg::Bytes(bytes, full_len))
+            }
+            _ => None,
+        }
+    }
+
+    fn word(&mut self) -> Option<[u8; 8]> {
+        let (word, rest) = self.0.split_first_chunk()?;
+        self.0 = rest;
+        Some(*word)
+    }
+}
