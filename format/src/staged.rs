@@ -100,3 +100,68 @@ impl<'a> Laid<'a> {
         Some(*word)
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use afterimage_model::{Event, Schema, TypeId};
+    use proptest::prelude::*;
+
+    #[derive(Clone, Debug)]
+    enum Given {
+        Nothing,
+        Number(i64),
+        Text(Vec<u8>, u64),
+    }
+
+    impl Given {
+        fn arg(&self) -> Arg<'_> {
+            match self {
+                Given::Nothing => Arg::Absent,
+                Given::Number(number) => Arg::Num(*number),
+                Given::Text(text, more) => Arg::Bytes(text, text.len() as u64 + more),
+            }
+        }
+    }
+
+    fn given() -> impl Strategy<Value = Given> {
+        let text = prop::collection::vec(0_u8..3, 0..4);
+        prop_oneof![
+            Just(Given::Nothing),
+            any::<i64>().prop_map(Given::Number),
+            (text, 0_u64..2).prop_map(|(text, more)| Given::Text(text, more)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_laid_down_first_is_the_batch_that_it_would_have_been(
+            events in prop::collection::vec((0_u16..4, prop::collection::vec(given(), 0..5)), 0..40),
+            before in prop::collection::vec(any::<u8>(), 0..9),
+        ) {
+            let schema = Schema::current();
+            let mut at_once = Batch::new(schema);
+            let mut staged = Staged::new(Batch::new(schema), before);
+            let tables = Tables::default();
+            for (ty, args) in &events {
+                let row = Row::from(&Event::of_type(TypeId(*ty)));
+                let args: Vec<Arg<'_>> = args.iter().map(Given::arg).collect();
+                at_once.push(row, &args, &tables).unwrap();
+                staged.push(row, &args, &tables).unwrap();
+                prop_assert_eq!(staged.noted().bytes(), at_once.bytes());
+                prop_assert_eq!(staged.noted().values(), at_once.values());
+            }
+            let (settled, _) = staged.settle();
+            let told = |batch: &Batch| -> Vec<String> {
+                batch.rows().map(|row| format!("{row:?}")).collect()
+            };
+            prop_assert_eq!(told(&settled), told(&at_once));
+            let strings = |batch: &Batch| -> Vec<Vec<u8>> {
+                let all = batch.text.strings().chain(batch.data.strings());
+                all.map(<[u8]>::to_vec).collect()
+            };
+            prop_assert_eq!(strings(&settled), strings(&at_once));
+        }
+    }
+}

@@ -4,15 +4,20 @@
 
 #![allow(clippy::print_stderr, reason = "tests say what they skipped")]
 
-use afterimage_format::Reader;
+use afterimage_format::{Reader, Writer, WriterOptions};
 use afterimage_indexer::{Progress, Session};
 use afterimage_interop::scap;
-use afterimage_model::Ctx;
+use afterimage_model::{
+    self as model, Blob, BootNs, Ctx, Event, FileId, FileKind, Manifest, ProcId, ProcKey, Process,
+    Schema, Tables, Totals, Value,
+};
 use afterimage_query::FieldRef;
 use afterimage_tests::peers::captures;
+use std::collections::HashSet;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 /// What is compared: the first three say which event it is.
 const COLUMNS: &[&str] = &[
@@ -157,6 +162,76 @@ fn what_is_written_as_scap_is_read_back_with_names_descriptors_and_numbers() {
                 assert!(same > before.len() * 8, "{what}, {reader}: {same}");
             }
         }
+    }
+}
+
+/// A process that writes to a socket by its path and reads from it, turn by turn.
+fn a_talk(file: &Path, turns: u64) {
+    let schema = Schema::current();
+    let mut tables = Tables::default();
+    let process = Process {
+        id: ProcId(1),
+        comm: b"client".to_vec(),
+        exe_path: b"/bin/client".to_vec(),
+        argv: b"client\0".to_vec(),
+        cwd: b"/".to_vec(),
+        key: ProcKey {
+            pid: 70,
+            start_ns: 5,
+            exec: 1,
+        },
+        ..Process::default()
+    };
+    tables.procs.insert(process.id, Arc::new(process));
+    let socket = model::File {
+        id: FileId(1),
+        kind: FileKind::Unix,
+        path: b"/run/cache.sock".to_vec(),
+        ..model::File::default()
+    };
+    tables.files.insert(socket.id, Arc::new(socket));
+    let out = File::create(file).unwrap();
+    let manifest = Manifest::default();
+    let mut writer = Writer::new(out, &manifest, schema, WriterOptions::default()).unwrap();
+    let names = ["sendto", "read", "write", "recvfrom"];
+    for (at, name) in (0..turns).zip(names.iter().cycle()) {
+        let args = [Value::Num(3), Value::Bytes(Blob::whole(*b"GET key"))];
+        let event = Event {
+            time: BootNs(1_000 + at),
+            seq: at,
+            tid: 70,
+            proc: ProcId(1),
+            file: Some(FileId(1)),
+            result: 7,
+            args: args.into_iter().collect(),
+            ..Event::of_type(schema.type_id(name).unwrap())
+        };
+        writer.push(event, &tables).unwrap();
+    }
+    let totals = Totals {
+        offered: turns,
+        written: turns,
+        ..Totals::default()
+    };
+    writer.seal(&totals, &tables).unwrap();
+}
+
+#[test]
+fn a_socket_with_a_path_is_called_by_it_whatever_goes_through_and_told_of_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let talk = folder.path().join("talk.aft");
+    a_talk(&talk, 400);
+    let (file, written) = written(&talk, "talk.scap", folder.path());
+    assert_eq!(written.events, 400);
+    // Each call is entered, too.
+    assert!(written.hidden < 410, "{}", written.hidden);
+    let mut readers = vec![ours(afterimage_interop::open(&file).unwrap())];
+    readers.extend(theirs(&file));
+    let name = COLUMNS.iter().position(|name| *name == "fd.name").unwrap();
+    for rows in readers {
+        let with_name = rows.iter().filter(|row| !row[name].is_empty());
+        let names: HashSet<&str> = with_name.map(|row| row[name].as_str()).collect();
+        assert_eq!(names, HashSet::from(["/run/cache.sock"]));
     }
 }
 

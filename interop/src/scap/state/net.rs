@@ -514,3 +514,31 @@ pub(super) fn tuple_text(bytes: &[u8]) -> Vec<u8> {
         None => Vec::new(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use afterimage_model::FileId;
+
+    #[test]
+    fn a_row_stays_as_long_as_the_same_is_said_of_both_ends() {
+        let mut state = State::new();
+        let mut thread = Thread::unknown(7);
+        thread.fds.insert(3, Fd::new(ty::UNIX, b""));
+        state.threads.insert(7, Box::new(thread));
+        let tuple = |path: &[u8]| [&[1][..], &[0; 16], path, &[0]].concat();
+        let row = Some(FileId(5));
+        for (path, kept) in [
+            (&b"/run/a"[..], false),
+            (b"/run/a", true),
+            (b"/run/b", false),
+        ] {
+            let told = state.fd_mut((7, 3)).map(|fd| fd.row = row);
+            assert_eq!(told, Some(()));
+            state.retarget(7, (7, 3), &tuple(path), false);
+            let fd = state.fd((7, 3)).cloned().unwrap_or(Fd::new(ty::FILE, b""));
+            assert_eq!(*fd.name, *[b"0->0 ", path].concat());
+            assert_eq!(fd.row, row.filter(|_| kept));
+        }
+    }
+}
