@@ -30,7 +30,7 @@ pub struct Report {
 }
 
 /// Stretches that may wait to be taken.
-const WAITING: usize = 2;
+const WAITING: usize = 1;
 
 /// Bytes of a file that are read at once.
 const STEP: usize = 256 << 10;
