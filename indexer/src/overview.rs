@@ -10,9 +10,10 @@ use crate::session::{Progress, Session, Span, Visitor};
 use crate::spread::{Percentiles, Spread};
 use crate::timeline::{MOST_STEPS, step_of};
 use afterimage_format::{ErrorKind, Heads};
-use afterimage_model::Ctx;
+use afterimage_model::{Ctx, FileId, ProcId, TypeId};
 use afterimage_query::{Among, Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
 use bincode::{Decode, Encode};
+use hashbrown::HashMap;
 use std::collections::HashSet;
 
 /// Steps of a span in which tiles are counted, so that percentiles over them tell something.
@@ -115,7 +116,8 @@ impl Session {
         let mut counting = Counting {
             session: self,
             taking: Taking::by_steps(self, shown, steps),
-            counted: false,
+            open: Open::default(),
+            may: HashMap::new(),
             counters,
             span: shown,
             matched: 0,
@@ -288,16 +290,13 @@ impl Counter {
         }
     }
 
-    /// Whether an event is one that the tile counts.
-    fn counts(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.may_count(ctx) && self.filter.matches(ctx)
+    /// Whether the type, the process and the file of an event may be of one that the tile counts.
+    fn may_count_of(&mut self, ctx: &Ctx<'_>) -> bool {
+        self.may_count(ctx) && self.filter.by_rows(ctx) != Some(false)
     }
 
-    /// The same as far as lists tell.
+    /// Whether an event is one that the tile counts, as far as lists tell.
     fn counts_by_lists(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
-        if !self.may_count(ctx) {
-            return Some(false);
-        }
         let found = self.filter.by_lists(ctx);
         found.filter(|counts| !counts || !self.by_events)
     }
@@ -361,12 +360,47 @@ fn overview(counters: &[Counter], span: (u64, u64), matched: u64, complete: bool
     }
 }
 
+/// A set of counters, one bit each.
+type Bits = u128;
+
+const _: () = assert!(TILES.len() <= Bits::BITS as usize);
+
+/// The counters of a set.
+fn each(mut bits: Bits) -> impl Iterator<Item = usize> {
+    std::iter::from_fn(move || {
+        let at = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(at)
+    })
+}
+
+/// What lists left open of a chunk.
+#[derive(Default)]
+struct Open {
+    /// Number of the chunk's first event.
+    first_num: u64,
+    /// Which run each event is in, in the order of the capture; none when lists told nothing.
+    runs: Vec<u32>,
+    /// By run: the counters that have to look at its events.
+    counters: Vec<Bits>,
+}
+
+impl Open {
+    /// The counters that have to look at an event; `None` of one that lists told nothing of.
+    fn of(&self, num: u64) -> Option<Bits> {
+        let place = usize::try_from(num.checked_sub(self.first_num)?).ok()?;
+        let run = self.runs.get(place).filter(|run| **run != 0)?;
+        self.counters.get(*run as usize).copied()
+    }
+}
+
 struct Counting<'s, 'p> {
     session: &'s Session,
     /// How events are taken together; `None` where each is looked at.
     taking: Option<Taking>,
-    /// The chunk's events were counted by lists, as far as these tell.
-    counted: bool,
+    open: Open,
+    /// By type, process and file: the counters that may count such events.
+    may: HashMap<(TypeId, ProcId, Option<FileId>), Bits>,
     counters: Vec<Counter>,
     span: (u64, u64),
     matched: u64,
@@ -374,7 +408,20 @@ struct Counting<'s, 'p> {
 }
 
 impl Counting<'_, '_> {
+    /// The counters that may count an event, by its rows.
+    fn may(&mut self, ctx: &Ctx<'_>) -> Bits {
+        let counters = &mut self.counters;
+        let event = ctx.event;
+        let of = (event.ty, event.proc, event.file);
+        *self.may.entry(of).or_insert_with(|| {
+            let places = counters.iter_mut().enumerate();
+            let may = places.filter_map(|(at, counter)| counter.may_count_of(ctx).then_some(at));
+            may.fold(0, |bits, at| bits | 1 << at)
+        })
+    }
+
     fn forget(&mut self) {
+        self.may.clear();
         for counter in &mut self.counters {
             counter.filter.forget();
             for reader in &mut counter.readers {
@@ -406,7 +453,7 @@ impl Visitor for Counting<'_, '_> {
         _: &Heads<'_>,
         _: &Among<'_>,
     ) -> Result<Option<Vec<u64>>, ErrorKind> {
-        self.counted = false;
+        self.open = Open::default();
         Ok(None)
     }
 
@@ -421,39 +468,50 @@ impl Visitor for Counting<'_, '_> {
         };
         let mut taken = taking.take(self.session, (heads, among), rows, &|_| false)?;
         self.forget();
-        let mut unknown = HashSet::new();
+        let mut open: Vec<Bits> = vec![0; taken.runs.len() + 1];
         for run in &taken.runs {
             self.matched = self.matched.saturating_add(run.events);
             let ctx = Ctx {
                 num: run.first_num,
                 ..among.ctx(&run.first)
             };
-            for counter in &mut self.counters {
+            for at in each(self.may(&ctx)) {
+                let Some(counter) = self.counters.get_mut(at) else {
+                    continue;
+                };
                 match counter.counts_by_lists(&ctx) {
                     Some(true) => counter.add(&ctx, run.events, Some(run.step)),
                     Some(false) => {}
                     None => {
-                        unknown.insert(run.number);
+                        if let Some(bits) = open.get_mut(run.number as usize) {
+                            *bits |= 1 << at;
+                        }
                     }
                 }
             }
         }
-        taken.leave(&unknown);
-        self.counted = true;
+        taken.leave(&|run| open.get(run as usize).is_some_and(|bits| *bits != 0));
+        let run = |row: &u32| taken.of_row.get(*row as usize).copied().unwrap_or(0);
+        self.open = Open {
+            first_num: heads.zone().first_num,
+            runs: heads.order()?.iter().map(run).collect(),
+            counters: open,
+        };
         self.glance();
         Ok(Some(taken.left))
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        // Of types that the capture does not name, lists tell nothing.
-        let by_lists = self.counted && ctx.schema.ty(ctx.event.ty).is_some();
-        if !by_lists {
+        let open = self.open.of(ctx.num).unwrap_or_else(|| {
+            // Of types that the capture does not name, lists tell nothing.
             self.matched += 1;
-        }
-        for counter in &mut self.counters {
-            // What lists tell was counted by them.
-            let told = by_lists && counter.counts_by_lists(ctx).is_some();
-            if told || !counter.counts(ctx) {
+            self.may(ctx)
+        });
+        for at in each(open) {
+            let Some(counter) = self.counters.get_mut(at) else {
+                continue;
+            };
+            if !counter.filter.matches(ctx) {
                 continue;
             }
             // What has no time, in captures of sysdig, is in no step.

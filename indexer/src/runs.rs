@@ -7,7 +7,6 @@ use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::{BootNs, Dependency, Event, EventFlags, Looks, TypeDesc};
 use afterimage_query::{Among, FieldRef};
 use hashbrown::HashMap;
-use std::collections::HashSet;
 
 /// Which parts of an event an answer looks at, beside its type and its marks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,24 +84,16 @@ pub(crate) struct Taken {
     pub runs: Vec<Run>,
     /// Rows that are to be looked at as events, one bit each.
     pub left: Vec<u64>,
-    /// By row, which run it is in, from 1.
-    of_row: Vec<u32>,
+    /// By row, which run it is in, from 1; 0 for those that are in none.
+    pub of_row: Vec<u32>,
 }
 
 impl Taken {
-    /// Leaves the events of some runs to be looked at one by one, too.
-    pub fn leave(&mut self, numbers: &HashSet<u32>) {
-        if numbers.is_empty() {
-            return;
-        }
-        let mut is_left = vec![false; self.runs.len() + 1];
-        for number in numbers {
-            if let Some(slot) = is_left.get_mut(*number as usize) {
-                *slot = true;
-            }
-        }
+    /// Leaves the events of some runs to be looked at one by one, too: those of which `is_left` says so by their number.
+    pub fn leave(&mut self, is_left: &dyn Fn(u32) -> bool) {
         for (row, number) in self.of_row.iter().enumerate() {
-            if is_left.get(*number as usize).is_some_and(|is| *is)
+            if *number != 0
+                && is_left(*number)
                 && let Some(word) = self.left.get_mut(row / 64)
             {
                 *word |= 1 << (row % 64);

@@ -499,16 +499,24 @@ impl Evaluator {
 
     /// Whether events of the context's process match, as far as that can be told by their process alone.
     pub fn by_process(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        self.by_part(ctx, |on| on == Dependency::Process)
+    }
+
+    /// Whether events of the context's type, process and file match, as far as that can be told by these alone.
+    pub fn by_rows(&mut self, ctx: &Ctx<'_>) -> Option<bool> {
+        use Dependency::{File, Process, Type};
+        self.by_part(ctx, |on| matches!(on, Type | Process | File))
+    }
+
+    fn by_part(&mut self, ctx: &Ctx<'_>, known: fn(Dependency) -> bool) -> Option<bool> {
         if self.filter.plan.since {
             return None;
         }
         let (memories, counts) = (&mut self.memories, &mut self.texts);
         let root = &self.filter.plan.root;
-        root.by_part(
-            ctx,
-            |on| on == Dependency::Process,
-            &mut |on, slot, node, ask| remembered(memories, counts, ctx, on, slot, node, ask),
-        )
+        root.by_part(ctx, known, &mut |on, slot, node, ask| {
+            remembered(memories, counts, ctx, on, slot, node, ask)
+        })
     }
 
     /// Whether an event of any of these types, of any of these processes and with any file row or none could match: false only
