@@ -9,7 +9,7 @@ use crate::made::{self, Asked, Columns, called, instant, number, of_process, one
 use crate::rows::{Row, Rows};
 use crate::session::{Session, Span, Visitor};
 use afterimage_model::{Ctx, ProcId, Process};
-use afterimage_query::{Evaluator, Filter, Template};
+use afterimage_query::{Evaluator, Filter, FilterError, Template};
 use std::collections::{HashMap, HashSet};
 
 /// A kind of step: which events, and the sentence about one.
@@ -19,6 +19,11 @@ struct Step {
     leads: bool,
     filter: &'static str,
     sentence: &'static str,
+}
+
+/// Whether a step of this name is the beginning of a process.
+fn begins(name: &str) -> bool {
+    matches!(name, "execute" | "fork")
 }
 
 /// Every kind of step; an event is told as the first that it is.
@@ -253,6 +258,8 @@ struct Anchor {
     who: Identity,
     /// Those above it, the nearest first: its own identity is the first.
     line: Vec<(Identity, Vec<u8>, String)>,
+    /// Whether it is the beginning of its process itself.
+    begins: bool,
     sentence: String,
 }
 
@@ -291,6 +298,8 @@ impl Visitor for Finder<'_> {
             time: ctx.event.time.0,
             who: identity(process),
             line,
+            begins: (self.steps.iter_mut().zip(STEPS))
+                .any(|((filter, _), step)| begins(step.name) && filter.matches(ctx)),
             sentence: self
                 .steps
                 .iter_mut()
@@ -359,14 +368,6 @@ impl Visitor for Teller<'_> {
             }
             "before"
         } else if ctx.num == self.anchor.num {
-            // What is told of may be the beginning of its process itself.
-            let mut steps = self.steps.iter_mut().zip(STEPS);
-            let begins = steps.any(|((filter, _), step)| {
-                matches!(step.name, "execute" | "fork") && filter.matches(ctx)
-            });
-            if begins {
-                self.begun.insert(identity(process));
-            }
             return true;
         } else if self.is_below(ctx, process) {
             "after"
@@ -388,7 +389,7 @@ impl Visitor for Teller<'_> {
         if name == "fork" && part == "after" {
             return true;
         }
-        if matches!(name, "execute" | "fork") && part == "before" {
+        if begins(name) && part == "before" {
             self.begun.insert(identity(process));
         }
         let key = (part, name, sentence);
@@ -413,20 +414,34 @@ impl Visitor for Teller<'_> {
     }
 }
 
+/// A filter of ours that is wrong.
+fn wrong(source: FilterError) -> Error {
+    Error::View {
+        view: "story",
+        source,
+    }
+}
+
+/// A call is one step, also where its entry is told apart from its return.
+fn once() -> Result<Filter, FilterError> {
+    Filter::parse("evt.count.call=1")
+}
+
 fn steps() -> Result<Vec<(Evaluator, Template)>, Error> {
-    // A call is one step, also where its entry is told apart from its return.
-    let once = Filter::parse("evt.count.call=1");
     let made = STEPS.iter().map(|step| {
-        Ok((
-            Filter::parse(step.filter)?.and(once.clone()?).evaluator(),
-            Template::parse(step.sentence)?,
-        ))
+        let filter = Filter::parse(step.filter)?.and(once()?);
+        Ok((filter.evaluator(), Template::parse(step.sentence)?))
     });
-    made.collect::<Result<_, _>>()
-        .map_err(|source| Error::View {
-            view: "story",
-            source,
-        })
+    made.collect::<Result<_, _>>().map_err(wrong)
+}
+
+/// The events that are a step of any kind.
+fn any_step() -> Result<Filter, Error> {
+    let each: Vec<String> = (STEPS.iter())
+        .map(|step| format!("({})", step.filter))
+        .collect();
+    let any = Filter::parse(&each.join(" or "));
+    any.and_then(|any| Ok(any.and(once()?))).map_err(wrong)
 }
 
 /// The rows of `story`.
@@ -435,10 +450,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> 
     let mut finder = Finder {
         session,
         steps: steps()?,
-        any: any.map_err(|source| Error::View {
-            view: "story",
-            source,
-        })?,
+        any: any.map_err(wrong)?,
         found: None,
     };
     let walked = session.walk(asked.filter, asked.span, 1, asked.progress, &mut finder);
@@ -451,12 +463,13 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> 
         below: HashMap::new(),
         taken: Vec::new(),
         known: HashMap::new(),
-        begun: HashSet::new(),
+        begun: (anchor.begins.then_some(anchor.who).into_iter()).collect(),
         truncated: false,
     };
     // What led to it may lie before the part that is looked at.
+    let any = any_step()?;
     let complete = session
-        .walk(None, None, 1, asked.progress, &mut teller)
+        .walk(Some(&any), None, 1, asked.progress, &mut teller)
         .complete;
     let Teller {
         taken,

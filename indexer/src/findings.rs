@@ -2,12 +2,14 @@
 //! says so. Values of secrets are never shown, only the names of variables.
 
 use crate::cell::Cell;
+use crate::error::Error;
 use crate::lives;
 use crate::made::{self, Asked, Columns, number, of_container, row, text};
 use crate::rows::Rows;
 use crate::secrets::{is_secret, secret_names};
 use crate::session::{Session, Visitor};
 use afterimage_model::{Container, ContainerId, Ctx, Process};
+use afterimage_query::Filter;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What events showed of a container.
@@ -364,7 +366,7 @@ impl Visitor for Collector {
         let seen = self.seen.entry(container).or_default();
         let program = ctx
             .ty()
-            .is_some_and(|ty| matches!(ty.name.as_str(), "execve" | "execveat"));
+            .is_some_and(|ty| lives::PROGRAM.contains(&ty.name.as_str()));
         if !program || ctx.event.errno().is_some() {
             return true;
         }
@@ -399,16 +401,19 @@ impl Visitor for Collector {
 }
 
 /// The rows of `findings`.
-pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
+pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> {
+    // All containers are looked at, or those of which there is an event.
+    let all = asked.filter.is_none_or(Filter::is_all);
+    let programs = lives::of_types(asked, &lives::PROGRAM)?;
+    let filter = if all { Some(&programs) } else { asked.filter };
     let mut collector = Collector {
         seen: BTreeMap::new(),
     };
     let complete = session
-        .walk(asked.filter, asked.span, 1, asked.progress, &mut collector)
+        .walk(filter, asked.span, 1, asked.progress, &mut collector)
         .complete;
     let columns = Columns::of(asked.view);
     let nothing = Seen::default();
-    let all = asked.filter.is_none_or(afterimage_query::Filter::is_all);
     let mut rows = Vec::new();
     let mut digests: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for container in session.state().containers.values() {
@@ -462,5 +467,5 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
         rows.push(row(cells, 0, 0, String::new()));
     }
     let matched = rows.iter().map(|row| row.events).sum();
-    made::answer(rows, matched, complete)
+    Ok(made::answer(rows, matched, complete))
 }

@@ -5,10 +5,12 @@ use crate::error::Error;
 use crate::made::{self, Asked, Columns, instant, number, row};
 use crate::reading::FieldReader;
 use crate::rows::Rows;
+use crate::runs::{self, Taking};
 use crate::session::{Session, Visitor};
 use crate::timeline::step_of;
+use afterimage_format::{ErrorKind, Heads};
 use afterimage_model::Ctx;
-use afterimage_query::{FieldRef, Made};
+use afterimage_query::{Among, FieldRef, Made};
 
 /// Steps of time.
 const STEPS: usize = 60;
@@ -45,27 +47,26 @@ struct Counter<'s> {
     span: (u64, u64),
     steps: Vec<([u64; BINS], u64, u64)>,
     fields: Vec<FieldReader>,
+    /// How events are taken together; `None` where each is looked at.
+    taking: Option<Taking>,
     matched: u64,
 }
 
-impl Visitor for Counter<'_> {
-    fn chunk(&mut self) {
-        self.fields.iter_mut().for_each(FieldReader::forget_rows);
-    }
-
-    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
-        self.matched += 1;
-        let at = step_of(ctx.event.time.0, self.span, self.steps.len());
-        let Some((bins, events, first)) = self.steps.get_mut(at) else {
-            return true;
+impl Counter<'_> {
+    /// Adds so many events that are alike, in a step of the span.
+    fn add(&mut self, ctx: &Ctx<'_>, alike: u64, step: usize) {
+        self.matched = self.matched.saturating_add(alike);
+        let Some((bins, events, first)) = self.steps.get_mut(step) else {
+            return;
         };
-        if *events == 0 {
-            *first = ctx.num;
-        }
-        *events += 1;
+        *first = match *events {
+            0 => ctx.num,
+            _ => ctx.num.min(*first),
+        };
+        *events = events.saturating_add(alike);
         let mut add = |bin: usize, n: u64| {
             if let Some(bin) = bins.get_mut(bin) {
-                *bin = bin.saturating_add(n);
+                *bin = bin.saturating_add(n.saturating_mul(alike));
             }
         };
         match self.made {
@@ -84,6 +85,42 @@ impl Visitor for Counter<'_> {
                 }
             }
         }
+    }
+}
+
+impl Visitor for Counter<'_> {
+    fn chunk(&mut self) {
+        self.fields.iter_mut().for_each(FieldReader::forget_rows);
+    }
+
+    fn by_lists(&self) -> bool {
+        self.taking.is_some()
+    }
+
+    fn count(
+        &mut self,
+        heads: &Heads<'_>,
+        among: &Among<'_>,
+        rows: Option<Vec<u64>>,
+    ) -> Result<Option<Vec<u64>>, ErrorKind> {
+        let Some(taking) = &self.taking else {
+            return Ok(rows);
+        };
+        let taken = taking.take(self.session, (heads, among), rows, &|_| false)?;
+        self.chunk();
+        for run in &taken.runs {
+            let ctx = Ctx {
+                num: run.first_num,
+                ..among.ctx(&run.first)
+            };
+            self.add(&ctx, run.events, run.step);
+        }
+        Ok(Some(taken.left))
+    }
+
+    fn event(&mut self, ctx: &Ctx<'_>) -> bool {
+        let step = step_of(ctx.event.time.0, self.span, self.steps.len());
+        self.add(ctx, 1, step);
         true
     }
 }
@@ -102,17 +139,22 @@ pub(crate) fn rows(session: &Session, made: Made, asked: &Asked<'_>) -> Result<R
     let fields = COURSE
         .iter()
         .map(|name| FieldRef::parse(name).map(FieldReader::new))
-        .collect::<Result<_, _>>()
+        .collect::<Result<Vec<_>, _>>()
         .map_err(|source| Error::View {
             view: asked.view.id,
             source,
         })?;
+    // Events that are alike are not of one tenth of a second.
+    let told = made != Made::Subsecond
+        && (fields.iter()).all(|reader| runs::tell(reader.field().field().on));
+    let taking = told.then(|| Taking::by_steps(session, span, STEPS));
     let mut counter = Counter {
         session,
         made,
         span,
         steps: vec![([0; BINS], 0, 0); STEPS],
         fields,
+        taking: taking.flatten(),
         matched: 0,
     };
     let complete = session

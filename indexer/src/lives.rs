@@ -1,10 +1,12 @@
 //! The lives of containers: when each was made, started, entered, killed, ended and removed, and why.
 
 use crate::cell::Cell;
+use crate::error::Error;
 use crate::made::{self, Asked, Columns, number, of_container, one, row, text};
 use crate::rows::{Row, Rows};
 use crate::session::{Session, Visitor};
 use afterimage_model::{Container, ContainerId, Ctx, render};
+use afterimage_query::Filter;
 use std::collections::HashSet;
 
 /// How far the instant that a runtime keeps of a turn is from that at which it told of it, at the most, ns.
@@ -42,6 +44,9 @@ const TURNS: &[(&str, &str)] = &[
     ("container_stop", "group gone"),
 ];
 
+/// Calls that execute a program.
+pub(crate) const PROGRAM: [&str; 2] = ["execve", "execveat"];
+
 struct Collector<'s> {
     session: &'s Session,
     turns: Vec<Turn>,
@@ -69,7 +74,7 @@ impl Visitor for Collector<'_> {
         if let Some((_, turn)) = TURNS.iter().find(|row| row.0 == ty.name) {
             add(*turn, render::told_text(ctx));
         } else if let Some(process) = ctx.proc()
-            && matches!(ty.name.as_str(), "execve" | "execveat")
+            && PROGRAM.contains(&ty.name.as_str())
             && ctx.event.errno().is_none()
         {
             // A program whose parent is outside is the container's first, or somebody has entered.
@@ -146,22 +151,35 @@ pub(crate) fn name(container: &Container) -> &str {
     }
 }
 
+/// Those of the events that are asked for that are of some types: no other has to be put together.
+pub(crate) fn of_types(asked: &Asked<'_>, types: &[&str]) -> Result<Filter, Error> {
+    let types = Filter::parse(&format!("evt.type in ({})", types.join(", ")));
+    let types = types.map_err(|source| Error::View {
+        view: asked.view.id,
+        source,
+    })?;
+    Ok(match asked.filter {
+        Some(filter) => filter.clone().and(types),
+        None => types,
+    })
+}
+
 /// The rows of `lives`.
-pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
+pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> {
+    let types: Vec<&str> = TURNS.iter().map(|turn| turn.0).chain(PROGRAM).collect();
+    let filter = of_types(asked, &types)?;
     let mut collector = Collector {
         session,
         turns: Vec::new(),
         begun: HashSet::new(),
     };
     let complete = session
-        .walk(asked.filter, asked.span, 1, asked.progress, &mut collector)
+        .walk(Some(&filter), asked.span, 1, asked.progress, &mut collector)
         .complete;
     let mut turns = collector.turns;
     let shown: HashSet<ContainerId> = turns.iter().map(|turn| turn.container).collect();
     for container in session.state().containers.values() {
-        if asked.filter.is_none_or(afterimage_query::Filter::is_all)
-            || shown.contains(&container.id)
-        {
+        if asked.filter.is_none_or(Filter::is_all) || shown.contains(&container.id) {
             told(container, &mut turns);
         }
     }
@@ -185,5 +203,5 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Rows {
     };
     let rows: Vec<Row> = turns.iter().map(line).collect();
     let matched = rows.iter().map(|row| row.events).sum();
-    made::answer(rows, matched, complete)
+    Ok(made::answer(rows, matched, complete))
 }

@@ -38,8 +38,8 @@ impl Session {
             Made::Terminal => crate::sessions::terminal(self, asked),
             Made::Map => crate::map::rows(self, asked),
             Made::Story => crate::chain::rows(self, asked)?,
-            Made::Lives => crate::lives::rows(self, asked),
-            Made::Findings => crate::findings::rows(self, asked),
+            Made::Lives => crate::lives::rows(self, asked)?,
+            Made::Findings => crate::findings::rows(self, asked)?,
             Made::Latencies | Made::Subsecond | Made::Course => {
                 crate::heat::rows(self, made, asked)?
             }

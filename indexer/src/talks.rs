@@ -59,6 +59,12 @@ fn is_terminal(file: &File) -> bool {
         && file.path != b"/dev/pts/ptmx"
 }
 
+/// Whether what goes through a file may be a talk.
+fn is_talked_through(file: &File) -> bool {
+    use FileKind::{Ipv4, Ipv6, Pipe, Unix};
+    matches!(file.kind, Ipv4 | Ipv6 | Unix | Pipe) || is_terminal(file)
+}
+
 /// Names of programs that take commands.
 fn is_shell(name: &[u8]) -> bool {
     const SHELLS: &[&str] = &[
@@ -337,6 +343,14 @@ impl Visitor for Collector {
         self.user.forget_rows();
         self.container.forget_rows();
         self.way.forget_rows();
+    }
+
+    fn sifts(&self) -> bool {
+        true
+    }
+
+    fn may_want(&mut self, ctx: &Ctx<'_>) -> bool {
+        ctx.file().is_some_and(is_talked_through)
     }
 
     fn event(&mut self, ctx: &Ctx<'_>) -> bool {
