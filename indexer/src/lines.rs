@@ -181,17 +181,18 @@ pub(crate) fn bytes(session: &Session, asked: &Asked<'_>) -> Rows {
 
 /// The rows of `messages`.
 pub(crate) fn messages(session: &Session, asked: &Asked<'_>) -> Rows {
-    let mut rows = Vec::new();
     let (talks, complete) = collect(session, asked, WHOLE);
     let columns = Columns::of(asked.view);
-    for talk in &talks {
-        let Some(language) = speak::language(talk) else {
-            continue;
-        };
-        for piece in &talk.pieces {
-            let Some(said) = (language.say)(&piece.bytes, piece.from == 0) else {
-                continue;
-            };
+    let spoken = (talks.iter()).filter_map(|talk| Some((speak::language(talk)?, talk)));
+    let mut pieces: Vec<_> = spoken
+        .flat_map(|(language, talk)| talk.pieces.iter().map(move |piece| (language, talk, piece)))
+        .collect();
+    pieces.sort_by_key(|(.., piece)| piece.num);
+    // What is more than that is not shown, and may be very much.
+    let rows = pieces
+        .into_iter()
+        .filter_map(|(language, talk, piece)| {
+            let said = (language.say)(&piece.bytes, piece.from == 0)?;
             let cells = columns.cells(None, |name| match name {
                 "first" => instant(session, piece.time),
                 "num" => number(piece.num),
@@ -201,10 +202,10 @@ pub(crate) fn messages(session: &Session, asked: &Asked<'_>) -> Rows {
                 "text" => text(&said),
                 _ => Cell::Missing,
             });
-            rows.push(row(cells, piece.num, 1, one(piece.num)));
-        }
-    }
-    rows.sort_by_key(|row| row.first_num);
+            Some(row(cells, piece.num, 1, one(piece.num)))
+        })
+        .take(made::MOST_ROWS + 1)
+        .collect();
     let matched = talks.iter().map(|talk| talk.events).sum();
     made::answer(rows, matched, complete)
 }
