@@ -42,14 +42,15 @@ impl Staged {
             match *arg {
                 Arg::Absent => self.args.push(tag::ABSENT),
                 Arg::Num(number) => {
-                    self.args.push(tag::NUM);
-                    self.args.extend_from_slice(&number.to_le_bytes());
+                    let mut laid = [tag::NUM; 9];
+                    laid[1..].copy_from_slice(&number.to_le_bytes());
+                    self.args.extend_from_slice(&laid);
                 }
                 Arg::Bytes(bytes, full_len) => {
-                    self.args.push(tag::BYTES);
-                    self.args
-                        .extend_from_slice(&(bytes.len() as u64).to_le_bytes());
-                    self.args.extend_from_slice(&full_len.to_le_bytes());
+                    let mut head = [tag::BYTES; 17];
+                    head[1..9].copy_from_slice(&(bytes.len() as u64).to_le_bytes());
+                    head[9..].copy_from_slice(&full_len.to_le_bytes());
+                    self.args.extend_from_slice(&head);
                     self.args.extend_from_slice(bytes);
                 }
             }

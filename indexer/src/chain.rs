@@ -5,6 +5,7 @@
 
 use crate::cell::Cell;
 use crate::error::Error;
+use crate::likely::{Likely, Places, each};
 use crate::made::{self, Asked, Columns, called, instant, number, of_process, one, row, text};
 use crate::rows::{Row, Rows};
 use crate::session::{Session, Span, Visitor};
@@ -322,9 +323,12 @@ struct Taken {
     count: u64,
 }
 
+const _: () = assert!(STEPS.len() <= Places::BITS as usize);
+
 struct Teller<'a> {
     anchor: &'a Anchor,
     steps: Vec<(Evaluator, Template)>,
+    likely: Likely,
     /// Whether a row's process is the anchor's, or below it.
     below: HashMap<ProcId, bool>,
     taken: Vec<Taken>,
@@ -352,6 +356,7 @@ impl Teller<'_> {
 
 impl Visitor for Teller<'_> {
     fn chunk(&mut self) {
+        self.likely.forget();
         self.steps
             .iter_mut()
             .for_each(|(filter, _)| filter.forget());
@@ -374,14 +379,16 @@ impl Visitor for Teller<'_> {
         } else {
             return true;
         };
-        let hit = self
-            .steps
-            .iter_mut()
-            .zip(STEPS)
-            .find_map(|((filter, sentence), step)| {
-                let told = (part == "after" || step.leads) && filter.matches(ctx);
-                told.then(|| (step.name, sentence.tell(ctx, unrecorded)))
-            });
+        let steps = &mut self.steps;
+        let likely = self.likely.of(ctx, || {
+            let filters = steps.iter_mut().map(|(filter, _)| filter);
+            filters.map(|filter| filter.by_rows(ctx) != Some(false))
+        });
+        let hit = each(likely).find_map(|at| {
+            let ((filter, sentence), step) = steps.get_mut(at).zip(STEPS.get(at))?;
+            let told = (part == "after" || step.leads) && filter.matches(ctx);
+            told.then(|| (step.name, sentence.tell(ctx, unrecorded)))
+        });
         let Some((name, sentence)) = hit else {
             return true;
         };
@@ -460,6 +467,7 @@ pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> 
     let mut teller = Teller {
         anchor: &anchor,
         steps: steps()?,
+        likely: Likely::default(),
         below: HashMap::new(),
         taken: Vec::new(),
         known: HashMap::new(),

@@ -404,7 +404,7 @@ impl Visitor for Collector {
 pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> {
     // All containers are looked at, or those of which there is an event.
     let all = asked.filter.is_none_or(Filter::is_all);
-    let programs = lives::of_types(asked, &lives::PROGRAM)?;
+    let programs = asked.of_types(&lives::PROGRAM)?;
     let filter = if all { Some(&programs) } else { asked.filter };
     let mut collector = Collector {
         seen: BTreeMap::new(),

@@ -49,6 +49,7 @@ mod http;
 mod index;
 mod instant;
 mod ioc;
+mod likely;
 mod lines;
 mod lives;
 mod made;

@@ -151,23 +151,10 @@ pub(crate) fn name(container: &Container) -> &str {
     }
 }
 
-/// Those of the events that are asked for that are of some types: no other has to be put together.
-pub(crate) fn of_types(asked: &Asked<'_>, types: &[&str]) -> Result<Filter, Error> {
-    let types = Filter::parse(&format!("evt.type in ({})", types.join(", ")));
-    let types = types.map_err(|source| Error::View {
-        view: asked.view.id,
-        source,
-    })?;
-    Ok(match asked.filter {
-        Some(filter) => filter.clone().and(types),
-        None => types,
-    })
-}
-
 /// The rows of `lives`.
 pub(crate) fn rows(session: &Session, asked: &Asked<'_>) -> Result<Rows, Error> {
     let types: Vec<&str> = TURNS.iter().map(|turn| turn.0).chain(PROGRAM).collect();
-    let filter = of_types(asked, &types)?;
+    let filter = asked.of_types(&types)?;
     let mut collector = Collector {
         session,
         turns: Vec::new(),

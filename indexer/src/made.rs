@@ -19,6 +19,21 @@ pub(crate) struct Asked<'a> {
     pub progress: &'a Progress,
 }
 
+impl Asked<'_> {
+    /// What is asked for, of these types alone: no event of another has to be put together.
+    pub(crate) fn of_types(&self, types: &[&str]) -> Result<Filter, Error> {
+        let types = Filter::parse(&format!("evt.type in ({})", types.join(", ")));
+        let types = types.map_err(|source| Error::View {
+            view: self.view.id,
+            source,
+        })?;
+        Ok(match self.filter {
+            Some(filter) => filter.clone().and(types),
+            None => types,
+        })
+    }
+}
+
 impl Session {
     pub(crate) fn made(&self, made: Made, asked: &Asked<'_>) -> Result<Rows, Error> {
         Ok(match made {

@@ -2,6 +2,7 @@
 
 use crate::cell::{Cell, Key};
 use crate::error::Error;
+use crate::likely::{Likely, Places, each};
 use crate::parts::{Parts, Taker};
 use crate::reading::FieldReader;
 use crate::rows::{Row, Rows};
@@ -10,10 +11,9 @@ use crate::session::{Progress, Session, Span, Visitor};
 use crate::spread::{Percentiles, Spread};
 use crate::timeline::{MOST_STEPS, step_of};
 use afterimage_format::{ErrorKind, Heads};
-use afterimage_model::{Ctx, FileId, ProcId, TypeId};
+use afterimage_model::Ctx;
 use afterimage_query::{Among, Counted, Evaluator, FieldRef, Filter, FilterError, TILES, Tile};
 use bincode::{Decode, Encode};
-use hashbrown::HashMap;
 use std::collections::HashSet;
 
 /// Steps of a span in which tiles are counted, so that percentiles over them tell something.
@@ -117,7 +117,7 @@ impl Session {
             session: self,
             taking: Taking::by_steps(self, shown, steps),
             open: Open::default(),
-            may: HashMap::new(),
+            likely: Likely::default(),
             counters,
             span: shown,
             matched: 0,
@@ -360,19 +360,7 @@ fn overview(counters: &[Counter], span: (u64, u64), matched: u64, complete: bool
     }
 }
 
-/// A set of counters, one bit each.
-type Bits = u128;
-
-const _: () = assert!(TILES.len() <= Bits::BITS as usize);
-
-/// The counters of a set.
-fn each(mut bits: Bits) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let at = (bits != 0).then(|| bits.trailing_zeros() as usize)?;
-        bits &= bits - 1;
-        Some(at)
-    })
-}
+const _: () = assert!(TILES.len() <= Places::BITS as usize);
 
 /// What lists left open of a chunk.
 #[derive(Default)]
@@ -382,12 +370,12 @@ struct Open {
     /// Which run each event is in, in the order of the capture; none when lists told nothing.
     runs: Vec<u32>,
     /// By run: the counters that have to look at its events.
-    counters: Vec<Bits>,
+    counters: Vec<Places>,
 }
 
 impl Open {
     /// The counters that have to look at an event; `None` of one that lists told nothing of.
-    fn of(&self, num: u64) -> Option<Bits> {
+    fn of(&self, num: u64) -> Option<Places> {
         let place = usize::try_from(num.checked_sub(self.first_num)?).ok()?;
         let run = self.runs.get(place).filter(|run| **run != 0)?;
         self.counters.get(*run as usize).copied()
@@ -399,8 +387,7 @@ struct Counting<'s, 'p> {
     /// How events are taken together; `None` where each is looked at.
     taking: Option<Taking>,
     open: Open,
-    /// By type, process and file: the counters that may count such events.
-    may: HashMap<(TypeId, ProcId, Option<FileId>), Bits>,
+    likely: Likely,
     counters: Vec<Counter>,
     span: (u64, u64),
     matched: u64,
@@ -409,19 +396,15 @@ struct Counting<'s, 'p> {
 
 impl Counting<'_, '_> {
     /// The counters that may count an event, by its rows.
-    fn may(&mut self, ctx: &Ctx<'_>) -> Bits {
+    fn may(&mut self, ctx: &Ctx<'_>) -> Places {
         let counters = &mut self.counters;
-        let event = ctx.event;
-        let of = (event.ty, event.proc, event.file);
-        *self.may.entry(of).or_insert_with(|| {
-            let places = counters.iter_mut().enumerate();
-            let may = places.filter_map(|(at, counter)| counter.may_count_of(ctx).then_some(at));
-            may.fold(0, |bits, at| bits | 1 << at)
+        self.likely.of(ctx, || {
+            (counters.iter_mut()).map(|counter| counter.may_count_of(ctx))
         })
     }
 
     fn forget(&mut self) {
-        self.may.clear();
+        self.likely.forget();
         for counter in &mut self.counters {
             counter.filter.forget();
             for reader in &mut counter.readers {
@@ -468,7 +451,7 @@ impl Visitor for Counting<'_, '_> {
         };
         let mut taken = taking.take(self.session, (heads, among), rows, &|_| false)?;
         self.forget();
-        let mut open: Vec<Bits> = vec![0; taken.runs.len() + 1];
+        let mut open: Vec<Places> = vec![0; taken.runs.len() + 1];
         for run in &taken.runs {
             self.matched = self.matched.saturating_add(run.events);
             let ctx = Ctx {

@@ -36,11 +36,6 @@ impl<'b> Cursor<'b> {
         self.rest.len()
     }
 
-    /// Whether nothing is left.
-    pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
-    }
-
     /// The next bytes.
     pub fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (bytes, rest) = self.rest.split_at_checked(count)?;

@@ -299,15 +299,23 @@ impl Converter {
         }
         while !self.is_over() {
             let mut tried = false;
-            if let Some(sieve) = sieve.as_deref_mut() {
-                blocks.skim(|body, kind| {
+            let mut followed = Ok(());
+            match sieve.as_deref_mut() {
+                Some(sieve) => blocks.skim(|body, kind| {
                     // Now and then what passed is to be handed over.
                     let due = self.report.events.is_multiple_of(PATIENCE) || self.is_over();
                     let done = !due && self.quiet(body, kind, sieve);
                     tried = !due && !done;
                     done
-                });
+                }),
+                // Who looks on is not kept waiting for what is at hand.
+                None if output.is_looked_at() => {}
+                None => blocks.skim(|body, kind| {
+                    followed = self.event(body, Some(kind), None, output);
+                    followed.is_ok()
+                }),
             }
+            followed?;
             self.damaged(blocks);
             match blocks.next().map_err(Error::Read)? {
                 Item::End => break,

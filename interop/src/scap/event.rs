@@ -263,15 +263,24 @@ fn split<'b>(
     if count > MAX_PARAMS {
         return None;
     }
-    let mut lengths = Cursor::new(content.get(..count.checked_mul(width)?)?);
-    let mut values = Cursor::new(content.get(count * width..)?);
-    for _ in 0..count {
-        let len = if width == 4 {
-            lengths.u32()? as usize
-        } else {
-            usize::from(lengths.u16()?)
-        };
-        params.push(values.take(len)?);
+    let (lengths, mut values) = content.split_at_checked(count.checked_mul(width)?)?;
+    let mut take = |len: usize| {
+        let (value, rest) = values.split_at_checked(len)?;
+        values = rest;
+        params.push(value);
+        Some(())
+    };
+    match width {
+        4 => {
+            for len in lengths.as_chunks().0 {
+                take(u32::from_le_bytes(*len) as usize)?;
+            }
+        }
+        _ => {
+            for len in lengths.as_chunks().0 {
+                take(usize::from(u16::from_le_bytes(*len)))?;
+            }
+        }
     }
     Some(values.is_empty())
 }

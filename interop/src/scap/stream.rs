@@ -573,6 +573,11 @@ impl Output {
         self.options.is_nearly_full(self.staged.noted())
     }
 
+    /// Whether somebody looks at what comes, as it comes.
+    pub fn is_looked_at(&self) -> bool {
+        self.patience.is_some()
+    }
+
     /// Whether what there is was held back for as long as it may be.
     pub fn is_late(&self) -> bool {
         let late = |patience| self.since.elapsed() >= patience;

@@ -241,8 +241,10 @@ pub struct Entry {
 impl Entry {
     /// Keeps an event.
     pub fn keep(raw: &Raw<'_>) -> Entry {
+        let size = raw.params.iter().map(|param| param.len()).sum();
         let mut entry = Entry {
             code: raw.code,
+            bytes: Vec::with_capacity(size),
             ..Entry::default()
         };
         for param in &raw.params {
