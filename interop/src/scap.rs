@@ -1,7 +1,7 @@
 //! Captures of sysdig, Falco and Stratoshark (`.scap`): reading them as captures of ours.
 //!
 //! [`block`] finds blocks in whatever [`input`] unpacks, [`lists`] and [`event`] take them apart, [`state`] follows what is known, [`rows`]
-//! makes rows of it, [`opening`] says what was there before, [`convert`] makes events, [`stream`] hands them over; [`scout`] looks ahead by
+//! makes rows of it, [`opening`] says what was there before, [`convert`] makes events, [`output`] and [`stream`] hand them over; [`scout`] looks ahead by
 //! the [`ties`] of threads. The other way, [`write`] follows what a reader would believe, and [`params`] turns our arguments into scap's.
 
 mod block;
@@ -14,6 +14,7 @@ mod flags;
 mod input;
 mod lists;
 mod opening;
+mod output;
 mod params;
 mod recent;
 mod rows;

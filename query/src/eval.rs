@@ -1,10 +1,12 @@
 //! Evaluation of a filter over many events. Parts that depend only on an event's type, process or file are asked once
 //! per row of that table and remembered; tests of texts that arguments hold, once per distinct text; the others per event.
 
+mod among;
 mod bits;
 mod memory;
 mod sift;
 
+pub use self::among::Among;
 pub use self::memory::Texts;
 pub use self::sift::{Argument, Arguments, Lists, Results, Sifted};
 
@@ -14,7 +16,7 @@ use crate::expr::{Expr, Filter};
 use crate::field::FieldRef;
 use crate::source::Source;
 use afterimage_model::{
-    ContainerId, Ctx, Dependency, Event, Field, Manifest, ProcId, Process, Schema, Tables, TypeId,
+    ContainerId, Ctx, Dependency, Event, Field, Manifest, Process, Schema, Tables, TypeId,
     fields::has_none,
 };
 use std::sync::Arc;
@@ -217,133 +219,7 @@ fn joined(
     answer
 }
 
-/// What is known of the events of a part of a capture without looking at any.
-#[derive(Clone, Copy)]
-pub struct Among<'a> {
-    /// The capture's header.
-    pub manifest: &'a Manifest,
-    /// The capture's schema.
-    pub schema: &'a Schema,
-    /// Every row that one of the events may point at.
-    pub tables: &'a Tables,
-    /// Their types.
-    pub types: &'a [TypeId],
-    /// Their processes.
-    pub procs: &'a [ProcId],
-    /// Instant of the capture's first event, ns since boot.
-    pub first_ns: u64,
-}
-
-impl<'a> Among<'a> {
-    /// An event that is one of them, or never was, with all that is known.
-    pub fn ctx(&self, event: &'a Event) -> Ctx<'a> {
-        Ctx {
-            first_ns: self.first_ns,
-            ..bare_ctx(self.manifest, self.schema, self.tables, event)
-        }
-    }
-}
-
-/// What may come of a condition among several events.
-#[derive(Clone, Copy)]
-struct Outcomes {
-    holds: bool,
-    fails: bool,
-}
-
 impl Node {
-    /// What may come of it among events that are not looked at.
-    fn among(&self, among: &Among<'_>, ask: &mut dyn FnMut(&Ctx<'_>, &Node) -> bool) -> Outcomes {
-        let either = Outcomes {
-            holds: true,
-            fails: true,
-        };
-        match self {
-            Node::All => Outcomes {
-                holds: true,
-                fails: false,
-            },
-            Node::Not(inner) => {
-                let Outcomes { holds, fails } = inner.among(among, ask);
-                Outcomes {
-                    holds: fails,
-                    fails: holds,
-                }
-            }
-            Node::Or(parts) => parts.iter().fold(
-                Outcomes {
-                    holds: false,
-                    fails: true,
-                },
-                |all, part| {
-                    let one = part.among(among, ask);
-                    Outcomes {
-                        holds: all.holds || one.holds,
-                        fails: all.fails && one.fails,
-                    }
-                },
-            ),
-            Node::And(parts) => parts.iter().fold(
-                Outcomes {
-                    holds: true,
-                    fails: false,
-                },
-                |all, part| {
-                    // What no event can make hold is not changed by the others, which may be dear to ask.
-                    let one = if all.holds {
-                        part.among(among, ask)
-                    } else {
-                        either
-                    };
-                    Outcomes {
-                        holds: all.holds && one.holds,
-                        fails: all.fails || one.fails,
-                    }
-                },
-            ),
-            Node::Since(_) => either,
-            Node::Test(on, ..) | Node::Once(on, ..) => {
-                let mut event = Event::of_type(TypeId(0));
-                let mut found = Outcomes {
-                    holds: false,
-                    fails: false,
-                };
-                let mut see = |event: &Event| {
-                    let ctx = bare_ctx(among.manifest, among.schema, among.tables, event);
-                    match ask(&ctx, self) {
-                        true => found.holds = true,
-                        false => found.fails = true,
-                    }
-                    found.holds && found.fails
-                };
-                match on {
-                    Dependency::Type => {
-                        among.types.iter().any(|ty| {
-                            event.ty = *ty;
-                            see(&event)
-                        });
-                    }
-                    Dependency::Process => {
-                        among.procs.iter().any(|proc| {
-                            event.proc = *proc;
-                            see(&event)
-                        });
-                    }
-                    // A file whose row is not there is as none.
-                    Dependency::File => {
-                        let known = among.tables.files.keys().copied().map(Some);
-                        known.chain([None]).any(|file| {
-                            event.file = file;
-                            see(&event)
-                        });
-                    }
-                    _ => return either,
-                }
-                found
-            }
-        }
-    }
-
     /// Three-valued: what depends on something that is not `known` is not known, such as arguments that were not read.
     fn by_part(
         &self,

@@ -1,25 +1,25 @@
 //! A capture that scap wrote, event by event, into one of ours.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
-use super::block::{Block, Blocks, Item, Kind, Lost};
+mod ends;
+mod fronts;
+
+use super::block::{Blocks, Item, Kind, Lost};
 use super::event::{self, Raw};
-use super::lists;
 use super::opening::Opening;
+use super::output::Output;
 use super::rows::Rows;
 use super::scout::Found;
 use super::state::State;
 use super::state::effects::is_for_all;
-use super::stream::{Ahead, Output, Report, Sieve, Tells};
+use super::stream::{Ahead, Report, Sieve, Tells};
 use super::types;
 use super::values::{Held, sampled, unrecognized};
 use crate::error::Error;
-use afterimage_format::{Arg, Note, Pace, Row, Writer};
+use afterimage_format::{Arg, Pace, Row};
 use afterimage_model::time::Civil;
-use afterimage_model::{
-    Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, Tables, Totals, TypeId,
-};
+use afterimage_model::{Abi, BootNs, ClockPair, EventFlags, Gap, GapCause, Manifest, TypeId};
 use smallvec::SmallVec;
-use std::io::Write;
 
 /// Most gaps that are told one by one; a file with more is not worth the detail.
 const MAX_GAPS: usize = 10_000;
@@ -141,117 +141,6 @@ impl Converter {
             manifest.limits.insert("scap.boot".to_owned(), boot);
         }
         manifest
-    }
-
-    /// A block in front of the events, or one that starts a section.
-    pub fn list(&mut self, block: &Block<'_>) -> Result<(), Error> {
-        let whole = match block.kind {
-            Some(Kind::Section) => {
-                self.section(block)?;
-                true
-            }
-            Some(Kind::Machine) => {
-                self.state.machine = lists::machine(block.body);
-                self.state.machine.is_some()
-            }
-            Some(Kind::Interfaces(version)) => {
-                self.state
-                    .interfaces
-                    .extend(lists::interfaces(block.body, version));
-                true
-            }
-            Some(Kind::Users(version)) => {
-                let state = &mut self.state;
-                let opening = &mut self.opening;
-                lists::accounts(block.body, version, |account| {
-                    opening.listed(1);
-                    state.add_account(&account);
-                })
-            }
-            Some(Kind::Processes(version)) => {
-                let state = &mut self.state;
-                let opening = &mut self.opening;
-                lists::processes(block.body, version, |thread| {
-                    opening.listed(1);
-                    state.add_listed(&thread);
-                })
-            }
-            Some(Kind::Descriptors(version)) => {
-                let (count, whole) = self.state.add_descriptors(block.body, version);
-                self.opening.listed(count);
-                whole
-            }
-            Some(Kind::Event { .. }) => true,
-            None => return self.stranger(block),
-        };
-        if !whole {
-            self.lose(Lost {
-                at: block.at,
-                torn: false,
-                count: None,
-                detail: format!("a list of type {:#x} ends in the middle", block.ty),
-            });
-        }
-        Ok(())
-    }
-
-    fn section(&mut self, block: &Block<'_>) -> Result<(), Error> {
-        let mut cursor = super::bytes::Cursor::new(block.body);
-        let magic = cursor.u32().unwrap_or(0);
-        let major = cursor.u16().unwrap_or(0);
-        let _ = (cursor.u16(), cursor.u64());
-        if magic == super::block::MAGIC.swap_bytes() {
-            return Err(Error::Not(
-                "the capture was written on a machine with the other byte order, which no writer of scap is known to do".to_owned(),
-            ));
-        }
-        if major > 1 && self.report.sections == 0 {
-            return Err(Error::Not(format!(
-                "the capture has version {major} of scap; known is version 1"
-            )));
-        }
-        self.report.sections += 1;
-        self.latest = 0;
-        self.opening.section();
-        self.notes.extend(
-            lists::comments(cursor.rest())
-                .into_iter()
-                .map(|text| (self.last_ts, text)),
-        );
-        if self.report.sections > 1 {
-            // Nothing of the section before is true here.
-            let silent = self.rows.silent(&mut self.state);
-            self.opening.section_ended(silent);
-            self.state = State::new();
-            let before = std::mem::take(&mut self.rows);
-            self.rows.go_on(before);
-        }
-        Ok(())
-    }
-
-    fn stranger(&mut self, block: &Block<'_>) -> Result<(), Error> {
-        // An interface description behind a section header is what network captures have there.
-        if block.ty == 1
-            && self.report.events == 0
-            && self.state.machine.is_none()
-            && self.state.threads.is_empty()
-        {
-            return Err(Error::Not(
-                "this is a capture of network packets (pcapng), not of system calls".to_owned(),
-            ));
-        }
-        let detail = format!(
-            "a block of {} bytes has the unknown type {:#x}",
-            block.body.len() + 12,
-            block.ty
-        );
-        self.lose(Lost {
-            at: block.at,
-            torn: false,
-            count: Some(0),
-            detail,
-        });
-        Ok(())
     }
 
     fn lose(&mut self, lost: Lost) {
@@ -657,71 +546,5 @@ impl Converter {
             }
             None => 0,
         }
-    }
-
-    /// What is left to be said behind the last event.
-    pub fn close(&mut self) {
-        let last = self.last_ts;
-        if self.state.refused_threads > 0 {
-            let detail = format!(
-                "{} threads more than can be followed at once",
-                self.state.refused_threads
-            );
-            self.lose(Lost {
-                at: 0,
-                torn: false,
-                count: Some(0),
-                detail,
-            });
-        }
-        self.settle(last);
-    }
-
-    /// Everything that is there behind the last event.
-    pub fn known(&mut self) -> Tables {
-        self.state.catch_up();
-        self.rows.opening(&mut self.state)
-    }
-
-    /// Writes notes, gaps and the state at the end, and ends the capture.
-    pub fn finish<W: Write>(mut self, mut writer: Writer<W>) -> Result<(W, Report), Error> {
-        self.close();
-        let last = self.last_ts;
-        for (about, text) in std::mem::take(&mut self.notes) {
-            writer.note(&Note {
-                made_ns: i64::try_from(about).unwrap_or(0),
-                about: Some(BootNs(about)),
-                author: String::new(),
-                text: String::from_utf8_lossy(&text).into_owned(),
-                ..Note::default()
-            })?;
-        }
-        if self.surplus > 0 {
-            writer.note(&Note {
-                made_ns: 0,
-                about: Some(BootNs(last)),
-                author: "afterimage".to_owned(),
-                text: format!(
-                    "{} parameters of a later version of scap have no names here; evt.surplus shows them",
-                    self.surplus
-                ),
-                ..Note::default()
-            })?;
-        }
-        for gap in &self.report.gaps {
-            writer.gap(gap)?;
-        }
-        let known: u64 = self.report.gaps.iter().filter_map(|gap| gap.count).sum();
-        let totals = Totals {
-            offered: self.report.events + known,
-            written: self.report.events,
-            dropped: known,
-            ..Totals::default()
-        };
-        // Who looks at an instant has no event to ask for their names.
-        let silent = self.rows.silent(&mut self.state);
-        writer.state(BootNs(last), &silent)?;
-        let out = writer.seal(&totals, &Tables::default())?;
-        Ok((out, self.report))
     }
 }

@@ -1,22 +1,20 @@
 //! A capture that scap wrote, as events of ours, a stretch at a time: one thread reads and follows what is known, the other,
-//! that of the caller, does with the events what it wants. Nothing is written in between.
+//! that of the caller, finds what repeats and does with the events what it wants. Nothing is written in between.
 #![deny(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic)]
 
 use super::block::{Block, Blocks, Item, Kind, Lost};
 use super::convert::{Converter, parse};
 use super::input::Input;
-use super::rows::Rows;
+use super::output::{Output, Sizes};
 use super::scout::scout;
-use super::state::State;
 use super::types;
 use crate::Provenance;
 use crate::error::Error;
-use afterimage_format::{Arg, Batch, Row, Staged, Writer, WriterOptions};
+use afterimage_format::{Batch, Row, Staged, Writer, WriterOptions};
 use afterimage_model::{BootNs, Gap, Manifest, ProcId, Schema, Tables, TypeId};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
-use std::sync::mpsc::{Receiver, SyncSender, channel, sync_channel};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// What a capture came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,9 +26,6 @@ pub struct Report {
     /// What is missing or damaged.
     pub gaps: Vec<Gap>,
 }
-
-/// Stretches that may wait to be taken.
-const WAITING: usize = 1;
 
 /// Bytes of a file that are read at once.
 const STEP: usize = 256 << 10;
@@ -85,28 +80,6 @@ impl Stretch {
             }
         }
         Ok(writer.chunk(&self.batch, &self.tables)?)
-    }
-}
-
-/// A stretch on its way from who reads to who takes.
-struct Stage {
-    opened: Vec<Opened>,
-    staged: Staged,
-    tables: Tables,
-    numbers: Vec<u64>,
-}
-
-impl Stage {
-    /// The stretch, and memory to be used again.
-    fn stretch(self) -> (Stretch, Vec<u8>) {
-        let (batch, args) = self.staged.settle();
-        let stretch = Stretch {
-            opened: self.opened,
-            batch,
-            tables: self.tables,
-            numbers: self.numbers,
-        };
-        (stretch, args)
     }
 }
 
@@ -358,24 +331,7 @@ impl Stream {
             converter.looked_ahead(found);
             looked_over = true;
         }
-        let (to, stretches) = sync_channel::<Stage>(WAITING);
-        let (back, empty) = channel();
-        let mut output = Output {
-            to,
-            empty,
-            staged: Staged::new(batch(loose), Vec::new()),
-            numbers: Vec::new(),
-            opened: Vec::new(),
-            loose,
-            options: WriterOptions {
-                // Numbers and not time decide where a chunk ends: old captures hold hours of little.
-                chunk_span_ns: u64::MAX,
-                chunk_events: sizes.events,
-                ..WriterOptions::default()
-            },
-            patience: sizes.patience,
-            since: Instant::now(),
-        };
+        let (mut output, stretches, back) = Output::new(&sizes, loose);
         std::thread::scope(|scope| {
             let reader = scope.spawn(move || {
                 let fed = converter.feed(&mut blocks, first, &ahead, sieve.as_mut(), &mut output);
@@ -486,132 +442,5 @@ impl Ended {
     /// When the output cannot be written.
     pub fn seal<W: Write>(self, writer: Writer<W>) -> Result<(W, Report), Error> {
         self.converter.finish(writer)
-    }
-}
-
-/// How much is handed over at once.
-struct Sizes {
-    /// Events at the most.
-    events: usize,
-    /// For so long it may become more; as long as it takes where there is none.
-    patience: Option<Duration>,
-}
-
-impl Sizes {
-    fn of(events: usize) -> Sizes {
-        Sizes {
-            events,
-            patience: None,
-        }
-    }
-}
-
-/// Where events go.
-pub struct Output {
-    to: SyncSender<Stage>,
-    empty: Receiver<(Staged, Vec<u64>)>,
-    staged: Staged,
-    numbers: Vec<u64>,
-    opened: Vec<Opened>,
-    loose: bool,
-    options: WriterOptions,
-    patience: Option<Duration>,
-    /// When something was handed over last.
-    since: Instant,
-}
-
-/// An empty batch; a loose one is not to be written.
-fn batch(loose: bool) -> Batch {
-    match loose {
-        true => Batch::loose(types::schema()),
-        false => Batch::new(types::schema()),
-    }
-}
-
-impl Output {
-    /// Adds an event with its number.
-    pub fn push(
-        &mut self,
-        row: Row,
-        args: &[Arg<'_>],
-        number: u64,
-        rows: &mut Rows,
-        state: &State,
-    ) -> Result<(), Error> {
-        if self.options.is_full(self.staged.noted(), &row, args) {
-            self.hand_over(rows)?;
-            rows.prune(state, Some(&row));
-        }
-        self.numbers.push(number);
-        self.staged
-            .push(row, args, &rows.tables)
-            .map_err(|kind| Error::Not(kind.to_string()))
-    }
-
-    /// Whether somebody wants to know what was there before the events: who writes them down.
-    pub fn keeps_openings(&self) -> bool {
-        !self.loose
-    }
-
-    /// What was there before the events that follow.
-    pub fn open(
-        &mut self,
-        at: BootNs,
-        kind: Tells,
-        tables: Tables,
-        rows: &Rows,
-    ) -> Result<(), Error> {
-        if kind == Tells::Anew {
-            self.hand_over(rows)?;
-        }
-        self.opened.push(Opened { at, kind, tables });
-        Ok(())
-    }
-
-    /// Whether little more fits into what is handed over next.
-    pub fn is_nearly_full(&self) -> bool {
-        self.options.is_nearly_full(self.staged.noted())
-    }
-
-    /// Whether somebody looks at what comes, as it comes.
-    pub fn is_looked_at(&self) -> bool {
-        self.patience.is_some()
-    }
-
-    /// Whether what there is was held back for as long as it may be.
-    pub fn is_late(&self) -> bool {
-        let late = |patience| self.since.elapsed() >= patience;
-        self.patience.is_some_and(late) && !self.staged.noted().is_empty()
-    }
-
-    /// Hands over what there is.
-    pub fn flush(&mut self, rows: &mut Rows, state: &State) -> Result<(), Error> {
-        self.hand_over(rows)?;
-        rows.prune(state, None);
-        Ok(())
-    }
-
-    fn hand_over(&mut self, rows: &Rows) -> Result<(), Error> {
-        if self.staged.noted().is_empty() && self.opened.is_empty() {
-            return Ok(());
-        }
-        if self.patience.is_some() {
-            self.since = Instant::now();
-        }
-        let tables = self.staged.noted().needs(&rows.tables);
-        let (empty, none) = self
-            .empty
-            .try_recv()
-            .unwrap_or_else(|_| (Staged::new(batch(self.loose), Vec::new()), Vec::new()));
-        let stage = Stage {
-            opened: std::mem::take(&mut self.opened),
-            staged: std::mem::replace(&mut self.staged, empty),
-            tables,
-            numbers: std::mem::replace(&mut self.numbers, none),
-        };
-        // Why it is not taken is known to who takes.
-        self.to
-            .send(stage)
-            .map_err(|_| Error::Not("nobody takes the events".to_owned()))
     }
 }
