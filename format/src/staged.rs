@@ -103,7 +103,6 @@ impl<'a> Laid<'a> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
     use afterimage_model::{Event, Schema, TypeId};

@@ -113,9 +113,9 @@ impl<V> Recent<V> {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use proptest::strategy::Strategy;
     use std::collections::HashMap as Plain;
 
     #[derive(Clone, Debug)]
@@ -157,5 +157,4 @@ mod tests {
             }
         }
     }
-    use proptest::strategy::Strategy;
 }
